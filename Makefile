@@ -1,0 +1,38 @@
+# `make demo` and `make test` need nothing but Python 3.11+ (and Chromium for the browser tests).
+# Extra arguments: make demo ARGS="--rounds 2 --folder /some/folder", make test ARGS="-k client".
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+.PHONY: demo test check lock clean-venv
+
+demo: $(VENV)/.installed
+	$(BIN)/numebot demo $(ARGS)
+
+test: $(VENV)/.installed check
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.installed: requirements.lock pyproject.toml setup.cfg
+ifdef UV
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+# Pins every dependency for all platforms and Pythons that pyproject.toml allows; writes no address.
+lock:
+	$(if $(UV),$(UV),$(BIN)/uv) pip compile --universal --python-version 3.11 --extra dev --no-header \
+		--no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock pyproject.toml

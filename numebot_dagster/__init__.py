@@ -1,0 +1,1 @@
+"""Numebot on Dagster: a Numerai participant's whole life as partitioned assets."""

@@ -1,0 +1,1 @@
+"""Where every byte lives: paths, atomic files, thrifty reads and the DuckDB catalogue."""

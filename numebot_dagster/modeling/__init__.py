@@ -1,0 +1,1 @@
+"""What user models are written against: `from numebot_dagster.modeling import NumeraiModel, every`."""

@@ -1,0 +1,1 @@
+"""The tournament itself: its rounds, its API and its rules; nothing of Dagster."""

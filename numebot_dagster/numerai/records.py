@@ -1,0 +1,158 @@
+"""What Numerai answers, as typed records.
+
+Only what the submission hour needs is required; everything else may be absent. `extra` keeps
+fields that Numerai added since this was written, so that nothing it says is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class SubmissionStatus(StrEnum):
+    """The statuses of `latestSubmissions` seen so far; any other is kept as plain text."""
+
+    ON_TIME = "on-time"
+    LATE = "late"
+    QUEUED = "queued"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """One score of a round and how it is paid: the rules that the round itself carries."""
+
+    name: str
+    display_name: str | None = None
+    version: str | None = None
+    total_score_days: int | None = None
+    returns_lag_days: int | None = None
+    data_delay_days: int | None = None
+    is_payout: bool = False
+    default_multiplier: float | None = None
+    min_multiplier: float | None = None
+    max_multiplier: float | None = None
+    clip_threshold: float | None = None
+    payout_factor: float | None = None
+    scoring_start: datetime | None = None
+    scoring_end: datetime | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One tournament round; all times are aware UTC.
+
+    `close_staking_time` is the deadline of on-time submissions, `close_time` that of late ones.
+    """
+
+    number: int
+    open_time: datetime
+    close_staking_time: datetime
+    close_time: datetime | None = None
+    score_time: datetime | None = None
+    resolve_time: datetime | None = None
+    resolved: bool | None = None
+    target: str | None = None
+    payout_factor: Decimal | None = None
+    stake_threshold: float | None = None
+    score_configs: tuple[ScoreConfig, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether on-time submissions are taken at `now` (aware UTC)."""
+        return self.open_time <= now < self.close_staking_time
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model slot of the account."""
+
+    name: str
+    id: str
+    tournament: int | None = None
+
+
+@dataclass(frozen=True)
+class HeldSubmission:
+    """What Numerai holds of one model for one round (a row of `latestSubmissions`)."""
+
+    model: str
+    model_id: str
+    round_number: int
+    submission_id: str | None
+    filename: str | None
+    status: str
+    timestamp: datetime | None
+
+
+@dataclass(frozen=True)
+class SubmissionState:
+    """One submission, asked for by its id."""
+
+    submission_id: str
+    filename: str | None
+    selected: bool | None
+    round_number: int | None
+    inserted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class UploadTarget:
+    """Where Numerai wants a file: its own name for it and the URL of the PUT."""
+
+    filename: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one submission on one scoring day; `value` may be null before it is known."""
+
+    model: str
+    round_number: int
+    metric: str
+    version: str | None
+    day: int | None
+    date: date | None
+    value: float | None
+    percentile: float | None
+    resolved: bool
+    submission_id: str | None = None
+
+
+@dataclass(frozen=True)
+class LeaderboardEntry:
+    """One model of the public leaderboard; `reputations` maps Numerai's names to values."""
+
+    model: str
+    rank: int | None
+    nmr_staked: Decimal | None
+    reputations: Mapping[str, float | None] = field(default_factory=dict)
+    returns: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Payout:
+    """NMR earned (positive) or burned (negative) by one model in one round."""
+
+    model: str
+    round_number: int
+    payout_nmr: Decimal
+    settled: bool
+    resolve_date: date | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account behind the credentials, with the scopes of the token in use."""
+
+    username: str
+    models: tuple[Model, ...]
+    scopes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)

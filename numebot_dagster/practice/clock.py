@@ -1,0 +1,181 @@
+"""The tournament's calendar, as pure functions of dates, and the clock that it runs by.
+
+Five rounds a week: Tuesday to Friday 12:00 to 13:00 UTC, Saturday 12:00 to Sunday 14:00 UTC. Scores
+are published on the same five days, so that one round opens on every publication day and the days
+of the calendar can be counted in rounds: day ``k`` of round ``n`` is published on the day on which
+round ``n + 3 + k`` opens. There are no holidays in this calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+
+PRACTICE_START = datetime(2026, 6, 1, tzinfo=UTC)
+SCORE_DAYS = 60
+# Day 1 appears 4 business days after the close: 2 days of lag, 2 until the data are known.
+DAYS_BEFORE_FIRST_SCORE = 4
+
+# Round 1343 opened on Friday 2026-08-28; numbers run on by five a week without holiday gaps.
+_ANCHOR_MONDAY = date(2026, 8, 24)
+_ANCHOR_TUESDAY_NUMBER = 1340
+_OPENING = time(12, tzinfo=UTC)
+_WEEKDAY_CLOSE = time(13, tzinfo=UTC)
+_SUNDAY_CLOSE = time(14, tzinfo=UTC)
+_PUBLICATION = time(10, tzinfo=UTC)
+_RESOLUTION = time(20, tzinfo=UTC)
+_SATURDAY = 5
+
+
+class Refused(Exception):  # noqa: N818
+    """The tournament refuses what was asked; the text says why and what to do instead."""
+
+
+class RoundStatus(StrEnum):
+    """Where a round is in its life, as the API names it."""
+
+    UPCOMING = "UPCOMING"
+    OPEN = "OPEN"
+    RESOLVING = "RESOLVING"
+    RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, order=True)
+class Round:
+    """One round of the calendar, known by its number alone; all instants are UTC."""
+
+    number: int
+
+    @property
+    def opened(self) -> date:
+        """The UTC day on which the round opens."""
+        weeks, weekday = divmod(self.number - _ANCHOR_TUESDAY_NUMBER, 5)
+        return _ANCHOR_MONDAY + timedelta(days=7 * weeks + weekday + 1)
+
+    @property
+    def open_time(self) -> datetime:
+        """The instant from which predictions are on time."""
+        return datetime.combine(self.opened, _OPENING)
+
+    @property
+    def close_staking_time(self) -> datetime:
+        """The on-time deadline, the first instant that is too late."""
+        if self.opened.weekday() == _SATURDAY:
+            return datetime.combine(self.opened + timedelta(days=1), _SUNDAY_CLOSE)
+        return datetime.combine(self.opened, _WEEKDAY_CLOSE)
+
+    @property
+    def close_time(self) -> datetime:
+        """The end of late submissions: the next round's opening."""
+        return Round(self.number + 1).open_time
+
+    @property
+    def resolve_time(self) -> datetime:
+        """When the final score counts: a business day, 63 of them after the round."""
+        last = self.publication(SCORE_DAYS).date()
+        monday = last + timedelta(days=2) if last.weekday() == _SATURDAY else last
+        return datetime.combine(monday, _RESOLUTION)
+
+    @property
+    def data_datestamp(self) -> int:
+        """The business day before the round opens, whose data it uses, as YYYYMMDD."""
+        return int((self.opened - timedelta(days=1)).strftime("%Y%m%d"))
+
+    def publication(self, day: int) -> datetime:
+        """Returns when the scores of ``day`` (1 to 60) are published."""
+        later = Round(self.number + DAYS_BEFORE_FIRST_SCORE - 1 + day)
+        return datetime.combine(later.opened, _PUBLICATION)
+
+    def scored_days(self, now: datetime) -> int:
+        """Returns how many scoring days are published by ``now``, 0 to 60."""
+        newest = newest_published(now).number - self.number - (DAYS_BEFORE_FIRST_SCORE - 1)
+        return min(max(newest, 0), SCORE_DAYS)
+
+    def status(self, now: datetime) -> RoundStatus:
+        """Returns the round's status at ``now``."""
+        if now < self.open_time:
+            return RoundStatus.UPCOMING
+        if now < self.close_staking_time:
+            return RoundStatus.OPEN
+        return RoundStatus.RESOLVING if now < self.resolve_time else RoundStatus.RESOLVED
+
+
+def round_on(day: date) -> Round | None:
+    """Returns the round that opens on ``day``, or None on Sundays and Mondays."""
+    weeks, weekday = divmod((day - _ANCHOR_MONDAY).days, 7)
+    if not 1 <= weekday <= _SATURDAY:
+        return None
+    return Round(_ANCHOR_TUESDAY_NUMBER + 5 * weeks + weekday - 1)
+
+
+def _newest_by(now: datetime, hour: time) -> Round:
+    """Returns the newest round on whose opening day ``hour`` has come."""
+    for days in range(4):
+        day = (now - timedelta(days=days)).date()
+        found = round_on(day)
+        if found is not None and datetime.combine(day, hour) <= now:
+            return found
+    raise AssertionError(f"no round in the four days before {now}")
+
+
+def newest_opened(now: datetime) -> Round:
+    """Returns the newest round that has opened by ``now``."""
+    return _newest_by(now, _OPENING)
+
+
+def newest_published(now: datetime) -> Round:
+    """Returns the round that opens on the newest publication day; the day may be today."""
+    return _newest_by(now, _PUBLICATION)
+
+
+def next_publication(now: datetime) -> datetime:
+    """Returns the first instant after ``now`` at which scores are published."""
+    return datetime.combine(Round(newest_published(now).number + 1).opened, _PUBLICATION)
+
+
+def last_publication(now: datetime) -> datetime:
+    """Returns the newest instant up to ``now`` at which scores were published."""
+    return datetime.combine(newest_published(now).opened, _PUBLICATION)
+
+
+class Clock:
+    """The tournament's time: the wall clock, or one that stands still until it is advanced.
+
+    Args:
+        store: Where the clock is kept between runs; the keys ``clock`` and ``now`` are its own.
+    """
+
+    def __init__(self, store: MutableMapping[str, str]) -> None:
+        self._store = store
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the clock follows the wall clock."""
+        return self._store["clock"] == "real"
+
+    def now(self) -> datetime:
+        """Returns the tournament's present instant, in UTC."""
+        if self.is_real:
+            return datetime.now(UTC)
+        return datetime.fromisoformat(self._store["now"])
+
+    def advance_to(self, instant: datetime) -> datetime:
+        """Moves a clock that stands still forward.
+
+        Raises:
+            Refused: The clock is real, or ``instant`` lies in the past or has no time zone.
+        """
+        if self.is_real:
+            raise Refused("a practice tournament on the real clock cannot be advanced")
+        if instant.tzinfo is None:
+            raise Refused(f"{instant.isoformat()} has no time zone; write it with a trailing Z")
+        now = self.now()
+        if instant < now:
+            raise Refused(
+                f"the clock stands at {now:%Y-%m-%dT%H:%M:%SZ} and cannot go back to "
+                f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}; serve a new folder instead"
+            )
+        self._store["now"] = instant.astimezone(UTC).isoformat()
+        return self.now()

@@ -1,0 +1,1 @@
+"""Figures and tables for the Dagster UI, the terminal and reports; nothing of Dagster."""

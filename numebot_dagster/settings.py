@@ -1,0 +1,113 @@
+"""The settings of one participant: environment first, then `.env`, then `.secret`, then defaults.
+
+Names in the environment are the field names in upper case. Secrets are `SecretStr`, so that
+neither a log nor an exception nor a `repr` can show them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+NUMERAI_API_URL = "https://api-tournament.numer.ai"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that a user can set, with the defaults of a first run."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    numerai_public_id: SecretStr | None = None
+    numerai_secret_key: SecretStr | None = None
+    numerai_api_url: str = NUMERAI_API_URL
+    numerai_data_folder: Path = Path("data")
+    model_configs_path: Path = Path("model_configs.csv")
+    dagster_home: Path | None = None
+
+    numebot_data_version: str | None = Field(default=None, pattern=r"^v\d+\.\d+$")
+
+    numebot_connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
+    numebot_read_timeout: float = Field(default=30.0, gt=0, description="seconds")
+    numebot_retry_deadline: float = Field(
+        default=120.0, gt=0, description="seconds for one call with all its retries"
+    )
+    numebot_requests_per_second: float = Field(default=10.0, gt=0)
+    numebot_request_burst: int = Field(default=20, gt=0)
+
+    @field_validator("numerai_public_id", "numerai_secret_key", "dagster_home", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.numerai_public_id is None) != (self.numerai_secret_key is None):
+            raise ValueError(
+                "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together: set both or neither"
+            )
+        return self
+
+    @property
+    def instance_folder(self) -> Path:
+        """Where Dagster keeps its instance: `DAGSTER_HOME`, or a folder under the data folder."""
+        return self.dagster_home or self.numerai_data_folder / "dagster"
+
+    @property
+    def is_practice(self) -> bool:
+        """Whether the endpoint is something else than Numerai's own."""
+        return self.numerai_api_url.rstrip("/") != NUMERAI_API_URL
+
+
+def load_settings(folder: Path | None = None) -> Settings:
+    """Reads the settings.
+
+    Args:
+        folder: where `.env` and `.secret` lie; the working directory by default.
+
+    Raises:
+        SettingsError: naming each bad setting and why it is bad.
+    """
+    folder = folder or Path.cwd()
+    try:
+        # The init arguments win over the environment, so only what the environment leaves open
+        # is taken from `.secret`.
+        return Settings(_env_file=folder / ".env", **_secret_file(folder / ".secret"))  # type: ignore[arg-type,call-arg]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{str(problem['loc'][0]).upper() + ': ' if problem['loc'] else ''}{problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        message = f"{problems}. Correct it in the environment or in {folder / '.env'}."
+        # `from None`: pydantic's own text would show the input, which may be a secret.
+        raise SettingsError(message) from None
+
+
+def _secret_file(path: Path) -> dict[str, str]:
+    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`)."""
+    if not path.is_file():
+        return {}
+    names = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
+    dotenv = dotenv_values(path.with_name(".env"))
+    return {
+        field: value
+        for name, field in names.items()
+        if (value := dotenv_values(path).get(name))
+        and not os.environ.get(field.upper())
+        and not dotenv.get(field.upper())
+    }
