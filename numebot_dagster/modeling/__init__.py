@@ -1,1 +1,35 @@
 """What user models are written against: `from numebot_dagster.modeling import NumeraiModel, every`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numebot_dagster.modeling.contract import (
+    NumeraiModel,
+    RetrainPolicy,
+    every,
+    never,
+    on_new_data_version,
+)
+
+if TYPE_CHECKING:
+    from numebot_dagster.modeling.data import LiveData, TrainingData
+
+__all__ = [
+    "LiveData",
+    "NumeraiModel",
+    "RetrainPolicy",
+    "TrainingData",
+    "every",
+    "never",
+    "on_new_data_version",
+]
+
+
+def __getattr__(name: str) -> object:
+    # The data classes need polars, which whoever reads only the registry does not.
+    if name in ("LiveData", "TrainingData"):
+        from numebot_dagster.modeling import data
+
+        return getattr(data, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

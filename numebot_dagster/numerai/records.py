@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -92,6 +93,25 @@ class HeldSubmission:
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """All Classic models of the account by name, with what Numerai holds of them."""
+
+    models: Mapping[str, Model]
+    submissions: tuple[HeldSubmission, ...] = ()
+
+    def held(self, model_name: str, round_number: int) -> HeldSubmission | None:
+        """What Numerai holds of this model for this round: the newest, if there are several."""
+        found = [
+            one
+            for one in self.submissions
+            if (one.model, one.round_number) == (model_name, round_number)
+            and one.submission_id is not None
+        ]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return max(found, key=lambda one: one.timestamp or oldest, default=None)
+
+
+@dataclass(frozen=True)
 class SubmissionState:
     """One submission, asked for by its id."""
 
@@ -107,7 +127,32 @@ class UploadTarget:
     """Where Numerai wants a file: its own name for it and the URL of the PUT."""
 
     filename: str
-    url: str
+    url: str = field(repr=False)  # signed: who has it may write
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of the tournament's storage, as its headers describe it; `size` is in bytes."""
+
+    name: str
+    size: int | None
+    etag: str | None
+    last_modified: datetime | None
+
+    @property
+    def strong_etag(self) -> str | None:
+        """The entity tag when it proves the bytes equal (RFC 9110 section 8.8.1), else nothing."""
+        return None if self.etag is None or self.etag.startswith("W/") else self.etag
+
+
+@dataclass(frozen=True)
+class DownloadedFile:
+    """A verified file on this machine; `size` is in bytes."""
+
+    path: Path
+    size: int
+    sha256: str
+    remote: RemoteFile
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _RESOLUTION = time(20, tzinfo=UTC)
 _SATURDAY = 5
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The tournament refuses what was asked; the text says why and what to do instead."""
 
 

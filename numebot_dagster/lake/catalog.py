@@ -1,0 +1,215 @@
+"""The lake as SQL: DuckDB views over its files.
+
+A view has its columns, with their types, even when none of its files exists yet; a column that a
+newer writer added is kept behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import files
+from numebot_dagster.lake.layout import Lake
+
+if TYPE_CHECKING:
+    import duckdb
+
+_RECEIPT = {
+    "model": "VARCHAR",
+    "round": "BIGINT",
+    "submission_id": "VARCHAR",
+    "outcome": "VARCHAR",
+    "state": "VARCHAR",
+    "rung": "VARCHAR",
+    "vintage": "BIGINT",
+    "submitted_at": "TIMESTAMPTZ",
+    "accepted_at": "TIMESTAMPTZ",
+    "confirmed_at": "TIMESTAMPTZ",
+    "predictions_sha256": "VARCHAR",
+    "rows": "BIGINT",
+    "filename": "VARCHAR",
+    "reason": "VARCHAR",
+    "recorded_at": "TIMESTAMPTZ",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view over all files of one kind.
+
+    Attributes:
+        name: of the view.
+        files: glob pattern under the root of the lake.
+        columns: the promised columns with their DuckDB types.
+    """
+
+    name: str
+    files: str
+    columns: dict[str, str]
+
+
+FILE_VIEWS = (
+    View(
+        "rounds",
+        "rounds/round=*/details.parquet",
+        {
+            "round": "BIGINT",
+            "open_time": "TIMESTAMPTZ",
+            "close_staking_time": "TIMESTAMPTZ",
+            "close_time": "TIMESTAMPTZ",
+            "score_time": "TIMESTAMPTZ",
+            "resolve_time": "TIMESTAMPTZ",
+            "status": "VARCHAR",
+            "score_configs": "VARCHAR",
+        },
+    ),
+    View(
+        "weights",
+        "weights/model=*/vintage=*/code=*/manifest.json",
+        {
+            "model": "VARCHAR",
+            "vintage": "BIGINT",
+            "code_hash": "VARCHAR",
+            "data_version": "VARCHAR",
+            "trained_at": "TIMESTAMPTZ",
+            "train_eras": "BIGINT",
+            "train_rows": "BIGINT",
+            "seconds": "DOUBLE",
+            "peak_memory_mb": "DOUBLE",
+            "target_is": "JSON",
+            "parameters": "JSON",
+        },
+    ),
+    View(
+        "predictions",
+        "predictions/model=*/round=*/vintage=*/sha256=*/predictions.parquet",
+        {
+            "model": "VARCHAR",
+            "round": "BIGINT",
+            "id": "VARCHAR",
+            "prediction": "DOUBLE",
+            "vintage": "BIGINT",
+            "sha256": "VARCHAR",
+        },
+    ),
+    View("receipts", "submissions/model=*/round=*/*.parquet", _RECEIPT),
+    View(
+        "scores",
+        "scores/date=*/scores.parquet",
+        {
+            "model": "VARCHAR",
+            "round": "BIGINT",
+            "metric": "VARCHAR",
+            "version": "VARCHAR",
+            "day": "BIGINT",
+            "date": "DATE",
+            "value": "DOUBLE",
+            "percentile": "DOUBLE",
+            "resolved": "BOOLEAN",
+        },
+    ),
+    View(
+        "leaderboard",
+        "leaderboard/date=*/leaderboard.parquet",
+        {
+            "date": "DATE",
+            "model": "VARCHAR",
+            "rank": "BIGINT",
+            "nmr_staked": "DOUBLE",
+            "own": "BOOLEAN",
+        },
+    ),
+    View(
+        "payouts",
+        "payouts/date=*/payouts.parquet",
+        {
+            "date": "DATE",
+            "model": "VARCHAR",
+            "round": "BIGINT",
+            "payout_nmr": "DOUBLE",
+            "settled": "BOOLEAN",
+        },
+    ),
+)
+
+# Events of one instant are ordered by how far they got, so that the later state wins.
+_LATEST_RECEIPTS = """
+CREATE OR REPLACE VIEW submissions AS
+SELECT * FROM receipts
+QUALIFY row_number() OVER (
+    PARTITION BY model, "round"
+    ORDER BY recorded_at DESC, confirmed_at DESC NULLS LAST, accepted_at DESC NULLS LAST,
+        submitted_at DESC NULLS LAST
+) = 1
+"""
+
+VIEW_NAMES = (*(view.name for view in FILE_VIEWS), "submissions")
+
+
+def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB connection with all views over the files of the lake as they are now."""
+    import duckdb
+
+    connection = duckdb.connect()
+    _create_views(connection, lake)
+    return connection
+
+
+def rebuild(lake: Lake) -> Path:
+    """Writes `numebot.duckdb` anew, with the same views by absolute path, for other clients.
+
+    A client that has the old file open keeps it until it opens the file again.
+
+    Returns:
+        The path of the database.
+    """
+    import duckdb
+
+    with files.writing(lake.catalog_file) as temporary:
+        with duckdb.connect(str(temporary)) as connection:
+            _create_views(connection, lake)
+            connection.execute("CHECKPOINT")
+        # Nothing is left in the write-ahead log, whose name would not follow the rename.
+        Path(f"{temporary}.wal").unlink(missing_ok=True)
+    return lake.catalog_file
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    for view in FILE_VIEWS:
+        connection.execute(_view_sql(view, lake.root.absolute()))
+    connection.execute(_LATEST_RECEIPTS)
+
+
+def _view_sql(view: View, root: Path) -> str:
+    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in view.columns.items())
+    casts = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in view.columns.items())
+    rows = f"SELECT {nothing} WHERE false"
+    if any(root.glob(view.files)):
+        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(view, root)}"
+    return f'CREATE OR REPLACE VIEW "{view.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'
+
+
+def _reader(view: View, root: Path) -> str:
+    pattern = _quoted(f"{_escaped(str(root))}/{view.files}")
+    if view.files.endswith(".json"):
+        columns = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in view.columns.items())
+        return f"read_json({pattern}, columns = {{{columns}}}, hive_partitioning = false)"
+    # Types of the folder names are given, so that a model called "007" stays text.
+    keys = [part.split("=")[0] for part in view.files.split("/") if "=" in part]
+    types = ", ".join(f"'{key}': {view.columns[key]}" for key in keys)
+    return (
+        f"read_parquet({pattern}, union_by_name = true, hive_partitioning = true, "
+        f"hive_types = {{{types}}})"
+    )
+
+
+def _escaped(text: str) -> str:
+    """A path in which no character is a wildcard."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

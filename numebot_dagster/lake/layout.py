@@ -1,0 +1,147 @@
+"""Every path of the lake, built here and nowhere else.
+
+Folders are hive partitions (`key=value`), so that DuckDB reads the values back as columns. A
+value is percent-encoded, because a Numerai name may hold any character; DuckDB decodes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """One stored training of a model: what its path says, without opening a file."""
+
+    vintage: int
+    code_hash: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The places of everything that is stored under one root folder."""
+
+    root: Path
+
+    # Rounds
+
+    def round_details(self, round_number: int) -> Path:
+        """Times, status and score configurations of a round."""
+        return self.root / "rounds" / f"round={round_number}" / "details.parquet"
+
+    def stored_rounds(self) -> list[int]:
+        """The rounds whose details are stored, oldest first."""
+        return sorted(
+            int(value)
+            for value, folder in _partitions(self.root / "rounds", "round")
+            if (folder / "details.parquet").is_file()
+        )
+
+    def live_folder(self, round_number: int, data_version: str) -> Path:
+        """The folder of a round's live files of one data version, for example `v5.3`."""
+        return self.root / "live" / f"round={round_number}" / _part("version", data_version)
+
+    def live_folders(self, round_number: int) -> dict[str, Path]:
+        """The stored live folders of a round by data version."""
+        return dict(_partitions(self.root / "live" / f"round={round_number}", "version"))
+
+    # Training
+
+    def training_object(self, data_version: str, filename: str, stamp: str) -> Path:
+        """A downloaded training file, immutable: `stamp` names its content.
+
+        Vintages whose file has not changed share one object.
+        """
+        version = self.root / "training" / "objects" / _part("version", data_version)
+        return version / _part("stamp", stamp) / filename
+
+    def vintage_manifest(self, vintage: int) -> Path:
+        """Which training objects a vintage pins."""
+        return self.root / "training" / f"vintage={vintage}" / "manifest.json"
+
+    def stored_vintages(self) -> list[int]:
+        """The vintages that have a manifest, oldest first."""
+        return sorted(
+            int(value)
+            for value, folder in _partitions(self.root / "training", "vintage")
+            if (folder / "manifest.json").is_file()
+        )
+
+    # Models
+
+    def weights_folder(self, model: str, vintage: int, code_hash: str) -> Path:
+        """The folder of what one code version of a model learned from a vintage."""
+        parent = self.root / "weights" / _part("model", model) / f"vintage={vintage}"
+        return parent / _part("code", code_hash)
+
+    def weights_folders(self, model: str) -> list[WeightsFolder]:
+        """The weights folders of a model that exist, newest vintage first."""
+        found = [
+            WeightsFolder(int(vintage), code_hash, path)
+            for vintage, folder in _partitions(
+                self.root / "weights" / _part("model", model), "vintage"
+            )
+            for code_hash, path in _partitions(folder, "code")
+        ]
+        return sorted(found, key=lambda place: (-place.vintage, place.code_hash))
+
+    def predictions_folder(self, model: str, round_number: int) -> Path:
+        """All predictions of a model for a round."""
+        return self.root / "predictions" / _part("model", model) / f"round={round_number}"
+
+    def predictions_file(self, model: str, round_number: int, vintage: int, sha256: str) -> Path:
+        """Predictions (`id`, `prediction`), named by their content and never overwritten."""
+        parent = self.predictions_folder(model, round_number) / f"vintage={vintage}"
+        return parent / _part("sha256", sha256) / "predictions.parquet"
+
+    def receipts_folder(self, model: str, round_number: int) -> Path:
+        """The receipts of a model's submissions to a round, one file per event."""
+        return self.root / "submissions" / _part("model", model) / f"round={round_number}"
+
+    # Performance
+
+    def scores_file(self, day: date) -> Path:
+        """Every score published on a UTC day for own models."""
+        return self._day("scores", day)
+
+    def leaderboard_file(self, day: date) -> Path:
+        """The leaderboard as it was on a UTC day."""
+        return self._day("leaderboard", day)
+
+    def payouts_file(self, day: date) -> Path:
+        """Pending and settled payouts as they were on a UTC day."""
+        return self._day("payouts", day)
+
+    def _day(self, table: str, day: date) -> Path:
+        return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
+
+    # The rest
+
+    def figure(self, name: str) -> Path:
+        """A picture or report, for example `overview.png`."""
+        return self.root / "figures" / name
+
+    def scratch_folder(self) -> Path:
+        """Room for what may be deleted at any time."""
+        return self.root / "scratch"
+
+    @property
+    def catalog_file(self) -> Path:
+        """The DuckDB database that holds the views and no data."""
+        return self.root / "numebot.duckdb"
+
+
+def _part(key: str, value: str) -> str:
+    return f"{key}={quote(value, safe='')}"
+
+
+def _partitions(parent: Path, key: str) -> Iterator[tuple[str, Path]]:
+    """The `key=value` folders of a parent that may not exist, as (decoded value, folder)."""
+    if parent.is_dir():
+        for folder in sorted(parent.glob(f"{key}=*")):
+            yield unquote(folder.name.removeprefix(f"{key}=")), folder

@@ -1,0 +1,111 @@
+"""Parquet tables: atomic writes, and a check that a file is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from numebot_dagster.lake import files
+from numebot_dagster.lake.matrix import EraMatrix, read_matrix
+
+__all__ = [
+    "DamagedFile",
+    "EraMatrix",
+    "ParquetFacts",
+    "create",
+    "read",
+    "read_matrix",
+    "verify",
+    "write",
+]
+
+
+class DamagedFile(Exception):
+    """A file is missing, cut off, or not what its name says."""
+
+
+@dataclass(frozen=True)
+class ParquetFacts:
+    """What the footer of a Parquet file says.
+
+    Attributes:
+        rows: number of rows.
+        columns: names of all columns, an index column of pandas included.
+        bytes: size of the file.
+    """
+
+    rows: int
+    columns: tuple[str, ...]
+    bytes: int
+
+
+def write(path: Path, frame: pl.DataFrame) -> None:
+    """Writes a table, or puts a new one in the place of the old one, at once."""
+    with files.writing(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd")
+
+
+def create(path: Path, frame: pl.DataFrame) -> None:
+    """Writes a table that must not exist yet.
+
+    Raises:
+        FileExistsError: the file exists; it is left as it was.
+    """
+    with files.writing(path, overwrite=False) as temporary:
+        frame.write_parquet(temporary, compression="zstd")
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Reads a table, or some of its columns; nothing is taken from the folder names.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        polars.exceptions.ColumnNotFoundError: a column is not in the file.
+    """
+    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+    return (scan if columns is None else scan.select(columns)).collect()
+
+
+def verify(path: Path) -> ParquetFacts:
+    """Checks that a Parquet file is whole: its footer, the extent of every column, one page.
+
+    Raises:
+        DamagedFile: naming the file and what is wrong with it.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    try:
+        size = path.stat().st_size
+        with pq.ParquetFile(path) as file:
+            footer = file.metadata
+            columns = tuple(file.schema_arrow.names)
+            if footer.num_row_groups:
+                file.read_row_group(footer.num_row_groups - 1, columns=list(columns[-1:]))
+    except FileNotFoundError:
+        raise DamagedFile(f"{path} does not exist") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(f"{path} is not a whole Parquet file: {error}") from error
+    end = _end_of_data(footer)
+    if end > size:
+        raise DamagedFile(f"{path} is cut off: its data ends at byte {end}, the file at {size}")
+    return ParquetFacts(rows=footer.num_rows, columns=columns, bytes=size)
+
+
+def _end_of_data(footer: object) -> int:
+    """The byte after the last column chunk of the last row group."""
+    groups: int = footer.num_row_groups  # type: ignore[attr-defined]
+    if not groups:
+        return 0
+    group = footer.row_group(groups - 1)  # type: ignore[attr-defined]
+    chunks = (group.column(index) for index in range(group.num_columns))
+    return max(
+        (
+            (chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size
+            for chunk in chunks
+        ),
+        default=0,
+    )

@@ -1,0 +1,297 @@
+"""What a worker does with one request: import a class, train it, or predict with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import files
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.contract import NumeraiModel
+from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
+from numebot_dagster.modeling.messages import (
+    Answer,
+    DescribeRequest,
+    ModelCode,
+    ModelTraits,
+    PredictRequest,
+    PredictResult,
+    Request,
+    TrainRequest,
+    TrainResult,
+)
+from numebot_dagster.modeling.weights import Manifest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from numebot_dagster.modeling.data import LiveData, TrainingData
+
+# Distributions whose version may change what a model predicts, by the module that shows their use.
+_LIBRARIES = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "sklearn": "scikit-learn",
+    "lightgbm": "lightgbm",
+    "xgboost": "xgboost",
+    "catboost": "catboost",
+    "torch": "torch",
+    "numba": "numba",
+    "numerai_tools": "numerai-tools",
+}
+# A saved and loaded model may differ by rounding, but not by more than this part of the spread.
+_RELOAD_TOLERANCE = 1e-3
+
+
+class WrongModel(Exception):
+    """The class is missing or is no model, or declares something that cannot be."""
+
+
+class WrongPredictions(Exception):
+    """The model returned something else than one finite number for each row."""
+
+
+class Phases:
+    """Which phase is running, and how long each took."""
+
+    def __init__(self) -> None:
+        self.current = "import"
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Times a phase; after an error `current` says where it was."""
+        self.current = name
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def run(request: Request, phase: Phases) -> Answer:
+    """Does what is asked; whatever the model's code raises passes through."""
+    reset_peak()
+    with phase("import"):
+        kind = _import_class(request.code)
+    match request:
+        case DescribeRequest():
+            return _describe(kind)
+        case TrainRequest():
+            return _train(kind, request, phase)
+        case PredictRequest():
+            return _predict(kind, request, phase)
+
+
+def _import_class(code: ModelCode) -> type[NumeraiModel]:
+    for folder in reversed(code.search_path):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    module = importlib.import_module(code.module)
+    kind = getattr(module, code.class_name, None)
+    if kind is None:
+        raise WrongModel(
+            f"{module.__file__} has no class {code.class_name}; name the class in the registry "
+            f"as {code.module}:ClassName, or rename it"
+        )
+    if not (isinstance(kind, type) and issubclass(kind, NumeraiModel)):
+        raise WrongModel(f"{code} is not a subclass of numebot_dagster.modeling.NumeraiModel")
+    return kind
+
+
+def _describe(kind: type[NumeraiModel]) -> ModelTraits:
+    if kind.train_on not in ("train", "all"):
+        raise WrongModel(f'train_on is {kind.train_on!r}; it must be "train" or "all"')
+    if isinstance(kind.targets, str):
+        raise WrongModel(f'targets is the text {kind.targets!r}; write ("{kind.targets}",)')
+    features = kind.feature_set
+    return ModelTraits(
+        feature_set=features if isinstance(features, str) else tuple(features),
+        targets=tuple(kind.targets),
+        train_on=kind.train_on,
+        retrain=kind.retrain,
+        time_budget=kind.time_budget,
+        memory_budget=kind.memory_budget,
+        train_time_budget=kind.train_time_budget,
+        train_memory_budget=kind.train_memory_budget,
+        parameters=kind().parameters,
+    )
+
+
+def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
+    from numebot_dagster.modeling import canary
+    from numebot_dagster.modeling.data import TrainingData, resolve_features
+
+    traits = _describe(kind)
+    with phase("read"):
+        features = resolve_features(request.files.features, traits.feature_set)
+        data = TrainingData(request.files, features, traits.targets, traits.train_on)
+        if not len(data):
+            raise WrongModel(f"no row has a value for all of {', '.join(traits.targets)}")
+    with files.folder(request.folder, overwrite=request.overwrite) as folder:
+        model_folder = folder / weights.MODEL_FOLDER
+        model_folder.mkdir()
+        with phase("train"):
+            model = kind()
+            model.train(data)
+        with phase("save"):
+            model.save(model_folder)
+        with phase("canary"):
+            rows = canary.choose_rows(data, request.inputs)
+            reloaded = kind()
+            reloaded.load(model_folder)
+            predictions = _predictions(reloaded, rows)
+            _require_same(predictions, _predictions(model, rows))
+            canary.write(folder / weights.CANARY, rows, predictions)
+            _write_known_features(folder, request)
+        weights.write_manifest(folder, _manifest(request, traits, data, folder, phase))
+    return TrainResult(request.folder, phase.seconds, peak_memory_mb())
+
+
+def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -> PredictResult:
+    import numpy as np
+
+    from numebot_dagster.modeling import canary
+
+    with phase("load"):
+        manifest = weights.read_manifest(request.weights)
+        model = kind()
+        model.load(request.weights / weights.MODEL_FOLDER)
+    with phase("canary"):
+        rows, expected = canary.read(request.weights / weights.CANARY, manifest.features)
+        difference = float(np.max(np.abs(_predictions(model, rows) - expected)))
+    with phase("read"):
+        live = _live_data(request, manifest.features)
+        unexpected = _unexpected_features(request)
+    with phase("predict"):
+        predictions = _predictions(model, live)
+    return PredictResult(
+        ids=live.ids,
+        predictions=predictions,
+        canary_max_difference=difference,
+        unexpected_features=unexpected,
+        seconds=phase.seconds,
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def _predictions(model: NumeraiModel, data: LiveData) -> np.ndarray:
+    """What a model predicts, as (rows,) float64, once it is known to be that."""
+    import numpy as np
+
+    raw = model.predict(data)
+    try:
+        predictions = np.array(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WrongPredictions(
+            f"predict returned {type(raw).__name__}, which is not an array of numbers: {error}"
+        ) from None
+    if predictions.shape != (len(data),):
+        raise WrongPredictions(
+            f"predict returned the shape {predictions.shape}; one number per row is ({len(data)},)"
+        )
+    if wrong := int(np.count_nonzero(~np.isfinite(predictions))):
+        raise WrongPredictions(f"{wrong} of {len(data)} predictions are NaN or infinite")
+    return predictions
+
+
+def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:
+    import numpy as np
+
+    difference = float(np.max(np.abs(reloaded - trained)))
+    if difference > _RELOAD_TOLERANCE * float(np.std(trained)):
+        raise WrongPredictions(
+            f"after save and load the model predicts otherwise (by up to {difference:.3g}): "
+            "something that predict needs is not saved"
+        )
+
+
+def _write_known_features(folder: Path, request: TrainRequest) -> None:
+    files.replace_json(folder / weights.KNOWN_FEATURES, _feature_columns(request.files.train))
+
+
+def _unexpected_features(request: PredictRequest) -> tuple[str, ...]:
+    known = set(json.loads((request.weights / weights.KNOWN_FEATURES).read_text()))
+    return tuple(name for name in _feature_columns(request.live) if name not in known)
+
+
+def _feature_columns(path: Path) -> list[str]:
+    from numebot_dagster.lake.matrix import column_names
+
+    return [name for name in column_names(path) if name.startswith("feature")]
+
+
+def _live_data(request: PredictRequest, features: tuple[str, ...]) -> LiveData:
+    from dataclasses import replace
+
+    from numebot_dagster.modeling.data import read_inputs
+
+    changed = tuple(
+        path.stat().st_mtime_ns for path in (request.live, request.benchmarks) if path is not None
+    )
+    live = _shared_live_data(request.live, features, request.benchmarks, changed)
+    return replace(live, inputs=read_inputs(live.ids, request.inputs))
+
+
+@lru_cache(maxsize=4)
+def _shared_live_data(
+    live: Path, features: tuple[str, ...], benchmarks: Path | None, changed: tuple[int, ...]
+) -> LiveData:
+    """Models that share a file and a feature list share the matrix; `changed` is part of the key."""
+    from numebot_dagster.modeling.data import read_live
+
+    return read_live(live, features, benchmarks)
+
+
+def _manifest(
+    request: TrainRequest, traits: ModelTraits, data: TrainingData, folder: Path, phase: Phases
+) -> Manifest:
+    import numpy as np
+
+    from numebot_dagster.modeling.canary import ROWS
+
+    eras = np.unique(data.eras)
+    return Manifest(
+        model=request.model,
+        vintage=request.vintage,
+        code_hash=request.code_hash,
+        data_version=request.data_version,
+        data_stamp=request.data_stamp,
+        features=data.features,
+        targets=traits.targets,
+        target_is={
+            name: data.what_target_is() if name == "target" else name for name in traits.targets
+        },
+        inputs=request.inputs,
+        parameters=traits.parameters,
+        library_versions=_library_versions(),
+        train_eras=len(eras),
+        first_era=int(eras[0]),
+        last_era=int(eras[-1]),
+        train_rows=len(data),
+        seconds=sum(phase.seconds.values()),
+        peak_memory_mb=peak_memory_mb(),
+        time_budget=traits.time_budget,
+        memory_budget=traits.memory_budget,
+        trained_at=datetime.now(UTC),
+        canary_rows=min(ROWS, len(data)),
+        files=weights.list_files(folder),
+    )
+
+
+def _library_versions() -> dict[str, str]:
+    versions = {"python": sys.version.split()[0]}
+    for module, distribution in _LIBRARIES.items():
+        if module in sys.modules:
+            versions[distribution] = metadata.version(distribution)
+    return versions

@@ -1,0 +1,220 @@
+"""Stored weights: their manifest, whether they are whole, and which ones to predict with."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from numebot_dagster.lake import files
+from numebot_dagster.lake.layout import Lake
+
+MANIFEST = "manifest.json"
+CANARY = "canary.parquet"
+KNOWN_FEATURES = "known_features.json"
+MODEL_FOLDER = "model"
+
+
+class DamagedWeights(Exception):
+    """A weights folder is incomplete, or its files are not those that were stored."""
+
+
+class NoWeights(Exception):
+    """A model has no weights to predict with; the text says how to make some."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a weights folder: its size in bytes and the SHA-256 of its content."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a training.
+
+    Attributes:
+        model: the Numerai name.
+        vintage: the round at which the data were pinned.
+        code_hash: of the model's source.
+        data_version: for example `v5.3`.
+        data_stamp: what names the content of the training files.
+        features: what the model was trained on, in that order.
+        targets: what it learned from.
+        target_is: which named target the bare `target` was equal to, by the name of the target.
+        inputs: names of the models whose predictions it is given.
+        parameters: what its code declares.
+        library_versions: of Python and the libraries that were loaded.
+        train_eras: number of eras with labels.
+        first_era: number of the oldest of them.
+        last_era: number of the newest of them.
+        train_rows: number of rows with labels.
+        seconds: of the whole training, reading and checking included.
+        peak_memory_mb: highest resident size of the process, in MB (10^6 bytes).
+        time_budget: seconds to predict one round.
+        memory_budget: GB (10^9 bytes) for predicting.
+        trained_at: when it ended, UTC.
+        canary_rows: number of training rows that were predicted for later comparison.
+        files: all files of the folder but the manifest, by their path in it.
+    """
+
+    model: str
+    vintage: int
+    code_hash: str
+    data_version: str
+    data_stamp: str
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    target_is: dict[str, str | None]
+    inputs: tuple[str, ...]
+    parameters: dict[str, Any]
+    library_versions: dict[str, str]
+    train_eras: int
+    first_era: int
+    last_era: int
+    train_rows: int
+    seconds: float
+    peak_memory_mb: float
+    time_budget: float
+    memory_budget: float
+    trained_at: datetime
+    canary_rows: int
+    files: dict[str, StoredFile]
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights that were verified."""
+
+    vintage: int
+    code_hash: str
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def model_folder(self) -> Path:
+        """What `NumeraiModel.save` wrote and `NumeraiModel.load` reads."""
+        return self.folder / MODEL_FOLDER
+
+
+def list_files(folder: Path) -> dict[str, StoredFile]:
+    """Size and hash of every file under a folder but its manifest, by relative path."""
+    return {
+        str(path.relative_to(folder)): StoredFile(path.stat().st_size, _sha256(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest into a weights folder."""
+    content = dataclasses.asdict(manifest) | {"trained_at": manifest.trained_at.isoformat()}
+    files.replace_json(folder / MANIFEST, content)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads the manifest of a weights folder; fields that a newer version added are ignored.
+
+    Raises:
+        DamagedWeights: there is none, or it cannot be understood.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text())
+        known = {field.name: content[field.name] for field in dataclasses.fields(Manifest)}
+        for name in ("features", "targets", "inputs"):
+            known[name] = tuple(known[name])
+        known["trained_at"] = datetime.fromisoformat(known["trained_at"])
+        known["files"] = {
+            name: StoredFile(file["bytes"], file["sha256"]) for name, file in known["files"].items()
+        }
+        return Manifest(**known)
+    except FileNotFoundError:
+        raise DamagedWeights(f"{path} does not exist") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedWeights(f"{path} cannot be understood: {error!r}") from error
+
+
+def verify(folder: Path) -> Manifest:
+    """Checks that a weights folder holds every file of its manifest, each with its content.
+
+    Raises:
+        DamagedWeights: naming the first file that is missing or different.
+    """
+    manifest = read_manifest(folder)
+    for name, stored in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DamagedWeights(f"{path} is missing")
+        if path.stat().st_size != stored.bytes or _sha256(path) != stored.sha256:
+            raise DamagedWeights(f"{path} is not the file that was stored")
+    if CANARY not in manifest.files:
+        raise DamagedWeights(f"{folder / CANARY} is missing")
+    return manifest
+
+
+def stored(lake: Lake, model: str) -> list[StoredWeights]:
+    """The verified weights of a model, newest first; damaged ones are left out."""
+    return _verified(lake, model)[0]
+
+
+def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) -> StoredWeights:
+    """The weights to predict with: of the newest vintage, or of the pinned one.
+
+    Weights that the code as it is now made go first. Where there are none, because the code was
+    changed since, the newest others stand in rather than that a round is missed; the caller can see
+    it from their `code_hash`, and the canary shows whether the new code still predicts the same.
+
+    Args:
+        lake: where the weights are.
+        model: the Numerai name.
+        code_hash: of the model's source as it is now.
+        pinned: the only vintage to take weights from.
+
+    Raises:
+        NoWeights: there are none; the text says why and what to type.
+    """
+    whole, damaged = _verified(lake, model)
+    candidates = [one for one in whole if pinned is None or one.vintage == pinned]
+    if not candidates:
+        raise NoWeights(_why_none(model, whole, damaged, pinned))
+    return next((one for one in candidates if one.code_hash == code_hash), candidates[0])
+
+
+def _verified(lake: Lake, model: str) -> tuple[list[StoredWeights], list[str]]:
+    whole, damaged = [], []
+    for place in lake.weights_folders(model):
+        try:
+            manifest = verify(place.path)
+        except DamagedWeights as error:
+            damaged.append(str(error))
+        else:
+            whole.append(StoredWeights(place.vintage, place.code_hash, place.path, manifest))
+    whole.sort(key=lambda one: (one.vintage, one.manifest.trained_at), reverse=True)
+    return whole, damaged
+
+
+def _why_none(
+    model: str, whole: list[StoredWeights], damaged: list[str], pinned: int | None
+) -> str:
+    reasons = [f"{model} has no weights" + (f" of vintage {pinned}" if pinned is not None else "")]
+    if pinned is not None and whole:
+        vintages = ", ".join(str(vintage) for vintage in sorted({one.vintage for one in whole}))
+        reasons.append(
+            f"there are some of vintage {vintages}: set another one in the column `vintage` of the "
+            "registry, or none"
+        )
+    reasons.extend(f"damaged: {reason}" for reason in damaged)
+    reasons.append(f"to make some: numebot train --models {model}")
+    return "; ".join(reasons)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,272 @@
+"""Large files, whole or not at all.
+
+A file grows under a hidden name beside its destination that carries a stamp of the remote object,
+and takes its place by a rename only after its size and its content were checked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from numebot_dagster.numerai.errors import DownloadFailed, NumeraiUnavailable
+from numebot_dagster.numerai.faults import PassingFault
+from numebot_dagster.numerai.parsing import parse_http_time
+from numebot_dagster.numerai.records import DownloadedFile, RemoteFile
+from numebot_dagster.numerai.transport import chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numebot_dagster.numerai.progress import Progress
+    from numebot_dagster.numerai.transport import Transport
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
+_BLOCK = 1 << 20
+Location = Callable[[], str]
+
+
+def remote_file(name: str, headers: Mapping[str, str]) -> RemoteFile:
+    """What the headers of a HEAD or GET say of an object."""
+    ranged = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
+    length = ranged.group(3) if ranged else headers.get("Content-Length", "")
+    return RemoteFile(
+        name=name,
+        size=int(length) if length.isdigit() else None,
+        etag=headers.get("ETag"),
+        last_modified=parse_http_time(headers.get("Last-Modified")),
+    )
+
+
+def fetch(
+    transport: Transport,
+    name: str,
+    locate: Location,
+    destination: Path,
+    *,
+    progress: Progress | None = None,
+) -> DownloadedFile:
+    """Downloads one object to `destination`, which is replaced at once when all is well.
+
+    An interrupted download is resumed, by this call or a later one, only if the server proves by
+    a strong entity tag that the object is still the same. The retry deadline counts from the last
+    byte that arrived. Several processes may download to the same destination at once.
+
+    Args:
+        transport: the way to the network.
+        name: the object's name, for messages and for the kind of check.
+        locate: gives a fresh URL, since signed ones are short-lived.
+        destination: where the file shall be; its folder is made.
+        progress: called with the bytes that are there and the bytes in all, if known.
+
+    Raises:
+        DownloadFailed: what arrived is not what the server announced, or not a whole file.
+        NumeraiUnavailable: nothing arrived until the deadline.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    remote = remote_file(name, transport.headers(locate()))
+    with _part_file(destination, remote) as part:
+        download = _Download(transport, remote, locate, part, progress or _no_progress)
+        download.run()
+        _check(download.remote, part)
+        digest = _sha256(part)
+        part.flush()
+        os.fsync(part.fileno())
+        os.replace(part.name, destination)
+        _sync_folder(destination.parent)
+        size = os.fstat(part.fileno()).st_size
+    return DownloadedFile(destination, size, digest, download.remote)
+
+
+class _Download:
+    """One object on its way into one open part file."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        remote: RemoteFile,
+        locate: Location,
+        part: IO[bytes],
+        progress: Progress,
+    ) -> None:
+        self.remote = remote
+        self._transport, self._locate, self._part = transport, locate, part
+        self._progress = progress
+
+    def run(self) -> None:
+        """Tries until the part is complete; each byte that arrives renews the patience."""
+        while True:
+            before = self._have()
+            try:
+                return self._transport.patience.persist(self._attempt)
+            except NumeraiUnavailable:
+                if self._have() <= before:
+                    raise
+
+    def _have(self) -> int:
+        return os.fstat(self._part.fileno()).st_size
+
+    def _attempt(self, seconds: float) -> None:
+        have = self._have()
+        if have and have == self.remote.size and self.remote.strong_etag:
+            return
+        headers = {}
+        if have and self.remote.strong_etag:
+            headers = {"Range": f"bytes={have}-", "If-Range": self.remote.strong_etag}
+        with self._transport.stream(self._locate(), headers, seconds=seconds) as answer:
+            if answer.status_code == 416:
+                self._part.truncate(0)
+                raise PassingFault(f"{self.remote.name}: the part kept here is of no use")
+            if not self._continues(answer.status_code, answer.headers, have):
+                # Another object or no range: what is here already may not be built upon.
+                self._part.truncate(0)
+                self.remote = remote_file(self.remote.name, answer.headers)
+            self._part.seek(0, os.SEEK_END)
+            for piece in chunks(answer):
+                self._part.write(piece)
+                self._progress(self._part.tell(), self.remote.size)
+            self._part.flush()
+        if self.remote.size is not None and self._have() < self.remote.size:
+            raise PassingFault(
+                f"{self.remote.name} ended after {self._have()} of {self.remote.size} bytes"
+            )
+
+    def _continues(self, status: int, headers: Mapping[str, str], have: int) -> bool:
+        """Whether the server sends exactly what is missing of exactly our object."""
+        ranged = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
+        if status != 206 or ranged is None:
+            return False
+        start, end, total = (int(number) for number in ranged.groups())
+        same = headers.get("ETag") in (None, self.remote.etag) and total == self.remote.size
+        if start == have and end == total - 1 and same:
+            return True
+        self._part.truncate(0)
+        raise PassingFault(f"{self.remote.name}: the server sent another range than asked for")
+
+
+@contextmanager
+def _part_file(destination: Path, remote: RemoteFile) -> Iterator[IO[bytes]]:
+    """The locked part file of this object: a kept one when nobody else is writing it.
+
+    Parts of other objects that no process holds are removed.
+    """
+    kept = destination.with_name(f".{destination.name}.{_stamp(remote)}.part")
+    for stale in destination.parent.glob(f".{_literal(destination.name)}.*.part"):
+        if stale != kept:
+            _remove_if_free(stale)
+    part = (_lock(kept) if remote.strong_etag else None) or _own_part(kept)
+    try:
+        with part:
+            yield part
+    finally:
+        if not remote.strong_etag or part.name != str(kept):
+            Path(part.name).unlink(missing_ok=True)
+
+
+def _stamp(remote: RemoteFile) -> str:
+    identity = f"{remote.name} {remote.etag} {remote.size}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _own_part(kept: Path) -> IO[bytes]:
+    """A part that only this call knows, so that it is never resumed."""
+    own = _lock(kept.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.part"))
+    if own is None:
+        raise DownloadFailed(f"{kept.parent}: could not lock a new file of our own")
+    return own
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """Opens and locks a part for writing, or nothing when another process has it."""
+    while True:
+        file = path.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        # Between open and lock another process may have renamed or removed it.
+        if path.exists() and os.path.sameopenfile(file.fileno(), file.fileno()):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
+
+
+def _remove_if_free(path: Path) -> None:
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        path.unlink(missing_ok=True)
+
+
+def _check(remote: RemoteFile, part: IO[bytes]) -> None:
+    """Size, then content by the kind of file; a part that fails is emptied, never resumed."""
+    try:
+        size = os.fstat(part.fileno()).st_size
+        if remote.size is not None and size != remote.size:
+            raise DownloadFailed(f"{remote.name}: {size} bytes arrived, {remote.size} announced")
+        if remote.name.endswith(".parquet"):
+            _check_parquet(remote.name, part)
+        elif remote.name.endswith(".json"):
+            _check_json(remote.name, part)
+    except DownloadFailed:
+        part.truncate(0)
+        raise
+
+
+def _check_parquet(name: str, part: IO[bytes]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    part.seek(0)
+    head = part.read(4)
+    try:
+        parquet.read_metadata(part)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DownloadFailed(f"{name} is not a whole Parquet file: {error}") from error
+    if head != b"PAR1":
+        raise DownloadFailed(f"{name} is not a whole Parquet file: it begins with {head!r}")
+
+
+def _check_json(name: str, part: IO[bytes]) -> None:
+    part.seek(0)
+    try:
+        json.load(part)
+    except ValueError as error:
+        raise DownloadFailed(f"{name} is not a whole JSON file: {error}") from error
+
+
+def _sha256(part: IO[bytes]) -> str:
+    part.seek(0)
+    return hashlib.file_digest(part, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _literal(name: str) -> str:
+    """A name as a glob pattern that matches itself only."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _no_progress(done: int, total: int | None) -> None:
+    """Nobody watches."""

@@ -1,0 +1,171 @@
+"""From what the network and the server say to the errors of `errors.py`.
+
+The libraries' own exceptions carry the request with its Authorization header and signed URLs, so
+they are never chained, and every foreign text passes through a `scrub`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from numebot_dagster.numerai.errors import (
+    NotAuthorised,
+    NumeraiError,
+    NumeraiUnavailable,
+    QueryRefused,
+    RoundNotOpen,
+    UnexpectedAnswer,
+)
+
+QUOTED = 300  # characters of a foreign text that an error repeats
+Scrub = Callable[[str], str]
+
+_NOT_AUTHORISED = re.compile(
+    r"(un|not.{0,20})authori[sz]ed|authenticat|permission|forbidden|credential|scope|log(ged)? in"
+    r"|(invalid|expired|revoked|unknown|bad|wrong).{0,12}(token|key)"
+    r"|(token|key).{0,20}(invalid|expired|revoked|unknown)",
+    re.IGNORECASE,
+)
+_NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)
+_CHECK_CREDENTIALS = "check the credentials and their scopes: numebot doctor"
+
+
+class PassingFault(NumeraiUnavailable):
+    """A fault that may be gone at the next try.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait.
+        arrived: whether the request may have been acted upon.
+    """
+
+    def __init__(
+        self, text: str, *, retry_after: float | None = None, arrived: bool = True
+    ) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        self.arrived = arrived
+
+
+@contextmanager
+def translated(url: str, scrub: Scrub) -> Iterator[None]:
+    """Turns every exception of requests and urllib3 inside the block into one of ours."""
+    import requests
+    import urllib3
+
+    where = address(url)
+    try:
+        yield
+    except requests.exceptions.ConnectTimeout:
+        fault: NumeraiError = PassingFault(f"{where} could not be reached in time", arrived=False)
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+        fault = PassingFault(f"{where} did not answer in time")
+    except (
+        requests.exceptions.ConnectionError,
+        requests.exceptions.ChunkedEncodingError,
+        urllib3.exceptions.HTTPError,
+    ) as error:
+        text = f"{where}: the connection failed: {scrub(str(error))[:QUOTED]}"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            fault = NumeraiUnavailable(f"{text}; check the clock and the certificates here")
+        else:
+            fault = PassingFault(text, arrived=not _never_sent(error))
+    except requests.exceptions.RequestException as error:
+        fault = QueryRefused(f"{where}: {type(error).__name__}: {scrub(str(error))[:QUOTED]}")
+    else:
+        return
+    raise fault from None
+
+
+def status_fault(
+    url: str, status: int, headers: Mapping[str, str], body: Callable[[], str]
+) -> NumeraiError | None:
+    """The error that a status means, or nothing for 2xx; `body` is read for a refusal only."""
+    if 200 <= status < 300:
+        return None
+    text = f"{address(url)} answered with status {status}"
+    if status == 429 or status >= 500:
+        wait = _retry_after(headers.get("Retry-After"))
+        return PassingFault(text, retry_after=wait, arrived=status != 429)
+    text = f"{text}: {body()}".rstrip(": \n")
+    if status in (401, 403):
+        return NotAuthorised(f"{text}; {_CHECK_CREDENTIALS}")
+    return QueryRefused(text)
+
+
+def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
+    """The `data` of a GraphQL answer.
+
+    Raises:
+        NumeraiUnavailable: the answer is no JSON, as when a proxy answers in the server's place.
+        NotAuthorised, RoundNotOpen, QueryRefused: by the text of its `errors`.
+        UnexpectedAnswer: there is no data.
+    """
+    answer = _json_object(body, endpoint, scrub)
+    if answer.get("errors"):
+        raise _refusal(scrub(_messages(answer["errors"])))
+    if not isinstance(answer.get("data"), dict):
+        raise UnexpectedAnswer(f"the answer of {endpoint} has no data")
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def address(url: str) -> str:
+    """A URL without its query, which may be a signature."""
+    return url.split("?")[0]
+
+
+def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        start = scrub(body[:60].decode(errors="replace"))
+        raise PassingFault(f"{endpoint} answered with something that is no JSON object: {start!r}")
+    return answer
+
+
+def _refusal(text: str) -> NumeraiError:
+    if _NOT_OPEN.search(text):
+        return RoundNotOpen(f"Numerai says: {text}")
+    if _NOT_AUTHORISED.search(text):
+        return NotAuthorised(f"Numerai says: {text}; {_CHECK_CREDENTIALS}")
+    return QueryRefused(f"Numerai says: {text}")
+
+
+def _messages(errors: Any) -> str:
+    """The texts of an `errors` payload: a list of objects, or one object with `detail`."""
+    entries = errors if isinstance(errors, list) else [errors]
+    texts = [
+        str(one.get("message") or one.get("detail") or one) if isinstance(one, dict) else str(one)
+        for one in entries
+    ]
+    return "; ".join(texts)[:QUOTED]
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds of a `Retry-After`, which is a number or a date; anything else counts as absent."""
+    if header is None:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether no connection was made at all, so that the server cannot have acted."""
+    import urllib3
+
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(cause, urllib3.exceptions.NewConnectionError)

@@ -1,0 +1,61 @@
+"""Progress of long downloads: for a log, and for a terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Progress = Callable[[int, int | None], None]
+
+_SECONDS_BETWEEN_LINES = 5.0
+_SHARE_BETWEEN_LINES = 0.1
+
+
+class LogProgress:
+    """Writes a line every 5 seconds at most, or at every tenth of a file that takes longer.
+
+    Nothing is written for a file that is done before the first line is due.
+    """
+
+    def __init__(self, log: logging.Logger, name: str) -> None:
+        self._log, self._name = log, name
+        self._last_line_at = time.monotonic()
+        self._last_share = 0.0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Takes the bytes that are there and the bytes in all, if known."""
+        now = time.monotonic()
+        share = done / total if total else None
+        if now - self._last_line_at < _SECONDS_BETWEEN_LINES:
+            return
+        if share is not None and share - self._last_share < _SHARE_BETWEEN_LINES and share < 1:
+            return
+        self._last_line_at, self._last_share = now, share or 0.0
+        percent = "" if share is None else f" of {total / 1e6:,.0f} MB ({share:.0%})"  # type: ignore[operator]
+        self._log.info("downloading %s: %s MB%s", self._name, f"{done / 1e6:,.0f}", percent)
+
+
+@contextmanager
+def terminal_progress(name: str) -> Iterator[Progress]:
+    """A progress bar with speed and time left, gone when the block ends."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,152 @@
+"""What is known of each submission: an append-only log of immutable receipts.
+
+Every event of a submission is one Parquet file of one row. Nothing is ever overwritten; the
+newest receipt of a model and round is its state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numebot_dagster.lake import parquet
+
+if TYPE_CHECKING:
+    import polars
+
+    from numebot_dagster.lake.layout import Lake
+
+
+class Outcome(StrEnum):
+    """How a submission ended for its round."""
+
+    ON_TIME = "on_time"
+    LATE = "late"
+    QUEUED = "queued"
+    FAILED = "failed"
+    MISSED = "missed"
+
+
+class State(StrEnum):
+    """What Numerai itself said about the submission so far."""
+
+    PENDING = "pending"  # ours alone: Numerai has not been asked yet
+    ACCEPTED = "accepted"  # Numerai shows it as held for the round
+    CONFIRMED = "confirmed"  # its download matches id by id
+    INVALID = "invalid"  # refused, or its download differs
+
+
+class Rung(StrEnum):
+    """Where the predictions came from, best first."""
+
+    LIVE = "live"
+    PREVIOUS = "previous"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One event of one submission; all times are aware UTC by Numerai's clock.
+
+    Attributes:
+        model: Numerai's name of the model.
+        filename: the server's own name for the file.
+        outcome: unknown until Numerai was asked or the attempt ended.
+        vintage: the training release whose weights predicted.
+        rows: ids in the file.
+        reason: why the submission failed, was refused or replaced another.
+        recorded_at: set by `append`, strictly growing within a model and round.
+    """
+
+    model: str
+    round_number: int
+    filename: str | None = None
+    submission_id: str | None = None
+    outcome: Outcome | None = None
+    state: State = State.PENDING
+    rung: Rung = Rung.LIVE
+    vintage: int | None = None
+    predictions_sha256: str | None = None
+    rows: int | None = None
+    submitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    reason: str | None = None
+    recorded_at: datetime | None = None
+
+
+def append(lake: Lake, receipt: Receipt) -> Receipt:
+    """Writes one receipt as a new file.
+
+    The file's name is the moment of recording in microseconds; two processes that meet on one
+    name both get their receipt kept, one of them a microsecond later.
+
+    Returns:
+        The receipt with its `recorded_at`.
+    """
+    folder = lake.receipts_folder(receipt.model, receipt.round_number)
+    while True:
+        stamp = max(time.time_ns() // 1000, _newest_stamp(folder) + 1)
+        recorded = replace(receipt, recorded_at=_moment(stamp))
+        try:
+            parquet.create(folder / f"{stamp:020d}.parquet", _to_frame(recorded))
+        except FileExistsError:
+            continue
+        return recorded
+
+
+def history(lake: Lake, model: str, round_number: int) -> list[Receipt]:
+    """All receipts of one model and round, oldest first."""
+    folder = lake.receipts_folder(model, round_number)
+    return [_from_row(parquet.read(path).row(0, named=True)) for path in _files(folder)]
+
+
+def latest(lake: Lake, round_number: int) -> dict[str, Receipt]:
+    """The newest receipt of every model that has one for this round, by the model's name."""
+    example = lake.receipts_folder("any", round_number)
+    folders = example.parent.parent.glob(f"model=*/{example.name}")
+    newest = [path for folder in folders for path in _files(folder)[-1:]]
+    receipts = [_from_row(parquet.read(path).row(0, named=True)) for path in newest]
+    return {receipt.model: receipt for receipt in receipts}
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.parquet"))
+
+
+def _newest_stamp(folder: Path) -> int:
+    return max((int(path.stem) for path in _files(folder)), default=0)
+
+
+def _moment(stamp: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stamp)
+
+
+def _to_frame(receipt: Receipt) -> polars.DataFrame:
+    import polars as pl
+
+    row = {("round" if key == "round_number" else key): value for key, value in asdict(receipt).items()}
+    moment = pl.Datetime("us", "UTC")
+    types: dict[str, Any] = {name: pl.String for name in row}
+    types |= {"round": pl.Int64, "vintage": pl.Int64, "rows": pl.Int64}
+    types |= {name: moment for name in row if name.endswith("_at")}
+    plain = {key: [value.value if isinstance(value, StrEnum) else value] for key, value in row.items()}
+    return pl.DataFrame(plain, schema=types)
+
+
+def _from_row(row: Mapping[str, Any]) -> Receipt:
+    enums = {"outcome": Outcome, "state": State, "rung": Rung}
+    known = {field.name for field in fields(Receipt)}
+    values = {("round_number" if key == "round" else key): value for key, value in row.items()}
+    return Receipt(
+        **{
+            key: enums[key](value) if key in enums and value is not None else value
+            for key, value in values.items()
+            if key in known
+        }
+    )

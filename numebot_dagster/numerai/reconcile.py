@@ -1,0 +1,200 @@
+"""What to do about one model in one round, from what Numerai holds and what we recorded.
+
+Every run, wherever the last one was killed, starts here. The rules: what Numerai holds counts as
+this round's only if it was uploaded after the round opened and belongs to a receipt of ours; a
+carried-over file is replaced without asking; a file that we did not make only by force; a higher
+rung replaces a lower one while the window is open; after the close nothing is uploaded unless
+late submission was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionStatus
+
+LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
+
+
+class Action(StrEnum):
+    """The next step for one model."""
+
+    SUBMIT = "submit"  # authorise, record the intent, upload, register
+    ACCEPT = "accept"  # Numerai holds our file: record that, then confirm it
+    CONFIRM = "confirm"  # download what Numerai holds and compare it id by id
+    SKIP = "skip"  # nothing is left to do
+    REFUSE = "refuse"  # nothing may be done; the reason says what would allow it
+
+
+@dataclass(frozen=True)
+class Intention:
+    """The predictions that are ready to be submitted."""
+
+    sha256: str
+    rung: Rung = Rung.LIVE
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the decision depends on.
+
+    Attributes:
+        round: the round in question.
+        now: Numerai's time, aware UTC.
+        held: what Numerai holds of the model for this round.
+        receipts: our receipts of this model and round, oldest first.
+        intention: the predictions that are ready, if any are.
+        force: replace a file that we did not make, or our own by other predictions.
+        late: upload after the close, knowing that it also fills the next round.
+    """
+
+    round: Round
+    now: datetime
+    held: HeldSubmission | None = None
+    receipts: Sequence[Receipt] = ()
+    intention: Intention | None = None
+    force: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The next step and why; `receipt` is ours of the file that Numerai holds, if it is ours."""
+
+    action: Action
+    reason: str
+    receipt: Receipt | None = None
+
+
+class _Holding(StrEnum):
+    NOTHING = "nothing"
+    CARRIED_OVER = "carried over"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+def decide(situation: Situation) -> Decision:
+    """The next step for one model in one round."""
+    if situation.now < situation.round.open_time:
+        return Decision(
+            Action.REFUSE,
+            f"round {situation.round.number} opens at {situation.round.open_time:%Y-%m-%d %H:%M} UTC",
+        )
+    receipt = own_receipt(situation.held, situation.receipts)
+    holding = _holding(situation, receipt)
+    if holding is _Holding.OURS and receipt is not None:
+        return _about_our_file(situation, receipt)
+    return _about_no_file_of_ours(situation, holding)
+
+
+def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Receipt | None:
+    """Our newest receipt of the file that Numerai holds: same server's name, or same id."""
+    if held is None or held.submission_id is None:
+        return None
+    matching = [
+        one
+        for one in receipts
+        if one.submission_id == held.submission_id
+        or (one.filename is not None and one.filename == held.filename)
+    ]
+    return matching[-1] if matching else None
+
+
+def outcome_of(held: HeldSubmission) -> Outcome:
+    """What Numerai's status of a held file means for its round.
+
+    A status that is not known is taken for on time: the file is held for this round.
+    """
+    late = {
+        SubmissionStatus.LATE.value: Outcome.LATE,
+        SubmissionStatus.QUEUED.value: Outcome.QUEUED,
+    }
+    return late.get(held.status, Outcome.ON_TIME)
+
+
+def is_higher(rung: Rung, other: Rung) -> bool:
+    """Whether `rung` is the better source of predictions: live, then previous, then fallback."""
+    return LADDER.index(rung) > LADDER.index(other)
+
+
+def _holding(situation: Situation, receipt: Receipt | None) -> _Holding:
+    held = situation.held
+    if held is None or held.submission_id is None:
+        return _Holding.NOTHING
+    if held.timestamp is not None and held.timestamp < situation.round.open_time:
+        return _Holding.CARRIED_OVER
+    # Without a timestamp our receipt is the proof: intents are written only after the opening.
+    return _Holding.FOREIGN if receipt is None else _Holding.OURS
+
+
+def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
+    better = _why_replace(situation, receipt)
+    if better is not None and _is_open(situation):
+        return Decision(Action.SUBMIT, better, receipt)
+    if receipt.state is State.INVALID:
+        return Decision(
+            Action.REFUSE, f"what Numerai holds is not what we sent: {receipt.reason}", receipt
+        )
+    if receipt.state is State.CONFIRMED:
+        return Decision(Action.SKIP, "already confirmed", receipt)
+    if receipt.state is State.ACCEPTED:
+        return Decision(Action.CONFIRM, "accepted, not yet compared with what was sent", receipt)
+    return Decision(Action.ACCEPT, "Numerai holds the file of an earlier attempt", receipt)
+
+
+def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
+    """Why the predictions at hand should replace our own file, or nothing."""
+    intention = situation.intention
+    if intention is None:
+        return None
+    if receipt.state is State.INVALID:
+        return f"replaces our invalid file: {receipt.reason}"
+    if is_higher(intention.rung, receipt.rung):
+        return f"{intention.rung} predictions replace {receipt.rung} ones"
+    if situation.force and intention.sha256 != receipt.predictions_sha256:
+        return "forced: other predictions replace those that were sent"
+    return None
+
+
+def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
+    held = situation.held
+    if holding is _Holding.FOREIGN and held is not None and not situation.force:
+        return Decision(
+            Action.REFUSE,
+            f"Numerai holds {held.filename}, which this project did not upload; "
+            "--force replaces it",
+        )
+    obstacle = _closed(situation)
+    if obstacle is not None:
+        return Decision(Action.REFUSE, obstacle)
+    if situation.intention is None:
+        return Decision(Action.REFUSE, "there are no predictions to submit")
+    reasons = {
+        _Holding.NOTHING: "Numerai holds nothing for this round",
+        _Holding.CARRIED_OVER: "replaces a file carried over from before the round opened",
+        _Holding.FOREIGN: "forced: replaces a file that this project did not upload",
+    }
+    return Decision(Action.SUBMIT, reasons[holding])
+
+
+def _is_open(situation: Situation) -> bool:
+    return _closed(situation) is None
+
+
+def _closed(situation: Situation) -> str | None:
+    """Why the round takes no upload of ours, or nothing when it does."""
+    this, now = situation.round, situation.now
+    if this.is_open(now):
+        return None
+    if this.close_time is not None and now >= this.close_time:
+        return f"round {this.number} took its last late submission at {this.close_time:%Y-%m-%d %H:%M} UTC"
+    if situation.late:
+        return None
+    return (
+        f"round {this.number} closed at {this.close_staking_time:%Y-%m-%d %H:%M} UTC; "
+        "--late uploads all the same, which also fills the next round"
+    )

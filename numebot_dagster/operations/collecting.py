@@ -1,0 +1,164 @@
+"""Collecting what Numerai publishes about our models: scores, leaderboard, payouts, day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
+from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# A round is scored for about 64 business days, and five rounds open a week.
+ROUNDS_IN_SCORING = 70
+LEADERBOARD_ROWS = 2000
+
+
+def today(platform: Platform) -> date:
+    """The UTC day by Numerai's clock."""
+    platform.client.rounds()  # so that the clock has been read from an answer
+    return platform.client.now().date()
+
+
+def days_to_collect(platform: Platform) -> list[date]:
+    """Every day from the newest stored one, which may have been unfinished, to today."""
+    newest, now = _newest_stored_day(platform), today(platform)
+    first = now if newest is None else min(newest, now)
+    return [first + timedelta(days=offset) for offset in range((now - first).days + 1)]
+
+
+def _newest_stored_day(platform: Platform) -> date | None:
+    days = platform.lake.stored_days("scores")
+    if days:
+        return days[-1]
+    first = next(iter(platform.lake.stored_rounds()), None)
+    if first is None:
+        return None
+    details = parquet.read(platform.lake.round_details(first), ["open_time"])
+    return details["open_time"][0].date()
+
+
+def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
+    """Stores every score that was published on the given days for own models.
+
+    A day without scores (Sunday, Monday) gets an empty file: it was looked at.
+
+    Returns:
+        The number of scores by day.
+    """
+    now = today(platform)
+    by_day: dict[date, list[Score]] = {day: [] for day in days if day <= now}
+    if not by_day:
+        return {}
+    for model in _own_models(platform):
+        for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
+            if score.date in by_day:
+                by_day[score.date].append(score)
+    for day, scores in by_day.items():
+        parquet.write(platform.lake.scores_file(day), _scores_frame(scores))
+    return {day: len(scores) for day, scores in by_day.items()}
+
+
+def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
+    """Stores today's leaderboard; past days cannot be asked for. Returns the entries of own models."""
+    entries = platform.client.leaderboard(LEADERBOARD_ROWS)
+    own = _own_names(platform)
+    frame = _leaderboard_frame(entries, own)
+    parquet.write(platform.lake.leaderboard_file(today(platform)), frame)
+    return [entry for entry in entries if entry.model in own]
+
+
+def collect_payouts(platform: Platform) -> list[Payout]:
+    """Stores the pending and settled payouts of own models as they are today."""
+    own = _own_names(platform)
+    payouts = [payout for payout in platform.client.payouts() if payout.model in own]
+    parquet.write(platform.lake.payouts_file(today(platform)), _payouts_frame(payouts))
+    return payouts
+
+
+def _own_names(platform: Platform) -> set[str]:
+    return {model.name for model in platform.registry.enabled}
+
+
+def _own_models(platform: Platform) -> list[Model]:
+    """The registered models as the account has them; one that it lacks is named in the log."""
+    held = {model.name: model for model in platform.client.account().models}
+    missing = _own_names(platform) - set(held)
+    if missing:
+        platform.log.warning("Not in the account, so without scores: %s", ", ".join(sorted(missing)))
+    return [model for name, model in sorted(held.items()) if name in _own_names(platform)]
+
+
+def _rounds_back(first_day: date, now: date) -> int:
+    """How many of the newest rounds can have scores on the days since `first_day`."""
+    return ROUNDS_IN_SCORING + (now - first_day).days
+
+
+def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:
+    import polars as pl
+
+    rows = [
+        (
+            score.model,
+            score.round_number,
+            score.metric,
+            score.version,
+            score.day,
+            score.date,
+            score.value,
+            score.percentile,
+            score.resolved,
+        )
+        for score in scores
+    ]
+    schema = {
+        "model": pl.String,
+        "round": pl.Int64,
+        "metric": pl.String,
+        "version": pl.String,
+        "day": pl.Int64,
+        "date": pl.Date,
+        "value": pl.Float64,
+        "percentile": pl.Float64,
+        "resolved": pl.Boolean,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row").unique(maintain_order=True)
+
+
+def _leaderboard_frame(entries: Sequence[LeaderboardEntry], own: set[str]) -> pl.DataFrame:
+    import polars as pl
+
+    numbers = sorted({name for entry in entries for name in (*entry.reputations, *entry.returns)})
+    rows = [
+        {
+            "model": entry.model,
+            "rank": entry.rank,
+            "nmr_staked": None if entry.nmr_staked is None else float(entry.nmr_staked),
+            "own": entry.model in own,
+            **entry.reputations,
+            **entry.returns,
+        }
+        for entry in entries
+    ]
+    schema = {"model": pl.String, "rank": pl.Int64, "nmr_staked": pl.Float64, "own": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema | dict.fromkeys(numbers, pl.Float64))
+
+
+def _payouts_frame(payouts: Sequence[Payout]) -> pl.DataFrame:
+    import polars as pl
+
+    rows = [
+        (payout.model, payout.round_number, float(payout.payout_nmr), payout.settled)
+        for payout in payouts
+    ]
+    schema = {
+        "model": pl.String,
+        "round": pl.Int64,
+        "payout_nmr": pl.Float64,
+        "settled": pl.Boolean,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,111 @@
+"""The gates: what must hold before predictions are stored or sent.
+
+A wrong file costs more than a missed round, so a blocking gate stops its model, and only it.
+Each gate is a pure function; asset checks report its verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from numebot_dagster.numerai.submission import Problem
+
+NEW_IDS = "ids_are_new"
+USUAL_ROW_COUNT = "usual_row_count"
+SAME_FEATURES = "same_features_as_trained"
+CANARY = "canary_predicts_as_trained"
+SUBMISSION_RULES = "numerai_submission_rules"
+LIKE_EXAMPLE = "agrees_with_example"
+CONFIRMED = "confirmed_by_numerai"
+
+# Live rows move by a few percent from round to round; a half-empty file is something else.
+ROW_COUNT_TOLERANCE = 0.1
+# A reloaded model on another machine may differ in the last bits, never in the fourth digit.
+CANARY_TOLERANCE = 1e-6
+# Honest models agree with the example model at .3 to .9; a negative value hints at a flipped sign.
+LEAST_EXAMPLE_CORRELATION = 0.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one gate; `facts` are numbers and texts worth showing."""
+
+    name: str
+    passed: bool
+    blocking: bool
+    text: str
+    facts: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+class GateClosed(Exception):
+    """A blocking gate did not pass; what it guards was neither stored nor sent."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        self.gates = tuple(gates)
+        super().__init__("; ".join(f"{gate.name}: {gate.text}" for gate in closed(gates)))
+
+
+def closed(gates: Iterable[Gate]) -> list[Gate]:
+    """The blocking gates that did not pass."""
+    return [gate for gate in gates if gate.blocking and not gate.passed]
+
+
+def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:
+    """Live ids change every round: the same ones mean that the data are not out yet."""
+    stale = previous is not None and set(ids) == set(previous)
+    text = "the live ids are those of the round before" if stale else "the live ids are new"
+    return Gate(NEW_IDS, not stale, True, text, {"rows": len(ids)})
+
+
+def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:
+    """Warns when a round has clearly more or fewer rows than the mean of the last rounds."""
+    if not earlier:
+        return Gate(USUAL_ROW_COUNT, True, False, f"{rows} rows; no earlier round to compare with")
+    mean = sum(earlier) / len(earlier)
+    change = rows / mean - 1
+    text = f"{rows} rows, {change:+.1%} against the mean of the last {len(earlier)} rounds"
+    passed = abs(change) <= ROW_COUNT_TOLERANCE
+    return Gate(USUAL_ROW_COUNT, passed, False, text, {"rows": rows, "change": change})
+
+
+def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
+    """The model must see the very features that its weights were made from."""
+    if not missing and not unexpected:
+        return Gate(SAME_FEATURES, True, True, "the features are those of the weights' manifest")
+    parts = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+        for what, names in (("missing", missing), ("not in the manifest", unexpected))
+        if names
+    ]
+    text = f"{' and '.join(parts)}; train again with `numebot train`"
+    facts = {"missing": len(missing), "unexpected": len(unexpected)}
+    return Gate(SAME_FEATURES, False, True, text, facts)
+
+
+def canary(largest_difference: float) -> Gate:
+    """The weights must predict the rows stored beside them as on the day they were made."""
+    # Written so that a NaN difference does not pass.
+    passed = largest_difference <= CANARY_TOLERANCE
+    text = f"largest difference on the canary rows {largest_difference:.3g}"
+    if not passed:
+        text += (
+            f", allowed {CANARY_TOLERANCE:g}: the code, a library or the weights have changed; "
+            "train again with `numebot train`"
+        )
+    return Gate(CANARY, passed, True, text, {"largest_difference": largest_difference})
+
+
+def submission_rules(problems: Sequence[Problem]) -> Gate:
+    """Numerai's own rules for a submission, by numerai-tools."""
+    text = "; ".join(str(problem) for problem in problems) or "Numerai's rules are met"
+    return Gate(SUBMISSION_RULES, not problems, True, text, {"problems": len(problems)})
+
+
+def agrees_with_example(correlation: float | None) -> Gate:
+    """Warns when predictions run against the example model: a flipped sign looks like that."""
+    if correlation is None:
+        return Gate(LIKE_EXAMPLE, True, False, "the round has no example predictions")
+    passed = correlation > LEAST_EXAMPLE_CORRELATION
+    text = f"rank correlation with the example predictions {correlation:.3f}"
+    return Gate(LIKE_EXAMPLE, passed, False, text, {"correlation": correlation})

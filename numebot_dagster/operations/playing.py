@@ -1,0 +1,272 @@
+"""Playing a round: every model predicted, submitted and confirmed, whatever happens to the others.
+
+The order of the hour: ask once what Numerai holds for the whole fleet; predict, pass the gates and
+upload, the largest stake first, uploads running beside the next model's prediction; only when
+nothing is left to upload, confirm by download.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.modeling.worker import ModelError, Worker
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.client import Fleet
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
+from numebot_dagster.numerai.reconcile import Action, Decision, Intention, Situation, decide
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations import submitting
+from numebot_dagster.operations.gates import Gate, GateClosed
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.predicting import Prediction, predict, stored_prediction
+from numebot_dagster.operations.stakes import last_known_stakes
+
+UPLOADS_AT_ONCE = 4
+
+# What one model can fail with, without harm to the others. Anything else is a defect of ours and
+# is raised.
+MODEL_FAILURES = (ModelError, GateClosed, NumeraiError, weights.NoWeights, OSError)
+
+
+class Ending(StrEnum):
+    """How the round ended for one model in this run."""
+
+    CONFIRMED = "confirmed"
+    PREDICTED = "predicted"  # predictions only, as asked
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is asked for.
+
+    Attributes:
+        round_number: the round.
+        models: whom to play for.
+        submit: false to predict and check only.
+        force: replace a submission that this platform did not make, or its own by newer predictions.
+    """
+
+    round_number: int
+    models: Sequence[RegisteredModel]
+    submit: bool = True
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Played:
+    """How the round ended for one model; `text` says why it was skipped or failed."""
+
+    model: RegisteredModel
+    ending: Ending
+    text: str
+    prediction: Prediction | None = None
+    receipt: Receipt | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+def play(platform: Platform, wish: Play) -> list[Played]:
+    """Plays a round for the models asked for; one `Played` per model, in their order.
+
+    Two processes that play the same round take turns, and the second finds the work done.
+
+    Raises:
+        NumeraiError: when the round or the fleet cannot be read at all.
+    """
+    lock = platform.lake.scratch_folder() / f"round-{wish.round_number}.lock"
+    with exclusive(lock, lambda: platform.log.info("Another run plays this round: waiting")):
+        return _RoundPlay(platform, wish).run()
+
+
+class _RoundPlay:
+    """One run over one round."""
+
+    def __init__(self, platform: Platform, wish: Play) -> None:
+        self.platform = platform
+        self.wish = wish
+        self.round: Round = platform.client.round(wish.round_number)
+        self.submits = wish.submit and any(model.submit for model in wish.models)
+        self.fleet: Fleet | None = platform.client.fleet() if self.submits else None
+
+    def run(self) -> list[Played]:
+        done: dict[str, Played] = {}
+        uploads: dict[str, Future[Played]] = {}
+        with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+            for model in self._largest_stake_first():
+                prepared = self._guarded(model, lambda one=model: self._prepare(one, worker))
+                if isinstance(prepared, Played):
+                    done[model.name] = prepared
+                else:
+                    uploads[model.name] = pool.submit(self._guarded, model, prepared)
+            done |= {name: upload.result() for name, upload in uploads.items()}
+            confirmations = {
+                name: pool.submit(self._guarded, one.model, lambda one=one: self._confirm(one))
+                for name, one in done.items()
+                if one.receipt is not None and one.receipt.state is State.ACCEPTED
+            }
+            done |= {name: one.result() for name, one in confirmations.items()}
+        return [done[model.name] for model in self.wish.models]
+
+    def _largest_stake_first(self) -> list[RegisteredModel]:
+        stakes = last_known_stakes(self.platform.lake)
+        return sorted(self.wish.models, key=lambda model: -stakes.get(model.name, 0))
+
+    def _guarded(
+        self, model: RegisteredModel, step: Callable[[], Played | Callable[[], Played]]
+    ) -> Played | Callable[[], Played]:
+        """Runs one step of one model, so that its failure is recorded and stops no other."""
+        try:
+            return step()
+        except MODEL_FAILURES as error:
+            self.platform.log.error("Round %d, %s: %s", self.round.number, model.name, error)
+            return self._failed(model, error)
+
+    def _prepare(self, model: RegisteredModel, worker: Worker) -> Played | Callable[[], Played]:
+        """Decides what is to do for a model and predicts if need be; returns what may run beside."""
+        if not (self.submits and model.submit):
+            return self._predicted_only(model, worker)
+        decision = self._decide(model, Intention(sha256=""))
+        if decision.action is Action.REFUSE:
+            return self._refused(model, decision)
+        if decision.action is Action.SKIP:
+            return self._skipped(model, decision)
+        if decision.action is Action.SUBMIT:
+            prediction = self._intended(model) or predict(
+                self.platform, worker, model, self.round.number
+            )
+            return lambda: self._submit(model, prediction)
+        return lambda: self._take_up(model, decision)
+
+    def _predicted_only(self, model: RegisteredModel, worker: Worker) -> Played:
+        prediction = predict(self.platform, worker, model, self.round.number)
+        return Played(
+            model,
+            Ending.PREDICTED,
+            "predicted and checked, not submitted",
+            prediction,
+            gates=prediction.gates,
+        )
+
+    def _intended(self, model: RegisteredModel) -> Prediction | None:
+        """The predictions that an interrupted attempt was about to send."""
+        if self.wish.force:
+            return None
+        history = receipts.history(self.platform.lake, model.name, self.round.number)
+        if not history or history[-1].state is not State.PENDING or history[-1].outcome is not None:
+            return None
+        return stored_prediction(self.platform, history[-1])
+
+    def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        decision = self._decide(
+            model, Intention(prediction.submission.sha256, prediction.rung)
+        )
+        if decision.action is Action.SKIP:  # forced, but the predictions are the same
+            return self._skipped(model, decision)
+        self.platform.log.info("%s: %s", model.name, decision.reason)
+        receipt = submitting.submit(
+            self.platform, self.round, self._fleet.models[model.name].id, prediction
+        )
+        return Played(
+            model, Ending.CONFIRMED, decision.reason, prediction, receipt, prediction.gates
+        )
+
+    def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Goes on where an earlier run was stopped after Numerai had registered the file."""
+        receipt = decision.receipt
+        held = self._fleet.held(model.name, self.round.number)
+        if receipt is None or held is None:
+            raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
+        if decision.action is Action.ACCEPT:
+            receipt = submitting.accept(
+                self.platform, self.round, replace(receipt, submission_id=held.submission_id)
+            )
+        return Played(
+            model,
+            Ending.CONFIRMED,
+            decision.reason,
+            stored_prediction(self.platform, receipt),
+            receipt,
+        )
+
+    def _confirm(self, played: Played) -> Played:
+        if played.receipt is None or played.prediction is None:
+            raise FileNotFoundError(
+                "the predictions that were submitted are no longer stored, so that Numerai's copy "
+                "cannot be compared with them; `numebot run --force` predicts and submits again"
+            )
+        receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
+        return replace(played, receipt=receipt)
+
+    def _decide(self, model: RegisteredModel, intention: Intention) -> Decision:
+        if model.name not in self._fleet.models:
+            raise NumeraiError(
+                f"the account has no model {model.name}; it has "
+                f"{', '.join(sorted(self._fleet.models)) or 'none'}. Correct numerai_name in "
+                f"{self.platform.settings.model_configs_path}."
+            )
+        return decide(
+            Situation(
+                round=self.round,
+                now=self.platform.client.now(),
+                held=self._fleet.held(model.name, self.round.number),
+                receipts=receipts.history(self.platform.lake, model.name, self.round.number),
+                intention=intention,
+                force=self.wish.force,
+            )
+        )
+
+    def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Nothing may be uploaded. A round that closed without us is recorded as missed, once."""
+        latest = receipts.latest(self.platform.lake, self.round.number).get(model.name)
+        closed = self.platform.client.now() >= self.round.close_staking_time
+        if closed and (latest is None or latest.outcome is None):
+            latest = receipts.append(
+                self.platform.lake,
+                Receipt(
+                    model=model.name,
+                    round_number=self.round.number,
+                    outcome=Outcome.MISSED,
+                    reason=decision.reason,
+                ),
+            )
+        ending = Ending.SKIPPED if closed else Ending.FAILED
+        return Played(model, ending, decision.reason, receipt=latest)
+
+    def _skipped(self, model: RegisteredModel, decision: Decision) -> Played:
+        receipt = decision.receipt
+        prediction = None if receipt is None else stored_prediction(self.platform, receipt)
+        return Played(model, Ending.SKIPPED, decision.reason, prediction, receipt)
+
+    def _failed(self, model: RegisteredModel, error: Exception) -> Played:
+        verdicts = error.gates if isinstance(error, GateClosed) else ()
+        receipt = self._record_failure(model, str(error)) if self.submits and model.submit else None
+        return Played(model, Ending.FAILED, str(error), receipt=receipt, gates=verdicts)
+
+    def _record_failure(self, model: RegisteredModel, reason: str) -> Receipt:
+        """A failed attempt is recorded beside, never over, what Numerai was seen to hold."""
+        history = receipts.history(self.platform.lake, model.name, self.round.number)
+        if history and history[-1].state is not State.PENDING:
+            return history[-1]
+        base = history[-1] if history else Receipt(model.name, self.round.number)
+        return receipts.append(
+            self.platform.lake, replace(base, outcome=Outcome.FAILED, reason=reason)
+        )
+
+    @property
+    def _fleet(self) -> Fleet:
+        if self.fleet is None:
+            raise ValueError("what Numerai holds was not asked for, because nothing is submitted")
+        return self.fleet
+
+
+def failures(played: Sequence[Played]) -> Iterator[Played]:
+    """Those that did not end as asked."""
+    return (one for one in played if one.ending is Ending.FAILED)

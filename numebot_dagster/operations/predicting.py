@@ -1,0 +1,158 @@
+"""Predicting a round with one model, and storing what passed every gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.worker import PredictRequest, PredictResult, Worker
+from numebot_dagster.numerai import submission
+from numebot_dagster.numerai.receipts import Receipt, Rung
+from numebot_dagster.numerai.submission import Submission
+from numebot_dagster.operations import fetching, gates
+from numebot_dagster.operations.gates import Gate, GateClosed
+from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One model's stored predictions for the live ids of one round.
+
+    Attributes:
+        ids: the live ids, in the order of the live file.
+        values: one number in (0, 1) per id: the ranked output of the model.
+        seconds: from the request to the answer of the worker; 0 when read from the lake.
+    """
+
+    model: str
+    round_number: int
+    vintage: int
+    ids: Sequence[str] = field(repr=False)
+    values: NDArray[np.float64] = field(repr=False)
+    submission: Submission
+    path: Path
+    rung: Rung = Rung.LIVE
+    gates: tuple[Gate, ...] = ()
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+def predict(
+    platform: Platform, worker: Worker, model: RegisteredModel, round_number: int
+) -> Prediction:
+    """Predicts with the newest verified weights, passes the gates, and stores the result.
+
+    Raises:
+        NoWeights: when nothing has been trained.
+        ModelError: when the model's code fails or leaves its budget.
+        GateClosed: when a blocking gate does not pass; nothing is stored then.
+    """
+    chosen = weights.choose(platform.lake, model, code_hash(model), model.vintage)
+    folder = platform.lake.live_folder(round_number, chosen.manifest.data_version)
+    result = worker.predict(
+        PredictRequest(
+            model=model,
+            weights_folder=chosen.path,
+            live_file=folder / fetching.LIVE,
+            benchmark_file=_existing(folder / fetching.LIVE_BENCHMARKS),
+        )
+    )
+    ids = list(result.ids)
+    verdicts = _gates_of(result, fetching.live_ids(folder))
+    if gates.closed(verdicts):
+        raise GateClosed(verdicts)
+    ranked = submission.rank_to_unit_interval(result.predictions)
+    prepared = submission.prepare(ids, ranked)
+    verdicts += [
+        gates.submission_rules(submission.check(prepared, fetching.live_ids(folder))),
+        _like_example(ids, ranked, folder / fetching.LIVE_EXAMPLE),
+    ]
+    if gates.closed(verdicts):
+        raise GateClosed(verdicts)
+    return Prediction(
+        model=model.name,
+        round_number=round_number,
+        vintage=chosen.vintage,
+        ids=ids,
+        values=ranked,
+        submission=prepared,
+        path=_store(platform, model.name, round_number, chosen.vintage, prepared, ids, ranked),
+        gates=tuple(verdicts),
+        seconds=result.seconds,
+        peak_memory_mb=result.peak_memory_mb,
+    )
+
+
+def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None:
+    """The predictions that a receipt speaks of, read back from the lake, if they are there."""
+    if receipt.predictions_sha256 is None or receipt.vintage is None:
+        return None
+    path = platform.lake.predictions_file(
+        receipt.model, receipt.round_number, int(receipt.vintage), receipt.predictions_sha256
+    )
+    if not path.is_file():
+        return None
+    frame = parquet.read(path, ["id", "prediction"])
+    ids, values = frame["id"].to_list(), frame["prediction"].to_numpy()
+    return Prediction(
+        model=receipt.model,
+        round_number=receipt.round_number,
+        vintage=int(receipt.vintage),
+        ids=ids,
+        values=values,
+        submission=submission.prepare(ids, values),
+        path=path,
+        rung=receipt.rung,
+    )
+
+
+def _gates_of(result: PredictResult, live_ids: Sequence[str]) -> list[Gate]:
+    return [
+        gates.same_features(result.missing_features, result.unexpected_features),
+        gates.canary(result.canary_max_difference),
+        gates.submission_rules(
+            submission.check_raw(list(result.ids), result.predictions, live_ids)
+        ),
+    ]
+
+
+def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:
+    if not example.is_file():
+        return gates.agrees_with_example(None)
+    frame = parquet.read(example, ["id", "prediction"])
+    return gates.agrees_with_example(
+        submission.correlation_with_example(
+            ids, values, frame["id"].to_list(), frame["prediction"].to_numpy()
+        )
+    )
+
+
+def _store(
+    platform: Platform,
+    model: str,
+    round_number: int,
+    vintage: int,
+    prepared: Submission,
+    ids: Sequence[str],
+    values: NDArray[np.float64],
+) -> Path:
+    import polars as pl
+
+    path = platform.lake.predictions_file(model, round_number, vintage, prepared.sha256)
+    if not path.is_file():
+        # The name is the content's hash, so whoever wrote it first wrote the same.
+        parquet.write(path, pl.DataFrame({"id": list(ids), "prediction": values}))
+    return path
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None

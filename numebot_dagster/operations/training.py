@@ -1,0 +1,81 @@
+"""Training a model on a pinned vintage, in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.data import TrainingFiles
+from numebot_dagster.modeling.messages import TrainRequest
+from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.weights import StoredWeights
+from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.operations import fetching
+from numebot_dagster.operations.fetching import Vintage
+from numebot_dagster.operations.platform import Platform
+
+
+def vintage_of_today(platform: Platform) -> int:
+    """The number of the newest round that has opened: the name of a vintage pinned now.
+
+    Raises:
+        UnexpectedAnswer: when Numerai names no round that has opened.
+    """
+    now = platform.client.now()
+    begun = [one.number for one in platform.client.rounds() if one.open_time <= now]
+    if not begun:
+        raise UnexpectedAnswer("Numerai names no round that has opened, so that no vintage can be named")
+    return max(begun)
+
+
+def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> StoredWeights:
+    """Makes the weights of a model's present code from a vintage.
+
+    Weights are immutable: when whole ones exist for this vintage and code, they are returned.
+
+    Raises:
+        ModelError: when the model's code fails or leaves its budget.
+    """
+    code = code_hash(model)
+    folder = platform.lake.weights_folder(model.name, vintage.number, code)
+    damaged = False
+    if folder.is_dir():
+        try:
+            return StoredWeights(vintage.number, code, folder, weights.verify(folder))
+        except weights.DamagedWeights as error:
+            platform.log.warning("%s is trained again: %s", model.name, error)
+            damaged = True
+    with Worker() as worker:
+        worker.train(
+            TrainRequest(
+                model=model.name,
+                code=model.code,
+                code_hash=code,
+                vintage=vintage.number,
+                data_version=vintage.data_version,
+                data_stamp=_stamp_of(vintage),
+                files=_files_of(vintage),
+                folder=folder,
+                inputs=model.inputs,
+                overwrite=damaged,
+            )
+        )
+    return StoredWeights(vintage.number, code, folder, weights.verify(folder))
+
+
+def _files_of(vintage: Vintage) -> TrainingFiles:
+    files = vintage.files
+    return TrainingFiles(
+        features=files[fetching.FEATURES],
+        train=files[fetching.TRAIN],
+        validation=files[fetching.VALIDATION],
+        benchmarks=(files[fetching.TRAIN_BENCHMARKS], files[fetching.VALIDATION_BENCHMARKS]),
+        meta_model=files[fetching.META_MODEL],
+    )
+
+
+def _stamp_of(vintage: Vintage) -> str:
+    """One short hash over the stamps of all files."""
+    return hashlib.sha256(json.dumps(vintage.stamps, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,287 @@
+"""Packs the market into the files that Numerai offers for download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.returns import HORIZONS
+
+VERSIONS = ("v5.3", "v5.2")
+DATA_FILES = (
+    "features.json",
+    "train.parquet",
+    "validation.parquet",
+    "live.parquet",
+    "train_benchmark_models.parquet",
+    "validation_benchmark_models.parquet",
+    "live_benchmark_models.parquet",
+    "meta_model.parquet",
+    "validation_example_preds.parquet",
+    "live_example_preds.parquet",
+)
+# Weeks until the returns of the horizon are known, and with them the target.
+WEEKS_UNKNOWN = {20: 5, 60: 13}
+# Not a multiple of the rows of any era, so that readers cannot count on eras being whole.
+ROW_GROUP = 100_000
+TUESDAY, SATURDAY = 1, 5
+
+# What a version calls `target`, and the benchmark that it gives as the example.
+MAIN_TARGET = {"v5.3": "target_ender_60", "v5.2": "target_ender_20"}
+EXAMPLE = {"v5.3": "v53_lgbm_ender60", "v5.2": "v52_lgbm_ender20"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of the rows of one era, in file order; text columns hold one value for all rows."""
+
+    ids: np.ndarray
+    columns: dict[str, np.ndarray | str]
+
+
+def dataset_names(market: Market) -> list[str]:
+    """Return the names that the listing offers, "<version>/<file>", newest version first."""
+    return [f"{version}/{file}" for version in VERSIONS for file in DATA_FILES]
+
+
+def newest_opened(today: date) -> date:
+    """Return the last date up to today on which a round opens: Tuesday to Saturday."""
+    late = (today.weekday() - SATURDAY) % 7
+    return today - timedelta(days=late) if late <= 2 else today
+
+
+def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -> str:
+    """Return a short text that changes exactly when the file's bytes do.
+
+    Args:
+        market: the market.
+        name: one of `dataset_names`.
+        today: decides how far validation has grown.
+        opened: the round whose live files are meant; None for the newest one.
+
+    Returns:
+        A text of letters, digits and hyphens.
+
+    Raises:
+        KeyError: there is no file of this name.
+    """
+    _, file = _split(name)
+    if file.startswith("live"):
+        return f"round-{opened or newest_opened(today)}"
+    if file.startswith(("validation", "meta_model")):
+        return f"era-{market.last_validation_era(today):04d}"
+    return "release"
+
+
+def write_dataset(
+    market: Market, name: str, path: Path, today: date, opened: date | None
+) -> None:
+    """Write one file.
+
+    Targets of an era stay NaN until the returns of their horizon are known: 13 weeks for 60 days,
+    5 weeks for 20 days. An era is of type `test` for 13 weeks, whatever the horizon.
+
+    Args:
+        market: the market.
+        name: one of `dataset_names`.
+        path: where to write it; replaced if it exists, half written if the process dies.
+        today: decides how far validation has grown and which of its targets are known.
+        opened: the round whose live files are meant; None for the newest one.
+
+    Raises:
+        KeyError: there is no file of this name.
+    """
+    version, file = _split(name)
+    if file == "features.json":
+        path.write_text(json.dumps(_features_json(market, version), indent=1))
+        return
+    release = _Release(market, version, today, opened or newest_opened(today))
+    _write_parquet(path, release.blocks(file))
+
+
+def _split(name: str) -> tuple[str, str]:
+    version, _, file = name.partition("/")
+    if version not in VERSIONS or file not in DATA_FILES:
+        raise KeyError(f"No dataset is called {name!r}; the names are those of dataset_names().")
+    return version, file
+
+
+def _features_json(market: Market, version: str) -> dict[str, object]:
+    content = market.features_json()
+    if version == VERSIONS[0]:
+        return content
+    known = set(_feature_names(market, version))
+    sets = {
+        name: [feature for feature in members if feature in known]
+        for name, members in content["feature_sets"].items()
+        if name != "quantum"
+    }
+    return {"feature_sets": sets, "targets": content["targets"]}
+
+
+def _feature_names(market: Market, version: str) -> list[str]:
+    if version == VERSIONS[0]:
+        return market.feature_names
+    quantum = set(market.features_json()["feature_sets"]["quantum"])
+    return [name for name in market.feature_names if name not in quantum]
+
+
+class _Release:
+    """The blocks of each file of one version, as they are on a day."""
+
+    def __init__(self, market: Market, version: str, today: date, opened: date) -> None:
+        self._market = market
+        self._version = version
+        self._opened = opened
+        self._last = market.last_validation_era(today)
+        names = _feature_names(market, version)
+        kept = set(names)
+        self._features = [
+            (column, name) for column, name in enumerate(market.feature_names) if name in kept
+        ]
+
+    def blocks(self, file: str) -> Iterator[Block]:
+        """Yield the blocks of a file, one for each of its eras."""
+        content, eras = self._plan(file)
+        for era in eras:
+            opened = self._opened if era is None else self._market.saturday_of(era)
+            yield Block(self._market.live_ids(opened), content(era, opened))
+
+    def _plan(
+        self, file: str
+    ) -> tuple[Callable[[int | None, date], dict[str, np.ndarray | str]], Iterable[int | None]]:
+        scale = self._market.scale
+        validation = range(scale.train_eras + 1, self._last + 1)
+        first_meta = scale.train_eras + scale.validation_eras - scale.meta_model_eras + 1
+        eras: dict[str, Iterable[int | None]] = {
+            "train": range(1, scale.train_eras + 1),
+            "validation": validation,
+            "live": [None],
+            "train_benchmark_models": range(scale.benchmark_gap + 1, scale.train_eras + 1),
+            "validation_benchmark_models": validation,
+            "live_benchmark_models": [None],
+            "meta_model": range(first_meta, self._last + 1),
+            "validation_example_preds": validation,
+            "live_example_preds": [None],
+        }
+        stem = file.removesuffix(".parquet")
+        if stem.endswith("benchmark_models"):
+            return self._benchmarks, eras[stem]
+        if stem.endswith("example_preds"):
+            return self._example, eras[stem]
+        if stem == "meta_model":
+            return self._meta_model, eras[stem]
+        return self._data, eras[stem]
+
+    def _data(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+        columns: dict[str, np.ndarray | str] = {
+            "era": _era_name(era),
+            "data_type": self._data_type(era),
+        }
+        if era is not None:
+            columns.update(self._targets(era, opened))
+        features = self._market.live_features(opened)
+        columns.update({name: features[:, column] for column, name in self._features})
+        return columns
+
+    def _targets(self, era: int, opened: date) -> dict[str, np.ndarray | str]:
+        named: dict[str, np.ndarray] = {}
+        for days in HORIZONS:
+            if era > self._last - WEEKS_UNKNOWN[days]:
+                continue
+            named[f"target_ender_{days}"] = self._market.realised_target(opened, days)
+            for name, values in self._market.sibling_targets(opened, days).items():
+                named[f"target_{name}_{days}"] = values
+        main = MAIN_TARGET[self._version]
+        if main in named:
+            named["target"] = named[main]
+        unknown = np.full(len(self._market.live_ids(opened)), np.nan, dtype=np.float32)
+        return {name: named.get(name, unknown) for name in self._market.target_names}
+
+    def _benchmarks(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+        return {"era": _era_name(era), **self._market.benchmarks(opened, self._version)}
+
+    def _example(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+        benchmarks = self._market.benchmarks(opened, self._version)
+        return {"prediction": benchmarks[EXAMPLE[self._version]]}
+
+    def _meta_model(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+        return {
+            "era": _era_name(era),
+            "data_type": self._data_type(era),
+            "numerai_meta_model": self._market.meta_model(opened),
+        }
+
+    def _data_type(self, era: int | None) -> str:
+        if era is None:
+            return "live"
+        if era <= self._market.scale.train_eras:
+            return "train"
+        return "test" if era > self._last - WEEKS_UNKNOWN[60] else "validation"
+
+
+def _era_name(era: int | None) -> str:
+    return "X" if era is None else f"{era:04d}"
+
+
+def _write_parquet(path: Path, blocks: Iterator[Block]) -> None:
+    """Write blocks as one table in row groups of a fixed size, with `id` as the pandas index."""
+    waiting: list[pa.Table] = []
+    writer: pq.ParquetWriter | None = None
+    try:
+        for block in blocks:
+            table = _table(block)
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    path,
+                    table.schema,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=[name for name in table.column_names if name != "id"],
+                )
+            waiting.append(table)
+            if sum(part.num_rows for part in waiting) >= ROW_GROUP:
+                joined = pa.concat_tables(waiting)
+                writer.write_table(joined.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
+                waiting = [joined.slice(ROW_GROUP)]
+        if writer is not None:
+            writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _table(block: Block) -> pa.Table:
+    rows = len(block.ids)
+    columns = {
+        name: pa.repeat(values, rows) if isinstance(values, str) else pa.array(values)
+        for name, values in block.columns.items()
+    }
+    table = pa.table({**columns, "id": pa.array(block.ids)})
+    return table.replace_schema_metadata({"pandas": json.dumps(_pandas_metadata(table.schema))})
+
+
+def _pandas_metadata(schema: pa.Schema) -> dict[str, object]:
+    """Describe to pandas that `id` is the index, as DataFrame.to_parquet would."""
+    kinds = {pa.string(): ("unicode", "object")}
+    columns = []
+    for field in schema:
+        pandas_type, numpy_type = kinds.get(field.type, (str(field.type), str(field.type)))
+        columns.append(
+            {
+                "name": field.name,
+                "field_name": field.name,
+                "pandas_type": pandas_type,
+                "numpy_type": numpy_type,
+                "metadata": None,
+            }
+        )
+    return {"index_columns": ["id"], "column_indexes": [], "columns": columns}

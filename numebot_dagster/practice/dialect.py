@@ -1,0 +1,213 @@
+"""Numerai's schema, and the few ways in which released clients deviate from it.
+
+The service takes queries that the rules of GraphQL refuse; numerapi 3.1.1 sends some. Exactly those
+are rewritten here into what the schema says, before the query is validated, so that every other
+slip (a misspelt field, a missing argument) fails as it should.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLScalarType,
+    GraphQLSchema,
+    NameNode,
+    NonNullTypeNode,
+    OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    build_schema,
+    parse,
+    parse_type,
+    print_ast,
+    validate,
+    visit,
+)
+
+# (a) snake_case for camelCase: fields are answered under the name as asked.
+_FIELD_NAMES = {
+    "public_id": "publicId",
+    "submission_upload_auth": "submissionUploadAuth",
+    "create_submission": "createSubmission",
+    "return_1_day": "return1Day",
+    "return_13_weeks": "return13Weeks",
+    "return_52_weeks": "return52Weeks",
+}
+_ARGUMENT_NAMES = {"model_name": "modelName"}
+
+# (b) a variable of a type that the argument does not have: field, argument -> declared types.
+_VARIABLE_TYPES: dict[tuple[str, str], set[str]] = {
+    ("setUserBio", "modelId"): {"String"},
+    ("setUserLink", "modelId"): {"String"},
+    ("diagnosticsUploadAuth", "modelId"): {"String"},
+    ("createDiagnostics", "modelId"): {"String"},
+    ("diagnostics", "modelId"): {"String!"},
+    ("diagnostics", "id"): {"String"},
+    ("submissionUploadAuth", "modelId"): {"String"},
+    ("submissionUploadSignalsAuth", "modelId"): {"String"},
+    ("createSubmission", "modelId"): {"String"},
+    ("createSubmission", "triggerId"): {"String"},
+    ("createSignalsSubmission", "modelId"): {"String"},
+    ("createSignalsSubmission", "triggerId"): {"String"},
+    ("v2ChangeStake", "modelId"): {"String"},
+    ("computePickleUploadAuth", "modelId"): {"String"},
+    ("createComputePickleUpload", "modelId"): {"String"},
+    ("createComputePickleUpload", "dataVersionId"): {"String"},
+    ("createComputePickleUpload", "dockerImageId"): {"String"},
+    ("submissions", "modelId"): {"String"},
+    ("model", "modelId"): {"String", "String!"},
+    ("v2RoundModelPerformances", "modelId"): {"String!"},
+    ("submissionDownloadAuth", "id"): {"String"},
+    ("releaseStake", "modelId"): {"String"},
+    # (c) a type that does not exist, and a missing exclamation mark.
+    ("releaseStake", "drain"): {"bool!"},
+    ("releaseStake", "amount"): {"String"},
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that the schema admits."""
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+
+
+@cache
+def schema() -> GraphQLSchema:
+    """Returns Numerai's schema, its scalars written as the service writes them."""
+    source = resources.files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
+    built = build_schema(source)
+    writers = {"Time": _write_time, "Date": _write_date, "Nmr": _write_nmr, "Usd": _write_usd}
+    for name, write in writers.items():
+        scalar = built.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.serialize = write  # type: ignore[method-assign]
+    return built
+
+
+def admit(text: str, *, deviations: bool = True) -> Query:
+    """Parses and validates a query.
+
+    Args:
+        text: The query as the client sent it.
+        deviations: Whether the known deviations of released clients are let through.
+
+    Raises:
+        GraphQLError: The query is not GraphQL, or the schema has no such query.
+    """
+    document = parse(text)
+    if deviations:
+        document = _to_the_letter(document)
+    errors = validate(schema(), document)
+    if errors:
+        raise errors[0]
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    ]
+    if len(operations) != 1:
+        raise GraphQLError("Send one operation at a time.")
+    return Query(document, operations[0])
+
+
+def _to_the_letter(document: DocumentNode) -> DocumentNode:
+    """Rewrites the known deviations into what the schema says."""
+    named: DocumentNode = visit(document, _Names())
+    info = TypeInfo(schema())
+    uses = _Uses(info)
+    visit(named, TypeInfoVisitor(info, uses))
+    retyped: DocumentNode = visit(named, _Types(uses.wanted))
+    return retyped
+
+
+class _Names(Visitor):
+    def enter_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
+        right = _FIELD_NAMES.get(node.name.value)
+        if right is None:
+            return None
+        answer = node.alias or NameNode(value=node.name.value)
+        return _changed(node, name=NameNode(value=right), alias=answer)
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> ArgumentNode | None:
+        right = _ARGUMENT_NAMES.get(node.name.value)
+        return None if right is None else _changed(node, name=NameNode(value=right))
+
+
+class _Uses(Visitor):
+    """Collects, by variable, the types that the arguments with known deviations want."""
+
+    def __init__(self, info: TypeInfo) -> None:
+        super().__init__()
+        self._info = info
+        self.wanted: dict[str, tuple[set[str], str]] = {}
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        field: GraphQLField | None = self._info.get_field_def()
+        argument = self._info.get_argument()
+        if field is None or argument is None or not isinstance(node.value, VariableNode):
+            return
+        declared = _VARIABLE_TYPES.get((_field_name(field), node.name.value))
+        if declared is not None:
+            self.wanted[node.value.name.value] = (declared, str(argument.type))
+
+
+class _Types(Visitor):
+    def __init__(self, wanted: dict[str, tuple[set[str], str]]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def enter_variable_definition(
+        self, node: VariableDefinitionNode, *_: Any
+    ) -> VariableDefinitionNode | None:
+        declared, right = self._wanted.get(node.variable.name.value, (set(), ""))
+        if print_ast(node.type) not in declared:
+            return None
+        wanted_type = parse_type(right)
+        strict = isinstance(node.type, NonNullTypeNode) and not isinstance(
+            wanted_type, NonNullTypeNode
+        )
+        return _changed(node, type=parse_type(f"{right}!") if strict else wanted_type)
+
+
+def _field_name(field: GraphQLField) -> str:
+    assert field.ast_node is not None
+    return field.ast_node.name.value
+
+
+def _changed(node: Any, **values: Any) -> Any:
+    """Returns a copy of a syntax node with some of its parts replaced."""
+    return type(node)(**{**{key: getattr(node, key) for key in node.keys}, **values})
+
+
+def _write_time(value: Any) -> str:
+    """Writes an instant with its zone, as ``2026-06-02T12:00:00Z``."""
+    if not isinstance(value, datetime):
+        return str(value)
+    spec = "microseconds" if value.microsecond else "seconds"
+    return value.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def _write_date(value: Any) -> str:
+    return value.date().isoformat() if isinstance(value, datetime) else date.isoformat(value)
+
+
+def _write_nmr(value: Any) -> str:
+    return f"{Decimal(value):.18f}"
+
+
+def _write_usd(value: Any) -> str:
+    return f"{Decimal(value):.2f}"

@@ -1,0 +1,85 @@
+"""Runs a GraphQL request: admit the query, resolve it from the answers, shape the errors."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_sync
+
+from numebot_dagster.practice.answers import STAKE_MUTATIONS, Answers
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.dialect import admit, schema
+
+logger = logging.getLogger(__name__)
+
+
+def answer(request: Any, answers: Answers, *, deviations: bool = True) -> dict[str, Any]:
+    """Returns the body of the answer to a GraphQL request.
+
+    Args:
+        request: The request's JSON: ``query`` and ``variables``.
+        answers: What to resolve from.
+        deviations: Whether the known deviations of released clients are let through.
+
+    Returns:
+        ``data`` and, when something was refused, ``errors``, each with its ``message``.
+
+    Raises:
+        Exception: What a resolver raised without meaning to; never hidden in the answer.
+    """
+    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
+        return _errors([GraphQLError("the body must be JSON with a query")])
+    try:
+        query = admit(request["query"], deviations=deviations)
+    except GraphQLError as error:
+        return _errors([error])
+    result = execute_sync(
+        schema(),
+        query.document,
+        root_value=answers,
+        variable_values=request.get("variables") or {},
+        field_resolver=_resolve,
+    )
+    assert isinstance(result, ExecutionResult)
+    for error in result.errors or []:
+        cause = error.original_error
+        if cause is not None and not isinstance(cause, Refused | GraphQLError):
+            raise cause
+    body: dict[str, Any] = {"data": result.data}
+    return {**body, **_errors(result.errors)} if result.errors else body
+
+
+def _errors(errors: list[GraphQLError]) -> dict[str, Any]:
+    return {"errors": [error.formatted for error in errors]}
+
+
+def _resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    """Resolves a field: a method of the answers, or an item of an object's mapping."""
+    name = info.field_name
+    values = {_snake(key): value for key, value in arguments.items()}
+    if isinstance(source, Answers):
+        if name in STAKE_MUTATIONS:
+            raise Refused(f"{name} moves stake, and the practice tournament refuses to")
+        method = getattr(source, _snake(name), None)
+        if method is None:
+            raise _missing(info)
+        return method(**values)
+    assert isinstance(source, Mapping)
+    if name not in source:
+        if info.parent_type.fields[name].deprecation_reason is not None:
+            return None  # Numerai answers null to what it no longer computes
+        raise _missing(info)
+    value = source[name]
+    return value(**values) if callable(value) else value
+
+
+def _missing(info: GraphQLResolveInfo) -> Refused:
+    where = f"{info.parent_type.name}.{info.field_name}"
+    return Refused(f"{where} is not part of the practice tournament yet")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

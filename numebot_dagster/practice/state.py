@@ -1,0 +1,316 @@
+"""What the practice tournament knows, in one SQLite file and a folder of uploaded bytes.
+
+Only facts are kept (who registered what, when, with which bytes); whatever follows from facts and
+the clock (which submission counts, what it earned) is computed by the modules above. Every fact is
+one transaction, and bytes are on disk before the row that names them: a process killed at any
+moment leaves a state that is true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tokens (
+    public_id TEXT PRIMARY KEY, secret_key TEXT NOT NULL, account TEXT NOT NULL, name TEXT NOT NULL,
+    scopes TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS models (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
+    skill REAL NOT NULL, seed INTEGER NOT NULL, inserted_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS uploads (
+    filename TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models, authorised_at TEXT NOT NULL,
+    received_at TEXT, size INTEGER, sha256 TEXT);
+CREATE TABLE IF NOT EXISTS submissions (
+    id TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models, round INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('window', 'late', 'carried')), filename TEXT NOT NULL,
+    ids_round INTEGER NOT NULL, inserted_at TEXT NOT NULL, error TEXT, source TEXT, trigger_id TEXT,
+    data_datestamp INTEGER);
+CREATE INDEX IF NOT EXISTS submissions_of_model ON submissions (model_id, round);
+CREATE TABLE IF NOT EXISTS positions (
+    model_id TEXT NOT NULL REFERENCES models, from_round INTEGER NOT NULL, nmr TEXT NOT NULL,
+    only_that_round INTEGER NOT NULL, PRIMARY KEY (model_id, from_round, only_that_round));
+CREATE TABLE IF NOT EXISTS scores (
+    round INTEGER NOT NULL, day INTEGER NOT NULL, model_id TEXT NOT NULL, name TEXT NOT NULL,
+    value REAL NOT NULL, percentile REAL NOT NULL,
+    PRIMARY KEY (model_id, name, round, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scored (
+    round INTEGER NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (round, day)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One API key; its secret is compared, never shown."""
+
+    public_id: str
+    account: str
+    name: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One participant: the user's model, a rival, or one of the tournament's benchmarks."""
+
+    id: str
+    name: str
+    account: str
+    kind: str
+    skill: float
+    seed: int
+    inserted_at: datetime
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The receipt of an authorised upload; ``received_at`` is None until the bytes came."""
+
+    filename: str
+    model_id: str
+    received_at: datetime | None
+    size: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One entry for one round.
+
+    ``kind`` is ``window`` (uploaded between opening and deadline), ``late`` (after the deadline) or
+    ``carried`` (the entry for the next round that a late one brings with it). ``ids_round`` is the
+    round whose live ids the file carries. ``error`` is why it is invalid, None when it is valid.
+    """
+
+    id: str
+    model_id: str
+    round: int
+    kind: str
+    filename: str
+    ids_round: int
+    inserted_at: datetime
+    error: str | None
+    source: str | None
+    trigger_id: str | None
+    data_datestamp: int | None
+
+
+class State:
+    """The facts in ``folder``; safe for use by several threads of one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uploads_folder = folder / "uploads"
+        self.uploads_folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(
+            folder / "state.sqlite", check_same_thread=False, isolation_level=None
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Runs what is inside entirely or not at all, alone."""
+        with self._lock:
+            if self._connection.in_transaction:  # inside another transaction of this thread
+                yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Returns all rows of a query."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    @property
+    def settings(self) -> MutableMapping[str, str]:
+        """The settings table, as a mapping that writes through."""
+        return _Settings(self)
+
+    def identifier(self, *parts: object) -> str:
+        """Returns a UUID that depends on the tournament's seed and ``parts`` only."""
+        text = "/".join([self.settings["seed"], *map(str, parts)])
+        return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    def add_token(self, token: Token, secret_key: str) -> None:
+        """Stores an API key."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)",
+                (token.public_id, secret_key, token.account, token.name, " ".join(token.scopes)),
+            )
+
+    def tokens(self, account: str) -> list[Token]:
+        """Returns the account's API keys, oldest first."""
+        found = self.rows("SELECT * FROM tokens WHERE account = ? ORDER BY rowid", account)
+        return [_token(row) for row in found]
+
+    def token(self, public_id: str, secret_key: str) -> Token | None:
+        """Returns the key with this id and secret, or None."""
+        found = self.rows(
+            "SELECT * FROM tokens WHERE public_id = ? AND secret_key = ?", public_id, secret_key
+        )
+        return _token(found[0]) if found else None
+
+    def add_model(self, model: Model) -> None:
+        """Stores a participant."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*(getattr(model, name) for name in ("id", "name", "account", "kind", "skill")),
+                 model.seed, model.inserted_at.isoformat()),
+            )  # fmt: skip
+
+    def models(self) -> list[Model]:
+        """Returns all participants, in the order in which they came."""
+        return [
+            Model(**{**dict(row), "inserted_at": datetime.fromisoformat(row["inserted_at"])})
+            for row in self.rows("SELECT * FROM models ORDER BY rowid")
+        ]
+
+    # --- uploads and submissions --------------------------------------------------------------
+
+    def authorise_upload(self, filename: str, model_id: str, now: datetime) -> None:
+        """Stores that bytes may be put under ``filename``."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO uploads (filename, model_id, authorised_at) VALUES (?, ?, ?)",
+                (filename, model_id, now.isoformat()),
+            )
+
+    def upload(self, filename: str) -> Upload | None:
+        """Returns the upload authorised under ``filename``, or None."""
+        found = self.rows("SELECT * FROM uploads WHERE filename = ?", filename)
+        if not found:
+            return None
+        row = found[0]
+        received = row["received_at"] and datetime.fromisoformat(row["received_at"])
+        return Upload(filename, row["model_id"], received, row["size"], row["sha256"])
+
+    def receive(self, filename: str, content: bytes, now: datetime) -> None:
+        """Stores the bytes of an authorised upload, then their receipt."""
+        path = self.uploads_folder / filename
+        temporary = path.with_name(f"{filename}.{uuid.uuid4().hex}.part")
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE uploads SET received_at = ?, size = ?, sha256 = ? WHERE filename = ?",
+                (now.isoformat(), len(content), hashlib.sha256(content).hexdigest(), filename),
+            )
+
+    def content(self, filename: str) -> bytes:
+        """Returns the uploaded bytes."""
+        return (self.uploads_folder / filename).read_bytes()
+
+    def next_instant(self, now: datetime) -> datetime:
+        """Returns ``now``, or a microsecond after the newest submission when that is later.
+
+        A clock that stands still would give two submissions the same instant, and clients take the
+        newest to be the one with the greatest.
+        """
+        newest = self.rows("SELECT max(inserted_at) AS newest FROM submissions")[0]["newest"]
+        if newest is None:
+            return now
+        return max(now, datetime.fromisoformat(newest) + timedelta(microseconds=1))
+
+    def add_submission(self, submission: Submission) -> None:
+        """Stores an entry."""
+        with self.transaction() as db:
+            row = {
+                **vars(submission),
+                "inserted_at": submission.inserted_at.isoformat(timespec="microseconds"),
+            }
+            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+            db.execute(f"INSERT INTO submissions ({names}) VALUES ({marks})", row)  # noqa: S608
+
+    def submissions(self, model_id: str | None = None) -> list[Submission]:
+        """Returns the entries of one participant or of all, oldest first."""
+        where = "" if model_id is None else "WHERE model_id = ?"
+        values = () if model_id is None else (model_id,)
+        found = self.rows(
+            f"SELECT * FROM submissions {where} ORDER BY inserted_at, rowid",  # noqa: S608
+            *values,
+        )
+        return [
+            Submission(**{**dict(row), "inserted_at": datetime.fromisoformat(row["inserted_at"])})
+            for row in found
+        ]
+
+    # --- positions ----------------------------------------------------------------------------
+
+    def set_position(self, model_id: str, number: int, nmr: Decimal, *, only: bool) -> None:
+        """Stores the stake from a round on, or for that round only."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+                (model_id, number, str(nmr), int(only)),
+            )
+
+    def position(self, model_id: str, number: int) -> Decimal:
+        """Returns what is to be staked on the participant in a round, in NMR."""
+        found = self.rows(
+            "SELECT nmr FROM positions WHERE model_id = ? AND (from_round = ? OR "
+            "(from_round < ? AND NOT only_that_round)) "
+            "ORDER BY from_round DESC, only_that_round DESC LIMIT 1",
+            model_id, number, number,
+        )  # fmt: skip
+        return Decimal(found[0]["nmr"]) if found else Decimal(0)
+
+
+class _Settings(MutableMapping[str, str]):
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __getitem__(self, name: str) -> str:
+        found = self._state.rows("SELECT value FROM settings WHERE name = ?", name)
+        if not found:
+            raise KeyError(name)
+        return str(found[0]["value"])
+
+    def __setitem__(self, name: str, value: str) -> None:
+        with self._state.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def __delitem__(self, name: str) -> None:
+        with self._state.transaction() as db:
+            db.execute("DELETE FROM settings WHERE name = ?", (name,))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([row["name"] for row in self._state.rows("SELECT name FROM settings")])
+
+    def __len__(self) -> int:
+        return int(self._state.rows("SELECT count(*) AS n FROM settings")[0]["n"])
+
+
+def _token(row: sqlite3.Row) -> Token:
+    return Token(row["public_id"], row["account"], row["name"], tuple(row["scopes"].split()))

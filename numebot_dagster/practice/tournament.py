@@ -1,0 +1,364 @@
+"""The rules: who may submit what when, which submission counts, and what is staked on it.
+
+Everything is computed from the facts in `state` and the clock, so nothing has to happen when a
+round opens or closes: a late upload is stored once for the round that it missed and once for the
+next one, and which of them counts follows from the time.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import string
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cached_property, lru_cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numebot_dagster.practice.clock import (
+    Clock,
+    Refused,
+    Round,
+    RoundStatus,
+    newest_opened,
+    next_publication,
+)
+from numebot_dagster.practice.state import Model, State, Submission
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from numebot_dagster.practice.market import Market
+
+CLASSIC = 8
+ACCOUNT = "practice"
+USER, RIVAL, BENCHMARK = "user", "rival", "benchmark"
+NO_OPEN_ROUND = "Current round not open for submissions"
+# A client that measures the clock by the Date header is off by a fraction of a second: land after
+# the event, never on it.
+_A_SECOND = timedelta(seconds=1)
+_RANK_OF_KIND = {"late": 0, "carried": 1, "window": 2}
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a model has in a round: ``status`` is on-time, late, queued or none."""
+
+    round: Round
+    status: str
+    submission: Submission | None
+
+
+class Tournament:
+    """One practice tournament: a market, its facts and its clock."""
+
+    def __init__(self, state: State, market: Market) -> None:
+        self.state = state
+        self.market = market
+        self.clock = Clock(state.settings)
+        self.lock = threading.RLock()
+        self.market_lock = threading.RLock()
+        self.live_ids = lru_cache(maxsize=32)(self._live_ids)
+
+    # --- rounds -------------------------------------------------------------------------------
+
+    @cached_property
+    def first_round(self) -> Round:
+        """The round that was the newest when the practice tournament began."""
+        return newest_opened(datetime.fromisoformat(self.state.settings["start"]))
+
+    def opened_rounds(self) -> list[Round]:
+        """Returns the rounds that have opened, newest first."""
+        newest = newest_opened(self.clock.now())
+        return [Round(number) for number in range(newest.number, self.first_round.number - 1, -1)]
+
+    def rounds(self) -> list[Round]:
+        """Returns the next round and all that have opened, newest first."""
+        opened = self.opened_rounds()
+        return [Round(opened[0].number + 1), *opened]
+
+    def open_round(self) -> Round:
+        """Returns the round whose window is open.
+
+        Raises:
+            Refused: No window is open, in the API's words.
+        """
+        now = self.clock.now()
+        newest = newest_opened(now)
+        if newest.status(now) is not RoundStatus.OPEN:
+            raise Refused(NO_OPEN_ROUND)
+        return newest
+
+    def _live_ids(self, number: int) -> pd.Index:
+        import pandas as pd
+
+        with self.market_lock:
+            return pd.Index(self.market.live_ids(Round(number).opened), dtype=str, name="id")
+
+    # --- models -------------------------------------------------------------------------------
+
+    def models(self, account: str) -> list[Model]:
+        """Returns the models of an account."""
+        return [model for model in self.state.models() if model.account == account]
+
+    def models_of_users(self) -> list[Model]:
+        """Returns the models that submit, as against rivals and benchmarks."""
+        return [model for model in self.state.models() if model.kind == USER]
+
+    def add_model(self, name: str, account: str = ACCOUNT) -> Model:
+        """Adds a model slot.
+
+        Raises:
+            Refused: The name is empty or taken.
+        """
+        if not name.strip():
+            raise Refused("a model needs a name")
+        if name in {model.name for model in self.state.models()}:
+            raise Refused(f"the model name {name} is taken")
+        identifier = self.state.identifier("model", name)
+        model = Model(identifier, name, account, USER, 0.0, 0, self.clock.now())
+        self.state.add_model(model)
+        return model
+
+    def model(self, identifier: str | None, account: str) -> Model:
+        """Returns a model of the account; None means the only one.
+
+        Raises:
+            Refused: There is no such model in this account.
+        """
+        own = self.models(account)
+        if identifier is None and len(own) == 1:
+            return own[0]
+        for model in own:
+            if model.id == identifier:
+                return model
+        raise Refused("Model not found" if identifier else "modelId is required with several models")
+
+    # --- uploads ------------------------------------------------------------------------------
+
+    def authorise_upload(self, filename: str, model: Model) -> str:
+        """Returns the name under which the tournament accepts the file."""
+        path = PurePath(filename)
+        suffix = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        name = f"{path.stem}-{suffix}{path.suffix}"
+        self.state.authorise_upload(name, model.id, self.clock.now())
+        return name
+
+    def submit(self, filename: str, model: Model, origin: dict[str, Any]) -> Submission:
+        """Turns uploaded bytes into a submission, valid or not.
+
+        Args:
+            filename: The name that `authorise_upload` gave.
+            model: The model to submit for.
+            origin: ``source``, ``trigger_id`` and ``data_datestamp`` as the client gave them.
+
+        Raises:
+            Refused: Nothing was authorised for this model, or nothing uploaded, under this name.
+        """
+        upload = self.state.upload(filename)
+        if upload is None or upload.model_id != model.id:
+            raise Refused(f"no upload of {filename} was authorised for {model.name}")
+        if upload.received_at is None:
+            raise Refused(f"{filename} was authorised but never uploaded: PUT its bytes first")
+        now = self.clock.now()
+        target = newest_opened(now)
+        late = target.status(now) is not RoundStatus.OPEN
+        ids_round = self._round_of_datestamp(origin.get("data_datestamp"), target)
+        with self.state.transaction():
+            count = self.state.rows("SELECT count(*) AS n FROM submissions")[0]["n"]
+            first = Submission(
+                id=self.state.identifier("submission", count),
+                model_id=model.id,
+                round=target.number,
+                kind="late" if late else "window",
+                filename=filename,
+                ids_round=ids_round.number,
+                inserted_at=self.state.next_instant(now),
+                error=self._error_of(self.state.content(filename), ids_round),
+                source=origin.get("source"),
+                trigger_id=origin.get("trigger_id"),
+                data_datestamp=origin.get("data_datestamp"),
+            )
+            self.state.add_submission(first)
+            if late:
+                carried = {"round": target.number + 1, "kind": "carried"}
+                carried["id"] = self.state.identifier("submission", count + 1)
+                self.state.add_submission(Submission(**{**vars(first), **carried}))
+        return first
+
+    def _round_of_datestamp(self, datestamp: int | None, target: Round) -> Round:
+        """Returns the round whose data a submission was made from."""
+        if datestamp is None:
+            return target
+        for number in range(target.number, target.number - 6, -1):
+            if Round(number).data_datestamp == datestamp:
+                return Round(number)
+        raise Refused(f"dataDatestamp {datestamp} is not that of a recent round")
+
+    def _error_of(self, content: bytes, ids_round: Round) -> str | None:
+        """Returns why a file is no valid submission, None when it is one."""
+        import pandas as pd
+        from numerai_tools.submissions import validate_submission_numerai
+
+        try:
+            table = pd.read_csv(io.BytesIO(content))
+            validate_submission_numerai(self.live_ids(ids_round.number).to_series(), table)
+        except (AssertionError, ValueError, TypeError) as error:
+            return str(error) or type(error).__name__
+        return None
+
+    def predictions(self, submission: Submission) -> np.ndarray:
+        """Returns a valid submission's predictions in the order of its round's live ids.
+
+        A file made for another round's ids is mapped by stock; stocks that the other round did not
+        have get 0.5.
+        """
+        import pandas as pd
+
+        table = pd.read_csv(io.BytesIO(self.state.content(submission.filename)))
+        values = table.set_axis(["id", "prediction"], axis=1).set_index("id")["prediction"]
+        source = values.reindex(self.live_ids(submission.ids_round)).to_numpy(dtype=np.float64)
+        if submission.ids_round == submission.round:
+            return source
+        with self.market_lock:
+            have = self.market.stock_of(Round(submission.ids_round).opened)
+            want = self.market.stock_of(Round(submission.round).opened)
+        by_stock = pd.Series(source, index=have)
+        return by_stock.reindex(want).fillna(0.5).to_numpy(dtype=np.float64)
+
+    def file_of(self, submission: Submission) -> bytes:
+        """Returns the file that counts: as uploaded, or with its ids mapped to its round."""
+        import pandas as pd
+
+        queued = self.clock.now() < Round(submission.round).open_time
+        if submission.ids_round == submission.round or submission.error or queued:
+            return self.state.content(submission.filename)
+        ids = self.live_ids(submission.round)
+        table = pd.DataFrame({"id": ids, "prediction": self.predictions(submission)})
+        return table.to_csv(index=False).encode()
+
+    # --- what counts --------------------------------------------------------------------------
+
+    def selected(self, model_id: str) -> dict[int, Submission]:
+        """Returns, by round, the submission that counts or will count.
+
+        The last valid one uploaded inside the window; else the one carried over; else a late one.
+        """
+        chosen: dict[int, Submission] = {}
+        for submission in self.state.submissions(model_id):
+            if submission.error is not None:
+                continue
+            held = chosen.get(submission.round)
+            if held is None or _RANK_OF_KIND[submission.kind] >= _RANK_OF_KIND[held.kind]:
+                chosen[submission.round] = submission
+        return chosen
+
+    def entries(self, model_id: str, newest: int) -> list[Entry]:
+        """Returns one entry per round, newest first; the next round only when it has a queued one.
+
+        Args:
+            model_id: Whose entries.
+            newest: How many rounds to go back.
+        """
+        chosen = self.selected(model_id)
+        upcoming, *opened = self.rounds()
+        queued = [upcoming] if upcoming.number in chosen else []
+        rounds = [*queued, *opened][:newest]
+        return [self.entry(one, chosen.get(one.number)) for one in rounds]
+
+    def entry(self, of_round: Round, submission: Submission | None) -> Entry:
+        """Returns the entry that ``submission`` makes in its round."""
+        if submission is None:
+            return Entry(of_round, "none", None)
+        if submission.kind == "late":
+            return Entry(of_round, "late", submission)
+        opened = self.clock.now() >= of_round.open_time
+        return Entry(of_round, "on-time" if opened else "queued", submission)
+
+    # --- positions ----------------------------------------------------------------------------
+
+    def set_position(self, name: str, nmr: str, number: int | None) -> None:
+        """Sets the stake on a model, for one round or (None) from the next one to close.
+
+        Raises:
+            Refused: No such model, not an amount, or the round has closed.
+        """
+        found = [model for model in self.models(ACCOUNT) if model.name == name]
+        if not found:
+            raise Refused(f"the account {ACCOUNT} has no model {name}")
+        try:
+            amount = Decimal(nmr)
+        except InvalidOperation as error:
+            raise Refused(f"{nmr!r} is not an amount of NMR") from error
+        if not amount.is_finite() or amount < 0:
+            raise Refused(f"a position of {nmr} NMR is not possible")
+        now = self.clock.now()
+        newest = newest_opened(now)
+        next_to_close = newest.number + (now >= newest.close_staking_time)
+        if number is not None and number < next_to_close:
+            raise Refused(f"round {number} has closed; its positions are fixed")
+        from_round = next_to_close if number is None else number
+        self.state.set_position(found[0].id, from_round, amount, only=number is not None)
+
+    def at_risk(self, model: Model, of_round: Round, entry: Entry) -> Decimal:
+        """Returns the model's position in a round in NMR: none before the close, none when late."""
+        if entry.status != "on-time" or self.clock.now() < of_round.close_staking_time:
+            return Decimal(0)
+        return self.state.position(model.id, of_round.number)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def advance(self, to: str | None = None, days: float = 0, hours: float = 0) -> datetime:
+        """Moves the clock forward and returns its new time.
+
+        Args:
+            to: ``next-open``, ``next-close``, ``next-score``, ``resolve`` (until the first
+                unresolved round with a submission of the user resolves) or an ISO instant; a
+                named event is passed by one second.
+            days: Days to add, after ``to``.
+            hours: Hours to add, after ``to``.
+
+        Raises:
+            Refused: The instant is in the past, not understood, or there is nothing to wait for.
+        """
+        instant = self.clock.now() if to is None else self._instant(to)
+        return self.clock.advance_to(instant + timedelta(days=days, hours=hours))
+
+    def _instant(self, event: str) -> datetime:
+        now = self.clock.now()
+        newest = newest_opened(now)
+        following = Round(newest.number + 1)
+        if event == "next-open":
+            return following.open_time + _A_SECOND
+        if event == "next-close":
+            open_now = now < newest.close_staking_time
+            return (newest if open_now else following).close_staking_time + _A_SECOND
+        if event == "next-score":
+            return next_publication(now) + _A_SECOND
+        if event == "resolve":
+            return self._first_to_resolve().resolve_time + _A_SECOND
+        try:
+            return datetime.fromisoformat(event)
+        except ValueError as error:
+            raise Refused(
+                f"{event!r} is neither next-open, next-close, next-score, resolve "
+                "nor an instant such as 2026-06-02T12:00:00Z"
+            ) from error
+
+    def _first_to_resolve(self) -> Round:
+        now = self.clock.now()
+        numbers: Iterable[int] = {
+            number for model in self.models(ACCOUNT) for number in self.selected(model.id)
+        }
+        rounds = [Round(number) for number in sorted(numbers)]
+        waiting = [one for one in rounds if one.status(now) is not RoundStatus.RESOLVED]
+        if not waiting:
+            raise Refused("no unresolved round has a submission; upload one first")
+        return min(waiting, key=lambda one: (one.resolve_time, one.number))

@@ -1,0 +1,62 @@
+"""Which rows of the `scores` view a figure or a table speaks about.
+
+A score frame has the columns model, round, metric, version, day, date, value, percentile and
+resolved. A metric may be published in several versions, and a day may have been stored twice
+(once before and once after its round resolved): both are settled here, once for all users.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+SCORE_SCHEMA = pl.Schema(
+    {
+        "model": pl.String,
+        "round": pl.Int64,
+        "metric": pl.String,
+        "version": pl.String,
+        "day": pl.Int64,
+        "date": pl.Date,
+        "value": pl.Float64,
+        "percentile": pl.Float64,
+        "resolved": pl.Boolean,
+    }
+)
+
+ONE_SUBMISSION = ["model", "round"]
+
+
+def scores_of(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Returns one row per model, round and day of one metric, sorted by these.
+
+    Of several versions of the metric in one round the newest counts (by its number, then by its
+    text); of a day stored twice, the row published last. NaN becomes null, and `resolved` tells
+    of the whole round.
+    """
+    number = pl.col("version").str.extract(r"(\d+)").cast(pl.Int64, strict=False)
+    return (
+        scores.filter(pl.col("metric") == metric, pl.col("day").is_not_null())
+        .sort([*ONE_SUBMISSION, number, "version"], nulls_last=False)
+        .filter(pl.col("version").eq_missing(pl.col("version").last().over(ONE_SUBMISSION)))
+        .sort([*ONE_SUBMISSION, "day", "date", "resolved"], nulls_last=False)
+        .unique([*ONE_SUBMISSION, "day"], keep="last", maintain_order=True)
+        .with_columns(
+            pl.col("value").fill_nan(None),
+            pl.col("resolved").fill_null(False).any().over(ONE_SUBMISSION),
+        )
+    )
+
+
+def newest_scores(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Returns one row per model and round: that of the newest day whose value is known."""
+    known = scores_of(scores, metric).filter(pl.col("value").is_not_null())
+    return known.unique(ONE_SUBMISSION, keep="last", maintain_order=True)
+
+
+def final_scores(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Returns one row per model and resolved round: the last day's, which alone is paid.
+
+    A resolved round whose last day has no value (a submission that was not scored) is left out.
+    """
+    last_days = scores_of(scores, metric).unique(ONE_SUBMISSION, keep="last", maintain_order=True)
+    return last_days.filter(pl.col("resolved"), pl.col("value").is_not_null())
