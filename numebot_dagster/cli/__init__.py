@@ -1,0 +1,1 @@
+"""The `numebot` command, one module per group of commands."""

@@ -6,6 +6,7 @@ newer writer added is kept behind them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from numebot_dagster.lake.layout import Lake
 
 if TYPE_CHECKING:
     import duckdb
+    import polars
 
 _RECEIPT = {
     "model": "VARCHAR",
@@ -157,6 +159,12 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def query(lake: Lake, sql: str, parameters: Sequence[object] = ()) -> polars.DataFrame:
+    """The answer of one SQL query over the views."""
+    with connect(lake) as connection:
+        return connection.execute(sql, list(parameters)).pl()
+
+
 def rebuild(lake: Lake) -> Path:
     """Writes `numebot.duckdb` anew, with the same views by absolute path, for other clients.
 
@@ -188,8 +196,8 @@ def _view_sql(view: View, root: Path) -> str:
     casts = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in view.columns.items())
     rows = f"SELECT {nothing} WHERE false"
     if any(root.glob(view.files)):
-        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(view, root)}"
-    return f'CREATE OR REPLACE VIEW "{view.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'
+        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(view, root)}"  # noqa: S608
+    return f'CREATE OR REPLACE VIEW "{view.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'  # noqa: S608
 
 
 def _reader(view: View, root: Path) -> str:

@@ -117,6 +117,14 @@ class Lake:
         """Pending and settled payouts as they were on a UTC day."""
         return self._day("payouts", day)
 
+    def stored_days(self, table: str) -> list[date]:
+        """The UTC days of which a table (`scores`, `leaderboard`, `payouts`) has a file, in order."""
+        return sorted(
+            date.fromisoformat(value)
+            for value, folder in _partitions(self.root / table, "date")
+            if (folder / f"{table}.parquet").is_file()
+        )
+
     def _day(self, table: str, day: date) -> Path:
         return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
 

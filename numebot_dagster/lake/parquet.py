@@ -18,6 +18,7 @@ __all__ = [
     "create",
     "read",
     "read_matrix",
+    "schema",
     "verify",
     "write",
 ]
@@ -67,6 +68,11 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """
     scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
     return (scan if columns is None else scan.select(columns)).collect()
+
+
+def schema(path: Path) -> dict[str, str]:
+    """The names and types of a table's columns, from its footer."""
+    return {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
 
 
 def verify(path: Path) -> ParquetFacts:

@@ -1,4 +1,4 @@
-"""What user models are written against: `from numebot_dagster.modeling import NumeraiModel, every`."""
+"""What user models are written against: `NumeraiModel`, its data, and how it is run."""
 
 from __future__ import annotations
 

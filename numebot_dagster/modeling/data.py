@@ -233,29 +233,30 @@ class LiveData:
 
 
 def read_live(
-    path: Path,
+    live: Path,
     features: Sequence[str],
     benchmarks: Path | None = None,
 ) -> LiveData:
     """Reads a round's live data, without inputs.
 
     Args:
-        path: the round's `live.parquet`.
+        live: the round's `live.parquet`.
         features: what the model was trained on, in that order.
         benchmarks: the round's `live_benchmark_models.parquet`.
 
     Raises:
         MissingColumns: the live file lacks a feature.
     """
-    live = lake_matrix.read_matrix(path, features)
-    live.matrix.setflags(write=False)
+    rows = lake_matrix.read_matrix(live, features)
+    rows.matrix.setflags(write=False)
     return LiveData(
-        ids=live.ids,
-        features=live.features,
-        matrix=live.matrix,
+        ids=rows.ids,
+        features=rows.features,
+        matrix=rows.matrix,
         benchmarks={
-            name: _aligned(live.ids, [benchmarks], name)
-            for name in (lake_matrix.column_names(benchmarks) if benchmarks else ())
+            name: _aligned(rows.ids, [path], name)
+            for path in ([benchmarks] if benchmarks else [])
+            for name in lake_matrix.column_names(path)
             if name not in _NOT_PREDICTIONS
         },
     )

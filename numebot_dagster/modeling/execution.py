@@ -70,6 +70,11 @@ class Phases:
         self.current = "import"
         self.seconds: dict[str, float] = {}
 
+    @property
+    def total(self) -> float:
+        """Seconds of all phases together."""
+        return sum(self.seconds.values())
+
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Times a phase; after an error `current` says where it was."""
@@ -155,7 +160,7 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
             canary.write(folder / weights.CANARY, rows, predictions)
             _write_known_features(folder, request)
         weights.write_manifest(folder, _manifest(request, traits, data, folder, phase))
-    return TrainResult(request.folder, phase.seconds, peak_memory_mb())
+    return TrainResult(request.folder, phase.total, phase.seconds, peak_memory_mb())
 
 
 def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -> PredictResult:
@@ -171,16 +176,18 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
         rows, expected = canary.read(request.weights / weights.CANARY, manifest.features)
         difference = float(np.max(np.abs(_predictions(model, rows) - expected)))
     with phase("read"):
-        live = _live_data(request, manifest.features)
-        unexpected = _unexpected_features(request)
+        missing, unexpected = _feature_differences(request, manifest)
+        live = None if missing else _live_data(request, manifest.features)
     with phase("predict"):
-        predictions = _predictions(model, live)
+        predictions = np.empty(0) if live is None else _predictions(model, live)
     return PredictResult(
-        ids=live.ids,
+        ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
         canary_max_difference=difference,
+        missing_features=missing,
         unexpected_features=unexpected,
-        seconds=phase.seconds,
+        seconds=phase.total,
+        phases=phase.seconds,
         peak_memory_mb=peak_memory_mb(),
     )
 
@@ -220,9 +227,15 @@ def _write_known_features(folder: Path, request: TrainRequest) -> None:
     files.replace_json(folder / weights.KNOWN_FEATURES, _feature_columns(request.files.train))
 
 
-def _unexpected_features(request: PredictRequest) -> tuple[str, ...]:
-    known = set(json.loads((request.weights / weights.KNOWN_FEATURES).read_text()))
-    return tuple(name for name in _feature_columns(request.live) if name not in known)
+def _feature_differences(
+    request: PredictRequest, manifest: Manifest
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The features that the live file lacks for this model, and those that training never had."""
+    known = json.loads((request.weights / weights.KNOWN_FEATURES).read_text())
+    live = _feature_columns(request.live)
+    missing = set(manifest.features).difference(live)
+    unexpected = set(live).difference(known)
+    return tuple(sorted(missing)), tuple(sorted(unexpected))
 
 
 def _feature_columns(path: Path) -> list[str]:
@@ -247,7 +260,7 @@ def _live_data(request: PredictRequest, features: tuple[str, ...]) -> LiveData:
 def _shared_live_data(
     live: Path, features: tuple[str, ...], benchmarks: Path | None, changed: tuple[int, ...]
 ) -> LiveData:
-    """Models that share a file and a feature list share the matrix; `changed` is part of the key."""
+    """Models that share a file and a feature list share the matrix; `changed` is for the key."""
     from numebot_dagster.modeling.data import read_live
 
     return read_live(live, features, benchmarks)
@@ -279,7 +292,7 @@ def _manifest(
         first_era=int(eras[0]),
         last_era=int(eras[-1]),
         train_rows=len(data),
-        seconds=sum(phase.seconds.values()),
+        seconds=phase.total,
         peak_memory_mb=peak_memory_mb(),
         time_budget=traits.time_budget,
         memory_budget=traits.memory_budget,

@@ -91,12 +91,14 @@ class TrainResult:
 
     Attributes:
         folder: the weights folder; its manifest says the rest.
-        seconds: time taken by phase: read, train, save, canary.
+        seconds: time taken, the import of the model's code included.
+        phases: seconds by phase: import, read, train, save, canary.
         peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
     """
 
     folder: Path
-    seconds: dict[str, float]
+    seconds: float
+    phases: dict[str, float]
     peak_memory_mb: float
 
 
@@ -126,20 +128,25 @@ class PredictResult:
     """What a model predicts.
 
     Attributes:
-        ids: (rows,) str objects, in the order of the live file.
+        ids: (rows,) str objects, in the order of the live file; none when features are missing.
         predictions: (rows,) float64, finite, as the model gave them: not ranked.
         canary_max_difference: largest absolute difference between what the model predicts now for
             the canary rows and what it predicted when it was trained.
+        missing_features: features that the model was trained on and the live file lacks; with
+            such there are no predictions.
         unexpected_features: features of the live file that the training data did not have.
-        seconds: time taken by phase: import, load, canary, read, predict.
+        seconds: time taken, the import of the model's code included.
+        phases: seconds by phase: import, load, canary, read, predict.
         peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
     """
 
     ids: np.ndarray
     predictions: np.ndarray
     canary_max_difference: float
+    missing_features: tuple[str, ...]
     unexpected_features: tuple[str, ...]
-    seconds: dict[str, float]
+    seconds: float
+    phases: dict[str, float]
     peak_memory_mb: float
 
 

@@ -200,7 +200,8 @@ class _Process:
         self._tree = ProcessTree(self._popen.pid)
         self._log: deque[bytes] = deque(maxlen=_LOG_CHUNKS)
         output = cast(IO[bytes], self._popen.stdout)
-        threading.Thread(target=self._keep_tail, args=(output,), daemon=True).start()
+        self._reader = threading.Thread(target=self._keep_tail, args=(output,), daemon=True)
+        self._reader.start()
         if not self._connection.poll(_START_SECONDS):
             self.kill()
             raise RuntimeError(f"the worker process did not start:\n{self.log_tail}")
@@ -256,6 +257,7 @@ class _Process:
     def _how_it_ended(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=5)
+            self._reader.join(timeout=1)  # so that its last words are in the log
         code = self._popen.returncode
         if code is None:
             how = "closed its connection"
@@ -292,5 +294,10 @@ def _environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
     package_root = str(Path(__file__).parents[2])
     paths = [package_root, *filter(None, [environment.get("PYTHONPATH")])]
-    # A fixed hash seed: the order of a set must not make the canary differ.
-    return environment | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
+    # The order of a set must not make the canary differ.
+    environment["PYTHONHASHSEED"] = "0"
+    # OpenMP threads that spin while they wait make small trainings ten times slower on a machine
+    # that does something else too; a short spin costs nothing on an idle one.
+    environment.setdefault("GOMP_SPINCOUNT", "1000")
+    return environment

@@ -7,6 +7,7 @@ and takes its place by a rename only after its size and its content were checked
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -15,9 +16,15 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from numebot_dagster.numerai.errors import DownloadFailed, NumeraiUnavailable
+from numebot_dagster.lake import parquet
+from numebot_dagster.numerai.errors import (
+    DownloadFailed,
+    NotAuthorised,
+    NumeraiUnavailable,
+    QueryRefused,
+)
 from numebot_dagster.numerai.faults import PassingFault
 from numebot_dagster.numerai.parsing import parse_http_time
 from numebot_dagster.numerai.records import DownloadedFile, RemoteFile
@@ -26,11 +33,12 @@ from numebot_dagster.numerai.transport import chunks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import requests
+
     from numebot_dagster.numerai.progress import Progress
     from numebot_dagster.numerai.transport import Transport
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
-_BLOCK = 1 << 20
 Location = Callable[[], str]
 
 
@@ -77,12 +85,10 @@ def fetch(
         download = _Download(transport, remote, locate, part, progress or _no_progress)
         download.run()
         _check(download.remote, part)
-        digest = _sha256(part)
-        part.flush()
+        size, digest = os.fstat(part.fileno()).st_size, _sha256(part)
         os.fsync(part.fileno())
-        os.replace(part.name, destination)
+        Path(part.name).replace(destination)
         _sync_folder(destination.parent)
-        size = os.fstat(part.fileno()).st_size
     return DownloadedFile(destination, size, digest, download.remote)
 
 
@@ -99,7 +105,7 @@ class _Download:
     ) -> None:
         self.remote = remote
         self._transport, self._locate, self._part = transport, locate, part
-        self._progress = progress
+        self._report = progress
 
     def run(self) -> None:
         """Tries until the part is complete; each byte that arrives renews the patience."""
@@ -112,6 +118,7 @@ class _Download:
                     raise
 
     def _have(self) -> int:
+        self._part.flush()
         return os.fstat(self._part.fileno()).st_size
 
     def _attempt(self, seconds: float) -> None:
@@ -121,23 +128,30 @@ class _Download:
         headers = {}
         if have and self.remote.strong_etag:
             headers = {"Range": f"bytes={have}-", "If-Range": self.remote.strong_etag}
-        with self._transport.stream(self._locate(), headers, seconds=seconds) as answer:
-            if answer.status_code == 416:
-                self._part.truncate(0)
-                raise PassingFault(f"{self.remote.name}: the part kept here is of no use")
-            if not self._continues(answer.status_code, answer.headers, have):
-                # Another object or no range: what is here already may not be built upon.
-                self._part.truncate(0)
-                self.remote = remote_file(self.remote.name, answer.headers)
-            self._part.seek(0, os.SEEK_END)
-            for piece in chunks(answer):
-                self._part.write(piece)
-                self._progress(self._part.tell(), self.remote.size)
-            self._part.flush()
+        url = self._locate()
+        try:
+            with self._transport.stream(url, headers, seconds=seconds) as answer:
+                self._receive(answer, have)
+        except (NotAuthorised, QueryRefused) as error:
+            raise DownloadFailed(f"{self.remote.name}: {error}") from None
         if self.remote.size is not None and self._have() < self.remote.size:
             raise PassingFault(
                 f"{self.remote.name} ended after {self._have()} of {self.remote.size} bytes"
             )
+
+    def _receive(self, answer: requests.Response, have: int) -> None:
+        if answer.status_code == 416:
+            self._part.truncate(0)
+            raise PassingFault(f"{self.remote.name}: the part kept here is of no use")
+        if not self._continues(answer.status_code, answer.headers, have):
+            # Another object, or no range: what is here already may not be built upon.
+            self._part.truncate(0)
+            self.remote = remote_file(self.remote.name, answer.headers)
+        self._part.seek(0, os.SEEK_END)
+        for piece in chunks(answer):
+            self._part.write(piece)
+            self._report(self._part.tell(), self.remote.size)
+        self._part.flush()
 
     def _continues(self, status: int, headers: Mapping[str, str], have: int) -> bool:
         """Whether the server sends exactly what is missing of exactly our object."""
@@ -154,50 +168,52 @@ class _Download:
 
 @contextmanager
 def _part_file(destination: Path, remote: RemoteFile) -> Iterator[IO[bytes]]:
-    """The locked part file of this object: a kept one when nobody else is writing it.
+    """The locked part file of this object: a kept one, unless another process is writing it.
 
-    Parts of other objects that no process holds are removed.
+    Parts that no process holds and that cannot be resumed are removed.
     """
-    kept = destination.with_name(f".{destination.name}.{_stamp(remote)}.part")
-    for stale in destination.parent.glob(f".{_literal(destination.name)}.*.part"):
+    kept = destination.with_name(f".{destination.name}.{remote.stamp}.part")
+    for stale in destination.parent.glob(f".{glob.escape(destination.name)}.*.part"):
         if stale != kept:
             _remove_if_free(stale)
     part = (_lock(kept) if remote.strong_etag else None) or _own_part(kept)
-    try:
-        with part:
+    with part:
+        try:
             yield part
-    finally:
-        if not remote.strong_etag or part.name != str(kept):
-            Path(part.name).unlink(missing_ok=True)
-
-
-def _stamp(remote: RemoteFile) -> str:
-    identity = f"{remote.name} {remote.etag} {remote.size}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+        finally:
+            resumable = part.name == str(kept) and os.fstat(part.fileno()).st_size > 0
+            if not resumable and _is_at(part, Path(part.name)):
+                Path(part.name).unlink()
 
 
 def _own_part(kept: Path) -> IO[bytes]:
     """A part that only this call knows, so that it is never resumed."""
     own = _lock(kept.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.part"))
     if own is None:
-        raise DownloadFailed(f"{kept.parent}: could not lock a new file of our own")
+        raise DownloadFailed(f"{kept.parent}: another process holds a file that only we know")
     return own
 
 
 def _lock(path: Path) -> IO[bytes] | None:
     """Opens and locks a part for writing, or nothing when another process has it."""
     while True:
-        file = path.open("a+b")
+        part = path.open("a+b")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.close()
+            part.close()
             return None
-        # Between open and lock another process may have renamed or removed it.
-        if path.exists() and os.path.sameopenfile(file.fileno(), file.fileno()):
-            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                return file
-        file.close()
+        if _is_at(part, path):
+            return part
+        part.close()  # between open and lock, another process renamed or removed it
+
+
+def _is_at(part: IO[bytes], path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(part.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _remove_if_free(path: Path) -> None:
@@ -215,39 +231,20 @@ def _remove_if_free(path: Path) -> None:
 
 def _check(remote: RemoteFile, part: IO[bytes]) -> None:
     """Size, then content by the kind of file; a part that fails is emptied, never resumed."""
+    size = os.fstat(part.fileno()).st_size
     try:
-        size = os.fstat(part.fileno()).st_size
         if remote.size is not None and size != remote.size:
             raise DownloadFailed(f"{remote.name}: {size} bytes arrived, {remote.size} announced")
         if remote.name.endswith(".parquet"):
-            _check_parquet(remote.name, part)
+            parquet.verify(Path(part.name))
         elif remote.name.endswith(".json"):
-            _check_json(remote.name, part)
-    except DownloadFailed:
+            part.seek(0)
+            json.load(part)
+    except (DownloadFailed, parquet.DamagedFile, ValueError) as error:
         part.truncate(0)
-        raise
-
-
-def _check_parquet(name: str, part: IO[bytes]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    part.seek(0)
-    head = part.read(4)
-    try:
-        parquet.read_metadata(part)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise DownloadFailed(f"{name} is not a whole Parquet file: {error}") from error
-    if head != b"PAR1":
-        raise DownloadFailed(f"{name} is not a whole Parquet file: it begins with {head!r}")
-
-
-def _check_json(name: str, part: IO[bytes]) -> None:
-    part.seek(0)
-    try:
-        json.load(part)
-    except ValueError as error:
-        raise DownloadFailed(f"{name} is not a whole JSON file: {error}") from error
+        if isinstance(error, DownloadFailed):
+            raise
+        raise DownloadFailed(f"{remote.name} did not arrive whole: {error}") from error
 
 
 def _sha256(part: IO[bytes]) -> str:
@@ -261,11 +258,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _literal(name: str) -> str:
-    """A name as a glob pattern that matches itself only."""
-    return re.sub(r"([*?\[])", r"[\1]", name)
 
 
 def _no_progress(done: int, total: int | None) -> None:

@@ -93,9 +93,7 @@ def parse_decimal(value: Any) -> Decimal | None:
     try:
         return Decimal(str(value).replace(",", "").strip())
     except InvalidOperation:
-        raise UnexpectedAnswer(
-            f"Numerai sent {str(value)[:40]!r} where a number belongs"
-        ) from None
+        raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} where a number belongs") from None
 
 
 def parse_float(value: Any) -> float | None:
@@ -113,37 +111,48 @@ def known_text(known: Iterable[str], value: Any, what: str) -> str:
     return text
 
 
+def highest_version(names: Iterable[str]) -> str | None:
+    """The highest `vX.Y` that begins a name such as `v5.3/train.parquet`, by its numbers."""
+    found = (re.match(r"v(\d+)\.(\d+)/", name) for name in names)
+    numbers = [(int(one[1]), int(one[2])) for one in found if one]
+    return "v{}.{}".format(*max(numbers)) if numbers else None
+
+
 def parse_round(raw: Json) -> Round:
-    """A round, narrow or wide; fields that `Round` does not have are kept in `extra`."""
+    """A round, narrow or wide; what `Round` does not have is kept in `extra`.
+
+    Raises:
+        UnexpectedAnswer: the number, the opening or the close is missing.
+    """
     number = need(raw, "number")
-    times = {key: parse_time(raw.get(key)) for key in raw if key.endswith("Time")}
-    for key in ("openTime", "closeStakingTime"):
-        if times.get(key) is None:
-            raise UnexpectedAnswer(f"Numerai's answer for round {number} has no {key}")
-    values = {_snake(key): value for key, value in times.items()}
-    values |= {
-        "resolved": raw.get("resolvedGeneral"),
-        "target": raw.get("target"),
-        "payout_factor": parse_decimal(raw.get("payoutFactor")),
-        "stake_threshold": parse_float(raw.get("stakeThreshold")),
-        "score_configs": tuple(
-            parse_score_config(one) for one in rows(raw.get("roundScoreConfigs"))
-        ),
-    }
-    own = {field.name for field in fields(Round)}
+    open_time = parse_time(raw.get("openTime"))
+    close_staking_time = parse_time(raw.get("closeStakingTime"))
+    if open_time is None or close_staking_time is None:
+        raise UnexpectedAnswer(f"Numerai does not say when round {number} opens and closes")
+    own = {field.name for field in fields(Round)} - {"extra"}
     used = {"resolvedGeneral", "roundScoreConfigs"}
-    extra = {key: raw[key] for key in raw if _snake(key) not in own and key not in used}
     return Round(
         number=int(number),
-        **{key: value for key, value in values.items() if key in own},
-        extra=extra,
+        open_time=open_time,
+        close_staking_time=close_staking_time,
+        close_time=parse_time(raw.get("closeTime")),
+        score_time=parse_time(raw.get("scoreTime")),
+        resolve_time=parse_time(raw.get("resolveTime")),
+        resolved=raw.get("resolvedGeneral"),
+        target=raw.get("target"),
+        payout_factor=parse_decimal(raw.get("payoutFactor")),
+        stake_threshold=parse_float(raw.get("stakeThreshold")),
+        score_configs=tuple(parse_score_config(one) for one in rows(raw.get("roundScoreConfigs"))),
+        extra={key: raw[key] for key in raw if _snake(key) not in own and key not in used},
     )
 
 
 def parse_score_config(raw: Json) -> ScoreConfig:
     """One `roundScoreConfigs` entry; what `ScoreConfig` does not have is kept in `extra`."""
     own = {field.name for field in fields(ScoreConfig)} - {"extra"}
-    values = {_snake(key): value for key, value in raw.items() if _snake(key) in own}
+    values: dict[str, Any] = {
+        _snake(key): value for key, value in raw.items() if _snake(key) in own
+    }
     for key in ("scoring_start", "scoring_end"):
         values[key] = parse_time(values.get(key))
     for key in values:

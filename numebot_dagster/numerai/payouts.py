@@ -36,9 +36,7 @@ def payout_scores(round_: Round) -> tuple[str, ...]:
     return tuple(one.display_name or one.name for one in round_.score_configs if one.is_payout)
 
 
-def _term(
-    round_: Round, config: ScoreConfig, scores: Mapping[str, float | Decimal]
-) -> Decimal:
+def _term(round_: Round, config: ScoreConfig, scores: Mapping[str, float | Decimal]) -> Decimal:
     name = config.display_name or config.name
     if config.default_multiplier is None:
         raise UnexpectedAnswer(f"round {round_.number}: score {name} has no default multiplier")

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 OPEN_ROUNDS = """
 query ($tournament: Int) {
-  rounds(tournament: $tournament, status: OPEN) { number openTime closeStakingTime closeTime }
+  rounds(tournament: $tournament, status: OPEN) { number openTime closeStakingTime }
 }
 """
 
 # Upcoming rounds are left out by naming the others: there is no status for "has begun".
 ROUNDS = """
 query ($tournament: Int, $limit: Int) {
-  open: rounds(tournament: $tournament, status: OPEN) { number openTime closeStakingTime closeTime }
-  resolving: rounds(tournament: $tournament, status: RESOLVING) { number openTime closeStakingTime closeTime }
-  resolved: rounds(tournament: $tournament, status: RESOLVED, limit: $limit) { number openTime closeStakingTime closeTime }
+  open: rounds(tournament: $tournament, status: OPEN) {
+    number openTime closeStakingTime
+  }
+  resolving: rounds(tournament: $tournament, status: RESOLVING) {
+    number openTime closeStakingTime
+  }
+  resolved: rounds(tournament: $tournament, status: RESOLVED, limit: $limit) {
+    number openTime closeStakingTime
+  }
 }
 """
 

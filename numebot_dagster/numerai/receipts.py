@@ -130,23 +130,28 @@ def _moment(stamp: int) -> datetime:
 def _to_frame(receipt: Receipt) -> polars.DataFrame:
     import polars as pl
 
-    row = {("round" if key == "round_number" else key): value for key, value in asdict(receipt).items()}
-    moment = pl.Datetime("us", "UTC")
-    types: dict[str, Any] = {name: pl.String for name in row}
-    types |= {"round": pl.Int64, "vintage": pl.Int64, "rows": pl.Int64}
-    types |= {name: moment for name in row if name.endswith("_at")}
-    plain = {key: [value.value if isinstance(value, StrEnum) else value] for key, value in row.items()}
-    return pl.DataFrame(plain, schema=types)
+    row = {_column(name): value for name, value in asdict(receipt).items()}
+    kinds: dict[str, Any] = dict.fromkeys(row, pl.String)
+    kinds |= dict.fromkeys(("round", "vintage", "rows"), pl.Int64)
+    kinds |= {name: pl.Datetime("us", "UTC") for name in row if name.endswith("_at")}
+    plain = {
+        name: [value.value if isinstance(value, StrEnum) else value] for name, value in row.items()
+    }
+    return pl.DataFrame(plain, schema=kinds)
 
 
 def _from_row(row: Mapping[str, Any]) -> Receipt:
-    enums = {"outcome": Outcome, "state": State, "rung": Rung}
-    known = {field.name for field in fields(Receipt)}
-    values = {("round_number" if key == "round" else key): value for key, value in row.items()}
-    return Receipt(
-        **{
-            key: enums[key](value) if key in enums and value is not None else value
-            for key, value in values.items()
-            if key in known
-        }
-    )
+    """A receipt from a stored row; columns that a later version added are left out."""
+    values: dict[str, Any] = {
+        field.name: row[_column(field.name)]
+        for field in fields(Receipt)
+        if _column(field.name) in row
+    }
+    for name, kind in (("outcome", Outcome), ("state", State), ("rung", Rung)):
+        if values.get(name) is not None:
+            values[name] = kind(values[name])
+    return Receipt(**values)
+
+
+def _column(field_name: str) -> str:
+    return "round" if field_name == "round_number" else field_name

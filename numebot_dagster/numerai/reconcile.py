@@ -82,7 +82,7 @@ def decide(situation: Situation) -> Decision:
     if situation.now < situation.round.open_time:
         return Decision(
             Action.REFUSE,
-            f"round {situation.round.number} opens at {situation.round.open_time:%Y-%m-%d %H:%M} UTC",
+            f"round {situation.round.number} opens at {_clock(situation.round.open_time)}",
         )
     receipt = own_receipt(situation.held, situation.receipts)
     holding = _holding(situation, receipt)
@@ -191,10 +191,14 @@ def _closed(situation: Situation) -> str | None:
     if this.is_open(now):
         return None
     if this.close_time is not None and now >= this.close_time:
-        return f"round {this.number} took its last late submission at {this.close_time:%Y-%m-%d %H:%M} UTC"
+        return f"round {this.number} took its last late submission at {_clock(this.close_time)}"
     if situation.late:
         return None
     return (
-        f"round {this.number} closed at {this.close_staking_time:%Y-%m-%d %H:%M} UTC; "
+        f"round {this.number} closed at {_clock(this.close_staking_time)}; "
         "--late uploads all the same, which also fills the next round"
     )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -6,6 +6,7 @@ fields that Numerai added since this was written, so that nothing it says is los
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -143,6 +144,12 @@ class RemoteFile:
     def strong_etag(self) -> str | None:
         """The entity tag when it proves the bytes equal (RFC 9110 section 8.8.1), else nothing."""
         return None if self.etag is None or self.etag.startswith("W/") else self.etag
+
+    @property
+    def stamp(self) -> str:
+        """Twelve hex digits that change when the object does."""
+        version = self.etag or self.last_modified
+        return hashlib.sha256(f"{self.name} {version} {self.size}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

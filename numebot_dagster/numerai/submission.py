@@ -138,8 +138,12 @@ def check(submission: Submission, live_ids: Sequence[str]) -> list[Problem]:
     from numerai_tools.submissions import validate_submission_numerai
 
     # Only an empty cell is missing: "NA" and "null" would be legal ids.
-    frame = pd.read_csv(io.BytesIO(submission.csv), dtype={"id": str}, keep_default_na=False,
-                        na_values=["", "nan", "NaN"])
+    frame = pd.read_csv(
+        io.BytesIO(submission.csv),
+        dtype={"id": str},
+        keep_default_na=False,
+        na_values=["", "nan", "NaN"],
+    )
     try:
         *_, foreign = validate_submission_numerai(pd.Series(list(live_ids), dtype=str), frame)
     except AssertionError as refusal:
@@ -220,9 +224,7 @@ def correlation_with_example(
     own = dict(zip(ids, np.asarray(predictions, dtype=np.float64).tolist(), strict=True))
     other = np.asarray(example_predictions, dtype=np.float64).tolist()
     pairs = [
-        (own[name], value)
-        for name, value in zip(example_ids, other, strict=True)
-        if name in own
+        (own[name], value) for name, value in zip(example_ids, other, strict=True) if name in own
     ]
     if len(pairs) < 2:
         raise ValueError("the predictions share fewer than two ids with the example predictions")

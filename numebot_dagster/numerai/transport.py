@@ -176,8 +176,8 @@ class Transport:
             # With an `auth` of our own, no .netrc is read and sent in its place.
             session.auth = lambda request: request
             self._local.session = session
-        session = self._local.session
-        return session
+        found: requests.Session = self._local.session
+        return found
 
     @contextmanager
     def _answer(

@@ -1,1 +1,1 @@
-"""What a run does, without Dagster: fetch a round, train a vintage, play a round, collect scores."""
+"""What a run does, without Dagster: fetch, train, play a round, collect scores."""

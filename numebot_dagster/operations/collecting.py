@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.reporting.selection import SCORE_SCHEMA
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +65,11 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
 
 
 def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
-    """Stores today's leaderboard; past days cannot be asked for. Returns the entries of own models."""
+    """Stores today's leaderboard, the only one that can be asked for.
+
+    Returns:
+        The entries of own models.
+    """
     entries = platform.client.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
     frame = _leaderboard_frame(entries, own)
@@ -89,7 +94,9 @@ def _own_models(platform: Platform) -> list[Model]:
     held = {model.name: model for model in platform.client.account().models}
     missing = _own_names(platform) - set(held)
     if missing:
-        platform.log.warning("Not in the account, so without scores: %s", ", ".join(sorted(missing)))
+        platform.log.warning(
+            "Not in the account, so without scores: %s", ", ".join(sorted(missing))
+        )
     return [model for name, model in sorted(held.items()) if name in _own_names(platform)]
 
 
@@ -115,18 +122,7 @@ def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:
         )
         for score in scores
     ]
-    schema = {
-        "model": pl.String,
-        "round": pl.Int64,
-        "metric": pl.String,
-        "version": pl.String,
-        "day": pl.Int64,
-        "date": pl.Date,
-        "value": pl.Float64,
-        "percentile": pl.Float64,
-        "resolved": pl.Boolean,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row").unique(maintain_order=True)
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row").unique(maintain_order=True)
 
 
 def _leaderboard_frame(entries: Sequence[LeaderboardEntry], own: set[str]) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +13,8 @@ from typing import Any
 
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai.errors import DataNotReady, NumeraiError
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.gates import Gate, ids_are_new, usual_row_count
 from numebot_dagster.operations.platform import Platform
@@ -128,6 +129,8 @@ def fetch_live(
     What is stored already is verified and not fetched again: live data of a round never change.
 
     Raises:
+        RoundNotOpen: when the data are not stored and the window is not open: what Numerai serves
+            now belongs to another round.
         DataNotReady: when the ids are still those of the round before; nothing is stored.
         DownloadFailed: when a file cannot be fetched whole.
     """
@@ -137,14 +140,19 @@ def fetch_live(
 
 def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> list[str]:
     """The data versions of the models' weights; without any weights the one to train on."""
-    manifests = [weights.newest(platform.lake, model) for model in models]
-    versions = {found.manifest.data_version for found in manifests if found is not None}
+    versions = set()
+    for model in models:
+        # A model without weights needs no data; that it cannot predict is said when it is played.
+        with suppress(weights.NoWeights):
+            chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
+            versions.add(chosen.manifest.data_version)
     return sorted(versions) or [training_version(platform)]
 
 
 def _fetch_version(platform: Platform, round_number: int, version: str) -> LiveData:
     folder = platform.lake.live_folder(round_number, version)
     if not folder.is_dir():
+        _require_open(platform, round_number)
         with files.folder(folder) as unfinished:
             _download_live(platform, round_number, version, unfinished)
     facts = parquet.verify(folder / LIVE)
@@ -155,8 +163,18 @@ def _fetch_version(platform: Platform, round_number: int, version: str) -> LiveD
     return LiveData(version, folder, facts.rows, facts.columns, gates)
 
 
+def _require_open(platform: Platform, round_number: int) -> None:
+    found, now = platform.client.round(round_number), platform.client.now()
+    if not found.is_open(now):
+        raise RoundNotOpen(
+            f"round {round_number} is open from {found.open_time:%a %d %b %H:%M} to "
+            f"{found.close_staking_time:%a %d %b %H:%M} UTC, and it is {now:%a %d %b %H:%M} UTC: "
+            "its live data cannot be fetched"
+        )
+
+
 def _download_live(platform: Platform, round_number: int, version: str, folder: Path) -> None:
-    platform.client.download(f"{version}/{LIVE}", folder / LIVE)
+    platform.download(f"{version}/{LIVE}", folder / LIVE)
     verdict = ids_are_new(live_ids(folder), _previous_ids(platform, round_number, version))
     if not verdict.passed:
         raise DataNotReady(
@@ -165,7 +183,7 @@ def _download_live(platform: Platform, round_number: int, version: str, folder: 
         )
     for name in (FEATURES, LIVE_BENCHMARKS, LIVE_EXAMPLE):
         try:
-            platform.client.download(f"{version}/{name}", folder / name)
+            platform.download(f"{version}/{name}", folder / name)
         except NumeraiError as error:
             # Beyond live.parquet nothing is needed by every model; one that does need it says so.
             platform.log.warning("Round %d goes on without %s: %s", round_number, name, error)
@@ -209,9 +227,7 @@ def training_version(platform: Platform) -> str:
     return platform.client.newest_data_version()
 
 
-def fetch_training(
-    platform: Platform, vintage: int, progress: Callable[[str], None] | None = None
-) -> Vintage:
+def fetch_training(platform: Platform, vintage: int) -> Vintage:
     """Pins a vintage: stores the training data of today under the number of a round.
 
     A vintage that is pinned stays as it is. A file that has not changed since another vintage
@@ -224,11 +240,7 @@ def fetch_training(
     if manifest.is_file():
         return read_vintage(platform, vintage)
     version = training_version(platform)
-    stamps = {}
-    for name in TRAINING_FILES:
-        if progress is not None:
-            progress(f"{version}/{name}")
-        stamps[name] = _fetch_object(platform, version, name)
+    stamps = {name: _fetch_object(platform, version, name) for name in TRAINING_FILES}
     files.replace_json(
         manifest,
         {
@@ -245,7 +257,7 @@ def _fetch_object(platform: Platform, version: str, name: str) -> str:
     stamp = platform.client.identify(f"{version}/{name}").stamp
     destination = platform.lake.training_object(version, name, stamp)
     if not destination.is_file():
-        platform.client.download(f"{version}/{name}", destination)
+        platform.download(f"{version}/{name}", destination)
     return stamp
 
 

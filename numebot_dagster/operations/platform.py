@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
-from numebot_dagster.settings import Settings, load_settings
+from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.client import NumeraiClient
@@ -24,11 +24,21 @@ class Platform:
 
     settings: Settings
     log: logging.Logger = LOGGER
+    progress_bars: bool = False
 
-    @classmethod
-    def open(cls, folder: Path | None = None, log: logging.Logger = LOGGER) -> Platform:
-        """The platform that the settings in `folder` (or the working directory) describe."""
-        return cls(load_settings(folder), log)
+    def download(self, name: str, destination: Path) -> None:
+        """Downloads a data file such as `v5.3/live.parquet`, showing how far it is.
+
+        Raises:
+            DownloadFailed: when it cannot be fetched whole.
+        """
+        from numebot_dagster.numerai.progress import LogProgress, terminal_progress
+
+        if self.progress_bars:
+            with terminal_progress(name) as progress:
+                self.client.download(name, destination, progress=progress)
+        else:
+            self.client.download(name, destination, progress=LogProgress(self.log, name))
 
     @cached_property
     def lake(self) -> Lake:

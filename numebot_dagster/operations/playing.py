@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from numebot_dagster.lake.locks import exclusive
-from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.failures import ModelError
+from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.modeling.worker import ModelError, Worker
+from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.client import Fleet
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.reconcile import Action, Decision, Intention, Situation, decide
-from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.records import Fleet, Round
 from numebot_dagster.operations import submitting
 from numebot_dagster.operations.gates import Gate, GateClosed
 from numebot_dagster.operations.platform import Platform
@@ -32,7 +32,7 @@ UPLOADS_AT_ONCE = 4
 
 # What one model can fail with, without harm to the others. Anything else is a defect of ours and
 # is raised.
-MODEL_FAILURES = (ModelError, GateClosed, NumeraiError, weights.NoWeights, OSError)
+MODEL_FAILURES = (ModelError, GateClosed, NumeraiError, NoWeights, OSError)
 
 
 class Ending(StrEnum):
@@ -52,7 +52,7 @@ class Play:
         round_number: the round.
         models: whom to play for.
         submit: false to predict and check only.
-        force: replace a submission that this platform did not make, or its own by newer predictions.
+        force: replace a submission that is not ours, or ours by newer predictions.
     """
 
     round_number: int
@@ -130,7 +130,7 @@ class _RoundPlay:
             return self._failed(model, error)
 
     def _prepare(self, model: RegisteredModel, worker: Worker) -> Played | Callable[[], Played]:
-        """Decides what is to do for a model and predicts if need be; returns what may run beside."""
+        """Decides what to do for a model and predicts if need be; returns what may run beside."""
         if not (self.submits and model.submit):
             return self._predicted_only(model, worker)
         decision = self._decide(model, Intention(sha256=""))
@@ -165,9 +165,7 @@ class _RoundPlay:
         return stored_prediction(self.platform, history[-1])
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
-        decision = self._decide(
-            model, Intention(prediction.submission.sha256, prediction.rung)
-        )
+        decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is Action.SKIP:  # forced, but the predictions are the same
             return self._skipped(model, decision)
         self.platform.log.info("%s: %s", model.name, decision.reason)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.messages import PredictRequest, PredictResult
+from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
-from numebot_dagster.modeling.worker import PredictRequest, PredictResult, Worker
 from numebot_dagster.numerai import submission
 from numebot_dagster.numerai.receipts import Receipt, Rung
 from numebot_dagster.numerai.submission import Submission
@@ -56,24 +57,25 @@ def predict(
         ModelError: when the model's code fails or leaves its budget.
         GateClosed: when a blocking gate does not pass; nothing is stored then.
     """
-    chosen = weights.choose(platform.lake, model, code_hash(model), model.vintage)
+    chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
     folder = platform.lake.live_folder(round_number, chosen.manifest.data_version)
     result = worker.predict(
         PredictRequest(
-            model=model,
-            weights_folder=chosen.path,
-            live_file=folder / fetching.LIVE,
-            benchmark_file=_existing(folder / fetching.LIVE_BENCHMARKS),
+            model=model.name,
+            code=model.code,
+            weights=chosen.folder,
+            live=folder / fetching.LIVE,
+            benchmarks=_existing(folder / fetching.LIVE_BENCHMARKS),
         )
     )
-    ids = list(result.ids)
-    verdicts = _gates_of(result, fetching.live_ids(folder))
+    ids, live_ids = list(result.ids), fetching.live_ids(folder)
+    verdicts = _gates_of(result, live_ids)
     if gates.closed(verdicts):
         raise GateClosed(verdicts)
     ranked = submission.rank_to_unit_interval(result.predictions)
     prepared = submission.prepare(ids, ranked)
     verdicts += [
-        gates.submission_rules(submission.check(prepared, fetching.live_ids(folder))),
+        gates.submission_rules(submission.check(prepared, live_ids)),
         _like_example(ids, ranked, folder / fetching.LIVE_EXAMPLE),
     ]
     if gates.closed(verdicts):
@@ -97,7 +99,7 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     if receipt.predictions_sha256 is None or receipt.vintage is None:
         return None
     path = platform.lake.predictions_file(
-        receipt.model, receipt.round_number, int(receipt.vintage), receipt.predictions_sha256
+        receipt.model, receipt.round_number, receipt.vintage, receipt.predictions_sha256
     )
     if not path.is_file():
         return None
@@ -106,7 +108,7 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     return Prediction(
         model=receipt.model,
         round_number=receipt.round_number,
-        vintage=int(receipt.vintage),
+        vintage=receipt.vintage,
         ids=ids,
         values=values,
         submission=submission.prepare(ids, values),
@@ -116,13 +118,12 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
 
 
 def _gates_of(result: PredictResult, live_ids: Sequence[str]) -> list[Gate]:
-    return [
-        gates.same_features(result.missing_features, result.unexpected_features),
-        gates.canary(result.canary_max_difference),
-        gates.submission_rules(
-            submission.check_raw(list(result.ids), result.predictions, live_ids)
-        ),
-    ]
+    """The gates on a model's own output, before ranking would hide what is wrong with it."""
+    features = gates.same_features(result.missing_features, result.unexpected_features)
+    if result.missing_features:
+        return [features]  # then there are no predictions to judge
+    raw = submission.check_raw(list(result.ids), result.predictions, live_ids)
+    return [features, gates.canary(result.canary_max_difference), gates.submission_rules(raw)]
 
 
 def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:

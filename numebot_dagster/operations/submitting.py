@@ -24,9 +24,7 @@ ACCEPTANCE_PATIENCE = 90.0  # seconds
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds
 
 
-def submit(
-    platform: Platform, found: Round, model_id: str, prediction: Prediction
-) -> Receipt:
+def submit(platform: Platform, found: Round, model_id: str, prediction: Prediction) -> Receipt:
     """Uploads and registers predictions, and waits until Numerai shows them as selected.
 
     Raises:
@@ -50,7 +48,7 @@ def submit(
             round_number=found.number,
             filename=target.filename,
             rung=prediction.rung,
-            vintage=str(prediction.vintage),
+            vintage=prediction.vintage,
             predictions_sha256=prediction.submission.sha256,
             rows=prediction.submission.rows,
             submitted_at=now,

@@ -10,7 +10,7 @@ from numebot_dagster.modeling.data import TrainingFiles
 from numebot_dagster.modeling.messages import TrainRequest
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
-from numebot_dagster.modeling.weights import StoredWeights
+from numebot_dagster.modeling.weights import DamagedWeights, StoredWeights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.operations import fetching
 from numebot_dagster.operations.fetching import Vintage
@@ -26,7 +26,9 @@ def vintage_of_today(platform: Platform) -> int:
     now = platform.client.now()
     begun = [one.number for one in platform.client.rounds() if one.open_time <= now]
     if not begun:
-        raise UnexpectedAnswer("Numerai names no round that has opened, so that no vintage can be named")
+        raise UnexpectedAnswer(
+            "Numerai names no round that has opened, so that no vintage can be named"
+        )
     return max(begun)
 
 
@@ -44,7 +46,7 @@ def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> Store
     if folder.is_dir():
         try:
             return StoredWeights(vintage.number, code, folder, weights.verify(folder))
-        except weights.DamagedWeights as error:
+        except DamagedWeights as error:
             platform.log.warning("%s is trained again: %s", model.name, error)
             damaged = True
     with Worker() as worker:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +33,7 @@ class Plan:
         scale: A name in `SCALES`.
         start: Where a clock that stands still begins.
         models: Names of the account's models.
+        stakes: What is staked on each round from the start, by model name, in NMR.
         real_clock: Whether the clock follows the wall clock.
     """
 
@@ -40,6 +41,7 @@ class Plan:
     scale: str = "small"
     start: datetime = PRACTICE_START
     models: Sequence[str] = ("example_model", "lightgbm_model")
+    stakes: Mapping[str, str] = field(default_factory=dict)
     real_clock: bool = False
 
 
@@ -65,8 +67,11 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
         raise Refused(f"there is no scale {plan.scale}; choose one of {', '.join(SCALES)}")
     state = State(folder)
     if "seed" not in state.settings:
-        with state.transaction():
+        with state.transaction():  # a tournament is made entirely or not at all
             _found(state, plan)
+            tournament = _tournament(state, plan)
+            for model, nmr in plan.stakes.items():
+                tournament.set_position(model, nmr, None)
     held = state.settings
     for name, asked in (("seed", str(plan.seed)), ("scale", plan.scale)):
         if held[name] != asked:
@@ -75,9 +80,12 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
                 f"{folder} holds a practice tournament with {name} {held[name]}, not {asked}: "
                 f"pass --{name} {held[name]} to continue it, or choose another --folder"
             )
-    start = datetime.fromisoformat(held["start"]).date()
-    tournament = Tournament(state, Market(plan.seed, SCALES[plan.scale], start))
-    return tournament
+    return _tournament(state, plan)
+
+
+def _tournament(state: State, plan: Plan) -> Tournament:
+    start = datetime.fromisoformat(state.settings["start"]).date()
+    return Tournament(state, Market(plan.seed, SCALES[plan.scale], start))
 
 
 def credentials(tournament: Tournament) -> Credentials:

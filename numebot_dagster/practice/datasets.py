@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from numebot_dagster.practice.market import Market
-from numebot_dagster.practice.returns import HORIZONS
+from numebot_dagster.practice.targets import HORIZONS
 
 VERSIONS = ("v5.3", "v5.2")
 DATA_FILES = (
@@ -81,9 +81,7 @@ def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -
     return "release"
 
 
-def write_dataset(
-    market: Market, name: str, path: Path, today: date, opened: date | None
-) -> None:
+def write_dataset(market: Market, name: str, path: Path, today: date, opened: date | None) -> None:
     """Write one file.
 
     Targets of an era stay NaN until the returns of their horizon are known: 13 weeks for 60 days,
@@ -197,9 +195,7 @@ class _Release:
         for days in HORIZONS:
             if era > self._last - WEEKS_UNKNOWN[days]:
                 continue
-            named[f"target_ender_{days}"] = self._market.realised_target(opened, days)
-            for name, values in self._market.sibling_targets(opened, days).items():
-                named[f"target_{name}_{days}"] = values
+            named.update(self._market.named_targets(opened, days))
         main = MAIN_TARGET[self._version]
         if main in named:
             named["target"] = named[main]
@@ -252,7 +248,9 @@ def _write_parquet(path: Path, blocks: Iterator[Block]) -> None:
                 joined = pa.concat_tables(waiting)
                 writer.write_table(joined.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
                 waiting = [joined.slice(ROW_GROUP)]
-        if writer is not None:
+        if writer is None:
+            raise ValueError(f"{path.name} would have no eras yet: ask for a later date.")
+        if waiting[0].num_rows or len(waiting) > 1:
             writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
     finally:
         if writer is not None:

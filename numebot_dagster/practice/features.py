@@ -6,6 +6,7 @@ import numpy as np
 
 from numebot_dagster.practice.randomness import Stream, WanderingSeries, generator
 
+# The real counts are those of data version 5.3.
 REAL_FEATURES = 3_555
 # The groups that make up `all`, in the order in which they were released, with their real sizes.
 GROUPS = {
@@ -39,33 +40,32 @@ COMMUNALITY = (0.45, 0.85)
 MISSING_SHARE = 0.12
 QUINTILES = (-0.841621, -0.253347, 0.253347, 0.841621)
 
-_FIRST = (
+# One word of each line makes a name.
+WORDS = (
     "able amber ancient arctic bold brisk calm candid civil clever cosmic crimson daring distant"
     " eager earnest faint fierce gentle gilded hidden humble idle ivory jolly keen lively lunar"
     " mellow mighty nimble noble opaque patient quaint quiet rustic silent solar stoic tidy"
-    " vivid wary zealous"
-).split()
-_SECOND = (
+    " vivid wary zealous",
     "alpine baltic bronze cedar chalk cobalt copper coral cotton dusky ember fluted fossil"
     " granite hazel indigo jasper juniper knotted linen marble maple misty nordic oaken ochre"
     " pearly plaid quartz russet sandy scarlet silken slate spruce tawny thorny umber velvet"
-    " walnut woolen"
-).split()
-_THIRD = (
+    " walnut woolen",
     "acorn anchor badger beacon bellows canyon castle condor comet dolphin dune eagle falcon"
     " ferry garnet glacier harbor heron inlet island jackal kestrel ladder lantern lynx meadow"
     " monsoon nebula orchid otter panther pebble quail raven reef saddle sparrow summit thicket"
-    " tundra vessel walrus willow"
-).split()
+    " tundra vessel walrus willow",
+)
 
 
 def feature_names(seed: int, count: int) -> list[str]:
     """Return `count` different names of the form `feature_<word>_<word>_<word>`."""
-    choices = len(_FIRST) * len(_SECOND) * len(_THIRD)
-    chosen = generator(seed, Stream.FEATURES, 0).choice(choices, count, replace=False)
-    words = np.unravel_index(chosen, (len(_FIRST), len(_SECOND), len(_THIRD)))
+    words = [line.split() for line in WORDS]
+    sizes = tuple(len(choices) for choices in words)
+    names = generator(seed, Stream.FEATURES, 0).choice(np.prod(sizes), count, replace=False)
+    chosen = zip(*np.unravel_index(names, sizes), strict=True)
     return [
-        f"feature_{_FIRST[a]}_{_SECOND[b]}_{_THIRD[c]}" for a, b, c in zip(*words, strict=True)
+        "feature_" + "_".join(choices[i] for choices, i in zip(words, name, strict=True))
+        for name in chosen
     ]
 
 
@@ -114,13 +114,12 @@ class Features:
         self._characteristics = characteristics
         self.loadings = _loadings(random, count, len(characteristics.periods))
         self.missing_early = random.permutation(count) < MISSING_SHARE * count
-        periods = np.exp(random.uniform(*np.log(FEATURE_PERIODS), count)).astype(np.int64)
+        shortest, longest = np.log(FEATURE_PERIODS)
+        periods = np.exp(random.uniform(shortest, longest, count)).astype(np.int64)
         noise = np.sqrt(1.0 - (self.loadings**2).sum(axis=1))
         self.noise_variance = noise**2
         self._noise_scale = noise[:, None].astype(np.float32)
-        self._noise = WanderingSeries(
-            seed, Stream.FEATURE_NOISE, periods, characteristics.width
-        )
+        self._noise = WanderingSeries(seed, Stream.FEATURE_NOISE, periods, characteristics.width)
 
     def on(self, day: int) -> np.ndarray:
         """Return the (features, slots) int8 values 0 to 4 known at the close of a day."""

@@ -44,8 +44,8 @@ def answer(request: Any, answers: Answers, *, deviations: bool = True) -> dict[s
         field_resolver=_resolve,
     )
     assert isinstance(result, ExecutionResult)
-    for error in result.errors or []:
-        cause = error.original_error
+    for found in result.errors or []:
+        cause = found.original_error
         if cause is not None and not isinstance(cause, Refused | GraphQLError):
             raise cause
     body: dict[str, Any] = {"data": result.data}
@@ -56,7 +56,7 @@ def _errors(errors: list[GraphQLError]) -> dict[str, Any]:
     return {"errors": [error.formatted for error in errors]}
 
 
-def _resolve(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+def _resolve(source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
     """Resolves a field: a method of the answers, or an item of an object's mapping."""
     name = info.field_name
     values = {_snake(key): value for key, value in arguments.items()}

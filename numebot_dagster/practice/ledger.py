@@ -57,9 +57,7 @@ class Standing:
 
     def settled_nmr(self, ledger: Ledger, days: int | None) -> Decimal:
         """Returns the payouts of the rounds that resolved in the last ``days`` days."""
-        return sum(
-            (one.payout for one in ledger.settled_within(self.earnings, days)), Decimal(0)
-        )
+        return sum((one.payout for one in ledger.settled_within(self.earnings, days)), Decimal(0))
 
 
 def payout(at_risk: Decimal, scores: dict[str, float]) -> Decimal:
@@ -74,12 +72,12 @@ def payout(at_risk: Decimal, scores: dict[str, float]) -> Decimal:
 
 
 def payout_of_score(at_risk: Decimal, name: str, scores: dict[str, float]) -> Decimal | None:
-    """Returns one score's part of the payout, None when the score is not paid.
+    """Returns one score's part of the payout, None when nothing is staked or the score not paid.
 
     A clipped payout is shared out in proportion.
     """
     rule = next(rule for rule in SCORE_RULES if rule.name == name)
-    if not rule.is_payout:
+    if not rule.is_payout or not at_risk:
         return None
     total = PAYOUT_FACTOR * sum(r.multiplier * scores.get(r.name, 0.0) for r in SCORE_RULES)
     clip = PAYOUT_CLIP / abs(total) if abs(total) > PAYOUT_CLIP else 1.0
@@ -105,8 +103,7 @@ class Ledger:
             return found
         wanted = ", ".join(f"({number}, {day})" for number, day in scored)
         for row in self._tournament.state.rows(
-            "SELECT model_id, round, name, value FROM scores "
-            f"WHERE (round, day) IN (VALUES {wanted})"  # noqa: S608 - integers of our own
+            f"SELECT * FROM scores WHERE (round, day) IN (VALUES {wanted})"  # noqa: S608
         ):
             found[row["model_id"], row["round"]][row["name"]] = row["value"]
         return found
@@ -132,9 +129,7 @@ class Ledger:
         if model.kind != USER:  # rivals and benchmarks never miss a round
             return {one.number: Entry(one, "on-time", None) for one in rounds}
         chosen = self._tournament.selected(model.id)
-        return {
-            one.number: self._tournament.entry(one, chosen.get(one.number)) for one in rounds
-        }
+        return {one.number: self._tournament.entry(one, chosen.get(one.number)) for one in rounds}
 
     def settled_within(self, earnings: Iterable[Earning], days: int | None) -> list[Earning]:
         """Returns the staked earnings whose rounds resolved in the last days; None means ever."""

@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 
 from numebot_dagster.practice.features import Features
-from numebot_dagster.practice.randomness import Stream, WanderingSeries, generator
-from numebot_dagster.practice.returns import (
-    HORIZONS,
-    SIBLINGS,
-    TARGET_NAMES,
-    Returns,
-    SiblingTargets,
-    bucket,
-    horizon_risk,
+from numebot_dagster.practice.participants import (
+    BENCHMARK_SKILL,
+    BENCHMARKS,
+    CROWD,
+    CROWD_SKILL,
+    FIRST_RIVAL,
+    Insight,
+    Opinions,
+    blend,
 )
+from numebot_dagster.practice.randomness import Stream, WanderingSeries, generator
+from numebot_dagster.practice.returns import LAG_DAYS, Returns, days_earned, horizon_risk
+from numebot_dagster.practice.targets import HORIZONS, TARGET_NAMES, SiblingTargets, bucket
 from numebot_dagster.practice.universe import Rows, Universe
 
 PRACTICE_START = date(2026, 6, 1)
-LAG_DAYS = 2
+NEWEST_VERSION = "v5.3"
 CHARACTERISTICS = 8
 # Days between knots: half-lives of six weeks to ten months.
 CHARACTERISTIC_PERIODS = np.geomspace(40, 300, CHARACTERISTICS).astype(int)
-# Correlation of the best possible prediction from all features with the 60-day return.
+# Long-run correlation of the best prediction that the features allow with the 60-day return.
 BEST_CORRELATION = 0.034
-# Correlation of predictions with that best one: what the crowd knows, and what a benchmark does.
-CROWD_SKILL = 0.95
-BENCHMARK_SKILL = 0.8
-OPINION_PERIOD = 60
+# Time before the first era, so that its shocks have a past; the market's first day is a Monday.
 WARM_UP = timedelta(days=33)
 WEEK = timedelta(days=7)
 SATURDAY = 5
@@ -43,9 +43,10 @@ class Scale:
     """How large a practice market is.
 
     Attributes:
-        stocks: number of stocks once the market is fully grown. Below 5,000 the scores become
-            noisier than real ones: their standard deviation is about 1 / sqrt(stocks).
-        features: number of features of the newest data version.
+        stocks: number of slots for stocks once the market is fully grown, 1 to 2 % of them empty.
+            Below 5,000 the scores become noisier than real ones: the standard deviation of CORR is
+            about 1 / sqrt(stocks).
+        features: number of features of the newest data version, at least 40.
         train_eras: number of weekly eras in the train file.
         validation_eras: number of eras in the validation file on the market's start date.
         missing_eras: number of first eras in which some features are all 2.
@@ -62,8 +63,8 @@ class Scale:
     meta_model_eras: int
 
 
-# Real: 574 and 657 eras, 100 with missing features, 157 without benchmarks. The meta model covers
-# 15 % of the validation eras, here 30 %: with 15 %, none of its eras would have a target yet.
+# Real: 574 and 657 eras, 100 with missing features, 157 without benchmarks. The real meta model
+# covers 15 % of the validation eras, this one 30 %: of 15 %, none would have a target yet.
 SMALL = Scale(
     stocks=5_100,
     features=112,
@@ -78,15 +79,14 @@ SMALL = Scale(
 class Market:
     """A market that is the same for the same seed, scale and start, whatever is asked first.
 
-    Rows of a round (and of the era that belongs to it) are always in the order of `live_ids`.
-    All methods that take `opened`, the date of a round's opening, work for any date from the first
-    era on, and raise ValueError before it. What a Saturday or Sunday shows is Friday's close, what
-    any other day shows is the close of the day before.
+    Rows of a round, and of the era that a Saturday's round becomes, are always in the order of
+    `live_ids`. The methods that take `opened`, the date of a round's opening, work for any date
+    from the first era on and raise ValueError before it. What is shown on a day are the features at
+    the close of the business day before; what counts are the returns after two business days of
+    lag. Saturday and Sunday count as the Monday that follows. Arrays are not to be written to.
     """
 
-    def __init__(
-        self, seed: int = 0, scale: Scale = SMALL, start: date = PRACTICE_START
-    ) -> None:
+    def __init__(self, seed: int = 0, scale: Scale = SMALL, start: date = PRACTICE_START) -> None:
         """Describe the market; nothing large is computed before it is asked for.
 
         Args:
@@ -97,128 +97,116 @@ class Market:
         self.seed = seed
         self.scale = scale
         self.start = start
-        first_to_last = (scale.train_eras + scale.validation_eras - 1) * WEEK
-        self._first_saturday = _newest_closed_saturday(start) - first_to_last
+        newest = scale.train_eras + scale.validation_eras
+        self._first_saturday = _newest_closed_saturday(start) - (newest - 1) * WEEK
         self._origin = self._first_saturday - WARM_UP
-        full_from = self._close_before(self.saturday_of(scale.train_eras + 1))
-        self._universe = Universe(seed, scale.stocks, full_from)
-        self._characteristics = WanderingSeries(
+        self._universe = Universe(
+            seed, scale.stocks, self._known_day(self.saturday_of(scale.train_eras + 1))
+        )
+        characteristics = WanderingSeries(
             seed, Stream.CHARACTERISTICS, CHARACTERISTIC_PERIODS, scale.stocks
         )
-        self._features = Features(seed, scale.features, self._characteristics)
-        self._returns = Returns(seed, self._characteristics, self._calibrated_premia())
+        self._features = Features(seed, scale.features, characteristics)
+        premia = _draw_premia(seed, self._features, characteristics)
+        self._returns = Returns(seed, characteristics, premia)
         self._siblings = SiblingTargets(seed, scale.stocks)
+        self._insight = Insight(
+            self._features, {days: premia * days_earned(characteristics, days) for days in HORIZONS}
+        )
+        self._opinions = Opinions(seed, scale.stocks)
         self.feature_names: list[str] = self._features.names
-        self.target_names: list[str] = [
-            "target",
-            *(f"target_{name}_{days}" for name in TARGET_NAMES for days in HORIZONS),
-        ]
-        self._rows = lru_cache(maxsize=512)(self._find_rows)
-        self._bins = lru_cache(maxsize=4)(self._features.on)
-        self._insight = lru_cache(maxsize=1024)(self._find_insight)
+        self.target_names: list[str] = list(TARGET_NAMES)
+        self._rows = lru_cache(maxsize=256)(self._find_rows)
+        self._shown = lru_cache(maxsize=4)(self._find_shown)
+        self._insights = lru_cache(maxsize=1024)(self._find_insight)
 
-    # -- calendar ----------------------------------------------------------------------------
+    # Calendar
 
     def last_validation_era(self, today: date) -> int:
-        """Return the newest era in the validation file: that of the last closed Saturday round."""
+        """Return the newest era of the validation file, that of the last closed Saturday round."""
         return self.era_of(_newest_closed_saturday(today))
 
     def saturday_of(self, era: int) -> date:
         """Return the Saturday whose round became an era."""
         return self._first_saturday + (era - 1) * WEEK
 
-    def era_of(self, saturday: date) -> int:
-        """Return the number of the era that the round of a Saturday becomes."""
-        return (saturday - self._first_saturday).days // 7 + 1
+    def era_of(self, opened: date) -> int:
+        """Return the number of the era that the last Saturday's round up to a date becomes."""
+        return (opened - self._first_saturday).days // 7 + 1
 
     def _round_day(self, opened: date) -> int:
-        """Count the business days from the market's origin to the round's day, Saturday's being
-        the Monday after."""
+        """Return how many business days after the market's first day a round's own day is."""
         if opened < self._first_saturday:
             raise ValueError(
-                f"The practice market begins on {self._first_saturday}, {opened} is before it; "
+                f"The practice market begins on {self._first_saturday} and {opened} is before it: "
                 "ask for a later date."
             )
         return int(np.busday_count(self._origin, opened))
 
-    def _close_before(self, opened: date) -> int:
+    def _known_day(self, opened: date) -> int:
         return self._round_day(opened) - 1
 
-    # -- what everyone sees ------------------------------------------------------------------
+    # What everyone sees
 
     def features_json(self) -> dict[str, Any]:
-        """Return the content of features.json: the 19 feature sets and the 41 target names."""
+        """Return the content of features.json: `feature_sets`, 19 lists of names, and `targets`."""
         names = self.feature_names
+        sets = self._features.sets.items()
         return {
-            "feature_sets": {
-                name: [names[i] for i in members] for name, members in self._features.sets.items()
-            },
+            "feature_sets": {name: [names[i] for i in members] for name, members in sets},
             "targets": self.target_names,
         }
 
     def live_ids(self, opened: date) -> np.ndarray:
-        """Return the (rows,) ids, "n" and 15 hexadecimal digits, ascending, new for each round."""
+        """Return the (rows,) ids, "n" and 15 hexadecimal digits, ascending, new for each date."""
         return self._rows(opened).ids
 
     def stock_of(self, opened: date) -> np.ndarray:
-        """Return the (rows,) int64 numbers by which the same stock is known in all rounds."""
+        """Return the (rows,) int64 numbers by which the market itself knows the stocks forever."""
         return self._rows(opened).stocks
 
     def live_features(self, opened: date) -> np.ndarray:
-        """Return the (rows, features) int8 values 0 to 4, known at the last close."""
-        shown = self._shown(opened)
-        return shown[:, self._rows(opened).slots].T
+        """Return the (rows, features) int8 values 0 to 4, each feature contiguous in memory."""
+        return self._shown(opened).T
 
-    # -- what becomes known later ------------------------------------------------------------
+    # What becomes known later
 
     def realised_return(self, opened: date, days: int) -> np.ndarray:
-        """Return the (rows,) residual return of `days` business days after the two lag days."""
+        """Return the (rows,) residual return of the `days` business days after the lag."""
         first = self._round_day(opened) + LAG_DAYS + 1
         return self._returns.between(first, first + days - 1)[self._rows(opened).slots]
 
     def realised_target(self, opened: date, days: int) -> np.ndarray:
-        """Return the (rows,) float32 target over `days` days: 60 is ender_60, 20 is ender_20."""
+        """Return the (rows,) float32 target over `days` days: of 60 ender_60, of 20 ender_20."""
         return bucket(self.realised_return(opened, days))
 
-    def sibling_targets(self, opened: date, days: int) -> dict[str, np.ndarray]:
-        """Return the named targets beside ender for the era of a Saturday.
+    def named_targets(self, saturday: date, days: int) -> dict[str, np.ndarray]:
+        """Return all 20 named targets of one horizon for the era of a Saturday.
 
         Args:
-            opened: a Saturday.
+            saturday: date of the round that became the era.
             days: 20 or 60.
 
         Returns:
-            (rows,) float32 by name, NaN in a few rows of jeremy.
+            (rows,) float32 by column name, with NaN in a few rows of jeremy.
         """
-        targets = self._siblings.on(
-            self.era_of(opened),
-            days,
-            self.realised_return(opened, days),
-            self._rows(opened).slots,
-        )
-        return dict(zip(SIBLINGS, targets, strict=True))
+        returns = self.realised_return(saturday, days)
+        slots = self._rows(saturday).slots
+        siblings = self._siblings.of_era(self.era_of(saturday), days, returns, slots)
+        named = {"ender": bucket(returns), **siblings}
+        return {f"target_{name}_{days}": values for name, values in named.items()}
 
-    # -- what participants predict -----------------------------------------------------------
+    # What participants predict
 
     def meta_model(self, opened: date) -> np.ndarray:
-        """Return the (rows,) predictions of the crowd, uniform in (0, 1)."""
-        return self._participant(opened, CROWD_SKILL, 60, 0)
+        """Return the (rows,) predictions of the crowd in (0, 1)."""
+        return self._prediction(opened, CROWD, CROWD_SKILL)
 
-    def benchmarks(self, opened: date, version: str = "v5.3") -> dict[str, np.ndarray]:
-        """Return the benchmark models' (rows,) predictions in (0, 1) by column name.
-
-        Args:
-            opened: date of the round.
-            version: "v5.3", or "v5.2" whose models do not know the quantum features.
-        """
-        if version == "v5.2":
-            return {
-                "v52_lgbm_ender20": self._participant(opened, BENCHMARK_SKILL, 20, 3, False),
-                "v52_lgbm_cyrusd20": self._participant(opened, BENCHMARK_SKILL, 20, 4, False),
-            }
+    def benchmarks(self, opened: date, version: str = NEWEST_VERSION) -> dict[str, np.ndarray]:
+        """Return the (rows,) predictions in (0, 1) of each benchmark model of a data version."""
         return {
-            "v53_lgbm_ender20": self._participant(opened, BENCHMARK_SKILL, 20, 1),
-            "v53_lgbm_ender60": self._participant(opened, BENCHMARK_SKILL, 60, 2),
+            name: self._prediction(opened, person, BENCHMARK_SKILL, days, version)
+            for name, (days, person) in BENCHMARKS[version].items()
         }
 
     def example_predictions(self, opened: date) -> np.ndarray:
@@ -230,67 +218,39 @@ class Market:
 
         Args:
             opened: date of the round.
-            skill: 0 for noise up to 1 for one who knows as much as the crowd.
-            seed: tells participants of the same skill apart.
-        """
-        return self._participant(opened, skill * CROWD_SKILL, 60, 100 + seed)
+            skill: from 0, noise, to 1, as good as the crowd.
+            seed: a non-negative integer that tells participants of the same skill apart.
 
-    # -- inside ------------------------------------------------------------------------------
+        Raises:
+            ValueError: the skill is not between 0 and 1.
+        """
+        return self._prediction(opened, FIRST_RIVAL + seed, skill * CROWD_SKILL)
+
+    def _prediction(
+        self,
+        opened: date,
+        person: int,
+        skill: float,
+        days: int = 60,
+        version: str = NEWEST_VERSION,
+    ) -> np.ndarray:
+        opinion = self._opinions.of(person, self._known_day(opened))[self._rows(opened).slots]
+        return blend(self._insights(opened, version, days), opinion, skill)
+
+    # Computed once and kept for a while
 
     def _find_rows(self, opened: date) -> Rows:
-        return self._universe.rows(self._close_before(opened), opened)
+        return self._universe.rows(self._known_day(opened), opened)
 
-    def _shown(self, opened: date) -> np.ndarray:
-        """Return the (features, slots) values as shown, some of them missing in early eras."""
-        bins = self._bins(self._close_before(opened))
-        if self.era_of(opened) > self.scale.missing_eras:
-            return bins
-        return np.where(self._features.missing_early[:, None], np.int8(2), bins)
+    def _find_shown(self, opened: date) -> np.ndarray:
+        shown = self._features.on(self._known_day(opened))[:, self._rows(opened).slots]
+        if self.era_of(opened) <= self.scale.missing_eras:
+            shown[self._features.missing_early] = 2
+        shown.flags.writeable = False
+        return shown
 
-    def _find_insight(self, opened: date, days: int, quantum: bool) -> np.ndarray:
-        """Return the (rows,) standardised best prediction of the return over a horizon."""
-        weights = self._knowledge(days, quantum).astype(np.float32)
-        slots = self._rows(opened).slots
-        insight = weights @ (self._shown(opened) - np.int8(2)).astype(np.float32)[:, slots]
-        result: np.ndarray = (insight - insight.mean()) / insight.std()
-        return result
-
-    def _knowledge(self, days: int, quantum: bool) -> np.ndarray:
-        return self._weights[days, quantum]
-
-    def _calibrated_premia(self) -> np.ndarray:
-        """Draw the premia and scale them so that the best prediction is as good as intended."""
-        random = generator(self.seed, Stream.PREMIA, 1)
-        premia = random.choice([-1.0, 1.0], CHARACTERISTICS) * random.uniform(
-            0.5, 1.5, CHARACTERISTICS
-        )
-        sets = self._features.sets
-        everything = sets["all"]
-        old = [i for i in everything if i not in set(sets["quantum"])]
-        expected = {days: premia * self._persistence(days) for days in HORIZONS}
-        self._weights = {
-            (days, quantum): self._features.knowledge(expected[days], everything if quantum else old)
-            for days in HORIZONS
-            for quantum in (True, False)
-        }
-        explained = self._weights[60, True] @ self._features.loadings @ expected[60]
-        return premia * (BEST_CORRELATION * horizon_risk(60) / np.sqrt(explained))
-
-    def _persistence(self, days: int) -> np.ndarray:
-        """Return how often a characteristic seen today is earned in the horizon's days."""
-        first = LAG_DAYS + 2
-        lags = range(first, first + days)
-        return np.sum([self._characteristics.autocorrelation(lag) for lag in lags], axis=0)
-
-    def _participant(
-        self, opened: date, skill: float, days: int, person: int, quantum: bool = True
-    ) -> np.ndarray:
-        opinions = WanderingSeries(
-            self.seed, Stream.OPINIONS, np.array([OPINION_PERIOD]), self.scale.stocks, person
-        )
-        opinion = opinions.on(self._close_before(opened))[0, self._rows(opened).slots]
-        insight = self._insight(opened, days, quantum)
-        return _uniform(skill * insight + np.sqrt(1.0 - skill**2) * opinion)
+    def _find_insight(self, opened: date, version: str, days: int) -> np.ndarray:
+        return self._insight.from_features(self._shown(opened), version, days)
 
 
 def _newest_closed_saturday(today: date) -> date:
@@ -298,8 +258,12 @@ def _newest_closed_saturday(today: date) -> date:
     return today - timedelta(days=2 + (today.weekday() - SATURDAY - 2) % 7)
 
 
-def _uniform(values: np.ndarray) -> np.ndarray:
-    """Return the ranks of the values, spread evenly over (0, 1)."""
-    ranks = np.empty(len(values))
-    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
-    return (ranks + 0.5) / len(values)
+def _draw_premia(seed: int, features: Features, characteristics: WanderingSeries) -> np.ndarray:
+    """Draw what characteristics earn, such that the best prediction is as good as intended."""
+    random = generator(seed, Stream.PREMIA, 0)
+    signs = random.choice([-1.0, 1.0], CHARACTERISTICS)
+    premia = signs * random.uniform(0.5, 1.5, CHARACTERISTICS)
+    rewards = premia * days_earned(characteristics, 60)
+    best = features.knowledge(rewards, features.sets["all"]) @ features.loadings @ rewards
+    result: np.ndarray = premia * (BEST_CORRELATION * horizon_risk(60) / np.sqrt(best))
+    return result

@@ -41,11 +41,10 @@ def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
 class WanderingSeries:
     """Many series of independent standard normal vectors that change slowly from day to day.
 
-    Each series is drawn anew at knots, `periods[j]` days apart, and turns from one knot to the next
-    at a constant angle: `cos(a) * before + sin(a) * after` with `a` from 0 to 90 degrees. Its values
-    are exactly standard normal on every day, two periods apart they are independent, and any day
-    costs the same to compute, however far away it is. The autocorrelation falls to one half after
-    about 0.7 periods.
+    Each series is drawn anew at knots, `periods[j]` days apart, and turns from one knot to the
+    next: `cos(a) * before + sin(a) * after` with `a` from 0 to 90 degrees. Its values are exactly
+    standard normal on every day and independent two periods apart, and any day costs the same to
+    compute, however far away it is. The autocorrelation is one half after about 0.75 periods.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from numebot_dagster.practice.clock import SCORE_DAYS, Round
+from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.tournament import BENCHMARK, RIVAL, Tournament
 
 
@@ -64,12 +64,18 @@ class _Field:
     benchmark: np.ndarray
 
 
+def ranked(predictions: np.ndarray) -> np.ndarray:
+    """Returns the tie-kept ranks in (0, 1), column by column."""
+    from scipy import stats
+
+    return np.asarray((stats.rankdata(predictions, axis=0) - 0.5) / len(predictions))
+
+
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
     """Returns the normal quantiles of the tie-kept ranks, column by column."""
-    from scipy import special, stats
+    from scipy import special
 
-    ranks = (stats.rankdata(predictions, axis=0) - 0.5) / len(predictions)
-    return np.asarray(special.ndtri(ranks))
+    return np.asarray(special.ndtri(ranked(predictions)))
 
 
 def power(values: np.ndarray) -> np.ndarray:
@@ -202,7 +208,7 @@ class Scorer:
                     columns[model.id] = benchmarks[model.name]
             meta = np.asarray(market.meta_model(one.opened), dtype=np.float64)
         matrix = np.stack([np.asarray(c, dtype=np.float64) for c in columns.values()], axis=1)
-        ranks = gaussianised(np.stack([*benchmarks.values()], axis=1).astype(np.float64))
+        ranks = ranked(np.stack([*benchmarks.values()], axis=1).astype(np.float64))
         return _Field(
             models=tuple(columns),
             predictions=gaussianised(matrix),

@@ -16,7 +16,6 @@ from numebot_dagster.practice.ledger import (
     Earning,
     Ledger,
     Standing,
-    payout_of_score,
     stake_of,
 )
 from numebot_dagster.practice.scoring import (
@@ -56,7 +55,9 @@ def round_fields(one: Round, state: State, now: datetime, first: Round) -> Field
         "isDaily": one.opened.weekday() < 5,
         "roundScoreConfigs": [_config_fields(one, rule, state, first) for rule in SCORE_RULES],
         # Superseded by the configurations.
-        **{f"{kind}{name}Multiplier": None for kind in ("min", "max", "default") for name in legacy},
+        **{
+            f"{kind}{name}Multiplier": None for kind in ("min", "max", "default") for name in legacy
+        },
     }
 
 
@@ -184,14 +185,11 @@ def latest_fields(entry: Entry) -> Fields:
 
 
 def score_fields(
-    score: Score, submission_id: str | None, earning: Earning | None, state: State, now: datetime
+    score: Score, submission_id: str | None, part: Decimal | None, state: State, now: datetime
 ) -> Fields:
-    """Returns a SubmissionScore; parts of payouts only for the scores of a staked earning."""
+    """Returns a SubmissionScore; ``part`` is its part of the payout, None without a stake."""
     one = score.round
     resolved = one.status(now) is RoundStatus.RESOLVED
-    part = None
-    if earning is not None and earning.at_risk:
-        part = payout_of_score(earning.at_risk, score.name, earning.scores)
     return {
         "roundId": state.identifier("round", one.number),
         "submissionId": submission_id,

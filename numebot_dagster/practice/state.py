@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS models (
     id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
     skill REAL NOT NULL, seed INTEGER NOT NULL, inserted_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS uploads (
-    filename TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models, authorised_at TEXT NOT NULL,
-    received_at TEXT, size INTEGER, sha256 TEXT);
+    filename TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models,
+    authorised_at TEXT NOT NULL, received_at TEXT, size INTEGER, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS submissions (
     id TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models, round INTEGER NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('window', 'late', 'carried')), filename TEXT NOT NULL,

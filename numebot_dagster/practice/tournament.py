@@ -7,7 +7,6 @@ next one, and which of them counts follows from the time.
 
 from __future__ import annotations
 
-import io
 import secrets
 import string
 import threading
@@ -30,6 +29,13 @@ from numebot_dagster.practice.clock import (
     next_publication,
 )
 from numebot_dagster.practice.state import Model, State, Submission
+from numebot_dagster.practice.submissions import (
+    error_of,
+    map_by_stock,
+    read_predictions,
+    select,
+    write_predictions,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +49,6 @@ NO_OPEN_ROUND = "Current round not open for submissions"
 # A client that measures the clock by the Date header is off by a fraction of a second: land after
 # the event, never on it.
 _A_SECOND = timedelta(seconds=1)
-_RANK_OF_KIND = {"late": 0, "carried": 1, "window": 2}
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -139,7 +144,9 @@ class Tournament:
         for model in own:
             if model.id == identifier:
                 return model
-        raise Refused("Model not found" if identifier else "modelId is required with several models")
+        raise Refused(
+            "Model not found" if identifier else "modelId is required with several models"
+        )
 
     # --- uploads ------------------------------------------------------------------------------
 
@@ -181,7 +188,7 @@ class Tournament:
                 filename=filename,
                 ids_round=ids_round.number,
                 inserted_at=self.state.next_instant(now),
-                error=self._error_of(self.state.content(filename), ids_round),
+                error=error_of(self.state.content(filename), self.live_ids(ids_round.number)),
                 source=origin.get("source"),
                 trigger_id=origin.get("trigger_id"),
                 data_datestamp=origin.get("data_datestamp"),
@@ -202,63 +209,33 @@ class Tournament:
                 return Round(number)
         raise Refused(f"dataDatestamp {datestamp} is not that of a recent round")
 
-    def _error_of(self, content: bytes, ids_round: Round) -> str | None:
-        """Returns why a file is no valid submission, None when it is one."""
-        import pandas as pd
-        from numerai_tools.submissions import validate_submission_numerai
-
-        try:
-            table = pd.read_csv(io.BytesIO(content))
-            validate_submission_numerai(self.live_ids(ids_round.number).to_series(), table)
-        except (AssertionError, ValueError, TypeError) as error:
-            return str(error) or type(error).__name__
-        return None
-
     def predictions(self, submission: Submission) -> np.ndarray:
         """Returns a valid submission's predictions in the order of its round's live ids.
 
         A file made for another round's ids is mapped by stock; stocks that the other round did not
         have get 0.5.
         """
-        import pandas as pd
-
-        table = pd.read_csv(io.BytesIO(self.state.content(submission.filename)))
-        values = table.set_axis(["id", "prediction"], axis=1).set_index("id")["prediction"]
-        source = values.reindex(self.live_ids(submission.ids_round)).to_numpy(dtype=np.float64)
+        ids = self.live_ids(submission.ids_round)
+        values = read_predictions(self.state.content(submission.filename), ids)
         if submission.ids_round == submission.round:
-            return source
+            return values
         with self.market_lock:
             have = self.market.stock_of(Round(submission.ids_round).opened)
             want = self.market.stock_of(Round(submission.round).opened)
-        by_stock = pd.Series(source, index=have)
-        return by_stock.reindex(want).fillna(0.5).to_numpy(dtype=np.float64)
+        return map_by_stock(values, have, want)
 
     def file_of(self, submission: Submission) -> bytes:
         """Returns the file that counts: as uploaded, or with its ids mapped to its round."""
-        import pandas as pd
-
         queued = self.clock.now() < Round(submission.round).open_time
         if submission.ids_round == submission.round or submission.error or queued:
             return self.state.content(submission.filename)
-        ids = self.live_ids(submission.round)
-        table = pd.DataFrame({"id": ids, "prediction": self.predictions(submission)})
-        return table.to_csv(index=False).encode()
+        return write_predictions(self.live_ids(submission.round), self.predictions(submission))
 
     # --- what counts --------------------------------------------------------------------------
 
     def selected(self, model_id: str) -> dict[int, Submission]:
-        """Returns, by round, the submission that counts or will count.
-
-        The last valid one uploaded inside the window; else the one carried over; else a late one.
-        """
-        chosen: dict[int, Submission] = {}
-        for submission in self.state.submissions(model_id):
-            if submission.error is not None:
-                continue
-            held = chosen.get(submission.round)
-            if held is None or _RANK_OF_KIND[submission.kind] >= _RANK_OF_KIND[held.kind]:
-                chosen[submission.round] = submission
-        return chosen
+        """Returns, by round, the submission that counts or will count; see `select`."""
+        return select(self.state.submissions(model_id))
 
     def entries(self, model_id: str, newest: int) -> list[Entry]:
         """Returns one entry per round, newest first; the next round only when it has a queued one.

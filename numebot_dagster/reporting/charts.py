@@ -153,7 +153,7 @@ def _draw_line(
         label=model,
         color=style.color,
         linestyle=style.dashes,
-        linewidth=1.1 if thin else 2,
+        linewidth=1.4 if thin else 2,
         marker=style.marker if len(x) <= (80 if thin else 15) else None,
         markersize=3.5 if thin else 4.5,
         solid_capstyle="round",

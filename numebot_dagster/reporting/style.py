@@ -130,8 +130,8 @@ def shortened(name: str, length: int) -> str:
 def render(figure: Figure) -> bytes:
     """Returns the figure as a PNG of few colours.
 
-    The Dagster UI keeps metadata for ever, so every picture is reduced to 64 colours, which is
-    not seen in line charts and makes it about three times smaller.
+    The Dagster UI keeps metadata for ever, so every picture is reduced to 128 colours, which makes
+    it four times smaller. By octree: Pillow's median cut drops the colour of a lone point.
     """
     from PIL import Image
 
@@ -139,7 +139,9 @@ def render(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     with Image.open(buffer) as picture:
-        reduced = picture.convert("RGB").quantize(colors=64, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(
+            colors=128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
     small = io.BytesIO()
     reduced.save(small, format="png", optimize=True)
     return small.getvalue()

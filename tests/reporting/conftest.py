@@ -9,7 +9,7 @@ from numebot_dagster.reporting.selection import SCORE_SCHEMA
 FIRST_SCORE = date(2026, 9, 3)
 
 
-@pytest.fixture()
+@pytest.fixture
 def score_frame() -> Callable[..., pl.DataFrame]:
     """Makes a frame from short rows: model, round, metric, day, value, then optional columns."""
 

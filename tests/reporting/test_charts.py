@@ -21,13 +21,13 @@ def opened(png: bytes) -> Image.Image:
 
 
 def pixels_of(png: bytes, color: str) -> int:
-    """How many pixels are close to a colour; the palette of 64 colours moves each a little."""
+    """How many pixels are close to a colour; reducing the palette moves each a little."""
     wanted = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
     data = opened(png).get_flattened_data()
     return sum(all(abs(a - b) <= 12 for a, b in zip(pixel, wanted, strict=True)) for pixel in data)
 
 
-@pytest.fixture()
+@pytest.fixture
 def two_models(score_frame) -> pl.DataFrame:
     return score_frame(
         *(
@@ -45,8 +45,8 @@ def test_a_chart_is_a_small_png_with_one_colour_per_model(chart, two_models):
     assert opened(png).size == (990, 506)
     assert len(png) < 60_000
     first, second, third = (pixels_of(png, color) for color in style.PALETTE[:3])
-    assert first > 100
-    assert second > 100
+    assert first > 50
+    assert second > 50
     assert third == 0
 
 

@@ -1,0 +1,1 @@
+"""One chain of assets per registered model, and the step that plays a round."""

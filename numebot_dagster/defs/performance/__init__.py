@@ -1,0 +1,1 @@
+"""Scores, leaderboard, payouts and the dashboard."""

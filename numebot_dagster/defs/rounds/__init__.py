@@ -1,0 +1,1 @@
+"""Rounds: noticing them, their details and their live data."""

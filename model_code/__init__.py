@@ -1,0 +1,1 @@
+"""The user's models: plain Python, written against `numebot_dagster.modeling`."""

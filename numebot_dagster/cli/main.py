@@ -1,0 +1,28 @@
+"""The `numebot` command."""
+
+from __future__ import annotations
+
+import typer
+
+from numebot_dagster.cli import practice, run, train
+
+app = typer.Typer(
+    name="numebot",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Numebot on Dagster: play the Numerai tournament, from a pinned vintage of its data to a "
+    "confirmed submission and its payout.",
+)
+app.command()(run.run)
+app.command()(train.train)
+app.add_typer(practice.app, name="practice")
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""`numebot practice`: serve a practice tournament, advance its clock, look at its state."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The practice tournament: Numerai's stand-in on your own machine.",
+)
+
+Folder = Annotated[Path, typer.Option(help="Where the practice tournament lives.")]
+DEFAULT_FOLDER = Path("practice-tournament")
+
+
+@app.command()
+def serve(
+    folder: Folder = DEFAULT_FOLDER,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    scale: Annotated[str, typer.Option(help="How large its data are.")] = "small",
+    seed: Annotated[int, typer.Option(min=0, help="Decides the market and all ids.")] = 0,
+    start: Annotated[
+        str, typer.Option(help="Where the clock begins, as 2026-06-01T00:00:00Z.")
+    ] = "2026-06-01T00:00:00Z",
+    models: Annotated[
+        str, typer.Option(help="The account's models, joined by commas.")
+    ] = "example_model,lightgbm_model",
+    stake: Annotated[
+        list[str] | None,
+        typer.Option(help="MODEL=NMR staked on each round, for a new folder. May be repeated."),
+    ] = None,
+    real_clock: Annotated[
+        bool, typer.Option("--real-clock", help="Follow the wall clock instead of standing still.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse the known deviations of released clients too."),
+    ] = False,
+) -> None:
+    """Serve a practice tournament until Ctrl-C; an existing folder is continued where it stood.
+
+    The clock stands still until `numebot practice advance` moves it. Models, stakes, start and
+    clock are taken when the folder is new; seed and scale must agree with it when it is not.
+    """
+    from numebot_dagster.practice.clock import Refused
+    from numebot_dagster.practice.creation import Plan
+    from numebot_dagster.practice.server import serve as run
+
+    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    try:
+        plan = Plan(seed, scale, _instant(start), names, _stakes(stake or []), real_clock)
+        run(folder, plan, port, deviations=not strict, on_ready=lambda at: _welcome(folder, at))
+    except Refused as error:
+        _fail(error)
+
+
+@app.command()
+def advance(
+    folder: Folder = DEFAULT_FOLDER,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="next-open, next-close, next-score, resolve (until the first unresolved round "
+            "with a submission resolves), or an instant as 2026-06-02T12:00:00Z."
+        ),
+    ] = None,
+    days: Annotated[float, typer.Option(min=0, help="Days to add.")] = 0,
+    hours: Annotated[float, typer.Option(min=0, help="Hours to add.")] = 0,
+) -> None:
+    """Move the clock of a running practice tournament forward."""
+    from numebot_dagster.practice.clock import Refused
+    from numebot_dagster.practice.server import Controls, read_address
+
+    if to is None and not days and not hours:
+        raise typer.BadParameter("say how far: --to, --days or --hours")
+    try:
+        controls = Controls(read_address(folder).url)
+        controls.advance(to, days=days, hours=hours)
+        state = controls.state()
+    except Refused as error:
+        _fail(error)
+    else:
+        Console().print(_headline(state))
+
+
+@app.command()
+def state(
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Show the clock, the rounds and what was submitted to a running practice tournament."""
+    from numebot_dagster.practice.clock import Refused
+    from numebot_dagster.practice.server import Controls, read_address
+
+    try:
+        held = Controls(read_address(folder).url).state()
+    except Refused as error:
+        _fail(error)
+    else:
+        if as_json:
+            typer.echo(json.dumps(held, indent=1))
+        else:
+            console = Console()
+            console.print(_headline(held))
+            console.print(_rounds_table(held))
+
+
+def _welcome(folder: Path, address: Any) -> None:
+    """Says where the tournament is and what to do next."""
+    at = "" if folder == DEFAULT_FOLDER else f" --folder {folder}"
+    typer.echo(
+        f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
+        f"Lines for your .env file:\n\n{address.dotenv()}\n"
+        f"Next, in another terminal:\n\n"
+        f"  numebot practice advance --to next-open{at}\n"
+        f"  numebot run\n"
+        f"  numebot practice state{at}\n"
+    )
+
+
+def _headline(held: dict[str, Any]) -> str:
+    now = datetime.fromisoformat(held["clock"]["now"])
+    stands = "follows the wall clock" if held["clock"]["real"] else "stands still"
+    number = held["open_round"]
+    window = f"round {number} is open" if number else f"round {held['newest_round']} has closed"
+    return f"{now:%A %Y-%m-%d %H:%M:%S} UTC, the clock {stands}; {window}"
+
+
+def _rounds_table(held: dict[str, Any], newest: int = 20) -> Table:
+    """Returns rounds by models, newest first, with what each model has in each round."""
+    table = Table()
+    names = [model["name"] for model in held["models"]]
+    for title in ("round", "opens", "status", "scored days", "resolves", *names):
+        table.add_column(title)
+    counted = {
+        (line["round"], line["model"]): line["status"]
+        for line in held["submissions"]
+        if line["status"] in ("on-time", "late", "queued")
+    }
+    for one in held["rounds"][:newest]:
+        table.add_row(
+            str(one["number"]),
+            f"{datetime.fromisoformat(one['open_time']):%a %Y-%m-%d %H:%M}",
+            one["status"],
+            str(one["scored_days"]),
+            f"{datetime.fromisoformat(one['resolve_time']):%a %Y-%m-%d}",
+            *(counted.get((one["number"], name), "") for name in names),
+        )
+    return table
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not an instant; write 2026-06-01T00:00:00Z"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _stakes(texts: list[str]) -> dict[str, str]:
+    pairs = [text.rpartition("=") for text in texts]
+    if any(not mark for _, mark, _ in pairs):
+        raise typer.BadParameter("a stake is written MODEL=NMR, as example_model=2.5")
+    return {model: nmr for model, _, nmr in pairs}
+
+
+def _fail(error: Exception) -> None:
+    typer.secho(str(error), err=True, fg="red")
+    raise typer.Exit(1)

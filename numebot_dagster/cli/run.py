@@ -1,0 +1,100 @@
+"""`numebot run`: a whole round by one command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Receipt, State
+from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations.platform import Platform
+
+
+def run(
+    round_number: Annotated[
+        int | None, typer.Option("--round", help="The round; by default the one that is open.")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Numerai names, joined by commas; by default all enabled.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Predict and check, but submit nothing.")
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace a submission that Numebot did not make, or its own."),
+    ] = False,
+) -> None:
+    """Play a round: fetch its data, predict with every model, submit, and have it confirmed.
+
+    What Numerai already holds is asked first, so the command may be repeated at any time: it goes
+    on where it was stopped and never submits twice. Exit status 0 means that every model asked for
+    is confirmed (with --dry-run: predicted).
+    """
+    with session.explained():
+        platform = session.open_platform()
+        chosen = session.chosen_models(platform.registry, models)
+        number = round_number if round_number is not None else _open_round(platform)
+        session.add_partition("rounds", str(number))
+        result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force))
+        if dry_run:
+            done = result.success
+        else:
+            done = _report(platform, number, chosen)
+    raise typer.Exit(0 if done else 1)
+
+
+def _open_round(platform: Platform) -> int:
+    found = round_to_play(platform.client.open_rounds(), platform.client.now())
+    if found is None:
+        session.fail(
+            f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC. Rounds open from "
+            "Tuesday to Saturday at 12:00 UTC; `numebot up` waits for them."
+        )
+        raise AssertionError  # fail() does not return
+    return found.number
+
+
+def _wish(number: int, models: list[RegisteredModel], *, dry_run: bool, force: bool) -> Wish:
+    from numebot_dagster.defs.models.assets import predictions_key, submission_key
+    from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
+
+    selection = [DETAILS, LIVE_DATA]
+    for model in models:
+        selection.append(predictions_key(model))
+        if model.submit and not dry_run:
+            selection.append(submission_key(model))
+    config = {"play_round": {"config": {"force": force}}}
+    return Wish("round_job", str(number), selection, config)
+
+
+def _report(platform: Platform, number: int, models: list[RegisteredModel]) -> bool:
+    """Prints what is known of each submission; returns whether all of them are confirmed."""
+    import polars as pl
+
+    from numebot_dagster.reporting.tables import rich_table
+
+    latest = receipts.latest(platform.lake, number)
+    known = {
+        model.name: latest.get(model.name, Receipt(model.name, number))
+        for model in models
+        if model.submit
+    }
+    rows = [
+        {
+            "model": name,
+            "outcome": one.outcome,
+            "state": one.state if name in latest else None,
+            "vintage": one.vintage,
+            "rows": one.rows,
+            "reason": one.reason or "",
+        }
+        for name, one in known.items()
+    ]
+    console.print(rich_table(pl.DataFrame(rows), f"Round {number}"))
+    return all(one.state is State.CONFIRMED for one in known.values())

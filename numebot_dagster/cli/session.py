@@ -1,0 +1,150 @@
+"""What commands share: settings made ready for Dagster, its instance, and runs in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import typer
+from rich.console import Console
+
+from numebot_dagster.lake import files
+from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
+from numebot_dagster.modeling.source import SourceNotFound
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PID_TAG = "numebot/pid"
+INSTANCE_FILE = "dagster.yaml"
+
+console = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns the errors that a user can mend into one line and exit status 1."""
+    try:
+        yield
+    except (SettingsError, RegistryError, SourceNotFound, NumeraiError) as error:
+        fail(str(error))
+
+
+def fail(text: str) -> None:
+    """Ends the command with an error.
+
+    Raises:
+        Exit: always, with status 1.
+    """
+    errors.print(f"[bold red]error:[/] {text}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def open_platform() -> Platform:
+    """The platform of the working directory's settings, with Dagster's instance made ready."""
+    settings = load_settings()
+    prepare_instance(settings)
+    return Platform(settings, progress_bars=sys.stderr.isatty())
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Makes `DAGSTER_HOME` with the shipped `dagster.yaml` on first use, and points Dagster to it.
+
+    The settings that were read from `.env` are put into the environment, so that Dagster's own
+    processes and the models' see the same ones wherever they run.
+    """
+    home = settings.instance_folder
+    if not (home / INSTANCE_FILE).is_file():
+        content = package_files("numebot_dagster").joinpath(INSTANCE_FILE).read_bytes()
+        files.replace_bytes(home / INSTANCE_FILE, content)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["NUMERAI_DATA_FOLDER"] = str(settings.numerai_data_folder)
+    os.environ["MODEL_CONFIGS_PATH"] = str(settings.model_configs_path)
+
+
+def chosen_models(registry: Registry, names: str | None) -> list[RegisteredModel]:
+    """The enabled models named in a comma-separated list, or all of them.
+
+    Raises:
+        RegistryError: when a name is not registered or not enabled.
+    """
+    if names is None:
+        return registry.enabled
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    enabled = {model.name: model for model in registry.enabled}
+    unknown = [name for name in wanted if name not in enabled]
+    if unknown or not wanted:
+        raise RegistryError(
+            f"{', '.join(unknown) or 'no model'} is not among the enabled models of "
+            f"{registry.path}: {', '.join(enabled) or 'none'}"
+        )
+    return [enabled[name] for name in wanted]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run of a job in this process; `config` is that of its ops, by their names."""
+
+    job: str
+    partition: str | None = None
+    selection: Sequence[dg.AssetKey] | None = None
+    config: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] | None = None
+
+
+def execute(wish: Wish) -> dg.ExecuteInProcessResult:
+    """Runs a job here, recorded in the same instance that the UI shows."""
+    import dagster as dg
+
+    from numebot_dagster.definitions import defs
+
+    bars = {"progress_bars": sys.stderr.isatty()}
+    with dg.DagsterInstance.get() as instance:
+        _end_killed_runs(instance)
+        return defs.resolve_job_def(wish.job).execute_in_process(
+            instance=instance,
+            partition_key=wish.partition,
+            asset_selection=wish.selection,
+            run_config={"resources": {"platform": {"config": bars}}, "ops": wish.config or {}},
+            tags={PID_TAG: str(os.getpid()), **(wish.tags or {})},
+            raise_on_error=False,
+        )
+
+
+def add_partition(name: str, key: str) -> bool:
+    """Registers a dynamic partition; false when it was known already."""
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        if instance.has_dynamic_partition(name, key):
+            return False
+        instance.add_dynamic_partitions(name, [key])
+        return True
+
+
+def _end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Marks runs of killed commands as failed, and gives back the pool slots that they held."""
+    import dagster as dg
+
+    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(unfinished):
+        pid = run.tags.get(PID_TAG)
+        if pid is not None and not psutil.pid_exists(int(pid)):
+            instance.report_run_failed(run, "The command that ran it was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def env_file_of(folder: Path) -> Path:
+    """The settings file of a folder."""
+    return folder / ".env"

@@ -1,0 +1,53 @@
+"""All of Numebot on one page: what Dagster loads.
+
+Loading reads the settings, the registry and the source bytes of the models, and nothing else: no
+network, no data, no user's module and no training library.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from numebot_dagster.defs.logs import terminal_logger
+from numebot_dagster.defs.models.assets import build_weights
+from numebot_dagster.defs.models.playing import build_play_round
+from numebot_dagster.defs.performance.assets import (
+    build_performance,
+    leaderboard,
+    payouts,
+    scores,
+)
+from numebot_dagster.defs.performance.jobs import performance_job
+from numebot_dagster.defs.performance.schedules import daily_performance_schedule
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.rounds.assets import details, live_data
+from numebot_dagster.defs.rounds.jobs import round_job
+from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
+from numebot_dagster.defs.rounds.sensors import new_round_sensor
+from numebot_dagster.defs.training.assets import data
+from numebot_dagster.defs.training.jobs import train_job
+from numebot_dagster.modeling.registry import read_registry
+from numebot_dagster.settings import load_settings
+
+registry = read_registry(load_settings().model_configs_path)
+
+defs = dg.Definitions(
+    assets=[
+        details,
+        live_data,
+        data,
+        *build_weights(registry),
+        *build_play_round(registry),
+        scores,
+        leaderboard,
+        payouts,
+        *build_performance(registry),
+    ],
+    jobs=[round_job, train_job, performance_job],
+    schedules=[weekend_round_schedule, daily_performance_schedule],
+    sensors=[new_round_sensor],
+    resources={"platform": PlatformResource()},
+    loggers={"console": terminal_logger},
+    # One process for a run: its steps cost milliseconds, and models have workers of their own.
+    executor=dg.in_process_executor,
+)

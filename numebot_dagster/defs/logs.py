@@ -1,0 +1,32 @@
+"""What a run writes to the terminal: our own messages, and Dagster's from warnings up."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import dagster as dg
+
+
+class _Tidy(logging.Handler):
+    """One short line per message. Events are what the UI shows; here they would bury the rest."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta = getattr(record, "dagster_meta", {})
+        is_event = meta.get("dagster_event") is not None
+        if is_event and record.levelno < logging.WARNING:
+            return
+        message = meta.get("orig_message") or record.getMessage()
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        print(f"{level}{message}", file=sys.stderr)  # noqa: T201
+
+
+@dg.logger(
+    config_schema={"log_level": dg.Field(str, is_required=False, default_value="INFO")},
+    description="Short lines for people; the UI has every event.",
+)
+def terminal_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger for terminals."""
+    logger = logging.Logger("numebot", init_context.logger_config["log_level"])
+    logger.addHandler(_Tidy())
+    return logger

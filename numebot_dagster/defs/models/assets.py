@@ -1,0 +1,77 @@
+"""One chain of assets per registered model: weights, then predictions and submission by round."""
+
+import dagster as dg
+
+from numebot_dagster.defs.partitions import TRAINING_POOL, vintages
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.training.assets import TRAINING_DATA
+from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
+from numebot_dagster.operations import fetching, training
+
+
+def weights_key(model: RegisteredModel) -> dg.AssetKey:
+    """The asset of a model's weights."""
+    return dg.AssetKey(["models", model.asset_name, "weights"])
+
+
+def predictions_key(model: RegisteredModel) -> dg.AssetKey:
+    """The asset of a model's predictions."""
+    return dg.AssetKey(["models", model.asset_name, "predictions"])
+
+
+def submission_key(model: RegisteredModel) -> dg.AssetKey:
+    """The asset of a model's receipts."""
+    return dg.AssetKey(["models", model.asset_name, "submission"])
+
+
+def group_of(model: RegisteredModel) -> str:
+    """The group that holds a model's assets."""
+    return f"models/{model.asset_name}"
+
+
+def build_weights(registry: Registry) -> list[dg.AssetsDefinition]:
+    """The weights asset of every enabled model."""
+    return [_weights(model) for model in registry.enabled]
+
+
+def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=weights_key(model),
+        partitions_def=vintages,
+        deps=[TRAINING_DATA],
+        group_name=group_of(model),
+        kinds={"python"},
+        pool=TRAINING_POOL,
+        code_version=code_hash(model),
+        description=(
+            f"What **{model.name}** learned from a vintage. {model.description}\n\n"
+            "Trained in a process of its own, under the budgets that the model declares; stored in "
+            "the library's own format with a manifest and 500 canary rows, by which later "
+            "predictions are checked. Immutable for one vintage and code version."
+        ),
+    )
+    def weights(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> dg.MaterializeResult:
+        shop = platform.open(context.log)
+        vintage = fetching.read_vintage(shop, int(context.partition_key))
+        context.log.info("Training %s on vintage %d", model.name, vintage.number)
+        stored = training.train(shop, model, vintage)
+        manifest = stored.manifest
+        return dg.MaterializeResult(
+            metadata={
+                "data_version": manifest.data_version,
+                "target_is": dg.MetadataValue.json(manifest.target_is),
+                "features": len(manifest.features),
+                "train_eras": manifest.train_eras,
+                "train_rows": manifest.train_rows,
+                "seconds": manifest.seconds,
+                "peak_memory_mb": manifest.peak_memory_mb,
+                "parameters": dg.MetadataValue.json(manifest.parameters),
+                "libraries": dg.MetadataValue.json(manifest.library_versions),
+                "code_hash": stored.code_hash,
+                "folder": dg.MetadataValue.path(stored.folder),
+            }
+        )
+
+    return weights

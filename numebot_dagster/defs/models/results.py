@@ -1,0 +1,114 @@
+"""What a played round looks like in Dagster: events with metadata, one model at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import dagster as dg
+
+from numebot_dagster.defs import metadata
+from numebot_dagster.defs.models.assets import predictions_key, submission_key
+from numebot_dagster.numerai.receipts import Receipt, State
+from numebot_dagster.operations import gates
+from numebot_dagster.operations.gates import Gate
+from numebot_dagster.operations.playing import Ending, Played
+from numebot_dagster.operations.predicting import Prediction
+
+Event = dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation
+
+
+def events(context: dg.AssetExecutionContext, played: Played) -> Iterator[Event]:
+    """What to report of one model: what was made, what was checked, and why nothing was made."""
+    predictions, submission = predictions_key(played.model), submission_key(played.model)
+    if predictions in context.selected_asset_keys:
+        yield from _of_predictions(context, predictions, played)
+    if submission in context.selected_asset_keys:
+        yield from _of_submission(context, submission, played)
+
+
+def _of_predictions(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
+) -> Iterator[Event]:
+    checks = list(metadata.check_results(key, played.gates))
+    if played.prediction is not None and _is_news(context, key, played):
+        facts = prediction_metadata(played.prediction)
+        yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)
+        return
+    yield from checks
+    yield _observation(context, key, played)
+
+
+def _of_submission(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
+) -> Iterator[Event]:
+    receipt = played.receipt
+    confirmed = receipt is not None and receipt.state is State.CONFIRMED
+    if receipt is not None and confirmed and _is_news(context, key, played):
+        verdict = Gate(gates.CONFIRMED, True, True, "Numerai's copy matches id by id")
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata=receipt_metadata(receipt),
+            check_results=list(metadata.check_results(key, [verdict])),
+        )
+        return
+    if played.ending is Ending.FAILED:
+        verdict = Gate(gates.CONFIRMED, False, True, played.text)
+        yield from metadata.check_results(key, [verdict])
+    yield _observation(context, key, played)
+
+
+def _is_news(context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played) -> bool:
+    """Whether Dagster does not know it yet: made in this run, or in one that was killed."""
+    if played.ending is not Ending.SKIPPED:
+        return True
+    known = context.instance.get_materialized_partitions(key)
+    return context.partition_key not in known
+
+
+def _observation(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
+) -> dg.AssetObservation:
+    facts = {"outcome": played.ending.value, "reason": played.text}
+    return dg.AssetObservation(key, partition=context.partition_key, metadata=facts)
+
+
+def prediction_metadata(prediction: Prediction) -> dict[str, object]:
+    """Numbers worth a curve over rounds, and what tells one prediction from another."""
+    numbers = {
+        f"{gate.name}_{name}": value
+        for gate in prediction.gates
+        for name, value in gate.facts.items()
+        if gate.name in (gates.CANARY, gates.LIKE_EXAMPLE)
+    }
+    return {
+        "vintage": str(prediction.vintage),
+        "rung": prediction.rung.value,
+        "seconds": prediction.seconds,
+        "peak_memory_mb": prediction.peak_memory_mb,
+        "sha256": prediction.submission.sha256,
+        "file": dg.MetadataValue.path(prediction.path),
+        **numbers,
+        **metadata.table_metadata(
+            len(prediction.ids), [("id", "string"), ("prediction", "float64, in (0, 1)")]
+        ),
+    }
+
+
+def receipt_metadata(receipt: Receipt) -> dict[str, object]:
+    """The receipt as the asset page shows it; seconds by Numerai's clock."""
+    return {
+        "outcome": str(receipt.outcome),
+        "state": str(receipt.state),
+        "rung": receipt.rung.value,
+        "submission_id": receipt.submission_id or "",
+        "vintage": "" if receipt.vintage is None else str(receipt.vintage),
+        "predictions_sha256": receipt.predictions_sha256 or "",
+        **_seconds("seconds_to_accepted", receipt.submitted_at, receipt.accepted_at),
+        **_seconds("seconds_to_confirmed", receipt.submitted_at, receipt.confirmed_at),
+        **({} if receipt.rows is None else {"dagster/row_count": receipt.rows}),
+    }
+
+
+def _seconds(name: str, start: datetime | None, end: datetime | None) -> dict[str, float]:
+    return {} if start is None or end is None else {name: (end - start).total_seconds()}

@@ -1,0 +1,154 @@
+"""Scores, leaderboard and payouts by day, each model's history, and the dashboard."""
+
+from datetime import date
+
+import dagster as dg
+
+from numebot_dagster.defs.models.assets import group_of, submission_key
+from numebot_dagster.defs.partitions import API_POOL, days
+from numebot_dagster.defs.performance import figures
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.lake import catalog
+from numebot_dagster.modeling.registry import RegisteredModel, Registry
+from numebot_dagster.operations import collecting
+
+SCORES = dg.AssetKey(["performance", "scores"])
+LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
+PAYOUTS = dg.AssetKey(["performance", "payouts"])
+OVERVIEW = dg.AssetKey(["performance", "overview"])
+
+_DAILY = {
+    "partitions_def": days,
+    "group_name": "performance",
+    "kinds": {"numerai", "parquet"},
+    "pool": API_POOL,
+    # One run, and one question per model, for a whole range of days.
+    "backfill_policy": dg.BackfillPolicy.single_run(),
+}
+
+
+def performance_key(model: RegisteredModel) -> dg.AssetKey:
+    """The asset of a model's history."""
+    return dg.AssetKey(["models", model.asset_name, "performance"])
+
+
+@dg.asset(key=SCORES, **_DAILY)
+def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
+    """Every score that Numerai published on a day for own models.
+
+    Past days are read back when nobody watched; today is rewritten until it ends. Numerai publishes
+    from Tuesday to Saturday, so Sundays and Mondays are empty.
+    """
+    shop = platform.open(context.log)
+    wanted = _days(context)
+    counts = collecting.collect_scores(shop, wanted)
+    for model in shop.registry.enabled:
+        for found in figures.newest_scores_by_round(shop.lake, model.name, wanted):
+            # On the submission's own asset, so that its plots show a curve over rounds.
+            context.log_event(
+                dg.AssetObservation(
+                    submission_key(model), partition=str(found.round_number), metadata=found.facts
+                )
+            )
+    return dg.MaterializeResult(
+        metadata={
+            "scores": sum(counts.values()),
+            "days_with_scores": sum(1 for count in counts.values() if count),
+            "days": len(counts),
+        }
+    )
+
+
+@dg.asset(key=LEADERBOARD, **_DAILY)
+def leaderboard(
+    context: dg.AssetExecutionContext, platform: PlatformResource
+) -> dg.MaterializeResult:
+    """The leaderboard of today: rank, reputations, stake, returns of own models and the field.
+
+    Numerai tells only today's, so a past day that nobody watched stays empty.
+    """
+    shop = platform.open(context.log)
+    if collecting.today(shop) not in _days(context):
+        return dg.MaterializeResult(
+            metadata={"empty": "Numerai tells only today's leaderboard; this day was not watched."}
+        )
+    own = collecting.collect_leaderboard(shop)
+    ranks = [entry.rank for entry in own if entry.rank is not None]
+    staked = sum(float(entry.nmr_staked or 0) for entry in own)
+    best = {"best_rank": min(ranks)} if ranks else {}
+    return dg.MaterializeResult(metadata={"own_models": len(own), "nmr_staked": staked, **best})
+
+
+@dg.asset(key=PAYOUTS, **_DAILY)
+def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
+    """Pending and settled payouts of own models as they are today, in NMR.
+
+    Numerai tells only today's, so a past day that nobody watched stays empty.
+    """
+    shop = platform.open(context.log)
+    if collecting.today(shop) not in _days(context):
+        return dg.MaterializeResult(
+            metadata={"empty": "Numerai tells only today's payouts; this day was not watched."}
+        )
+    found = collecting.collect_payouts(shop)
+    return dg.MaterializeResult(
+        metadata={
+            "pending_nmr": sum(float(one.payout_nmr) for one in found if not one.settled),
+            "settled_nmr": sum(float(one.payout_nmr) for one in found if one.settled),
+            "dagster/row_count": len(found),
+        }
+    )
+
+
+def build_performance(registry: Registry) -> list[dg.AssetsDefinition]:
+    """The history of every enabled model, and the dashboard over all of them."""
+    histories = [_performance(model) for model in registry.enabled]
+    return [*histories, _overview(registry)]
+
+
+def _performance(model: RegisteredModel) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=performance_key(model),
+        deps=[SCORES, PAYOUTS],
+        group_name=group_of(model),
+        kinds={"duckdb"},
+        description=f"The history of **{model.name}**: CORR and MMC by round, and its payouts.",
+    )
+    def performance(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> dg.MaterializeResult:
+        lake = platform.open(context.log).lake
+        return dg.MaterializeResult(metadata=figures.model_metadata(lake, model.name))
+
+    return performance
+
+
+def _overview(registry: Registry) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=OVERVIEW,
+        deps=[
+            SCORES,
+            LEADERBOARD,
+            PAYOUTS,
+            *(performance_key(model) for model in registry.enabled),
+        ],
+        group_name="performance",
+        kinds={"duckdb"},
+    )
+    def overview(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> dg.MaterializeResult:
+        """The dashboard: every model and round in tables, and the three charts.
+
+        CORR by scoring day for each model and round; final CORR by round; mean final CORR against
+        the number of rounds resolved. Scores of the first days are noise: only the last one counts.
+        """
+        lake = platform.open(context.log).lake
+        catalog.rebuild(lake)
+        return dg.MaterializeResult(metadata=figures.overview_metadata(lake))
+
+    return overview
+
+
+def _days(context: dg.AssetExecutionContext) -> list[date]:
+    return [date.fromisoformat(key) for key in context.partition_keys]

@@ -1,0 +1,99 @@
+"""What the performance assets show: tables and pictures from `reporting`, as Dagster metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from numebot_dagster.lake import catalog, files
+from numebot_dagster.lake.layout import Lake
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CORR, MMC = "corr60", "mmc60"
+ROUNDS_IN_TABLE = 40
+
+
+@dataclass(frozen=True)
+class NewestScores:
+    """The newest scores of one submission, as numbers to plot."""
+
+    round_number: int
+    facts: dict[str, float | int]
+
+
+def newest_scores_by_round(lake: Lake, model: str, days: Sequence[date]) -> Iterator[NewestScores]:
+    """The newest scores of each round of a model that got scores on the given days."""
+    frame = catalog.query(
+        lake,
+        "select round, metric, max(day) as day, arg_max(value, day) as value, "
+        "arg_max(percentile, day) as percentile from scores "
+        "where model = ? and date between ? and ? and value is not null "
+        "group by all order by round, metric",
+        [model, min(days), max(days)],
+    )
+    for (number,), rows in frame.group_by("round", maintain_order=True):
+        facts: dict[str, float | int] = {"scoring_day": int(rows["day"].max())}  # type: ignore[arg-type]
+        for metric, value, percentile in rows.select("metric", "value", "percentile").iter_rows():
+            facts[metric] = value
+            if percentile is not None:
+                facts[f"{metric}_percentile"] = percentile
+        yield NewestScores(int(number), facts)  # type: ignore[call-overload]
+
+
+def model_metadata(lake: Lake, model: str) -> dict[str, object]:
+    """A model's curve over its rounds and its summary."""
+    from numebot_dagster.reporting.selection import newest_scores
+    from numebot_dagster.reporting.sparkline import sparkline
+    from numebot_dagster.reporting.tables import markdown_table, model_summary
+
+    scores, payouts = _own(lake, "scores", model), _own(lake, "payouts", model)
+    newest = newest_scores(scores, CORR)
+    summary = model_summary(scores, payouts)
+    numbers = {} if summary.is_empty() else summary.drop("model").row(0, named=True)
+    return {
+        "corr_by_round": dg.MetadataValue.md(
+            sparkline(newest["value"].to_list(), alt=f"newest {CORR} of each round")
+        ),
+        "summary": dg.MetadataValue.md(markdown_table(summary)),
+        **{name: value for name, value in numbers.items() if value is not None},
+    }
+
+
+def overview_metadata(lake: Lake) -> dict[str, object]:
+    """All models: two tables and three charts, which also lie as files below `figures/`."""
+    from numebot_dagster.reporting import charts
+    from numebot_dagster.reporting.embed import picture
+    from numebot_dagster.reporting.tables import markdown_table, model_summary, rounds_summary
+
+    scores, payouts = catalog.query(lake, "from scores"), catalog.query(lake, "from payouts")
+    rounds = rounds_summary(scores, catalog.query(lake, "from submissions"))
+    models = model_summary(scores, payouts)
+    pictures = {
+        "corr_by_scoring_day": charts.scores_by_day(scores, CORR),
+        "final_corr_by_round": charts.final_by_round(scores, CORR),
+        "mean_final_corr": charts.mean_final(scores, CORR),
+    }
+    for name, png in pictures.items():
+        files.replace_bytes(lake.figure(f"{name}.png"), png)
+    return {
+        "models": dg.MetadataValue.md(markdown_table(models)),
+        "rounds": dg.MetadataValue.md(markdown_table(rounds.head(ROUNDS_IN_TABLE))),
+        **{
+            name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))
+            for name, png in pictures.items()
+        },
+        "figures": dg.MetadataValue.path(lake.figure("").absolute()),
+        "submissions": rounds.height,
+        "confirmed": rounds.filter(rounds["state"] == "confirmed").height,
+        "resolved": rounds.filter(rounds["resolved"]).height,
+    }
+
+
+def _own(lake: Lake, view: str, model: str) -> pl.DataFrame:
+    return catalog.query(lake, f"from {view} where model = ?", [model])

@@ -1,0 +1,42 @@
+"""The training data of a vintage."""
+
+import dagster as dg
+
+from numebot_dagster.defs.partitions import API_POOL, vintages
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.lake import parquet
+from numebot_dagster.operations import fetching
+
+TRAINING_DATA = dg.AssetKey(["training", "data"])
+
+
+@dg.asset(
+    key=TRAINING_DATA,
+    partitions_def=vintages,
+    group_name="training",
+    kinds={"numerai", "parquet"},
+    pool=API_POOL,
+)
+def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
+    """The files that models of one vintage learn from: features, train, validation and companions.
+
+    A vintage is one pinned release of the training data, named by the round at which it was pinned.
+    Files that have not changed since another vintage are shared with it, not fetched again.
+    """
+    shop = platform.open(context.log)
+    vintage = fetching.fetch_training(shop, int(context.partition_key))
+    facts = {
+        name: parquet.verify(path)
+        for name, path in vintage.files.items()
+        if path.suffix == ".parquet"
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "data_version": vintage.data_version,
+            "pinned_at": dg.MetadataValue.timestamp(vintage.pinned_at),
+            "validation_rows": facts[fetching.VALIDATION].rows,
+            "columns": len(facts[fetching.TRAIN].columns),
+            "megabytes": sum(path.stat().st_size for path in vintage.files.values()) / 1e6,
+            "dagster/row_count": facts[fetching.TRAIN].rows,
+        }
+    )

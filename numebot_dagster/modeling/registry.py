@@ -1,0 +1,300 @@
+"""The registry: which models there are, read from the CSV that users keep."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from numebot_dagster.modeling.messages import ModelCode
+from numebot_dagster.modeling.source import SourceNotFound, find_source, hash_source
+
+REQUIRED_COLUMNS = ("numerai_name", "model_code")
+COLUMNS = (
+    *REQUIRED_COLUMNS,
+    "description",
+    "enabled",
+    "submit",
+    "inputs",
+    "fallback",
+    "vintage",
+)
+BENCHMARK = "benchmark"
+_TRUE = ("true", "yes", "1")
+_FALSE = ("false", "no", "0")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", re.ASCII)
+
+
+class RegistryError(Exception):
+    """A row of the registry is wrong; the text names file, line, column and remedy."""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """One model as the registry describes it.
+
+    Attributes:
+        name: the Numerai name.
+        asset_name: the name with everything outside `[A-Za-z0-9_]` replaced by `_`.
+        model_code: as written in the registry.
+        code: where its class is found.
+        description: free text.
+        enabled: whether it takes part.
+        submit: whether its predictions are sent to Numerai.
+        inputs: names of the models whose predictions it is given.
+        fallback: the model, or `benchmark`, that stands in for it when it fails.
+        vintage: the only vintage to predict with, if one is pinned.
+    """
+
+    name: str
+    asset_name: str
+    model_code: str
+    code: ModelCode
+    description: str = ""
+    enabled: bool = True
+    submit: bool = True
+    inputs: tuple[str, ...] = ()
+    fallback: str | None = None
+    vintage: int | None = None
+
+    @property
+    def module(self) -> str:
+        """The dotted name of its module."""
+        return self.code.module
+
+    @property
+    def class_name(self) -> str:
+        """The name of its class."""
+        return self.code.class_name
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All registered models, in the order of the file.
+
+    Attributes:
+        path: the file that they were read from.
+        models: every model, enabled or not.
+    """
+
+    path: Path
+    models: tuple[RegisteredModel, ...]
+
+    @property
+    def enabled(self) -> list[RegisteredModel]:
+        """The models that take part, each after its inputs, else in the order of the file."""
+        by_name = {model.name: model for model in self.models if model.enabled}
+        order = TopologicalSorter({name: model.inputs for name, model in by_name.items()})
+        return [by_name[name] for name in order.static_order()]
+
+    def __getitem__(self, name: str) -> RegisteredModel:
+        """The model of that Numerai name.
+
+        Raises:
+            RegistryError: there is none; the text lists those that there are.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = ", ".join(model.name for model in self.models) or "none yet"
+        raise RegistryError(f"no model {name!r} in {self.path}; it has: {known}")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row with its place, so that every complaint can name it."""
+
+    path: Path
+    line: int
+    cells: dict[str, str]
+
+    def error(self, column: str, problem: str) -> RegistryError:
+        return RegistryError(f"{self.path}, line {self.line}, column {column}: {problem}")
+
+
+def read_registry(path: Path) -> Registry:
+    """Reads the registry; no user module is imported.
+
+    Raises:
+        RegistryError: naming file, line and column of the first thing that is wrong, and what to
+            write instead.
+    """
+    rows = list(_rows(path))
+    search_path = tuple(dict.fromkeys([str(Path.cwd()), str(path.absolute().parent)]))
+    models = [_model(row, search_path) for row in rows]
+    pairs = list(zip(rows, models, strict=True))
+    _check_names(pairs)
+    by_name = {model.name: model for model in models}
+    for row, model in pairs:
+        _check_references(row, model, by_name)
+    _check_cycles(pairs)
+    return Registry(path, tuple(models))
+
+
+def code_hash(model: RegisteredModel) -> str:
+    """Eight hexadecimal digits over the source of the model's whole top-level package.
+
+    Raises:
+        SourceNotFound: the source is no longer there.
+    """
+    return hash_source(find_source(model.module, model.code.search_path))
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RegistryError(
+            f"{path} does not exist: make it with the line numerai_name,model_code,description "
+            "and one line for each model, or set MODEL_CONFIGS_PATH"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise RegistryError(f"{path} is not UTF-8 text: {error}; save it as UTF-8") from error
+    reader = csv.reader(text.splitlines(keepends=True))
+    header = [cell.strip() for cell in next(reader, [])]
+    _check_header(path, header)
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) > len(header):
+            extra = ",".join(cells[len(header) :])
+            raise RegistryError(
+                f"{path}, line {reader.line_num}, column {header[-1]}: {extra!r} follows after the "
+                "last column; put a cell that holds a comma between double quotes"
+            )
+        stripped = (cell.strip() for cell in cells)
+        yield _Row(path, reader.line_num, dict(zip(header, stripped, strict=False)))
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    for name in REQUIRED_COLUMNS:
+        if name not in header:
+            raise RegistryError(f"{path}, line 1: the column {name} is missing; add it")
+    for name in header:
+        if name not in COLUMNS:
+            raise RegistryError(
+                f"{path}, line 1, column {name or '(empty)'}: unknown; the columns are "
+                f"{', '.join(COLUMNS)}"
+            )
+        if header.count(name) > 1:
+            raise RegistryError(f"{path}, line 1, column {name}: it is there twice; remove one")
+
+
+def _model(row: _Row, search_path: tuple[str, ...]) -> RegisteredModel:
+    name = row.cells["numerai_name"]
+    if not name:
+        raise row.error("numerai_name", "it is empty; write the model's name at Numerai")
+    inputs = [one.strip() for one in row.cells.get("inputs", "").split(";")]
+    return RegisteredModel(
+        name=name,
+        asset_name=re.sub(r"[^A-Za-z0-9_]", "_", name),
+        model_code=row.cells.get("model_code", ""),
+        code=_code(row, search_path),
+        description=row.cells.get("description", ""),
+        enabled=_truth(row, "enabled"),
+        submit=_truth(row, "submit"),
+        inputs=tuple(dict.fromkeys(one for one in inputs if one)),
+        fallback=row.cells.get("fallback") or None,
+        vintage=_vintage(row),
+    )
+
+
+def _code(row: _Row, search_path: tuple[str, ...]) -> ModelCode:
+    text = row.cells.get("model_code", "")
+    if not text:
+        raise row.error("model_code", "it is empty; write for example model_code.example_model")
+    if not _MODULE.fullmatch(text):
+        raise row.error(
+            "model_code",
+            f"{text!r} is no module; write for example model_code.example_model or "
+            "my_package.my_module:MyClass",
+        )
+    module, _, class_name = text.partition(":")
+    try:
+        find_source(module, search_path)
+    except SourceNotFound as error:
+        raise row.error("model_code", f"{error}; correct it, or install the package") from error
+    return ModelCode(module, class_name or _camel_case(module), search_path)
+
+
+def _camel_case(module: str) -> str:
+    words = module.rpartition(".")[2].split("_")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def _truth(row: _Row, column: str) -> bool:
+    text = row.cells.get(column, "").lower()
+    if text and text not in (*_TRUE, *_FALSE):
+        raise row.error(column, f"{text!r} is neither true nor false; write one of them")
+    return text not in _FALSE
+
+
+def _vintage(row: _Row) -> int | None:
+    text = row.cells.get("vintage", "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise row.error("vintage", f"{text!r} is no round number; write one, or nothing")
+    return int(text)
+
+
+def _check_names(pairs: Sequence[tuple[_Row, RegisteredModel]]) -> None:
+    _check_unique(
+        pairs,
+        lambda model: model.name,
+        lambda model, line: f"{model.name!r} is on line {line} as well; remove one of the two",
+    )
+    _check_unique(
+        pairs,
+        lambda model: model.asset_name,
+        lambda model, line: (
+            f"{model.name!r} and the name on line {line} both give the asset name "
+            f"{model.asset_name}; rename one of the two at Numerai"
+        ),
+    )
+    for row, model in pairs:
+        if model.name == BENCHMARK:
+            raise row.error("numerai_name", f"{BENCHMARK!r} is reserved for the fallback")
+
+
+def _check_unique(
+    pairs: Sequence[tuple[_Row, RegisteredModel]],
+    key: Callable[[RegisteredModel], str],
+    problem: Callable[[RegisteredModel, int], str],
+) -> None:
+    lines: dict[str, int] = {}
+    for row, model in pairs:
+        if key(model) in lines:
+            raise row.error("numerai_name", problem(model, lines[key(model)]))
+        lines[key(model)] = row.line
+
+
+def _check_references(
+    row: _Row, model: RegisteredModel, by_name: dict[str, RegisteredModel]
+) -> None:
+    references = [("inputs", name) for name in model.inputs]
+    if model.fallback is not None and model.fallback != BENCHMARK:
+        references.append(("fallback", model.fallback))
+    for column, name in references:
+        if name == model.name:
+            raise row.error(column, f"{name!r} names itself; remove it")
+        if name not in by_name:
+            known = ", ".join(other for other in by_name if other != model.name) or "none"
+            raise row.error(column, f"there is no model {name!r}; the others are: {known}")
+        if model.enabled and not by_name[name].enabled:
+            raise row.error(column, f"{name!r} is not enabled; enable it, or disable {model.name}")
+
+
+def _check_cycles(pairs: Sequence[tuple[_Row, RegisteredModel]]) -> None:
+    try:
+        TopologicalSorter({model.name: model.inputs for _, model in pairs}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        row = next(row for row, model in pairs if model.name == circle[0])
+        raise row.error(
+            "inputs", f"the inputs go in a circle: {' → '.join(circle)}; remove one of them"
+        ) from None

@@ -1,0 +1,214 @@
+"""Numerai's API behind a small interface of our own.
+
+The calls of this module are what the hour of a round needs; what is good to know besides is in
+`enrichment`. Everything goes through one `Transport`, so that limits, retries and typed errors
+hold for all of it. Errors: see `Transport.query`, and what each method adds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.numerai import downloads, parsing, queries
+from numebot_dagster.numerai.enrichment import Enrichment
+from numebot_dagster.numerai.errors import (
+    NotAuthorised,
+    QueryRefused,
+    RoundNotOpen,
+    SubmissionRejected,
+    UnexpectedAnswer,
+)
+from numebot_dagster.numerai.numerapi_bridge import CLASSIC
+from numebot_dagster.numerai.records import (
+    DownloadedFile,
+    Fleet,
+    HeldSubmission,
+    Model,
+    RemoteFile,
+    Round,
+    SubmissionState,
+    UploadTarget,
+)
+from numebot_dagster.numerai.transport import Transport
+
+if TYPE_CHECKING:
+    from numebot_dagster.numerai.progress import Progress
+    from numebot_dagster.settings import Settings
+
+SOURCE = "numebot-dagster"
+
+
+class NumeraiClient(Enrichment):
+    """The Classic tournament for one account. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, log: logging.Logger | None = None) -> None:
+        self.transport = Transport(settings, log)
+
+    def now(self) -> datetime:
+        """Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer."""
+        return self.transport.now()
+
+    @property
+    def skew(self) -> timedelta | None:
+        """How far Numerai's clock is ahead of ours; unknown before its first answer."""
+        return self.transport.skew
+
+    # Rounds
+
+    def open_rounds(self) -> list[Round]:
+        """The rounds that Numerai calls open, oldest first; ask each whether it `is_open` now."""
+        try:
+            data = self.transport.query(queries.OPEN_ROUNDS, {"tournament": CLASSIC})
+        except RoundNotOpen:
+            return []
+        return _sorted_rounds(data.get("rounds"))
+
+    def rounds(self, limit: int = 100) -> list[Round]:
+        """The newest rounds that have opened, oldest first, at most `limit`."""
+        data = self.transport.query(queries.ROUNDS, {"tournament": CLASSIC, "limit": limit})
+        answers = [raw for key in ("open", "resolving", "resolved") for raw in data.get(key) or ()]
+        return _sorted_rounds(answers)[-limit:]
+
+    def round(self, number: int) -> Round:
+        """The times of one round.
+
+        Raises:
+            UnexpectedAnswer: there is no such round.
+        """
+        data = self.transport.query(queries.ROUND, {"tournament": CLASSIC, "number": number})
+        for found in _sorted_rounds(data.get("rounds")):
+            if found.number == number:
+                return found
+        raise UnexpectedAnswer(f"Numerai knows no round {number}")
+
+    # Submissions
+
+    def fleet(self, latest_rounds: int = 3) -> Fleet:
+        """All Classic models of the account and what Numerai holds of each: one question."""
+        variables = {"latestRounds": latest_rounds}
+        data = self.transport.query(queries.FLEET, variables, authorised=True)
+        models: dict[str, Model] = {}
+        held: list[HeldSubmission] = []
+        for raw in parsing.rows(parsing.need(data, "account", "models")):
+            model = parsing.parse_model(raw)
+            if model.tournament in (None, CLASSIC):
+                models[model.name] = model
+                rows = parsing.rows(raw.get("latestSubmissions"))
+                # A row without its round cannot be one that we look for.
+                numbered = [row for row in rows if row.get("roundNumber") is not None]
+                held += [parsing.parse_held(model, row) for row in numbered]
+        return Fleet(models, tuple(held))
+
+    def authorise_upload(self, model_id: str, filename: str) -> UploadTarget:
+        """Asks where to put a file; the answer has the server's own name for it."""
+        variables = {"filename": filename, "tournament": CLASSIC, "modelId": model_id}
+        data = self.transport.query(queries.AUTHORISE_UPLOAD, variables, authorised=True)
+        answer = parsing.need(data, "submissionUploadAuth")
+        return UploadTarget(parsing.need(answer, "filename"), parsing.need(answer, "url"))
+
+    def put_upload(self, target: UploadTarget, content: bytes) -> None:
+        """Uploads the bytes of a submission.
+
+        Raises:
+            SubmissionRejected: the storage answered with another status than 2xx.
+        """
+        try:
+            self.transport.put(target.url, content)
+        except (QueryRefused, NotAuthorised) as error:
+            raise SubmissionRejected(
+                f"the upload of {target.filename} was refused, nothing was submitted: {error}"
+            ) from None
+
+    def create_submission(self, model_id: str, filename: str) -> str:
+        """Registers an uploaded file as the model's submission and gives its id.
+
+        When an answer is lost and the repetition is refused, Numerai is asked whether the first
+        try had worked.
+
+        Raises:
+            SubmissionRejected: Numerai refuses the file.
+        """
+        variables = {
+            "filename": filename,
+            "tournament": CLASSIC,
+            "modelId": model_id,
+            "source": SOURCE,
+        }
+        try:
+            data = self.transport.query(queries.CREATE_SUBMISSION, variables, authorised=True)
+        except QueryRefused as refusal:
+            registered = self._registered(model_id, filename)
+            if registered is None:
+                raise SubmissionRejected(f"{filename} was not accepted: {refusal}") from None
+            return registered
+        return str(parsing.need(data, "createSubmission", "id"))
+
+    def _registered(self, model_id: str, filename: str) -> str | None:
+        variables = {"modelId": model_id}
+        data = self.transport.query(queries.SUBMISSIONS_OF_MODEL, variables, authorised=True)
+        found = parsing.rows(data.get("submissions"))
+        ids = [str(raw["id"]) for raw in found if raw.get("filename") == filename]
+        return ids[0] if ids else None
+
+    def submission_states(self, ids: Sequence[str]) -> dict[str, SubmissionState]:
+        """What Numerai says of these submissions, by id; ids that it does not know are absent."""
+        if not ids:
+            return {}
+        variables = {f"i{index}": one for index, one in enumerate(ids)}
+        text = queries.submission_states(len(ids))
+        data = self.transport.query(text, variables, authorised=True)
+        states = (
+            parsing.parse_state(one, parsing.rows(data.get(f"s{index}")))
+            for index, one in enumerate(ids)
+        )
+        return {state.submission_id: state for state in states if state is not None}
+
+    def download_submission(self, submission_id: str) -> bytes:
+        """The CSV that Numerai holds under an id."""
+        variables = {"id": submission_id}
+        data = self.transport.query(queries.AUTHORISE_DOWNLOAD, variables, authorised=True)
+        return self.transport.get(parsing.need(data, "submissionDownloadAuth", "url"))
+
+    # Data files
+
+    def identify(self, name: str, *, round_number: int | None = None) -> RemoteFile:
+        """Size, entity tag and date of a data file, such as `v5.3/live.parquet`."""
+        headers = self.transport.headers(self._location(name, round_number))
+        return downloads.remote_file(name, headers)
+
+    def download(
+        self,
+        name: str,
+        destination: Path,
+        *,
+        round_number: int | None = None,
+        progress: Progress | None = None,
+    ) -> DownloadedFile:
+        """Downloads a data file, of an old round if given, whole and verified.
+
+        Raises:
+            DownloadFailed: what arrived is not what was announced, or not a whole file.
+        """
+        return downloads.fetch(
+            self.transport,
+            name,
+            lambda: self._location(name, round_number),
+            destination,
+            progress=progress,
+        )
+
+    def _location(self, name: str, round_number: int | None) -> str:
+        variables = {"filename": name, "round": round_number, "tournament": CLASSIC}
+        data = self.transport.query(queries.DATASET_URL, variables)
+        if data.get("dataset") is None:
+            raise UnexpectedAnswer(f"Numerai has no data file {name}")
+        return str(data["dataset"])
+
+
+def _sorted_rounds(answer: object) -> list[Round]:
+    found = {one.number: one for one in map(parsing.parse_round, parsing.rows(answer))}
+    return [found[number] for number in sorted(found)]

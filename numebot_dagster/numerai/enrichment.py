@@ -1,0 +1,114 @@
+"""What is good to know about rounds, scores and payouts; a round can be played without it.
+
+Whoever calls these treats a failure as a warning.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from numebot_dagster.numerai import parsing, queries
+from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.numerai.numerapi_bridge import CLASSIC, ask, bridge
+from numebot_dagster.numerai.records import (
+    Account,
+    LeaderboardEntry,
+    Model,
+    Payout,
+    Round,
+    Score,
+)
+
+if TYPE_CHECKING:
+    from numerapi import NumerAPI
+
+    from numebot_dagster.numerai.transport import Transport
+
+
+class Enrichment:
+    """The calls of `NumeraiClient` that the hour of a round does not depend on."""
+
+    transport: Transport
+
+    @cached_property
+    def _numerapi(self) -> NumerAPI:
+        return bridge(self.transport)
+
+    def round_details(self, number: int) -> Round:
+        """A round with its score configurations: what it pays for and how.
+
+        Raises:
+            UnexpectedAnswer: there is no such round.
+        """
+        found = ask(f"round {number}", lambda: self._numerapi.list_rounds(number=number))
+        for raw in parsing.rows(found):
+            if raw.get("number") == number:
+                return parsing.parse_round(raw)
+        raise UnexpectedAnswer(f"Numerai knows no round {number}")
+
+    def account(self) -> Account:
+        """The account, its Classic models, and the scopes of the token in use."""
+        data = self.transport.query(queries.ACCOUNT, authorised=True)
+        token = parsing.need(data, "apiTokenInfo")
+        models = map(parsing.parse_model, parsing.rows(parsing.need(data, "account", "models")))
+        return Account(
+            username=str(parsing.need(token, "accountUsername")),
+            models=tuple(one for one in models if one.tournament in (None, CLASSIC)),
+            scopes=tuple(str(scope) for scope in token.get("scopes") or ()),
+            extra={"token": token.get("name")},
+        )
+
+    def scores(self, model: Model, last_n_rounds: int | None = None) -> list[Score]:
+        """Every score of a model on every scoring day, of its newest rounds or of all."""
+        found = ask(
+            f"the scores of {model.name}",
+            lambda: self._numerapi.submission_scores(model.id, last_n_rounds=last_n_rounds),
+        )
+        return [parsing.parse_score(model.name, raw) for raw in parsing.rows(found)]
+
+    def leaderboard(self, limit: int = 50) -> list[LeaderboardEntry]:
+        """The first `limit` models of the public leaderboard, with every reputation of today."""
+        data = self.transport.query(queries.LEADERBOARD, {"limit": limit, "offset": 0})
+        entries = parsing.rows(parsing.need(data, "v2Leaderboard"))
+        return [parsing.parse_leaderboard_entry(raw) for raw in entries]
+
+    def payouts(self) -> list[Payout]:
+        """Settled and pending payouts of the account's models, as far as Numerai tells them."""
+        found = ask("payouts", self._numerapi.pending_model_payouts)
+        parsed = [
+            parsing.parse_payout(raw, settled)
+            for key, settled in (("actual", True), ("pending", False))
+            for raw in parsing.rows(found.get(key))
+        ]
+        return [one for one in parsed if one is not None]
+
+    def pipeline_status(self) -> dict[str, Any]:
+        """Numerai's pipeline of today: `dataReadyAt`, `scoredAt`, … as aware UTC, or null."""
+        found = ask("the pipeline", self._numerapi.pipeline_status)
+        return {
+            key: parsing.parse_time(value) if key.endswith("At") else value
+            for key, value in found.items()
+        }
+
+    def list_datasets(self, round_number: int | None = None) -> list[str]:
+        """The names of all data files, such as `v5.3/live.parquet`; of an old round if given."""
+        found = ask("data files", lambda: self._numerapi.list_datasets(round_number))
+        return [str(name) for name in found or ()]
+
+    def newest_data_version(self) -> str:
+        """The highest version that the listing holds, by its numbers: v5.10 is above v5.9.
+
+        Raises:
+            UnexpectedAnswer: the listing holds no version.
+        """
+        version = parsing.highest_version(self.list_datasets())
+        if version is None:
+            raise UnexpectedAnswer("Numerai's list of data files holds no version such as v5.3")
+        return version
+
+    def schema_fields(self, type_name: str) -> frozenset[str]:
+        """The fields that Numerai's schema has for a type; empty when there is no such type."""
+        data = self.transport.query(queries.TYPE_FIELDS, {"name": type_name})
+        found = data.get("__type") or {}
+        return frozenset(str(field["name"]) for field in parsing.rows(found.get("fields")))

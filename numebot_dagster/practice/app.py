@@ -1,0 +1,219 @@
+"""The HTTP face of the practice tournament: GraphQL, files, uploads, and its own controls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from email.utils import format_datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from numebot_dagster.practice.answers import Answers
+from numebot_dagster.practice.clock import Clock, Refused
+from numebot_dagster.practice.files import Library, Snapshot
+from numebot_dagster.practice.graphql import answer
+from numebot_dagster.practice.ledger import Ledger
+from numebot_dagster.practice.report import report
+from numebot_dagster.practice.request import Services
+from numebot_dagster.practice.scoring import Scorer
+from numebot_dagster.practice.state import Token
+from numebot_dagster.practice.tournament import Tournament
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(tournament: Tournament, *, deviations: bool = True) -> Starlette:
+    """Returns the web application of a tournament.
+
+    Args:
+        tournament: What it serves.
+        deviations: Whether GraphQL lets the known deviations of released clients through.
+    """
+    scorer = Scorer(tournament)
+    services = Services(
+        tournament=tournament,
+        library=Library(tournament),
+        scorer=scorer,
+        ledger=Ledger(tournament, scorer),
+    )
+    views = _Views(services, deviations)
+    app = Starlette(
+        routes=[
+            Route("/", views.graphql, methods=["POST"]),
+            Route("/graphql", views.graphql, methods=["POST"]),
+            Route("/datasets/{token}/{key:path}", views.dataset, methods=["GET", "HEAD"]),
+            Route("/uploads/{token}/{key}", views.upload, methods=["PUT"]),
+            Route("/submissions/{token}/{key:path}", views.submission, methods=["GET", "HEAD"]),
+            Route("/practice/health", views.health),
+            Route("/practice/state", views.state),
+            Route("/practice/advance", views.advance, methods=["POST"]),
+            Route("/practice/positions", views.positions, methods=["POST"]),
+            Route("/practice/models", views.models, methods=["POST"]),
+        ],
+        exception_handlers={Refused: _refused},
+    )
+    app.add_middleware(_PracticeDate, clock=tournament.clock)
+    return app
+
+
+class _PracticeDate:
+    """Dates every answer by the practice clock, from which clients take their skew."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["date"] = format_datetime(self._clock.now(), usegmt=True)
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+class _Views:
+    """The endpoints; each does its work in a thread, one change of state at a time."""
+
+    def __init__(self, services: Services, deviations: bool) -> None:
+        self._services = services
+        self._tournament = services.tournament
+        self._library = services.library
+        self._deviations = deviations
+
+    async def graphql(self, request: Request) -> Response:
+        body = await _json(request)
+        token = await run_in_threadpool(self._token, request.headers.get("authorization", ""))
+        address = str(request.base_url).rstrip("/")
+
+        def run() -> dict[str, Any]:
+            with self._tournament.lock:
+                answers = Answers(self._services, token, address)
+                return answer(body, answers, deviations=self._deviations)
+
+        return JSONResponse(await run_in_threadpool(run))
+
+    def _token(self, header: str) -> Token | None:
+        kind, _, pair = header.partition(" ")
+        public_id, _, secret_key = pair.partition("$")
+        return self._tournament.state.token(public_id, secret_key) if kind == "Token" else None
+
+    async def dataset(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if not self._is_admitted("datasets", request):
+            return _forbidden()
+        snapshot = Snapshot.of_key(key)
+        path = await run_in_threadpool(self._library.path_of, snapshot)
+        return FileResponse(path, headers={"etag": f'"{self._library.tag_of(snapshot)}"'})
+
+    async def upload(self, request: Request) -> Response:
+        if not self._is_admitted("uploads", request):
+            return _forbidden()
+        name, content = request.path_params["key"], await request.body()
+
+        def receive() -> None:
+            with self._tournament.lock:
+                self._tournament.state.receive(name, content, self._tournament.clock.now())
+
+        await run_in_threadpool(receive)
+        return Response(status_code=200)
+
+    async def submission(self, request: Request) -> Response:
+        if not self._is_admitted("submissions", request):
+            return _forbidden()
+        identifier = request.path_params["key"].partition("/")[0]
+
+        def find() -> bytes:
+            found = [s for s in self._tournament.state.submissions() if s.id == identifier]
+            return self._tournament.file_of(found[0])
+
+        content = await run_in_threadpool(find)
+        tag = hashlib.sha256(content).hexdigest()
+        return Response(content, media_type="text/csv", headers={"etag": f'"{tag}"'})
+
+    def _is_admitted(self, kind: str, request: Request) -> bool:
+        values = request.path_params
+        return self._library.admits(f"{kind}/{values['key']}", values["token"])
+
+    # --- controls -----------------------------------------------------------------------------
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def state(self, request: Request) -> Response:
+        return JSONResponse(await self._alone(lambda: report(self._services)))
+
+    async def advance(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, str]:
+            now = self._tournament.advance(**_only(body, to=str, days=float, hours=float))
+            return {"now": now.isoformat()}
+
+        return JSONResponse(await self._alone(run))
+
+    async def positions(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, str]:
+            asked = _only(body, model=str, nmr=str, round=int)
+            for name in ("model", "nmr"):
+                if name not in asked:
+                    raise Refused(f"a position needs {name}")
+            self._tournament.set_position(asked["model"], asked["nmr"], asked.get("round"))
+            return {"model": asked["model"], "nmr": asked["nmr"]}
+
+        return JSONResponse(await self._alone(run))
+
+    async def models(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, Any]:
+            model = self._tournament.add_model(_only(body, name=str).get("name", ""))
+            return {**asdict(model), "inserted_at": model.inserted_at.isoformat()}
+
+        return JSONResponse(await self._alone(run))
+
+    async def _alone(self, work: Callable[[], Any]) -> Any:
+        def run() -> Any:
+            with self._tournament.lock:
+                return work()
+
+        return await run_in_threadpool(run)
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise Refused(f"the body is not JSON: {error}") from error
+
+
+def _only(body: Any, **types: Callable[[Any], Any]) -> dict[str, Any]:
+    """Returns the body's values of these names, each of its type; refuses all other names."""
+    if not isinstance(body, dict):
+        raise Refused("the body must be a JSON object")
+    unknown = set(body) - set(types)
+    if unknown:
+        raise Refused(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(types)}")
+    try:
+        return {name: types[name](value) for name, value in body.items() if value is not None}
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error)) from error
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"errors": [{"message": str(error)}]}, status_code=400)
+
+
+def _forbidden() -> Response:
+    return PlainTextResponse("the link is not valid or has expired", status_code=403)

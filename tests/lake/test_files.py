@@ -1,0 +1,171 @@
+"""Files appear whole or not at all, and what a dead process left is swept away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from numebot_dagster.lake import files
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_replacing_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.bin"
+    files.replace_bytes(path, b"first")
+    files.replace_bytes(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert names(path.parent) == ["a.bin"]
+
+
+def test_replacing_text_and_json(tmp_path: Path) -> None:
+    files.replace_text(tmp_path / "a.txt", "é\n")
+    files.replace_json(tmp_path / "a.json", {"b": [1], "a": "é"})
+    assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
+    assert (tmp_path / "a.json").read_text() == '{\n  "b": [\n    1\n  ],\n  "a": "é"\n}\n'
+    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1], "a": "é"}
+
+
+def test_creating_never_overwrites(tmp_path: Path) -> None:
+    path = tmp_path / "receipt"
+    files.create_bytes(path, b"first")
+    with pytest.raises(FileExistsError):
+        files.create_bytes(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert names(tmp_path) == ["receipt"]
+
+
+def test_of_many_creators_one_wins(tmp_path: Path) -> None:
+    def create(number: int) -> bool:
+        try:
+            files.create_bytes(tmp_path / "receipt", str(number).encode())
+        except FileExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(create, range(40)))
+    assert won.count(True) == 1
+    assert (tmp_path / "receipt").read_text() == str(won.index(True))
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def write() -> None:
+        with files.writing(path) as temporary:
+            temporary.write_text("half")
+            assert path.read_text() == "old"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_folder_appears_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "weights" / "code=1"
+    with files.folder(path) as temporary:
+        (temporary / "model").mkdir()
+        (temporary / "model" / "a.txt").write_text("a")
+        assert not path.exists()
+    assert (path / "model" / "a.txt").read_text() == "a"
+    assert names(path.parent) == ["code=1"]
+
+
+def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with files.folder(path) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(FileExistsError, match="never overwritten"), files.folder(path) as temporary:
+        (temporary / "new").touch()
+    assert names(path) == ["old"]
+    with files.folder(path, overwrite=True) as temporary:
+        (temporary / "new").touch()
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_failed_folder_leaves_nothing(tmp_path: Path) -> None:
+    def fill() -> None:
+        with files.folder(tmp_path / "folder") as temporary:
+            (temporary / "half").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fill()
+    assert names(tmp_path) == []
+
+
+KILLED_WRITER = """
+import sys, time
+from pathlib import Path
+from numebot_dagster.lake import files
+root = Path(sys.argv[1])
+with files.writing(root / "a.parquet") as one, files.folder(root / "deep" / "code=1") as two:
+    one.write_text("half")
+    (two / "half").touch()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_sweeping_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED_WRITER, str(tmp_path)], stdout=subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"writing\n"
+    assert files.sweep(tmp_path) == []  # it is alive
+    assert len(names(tmp_path)) == 2
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    assert len(files.sweep(tmp_path)) == 2
+    assert names(tmp_path) == ["deep"]
+    assert names(tmp_path / "deep") == []
+
+
+def test_sweeping_leaves_own_temporaries_and_other_files(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.tmp").touch()
+    (tmp_path / "a.tmp").touch()
+    with files.writing(tmp_path / "a") as temporary:
+        temporary.touch()
+        assert files.sweep(tmp_path) == []
+    assert names(tmp_path) == [".hidden.tmp", "a", "a.tmp"]
+
+
+def test_sweeping_spares_other_hosts_for_a_day(tmp_path: Path) -> None:
+    foreign = tmp_path / ".a.00000000.999999999.01234567.tmp"
+    foreign.touch()
+    assert files.sweep(tmp_path) == []
+    yesterday = time.time() - 25 * 3600
+    os.utime(foreign, (yesterday, yesterday))
+    assert files.sweep(tmp_path) == [foreign]
+    assert names(tmp_path) == []
+
+
+def test_a_reused_process_number_does_not_protect_a_temporary(tmp_path: Path) -> None:
+    with files.writing(tmp_path / "a") as temporary:
+        temporary.touch()
+        before_this_process = time.time() - 10 * 24 * 3600
+        os.utime(temporary, (before_this_process, before_this_process))
+        assert files.sweep(tmp_path) == [temporary]
+        temporary.write_text("again")
+    assert (tmp_path / "a").read_text() == "again"
+
+
+def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert files.free_bytes(tmp_path / "not" / "there") > 0

@@ -1,0 +1,142 @@
+"""A server that misbehaves exactly as told, and settings that point to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from numebot_dagster.settings import Settings
+
+PUBLIC_ID = "PUBLICIDOFTESTS"
+SECRET_KEY = "SECRETKEYOFTESTS"
+
+
+@dataclass
+class Reply:
+    """One answer; `cut_after` closes the connection after so many bytes, `drip` sends slowly."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut_after: int | None = None
+    drip: float = 0.0
+    length: int | None = None
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+
+
+class ScriptedServer:
+    """Answers with the replies in order, the last one again and again, or by a function."""
+
+    def __init__(self) -> None:
+        self.replies: list[dict[str, Any]] = []
+        self.answer: Callable[[Request], dict[str, Any]] = self._next
+        self.date: str | None = None
+        self.requests: list[Request] = []
+        self._lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                request = Request(
+                    self.command,
+                    self.path,
+                    {key.lower(): value for key, value in self.headers.items()},
+                    self.rfile.read(length),
+                    time.monotonic(),
+                )
+                with outer._lock:
+                    outer.requests.append(request)
+                    reply = Reply(**outer.answer(request))
+                self._send(reply)
+
+            do_GET = do_POST = do_PUT = do_HEAD = handle_any
+
+            def _send(self, reply: Reply) -> None:
+                time.sleep(reply.delay)
+                self.send_response(reply.status)
+                for key, value in reply.headers.items():
+                    self.send_header(key, value)
+                length = len(reply.body) if reply.length is None else reply.length
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                if self.command == "HEAD":
+                    return
+                body = reply.body if reply.cut_after is None else reply.body[: reply.cut_after]
+                pieces = [body] if not reply.drip else [body[i : i + 1] for i in range(len(body))]
+                try:
+                    for piece in pieces:
+                        self.wfile.write(piece)
+                        self.wfile.flush()
+                        time.sleep(reply.drip)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True
+                if reply.cut_after is not None:
+                    self.close_connection = True
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return outer.date or super().date_time_string(timestamp)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+        self._thread.start()
+
+    def _next(self, request: Request) -> dict[str, Any]:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture()
+def server() -> Iterator[ScriptedServer]:
+    scripted = ScriptedServer()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture()
+def make_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Settings with credentials, short limits, and nothing from this machine's environment."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def make(url: str, **changes: Any) -> Settings:
+        values = {
+            "numerai_public_id": PUBLIC_ID,
+            "numerai_secret_key": SECRET_KEY,
+            "numerai_api_url": url,
+            "numebot_connect_timeout": 0.5,
+            "numebot_read_timeout": 0.5,
+            "numebot_retry_deadline": 3.0,
+            "numebot_requests_per_second": 1000.0,
+            "numebot_request_burst": 1000,
+        }
+        return Settings(_env_file=None, **(values | changes))
+
+    return make

@@ -1,0 +1,389 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.numerai.reconcile import (
+    Action,
+    Intention,
+    Situation,
+    decide,
+    is_higher,
+    outcome_of,
+    own_receipt,
+)
+from numebot_dagster.numerai.records import HeldSubmission, Round
+
+OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
+ROUND = Round(1343, OPEN, OPEN.replace(hour=13), close_time=OPEN + timedelta(days=1))
+INSIDE, BEFORE = OPEN + timedelta(minutes=20), OPEN - timedelta(hours=3)
+LATER, FAR_LATER = OPEN + timedelta(hours=5), OPEN + timedelta(days=2)
+READY = Intention("sha-1", Rung.LIVE)
+
+
+def held(filename="ours.csv", submission_id="id-1", at=OPEN + timedelta(minutes=5), status="on-time"):
+    return HeldSubmission("m", "model-id", 1343, submission_id, filename, status, at)
+
+
+def receipt(state=State.PENDING, rung=Rung.LIVE, sha="sha-1", filename="ours.csv", **more):
+    return Receipt(
+        "m", 1343, filename=filename, state=state, rung=rung, predictions_sha256=sha, **more
+    )
+
+
+def situation(**changes):
+    return replace(Situation(ROUND, INSIDE, intention=READY), **changes)
+
+
+OURS = {"held": held(), "receipts": [receipt()]}
+CARRIED = held("yesterday.csv", "id-0", at=BEFORE)
+FOREIGN = held("by-hand.csv", "id-9")
+NOTHING = held(None, None, at=None, status="none")
+
+CASES = {
+    # before the opening nothing is done, whatever Numerai shows already
+    "before": ({"now": BEFORE}, Action.REFUSE, "opens at 2026-08-28 12:00"),
+    "before, queued file": ({"now": BEFORE, "held": CARRIED}, Action.REFUSE, "opens at"),
+    # the kill points, in order
+    "first time": ({}, Action.SUBMIT, "holds nothing"),
+    "row without submission": ({"held": NOTHING}, Action.SUBMIT, "holds nothing"),
+    "killed before the PUT": ({"receipts": [receipt()]}, Action.SUBMIT, "holds nothing"),
+    "killed between PUT and create": ({"receipts": [receipt()]}, Action.SUBMIT, "holds nothing"),
+    "killed after create": (OURS, Action.ACCEPT, "earlier attempt"),
+    "killed after the id's receipt": (
+        {"held": held(), "receipts": [receipt(), receipt(submission_id="id-1")]},
+        Action.ACCEPT,
+        "earlier attempt",
+    ),
+    "failed, but it did arrive": (
+        {"held": held(), "receipts": [receipt(), receipt(outcome=Outcome.FAILED)]},
+        Action.ACCEPT,
+        "earlier attempt",
+    ),
+    "killed before the confirmation": (
+        {"held": held(), "receipts": [receipt(), receipt(State.ACCEPTED)]},
+        Action.CONFIRM,
+        "not yet compared",
+    ),
+    "confirmed": (
+        {"held": held(), "receipts": [receipt(State.ACCEPTED), receipt(State.CONFIRMED)]},
+        Action.SKIP,
+        "already confirmed",
+    ),
+    "known by its id alone": (
+        {
+            "held": held(filename="renamed.csv"),
+            "receipts": [receipt(State.ACCEPTED, filename=None, submission_id="id-1")],
+        },
+        Action.CONFIRM,
+        "not yet compared",
+    ),
+    "no timestamp, but our intent": (
+        {"held": held(at=None), "receipts": [receipt()]},
+        Action.ACCEPT,
+        "earlier attempt",
+    ),
+    # carried over and foreign
+    "carried over": ({"held": CARRIED}, Action.SUBMIT, "carried over"),
+    "carried over, nothing ready": (
+        {"held": CARRIED, "intention": None},
+        Action.REFUSE,
+        "no predictions",
+    ),
+    "foreign": ({"held": FOREIGN}, Action.REFUSE, "by-hand.csv"),
+    "foreign, forced": ({"held": FOREIGN, "force": True}, Action.SUBMIT, "forced"),
+    "foreign over our older one": (
+        {"held": FOREIGN, "receipts": [receipt(State.CONFIRMED, submission_id="id-1")]},
+        Action.REFUSE,
+        "--force",
+    ),
+    "confirmed, then gone at Numerai": (
+        {"held": None, "receipts": [receipt(State.CONFIRMED)]},
+        Action.SUBMIT,
+        "holds nothing",
+    ),
+    # rungs and force over our own
+    "higher rung": (
+        {"held": held(), "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")]},
+        Action.SUBMIT,
+        "live predictions replace fallback ones",
+    ),
+    "lower rung": (
+        {
+            "held": held(),
+            "receipts": [receipt(State.CONFIRMED)],
+            "intention": Intention("sha-2", Rung.PREVIOUS),
+        },
+        Action.SKIP,
+        "already confirmed",
+    ),
+    "same rung, other predictions": (
+        {"held": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")]},
+        Action.SKIP,
+        "already confirmed",
+    ),
+    "same rung, other predictions, forced": (
+        {"held": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")], "force": True},
+        Action.SUBMIT,
+        "forced: other predictions",
+    ),
+    "same predictions, forced": (
+        {"held": held(), "receipts": [receipt(State.CONFIRMED)], "force": True},
+        Action.SKIP,
+        "already confirmed",
+    ),
+    "invalid": (
+        {"held": held(), "receipts": [receipt(State.INVALID, reason="2 ids differ")]},
+        Action.SUBMIT,
+        "2 ids differ",
+    ),
+    "invalid, nothing ready": (
+        {
+            "held": held(),
+            "receipts": [receipt(State.INVALID, reason="2 ids differ")],
+            "intention": None,
+        },
+        Action.REFUSE,
+        "2 ids differ",
+    ),
+    # after the close
+    "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "--late"),
+    "closed, late": ({"now": LATER, "late": True}, Action.SUBMIT, "holds nothing"),
+    "closed, foreign, late": (
+        {"now": LATER, "late": True, "held": FOREIGN},
+        Action.REFUSE,
+        "--force",
+    ),
+    "closed for late ones too": (
+        {"now": FAR_LATER, "late": True},
+        Action.REFUSE,
+        "last late submission",
+    ),
+    "closed, higher rung": (
+        {
+            "now": LATER,
+            "held": held(),
+            "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")],
+        },
+        Action.SKIP,
+        "already confirmed",
+    ),
+    "closed, ours to accept": (OURS | {"now": LATER}, Action.ACCEPT, "earlier attempt"),
+    "closed, ours to confirm": (
+        {"now": FAR_LATER, "held": held(), "receipts": [receipt(State.ACCEPTED)]},
+        Action.CONFIRM,
+        "not yet compared",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(name):
+    changes, action, text = CASES[name]
+    decision = decide(situation(**changes))
+    assert (decision.action, text in decision.reason) == (action, True), decision
+
+
+def test_the_newest_receipt_of_the_held_file_counts():
+    receipts = [receipt(), receipt(State.ACCEPTED), receipt(filename="other.csv")]
+    assert own_receipt(held(), receipts) is receipts[1]
+    assert own_receipt(held("x.csv", "y"), receipts) is None
+    assert own_receipt(NOTHING, [receipt(filename=None)]) is None
+    # A receipt that knows neither name nor id is nobody's.
+    assert own_receipt(held(None, "id-1"), [receipt(filename=None)]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("on-time", Outcome.ON_TIME),
+        ("late", Outcome.LATE),
+        ("queued", Outcome.QUEUED),
+        ("something-new", Outcome.ON_TIME),
+    ],
+)
+def test_outcomes(status, outcome):
+    assert outcome_of(held(status=status)) is outcome
+
+
+def test_the_ladder():
+    assert is_higher(Rung.LIVE, Rung.PREVIOUS)
+    assert is_higher(Rung.PREVIOUS, Rung.FALLBACK)
+    assert not is_higher(Rung.FALLBACK, Rung.FALLBACK)
+    assert not is_higher(Rung.FALLBACK, Rung.LIVE)
+
+
+MOMENTS = st.sampled_from([BEFORE, OPEN, INSIDE, ROUND.close_staking_time, LATER, FAR_LATER])
+RECEIPTS = st.builds(
+    receipt,
+    st.sampled_from(State),
+    st.sampled_from(Rung),
+    st.sampled_from(["sha-1", "sha-2"]),
+    st.sampled_from(["ours.csv", "other.csv", None]),
+)
+HELD = st.one_of(
+    st.none(),
+    st.builds(
+        held,
+        st.sampled_from(["ours.csv", "by-hand.csv", None]),
+        st.sampled_from(["id-1", None]),
+        st.one_of(st.none(), MOMENTS),
+    ),
+)
+SITUATIONS = st.builds(
+    Situation,
+    st.just(ROUND),
+    MOMENTS,
+    HELD,
+    st.lists(RECEIPTS, max_size=3),
+    st.one_of(
+        st.none(),
+        st.builds(Intention, st.sampled_from(["sha-1", "sha-2"]), st.sampled_from(Rung)),
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(SITUATIONS)
+@settings(max_examples=400)
+def test_what_holds_in_every_situation(given_):
+    decision = decide(given_)
+    own = own_receipt(given_.held, given_.receipts)
+    is_open = ROUND.is_open(given_.now)
+    assert decision.reason
+    if decision.action is Action.SUBMIT:
+        assert given_.intention is not None
+        assert is_open or given_.late
+        assert OPEN <= given_.now < FAR_LATER
+        carried_over = (
+            given_.held is not None
+            and given_.held.timestamp is not None
+            and given_.held.timestamp < OPEN
+        )
+        if own is not None and own.state is State.CONFIRMED and not carried_over:
+            assert given_.intention.sha256 != own.predictions_sha256 or is_higher(
+                given_.intention.rung, own.rung
+            )
+    if decision.action in (Action.ACCEPT, Action.CONFIRM, Action.SKIP):
+        assert decision.receipt is not None
+        assert decision.receipt is own
+
+
+class Killed(Exception):
+    """The process ended at a point where the state machine said so."""
+
+
+@dataclass
+class World:
+    """Numerai and our receipts, as far as the protocol of a submission goes."""
+
+    now: datetime
+    held: HeldSubmission | None = None
+    receipts: tuple[Receipt, ...] = ()
+    puts: frozenset[str] = frozenset()
+    creates: int = 0
+    names: int = 0
+
+
+class KilledAnywhere(RuleBasedStateMachine):
+    """A run may be killed after any step; a run that is not leaves one confirmed file of ours."""
+
+    @initialize(carried=st.booleans())
+    def begin(self, carried):
+        self.world = World(INSIDE, CARRIED if carried else None)
+
+    def record(self, **changes):
+        last = changes.pop("base", None) or Receipt("m", 1343)
+        self.world.receipts = (*self.world.receipts, replace(last, **changes))
+        return self.world.receipts[-1]
+
+    def run(self, steps, intention=READY):
+        """One run of the protocol that is killed after so many steps, or never."""
+        left = iter(range(steps)) if steps is not None else None
+
+        def survive():
+            if left is not None and next(left, None) is None:
+                raise Killed
+
+        try:
+            while True:
+                world = self.world
+                decision = decide(
+                    Situation(ROUND, world.now, world.held, world.receipts, intention)
+                )
+                if decision.action in (Action.SKIP, Action.REFUSE):
+                    return decision
+                survive()
+                if decision.action is Action.SUBMIT:
+                    self.submit(intention, survive)
+                elif decision.action is Action.ACCEPT:
+                    self.record(
+                        base=decision.receipt,
+                        state=State.ACCEPTED,
+                        submission_id=world.held.submission_id,
+                    )
+                else:
+                    self.record(base=decision.receipt, state=State.CONFIRMED)
+                survive()
+        except Killed:
+            return None
+
+    def submit(self, intention, survive):
+        world = self.world
+        world.names += 1
+        filename = f"file-{world.names}.csv"
+        survive()
+        intent = self.record(
+            filename=filename, rung=intention.rung, predictions_sha256=intention.sha256
+        )
+        survive()
+        world.puts |= {filename}
+        survive()
+        world.creates += 1
+        world.held = held(filename, f"id-{world.creates}", at=world.now)
+        survive()
+        self.record(base=intent, submission_id=world.held.submission_id)
+
+    @rule(steps=st.integers(0, 9), rung=st.sampled_from(Rung))
+    def killed_run(self, steps, rung):
+        self.run(steps, Intention(f"sha-{rung}", rung))
+
+    @rule()
+    def whole_run(self):
+        before = self.world.creates
+        decision = self.run(None)
+        assert decision.action is Action.SKIP
+        assert decision.receipt.state is State.CONFIRMED
+        assert decision.receipt.rung is Rung.LIVE
+        assert decision.receipt.filename == self.world.held.filename
+        assert self.world.creates - before <= 1
+        again = self.world.creates
+        assert self.run(None).action is Action.SKIP
+        assert self.world.creates == again
+
+    @precondition(lambda self: self.world.held is not None)
+    @rule()
+    def run_after_the_close_uploads_nothing(self):
+        creates, now = self.world.creates, self.world.now
+        self.world.now = LATER
+        self.run(None)
+        self.world.now = now
+        assert self.world.creates == creates
+
+    @invariant()
+    def what_is_held_was_put_and_intended_first(self):
+        current = getattr(self, "world", None)
+        if current is not None and current.held is not None and current.held is not CARRIED:
+            assert current.held.filename in current.puts
+            assert own_receipt(current.held, current.receipts) is not None
+
+
+TestKilledAnywhere = KilledAnywhere.TestCase
+TestKilledAnywhere.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)

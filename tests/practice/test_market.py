@@ -1,0 +1,477 @@
+"""The practice market is reproducible, causal and as noisy as the real one."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numerai_tools.scoring import correlation_contribution, numerai_corr
+
+from numebot_dagster.practice.market import BEST_CORRELATION, PRACTICE_START, SMALL, Market
+from numebot_dagster.practice.targets import bucket
+
+TUESDAY = date(2026, 6, 2)
+WEEK = timedelta(days=7)
+PURGED_ERAS = 16
+SCORED_ERAS = 104
+RIVALS = 12
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market(seed=0)
+
+
+def by_stock(market: Market, opened: date, values: np.ndarray) -> pd.Series:
+    return pd.Series(values, index=market.stock_of(opened))
+
+
+def correlation(first: pd.Series, second: pd.Series) -> float:
+    both = pd.concat([first, second], axis=1, join="inner").dropna()
+    return float(np.corrcoef(both.to_numpy().T)[0, 1])
+
+
+# Reproducibility
+
+
+def test_the_order_of_asking_changes_nothing() -> None:
+    days = [date(2024, 3, 2), TUESDAY, date(2026, 6, 3), date(2027, 1, 16)]
+    forward, backward = Market(seed=5), Market(seed=5)
+
+    def everything(market: Market, opened: date) -> list[np.ndarray]:
+        return [
+            market.live_features(opened),
+            market.realised_target(opened, 60),
+            market.live_ids(opened),
+            market.stock_of(opened),
+            market.meta_model(opened),
+            market.rival_predictions(opened, 0.3, 7),
+            *market.benchmarks(opened).values(),
+        ]
+
+    first = {opened: everything(forward, opened) for opened in days}
+    second = {opened: everything(backward, opened) for opened in reversed(days)}
+    for opened in days:
+        for one, other in zip(first[opened], second[opened], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_threads_get_what_one_caller_gets() -> None:
+    days = [TUESDAY + k * WEEK for k in range(8)]
+    alone, shared = Market(seed=1), Market(seed=1)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda day: shared.realised_target(day, 60), days))
+    for day, target in zip(days, together, strict=True):
+        np.testing.assert_array_equal(target, alone.realised_target(day, 60))
+
+
+def test_another_seed_is_another_market(market: Market) -> None:
+    other = Market(seed=1)
+    assert set(other.live_ids(TUESDAY)).isdisjoint(market.live_ids(TUESDAY))
+    assert set(other.feature_names) != set(market.feature_names)
+
+
+# Calendar and universe
+
+
+@pytest.mark.parametrize(
+    ("today", "era"),
+    [
+        (date(2026, 5, 31), 155),  # Sunday: the round of Saturday 30 May is still open
+        (date(2026, 6, 1), 156),
+        (date(2026, 6, 6), 156),
+        (date(2026, 6, 7), 156),
+        (date(2026, 6, 8), 157),
+        (date(2027, 6, 7), 209),
+    ],
+)
+def test_validation_grows_by_an_era_each_monday(market: Market, today: date, era: int) -> None:
+    assert market.last_validation_era(today) == era
+
+
+def test_eras_are_saturdays(market: Market) -> None:
+    assert market.saturday_of(1) == date(2023, 6, 10)
+    assert market.saturday_of(156) == date(2026, 5, 30)
+    assert market.era_of(date(2026, 5, 30)) == 156
+
+
+def test_nothing_comes_before_the_first_era(market: Market) -> None:
+    assert len(market.live_ids(date(2023, 6, 10))) > 2_000
+    with pytest.raises(ValueError, match=r"begins on 2023-06-10 and 2023-06-09 is before it"):
+        market.live_ids(date(2023, 6, 9))
+
+
+def test_years_ahead_work(market: Market) -> None:
+    opened = date(2033, 11, 5)
+    assert market.live_features(opened).shape == (len(market.live_ids(opened)), SMALL.features)
+
+
+def test_the_universe_grows_and_then_turns_over_slowly(market: Market) -> None:
+    counts = [len(market.live_ids(market.saturday_of(era))) for era in (1, 36, 73, 156)]
+    assert counts == sorted(counts)
+    assert counts[0] == pytest.approx(0.45 * SMALL.stocks, rel=0.1)
+    assert counts[3] == pytest.approx(5_000, rel=0.02)
+    today, tomorrow, next_year = (
+        set(market.stock_of(TUESDAY + timedelta(days=days))) for days in (0, 1, 364)
+    )
+    assert len(today & tomorrow) / len(today) > 0.995
+    assert 0.8 < len(today & next_year) / len(today) < 0.95
+
+
+def test_ids_are_new_in_every_round_and_hide_the_stock(market: Market) -> None:
+    tuesday, wednesday = market.live_ids(TUESDAY), market.live_ids(date(2026, 6, 3))
+    assert all(re.fullmatch(r"n[0-9a-f]{15}", name) for name in tuesday)
+    assert len(set(tuesday)) == len(tuesday)
+    assert list(tuesday) == sorted(tuesday)
+    assert set(tuesday).isdisjoint(wednesday)
+    position = by_stock(market, TUESDAY, np.arange(len(tuesday)))
+    later = by_stock(market, date(2026, 6, 3), np.arange(len(wednesday)))
+    assert abs(correlation(position, later)) < 0.05
+    assert len(set(market.stock_of(TUESDAY))) == len(tuesday)
+
+
+# Features
+
+
+def test_features_fill_five_equal_bins(market: Market) -> None:
+    features = market.live_features(TUESDAY)
+    assert features.dtype == np.int8
+    shares = np.array([(features == value).mean(axis=0) for value in range(5)])
+    assert shares.sum(axis=0) == pytest.approx(np.ones(SMALL.features))
+    assert np.abs(shares - 0.2).max() < 0.03
+
+
+def test_features_last_for_weeks_to_months(market: Market) -> None:
+    first = pd.DataFrame(market.live_features(TUESDAY), index=market.stock_of(TUESDAY))
+
+    def kept(weeks: int) -> pd.Series:
+        later = TUESDAY + weeks * WEEK
+        return first.corrwith(
+            pd.DataFrame(market.live_features(later), index=market.stock_of(later))
+        )
+
+    assert kept(1).min() > 0.7
+    half_lives = pd.DataFrame({weeks: kept(weeks) for weeks in (2, 4, 13, 26, 60)})
+    assert half_lives.mean().is_monotonic_decreasing
+    assert half_lives[2].min() > 0.5
+    assert half_lives[60].abs().max() < 0.35
+    assert half_lives[13].between(0.3, 0.9).mean() > 0.5
+
+
+def test_some_features_are_missing_in_early_eras(market: Market) -> None:
+    def constant(era: int) -> np.ndarray:
+        features = market.live_features(market.saturday_of(era))
+        return (features == 2).all(axis=0)
+
+    early = constant(SMALL.missing_eras)
+    assert early.sum() == 14  # 12 % of 112
+    np.testing.assert_array_equal(constant(1), early)
+    assert not constant(SMALL.missing_eras + 1).any()
+
+
+def test_feature_sets_have_the_real_proportions(market: Market) -> None:
+    content = market.features_json()
+    sets = {name: set(members) for name, members in content["feature_sets"].items()}
+    assert {name: len(members) for name, members in sets.items()} == {
+        "small": 3,
+        "medium": 25,
+        "all": 112,
+        "v2_equivalent_features": 10,
+        "v3_equivalent_features": 32,
+        "fncv3_features": 13,
+        "intelligence": 3,
+        "charisma": 9,
+        "strength": 4,
+        "dexterity": 3,
+        "constitution": 11,
+        "wisdom": 4,
+        "agility": 5,
+        "serenity": 3,
+        "sunshine": 10,
+        "rain": 21,
+        "midnight": 8,
+        "faith": 12,
+        "quantum": 25,
+    }
+    assert sets["small"] < sets["medium"] < sets["all"]
+    assert sets["v2_equivalent_features"] < sets["v3_equivalent_features"] < sets["all"]
+    assert sets["fncv3_features"] < sets["v3_equivalent_features"]
+    assert set.union(*list(sets.values())[6:]) == sets["all"] == set(market.feature_names)
+    assert all(sets["quantum"].isdisjoint(sets[n]) for n in sets if n not in ("all", "quantum"))
+    pattern = r"feature_[a-z]+_[a-z]+_[a-z]+"
+    assert all(re.fullmatch(pattern, name) for name in market.feature_names)
+    assert content["targets"][0] == "target"
+    assert len(set(content["targets"])) == 41
+    assert {"target_ender_60", "target_agnes_20", "target_xerxes_60"} < set(content["targets"])
+
+
+# Returns and targets
+
+
+@given(st.integers(20, 400), st.randoms(use_true_random=False))
+def test_buckets_have_their_shares_and_keep_the_order(rows: int, random: Random) -> None:
+    values = np.arange(rows, dtype=np.float32)
+    order = list(range(rows))
+    random.shuffle(order)
+    buckets = bucket(values[order])
+    assert buckets.dtype == np.float32
+    np.testing.assert_array_equal(np.sort(buckets), bucket(values)[np.argsort(values)])
+    np.testing.assert_array_equal(buckets, bucket(values)[order])
+    counts = [(buckets == value).sum() for value in (0, 0.25, 0.5, 0.75, 1)]
+    expected = np.array([0.05, 0.20, 0.50, 0.20, 0.05]) * rows
+    assert np.abs(counts - expected).max() <= 1
+
+
+def test_overlapping_rounds_share_their_returns(market: Market) -> None:
+    wednesday = date(2026, 6, 3)
+    first_day = by_stock(market, TUESDAY, market.realised_return(TUESDAY, 1))
+    whole = by_stock(market, TUESDAY, market.realised_return(TUESDAY, 20))
+    rest = by_stock(market, wednesday, market.realised_return(wednesday, 19))
+    difference = (first_day + rest - whole).dropna()
+    assert len(difference) > 4_900
+    assert difference.abs().max() < 1e-4  # float32 sums of about 10
+
+
+def test_friday_saturday_and_tuesday_are_days_apart(market: Market) -> None:
+    friday, saturday, tuesday = date(2026, 6, 5), date(2026, 6, 6), date(2026, 6, 9)
+    two_days = by_stock(market, friday, market.realised_return(friday, 2))
+    one_day = by_stock(market, saturday, market.realised_return(saturday, 1))
+    first_day = by_stock(market, friday, market.realised_return(friday, 1))
+    assert (two_days - first_day - one_day).dropna().abs().max() < 1e-4
+    saturdays = by_stock(market, saturday, market.realised_return(saturday, 2))
+    tuesdays = by_stock(market, tuesday, market.realised_return(tuesday, 1))
+    assert (saturdays - one_day - tuesdays).dropna().abs().max() < 1e-4
+
+
+def test_targets_relate_to_each_other_as_in_reality(market: Market) -> None:
+    eras = range(80, 140, 10)
+    found: dict[str, list[float]] = {}
+    for era in eras:
+        saturday = market.saturday_of(era)
+        targets = pd.DataFrame({**market.named_targets(saturday, 20)})
+        targets = targets.assign(**market.named_targets(saturday, 60))
+        assert targets.shape[1] == 40
+        np.testing.assert_array_equal(
+            targets["target_ender_60"], market.realised_target(saturday, 60)
+        )
+        for name, other in [
+            ("target_ender_20", "target_ender_60"),
+            ("target_jasper_20", "target_ender_20"),
+            ("target_teager2b_20", "target_ender_20"),
+            ("target_jasper_60", "target_ender_60"),
+            ("target_alpha_20", "target_alpha_60"),
+        ]:
+            found.setdefault(f"{name} {other}", []).append(
+                correlation(targets[name], targets[other])
+            )
+        missing = targets.isna().mean()
+        assert set(missing[missing > 0].index) == {"target_jeremy_20", "target_jeremy_60"}
+        assert missing["target_jeremy_20"] == pytest.approx(0.005, abs=0.004)
+        assert missing["target_jeremy_60"] == pytest.approx(0.013, abs=0.006)
+    assert {pair: float(np.mean(values)) for pair, values in found.items()} == {
+        "target_ender_20 target_ender_60": pytest.approx(0.46, abs=0.02),
+        "target_jasper_20 target_ender_20": pytest.approx(0.80, abs=0.02),
+        "target_teager2b_20 target_ender_20": pytest.approx(0.79, abs=0.02),
+        "target_jasper_60 target_ender_60": pytest.approx(0.80, abs=0.02),
+        "target_alpha_20 target_alpha_60": pytest.approx(0.50, abs=0.05),
+    }
+
+
+# Participants
+
+
+def test_predictions_are_evenly_spread(market: Market) -> None:
+    rows = len(market.live_ids(TUESDAY))
+    for predictions in (
+        market.meta_model(TUESDAY),
+        market.example_predictions(TUESDAY),
+        market.rival_predictions(TUESDAY, 0.0, 1),
+    ):
+        np.testing.assert_allclose(np.sort(predictions), (np.arange(rows) + 0.5) / rows)
+    assert set(market.benchmarks(TUESDAY)) == {"v53_lgbm_ender20", "v53_lgbm_ender60"}
+    np.testing.assert_array_equal(
+        market.example_predictions(TUESDAY), market.benchmarks(TUESDAY)["v53_lgbm_ender60"]
+    )
+
+
+@pytest.mark.parametrize(("skill", "agreement"), [(0.0, 0.0), (0.5, 0.45), (1.0, 0.9)])
+def test_skill_is_knowledge_shared_with_the_crowd(
+    market: Market, skill: float, agreement: float
+) -> None:
+    crowd = market.meta_model(TUESDAY)
+    rival = market.rival_predictions(TUESDAY, skill, 3)
+    assert np.corrcoef(rival, crowd)[0, 1] == pytest.approx(agreement, abs=0.04)
+    other = market.rival_predictions(TUESDAY, skill, 4)
+    assert np.corrcoef(rival, other)[0, 1] == pytest.approx((0.95 * skill) ** 2, abs=0.04)
+
+
+def test_a_skill_beyond_the_crowd_is_refused(market: Market) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        market.rival_predictions(TUESDAY, 1.1, 0)
+
+
+# An honest model
+
+
+@dataclass(frozen=True)
+class Track:
+    """What an honest model did on the eras after its train eras."""
+
+    corr: pd.Series
+    mmc: pd.Series
+    with_crowd: pd.Series
+
+
+@pytest.fixture(scope="module")
+def honest(market: Market) -> Track:
+    """LightGBM, trained on every second train era with the medium set."""
+    import lightgbm
+
+    medium = set(market.features_json()["feature_sets"]["medium"])
+    columns = [i for i, name in enumerate(market.feature_names) if name in medium]
+    train = [market.saturday_of(era) for era in range(1, SMALL.train_eras + 1, 2)]
+    features = np.concatenate([market.live_features(day)[:, columns] for day in train])
+    target = np.concatenate([market.realised_target(day, 60) for day in train])
+    model = lightgbm.train(
+        {
+            "learning_rate": 0.03,
+            "max_depth": 5,
+            "num_leaves": 16,
+            "feature_fraction": 0.2,
+            "max_bin": 7,
+            "num_threads": 1,
+            "verbose": -1,
+            "seed": 0,
+            "deterministic": True,
+            "force_col_wise": True,
+        },
+        lightgbm.Dataset(features.astype(np.float32), target),
+        num_boost_round=120,
+    )
+    first = SMALL.train_eras + PURGED_ERAS + 1
+    scores = []
+    for era in range(first, first + SCORED_ERAS):
+        day = market.saturday_of(era)
+        features = market.live_features(day)[:, columns]
+        scores.append(score(market, day, np.asarray(model.predict(features, num_threads=1))))
+    return Track(*(pd.Series(row) for row in zip(*scores, strict=True)))
+
+
+def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, float, float]:
+    """CORR, MMC and the rank correlation with the meta model, by numerai-tools."""
+    ids = market.live_ids(day)
+    prediction = pd.DataFrame({"honest": predicted}, index=ids)
+    target = pd.Series(market.realised_target(day, 60), index=ids, name="target")
+    meta_model = pd.Series(market.meta_model(day), index=ids, name="meta")
+    return (
+        float(numerai_corr(prediction, target)["honest"]),
+        float(correlation_contribution(prediction, meta_model, target)["honest"]),
+        float(prediction["honest"].corr(meta_model, method="spearman")),
+    )
+
+
+def test_an_honest_model_scores_as_in_reality(honest: Track) -> None:
+    assert 0.01 < honest.corr.mean() < 0.03
+    assert 0.011 < honest.corr.std() < 0.022
+    assert 0.5 < honest.with_crowd.mean() < 0.8
+    assert abs(honest.mmc.mean()) < 0.4 * honest.mmc.std()
+
+
+# Dependence of scores, on many participants at once because one alone says too little
+
+
+def rivals(market: Market, opened: date) -> pd.DataFrame:
+    return pd.DataFrame(
+        {number: market.rival_predictions(opened, 0.3, number) for number in range(RIVALS)},
+        index=market.live_ids(opened),
+    )
+
+
+def rival_scores(market: Market, opened: date, days: int) -> np.ndarray:
+    target = market.realised_target(opened, days)
+    ids = market.live_ids(opened)
+    return numerai_corr(rivals(market, opened), pd.Series(target, ids, name="target")).to_numpy()
+
+
+def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> None:
+    """Two eras' CORR correlate by (correlation of targets) x (correlation of predictions)."""
+    saturdays = [market.saturday_of(era) for era in range(80, 210)]
+    scores = np.array([rival_scores(market, day, 60) for day in saturdays])
+    scores -= scores.mean()
+    lags = [1, 2, 4, 6, 8, 10, 13, 16, 26]
+    found = np.array([(scores[lag:] * scores[:-lag]).mean() for lag in lags]) / scores.var()
+
+    def overlap(lag: int) -> float:
+        products = []
+        for first, second in zip(saturdays[::20], saturdays[lag::20], strict=False):
+            targets = correlation(
+                by_stock(market, first, market.realised_target(first, 60)),
+                by_stock(market, second, market.realised_target(second, 60)),
+            )
+            predictions = correlation(
+                by_stock(market, first, rivals(market, first)[0].to_numpy()),
+                by_stock(market, second, rivals(market, second)[0].to_numpy()),
+            )
+            products.append(targets * predictions)
+        return float(np.mean(products))
+
+    expected = np.array([overlap(lag) for lag in lags])
+    assert expected[0] > 0.65
+    assert (np.diff(expected[:6]) < 0).all()
+    assert np.abs(expected[lags.index(13) :]).max() < 0.1
+    assert scores.std() == pytest.approx(0.0145, abs=0.0015)
+    assert np.abs(found - expected).max() < 0.12
+
+
+def test_early_scores_become_the_final_one(market: Market) -> None:
+    """A day's score correlates with the last one as the returns realised by then do."""
+    days = [1, 10, 20, 40, 60]
+    saturdays = [market.saturday_of(era) for era in range(80, 210, 5)]
+    scores = np.array([[rival_scores(market, day, k) for day in saturdays] for k in days])
+    with_final = np.corrcoef(scores.reshape(len(days), -1))[-1]
+    realised = [
+        np.mean(
+            [
+                np.corrcoef(market.realised_target(day, k), market.realised_target(day, 60))[0, 1]
+                for day in saturdays
+            ]
+        )
+        for k in days
+    ]
+    assert (np.diff(with_final) > 0).all()
+    np.testing.assert_allclose(with_final, realised, atol=0.12)
+    assert with_final[0] < 0.25 < with_final[2] < 0.65 < with_final[3] < 0.85
+
+
+def test_features_have_not_seen_later_returns(market: Market) -> None:
+    """A fit on the very returns of half of the stocks finds no more than the intended signal.
+
+    Had features seen the returns that follow, the fit would find that in the other half as well.
+    """
+    gram = np.zeros((SMALL.features, SMALL.features))
+    moment = np.zeros(SMALL.features)
+    held_out = []
+    for era in range(20, 400, 12):
+        day = market.saturday_of(era)
+        features = market.live_features(day).astype(np.float64) - 2
+        returns = market.realised_return(day, 60)
+        returns = (returns - returns.mean()) / returns.std()
+        fitted = market.stock_of(day) % 2 == 0
+        gram += features[fitted].T @ features[fitted]
+        moment += features[fitted].T @ returns[fitted]
+        held_out.append((features[~fitted], returns[~fitted]))
+    weights = np.linalg.solve(gram, moment)
+    found = np.mean([np.corrcoef(x @ weights, y)[0, 1] for x, y in held_out])
+    assert 0.5 * BEST_CORRELATION < found < 1.2 * BEST_CORRELATION
+
+
+def test_the_default_start_is_a_monday() -> None:
+    assert PRACTICE_START.weekday() == 0

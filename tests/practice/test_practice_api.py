@@ -1,0 +1,472 @@
+"""Every method of numerapi that the practice tournament answers, compared with its facts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from numerai_tools.scoring import (
+    correlation_contribution,
+    numerai_corr,
+    tie_kept_rank__gaussianize__pow_1_5,
+)
+
+from numebot_dagster.practice.clock import Round
+
+if TYPE_CHECKING:
+    from conftest import World
+
+FIRST, SECOND = 1280, 1281
+OWN = ("example_model", "lightgbm_model")
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def played(make_world: Callable[..., World]) -> World:
+    """Two rounds played by two models, one of them staked, 40 days later."""
+    from numerapi import base_api
+
+    world = make_world(stakes={"example_model": "2.5"})
+    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, world.practice.url
+    for number in (FIRST, SECOND):
+        world.practice.advance("next-open")
+        for seed, name in enumerate(OWN):
+            world.upload(name, world.predictions(number, seed))
+    base_api.API_TOURNAMENT_URL = former
+    world.practice.advance(days=40)
+    return world
+
+
+@pytest.fixture
+def world(played: World, connect: Callable[[World], World]) -> World:
+    return connect(played)
+
+
+def test_rounds(world: World) -> None:
+    rounds = world.api.list_rounds()
+    assert [one["number"] for one in rounds] == list(range(1310, 1278, -1))
+    first = next(one for one in rounds if one["number"] == FIRST)
+    assert first["openTime"] == utc("2026-06-02T12:00")
+    assert first["closeStakingTime"] == utc("2026-06-02T13:00")
+    assert first["closeTime"] == utc("2026-06-03T12:00")
+    assert first["scoreTime"] == utc("2026-06-06T00:00")
+    assert first["resolveTime"] == utc("2026-08-28T20:00")
+    assert first["dataDatestamp"] == 20260601
+    assert first["payoutFactor"] == Decimal("1.0")
+    assert (first["resolvedGeneral"], first["resolvedStaking"]) == (False, False)
+    configs = {one["name"]: one for one in first["roundScoreConfigs"]}
+    paid = {name: one["defaultMultiplier"] for name, one in configs.items() if one["isPayout"]}
+    assert paid == {"corr60": 3.0, "mmc60": 15.0}
+    assert set(configs) == {"corr60", "mmc60", "bmc", "corr_w_meta_model"}
+    corr60 = configs["corr60"]
+    assert (corr60["totalScoreDays"], corr60["returnsLagDays"], corr60["dataDelayDays"]) == (
+        60,
+        2,
+        2,
+    )
+    assert (corr60["clipThreshold"], corr60["payoutFactor"]) == (1.0, 1.0)
+    assert corr60["scoringEnd"] == utc("2026-08-28T00:00")
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [
+        ({"number": SECOND}, [SECOND]),
+        ({"number": 9999}, []),
+        ({"status": "upcoming"}, [1310]),
+        ({"status": "open"}, []),
+        ({"status": "resolving", "limit": 2}, [1309, 1308]),
+        ({"status": "resolved"}, []),
+        ({"target": "main", "limit": 1}, [1310]),
+        ({"target": "other"}, []),
+    ],
+)
+def test_rounds_are_filtered(world: World, asked: dict[str, object], numbers: list[int]) -> None:
+    assert [one["number"] for one in world.api.list_rounds(**asked)] == numbers
+
+
+def test_no_round_is_current_between_rounds(world: World) -> None:
+    with pytest.raises(ValueError, match="Current round not open for submissions"):
+        world.api.get_current_round()
+    assert world.api.check_round_open() is False
+
+
+def test_competitions_and_tournaments(world: World) -> None:
+    assert world.api.get_competitions()[-1] == {
+        "number": 1279,
+        "openTime": utc("2026-05-30T12:00"),
+        "resolveTime": utc("2026-08-27T20:00"),
+        "resolvedGeneral": False,
+        "resolvedStaking": False,
+    }
+    found = world.post("{tournaments {name tournament active}}", None)["data"]["tournaments"]
+    assert found[0] == {"name": "numerai", "tournament": 8, "active": True}
+    assert [one["tournament"] for one in found] == [8, 11, 12]
+
+
+def test_account(world: World) -> None:
+    account = world.api.get_account()
+    assert account["username"] == "practice"
+    assert account["insertedAt"] == utc("2026-06-01T00:00")
+    assert account["availableNmr"] == Decimal(100)
+    token = world.rows("SELECT * FROM tokens")[0]
+    assert account["apiTokens"] == [
+        {
+            "name": token["name"],
+            "public_id": token["public_id"],
+            "scopes": token["scopes"].split(),
+        }
+    ]
+    for model in account["models"]:
+        stored = world.rows(
+            "SELECT id, filename FROM submissions WHERE model_id = ? ORDER BY round DESC",
+            model["id"],
+        )
+        assert [tuple(row.values()) for row in model["submissions"]] == [tuple(r) for r in stored]
+    assert world.api.get_models() == {name: world.model_id(name) for name in OWN}
+    assert world.api.get_models(11) == {}
+    assert world.api.modelid_to_modelname(world.model_id(OWN[1])) == OWN[1]
+    assert world.api.models_of_account("practice") == world.api.get_models()
+
+
+def test_submissions(world: World) -> None:
+    model_id = world.model_id(OWN[0])
+    stored = world.rows("SELECT * FROM submissions WHERE model_id = ? ORDER BY round", model_id)
+    found = world.api.submission_ids(model_id)
+    assert [(one["id"], one["filename"]) for one in reversed(found)] == [
+        (row["id"], row["filename"]) for row in stored
+    ]
+    assert [datetime.fromisoformat(one["insertedAt"]) for one in reversed(found)] == [
+        datetime.fromisoformat(row["inserted_at"]) for row in stored
+    ]
+    assert world.api.get_submission_filenames(model_id=model_id) == [
+        {"round_num": row["round"], "tournament": 8, "filename": row["filename"]} for row in stored
+    ]
+    assert world.status(OWN[0], 2) == {1309: ("none", None), 1308: ("none", None)}
+    status = world.status(OWN[0], 40)
+    assert {n: status[n] for n in (FIRST, SECOND)} == {
+        row["round"]: ("on-time", row["id"]) for row in stored
+    }
+    assert sum(state == "none" for state, _ in status.values()) == len(status) - 2
+
+
+def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tuple, float]:
+    """Scores by numerai-tools, from the stored upload and the market's realised target."""
+    filename = world.rows(
+        "SELECT filename FROM submissions WHERE round = ? AND model_id = ?",
+        number, world.model_id(name),
+    )[0]["filename"]  # fmt: skip
+    content = (world.practice.folder / "uploads" / filename).read_bytes()
+    frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
+    opened, market = Round(number).opened, world.market
+    ids = pd.Index(market.live_ids(opened))
+    meta = pd.Series(market.meta_model(opened), index=ids)
+    ranked = pd.DataFrame(market.benchmarks(opened), index=ids).sort_index().rank()
+    benchmark = ranked.mean(axis=1)
+    like_meta = tie_kept_rank__gaussianize__pow_1_5(frame).corrwith(meta)["prediction"]
+    found = {}
+    for day in days:
+        target = market.realised_target(opened, day).astype(float)
+        targets = pd.Series(target, index=ids, name="target")
+        values = {
+            "corr60": numerai_corr(frame, targets)["prediction"],
+            "mmc60": correlation_contribution(frame, meta, targets)["prediction"],
+            "bmc": correlation_contribution(frame, benchmark, targets)["prediction"],
+            "corr_w_meta_model": like_meta,
+        }
+        found.update({(number, day, score): value for score, value in values.items()})
+    return found
+
+
+def test_scores_are_those_of_numerai_tools(world: World) -> None:
+    for name in OWN:
+        scores = world.api.submission_scores(world.model_id(name))
+        assert len(scores) == 4 * (26 + 25)
+        found = {(s["roundNumber"], s["day"], s["displayName"]): s["value"] for s in scores}
+        for number in (FIRST, SECOND):
+            expected = own_scores(world, name, number, [1, 7, 25])
+            for key, value in expected.items():
+                assert found[key] == pytest.approx(value, rel=0, abs=1e-12)
+
+
+def test_a_score_in_full(world: World) -> None:
+    newest = world.api.submission_scores(world.model_id(OWN[0]))[0]
+    stored = world.rows(
+        "SELECT * FROM scores WHERE model_id = ? AND round = ? AND day = 25 AND name = 'corr60'",
+        world.model_id(OWN[0]), SECOND,
+    )[0]  # fmt: skip
+    submission = world.rows(
+        "SELECT id FROM submissions WHERE model_id = ? AND round = ?",
+        world.model_id(OWN[0]), SECOND,
+    )[0]  # fmt: skip
+    round_id = world.post("{rounds(number: 1281) {id}}")["data"]["rounds"][0]["id"]
+    assert newest == {
+        "roundId": round_id,
+        "submissionId": submission["id"],
+        "roundNumber": SECOND,
+        "roundResolveTime": utc("2026-08-31T20:00"),
+        "roundScoreTime": utc("2026-06-09T00:00"),
+        "roundCloseStakingTime": utc("2026-06-03T13:00"),
+        "value": stored["value"],
+        "percentile": stored["percentile"],
+        "displayName": "corr60",
+        "version": "1",
+        "date": utc("2026-07-11T00:00"),
+        "day": 25,
+        "resolveDate": None,
+        "resolved": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({}, 204),
+        ({"display_name": "mmc60"}, 51),
+        ({"display_name": "canon_mmc"}, 0),
+        ({"day": 3}, 8),
+        ({"day": 26}, 4),
+        ({"distinct_on_round": True}, 8),
+        ({"distinct_on_round": True, "display_name": "corr60"}, 2),
+        ({"resolved": False, "version": "1"}, 204),
+        ({"resolved": True}, 0),
+        ({"version": "2"}, 0),
+        ({"last_n_rounds": 1}, 0),
+        ({"last_n_rounds": 26, "day": 1}, 8),
+        ({"last_n_rounds": 25, "day": 1}, 4),
+    ],
+)
+def test_scores_are_filtered(world: World, asked: dict[str, object], count: int) -> None:
+    assert len(world.api.submission_scores(world.model_id(OWN[0]), **asked)) == count
+
+
+def test_percentiles_rank_the_whole_field(world: World) -> None:
+    everyone = world.rows("SELECT id FROM models")
+    stored = world.rows(
+        "SELECT * FROM scores WHERE round = ? AND day = 20 AND name = 'corr60' ORDER BY value",
+        FIRST,
+    )
+    assert len(stored) == len(everyone) == 16
+    values = np.array([row["value"] for row in stored])
+    below = np.array([(values < value).sum() for value in values])
+    ties = np.array([(values == value).sum() - 1 for value in values])
+    expected = (below + ties / 2) / 15
+    np.testing.assert_allclose([row["percentile"] for row in stored], expected, atol=1e-15)
+
+
+def test_payouts(world: World) -> None:
+    payouts = world.api.pending_model_payouts()
+    assert payouts["actual"] == []
+    found = {one["roundNumber"]: one for one in payouts["pending"]}
+    assert sorted(found) == [FIRST, SECOND]
+    for number, day in ((FIRST, 26), (SECOND, 25)):
+        scores = own_scores(world, OWN[0], number, [day])
+        rate = 3 * scores[number, day, "corr60"] + 15 * scores[number, day, "mmc60"]
+        assert float(found[number]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
+        assert float(found[number]["payoutValue"]) == pytest.approx(30 * rate, abs=0.0051)
+        assert found[number]["modelName"] == OWN[0]
+    projected = world.api.stake_get(OWN[0])
+    assert projected == Decimal(5) + sum(one["payoutNmr"] for one in payouts["pending"])
+    assert world.api.stake_get(OWN[1]) is None
+    assert world.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal(5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_performances(world: World) -> None:
+    model_id = world.model_id(OWN[0])
+    all_rounds = world.api.round_model_performances_v2(model_id)
+    assert [one["roundNumber"] for one in all_rounds] == list(range(1309, 1278, -1))
+    assert all_rounds[0]["submissionScores"] == []
+    first = next(one for one in all_rounds if one["roundNumber"] == FIRST)
+    assert first["atRisk"] == Decimal("2.5")
+    multipliers = {one["displayName"]: one["multiplier"] for one in first["payoutMultipliers"]}
+    assert multipliers == {"corr60": 3.0, "mmc60": 15.0}
+    newest = {one["displayName"]: one for one in first["submissionScores"]}
+    stored = world.rows(
+        "SELECT name, value FROM scores WHERE model_id = ? AND round = ? AND day = 26",
+        model_id, FIRST,
+    )  # fmt: skip
+    assert {name: one["value"] for name, one in newest.items()} == {
+        r["name"]: r["value"] for r in stored
+    }
+    assert {one["day"] for one in newest.values()} == {26}
+    assert float(newest["mmc60"]["payoutPending"]) == pytest.approx(
+        2.5 * 15 * newest["mmc60"]["value"], abs=1e-12
+    )
+    assert newest["bmc"]["payoutPending"] is None
+    intra = next(
+        one for one in world.api.intra_round_scores(model_id) if one["roundNumber"] == FIRST
+    )["intraRoundSubmissionScores"]
+    assert len(intra) == 26 * 4
+    assert float(intra[-4]["payoutPending"]) == pytest.approx(
+        2.5 * 3 * intra[-4]["value"], abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "numbers"),
+    [
+        ("roundNumberEq: 1280", [1280]),
+        ("roundNumberGte: 1308", [1309, 1308]),
+        ("roundNumberLte: 1280", [1280, 1279]),
+        ("submittedOnly: true", [1281, 1280]),
+        ("submittedOnly: true, limit: 1, offset: 1", [1280]),
+        ("resolvedOnly: true", []),
+        ("lastNRounds: 3", [1309, 1308, 1307]),
+        ("roundDataDatestampGte: 20260710", [1309]),
+        ("scoredWithinLastNDays: 1", []),
+        ("scoredWithinLastNDays: 3, roundNumberLte: 1280", [1280, 1279]),
+    ],
+)
+def test_performances_are_filtered(world: World, arguments: str, numbers: list[int]) -> None:
+    query = (
+        f'{{v2RoundModelPerformances(modelId: "{world.model_id(OWN[0])}", {arguments}) '
+        "{roundNumber}}"
+    )
+    found = world.post(query, None)["data"]["v2RoundModelPerformances"]
+    assert [one["roundNumber"] for one in found] == numbers
+
+
+def test_leaderboard(world: World) -> None:
+    leaders = world.api.get_leaderboard(50)
+    assert [one["rank"] for one in leaders] == list(range(1, 17))
+    names = [one["username"] for one in leaders]
+    assert set(names) == {row["name"] for row in world.rows("SELECT name FROM models")}
+    assert world.api.get_leaderboard(3, 5) == leaders[5:8]
+    reputations = {name: world.rows(
+        "SELECT name, avg(value) AS mean FROM scores JOIN (SELECT round AS r, max(day) AS newest "
+        "FROM scored GROUP BY round) ON round = r AND day = newest WHERE model_id = ? "
+        "GROUP BY name ORDER BY name", world.model_id(name)) for name in names}  # fmt: skip
+    means = {name: {row["name"]: row["mean"] for row in rows} for name, rows in reputations.items()}
+    worth = [3 * means[name]["corr60"] + 15 * means[name]["mmc60"] for name in names]
+    assert worth == sorted(worth, reverse=True)
+    for one in leaders:
+        assert one["bmcRep"] == pytest.approx(means[one["username"]]["bmc"], abs=1e-15)
+    staked = {one["username"]: one["nmrStaked"] for one in leaders}
+    assert staked[OWN[0]] == Decimal(5)
+    per_round = world.rows(
+        "SELECT nmr FROM positions WHERE model_id = ?", world.model_id("rival_05")
+    )[0]["nmr"]
+    assert staked["rival_05"] == 31 * Decimal(per_round)
+    accounts = {one["username"]: one for one in world.api.get_account_leaderboard()}
+    assert len(accounts) == 14
+    assert accounts["practice"]["nmrStaked"] == Decimal(5)
+    assert accounts["practice"]["return1y"] is None
+    profile = world.post(
+        '{v3UserProfile(modelName: "rival_05") {latestReps {corr60 mmc60} accountName}}', None
+    )["data"]["v3UserProfile"]
+    assert profile["accountName"] == "rival_05"
+    assert profile["latestReps"]["corr60"] == pytest.approx(means["rival_05"]["corr60"], abs=1e-15)
+
+
+def test_pipeline(world: World) -> None:  # on a Monday, two days after the newest run
+    status = world.api.pipeline_status()
+    now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
+    assert now == datetime(2026, 7, 13, 12, 0, 1, tzinfo=UTC)
+    assert status == {
+        "dataReadyAt": utc("2026-07-11T12:00"),
+        "isScoringDay": False,
+        "resolvedAt": utc("2026-07-11T20:00"),
+        "scoredAt": utc("2026-07-11T10:00"),
+        "startedAt": utc("2026-07-11T08:00"),
+        "tournament": "classic",
+    }
+
+
+def test_introspection(world: World) -> None:
+    found = world.post('{__type(name: "RoundScoreConfig") {fields {name}}}', None)["data"]["__type"]
+    assert {"isPayout", "defaultMultiplier"} <= {field["name"] for field in found["fields"]}
+    assert world.post("{__schema {queryType {name}}}")["data"]["__schema"]["queryType"] == {
+        "name": "RootQueryType"
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "token", "message"),
+    [
+        ("{account {id}}", None, "Your session is invalid or has expired."),
+        ("{account {id}}", "Token A$B", "Your session is invalid or has expired."),
+        ("{account {id}}", "Bearer x", "Your session is invalid or has expired."),
+        ("{account {usernam}}", "own", "Cannot query field 'usernam' on type 'Account'."),
+        ('{model(modelId: "x") {id}}', "own", "Model not found"),
+        ("{model {id}}", "own", "modelId is required with several models"),
+        ('{submissionDownloadAuth(id: "x") {url}}', "own", "Submission not found"),
+        ('{dataset(filename: "v9/live.parquet")}', "own", "Dataset v9/live.parquet not found"),
+        ('{dataset(filename: "v5.3/live.parquet", round: 9999)}', "own", "no datasets of round"),
+        ("{activityFeed {id}}", "own", "RootQueryType.activityFeed is not part of the practice"),
+        ("{account {walletTxns {amount}}}", "own", "Account.walletTxns is not part of the practice"),
+        ('{v2Leaderboard(orderBy: "x") {rank}}', "own", "argument orderBy is not part of the"),
+        (
+            'mutation {releaseStake(amount: "1", modelId: "x") {id}}', "own",
+            "releaseStake moves stake",
+        ),
+        (
+            'mutation {createSubmission(filename: "x.csv", tournament: 11) {id}}', "own",
+            "tournament 11 is not part of the practice tournament",
+        ),
+        ('mutation {renameModel(modelId: "x", name: "y") {id}}', "own", "not part of the practice"),
+        ("{account", "own", "Syntax Error"),
+    ],
+)  # fmt: skip
+def test_refusals(world: World, query: str, token: str | None, message: str) -> None:
+    assert message in world.refusal(query, token)
+
+
+def test_stake_is_never_moved_by_numerapi(world: World) -> None:
+    before = [tuple(row) for row in world.rows("SELECT * FROM positions")]
+    for change in (world.api.stake_increase, world.api.stake_decrease):
+        with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
+            change(1, world.model_id(OWN[0]))
+    with pytest.raises(ValueError, match="releaseStake moves stake"):
+        world.api.stake_drain(world.model_id(OWN[0]))
+    assert [tuple(row) for row in world.rows("SELECT * FROM positions")] == before
+
+
+def test_what_numerai_no_longer_computes_is_null(world: World) -> None:
+    query = "{account {models {accountId submissions {status errorInfo validationSharpe}}}}"
+    models = world.post(query)["data"]["account"]["models"]
+    assert models[0]["accountId"] is None
+    assert models[0]["submissions"][0] == {
+        "status": None,
+        "errorInfo": None,
+        "validationSharpe": None,
+    }
+
+
+def test_the_body_must_be_a_query(world: World) -> None:
+    answer = requests.post(world.practice.url + "/graphql", json=[1], timeout=10)
+    assert answer.json() == {"errors": [{"message": "the body must be JSON with a query"}]}
+    answer = requests.post(world.practice.url, data=b"{", timeout=10)
+    assert answer.status_code == 400
+    assert "not JSON" in answer.json()["errors"][0]["message"]
+
+
+def test_resolution(world: World) -> None:  # the last test here: it moves the clock
+    world.practice.advance("resolve")
+    assert world.practice.state()["clock"]["now"] == "2026-08-28T20:00:01+00:00"
+    payouts = world.api.pending_model_payouts()
+    assert [one["roundNumber"] for one in payouts["actual"]] == [FIRST]
+    scores = own_scores(world, OWN[0], FIRST, [60])
+    rate = 3 * scores[FIRST, 60, "corr60"] + 15 * scores[FIRST, 60, "mmc60"]
+    assert float(payouts["actual"][0]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
+    final = world.api.submission_scores(world.model_id(OWN[0]), resolved=True)
+    assert {(one["roundNumber"], one["day"]) for one in final} == {(FIRST, 60)}
+    assert final[0]["resolveDate"] == utc("2026-08-28T20:00")
+    assert final[0]["value"] == pytest.approx(scores[FIRST, 60, "corr60"], abs=1e-12)
+    resolved = world.api.list_rounds(status="resolved")
+    assert [one["number"] for one in resolved] == [1280, 1279]
+    leaders = {one["username"]: one for one in world.api.get_leaderboard()}
+    assert leaders[OWN[0]]["return_52_weeks"] == pytest.approx(rate, abs=1e-12)
+    assert leaders[OWN[0]]["return_1_day"] == pytest.approx(rate, abs=1e-12)
+    assert leaders[OWN[1]]["return_52_weeks"] is None
+    assert world.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal("2.5")

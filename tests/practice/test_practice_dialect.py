@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+
+import pytest
+from graphql import GraphQLError, print_ast
+from numerapi import base_api, cryptoapi, signalsapi
+from numerapi import numerapi as classic
+
+from numebot_dagster.practice.dialect import admit
+
+
+def queries_of(module: object) -> list[str]:
+    """Every GraphQL text in a module of numerapi, f-strings filled with what they are called for."""
+    found = []
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))  # type: ignore[arg-type]
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if id(node) in inside:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = [
+                part.value if isinstance(part, ast.Constant) else "submission_upload_auth"
+                for part in node.values
+            ]
+            text = "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        if text.strip().startswith(("query", "mutation")) and "{" in text and ">>>" not in text:
+            found.append(textwrap.dedent(text))
+    return found
+
+
+MODULES = (base_api, classic, signalsapi, cryptoapi)
+QUERIES = sorted({query for module in MODULES for query in queries_of(module)})
+# A field of a Signals query that the real service presumably refuses too.
+UNKNOWN_TO_NUMERAI = "corr20dRep"
+
+
+def test_numerapis_queries_were_found() -> None:
+    assert len(QUERIES) == 46
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_of_numerapi_is_admitted(query: str) -> None:
+    if UNKNOWN_TO_NUMERAI in query:
+        with pytest.raises(GraphQLError, match=f"Cannot query field '{UNKNOWN_TO_NUMERAI}'"):
+            admit(query)
+    else:
+        admit(query)
+
+
+def test_half_of_them_only_as_deviations() -> None:
+    refused = 0
+    for query in QUERIES:
+        try:
+            admit(query, deviations=False)
+        except GraphQLError:
+            refused += 1
+    assert refused == 23
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ("{account {usernam}}", "Cannot query field 'usernam' on type 'Account'"),
+        ("{account {inserted_at}}", "Cannot query field 'inserted_at' on type 'Account'"),
+        ("{list_datasets}", "Cannot query field 'list_datasets'"),
+        ("{rounds {number resolve_time}}", "Cannot query field 'resolve_time' on type 'Round'"),
+        ("{model(model_id: 1) {id}}", "Unknown argument 'model_id'"),
+        ("{submissionScores {value}}", "argument 'modelId' of type 'ID!' is required"),
+        (
+            "query($m: String) {submissionScores(modelId: $m) {value}}",
+            "Variable '$m' of type 'String' used in position expecting type 'ID!'",
+        ),
+        (
+            "query($m: Int) {submissions(modelId: $m) {id}}",
+            "Variable '$m' of type 'Int' used in position expecting type 'ID'",
+        ),
+        ("query($n: bool!) {rounds(number: 1) {id}}", "Unknown type 'bool'"),
+        ("{account {models}}", "must have a selection of subfields"),
+        ("{account {id}", "Syntax Error"),
+        ("query A {account {id}} query B {account {id}}", "one operation at a time"),
+    ],
+)
+def test_every_other_slip_is_refused(sent: str, message: str) -> None:
+    with pytest.raises(GraphQLError, match=message.replace("$", r"\$").replace("(", r"\(")):
+        admit(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "means"),
+    [
+        ("{account {apiTokens {public_id}}}", "public_id: publicId"),
+        ("{account {apiTokens {key: public_id}}}", "key: publicId"),
+        ("{v2Leaderboard {return_13_weeks}}", "return_13_weeks: return13Weeks"),
+        (
+            "query($model_name: String!) {v3UserProfile(model_name: $model_name) {id}}",
+            "v3UserProfile(modelName: $model_name)",
+        ),
+        ("query($i: String) {submissionDownloadAuth(id: $i) {url}}", "query ($i: ID!)"),
+        ("query($i: String) {submissions(modelId: $i) {id}}", "query ($i: ID)"),
+        ("query($i: String!) {model(modelId: $i) {id}}", "query ($i: ID!)"),
+    ],
+)
+def test_deviations_become_what_the_schema_says(sent: str, means: str) -> None:
+    written = print_ast(admit(sent).document)
+    assert means in written.replace("\n", " ")
+    with pytest.raises(GraphQLError):
+        admit(sent, deviations=False)

@@ -1,0 +1,145 @@
+"""Restarts, crashes and refusals of the server."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.creation import Plan, credentials, open_tournament
+from numebot_dagster.practice.server import PracticeServer, read_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import World
+
+MODEL = "example_model"
+
+
+def everything(folder: Path) -> dict[str, list]:
+    with sqlite3.connect(folder / "state.sqlite") as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        return {name: sorted(db.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
+
+
+@pytest.mark.parametrize("end", [PracticeServer.stop, PracticeServer.kill])
+def test_nothing_is_lost(
+    make_world: Callable[..., World],
+    connect: Callable[[World], World],
+    end: Callable[[PracticeServer], None],
+) -> None:
+    world = connect(make_world(stakes={MODEL: "1"}))
+    world.practice.advance("next-open")
+    submission = world.upload(MODEL, world.predictions(1280, 0))
+    held, state = everything(world.practice.folder), world.practice.state()
+    end(world.practice)
+    assert not world.practice.is_up()
+    world.practice.start()
+    connect(world)
+    assert everything(world.practice.folder) == held
+    assert world.practice.state() == state
+    assert world.status(MODEL)[1280] == ("on-time", submission)
+    newer = world.upload(MODEL, world.predictions(1280, 1))
+    assert newer != submission
+    assert world.status(MODEL)[1280] == ("on-time", newer)
+
+
+def test_a_kill_between_put_and_create_leaves_the_bytes(
+    make_world: Callable[..., World], connect: Callable[[World], World]
+) -> None:
+    world = connect(make_world())
+    world.practice.advance("next-open")
+    query = 'query($m: ID) {submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: $m) {filename url}}'
+    model = {"m": world.model_id(MODEL)}
+    auth = world.post(query, variables=model)["data"]["submissionUploadAuth"]
+    content = world.predictions(1280, 0).to_csv(index=False).encode()
+    assert requests.put(auth["url"], data=content, timeout=10).ok
+    world.practice.kill()
+    world.practice.start()
+    query = "mutation($f: String!, $m: ID) {createSubmission(filename: $f, tournament: 8, modelId: $m) {id}}"
+    answer = world.post(query, variables={**model, "f": auth["filename"]})
+    assert world.status(MODEL)[1280] == ("on-time", answer["data"]["createSubmission"]["id"])
+
+
+def test_the_same_seed_makes_the_same_tournament(tmp_path: Path) -> None:
+    plans = {"a": Plan(seed=7), "b": Plan(seed=7), "c": Plan(seed=8)}
+    models = {}
+    for name, plan in plans.items():
+        tournament = open_tournament(tmp_path / name, plan)
+        models[name] = tournament.state.models()
+        tournament.state.close()
+    assert models["a"] == models["b"]
+    assert not {one.id for one in models["a"]} & {one.id for one in models["c"]}
+    kinds = [one.kind for one in models["a"]]
+    assert (kinds.count("user"), kinds.count("benchmark"), kinds.count("rival")) == (2, 2, 12)
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (Plan(seed=1), "with seed 0, not 1: pass --seed 0 to continue it"),
+        (Plan(scale="huge"), "there is no scale huge; choose one of small"),
+    ],
+)
+def test_a_folder_keeps_its_seed_and_scale(tmp_path: Path, plan: Plan, message: str) -> None:
+    open_tournament(tmp_path, Plan()).state.close()
+    with pytest.raises(Refused, match=message):
+        open_tournament(tmp_path, plan)
+
+
+def test_a_failed_foundation_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has no model nobody"):
+        open_tournament(tmp_path, Plan(stakes={"nobody": "1"}))
+    tournament = open_tournament(tmp_path, Plan(seed=3))
+    assert tournament.state.settings["seed"] == "3"
+    tournament.state.close()
+
+
+def test_a_folder_is_served_once(tmp_path: Path) -> None:
+    with PracticeServer(tmp_path) as first:
+        with pytest.raises(Refused, match="is already being served"):
+            PracticeServer(tmp_path).start()
+        with pytest.raises(Refused, match="is taken"):
+            port = int(first.url.rpartition(":")[2])
+            PracticeServer(tmp_path / "other", port=port).start()
+        assert first.is_up()
+        former = first.url
+    with PracticeServer(tmp_path) as again:
+        assert again.url == former
+
+
+def test_the_address_file_is_private_and_its_text_shows_no_secret(tmp_path: Path) -> None:
+    with PracticeServer(tmp_path):
+        address = read_address(tmp_path)
+    assert (tmp_path / "practice.json").stat().st_mode & 0o077 == 0
+    assert address.credentials.secret_key not in repr(address)
+    assert f"NUMERAI_SECRET_KEY={address.credentials.secret_key}\n" in address.dotenv()
+    tournament = open_tournament(tmp_path, Plan())
+    assert credentials(tournament) == address.credentials
+    tournament.state.close()
+    with pytest.raises(Refused, match="numebot practice serve --folder"):
+        read_address(tmp_path / "nowhere")
+
+
+def test_strict_servers_refuse_the_deviations(tmp_path: Path) -> None:
+    query = {"query": "{v2Leaderboard(limit: 1) {return_1_day}}"}
+    with PracticeServer(tmp_path, strict=True) as practice:
+        answer = requests.post(practice.url, json=query, timeout=10).json()
+        assert "Cannot query field 'return_1_day'" in answer["errors"][0]["message"]
+    with PracticeServer(tmp_path) as practice:
+        answer = requests.post(practice.url, json=query, timeout=10).json()
+        assert answer == {"data": {"v2Leaderboard": [{"return_1_day": None}]}}
+
+
+def test_a_real_clock(tmp_path: Path) -> None:
+    with PracticeServer(tmp_path, Plan(real_clock=True)) as practice:
+        now = datetime.fromisoformat(practice.state()["clock"]["now"])
+        assert abs((datetime.now(UTC) - now).total_seconds()) < 10
+        with pytest.raises(Refused, match="cannot be advanced"):
+            practice.advance("next-open")
