@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from numebot_dagster.cli import practice, run, train
+from numebot_dagster.cli import collect, demo, doctor, practice, rounds, run, sql, status, train, up
 
 app = typer.Typer(
     name="numebot",
@@ -16,6 +16,13 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(train.train)
+app.command()(collect.collect)
+app.command()(sql.sql)
+app.command()(status.status)
+app.command()(doctor.doctor)
+app.command()(up.up)
+app.command()(demo.demo)
+app.add_typer(rounds.app, name="rounds")
 app.add_typer(practice.app, name="practice")
 
 

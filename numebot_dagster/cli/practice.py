@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +57,8 @@ def serve(
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     try:
         plan = Plan(seed, scale, _instant(start), names, _stakes(stake or []), real_clock)
-        run(folder, plan, port, deviations=not strict, on_ready=lambda at: _welcome(folder, at))
+        with suppress(KeyboardInterrupt):
+            run(folder, plan, port, deviations=not strict, on_ready=lambda at: _welcome(folder, at))
     except Refused as error:
         _fail(error)
 
@@ -76,7 +78,7 @@ def advance(
 ) -> None:
     """Move the clock of a running practice tournament forward."""
     from numebot_dagster.practice.clock import Refused
-    from numebot_dagster.practice.server import Controls, read_address
+    from numebot_dagster.practice.controls import Controls, read_address
 
     if to is None and not days and not hours:
         raise typer.BadParameter("say how far: --to, --days or --hours")
@@ -97,7 +99,7 @@ def state(
 ) -> None:
     """Show the clock, the rounds and what was submitted to a running practice tournament."""
     from numebot_dagster.practice.clock import Refused
-    from numebot_dagster.practice.server import Controls, read_address
+    from numebot_dagster.practice.controls import Controls, read_address
 
     try:
         held = Controls(read_address(folder).url).state()

@@ -116,7 +116,11 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
             instance=instance,
             partition_key=wish.partition,
             asset_selection=wish.selection,
-            run_config={"resources": {"platform": {"config": bars}}, "ops": wish.config or {}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "INFO"}}},
+                "resources": {"platform": {"config": bars}},
+                "ops": dict(wish.config or {}),
+            },
             tags={PID_TAG: str(os.getpid()), **(wish.tags or {})},
             raise_on_error=False,
         )

@@ -162,7 +162,7 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
 def query(lake: Lake, sql: str, parameters: Sequence[object] = ()) -> polars.DataFrame:
     """The answer of one SQL query over the views."""
     with connect(lake) as connection:
-        return connection.execute(sql, list(parameters)).pl()
+        return connection.sql(sql, params=list(parameters)).pl()
 
 
 def rebuild(lake: Lake) -> Path:

@@ -29,7 +29,7 @@ Scrub = Callable[[str], str]
 _NOT_AUTHORISED = re.compile(
     r"(un|not.{0,20})authori[sz]ed|authenticat|permission|forbidden|credential|scope|log(ged)? in"
     r"|(invalid|expired|revoked|unknown|bad|wrong).{0,12}(token|key)"
-    r"|(token|key).{0,20}(invalid|expired|revoked|unknown)",
+    r"|(token|key|session).{0,20}(invalid|expired|revoked|unknown)",
     re.IGNORECASE,
 )
 _NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)

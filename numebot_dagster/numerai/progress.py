@@ -14,27 +14,33 @@ _SHARE_BETWEEN_LINES = 0.1
 
 
 class LogProgress:
-    """Writes a line every 5 seconds at most, or at every tenth of a file that takes longer.
+    """Writes a line every 5 seconds at most, and not before another tenth of the file is there.
 
     Nothing is written for a file that is done before the first line is due.
     """
 
     def __init__(self, log: logging.Logger, name: str) -> None:
         self._log, self._name = log, name
+        self._lines = 0
         self._last_line_at = time.monotonic()
         self._last_share = 0.0
 
     def __call__(self, done: int, total: int | None) -> None:
         """Takes the bytes that are there and the bytes in all, if known."""
-        now = time.monotonic()
         share = done / total if total else None
-        if now - self._last_line_at < _SECONDS_BETWEEN_LINES:
+        if not self._is_due(share):
             return
-        if share is not None and share - self._last_share < _SHARE_BETWEEN_LINES and share < 1:
-            return
-        self._last_line_at, self._last_share = now, share or 0.0
-        percent = "" if share is None else f" of {total / 1e6:,.0f} MB ({share:.0%})"  # type: ignore[operator]
-        self._log.info("downloading %s: %s MB%s", self._name, f"{done / 1e6:,.0f}", percent)
+        self._lines += 1
+        self._last_line_at, self._last_share = time.monotonic(), share or 0.0
+        of_total = "" if not total else f" of {total / 1e6:,.0f} MB ({done / total:.0%})"
+        self._log.info("downloading %s: %s MB%s", self._name, f"{done / 1e6:,.0f}", of_total)
+
+    def _is_due(self, share: float | None) -> bool:
+        if share == 1:
+            return self._lines > 0
+        if time.monotonic() - self._last_line_at < _SECONDS_BETWEEN_LINES:
+            return False
+        return share is None or share - self._last_share >= _SHARE_BETWEEN_LINES
 
 
 @contextmanager

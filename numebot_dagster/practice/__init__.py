@@ -1,1 +1,1 @@
-"""The practice tournament: a local stand-in of Numerai, with data, a clock, rules and an API of its own."""
+"""The practice tournament: a local stand-in of Numerai, with its own data, clock, rules and API."""

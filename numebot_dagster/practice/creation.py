@@ -72,7 +72,7 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
             tournament = _tournament(state, plan)
             for model, nmr in plan.stakes.items():
                 tournament.set_position(model, nmr, None)
-    held = state.settings
+    held = dict(state.settings)
     for name, asked in (("seed", str(plan.seed)), ("scale", plan.scale)):
         if held[name] != asked:
             state.close()

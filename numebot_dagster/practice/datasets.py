@@ -28,23 +28,28 @@ DATA_FILES = (
     "validation_example_preds.parquet",
     "live_example_preds.parquet",
 )
-# Weeks until the returns of the horizon are known, and with them the target.
+# Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
+# as possible" (Numerai's announcement of data v4), which is after the horizon and two days of lag.
 WEEKS_UNKNOWN = {20: 5, 60: 13}
 # Not a multiple of the rows of any era, so that readers cannot count on eras being whole.
 ROW_GROUP = 100_000
 TUESDAY, SATURDAY = 1, 5
 
-# What a version calls `target`, and the benchmark that it gives as the example.
-MAIN_TARGET = {"v5.3": "target_ender_60", "v5.2": "target_ender_20"}
+# The horizon of the ender target that a version calls `target`, and the example's benchmark.
+MAIN_HORIZON = {"v5.3": 60, "v5.2": 20}
 EXAMPLE = {"v5.3": "v53_lgbm_ender60", "v5.2": "v52_lgbm_ender20"}
+
+
+# Columns of the rows of one era by name, in file order; a text stands for all rows.
+Columns = dict[str, "np.ndarray | str"]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Columns of the rows of one era, in file order; text columns hold one value for all rows."""
+    """The rows of one era."""
 
     ids: np.ndarray
-    columns: dict[str, np.ndarray | str]
+    columns: Columns
 
 
 def dataset_names(market: Market) -> list[str]:
@@ -84,8 +89,9 @@ def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -
 def write_dataset(market: Market, name: str, path: Path, today: date, opened: date | None) -> None:
     """Write one file.
 
-    Targets of an era stay NaN until the returns of their horizon are known: 13 weeks for 60 days,
-    5 weeks for 20 days. An era is of type `test` for 13 weeks, whatever the horizon.
+    Targets of the newest eras are NaN until the returns of their horizon are known: in 13 eras for
+    60 days, in 5 for 20 days. An era is of type `test` while the version's `target` is not known,
+    which is a 60-day target in v5.3 and a 20-day one in v5.2, as in reality.
 
     Args:
         market: the market.
@@ -155,7 +161,7 @@ class _Release:
 
     def _plan(
         self, file: str
-    ) -> tuple[Callable[[int | None, date], dict[str, np.ndarray | str]], Iterable[int | None]]:
+    ) -> tuple[Callable[[int | None, date], Columns], Iterable[int | None]]:
         scale = self._market.scale
         validation = range(scale.train_eras + 1, self._last + 1)
         first_meta = scale.train_eras + scale.validation_eras - scale.meta_model_eras + 1
@@ -179,8 +185,8 @@ class _Release:
             return self._meta_model, eras[stem]
         return self._data, eras[stem]
 
-    def _data(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
-        columns: dict[str, np.ndarray | str] = {
+    def _data(self, era: int | None, opened: date) -> Columns:
+        columns: Columns = {
             "era": _era_name(era),
             "data_type": self._data_type(era),
         }
@@ -190,26 +196,26 @@ class _Release:
         columns.update({name: features[:, column] for column, name in self._features})
         return columns
 
-    def _targets(self, era: int, opened: date) -> dict[str, np.ndarray | str]:
+    def _targets(self, era: int, opened: date) -> Columns:
         named: dict[str, np.ndarray] = {}
         for days in HORIZONS:
             if era > self._last - WEEKS_UNKNOWN[days]:
                 continue
             named.update(self._market.named_targets(opened, days))
-        main = MAIN_TARGET[self._version]
+        main = f"target_ender_{MAIN_HORIZON[self._version]}"
         if main in named:
             named["target"] = named[main]
         unknown = np.full(len(self._market.live_ids(opened)), np.nan, dtype=np.float32)
         return {name: named.get(name, unknown) for name in self._market.target_names}
 
-    def _benchmarks(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+    def _benchmarks(self, era: int | None, opened: date) -> Columns:
         return {"era": _era_name(era), **self._market.benchmarks(opened, self._version)}
 
-    def _example(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+    def _example(self, era: int | None, opened: date) -> Columns:
         benchmarks = self._market.benchmarks(opened, self._version)
         return {"prediction": benchmarks[EXAMPLE[self._version]]}
 
-    def _meta_model(self, era: int | None, opened: date) -> dict[str, np.ndarray | str]:
+    def _meta_model(self, era: int | None, opened: date) -> Columns:
         return {
             "era": _era_name(era),
             "data_type": self._data_type(era),
@@ -221,7 +227,8 @@ class _Release:
             return "live"
         if era <= self._market.scale.train_eras:
             return "train"
-        return "test" if era > self._last - WEEKS_UNKNOWN[60] else "validation"
+        unknown = WEEKS_UNKNOWN[MAIN_HORIZON[self._version]]
+        return "test" if era > self._last - unknown else "validation"
 
 
 def _era_name(era: int | None) -> str:

@@ -197,8 +197,7 @@ def _write_time(value: Any) -> str:
     """Writes an instant with its zone, as ``2026-06-02T12:00:00Z``."""
     if not isinstance(value, datetime):
         return str(value)
-    spec = "microseconds" if value.microsecond else "seconds"
-    return value.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _write_date(value: Any) -> str:

@@ -173,6 +173,8 @@ class Market:
 
     def realised_return(self, opened: date, days: int) -> np.ndarray:
         """Return the (rows,) residual return of the `days` business days after the lag."""
+        if days < 1:
+            raise ValueError(f"A return takes at least one day, not {days}.")
         first = self._round_day(opened) + LAG_DAYS + 1
         return self._returns.between(first, first + days - 1)[self._rows(opened).slots]
 

@@ -64,18 +64,12 @@ class _Field:
     benchmark: np.ndarray
 
 
-def ranked(predictions: np.ndarray) -> np.ndarray:
-    """Returns the tie-kept ranks in (0, 1), column by column."""
-    from scipy import stats
-
-    return np.asarray((stats.rankdata(predictions, axis=0) - 0.5) / len(predictions))
-
-
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
     """Returns the normal quantiles of the tie-kept ranks, column by column."""
-    from scipy import special
+    from scipy import special, stats
 
-    return np.asarray(special.ndtri(ranked(predictions)))
+    ranks = stats.rankdata(predictions, axis=0)
+    return np.asarray(special.ndtri((ranks - 0.5) / len(predictions)))
 
 
 def power(values: np.ndarray) -> np.ndarray:
@@ -194,6 +188,8 @@ class Scorer:
             )
 
     def _make_field(self, one: Round, entries: tuple[tuple[str, str], ...]) -> _Field:
+        from scipy import stats
+
         tournament, market = self._tournament, self._tournament.market
         own = {s.id: s for model_id, _ in entries for s in tournament.state.submissions(model_id)}
         columns = {model_id: tournament.predictions(own[key]) for model_id, key in entries}
@@ -208,7 +204,7 @@ class Scorer:
                     columns[model.id] = benchmarks[model.name]
             meta = np.asarray(market.meta_model(one.opened), dtype=np.float64)
         matrix = np.stack([np.asarray(c, dtype=np.float64) for c in columns.values()], axis=1)
-        ranks = ranked(np.stack([*benchmarks.values()], axis=1).astype(np.float64))
+        ranks = stats.rankdata(np.stack([*benchmarks.values()], axis=1), axis=0)
         return _Field(
             models=tuple(columns),
             predictions=gaussianised(matrix),

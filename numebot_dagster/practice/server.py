@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import subprocess
@@ -11,37 +10,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import requests
-
 from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.controls import (
+    ADDRESS_FILE,
+    Address,
+    Controls,
+    read_address,
+    write_address,
+)
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
 
 HOST = "127.0.0.1"
-ADDRESS_FILE = "practice.json"
 _STARTING_SECONDS = 60.0
 _STOPPING_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a practice tournament is served, and with which credentials."""
-
-    url: str
-    pid: int
-    credentials: Credentials
-
-    def dotenv(self) -> str:
-        """Returns the settings that point a client here, as lines of a ``.env`` file."""
-        return (
-            f"NUMERAI_API_URL={self.url}\n"
-            f"NUMERAI_PUBLIC_ID={self.credentials.public_id}\n"
-            f"NUMERAI_SECRET_KEY={self.credentials.secret_key}\n"
-        )
 
 
 def serve(
@@ -76,7 +61,7 @@ def serve(
     address = Address(
         f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), credentials(tournament)
     )
-    _write_address(folder, address)
+    write_address(folder, address)
     config = uvicorn.Config(
         make_app(tournament, deviations=deviations), log_level="warning", date_header=False
     )
@@ -89,67 +74,6 @@ def serve(
     finally:
         tournament.state.close()
         lock.close()
-
-
-def read_address(folder: Path) -> Address:
-    """Returns where the tournament of ``folder`` is or was last served.
-
-    Raises:
-        Refused: It was never served.
-    """
-    path = folder / ADDRESS_FILE
-    if not path.exists():
-        raise Refused(
-            f"{folder} holds no practice tournament; start one with "
-            f"`numebot practice serve --folder {folder}`"
-        )
-    held = json.loads(path.read_text(encoding="utf-8"))
-    return Address(held["url"], held["pid"], Credentials(held["public_id"], held["secret_key"]))
-
-
-class Controls:
-    """The control API of a running practice tournament."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def state(self) -> dict[str, Any]:
-        """Returns clock, rounds, models and submissions."""
-        return self._call("GET", "state")
-
-    def advance(self, to: str | None = None, *, days: float = 0, hours: float = 0) -> str:
-        """Moves the clock forward and returns its new instant; see `Tournament.advance`."""
-        return str(self._call("POST", "advance", to=to, days=days, hours=hours)["now"])
-
-    def set_position(self, model: str, nmr: str, number: int | None = None) -> None:
-        """Sets the stake on a model, for one round or from the next one to close."""
-        self._call("POST", "positions", model=model, nmr=nmr, round=number)
-
-    def add_model(self, name: str) -> str:
-        """Adds a model slot and returns its id."""
-        return str(self._call("POST", "models", name=name)["id"])
-
-    def is_up(self) -> bool:
-        """Returns whether the tournament answers."""
-        try:
-            return requests.get(f"{self.url}/practice/health", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    def _call(self, method: str, name: str, /, **body: Any) -> dict[str, Any]:
-        url = f"{self.url}/practice/{name}"
-        try:
-            answer = requests.request(method, url, json=body if body else None, timeout=600)
-        except requests.ConnectionError as error:
-            raise Refused(
-                f"no practice tournament answers at {self.url}; start it with "
-                "`numebot practice serve`"
-            ) from error
-        if answer.status_code == 400:
-            raise Refused(answer.json()["errors"][0]["message"])
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
 
 
 class PracticeServer(Controls):
@@ -295,15 +219,6 @@ def _former_port(folder: Path) -> int:
     if not (folder / ADDRESS_FILE).exists():
         return 0
     return int(read_address(folder).url.rpartition(":")[2])
-
-
-def _write_address(folder: Path, address: Address) -> None:
-    path = folder / ADDRESS_FILE
-    temporary = path.with_suffix(".part")
-    temporary.touch(mode=0o600)
-    held = {"url": address.url, "pid": address.pid, **vars(address.credentials)}
-    temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def _wait_for_end(server: Any) -> None:

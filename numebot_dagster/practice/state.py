@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,8 @@ class State:
         self.folder = folder
         self.uploads_folder = folder / "uploads"
         self.uploads_folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.rglob("*.part"):
+            unfinished.unlink()
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(
             folder / "state.sqlite", check_same_thread=False, isolation_level=None
@@ -151,9 +154,13 @@ class State:
         """The settings table, as a mapping that writes through."""
         return _Settings(self)
 
+    @cached_property
+    def _seed(self) -> str:
+        return self.settings["seed"]
+
     def identifier(self, *parts: object) -> str:
         """Returns a UUID that depends on the tournament's seed and ``parts`` only."""
-        text = "/".join([self.settings["seed"], *map(str, parts)])
+        text = "/".join([self._seed, *map(str, parts)])
         return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
 
     # --- accounts -----------------------------------------------------------------------------
@@ -232,23 +239,26 @@ class State:
         """Returns the uploaded bytes."""
         return (self.uploads_folder / filename).read_bytes()
 
-    def next_instant(self, now: datetime) -> datetime:
-        """Returns ``now``, or a microsecond after the newest submission when that is later.
+    def next_instant(self, model_id: str, now: datetime) -> datetime:
+        """Returns ``now``, or a second after the model's newest submission when that is later.
 
         A clock that stands still would give two submissions the same instant, and clients take the
-        newest to be the one with the greatest.
+        one with the greatest to be the newest.
         """
-        newest = self.rows("SELECT max(inserted_at) AS newest FROM submissions")[0]["newest"]
+        newest = self.rows(
+            "SELECT max(inserted_at) AS newest FROM submissions WHERE model_id = ?", model_id
+        )[0]["newest"]
+        whole = now.replace(microsecond=0)
         if newest is None:
-            return now
-        return max(now, datetime.fromisoformat(newest) + timedelta(microseconds=1))
+            return whole
+        return max(whole, datetime.fromisoformat(newest) + timedelta(seconds=1))
 
     def add_submission(self, submission: Submission) -> None:
         """Stores an entry."""
         with self.transaction() as db:
             row = {
                 **vars(submission),
-                "inserted_at": submission.inserted_at.isoformat(timespec="microseconds"),
+                "inserted_at": submission.inserted_at.isoformat(),
             }
             names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
             db.execute(f"INSERT INTO submissions ({names}) VALUES ({marks})", row)  # noqa: S608

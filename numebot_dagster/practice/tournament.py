@@ -187,7 +187,7 @@ class Tournament:
                 kind="late" if late else "window",
                 filename=filename,
                 ids_round=ids_round.number,
-                inserted_at=self.state.next_instant(now),
+                inserted_at=self.state.next_instant(model.id, now),
                 error=error_of(self.state.content(filename), self.live_ids(ids_round.number)),
                 source=origin.get("source"),
                 trigger_id=origin.get("trigger_id"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import logging
@@ -22,7 +23,9 @@ from numebot_dagster.numerai.transport import Transport
 def parquet_bytes(seed: int) -> bytes:
     values = np.random.default_rng(seed).normal(size=20_000)
     target = io.BytesIO()
-    pl.DataFrame({"id": [f"n{index}" for index in range(20_000)], "x": values}).write_parquet(target)
+    pl.DataFrame({"id": [f"n{index}" for index in range(20_000)], "x": values}).write_parquet(
+        target
+    )
     return target.getvalue()
 
 
@@ -121,7 +124,6 @@ def test_a_cut_connection_is_resumed(get, storage):
 
 
 def test_each_byte_renews_the_patience(get, storage):
-    storage.changes = {"drip": 0.0}
     storage.cuts = [20_000] * 12
     started = time.monotonic()
     assert get(deadline=0.4).path.read_bytes() == NEW
@@ -268,13 +270,12 @@ from numebot_dagster.numerai.transport import Transport
 from numebot_dagster.settings import Settings
 url, target = sys.argv[1:]
 transport = Transport(Settings(_env_file=None, numerai_api_url=url))
-print(fetch(transport, "live.parquet", lambda: url + "/file", Path(target)).sha256)
+print(fetch(transport, "v5.3/live.parquet", lambda: url + "/file", Path(target)).sha256)
 """
 
 
 def test_two_processes_do_not_harm_each_other(storage, tmp_path):
-    storage.content = NEW * 1
-    storage.changes = {"delay": 0.3}
+    storage.changes = {"delay": 1.0}
     target = tmp_path / "live.parquet"
     running = [
         subprocess.Popen(
@@ -292,29 +293,44 @@ def test_two_processes_do_not_harm_each_other(storage, tmp_path):
     assert parts(tmp_path) == []
 
 
-def test_a_killed_process_leaves_no_file_and_the_next_one_goes_on(get, storage, tmp_path):
-    storage.cuts = [200_000]
+def test_what_a_killed_process_left_is_taken_up(get, storage, tmp_path):
+    storage.cuts = [100_000]
     target = tmp_path / "live.parquet"
     original = storage.answer
 
     def answer(request):
         reply = original(request)
-        if request.method == "GET" and "range" in request.headers:
-            reply["delay"] = 30.0
-        return reply
+        return reply | {"delay": 30.0} if "range" in request.headers else reply
 
     storage.server.answer = answer
-    child = subprocess.Popen([sys.executable, "-c", PROCESS, storage.server.url, str(target)])
-    while len(storage.gets) < 2:
-        time.sleep(0.02)
-    child.kill()
-    child.wait()
+    arguments = [sys.executable, "-c", PROCESS, storage.server.url, str(target)]
+    with subprocess.Popen(arguments) as child:
+        while len(storage.gets) < 2:
+            assert child.poll() is None
+            time.sleep(0.02)
+        child.kill()
     assert not target.exists()
     [part] = parts(tmp_path)
-    assert (tmp_path / part).stat().st_size == 200_000
+    assert (tmp_path / part).read_bytes() == NEW[:100_000]
     storage.server.answer, storage.gets = original, []
-    # The child's stamp was of its own object name, so its part is of another object here.
     assert get().path.read_bytes() == NEW
+    assert ranges(storage) == ["bytes=100000-"]
+    assert parts(tmp_path) == []
+
+
+def test_a_part_that_another_process_is_writing_is_left_alone(get, tmp_path):
+    remote = remote_file(NAME, {"ETag": '"new"', "Content-Length": str(len(NEW))})
+    theirs = tmp_path / f".live.parquet.{remote.stamp}.part"
+    older = tmp_path / ".live.parquet.0123456789ab.part"
+    with theirs.open("wb") as one, older.open("wb") as other:
+        for file in (one, other):
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(b"half")
+            file.flush()
+        assert get().path.read_bytes() == NEW
+        assert (theirs.read_bytes(), older.read_bytes()) == (b"half", b"half")
+    assert parts(tmp_path) == sorted([theirs.name, older.name])
+    get()
     assert parts(tmp_path) == []
 
 
@@ -332,6 +348,14 @@ def test_a_log_gets_few_lines(caplog, monkeypatch):
     assert len(lines) == 10
 
 
+def test_a_log_gets_no_line_for_a_quick_file(caplog):
+    caplog.set_level(logging.INFO)
+    report = LogProgress(logging.getLogger("test"), "x")
+    report(5, 10)
+    report(10, 10)
+    assert caplog.records == []
+
+
 def test_a_log_without_a_known_size_goes_by_time(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     clock = [100.0]
@@ -346,8 +370,12 @@ def test_a_log_without_a_known_size_goes_by_time(caplog, monkeypatch):
     ]
 
 
-def test_a_terminal_gets_a_bar_that_goes_away(capsys):
-    with terminal_progress("x") as report:
-        report(5, 10)
-        report(10, None)
-    assert "x" in capsys.readouterr().out
+def test_a_terminal_gets_a_bar(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal_progress("train.parquet") as report:
+        report(5_000_000, 10_000_000)
+        report(10_000_000, 10_000_000)
+    out = capsys.readouterr().out
+    assert "train.parquet" in out
+    assert "10.0" in out

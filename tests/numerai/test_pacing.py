@@ -12,9 +12,7 @@ from numebot_dagster.numerai.pacing import ServerClock, TokenBucket, shared_buck
 def test_a_burst_is_free_and_then_the_rate_holds_over_all_threads():
     bucket = TokenBucket(rate=50, burst=5)
     started = time.monotonic()
-    threads = [
-        threading.Thread(target=lambda: [bucket.take() for _ in range(5)]) for _ in range(5)
-    ]
+    threads = [threading.Thread(target=lambda: [bucket.take() for _ in range(5)]) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:

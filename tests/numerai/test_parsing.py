@@ -197,7 +197,10 @@ def test_the_fleet_finds_what_is_held():
 def test_a_stamp_changes_with_the_object_and_a_weak_tag_proves_nothing():
     one = RemoteFile("f", 3, '"e"', NOON)
     assert one.stamp == RemoteFile("f", 3, '"e"', None).stamp
-    others = [RemoteFile("f", 3, '"x"', NOON), RemoteFile("f", 4, '"e"', NOON),
-              RemoteFile("g", 3, '"e"', NOON)]
+    others = [
+        RemoteFile("f", 3, '"x"', NOON),
+        RemoteFile("f", 4, '"e"', NOON),
+        RemoteFile("g", 3, '"e"', NOON),
+    ]
     assert len({other.stamp for other in others} | {one.stamp}) == 4
     assert (one.strong_etag, RemoteFile("f", 3, 'W/"e"', None).strong_etag) == ('"e"', None)

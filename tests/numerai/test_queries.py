@@ -49,9 +49,7 @@ def test_the_query_for_many_submissions_is_valid(schema, count):
 
 def test_all_queries_of_the_module_are_listed():
     texts = {
-        value
-        for name, value in vars(queries).items()
-        if name.isupper() and isinstance(value, str)
+        value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)
     }
     assert texts == set(queries.ALL.values()) - {queries.submission_states(2)}
 

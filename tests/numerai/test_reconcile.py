@@ -27,7 +27,9 @@ LATER, FAR_LATER = OPEN + timedelta(hours=5), OPEN + timedelta(days=2)
 READY = Intention("sha-1", Rung.LIVE)
 
 
-def held(filename="ours.csv", submission_id="id-1", at=OPEN + timedelta(minutes=5), status="on-time"):
+def held(
+    filename="ours.csv", submission_id="id-1", at=OPEN + timedelta(minutes=5), status="on-time"
+):
     return HeldSubmission("m", "model-id", 1343, submission_id, filename, status, at)
 
 

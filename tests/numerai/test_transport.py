@@ -67,6 +67,7 @@ def test_a_passing_fault_is_tried_again(server, make_settings, fault):
         (errors("Not authorized"), NotAuthorised, "Not authorized"),
         (errors("unauthorized"), NotAuthorised, "unauthorized"),
         (errors("Invalid API token"), NotAuthorised, "numebot doctor"),
+        (errors("Your session is invalid or has expired."), NotAuthorised, "session"),
         (errors("Your API key has been revoked"), NotAuthorised, "revoked"),
         (errors("first", "Cannot query field 'x'"), QueryRefused, "first; Cannot query field 'x'"),
         (Reply(body=b'{"errors": {"detail": "Bad Request"}}'), QueryRefused, "Bad Request"),
@@ -229,7 +230,9 @@ def test_head_falls_back_to_one_byte(server, make_settings):
         if request.method == "HEAD":
             return Reply(status=403)
         assert request.headers["range"] == "bytes=0-0"
-        return Reply(status=206, body=b"P", headers={"Content-Range": "bytes 0-0/1234", "ETag": '"e"'})
+        return Reply(
+            status=206, body=b"P", headers={"Content-Range": "bytes 0-0/1234", "ETag": '"e"'}
+        )
 
     server.answer = answer
     headers = Transport(make_settings(server.url)).headers(f"{server.url}/f")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,31 +14,37 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+import uvicorn
 from numerapi import base_api
 
+from numebot_dagster.practice.app import make_app
 from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.controls import Controls
+from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
 from numebot_dagster.practice.market import Market
 from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.practice.tournament import Tournament
 
 
 @dataclass(frozen=True)
 class World:
-    """A practice tournament over HTTP, numerapi as released on it, and its market for comparison."""
+    """A practice tournament over HTTP, numerapi as released, and the market for comparison."""
 
-    practice: PracticeServer
+    practice: Controls
+    folder: Path
+    credentials: Credentials
     market: Market
 
     @property
     def api(self) -> numerapi.NumerAPI:
-        key = self.practice.credentials
+        key = self.credentials
         return numerapi.NumerAPI(
             key.public_id, key.secret_key, verbosity="CRITICAL", show_progress_bars=False
         )
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Reads the state past the server."""
-        connection = sqlite3.connect(f"file:{self.practice.folder}/state.sqlite?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{self.folder}/state.sqlite?mode=ro", uri=True)
         connection.row_factory = sqlite3.Row
         try:
             return connection.execute(query, values).fetchall()
@@ -57,7 +66,7 @@ class World:
 
     def post(self, query: str, token: str | None = "own", variables: Any = None) -> dict[str, Any]:
         """Sends a query as any client would; returns the body, whatever it says."""
-        key = self.practice.credentials
+        key = self.credentials
         own = f"Token {key.public_id}${key.secret_key}"
         headers = {} if token is None else {"Authorization": own if token == "own" else token}
         body = {"query": query, "variables": variables}
@@ -67,6 +76,22 @@ class World:
 
     def refusal(self, query: str, token: str | None = "own", variables: Any = None) -> str:
         return self.post(query, token, variables)["errors"][0]["message"]
+
+    def authorise(self, name: str) -> dict[str, str]:
+        query = (
+            'query($m: ID) {submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: $m) '
+            "{filename url}}"
+        )
+        answer = self.post(query, variables={"m": self.model_id(name)})
+        return answer["data"]["submissionUploadAuth"]
+
+    def create(self, name: str, filename: str) -> dict[str, Any]:
+        query = (
+            "mutation($f: String!, $m: ID) {createSubmission(filename: $f, tournament: 8, "
+            'modelId: $m, triggerId: "t-1", source: "me") '
+            "{id triggerId sourcePlatform selected}}"
+        )
+        return self.post(query, variables={"f": filename, "m": self.model_id(name)})
 
     def status(self, name: str, newest: int = 20) -> dict[int, tuple[str, str | None]]:
         """Status and submission id by round number, by the fleet's query."""
@@ -79,19 +104,31 @@ class World:
         return {row["roundNumber"]: (row["status"], row["id"]) for row in latest}
 
 
+@contextmanager
+def serving(tournament: Tournament) -> Iterator[str]:
+    """Serves a tournament on a free port from a thread of this process."""
+    config = uvicorn.Config(make_app(tournament), log_level="warning", date_header=False)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
-    started: list[PracticeServer] = []
+    with ExitStack() as stack:
 
-    def make(**plan: Any) -> World:
-        folder = tmp_path_factory.mktemp("practice")
-        started.append(PracticeServer(Path(folder), Plan(**plan)))
-        started[-1].start()
-        return World(started[-1], Market(plan.get("seed", 0)))
+        def make(**plan: Any) -> World:
+            folder = tmp_path_factory.mktemp("practice")
+            tournament = open_tournament(folder, Plan(**plan))
+            stack.callback(tournament.state.close)
+            url = stack.enter_context(serving(tournament))
+            return World(Controls(url), folder, credentials(tournament), Market())
 
-    yield make
-    for one in started:
-        one.stop()
+        yield make
 
 
 @pytest.fixture
@@ -103,3 +140,11 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], World]:
         return world
 
     return to
+
+
+@pytest.fixture
+def world_of(connect: Callable[[World], World]) -> Callable[[PracticeServer], World]:
+    """Wraps a server in a process of its own."""
+    return lambda practice: connect(
+        World(practice, practice.folder, practice.credentials, Market())
+    )

@@ -20,9 +20,8 @@ from numebot_dagster.practice.targets import bucket
 
 TUESDAY = date(2026, 6, 2)
 WEEK = timedelta(days=7)
-PURGED_ERAS = 16
-SCORED_ERAS = 104
-RIVALS = 12
+SCORED_ERAS = range(SMALL.train_eras + 17, SMALL.train_eras + 121, 2)  # after a purge of 16
+RIVALS = 8
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +284,11 @@ def test_targets_relate_to_each_other_as_in_reality(market: Market) -> None:
     }
 
 
+def test_a_return_takes_a_day(market: Market) -> None:
+    with pytest.raises(ValueError, match="at least one day"):
+        market.realised_target(TUESDAY, 0)
+
+
 # Participants
 
 
@@ -356,9 +360,8 @@ def honest(market: Market) -> Track:
         lightgbm.Dataset(features.astype(np.float32), target),
         num_boost_round=120,
     )
-    first = SMALL.train_eras + PURGED_ERAS + 1
     scores = []
-    for era in range(first, first + SCORED_ERAS):
+    for era in SCORED_ERAS:
         day = market.saturday_of(era)
         features = market.live_features(day)[:, columns]
         scores.append(score(market, day, np.asarray(model.predict(features, num_threads=1))))
@@ -403,7 +406,7 @@ def rival_scores(market: Market, opened: date, days: int) -> np.ndarray:
 
 def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> None:
     """Two eras' CORR correlate by (correlation of targets) x (correlation of predictions)."""
-    saturdays = [market.saturday_of(era) for era in range(80, 210)]
+    saturdays = [market.saturday_of(era) for era in range(80, 190)]
     scores = np.array([rival_scores(market, day, 60) for day in saturdays])
     scores -= scores.mean()
     lags = [1, 2, 4, 6, 8, 10, 13, 16, 26]
@@ -434,7 +437,7 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
 def test_early_scores_become_the_final_one(market: Market) -> None:
     """A day's score correlates with the last one as the returns realised by then do."""
     days = [1, 10, 20, 40, 60]
-    saturdays = [market.saturday_of(era) for era in range(80, 210, 5)]
+    saturdays = [market.saturday_of(era) for era in range(80, 200, 5)]
     scores = np.array([[rival_scores(market, day, k) for day in saturdays] for k in days])
     with_final = np.corrcoef(scores.reshape(len(days), -1))[-1]
     realised = [
@@ -448,7 +451,7 @@ def test_early_scores_become_the_final_one(market: Market) -> None:
     ]
     assert (np.diff(with_final) > 0).all()
     np.testing.assert_allclose(with_final, realised, atol=0.12)
-    assert with_final[0] < 0.25 < with_final[2] < 0.65 < with_final[3] < 0.85
+    assert with_final[0] < 0.25 < with_final[1] < with_final[2] < 0.6 < with_final[3] < 0.85
 
 
 def test_features_have_not_seen_later_returns(market: Market) -> None:

@@ -166,7 +166,7 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
         "SELECT filename FROM submissions WHERE round = ? AND model_id = ?",
         number, world.model_id(name),
     )[0]["filename"]  # fmt: skip
-    content = (world.practice.folder / "uploads" / filename).read_bytes()
+    content = (world.folder / "uploads" / filename).read_bytes()
     frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
     opened, market = Round(number).opened, world.market
     ids = pd.Index(market.live_ids(opened))
@@ -404,7 +404,7 @@ def test_introspection(world: World) -> None:
         ('{dataset(filename: "v9/live.parquet")}', "own", "Dataset v9/live.parquet not found"),
         ('{dataset(filename: "v5.3/live.parquet", round: 9999)}', "own", "no datasets of round"),
         ("{activityFeed {id}}", "own", "RootQueryType.activityFeed is not part of the practice"),
-        ("{account {walletTxns {amount}}}", "own", "Account.walletTxns is not part of the practice"),
+        ("{account {walletTxns {amount}}}", "own", "Account.walletTxns is not part of the"),
         ('{v2Leaderboard(orderBy: "x") {rank}}', "own", "argument orderBy is not part of the"),
         (
             'mutation {releaseStake(amount: "1", modelId: "x") {id}}', "own",

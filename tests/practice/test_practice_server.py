@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.controls import read_address
 from numebot_dagster.practice.creation import Plan, credentials, open_tournament
-from numebot_dagster.practice.server import PracticeServer, read_address
+from numebot_dagster.practice.server import PracticeServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,43 +29,31 @@ def everything(folder: Path) -> dict[str, list]:
         return {name: sorted(db.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
 
 
-@pytest.mark.parametrize("end", [PracticeServer.stop, PracticeServer.kill])
-def test_nothing_is_lost(
-    make_world: Callable[..., World],
-    connect: Callable[[World], World],
-    end: Callable[[PracticeServer], None],
-) -> None:
-    world = connect(make_world(stakes={MODEL: "1"}))
-    world.practice.advance("next-open")
-    submission = world.upload(MODEL, world.predictions(1280, 0))
-    held, state = everything(world.practice.folder), world.practice.state()
-    end(world.practice)
-    assert not world.practice.is_up()
-    world.practice.start()
-    connect(world)
-    assert everything(world.practice.folder) == held
-    assert world.practice.state() == state
-    assert world.status(MODEL)[1280] == ("on-time", submission)
-    newer = world.upload(MODEL, world.predictions(1280, 1))
-    assert newer != submission
-    assert world.status(MODEL)[1280] == ("on-time", newer)
+def test_nothing_is_lost(tmp_path: Path, world_of: Callable[[PracticeServer], World]) -> None:
+    plan = Plan(stakes={MODEL: "1"})
+    with PracticeServer(tmp_path, plan) as practice:
+        world = world_of(practice)
+        practice.advance("next-open")
+        submission = world.upload(MODEL, world.predictions(1280, 0))
+        auth = world.authorise(MODEL)
+        content = world.predictions(1280, 1).to_csv(index=False).encode()
+        assert requests.put(auth["url"], data=content, timeout=10).ok
+        held, state = everything(tmp_path), practice.state()
 
+        practice.kill()  # after the PUT, before the mutation
+        assert not practice.is_up()
+        practice.start()
+        assert everything(tmp_path) == held
+        assert practice.state() == state
+        assert world.status(MODEL)[1280] == ("on-time", submission)
+        newer = world.create(MODEL, auth["filename"])["data"]["createSubmission"]["id"]
+        assert world.status(MODEL)[1280] == ("on-time", newer)
 
-def test_a_kill_between_put_and_create_leaves_the_bytes(
-    make_world: Callable[..., World], connect: Callable[[World], World]
-) -> None:
-    world = connect(make_world())
-    world.practice.advance("next-open")
-    query = 'query($m: ID) {submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: $m) {filename url}}'
-    model = {"m": world.model_id(MODEL)}
-    auth = world.post(query, variables=model)["data"]["submissionUploadAuth"]
-    content = world.predictions(1280, 0).to_csv(index=False).encode()
-    assert requests.put(auth["url"], data=content, timeout=10).ok
-    world.practice.kill()
-    world.practice.start()
-    query = "mutation($f: String!, $m: ID) {createSubmission(filename: $f, tournament: 8, modelId: $m) {id}}"
-    answer = world.post(query, variables={**model, "f": auth["filename"]})
-    assert world.status(MODEL)[1280] == ("on-time", answer["data"]["createSubmission"]["id"])
+        held, state = everything(tmp_path), practice.state()
+        practice.stop()
+        practice.start()
+        assert everything(tmp_path) == held
+        assert practice.state() == state
 
 
 def test_the_same_seed_makes_the_same_tournament(tmp_path: Path) -> None:
@@ -105,8 +94,8 @@ def test_a_folder_is_served_once(tmp_path: Path) -> None:
     with PracticeServer(tmp_path) as first:
         with pytest.raises(Refused, match="is already being served"):
             PracticeServer(tmp_path).start()
+        port = int(first.url.rpartition(":")[2])
         with pytest.raises(Refused, match="is taken"):
-            port = int(first.url.rpartition(":")[2])
             PracticeServer(tmp_path / "other", port=port).start()
         assert first.is_up()
         former = first.url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,16 @@ def test_a_round_trip(world: World, tmp_path: Path) -> None:
     )
     pd.testing.assert_frame_equal(pd.read_csv(newest), table)
     receipt = world.rows("SELECT * FROM uploads WHERE filename = ?", rows[1]["filename"])[0]
-    content = (world.practice.folder / "uploads" / rows[1]["filename"]).read_bytes()
+    content = (world.folder / "uploads" / rows[1]["filename"]).read_bytes()
     assert (receipt["size"], receipt["sha256"]) == (
         len(content),
         hashlib.sha256(content).hexdigest(),
     )
     assert [one["selected"] for one in selected(world)] == [True, False]
     assert world.status(OTHER)[1280] == ("none", None)
+    query = "query($i: ID) {submissions(id: $i) {id selected}}"
+    found = world.post(query, variables={"i": second})["data"]["submissions"]
+    assert found == [{"id": second, "selected": True}]
 
 
 def selected(world: World, name: str = MODEL) -> list[dict]:
@@ -145,38 +149,23 @@ def test_predictions_on_the_former_rounds_data(world: World) -> None:
         world.upload(MODEL, table, data_datestamp=20250101)
 
 
-def authorise(world: World, name: str = MODEL) -> dict[str, str]:
-    query = (
-        "query($m: ID) {submissionUploadAuth(filename: \"p.csv\", tournament: 8, modelId: $m) "
-        "{filename url}}"
-    )  # fmt: skip
-    answer = world.post(query, variables={"m": world.model_id(name)})
-    return answer["data"]["submissionUploadAuth"]
-
-
-def create(world: World, filename: str, name: str = MODEL) -> str:
-    query = (
-        "mutation($f: String!, $m: ID) {createSubmission(filename: $f, tournament: 8, modelId: $m, "
-        'triggerId: "t-1", source: "me") {id triggerId sourcePlatform selected}}'
-    )
-    return world.post(query, variables={"f": filename, "m": world.model_id(name)})
-
-
 def test_creating_needs_the_bytes_under_the_authorised_name(world: World) -> None:
     world.practice.advance("next-open")
-    auth = authorise(world)
+    auth = world.authorise(MODEL)
     assert auth["filename"].startswith("p-")
     assert len(auth["filename"]) == len("p-123456789012.csv")
-    message = create(world, auth["filename"])["errors"][0]["message"]
+    message = world.create(MODEL, auth["filename"])["errors"][0]["message"]
     assert message == f"{auth['filename']} was authorised but never uploaded: PUT its bytes first"
-    assert "no upload of x.csv was authorised" in create(world, "x.csv")["errors"][0]["message"]
+    assert (
+        "no upload of x.csv was authorised" in world.create(MODEL, "x.csv")["errors"][0]["message"]
+    )
     assert requests.put(auth["url"] + "x", data=b"id", timeout=10).status_code == 403
     stolen = auth["url"].replace("/uploads/", "/uploads/0-")
     assert requests.put(stolen, data=b"id", timeout=10).status_code == 403
     content = world.predictions(1280, 0).to_csv(index=False).encode()
     assert requests.put(auth["url"], data=content, timeout=10).status_code == 200
-    assert "errors" in create(world, auth["filename"], OTHER)
-    answer = create(world, auth["filename"])["data"]["createSubmission"]
+    assert "errors" in world.create(OTHER, auth["filename"])
+    answer = world.create(MODEL, auth["filename"])["data"]["createSubmission"]
     stored = world.rows("SELECT * FROM submissions")
     assert [row["id"] for row in stored] == [answer["id"]]
     assert answer["triggerId"] == stored[0]["trigger_id"] == "t-1"
@@ -187,27 +176,25 @@ def test_creating_needs_the_bytes_under_the_authorised_name(world: World) -> Non
 def test_scopes(world: World) -> None:
     world.practice.advance("next-open")
     world.upload(MODEL, world.predictions(1280, 0))
-    import sqlite3
-
-    with sqlite3.connect(world.practice.folder / "state.sqlite") as db:
+    with sqlite3.connect(world.folder / "state.sqlite") as db:
         for scope in ("upload_submission", "read_submission_info", "read_user_info"):
             row = (scope.upper(), "SECRET", "practice", scope, scope)
             db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", row)
     queries = {
         "{account {id}}": "read_user_info",
-        '{model(modelId: "M") {id}}': "read_user_info",
+        '{model(modelId: "MODEL") {id}}': "read_user_info",
         "{pendingModelPayouts(tournament: 8) {actual {payoutNmr}}}": "read_user_info",
-        '{submissions(modelId: "M") {id}}': "read_submission_info",
-        '{submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: "M") {url}}': (
+        '{submissions(modelId: "MODEL") {id}}': "read_submission_info",
+        '{submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: "MODEL") {url}}': (
             "upload_submission"
         ),
         '{submissionDownloadAuth(id: "S") {url}}': "download_submission",
-        'mutation {createSubmission(filename: "p.csv", tournament: 8, modelId: "M") {id}}': (
+        'mutation {createSubmission(filename: "p.csv", tournament: 8, modelId: "MODEL") {id}}': (
             "upload_submission"
         ),
     }
     for query, needed in queries.items():
-        text = query.replace("M", world.model_id(MODEL))
+        text = query.replace("MODEL", world.model_id(MODEL))
         for scope in ("upload_submission", "read_submission_info", "read_user_info"):
             answer = world.post(text, f"Token {scope.upper()}$SECRET")
             said = [error["message"] for error in answer.get("errors", [])]

@@ -1,0 +1,29 @@
+"""`numebot collect`: read scores, leaderboard and payouts now."""
+
+from __future__ import annotations
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.lake import catalog
+from numebot_dagster.operations import collecting
+
+
+def collect() -> None:
+    """Read what Numerai has published since the last time: scores, leaderboard and payouts.
+
+    Days on which nothing ran are read back. `numebot up` does this by itself every day.
+    """
+    from numebot_dagster.defs.performance.jobs import range_tags
+    from numebot_dagster.reporting.tables import model_summary, rich_table
+
+    with session.explained():
+        platform = session.open_platform()
+        days = collecting.days_to_collect(platform)
+        console.print(f"Reading {days[0]} to {days[-1]} …", highlight=False)
+        result = session.execute(Wish("performance_job", tags=range_tags(days)))
+        scores = catalog.query(platform.lake, "from scores")
+        payouts = catalog.query(platform.lake, "from payouts")
+        console.print(rich_table(model_summary(scores, payouts), "Models"))
+    raise typer.Exit(0 if result.success else 1)

@@ -1,0 +1,140 @@
+"""`numebot demo`: a whole season against the practice tournament, in a minute."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.practice_folder import PracticeFolder
+from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.lake import catalog
+from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations import collecting, training
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.settings import SettingsError
+
+
+def demo(
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 3,
+    folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("demo"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start afresh instead of continuing.")
+    ] = False,
+) -> None:
+    """Play a practice tournament from the first training to the first resolved round.
+
+    Starts a practice tournament, trains two models, plays rounds until each submission is
+    confirmed, moves the clock until the first round resolves, and shows the scores. Run again, it
+    continues where it stood.
+    """
+    started = time.monotonic()
+    with session.explained():
+        place = PracticeFolder(_prepared(folder, fresh=fresh))
+        with _step("Starting the practice tournament"):
+            server = place.start()
+        try:
+            os.chdir(place.path)
+            done = _season(server, rounds)
+        finally:
+            server.stop()
+        _next_steps(folder, time.monotonic() - started)
+    raise typer.Exit(0 if done else 1)
+
+
+def _prepared(folder: Path, *, fresh: bool) -> Path:
+    """The folder to play in. One that a demo did not make is never touched."""
+    place = PracticeFolder(folder.absolute())
+    if folder.exists() and any(folder.iterdir()) and not place.is_demo():
+        raise SettingsError(f"{folder} holds something else than a demo: choose another --folder")
+    if fresh:
+        place.remove()
+    folder.mkdir(parents=True, exist_ok=True)
+    return place.path
+
+
+def _season(server: PracticeServer, rounds: int) -> bool:
+    platform = session.open_platform()
+    names = ", ".join(model.name for model in platform.registry.enabled)
+    with _step(f"Pinning the training data and training {names}"):
+        good = _train(platform)
+    for _ in range(rounds):
+        server.advance("next-open")
+        number = _open_round(platform)
+        with _step(f"Round {number}: predicting, submitting, confirming"):
+            session.add_partition("rounds", str(number))
+            good &= session.execute(Wish("round_job", str(number))).success
+    with _step("Moving the clock until a round resolves (about 13 weeks)"):
+        server.advance("resolve")
+    with _step("Collecting every day's scores, the leaderboard and the payouts"):
+        days = collecting.days_to_collect(platform)
+        good &= _collect(days)
+    _results(platform)
+    return good
+
+
+def _train(platform: Platform) -> bool:
+    vintage = training.vintage_of_today(platform)
+    if platform.lake.stored_vintages():
+        return True  # the weights of the first demo are still young
+    session.add_partition("vintages", str(vintage))
+    return session.execute(Wish("train_job", str(vintage))).success
+
+
+def _open_round(platform: Platform) -> int:
+    found = round_to_play(platform.client.open_rounds(), platform.client.now())
+    if found is None:
+        raise UnexpectedAnswer("the practice tournament has no open round after its opening")
+    return found.number
+
+
+def _collect(days: list[collecting.date]) -> bool:
+    from numebot_dagster.defs.performance.jobs import range_tags
+
+    return session.execute(Wish("performance_job", tags=range_tags(days))).success
+
+
+@contextmanager
+def _step(text: str) -> Iterator[None]:
+    console.print(f"[bold]{text}[/] …", highlight=False)
+    started = time.monotonic()
+    yield
+    console.print(f"  [green]done[/] in {time.monotonic() - started:.1f} s", highlight=False)
+
+
+def _results(platform: Platform) -> None:
+    from numebot_dagster.reporting.tables import rich_table, rounds_summary
+
+    lake = platform.lake
+    summary = rounds_summary(
+        catalog.query(lake, "from scores"), catalog.query(lake, "from submissions")
+    )
+    console.print()
+    console.print(rich_table(summary, "What happened"))
+    console.print(
+        "CORR and MMC are final where a round has resolved. Until then they are what the market has "
+        "shown so far: noise on day 1, and only day 60 is paid.\n",
+        highlight=False,
+    )
+
+
+def _next_steps(folder: Path, seconds: float) -> None:
+    console.print(f"All of it took {seconds:.0f} s. Query it (in {folder}):", highlight=False)
+    console.print(
+        "  numebot sql \"select count(*) from submissions where outcome='on_time' and "
+        "state='confirmed'\"\n"
+        f"  views: {', '.join(catalog.VIEW_NAMES)}\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    command = "numebot" if os.environ.get("VIRTUAL_ENV") else ".venv/bin/numebot"
+    console.print("Open the Dagster UI on exactly this state:", highlight=False)
+    console.print(f"  {command} up --folder {folder}", highlight=False, soft_wrap=True)

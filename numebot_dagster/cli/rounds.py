@@ -1,0 +1,44 @@
+"""`numebot rounds`: the rounds that Dagster knows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.numerai.rounds import round_to_play
+
+app = typer.Typer(no_args_is_help=True, help="Rounds as partitions of the Dagster assets.")
+
+
+@app.callback()
+def _group() -> None:
+    """Rounds as partitions of the Dagster assets."""
+
+
+@app.command()
+def add(
+    number: Annotated[
+        int | None, typer.Argument(help="The round; by default the one that is open.")
+    ] = None,
+) -> None:
+    """Register a round as a partition, for `dagster asset materialize`; prints its number."""
+    with session.explained():
+        platform = session.open_platform()
+        if number is None:
+            found = round_to_play(platform.client.open_rounds(), platform.client.now())
+            if found is None:
+                session.fail("no round is open now; name one: numebot rounds add N")
+            number = found.number
+        else:
+            number = platform.client.round(number).number  # so that it is one
+        is_new = session.add_partition("rounds", str(number))
+        note = "registered" if is_new else "was registered already"
+        session.errors.print(
+            f"Round {number} {note}. For Dagster's own commands:\n"
+            f"  export DAGSTER_HOME={platform.settings.instance_folder}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        typer.echo(number)

@@ -1,0 +1,60 @@
+"""`numebot sql`: query what is stored."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.lake import catalog
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.settings import load_settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL in DuckDB's dialect.")],
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Query the views: rounds, weights, predictions, submissions, receipts, scores, leaderboard, payouts.
+
+    CSV, Parquet and JSON (an array of objects) go to standard output, to be redirected into a file.
+    """
+    import duckdb
+
+    with session.explained():
+        lake = Lake(load_settings().numerai_data_folder)
+        try:
+            answer = catalog.query(lake, query)
+        except duckdb.Error as error:
+            session.fail(f"{error}\nThe views are {', '.join(catalog.VIEW_NAMES)}.")
+        _print(answer, form)
+
+
+def _print(answer: pl.DataFrame, form: Format) -> None:
+    if form is Format.TABLE:
+        from numebot_dagster.reporting.tables import rich_table
+
+        session.console.print(rich_table(answer, ""))
+    elif form is Format.CSV:
+        typer.echo(answer.write_csv(), nl=False)
+    elif form is Format.JSON:
+        typer.echo(answer.write_json())
+    else:
+        if sys.stdout.isatty():
+            session.fail("Parquet is not for a terminal: add > answer.parquet")
+        answer.write_parquet(sys.stdout.buffer)

@@ -1,0 +1,83 @@
+"""`numebot up`: Dagster's web server and daemon for daily use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.practice_folder import restart_practice
+from numebot_dagster.cli.session import console
+from numebot_dagster.settings import SettingsError, load_settings
+
+LOOPBACK = "127.0.0.1"
+STOPPING_SECONDS = 15.0
+
+
+def up(
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where .env lies, for example a demo's folder; by default here."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to bind to.")] = LOOPBACK,
+) -> None:
+    """Start the Dagster UI, and the daemon that notices rounds and collects scores; Ctrl-C stops both.
+
+    On the folder of a demo, its practice tournament is started as well.
+    """
+    with session.explained(), ExitStack() as stack:
+        if folder is not None:
+            if not folder.is_dir():
+                raise SettingsError(f"there is no folder {folder}")
+            os.chdir(folder)
+        settings = load_settings()
+        session.prepare_instance(settings)
+        if restart_practice(stack, settings):
+            console.print("The practice tournament answers again.")
+        console.print(f"The Dagster UI: http://{host}:{port} (Ctrl-C stops it)", highlight=False)
+        if host != LOOPBACK:
+            console.print(
+                "[yellow]The UI has no log-in: whoever reaches this address can start runs and "
+                "submit with your keys.[/] Put it behind a proxy that asks for a password."
+            )
+        raise typer.Exit(_serve(host, port))
+
+
+def _serve(host: str, port: int) -> int:
+    """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
+    process = subprocess.Popen(
+        [*command, "-h", host, "-p", str(port)],
+        start_new_session=True,
+        # A shell without job control starts background jobs with SIGINT ignored, and Dagster's
+        # processes stop on nothing else.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + STOPPING_SECONDS
+    for one in (signal.SIGINT, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, one)
+        except ProcessLookupError:
+            return
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)

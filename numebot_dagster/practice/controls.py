@@ -1,0 +1,103 @@
+"""Where a practice tournament answers, and the control API that it has beside Numerai's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.creation import Credentials
+
+ADDRESS_FILE = "practice.json"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a practice tournament is served, and with which credentials."""
+
+    url: str
+    pid: int
+    credentials: Credentials
+
+    def dotenv(self) -> str:
+        """Returns the settings that point a client here, as lines of a ``.env`` file."""
+        return (
+            f"NUMERAI_API_URL={self.url}\n"
+            f"NUMERAI_PUBLIC_ID={self.credentials.public_id}\n"
+            f"NUMERAI_SECRET_KEY={self.credentials.secret_key}\n"
+        )
+
+
+def read_address(folder: Path) -> Address:
+    """Returns where the tournament of ``folder`` is or was last served.
+
+    Raises:
+        Refused: It was never served.
+    """
+    path = folder / ADDRESS_FILE
+    if not path.exists():
+        raise Refused(
+            f"{folder} holds no practice tournament; start one with "
+            f"`numebot practice serve --folder {folder}`"
+        )
+    held = json.loads(path.read_text(encoding="utf-8"))
+    return Address(held["url"], held["pid"], Credentials(held["public_id"], held["secret_key"]))
+
+
+def write_address(folder: Path, address: Address) -> None:
+    """Stores where the tournament is served, readable by its owner only."""
+    path = folder / ADDRESS_FILE
+    temporary = path.with_suffix(".part")
+    temporary.touch(mode=0o600)
+    held = {"url": address.url, "pid": address.pid, **vars(address.credentials)}
+    temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+class Controls:
+    """The control API of a running practice tournament."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def state(self) -> dict[str, Any]:
+        """Returns clock, rounds, models and submissions."""
+        return self._call("GET", "state")
+
+    def advance(self, to: str | None = None, *, days: float = 0, hours: float = 0) -> str:
+        """Moves the clock forward and returns its new instant; see `Tournament.advance`."""
+        return str(self._call("POST", "advance", to=to, days=days, hours=hours)["now"])
+
+    def set_position(self, model: str, nmr: str, number: int | None = None) -> None:
+        """Sets the stake on a model, for one round or from the next one to close."""
+        self._call("POST", "positions", model=model, nmr=nmr, round=number)
+
+    def add_model(self, name: str) -> str:
+        """Adds a model slot and returns its id."""
+        return str(self._call("POST", "models", name=name)["id"])
+
+    def is_up(self) -> bool:
+        """Returns whether the tournament answers."""
+        try:
+            return requests.get(f"{self.url}/practice/health", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def _call(self, method: str, name: str, /, **body: Any) -> dict[str, Any]:
+        url = f"{self.url}/practice/{name}"
+        try:
+            answer = requests.request(method, url, json=body if body else None, timeout=600)
+        except requests.ConnectionError as error:
+            raise Refused(
+                f"no practice tournament answers at {self.url}; start it with "
+                "`numebot practice serve`"
+            ) from error
+        if answer.status_code == 400:
+            raise Refused(answer.json()["errors"][0]["message"])
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found

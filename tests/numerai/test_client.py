@@ -1,0 +1,275 @@
+"""The client against answers as they may come one day, and against its own repetition."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from numebot_dagster.numerai.client import NumeraiClient
+from numebot_dagster.numerai.errors import (
+    NotAuthorised,
+    NumeraiError,
+    NumeraiUnavailable,
+    QueryRefused,
+    RoundNotOpen,
+    SubmissionRejected,
+    UnexpectedAnswer,
+)
+from numebot_dagster.numerai.records import Model, UploadTarget
+
+ROUND = {
+    "number": 7,
+    "openTime": "2026-11-24T12:00:00Z",
+    "closeStakingTime": "2026-11-24T13:00:00Z",
+}
+
+
+@pytest.fixture()
+def client(server, make_settings):
+    return NumeraiClient(make_settings(server.url))
+
+
+def data(**fields):
+    return {"body": json.dumps({"data": fields}).encode()}
+
+
+def errors(text):
+    return {"body": json.dumps({"data": None, "errors": [{"message": text}]}).encode()}
+
+
+def test_no_open_round_is_an_empty_list_however_numerai_says_it(server, client):
+    server.replies = [data(rounds=[]), data(rounds=None), errors("Current round not open for x")]
+    assert [client.open_rounds() for _ in range(3)] == [[], [], []]
+
+
+def test_rounds_come_once_in_order_and_limited(server, client):
+    older = [ROUND | {"number": number} for number in (6, 5, 4)]
+    server.replies = [data(open=[ROUND], resolving=[older[0], ROUND], resolved=older)]
+    assert [one.number for one in client.rounds(limit=3)] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("answer", [None, [], [ROUND], [None]])
+def test_a_round_that_is_not_there_is_named(server, client, answer):
+    server.replies = [data(rounds=answer)]
+    with pytest.raises(UnexpectedAnswer, match="no round 9"):
+        client.round(9)
+    with pytest.raises(UnexpectedAnswer):
+        client.round_details(9)
+
+
+FLEET = {
+    "models": [
+        {
+            "id": "1",
+            "name": "a",
+            "tournament": 8,
+            "latestSubmissions": [
+                {
+                    "id": "s1",
+                    "filename": "f.csv",
+                    "roundNumber": 7,
+                    "status": "on-time",
+                    "timestamp": "2026-11-24T12:05:00Z",
+                },
+                {"id": None, "filename": None, "roundNumber": 6, "status": "none"},
+                {"id": "s0", "roundNumber": None},
+                None,
+            ],
+        },
+        {"id": "2", "name": "b", "latestSubmissions": None},
+        {"id": "3", "name": "signals", "tournament": 11, "latestSubmissions": []},
+        None,
+    ]
+}
+
+
+def test_the_fleet_is_one_question(server, client):
+    server.replies = [data(account=FLEET)]
+    fleet = client.fleet(latest_rounds=2)
+    assert fleet.models == {"a": Model("a", "1", 8), "b": Model("b", "2", None)}
+    held = fleet.held("a", 7)
+    assert held is not None
+    assert (held.submission_id, held.filename, held.status) == ("s1", "f.csv", "on-time")
+    assert held.timestamp == datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
+    assert (fleet.held("a", 6), fleet.held("b", 7)) == (None, None)
+    [request] = server.requests
+    assert json.loads(request.body)["variables"] == {"latestRounds": 2}
+
+
+@pytest.mark.parametrize(("answer", "path"), [(None, "account"), ({}, "account.models")])
+def test_a_null_account_is_no_key_error(server, client, answer, path):
+    server.replies = [data(account=answer)]
+    for ask in (client.fleet, lambda: client.account()):
+        with pytest.raises(UnexpectedAnswer, match="nothing at"):
+            ask()
+    with pytest.raises(UnexpectedAnswer, match=rf"nothing at {path};"):
+        client.fleet()
+
+
+def test_an_upload_that_the_storage_refuses_is_not_taken_for_one(server, client):
+    server.replies = [{"status": 403, "body": b"<Error>AccessDenied</Error>"}]
+    target = UploadTarget("p-x.csv", f"{server.url}/p-x.csv?X-Amz-Signature=abc")
+    with pytest.raises(SubmissionRejected, match=r"p-x.csv was refused.*AccessDenied") as caught:
+        client.put_upload(target, b"id,prediction\n")
+    assert "Signature" not in str(caught.value) + repr(target)
+
+
+def test_an_upload_that_only_fails_for_a_moment_is_repeated(server, client):
+    server.replies = [{"status": 500}, {"status": 200, "cut_after": 0}, {"status": 201}]
+    client.put_upload(UploadTarget("p.csv", f"{server.url}/p.csv"), b"content")
+    assert {request.body for request in server.requests} == {b"content"}
+
+
+def test_a_create_whose_answer_was_lost_is_found_again(server, client):
+    def answer(request):
+        text = json.loads(request.body)["query"]
+        if "mutation" not in text:
+            return data(submissions=[{"id": "old", "filename": "o"}, {"id": "s9", "filename": "f"}])
+        first = sum("mutation" in json.loads(r.body)["query"] for r in server.requests) == 1
+        return {"status": 502} if first else errors("filename is already registered")
+
+    server.answer = answer
+    assert client.create_submission("1", "f") == "s9"
+
+
+def test_a_create_that_is_refused_is_rejected(server, client):
+    server.answer = lambda request: (
+        errors("invalid file") if b"mutation" in request.body else data(submissions=[])
+    )
+    with pytest.raises(SubmissionRejected, match="f.csv was not accepted: .*invalid file"):
+        client.create_submission("1", "f.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("Current round not open for submissions", RoundNotOpen), ("unauthorized", NotAuthorised)],
+)
+def test_other_refusals_of_a_create_keep_their_kind(server, client, text, error):
+    server.replies = [errors(text)]
+    with pytest.raises(error):
+        client.create_submission("1", "f.csv")
+
+
+def test_states_of_many_submissions_are_one_question(server, client):
+    server.replies = [
+        data(
+            s0=[{"id": "x", "filename": "f", "selected": True, "round": {"number": 7}}],
+            s1=[],
+            s2=None,
+            s3=[{"id": "w", "filename": None, "selected": None, "round": None}],
+        )
+    ]
+    states = client.submission_states(["x", "y", "z", "w"])
+    assert set(states) == {"x", "w"}
+    assert (states["x"].selected, states["x"].round_number) == (True, 7)
+    assert (states["w"].selected, states["w"].round_number) == (None, None)
+    assert len(server.requests) == 1
+    assert client.submission_states([]) == {}
+    assert len(server.requests) == 1
+
+
+def test_a_data_file_that_is_not_there_is_named(server, client, tmp_path):
+    server.replies = [data(dataset=None)]
+    with pytest.raises(UnexpectedAnswer, match=r"no data file v9.9/live.parquet"):
+        client.download("v9.9/live.parquet", tmp_path / "live.parquet")
+
+
+def test_no_version_in_the_listing(server, client):
+    server.replies = [data(listDatasets=["signals/train.parquet"])]
+    with pytest.raises(UnexpectedAnswer, match="no version"):
+        client.newest_data_version()
+
+
+ENRICHMENT = {
+    "round_details": lambda client: client.round_details(7),
+    "scores": lambda client: client.scores(Model("a", "1")),
+    "payouts": lambda client: client.payouts(),
+    "pipeline_status": lambda client: client.pipeline_status(),
+}
+
+
+@pytest.mark.parametrize("name", ENRICHMENT)
+def test_a_null_that_numerapi_trips_over_is_one_error_of_ours(server, client, name):
+    server.replies = [data(something=None)]
+    with pytest.raises(UnexpectedAnswer, match="numerapi expects"):
+        ENRICHMENT[name](client)
+
+
+@pytest.mark.parametrize("name", ENRICHMENT)
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ({"status": 401}, NotAuthorised),
+        (errors("Cannot query field"), QueryRefused),
+        ({"body": b"{}"}, UnexpectedAnswer),
+    ],
+)
+def test_numerapis_methods_fail_with_our_errors(server, client, name, reply, error):
+    server.replies = [reply]
+    with pytest.raises(NumeraiError) as caught:
+        ENRICHMENT[name](client)
+    assert type(caught.value) is error
+    assert len(server.requests) == 1
+
+
+def test_numerapis_methods_obey_our_deadline(server, make_settings):
+    server.replies = [{"status": 500}]
+    client = NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.3))
+    with pytest.raises(NumeraiUnavailable):
+        client.list_datasets()
+
+
+def test_the_fields_of_a_type(server, client):
+    server.replies = [
+        data(__type={"fields": [{"name": "id"}, {"name": "name"}]}),
+        data(__type=None),
+    ]
+    assert client.schema_fields("Model") == {"id", "name"}
+    assert client.schema_fields("Nothing") == frozenset()
+
+
+def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
+    (tmp_path / ".env").write_text("NUMERAI_PUBLIC_ID=FROMDOTENV\n")
+    program = (
+        "import logging, os\n"
+        "from numebot_dagster.numerai.client import NumeraiClient\n"
+        "from numebot_dagster.settings import Settings\n"
+        "client = NumeraiClient(Settings(_env_file=None, numerai_api_url='http://127.0.0.1:9',"
+        " numebot_retry_deadline=0.1))\n"
+        "try:\n    client.list_datasets()\nexcept Exception as error:\n"
+        "    print(type(error).__name__)\n"
+        "print(logging.getLogger().handlers, os.environ.get('NUMERAI_PUBLIC_ID'))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.splitlines() == ["PassingFault", "[] None"]
+
+
+def test_importing_the_client_imports_no_heavy_library():
+    heavy = {"pandas", "numerapi", "numerai_tools", "requests", "tenacity", "pyarrow", "rich"}
+    program = (
+        "import sys, numebot_dagster.numerai.client as _\n"
+        f"print(sorted({sorted(heavy)} & sys.modules.keys()))".replace(
+            str(sorted(heavy)), "set(" + str(sorted(heavy)) + ")"
+        )
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "[]"
+
+
+def test_credentials_are_in_no_log_of_a_whole_conversation(server, client, caplog):
+    caplog.set_level(logging.DEBUG)
+    server.replies = [data(account=FLEET), data(account=FLEET), errors("no")]
+    client.fleet()
+    with pytest.raises(QueryRefused):
+        [client.fleet() for _ in range(2)]
+    assert server.requests[0].headers["authorization"].endswith("SECRETKEYOFTESTS")
+    assert "SECRETKEYOFTESTS" not in caplog.text
