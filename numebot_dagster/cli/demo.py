@@ -22,6 +22,10 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
 
+EXAMPLE_QUERY = (
+    "numebot sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""
+)
+
 
 def demo(
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 3,
@@ -120,21 +124,16 @@ def _results(platform: Platform) -> None:
     console.print()
     console.print(rich_table(summary, "What happened"))
     console.print(
-        "CORR and MMC are final where a round has resolved. Until then they are what the market has "
-        "shown so far: noise on day 1, and only day 60 is paid.\n",
+        "CORR and MMC are final where a round has resolved. Until then they are what the market "
+        "has shown so far: noise on day 1, and only day 60 is paid.\n",
         highlight=False,
     )
 
 
 def _next_steps(folder: Path, seconds: float) -> None:
     console.print(f"All of it took {seconds:.0f} s. Query it (in {folder}):", highlight=False)
-    console.print(
-        "  numebot sql \"select count(*) from submissions where outcome='on_time' and "
-        "state='confirmed'\"\n"
-        f"  views: {', '.join(catalog.VIEW_NAMES)}\n",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(f"  {EXAMPLE_QUERY}", highlight=False, soft_wrap=True)
+    console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
     command = "numebot" if os.environ.get("VIRTUAL_ENV") else ".venv/bin/numebot"
     console.print("Open the Dagster UI on exactly this state:", highlight=False)
     console.print(f"  {command} up --folder {folder}", highlight=False, soft_wrap=True)

@@ -42,10 +42,7 @@ def run(
         number = round_number if round_number is not None else _open_round(platform)
         session.add_partition("rounds", str(number))
         result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force))
-        if dry_run:
-            done = result.success
-        else:
-            done = _report(platform, number, chosen)
+        done = result.success if dry_run else _report(platform, number, chosen)
     raise typer.Exit(0 if done else 1)
 
 
@@ -56,7 +53,6 @@ def _open_round(platform: Platform) -> int:
             f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC. Rounds open from "
             "Tuesday to Saturday at 12:00 UTC; `numebot up` waits for them."
         )
-        raise AssertionError  # fail() does not return
     return found.number
 
 

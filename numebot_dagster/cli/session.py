@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files as package_files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 import typer
@@ -41,7 +40,7 @@ def explained() -> Iterator[None]:
         fail(str(error))
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     """Ends the command with an error.
 
     Raises:
@@ -147,8 +146,3 @@ def _end_killed_runs(instance: dg.DagsterInstance) -> None:
         if pid is not None and not psutil.pid_exists(int(pid)):
             instance.report_run_failed(run, "The command that ran it was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def env_file_of(folder: Path) -> Path:
-    """The settings file of a folder."""
-    return folder / ".env"

@@ -30,7 +30,7 @@ def sql(
     query: Annotated[str, typer.Argument(help="SQL in DuckDB's dialect.")],
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
-    """Query the views: rounds, weights, predictions, submissions, receipts, scores, leaderboard, payouts.
+    """Query what is stored: rounds, weights, predictions, submissions, scores, payouts, and more.
 
     CSV, Parquet and JSON (an array of objects) go to standard output, to be redirected into a file.
     """

@@ -17,7 +17,7 @@ def status(
     rounds: Annotated[int, typer.Option(min=1, help="How many of the newest rounds.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Show rounds × models: what is confirmed, what is missing, failed and why; and stale weights.
+    """Show rounds by models: what is confirmed, what is missing, failed and why; and stale weights.
 
     Read from the data folder alone, so that it answers without Numerai.
     """

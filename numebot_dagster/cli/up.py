@@ -30,7 +30,9 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to bind to.")] = LOOPBACK,
 ) -> None:
-    """Start the Dagster UI, and the daemon that notices rounds and collects scores; Ctrl-C stops both.
+    """Start the Dagster UI and the daemon, which notices rounds and collects scores.
+
+    Ctrl-C stops both.
 
     On the folder of a demo, its practice tournament is started as well.
     """
@@ -60,7 +62,7 @@ def _serve(host: str, port: int) -> int:
         start_new_session=True,
         # A shell without job control starts background jobs with SIGINT ignored, and Dagster's
         # processes stop on nothing else.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.gates import Gate
+
+Metadata = dict[str, Any]
 
 
 def check_spec(
@@ -35,7 +38,7 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
         )
 
 
-def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> dict[str, object]:
+def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:
     """Row count and column schema as Dagster's catalogue shows them."""
     return {
         "dagster/row_count": rows,

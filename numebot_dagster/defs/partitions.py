@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-rounds = dg.DynamicPartitionsDefinition(name="rounds")
-vintages = dg.DynamicPartitionsDefinition(name="vintages")
+ROUNDS, VINTAGES = "rounds", "vintages"
+rounds = dg.DynamicPartitionsDefinition(name=ROUNDS)
+vintages = dg.DynamicPartitionsDefinition(name=VINTAGES)
 # `end_offset=1` so that today, which is rewritten until it ends, has a partition.
 days = dg.DailyPartitionsDefinition(start_date="2021-01-01", end_offset=1)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.numerai.errors import QueryRefused, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from numerapi import NumerAPI
@@ -66,10 +66,11 @@ def _bridge_class() -> type:
             authorization: bool = False,
             **_: Any,
         ) -> dict[str, Any]:
-            mutates = query.lstrip().startswith("mutation")
-            data = self._transport.query(
-                query, variables, authorised=authorization, repeatable=not mutates
-            )
+            if query.lstrip().startswith("mutation"):
+                # Half of numerapi's mutations move stake; whatever this project changes at
+                # Numerai, it changes by queries of its own.
+                raise QueryRefused("numerapi is used for reading only; nothing was sent")
+            data = self._transport.query(query, variables, authorised=authorization)
             return {"data": data}
 
     return Bridge

@@ -7,10 +7,11 @@ nothing is left to upload, confirm by download.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.failures import ModelError
@@ -30,14 +31,17 @@ from numebot_dagster.operations.stakes import last_known_stakes
 
 UPLOADS_AT_ONCE = 4
 
-# What one model can fail with, without harm to the others. Anything else is a defect of ours and
-# is raised.
-MODEL_FAILURES = (ModelError, GateClosed, NumeraiError, NoWeights, OSError)
+# What a model is expected to fail with now and then. Anything else is a defect of ours: it too must
+# not stop the other models, but its traceback is logged.
+EXPECTED = (ModelError, GateClosed, NumeraiError, NoWeights, OSError)
+
+Step = Callable[[], "Played"]
 
 
 class Ending(StrEnum):
     """How the round ended for one model in this run."""
 
+    ACCEPTED = "accepted"  # on the way to confirmed; no run ends with it
     CONFIRMED = "confirmed"
     PREDICTED = "predicted"  # predictions only, as asked
     SKIPPED = "skipped"
@@ -97,63 +101,68 @@ class _RoundPlay:
         self.fleet: Fleet | None = platform.client.fleet() if self.submits else None
 
     def run(self) -> list[Played]:
-        done: dict[str, Played] = {}
-        uploads: dict[str, Future[Played]] = {}
         with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            for model in self._largest_stake_first():
-                prepared = self._guarded(model, lambda one=model: self._prepare(one, worker))
-                if isinstance(prepared, Played):
-                    done[model.name] = prepared
-                else:
-                    uploads[model.name] = pool.submit(self._guarded, model, prepared)
-            done |= {name: upload.result() for name, upload in uploads.items()}
-            confirmations = {
-                name: pool.submit(self._guarded, one.model, lambda one=one: self._confirm(one))
-                for name, one in done.items()
-                if one.receipt is not None and one.receipt.state is State.ACCEPTED
-            }
-            done |= {name: one.result() for name, one in confirmations.items()}
+            sending = [self._begin(model, worker, pool) for model in self._largest_stake_first()]
+            sent = [one.result() for one in sending]
+            # Nothing is left to upload: only now is there time for downloads.
+            ending = [pool.submit(self._end, one) for one in sent]
+            done = {one.model.name: one for one in (future.result() for future in ending)}
         return [done[model.name] for model in self.wish.models]
 
     def _largest_stake_first(self) -> list[RegisteredModel]:
         stakes = last_known_stakes(self.platform.lake)
         return sorted(self.wish.models, key=lambda model: -stakes.get(model.name, 0))
 
-    def _guarded(
-        self, model: RegisteredModel, step: Callable[[], Played | Callable[[], Played]]
-    ) -> Played | Callable[[], Played]:
-        """Runs one step of one model, so that its failure is recorded and stops no other."""
+    def _begin(
+        self, model: RegisteredModel, worker: Worker, pool: ThreadPoolExecutor
+    ) -> Future[Played]:
+        """Predicts if need be, here; what then goes over the network runs beside the next model."""
+        try:
+            step = self._next_step(model, worker)
+        except Exception as error:
+            step = partial(self._failed, model, error)
+        return pool.submit(self._carry_out, model, step)
+
+    def _end(self, played: Played) -> Played:
+        if played.ending is not Ending.ACCEPTED:
+            return played
+        return self._carry_out(played.model, partial(self._confirm, played))
+
+    def _carry_out(self, model: RegisteredModel, step: Step) -> Played:
+        """Runs a step of one model, so that its failure is recorded and stops no other."""
         try:
             return step()
-        except MODEL_FAILURES as error:
-            self.platform.log.error("Round %d, %s: %s", self.round.number, model.name, error)
+        except Exception as error:
             return self._failed(model, error)
 
-    def _prepare(self, model: RegisteredModel, worker: Worker) -> Played | Callable[[], Played]:
-        """Decides what to do for a model and predicts if need be; returns what may run beside."""
+    def _next_step(self, model: RegisteredModel, worker: Worker) -> Step:
+        """What is to do for a model; when it is to be submitted, its predictions are made first."""
         if not (self.submits and model.submit):
-            return self._predicted_only(model, worker)
+            return partial(self._predicted_only, model, self._predict(model, worker))
         decision = self._decide(model, Intention(sha256=""))
         if decision.action is Action.REFUSE:
-            return self._refused(model, decision)
+            return partial(self._refused, model, decision)
         if decision.action is Action.SKIP:
-            return self._skipped(model, decision)
+            return partial(self._skipped, model, decision)
         if decision.action is Action.SUBMIT:
-            prediction = self._intended(model) or predict(
-                self.platform, worker, model, self.round.number
-            )
-            return lambda: self._submit(model, prediction)
-        return lambda: self._take_up(model, decision)
+            prediction = self._intended(model) or self._predict(model, worker)
+            return partial(self._submit, model, prediction)
+        return partial(self._take_up, model, decision)
 
-    def _predicted_only(self, model: RegisteredModel, worker: Worker) -> Played:
+    def _predict(self, model: RegisteredModel, worker: Worker) -> Prediction:
         prediction = predict(self.platform, worker, model, self.round.number)
-        return Played(
-            model,
-            Ending.PREDICTED,
-            "predicted and checked, not submitted",
-            prediction,
-            gates=prediction.gates,
+        self.platform.log.info(
+            "%s: predicted %d ids with vintage %d in %.1f s",
+            model.name,
+            len(prediction.ids),
+            prediction.vintage,
+            prediction.seconds,
         )
+        return prediction
+
+    def _predicted_only(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        text = "predicted and checked, not submitted"
+        return Played(model, Ending.PREDICTED, text, prediction, gates=prediction.gates)
 
     def _intended(self, model: RegisteredModel) -> Prediction | None:
         """The predictions that an interrupted attempt was about to send."""
@@ -168,12 +177,12 @@ class _RoundPlay:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is Action.SKIP:  # forced, but the predictions are the same
             return self._skipped(model, decision)
-        self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(
             self.platform, self.round, self._fleet.models[model.name].id, prediction
         )
+        self.platform.log.info("%s: accepted (%s)", model.name, decision.reason)
         return Played(
-            model, Ending.CONFIRMED, decision.reason, prediction, receipt, prediction.gates
+            model, Ending.ACCEPTED, decision.reason, prediction, receipt, prediction.gates
         )
 
     def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
@@ -186,13 +195,8 @@ class _RoundPlay:
             receipt = submitting.accept(
                 self.platform, self.round, replace(receipt, submission_id=held.submission_id)
             )
-        return Played(
-            model,
-            Ending.CONFIRMED,
-            decision.reason,
-            stored_prediction(self.platform, receipt),
-            receipt,
-        )
+        stored = stored_prediction(self.platform, receipt)
+        return Played(model, Ending.ACCEPTED, decision.reason, stored, receipt)
 
     def _confirm(self, played: Played) -> Played:
         if played.receipt is None or played.prediction is None:
@@ -201,7 +205,8 @@ class _RoundPlay:
                 "cannot be compared with them; `numebot run --force` predicts and submits again"
             )
         receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
-        return replace(played, receipt=receipt)
+        self.platform.log.info("%s: confirmed", played.model.name)
+        return replace(played, ending=Ending.CONFIRMED, receipt=receipt)
 
     def _decide(self, model: RegisteredModel, intention: Intention) -> Decision:
         if model.name not in self._fleet.models:
@@ -235,15 +240,21 @@ class _RoundPlay:
                     reason=decision.reason,
                 ),
             )
+        self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
 
     def _skipped(self, model: RegisteredModel, decision: Decision) -> Played:
+        self.platform.log.info("%s: skipped, %s", model.name, decision.reason)
         receipt = decision.receipt
         prediction = None if receipt is None else stored_prediction(self.platform, receipt)
         return Played(model, Ending.SKIPPED, decision.reason, prediction, receipt)
 
     def _failed(self, model: RegisteredModel, error: Exception) -> Played:
+        is_ours = not isinstance(error, EXPECTED)
+        self.platform.log.error(
+            "Round %d, %s: %s", self.round.number, model.name, error, exc_info=is_ours and error
+        )
         verdicts = error.gates if isinstance(error, GateClosed) else ()
         receipt = self._record_failure(model, str(error)) if self.submits and model.submit else None
         return Played(model, Ending.FAILED, str(error), receipt=receipt, gates=verdicts)
@@ -263,8 +274,3 @@ class _RoundPlay:
         if self.fleet is None:
             raise ValueError("what Numerai holds was not asked for, because nothing is submitted")
         return self.fleet
-
-
-def failures(played: Sequence[Played]) -> Iterator[Played]:
-    """Those that did not end as asked."""
-    return (one for one in played if one.ending is Ending.FAILED)

@@ -1,4 +1,4 @@
-"""What was submitted and what is missing: recent rounds × models, and the age of the weights."""
+"""What was submitted and what is missing: recent rounds by models, and the age of the weights."""
 
 from __future__ import annotations
 

@@ -125,7 +125,10 @@ class Features:
         """Return the (features, slots) int8 values 0 to 4 known at the close of a day."""
         values = self._noise.on(day)
         values *= self._noise_scale
-        values += self.loadings.astype(np.float32) @ self._characteristics.on(day)
+        # The loadings are sparse, and a multi-threaded matrix product this small is slower.
+        characteristics = self._characteristics.on(day)
+        for feature, shown in zip(*np.nonzero(self.loadings), strict=True):
+            values[feature] += np.float32(self.loadings[feature, shown]) * characteristics[shown]
         bins = (values > QUINTILES[0]).view(np.int8)
         for threshold in QUINTILES[1:]:
             bins += (values > threshold).view(np.int8)

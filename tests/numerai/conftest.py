@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from numebot_dagster.numerai import pacing
 from numebot_dagster.settings import Settings
 
 PUBLIC_ID = "PUBLICIDOFTESTS"
@@ -67,8 +68,6 @@ class ScriptedServer:
                     reply = Reply(**outer.answer(request))
                 self._send(reply)
 
-            do_GET = do_POST = do_PUT = do_HEAD = handle_any
-
             def _send(self, reply: Reply) -> None:
                 time.sleep(reply.delay)
                 self.send_response(reply.status)
@@ -97,6 +96,8 @@ class ScriptedServer:
             def log_message(self, *_: Any) -> None:
                 pass
 
+        for method in ("GET", "HEAD", "POST", "PUT"):
+            setattr(Handler, f"do_{method}", Handler.handle_any)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -113,14 +114,20 @@ class ScriptedServer:
         self._server.server_close()
 
 
-@pytest.fixture()
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries begin after hundredths of a second, so that hundreds of them are soon tested."""
+    monkeypatch.setattr(pacing, "_FIRST_WAIT", 0.02)
+
+
+@pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     scripted = ScriptedServer()
     yield scripted
     scripted.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """Settings with credentials, short limits, and nothing from this machine's environment."""
     for name in Settings.model_fields:

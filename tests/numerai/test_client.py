@@ -20,6 +20,7 @@ from numebot_dagster.numerai.errors import (
     SubmissionRejected,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.numerapi_bridge import bridge
 from numebot_dagster.numerai.records import Model, UploadTarget
 
 ROUND = {
@@ -29,7 +30,7 @@ ROUND = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(server, make_settings):
     return NumeraiClient(make_settings(server.url))
 
@@ -141,7 +142,7 @@ def test_a_create_that_is_refused_is_rejected(server, client):
     server.answer = lambda request: (
         errors("invalid file") if b"mutation" in request.body else data(submissions=[])
     )
-    with pytest.raises(SubmissionRejected, match="f.csv was not accepted: .*invalid file"):
+    with pytest.raises(SubmissionRejected, match=r"f.csv was not accepted: .*invalid file"):
         client.create_submission("1", "f.csv")
 
 
@@ -224,6 +225,22 @@ def test_numerapis_methods_obey_our_deadline(server, make_settings):
         client.list_datasets()
 
 
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda api: api.stake_increase(1, "model"),
+        lambda api: api.stake_decrease(1, "model"),
+        lambda api: api.stake_drain("model"),
+        lambda api: api.stake_change(1, "increase", "model"),
+        lambda api: api.set_bio("model", "text"),
+    ],
+)
+def test_numerapi_can_change_nothing_through_us(server, client, move):
+    with pytest.raises(QueryRefused, match="reading only"):
+        move(bridge(client.transport))
+    assert server.requests == []
+
+
 def test_the_fields_of_a_type(server, client):
     server.replies = [
         data(__type={"fields": [{"name": "id"}, {"name": "name"}]}),
@@ -254,10 +271,7 @@ def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
 def test_importing_the_client_imports_no_heavy_library():
     heavy = {"pandas", "numerapi", "numerai_tools", "requests", "tenacity", "pyarrow", "rich"}
     program = (
-        "import sys, numebot_dagster.numerai.client as _\n"
-        f"print(sorted({sorted(heavy)} & sys.modules.keys()))".replace(
-            str(sorted(heavy)), "set(" + str(sorted(heavy)) + ")"
-        )
+        f"import sys, numebot_dagster.numerai.client\nprint(sorted({heavy!r} & sys.modules.keys()))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

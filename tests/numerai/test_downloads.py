@@ -73,12 +73,12 @@ class Storage:
         return reply | self.changes
 
 
-@pytest.fixture()
+@pytest.fixture
 def storage(server):
     return Storage(server)
 
 
-@pytest.fixture()
+@pytest.fixture
 def get(storage, make_settings, tmp_path):
     """Downloads the object to `tmp_path/live.parquet`."""
 

@@ -29,7 +29,7 @@ FULL = Receipt(
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def lake(tmp_path):
     return Lake(tmp_path)
 
@@ -79,7 +79,8 @@ def test_the_catalog_shows_the_newest_receipt(lake):
     receipts.append(lake, FULL)
     with catalog.connect(lake) as connection:
         rows = connection.execute(
-            "select model, round, state, outcome, rung, vintage, rows, confirmed_at from submissions"
+            "select model, round, state, outcome, rung, vintage, rows, confirmed_at "
+            "from submissions"
         ).fetchall()
         events = connection.execute("select count(*) from receipts").fetchone()
     assert events == (2,)

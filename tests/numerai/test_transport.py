@@ -89,9 +89,9 @@ def test_a_server_that_stays_down_is_given_up_at_the_deadline(server, make_setti
     server.replies = [Reply(status=500)]
     started = time.monotonic()
     with pytest.raises(NumeraiUnavailable, match="status 500"):
-        Transport(make_settings(server.url, numebot_retry_deadline=1.5)).query("query { x }")
-    assert 1.0 < time.monotonic() - started < 2.0
-    assert len(server.requests) >= 3
+        Transport(make_settings(server.url, numebot_retry_deadline=1.0)).query("query { x }")
+    assert 0.8 < time.monotonic() - started < 1.6
+    assert 3 <= len(server.requests) < 30
 
 
 def test_a_refused_port_is_tried_until_the_deadline(make_settings):
@@ -100,8 +100,8 @@ def test_a_refused_port_is_tried_until_the_deadline(make_settings):
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         started = time.monotonic()
         with pytest.raises(NumeraiUnavailable, match="connection failed"):
-            Transport(make_settings(url, numebot_retry_deadline=1.0)).query("query { x }")
-        assert 0.8 < time.monotonic() - started < 1.5
+            Transport(make_settings(url, numebot_retry_deadline=0.6)).query("query { x }")
+        assert 0.5 < time.monotonic() - started < 1.2
 
 
 def test_an_answer_that_drips_ends_at_the_deadline(server, make_settings):

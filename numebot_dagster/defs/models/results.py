@@ -8,6 +8,7 @@ from datetime import datetime
 import dagster as dg
 
 from numebot_dagster.defs import metadata
+from numebot_dagster.defs.metadata import Metadata
 from numebot_dagster.defs.models.assets import predictions_key, submission_key
 from numebot_dagster.numerai.receipts import Receipt, State
 from numebot_dagster.operations import gates
@@ -73,7 +74,7 @@ def _observation(
     return dg.AssetObservation(key, partition=context.partition_key, metadata=facts)
 
 
-def prediction_metadata(prediction: Prediction) -> dict[str, object]:
+def prediction_metadata(prediction: Prediction) -> Metadata:
     """Numbers worth a curve over rounds, and what tells one prediction from another."""
     numbers = {
         f"{gate.name}_{name}": value
@@ -95,7 +96,7 @@ def prediction_metadata(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def receipt_metadata(receipt: Receipt) -> dict[str, object]:
+def receipt_metadata(receipt: Receipt) -> Metadata:
     """The receipt as the asset page shows it; seconds by Numerai's clock."""
     return {
         "outcome": str(receipt.outcome),

@@ -1,6 +1,7 @@
 """Scores, leaderboard and payouts by day, each model's history, and the dashboard."""
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -17,7 +18,7 @@ LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
 PAYOUTS = dg.AssetKey(["performance", "payouts"])
 OVERVIEW = dg.AssetKey(["performance", "overview"])
 
-_DAILY = {
+_DAILY: dict[str, Any] = {
     "partitions_def": days,
     "group_name": "performance",
     "kinds": {"numerai", "parquet"},

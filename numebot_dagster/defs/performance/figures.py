@@ -15,6 +15,8 @@ from numebot_dagster.lake.layout import Lake
 if TYPE_CHECKING:
     import polars as pl
 
+    from numebot_dagster.defs.metadata import Metadata
+
 CORR, MMC = "corr60", "mmc60"
 ROUNDS_IN_TABLE = 40
 
@@ -38,15 +40,15 @@ def newest_scores_by_round(lake: Lake, model: str, days: Sequence[date]) -> Iter
         [model, min(days), max(days)],
     )
     for (number,), rows in frame.group_by("round", maintain_order=True):
-        facts: dict[str, float | int] = {"scoring_day": int(rows["day"].max())}  # type: ignore[arg-type]
+        facts: dict[str, float | int] = {"scoring_day": max(rows["day"].to_list())}
         for metric, value, percentile in rows.select("metric", "value", "percentile").iter_rows():
             facts[metric] = value
             if percentile is not None:
                 facts[f"{metric}_percentile"] = percentile
-        yield NewestScores(int(number), facts)  # type: ignore[call-overload]
+        yield NewestScores(int(number), facts)
 
 
-def model_metadata(lake: Lake, model: str) -> dict[str, object]:
+def model_metadata(lake: Lake, model: str) -> Metadata:
     """A model's curve over its rounds and its summary."""
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
@@ -65,7 +67,7 @@ def model_metadata(lake: Lake, model: str) -> dict[str, object]:
     }
 
 
-def overview_metadata(lake: Lake) -> dict[str, object]:
+def overview_metadata(lake: Lake) -> Metadata:
     """All models: two tables and three charts, which also lie as files below `figures/`."""
     from numebot_dagster.reporting import charts
     from numebot_dagster.reporting.embed import picture

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from numebot_dagster.defs.partitions import rounds
+from numebot_dagster.defs.partitions import ROUNDS
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
 from numebot_dagster.defs.rounds.requests import is_requested, round_request
@@ -30,5 +30,5 @@ def weekend_round_schedule(
         return dg.SkipReason(f"Round {found.number} is not a weekend round.")
     if is_requested(context.instance, found.number):
         return dg.SkipReason(f"Round {found.number} has a run already.")
-    context.instance.add_dynamic_partitions(rounds.name, [str(found.number)])
+    context.instance.add_dynamic_partitions(ROUNDS, [str(found.number)])
     return round_request(found.number)
