@@ -59,7 +59,9 @@ class LightgbmModel(NumeraiModel):
 
     def predict(self, data: LiveData) -> np.ndarray:
         """The mean target that the trees expect."""
-        return self._booster.predict(data.matrix)
+        import numpy as np
+
+        return np.asarray(self._booster.predict(data.matrix))
 
     def save(self, folder: Path) -> None:
         """Writes LightGBM's own text format."""

@@ -15,12 +15,24 @@ class _Tidy(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         is_event = meta.get("dagster_event") is not None
         message = meta.get("orig_message") or record.getMessage()
+        cause = _cause(meta.get("dagster_event"))
         if is_event and record.levelno < logging.WARNING:
             return
         if message.startswith("op 'play_round' did not yield"):
             return  # Dagster's list of the checks of skipped models: they were not due
+        message += f"\n  {cause}" if cause else ""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         print(f"{level}{message}", file=sys.stderr)  # noqa: T201
+
+
+def _cause(event: dg.DagsterEvent | None) -> str | None:
+    """Why a step failed: the message of the innermost error, without its traceback."""
+    if event is None or not event.is_step_failure:
+        return None
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return None if error is None else error.message.strip()
 
 
 @dg.logger(

@@ -118,7 +118,7 @@ class Lake:
         return self._day("payouts", day)
 
     def stored_days(self, table: str) -> list[date]:
-        """The UTC days of which a table (`scores`, `leaderboard`, `payouts`) has a file, in order."""
+        """The UTC days for which `scores`, `leaderboard` or `payouts` has a file, in order."""
         return sorted(
             date.fromisoformat(value)
             for value, folder in _partitions(self.root / table, "date")

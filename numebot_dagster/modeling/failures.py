@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numebot_dagster.modeling.messages import Failure
+
 
 class ModelError(Exception):
     """The base of every failure of one model; other models are not concerned.
@@ -27,15 +29,14 @@ class ModelFailed(ModelError):
         traceback: lines of the model's code that led there.
     """
 
-    def __init__(
-        self, model: str, phase: str, kind: str, reason: str, traceback: str, log_tail: str = ""
-    ) -> None:
-        where = "\n" + traceback if traceback else ""
-        super().__init__(model, f"failed to {phase}: {kind}: {reason}{where}", log_tail)
-        self.phase = phase
-        self.kind = kind
-        self.reason = reason
-        self.traceback = traceback
+    def __init__(self, model: str, failure: Failure, log_tail: str = "") -> None:
+        where = f"\n{failure.traceback}" if failure.traceback else ""
+        reason = f"{failure.kind}: {failure.message}"
+        super().__init__(model, f"failed to {failure.phase}: {reason}{where}", log_tail)
+        self.phase = failure.phase
+        self.kind = failure.kind
+        self.reason = failure.message
+        self.traceback = failure.traceback
 
 
 class ModelTimedOut(ModelError):

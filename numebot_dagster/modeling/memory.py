@@ -7,6 +7,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -35,7 +39,7 @@ class ProcessTree:
         import psutil
 
         self._root = psutil.Process(process_id)
-        self._children: list[psutil.Process] = []
+        self._descendants: list[psutil.Process] = []
         self._looked_at = 0.0
 
     def resident_bytes(self) -> int:
@@ -43,18 +47,26 @@ class ProcessTree:
         import psutil
 
         if time.monotonic() - self._looked_at > _NEW_CHILDREN_EVERY:
-            self.children()
+            self.descendants()
         total = 0
-        for process in (self._root, *self._children):
+        for process in (self._root, *self._descendants):
             with suppress(psutil.NoSuchProcess):
                 total += process.memory_info().rss
         return total
 
-    def children(self) -> list[int]:
-        """Process ids of the descendants that live now."""
+    def descendants(self) -> list[psutil.Process]:
+        """The descendants that live now; those of a process that has ended as they were last."""
         import psutil
 
         self._looked_at = time.monotonic()
         with suppress(psutil.NoSuchProcess):
-            self._children = self._root.children(recursive=True)
-        return [process.pid for process in self._children]
+            self._descendants = self._root.children(recursive=True)
+        return self._descendants
+
+    def kill_descendants(self) -> None:
+        """Ends the descendants, even those that left the process group."""
+        import psutil
+
+        for process in self.descendants():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

@@ -16,7 +16,7 @@ _LARGEST = 1_000_000
 _SUFFIXES = (".py", ".so", ".pyd")
 
 
-class SourceNotFound(Exception):
+class SourceNotFound(FileNotFoundError):
     """No file of that module is on the search path."""
 
 

@@ -19,12 +19,12 @@ KNOWN_FEATURES = "known_features.json"
 MODEL_FOLDER = "model"
 
 
-class DamagedWeights(Exception):
-    """A weights folder is incomplete, or its files are not those that were stored."""
-
-
 class NoWeights(Exception):
     """A model has no weights to predict with; the text says how to make some."""
+
+
+class DamagedWeights(NoWeights):
+    """A weights folder is incomplete, or its files are not those that were stored."""
 
 
 @dataclass(frozen=True)

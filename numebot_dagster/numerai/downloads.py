@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numebot_dagster.numerai.transport import Transport
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
+_MOST_CHANGES = 3
 Location = Callable[[], str]
 
 
@@ -80,16 +81,29 @@ def fetch(
         NumeraiUnavailable: nothing arrived until the deadline.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    remote = remote_file(name, transport.headers(locate()))
-    with _part_file(destination, remote) as part:
-        download = _Download(transport, remote, locate, part, progress or _no_progress)
-        download.run()
-        _check(download.remote, part)
-        size, digest = os.fstat(part.fileno()).st_size, _sha256(part)
-        os.fsync(part.fileno())
-        Path(part.name).replace(destination)
-        _sync_folder(destination.parent)
-    return DownloadedFile(destination, size, digest, download.remote)
+    for _ in range(_MOST_CHANGES):
+        remote = remote_file(name, transport.headers(locate()))
+        try:
+            with _part_file(destination, remote) as part:
+                _Download(transport, remote, locate, part, progress or _no_progress).run()
+                return _finish(remote, part, destination)
+        except _ObjectChanged:
+            transport.log.info("%s has just changed at Numerai: fetching the new one", name)
+    raise DownloadFailed(f"{name} changed {_MOST_CHANGES} times while it was fetched; try again")
+
+
+def _finish(remote: RemoteFile, part: IO[bytes], destination: Path) -> DownloadedFile:
+    """Checks a complete part and gives it its name."""
+    _check(remote, part)
+    size, digest = os.fstat(part.fileno()).st_size, _sha256(part)
+    os.fsync(part.fileno())
+    Path(part.name).replace(destination)
+    _sync_folder(destination.parent)
+    return DownloadedFile(destination, size, digest, remote)
+
+
+class _ObjectChanged(Exception):
+    """The server sends another object than the one that it described."""
 
 
 class _Download:
@@ -103,9 +117,8 @@ class _Download:
         part: IO[bytes],
         progress: Progress,
     ) -> None:
-        self.remote = remote
-        self._transport, self._locate, self._part = transport, locate, part
-        self._report = progress
+        self._transport, self._remote, self._locate = transport, remote, locate
+        self._part, self._report = part, progress
 
     def run(self) -> None:
         """Tries until the part is complete; each byte that arrives renews the patience."""
@@ -123,47 +136,50 @@ class _Download:
 
     def _attempt(self, seconds: float) -> None:
         have = self._have()
-        if have and have == self.remote.size and self.remote.strong_etag:
+        if have and have == self._remote.size and self._remote.strong_etag:
             return
         headers = {}
-        if have and self.remote.strong_etag:
-            headers = {"Range": f"bytes={have}-", "If-Range": self.remote.strong_etag}
+        if have and self._remote.strong_etag:
+            headers = {"Range": f"bytes={have}-", "If-Range": self._remote.strong_etag}
         url = self._locate()
         try:
             with self._transport.stream(url, headers, seconds=seconds) as answer:
                 self._receive(answer, have)
         except (NotAuthorised, QueryRefused) as error:
-            raise DownloadFailed(f"{self.remote.name}: {error}") from None
-        if self.remote.size is not None and self._have() < self.remote.size:
+            raise DownloadFailed(f"{self._remote.name}: {error}") from None
+        if self._remote.size is not None and self._have() < self._remote.size:
             raise PassingFault(
-                f"{self.remote.name} ended after {self._have()} of {self.remote.size} bytes"
+                f"{self._remote.name} ended after {self._have()} of {self._remote.size} bytes"
             )
 
     def _receive(self, answer: requests.Response, have: int) -> None:
         if answer.status_code == 416:
             self._part.truncate(0)
-            raise PassingFault(f"{self.remote.name}: the part kept here is of no use")
-        if not self._continues(answer.status_code, answer.headers, have):
-            # Another object, or no range: what is here already may not be built upon.
+            raise PassingFault(f"{self._remote.name}: the part kept here is of no use")
+        self._refuse_other_object(remote_file(self._remote.name, answer.headers))
+        if not self._continues(answer, have):
             self._part.truncate(0)
-            self.remote = remote_file(self.remote.name, answer.headers)
         self._part.seek(0, os.SEEK_END)
         for piece in chunks(answer):
             self._part.write(piece)
-            self._report(self._part.tell(), self.remote.size)
+            self._report(self._part.tell(), self._remote.size)
         self._part.flush()
 
-    def _continues(self, status: int, headers: Mapping[str, str], have: int) -> bool:
-        """Whether the server sends exactly what is missing of exactly our object."""
-        ranged = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
-        if status != 206 or ranged is None:
+    def _refuse_other_object(self, sent: RemoteFile) -> None:
+        """A part is named after one object, and may hold bytes of no other."""
+        for told, expected in ((sent.etag, self._remote.etag), (sent.size, self._remote.size)):
+            if told is not None and expected is not None and told != expected:
+                raise _ObjectChanged
+
+    def _continues(self, answer: requests.Response, have: int) -> bool:
+        """Whether exactly what is missing is sent, and not the whole object again."""
+        if answer.status_code != 206:
             return False
-        start, end, total = (int(number) for number in ranged.groups())
-        same = headers.get("ETag") in (None, self.remote.etag) and total == self.remote.size
-        if start == have and end == total - 1 and same:
+        ranged = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+        if ranged and int(ranged[1]) == have and int(ranged[2]) == int(ranged[3]) - 1:
             return True
         self._part.truncate(0)
-        raise PassingFault(f"{self.remote.name}: the server sent another range than asked for")
+        raise PassingFault(f"{self._remote.name}: the server sent another range than asked for")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from numebot_dagster.practice import shapes
+from numebot_dagster.practice import score_shapes, shapes
 from numebot_dagster.practice.clock import Refused, Round
 from numebot_dagster.practice.ledger import stake_of
 from numebot_dagster.practice.request import Fields, Resolver, is_classic
@@ -138,7 +138,7 @@ class AccountAnswers(Resolver):
     def _payouts(self, models: list[Model], rounds: list[Round]) -> list[Fields]:
         price = Decimal(self._state.settings["nmr_price_usd"])
         earnings = self._ledger.earnings(models, rounds)
-        return [shapes.payout_fields(e, price, self._state) for e in earnings if e.at_risk]
+        return [score_shapes.payout_fields(e, price, self._state) for e in earnings if e.at_risk]
 
     def create_submission(
         self,

@@ -30,7 +30,7 @@ from numebot_dagster.practice.tournament import Tournament
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(tournament: Tournament, *, deviations: bool = True) -> Starlette:
+def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
     """Returns the web application of a tournament.
 
     Args:
@@ -60,8 +60,7 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> Starlette:
         ],
         exception_handlers={Refused: _refused},
     )
-    app.add_middleware(_PracticeDate, clock=tournament.clock)
-    return app
+    return _PracticeDate(app, tournament.clock)  # outermost, so that errors are dated too
 
 
 class _PracticeDate:

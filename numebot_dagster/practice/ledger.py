@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from numebot_dagster.practice.clock import Round, RoundStatus
@@ -48,16 +48,11 @@ class Standing:
     stake: Decimal
     reputations: dict[str, float | None]
     earnings: tuple[Earning, ...]
+    now: datetime
 
-    def settled_return(self, ledger: Ledger, days: int | None) -> float | None:
-        """Returns payouts over stakes of the rounds that resolved in the last ``days`` days."""
-        settled = ledger.settled_within(self.earnings, days)
-        staked = sum((one.at_risk for one in settled), Decimal(0))
-        return float(sum(one.payout for one in settled) / staked) if staked else None
-
-    def settled_nmr(self, ledger: Ledger, days: int | None) -> Decimal:
-        """Returns the payouts of the rounds that resolved in the last ``days`` days."""
-        return sum((one.payout for one in ledger.settled_within(self.earnings, days)), Decimal(0))
+    def settled(self, days: int | None) -> list[Earning]:
+        """Returns the staked rounds that resolved in the last ``days`` days; None means ever."""
+        return settled_within(self.earnings, self.now, days)
 
 
 def payout(at_risk: Decimal, scores: dict[str, float]) -> Decimal:
@@ -131,14 +126,6 @@ class Ledger:
         chosen = self._tournament.selected(model.id)
         return {one.number: self._tournament.entry(one, chosen.get(one.number)) for one in rounds}
 
-    def settled_within(self, earnings: Iterable[Earning], days: int | None) -> list[Earning]:
-        """Returns the staked earnings whose rounds resolved in the last days; None means ever."""
-        settled = [one for one in earnings if one.settled and one.at_risk]
-        if days is None:
-            return settled
-        after = self._tournament.clock.now() - timedelta(days=days)
-        return [one for one in settled if one.round.resolve_time > after]
-
     def standings(self) -> list[Standing]:
         """Returns all participants, best first by what a round would pay on their reputations."""
         models = self._tournament.state.models()
@@ -163,6 +150,7 @@ class Ledger:
                 stake=stake_of(by_model[model.id]),
                 reputations=reputations[model.id],
                 earnings=tuple(by_model[model.id]),
+                now=self._tournament.clock.now(),
             )
             for rank, model in enumerate(sorted(models, key=worth), start=1)
         ]
@@ -171,6 +159,25 @@ class Ledger:
 def stake_of(earnings: Iterable[Earning]) -> Decimal:
     """Returns what is at stake in the rounds that have not resolved, in NMR."""
     return sum((one.at_risk for one in earnings if not one.settled), Decimal(0))
+
+
+def settled_within(earnings: Iterable[Earning], now: datetime, days: int | None) -> list[Earning]:
+    """Returns the staked earnings whose rounds resolved in the last days; None means ever."""
+    settled = [one for one in earnings if one.settled and one.at_risk]
+    if days is None:
+        return settled
+    return [one for one in settled if one.round.resolve_time > now - timedelta(days=days)]
+
+
+def return_of(earnings: list[Earning]) -> float | None:
+    """Returns payouts over stakes, None without a stake."""
+    staked = sum((one.at_risk for one in earnings), Decimal(0))
+    return float(nmr_of(earnings) / staked) if staked else None
+
+
+def nmr_of(earnings: Iterable[Earning]) -> Decimal:
+    """Returns the sum of the payouts in NMR."""
+    return sum((one.payout for one in earnings), Decimal(0))
 
 
 def _mean(name: str, earnings: list[Earning]) -> float | None:

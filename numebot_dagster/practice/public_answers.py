@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from numebot_dagster.practice import shapes
+from numebot_dagster.practice import score_shapes, shapes
 from numebot_dagster.practice.clock import (
     UTC,
     Refused,
@@ -134,7 +134,7 @@ class PublicAnswers(Resolver):
         for one in scores:
             of_day.setdefault((one.round, one.day), {})[one.name] = one.value
         return [
-            shapes.score_fields(
+            score_shapes.score_fields(
                 one,
                 self._submission_id(model, earnings[one.round].entry.submission, one.round),
                 payout_of_score(earnings[one.round].at_risk, one.name, of_day[one.round, one.day]),
@@ -170,7 +170,7 @@ class PublicAnswers(Resolver):
         shown = earnings[first : None if limit is None else first + limit]
         scores = self._scores(model, [one.round for one in shown], newest_only=False)
         return [
-            shapes.performance_fields(
+            score_shapes.performance_fields(
                 one,
                 self._submission_id(model, one.entry.submission, one.round),
                 [score for score in scores if score["roundNumber"] == one.round.number],
@@ -210,7 +210,7 @@ class PublicAnswers(Resolver):
     ) -> list[Fields]:
         """Returns all participants, best first."""
         refuse_arguments(other)
-        leaders = [shapes.leader_fields(s, self._ledger) for s in self._ledger.standings()]
+        leaders = [score_shapes.leader_fields(s) for s in self._ledger.standings()]
         return page(leaders, limit, offset)
 
     def account_leaderboard(
@@ -222,7 +222,7 @@ class PublicAnswers(Resolver):
         for standing in self._ledger.standings() if is_classic(tournament) else []:
             accounts.setdefault(standing.model.account, []).append(standing)
         leaders = [
-            shapes.account_leader_fields(rank, held, self._ledger)
+            score_shapes.account_leader_fields(rank, held)
             for rank, held in enumerate(accounts.values(), start=1)
         ]
         return page(leaders, limit, offset)
@@ -233,7 +233,7 @@ class PublicAnswers(Resolver):
             if standing.model.name == model_name:
                 rounds = self._tournament.opened_rounds()
                 scores = partial(self._scores, standing.model, rounds, newest_only=True)
-                return shapes.profile_fields(standing, self._ledger, scores)
+                return score_shapes.profile_fields(standing, scores)
         return None
 
     def account_profile(self, username: str, tournament: int = CLASSIC) -> Fields | None:
@@ -252,5 +252,5 @@ class PublicAnswers(Resolver):
             "team": False,
             "bio": None,
             "totalStake": sum((one.stake for one in held), Decimal(0)),
-            "models": [shapes.model_profile_fields(one, self._ledger) for one in held],
+            "models": [score_shapes.model_profile_fields(one) for one in held],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from numebot_dagster.practice import shapes
 from numebot_dagster.practice.clock import Refused, Round
@@ -53,7 +54,7 @@ class Resolver:
         return self._token
 
     def _link(self, kind: str, key: str) -> str:
-        return f"{self._address}/{kind}/{self._library.sign(f'{kind}/{key}')}/{key}"
+        return f"{self._address}/{kind}/{self._library.sign(f'{kind}/{key}')}/{quote(key)}"
 
     def _round(self, one: Round) -> Fields:
         return shapes.round_fields(one, self._state, self._now, self._tournament.first_round)

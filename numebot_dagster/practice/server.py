@@ -24,6 +24,8 @@ from numebot_dagster.practice.controls import (
 )
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
 
+__all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
+
 HOST = "127.0.0.1"
 _STARTING_SECONDS = 60.0
 _STOPPING_SECONDS = 10.0

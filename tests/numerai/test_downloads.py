@@ -124,10 +124,10 @@ def test_a_cut_connection_is_resumed(get, storage):
 
 
 def test_each_byte_renews_the_patience(get, storage):
-    storage.cuts = [20_000] * 12
+    storage.cuts, storage.changes = [15_000] * 10, {"delay": 0.05}
     started = time.monotonic()
-    assert get(deadline=0.4).path.read_bytes() == NEW
-    assert time.monotonic() - started > 0.4
+    assert get(deadline=0.3).path.read_bytes() == NEW
+    assert time.monotonic() - started > 0.5
 
 
 def test_a_later_call_takes_up_what_a_killed_one_left(get, storage, tmp_path):
@@ -194,6 +194,41 @@ def test_an_object_that_changes_after_it_was_identified(get, storage):
     found = get()
     assert found.path.read_bytes() == OLD
     assert (found.remote.etag, found.size) == ('"old"', len(OLD))
+
+
+def test_an_object_that_keeps_changing_is_given_up(get, storage, tmp_path):
+    original, count = storage.answer, iter(range(100))
+
+    def answer(request):
+        storage.etag = f'"{next(count)}"'
+        return original(request)
+
+    storage.server.answer = answer
+    with pytest.raises(DownloadFailed, match="changed 3 times"):
+        get()
+    assert not (tmp_path / "live.parquet").exists()
+
+
+def test_a_part_never_holds_bytes_of_another_object(get, storage, tmp_path):
+    """Two caches disagree about the object, and the connection is cut in between."""
+    storage.cuts = [50_000, 40_000] + [0] * 50
+    original = storage.answer
+
+    def answer(request):
+        if request.method == "GET" and len(storage.gets) == 1:
+            storage.content, storage.etag = OLD, '"old"'
+        else:
+            storage.content, storage.etag = NEW, '"new"'
+        return original(request)
+
+    storage.server.answer = answer
+    with pytest.raises(NumeraiUnavailable):
+        get(deadline=0.3)
+    for part in parts(tmp_path):
+        kept = (tmp_path / part).read_bytes()
+        assert kept == NEW[: len(kept)]
+    storage.server.answer, storage.cuts = original, []
+    assert get().path.read_bytes() == NEW
 
 
 def test_a_server_that_ignores_range_is_read_from_the_start(get, storage):

@@ -387,5 +387,17 @@ class KilledAnywhere(RuleBasedStateMachine):
             assert own_receipt(current.held, current.receipts) is not None
 
 
+@pytest.mark.parametrize("carried", [False, True])
+@pytest.mark.parametrize("steps", range(10))
+def test_killed_once_at_each_point(steps, carried):
+    """The points: decided, authorised, intended, put, created, its receipt, and so to the end."""
+    machine = KilledAnywhere()
+    machine.begin(carried)
+    assert machine.run(steps) is None
+    machine.whole_run()
+    assert machine.world.creates == 1
+    assert machine.world.receipts[-1].state is State.CONFIRMED
+
+
 TestKilledAnywhere = KilledAnywhere.TestCase
-TestKilledAnywhere.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+TestKilledAnywhere.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ import pytest
 import requests
 
 from numebot_dagster.practice.clock import Refused
-from numebot_dagster.practice.controls import read_address
+from numebot_dagster.practice.controls import Controls, read_address
 from numebot_dagster.practice.creation import Plan, credentials, open_tournament
 from numebot_dagster.practice.server import PracticeServer
 
@@ -132,3 +135,25 @@ def test_a_real_clock(tmp_path: Path) -> None:
         assert abs((datetime.now(UTC) - now).total_seconds()) < 10
         with pytest.raises(Refused, match="cannot be advanced"):
             practice.advance("next-open")
+
+
+def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    start = (
+        "import sys, time, pathlib\n"
+        "from numebot_dagster.practice.server import PracticeServer\n"
+        f"PracticeServer(pathlib.Path({str(tmp_path)!r})).start()\n"
+        "print('started', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"started\n"
+    controls = Controls(read_address(tmp_path).url)
+    assert controls.is_up()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while controls.is_up() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not controls.is_up()

@@ -6,6 +6,7 @@ import hashlib
 import io
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -69,6 +70,18 @@ def test_a_round_trip(world: World, tmp_path: Path) -> None:
 def selected(world: World, name: str = MODEL) -> list[dict]:
     query = "query($m: ID) {submissions(modelId: $m) {id selected round {number}}}"
     return world.post(query, variables={"m": world.model_id(name)})["data"]["submissions"]
+
+
+@pytest.mark.parametrize("name", ["my predictions #2.csv", "../../etc/x.csv", "a?b&c.csv", "x"])
+def test_any_file_name_will_do(world: World, name: str, tmp_path: Path) -> None:
+    world.practice.advance("next-open")
+    table = world.predictions(1280, 0)
+    submission = world.api.upload_predictions(name, world.model_id(MODEL), df=table)
+    path = world.api.download_submission(submission, dest_path=str(tmp_path / "back.csv"))
+    pd.testing.assert_frame_equal(pd.read_csv(path), table)
+    stored = world.rows("SELECT filename FROM submissions")[0]["filename"]
+    assert (world.folder / "uploads" / stored).is_file()
+    assert stored.startswith(name.rpartition("/")[2].removesuffix(".csv") + "-")
 
 
 @pytest.mark.parametrize(
@@ -281,3 +294,23 @@ def test_the_clock_is_advanced_and_dates_the_answers(
     assert world.practice.state()["clock"]["now"] == f"{now}+00:00"
     dated = requests.get(f"{world.practice.url}/practice/health", timeout=10).headers["Date"]
     assert pd.Timestamp(dated) == pd.Timestamp(now, tz="UTC")
+
+
+def test_a_fleet_uploads_at_once(
+    make_world: Callable[..., World], connect: Callable[[World], World]
+) -> None:
+    names = tuple(f"model_{number}" for number in range(6))
+    world = connect(make_world(models=names))
+    world.practice.advance("next-open")
+    tables = {name: world.predictions(1280, seed) for seed, name in enumerate(names * 2)}
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda name: world.upload(name, tables[name]), names * 2))
+    assert len(set(made)) == 12
+    stored = world.rows("SELECT * FROM submissions")
+    assert {row["id"] for row in stored} == set(made)
+    assert all(row["error"] is None for row in stored)
+    for name in names:
+        own = [row for row in stored if row["model_id"] == world.model_id(name)]
+        newest = max(own, key=lambda row: row["inserted_at"])
+        assert len({row["inserted_at"] for row in own}) == 2
+        assert world.status(name)[1280] == ("on-time", newest["id"])

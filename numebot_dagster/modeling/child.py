@@ -1,0 +1,183 @@
+"""A worker's process as its parent holds it: started, asked within a budget, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, cast
+
+from numebot_dagster.modeling.failures import ModelCrashed, ModelOutOfMemory, ModelTimedOut
+from numebot_dagster.modeling.memory import ProcessTree
+from numebot_dagster.modeling.messages import Answer, Request
+
+GIGABYTE = 10**9
+_TICK = 0.05  # seconds between two looks at the memory
+_START_SECONDS = 60.0
+_LOG_BYTES = 64 * 1024  # how much of what a model prints is kept
+# Model code has no business with the account; what it does not get, it cannot print.
+_WITHHELD = ("NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY")
+
+
+class NotStarted(Exception):
+    """The process ended, or said nothing, before it was asked anything; the text is its output."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a model may use.
+
+    Attributes:
+        seconds: from request to answer.
+        gigabytes: resident size of the process and its children, in 10^9 bytes.
+        names: which attributes of the model's class set the two, for error texts.
+    """
+
+    seconds: float
+    gigabytes: float
+    names: tuple[str, str]
+
+
+class WorkerProcess:
+    """One child process with its connection, its lifeline and the tail of its output."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        self._popen = subprocess.Popen(
+            [
+                *(sys.executable, "-X", "faulthandler", "-m", "numebot_dagster.modeling.worker"),
+                *(str(theirs.fileno()), str(lifeline)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(theirs.fileno(), lifeline),
+            env=_environment(),
+            start_new_session=True,
+        )
+        theirs.close()
+        os.close(lifeline)
+        self._connection = Connection(ours.detach())
+        self._tree = ProcessTree(self._popen.pid)
+        self._log = b""
+        output = cast(IO[bytes], self._popen.stdout)
+        self._reader = threading.Thread(target=self._keep_tail, args=(output,), daemon=True)
+        self._reader.start()
+        self._await_start()
+
+    def _await_start(self) -> None:
+        try:
+            started = self._connection.poll(_START_SECONDS) and self._connection.recv()
+        except EOFError:
+            started = False
+        if not started:
+            self.kill()
+            self._reader.join(timeout=1)
+            raise NotStarted(self.log_tail)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._popen.poll() is None
+
+    @property
+    def has_children(self) -> bool:
+        """Whether a model has left processes behind."""
+        return bool(self._tree.descendants())
+
+    @property
+    def log_tail(self) -> str:
+        """The end of what its models printed."""
+        return self._log.decode(errors="replace").strip()
+
+    def resident_bytes(self) -> int:
+        """Resident size of it and its children."""
+        return self._tree.resident_bytes()
+
+    def ask(self, request: Request, budget: Budget) -> Answer:
+        """Sends a request and waits for the answer, no longer and no larger than the budget.
+
+        Raises:
+            ModelTimedOut, ModelOutOfMemory: a budget was passed; the process still runs.
+            ModelCrashed: the process ended.
+        """
+        deadline = time.monotonic() + budget.seconds
+        try:
+            self._connection.send(request)
+            while not self._connection.poll(_TICK):
+                if not self.is_alive:
+                    raise EOFError  # a child of the model's may hold our connection open
+                if time.monotonic() > deadline:
+                    raise ModelTimedOut(request.model, _over_time(budget), self.log_tail)
+                if self.resident_bytes() > budget.gigabytes * GIGABYTE:
+                    raise ModelOutOfMemory(request.model, _over_memory(budget), self.log_tail)
+            return cast(Answer, self._connection.recv())
+        except (EOFError, ConnectionError):
+            raise ModelCrashed(request.model, self._how_it_ended(), self.log_tail) from None
+
+    def kill(self) -> None:
+        """Ends the process, its process group, and children that left the group."""
+        self._tree.kill_descendants()
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        self._connection.close()
+        with suppress(OSError):
+            os.close(self._lifeline)
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(timeout=5)
+            self._reader.join(timeout=1)  # so that its last words are in the log
+        code = self._popen.returncode
+        if code is None:
+            how = "closed its connection"
+        elif code < 0:
+            how = f"was ended by the signal {signal.Signals(-code).name}"
+        else:
+            how = f"ended its process with exit code {code}"
+        text = f"{how} before it answered"
+        if code == -signal.SIGKILL:
+            text += " (perhaps the system ran out of memory)"
+        return f"{text}\n{self.log_tail}".rstrip()
+
+    def _keep_tail(self, output: IO[bytes]) -> None:
+        with output:
+            while chunk := os.read(output.fileno(), 4096):
+                self._log = (self._log + chunk)[-_LOG_BYTES:]
+
+
+def _over_time(budget: Budget) -> str:
+    return _over(f"took longer than {budget.seconds:g} s", budget.names[0])
+
+
+def _over_memory(budget: Budget) -> str:
+    return _over(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1])
+
+
+def _over(what: str, attribute: str) -> str:
+    if not attribute:
+        return f"{what} to be imported and was stopped: move work out of its module's top level"
+    return f"{what} and was stopped; its class sets the limit as `{attribute}`"
+
+
+def _environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
+    package_root = str(Path(__file__).parents[2])
+    paths = [package_root, *filter(None, [environment.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
+    # The order of a set must not make the canary differ.
+    environment["PYTHONHASHSEED"] = "0"
+    # OpenMP threads that spin while they wait make small trainings ten times slower on a machine
+    # that does something else too; a short spin costs nothing on an idle one.
+    environment.setdefault("GOMP_SPINCOUNT", "1000")
+    return environment

@@ -1,0 +1,113 @@
+"""The shipped models on a little practice-sized data: they learn, and come back the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.data import TrainingFiles
+from numebot_dagster.modeling.messages import ModelCode, PredictRequest, TrainRequest
+from numebot_dagster.modeling.process import Worker
+
+FEATURES = [f"feature_little_test_{number}" for number in range(20)]
+MODELS = {
+    "example_model": ("ExampleModel", "model.ubj"),
+    "lightgbm_model": ("LightgbmModel", "model.txt"),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    files: TrainingFiles
+    live: Path
+    signal: np.ndarray  # what is to be found in the live rows
+
+
+def make_rows(eras: list[str], seed: int) -> tuple[pl.DataFrame, np.ndarray]:
+    random = np.random.default_rng(seed)
+    bins = random.integers(0, 5, (len(eras), len(FEATURES)), dtype=np.int8)
+    bins[[era == "0001" for era in eras], 4] = 2  # a feature that the first era lacks
+    signal = bins[:, 0] - bins[:, 4].astype(float) + (bins[:, 7] == 2)
+    noisy = signal + random.normal(0, 3, len(eras))
+    target = np.digitize(noisy, np.quantile(noisy, [0.05, 0.25, 0.75, 0.95])) / 4
+    frame = pl.DataFrame(
+        {
+            "id": [f"n{number:015x}" for number in range(len(eras))],
+            "era": eras,
+            "target": target.astype(np.float32),
+            "target_ender_60": target.astype(np.float32),
+            **{name: bins[:, index] for index, name in enumerate(FEATURES)},
+        }
+    )
+    return frame, signal
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    folder = tmp_path_factory.mktemp("data")
+    train, _ = make_rows([f"{era:04d}" for era in range(1, 25) for _ in range(300)], seed=1)
+    live, signal = make_rows(["X"] * 500, seed=2)
+    train.write_parquet(folder / "train.parquet")
+    live.drop("target", "target_ender_60").write_parquet(folder / "live.parquet")
+    (folder / "features.json").write_text(json.dumps({"feature_sets": {"medium": FEATURES}}))
+    files = TrainingFiles(folder / "features.json", folder / "train.parquet")
+    return Data(files, folder / "live.parquet", signal)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+def code(module: str) -> ModelCode:
+    root = str(Path(__file__).parents[2])
+    return ModelCode(f"model_code.{module}", MODELS[module][0], (root,))
+
+
+def train(worker: Worker, module: str, data: Data, folder: Path) -> Path:
+    return worker.train(
+        TrainRequest(module, code(module), "0123abcd", 1, "v5.3", "stamp", data.files, folder)
+    ).folder
+
+
+@pytest.mark.parametrize("module", list(MODELS))
+def test_a_model_learns_and_comes_back_the_same(
+    worker: Worker, data: Data, tmp_path: Path, module: str
+) -> None:
+    folder = train(worker, module, data, tmp_path / "weights")
+    manifest = weights.verify(folder)
+    assert f"model/{MODELS[module][1]}" in manifest.files
+    assert manifest.parameters["trees"] == 2000
+    assert manifest.parameters["era_stride"] == 4
+    assert manifest.parameters["tree_parameters"]["learning_rate"] == 0.01
+
+    request = PredictRequest(module, code(module), folder, data.live)
+    result = worker.predict(request)
+    assert result.canary_max_difference == 0
+    assert np.corrcoef(result.predictions, data.signal)[0, 1] > 0.5
+
+    worker.close()  # another process, another library load
+    again = worker.predict(request)
+    assert again.canary_max_difference == 0
+    np.testing.assert_array_equal(again.predictions, result.predictions)
+
+
+@pytest.mark.parametrize("module", list(MODELS))
+def test_training_again_gives_the_same_model(
+    worker: Worker, data: Data, tmp_path: Path, module: str
+) -> None:
+    first = train(worker, module, data, tmp_path / "first")
+    second = train(worker, module, data, tmp_path / "second")
+    live = [
+        worker.predict(PredictRequest(module, code(module), folder, data.live)).predictions
+        for folder in (first, second)
+    ]
+    np.testing.assert_array_equal(*live)

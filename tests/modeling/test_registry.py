@@ -1,0 +1,202 @@
+"""The registry: what a good file means, and what is said of each bad one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from numebot_dagster.modeling.messages import ModelCode
+from numebot_dagster.modeling.registry import RegistryError, code_hash, read_registry
+
+MODELS = """
+import sys
+raise SystemExit("reading the registry must import nothing of the user")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    package = tmp_path / "my_models"
+    (package / "deep").mkdir(parents=True)
+    for name in ("__init__.py", "first_model.py", "second.py", "deep/__init__.py", "deep/third.py"):
+        (package / name).write_text(MODELS)
+    (tmp_path / "lonely_model.py").write_text(MODELS)
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "model_configs.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_full_registry(folder: Path) -> None:
+    path = write(
+        folder,
+        "\ufeffnumerai_name, model_code ,description,enabled,submit,inputs,fallback,vintage\n"
+        'a-b c,my_models.first_model,"one, two",,,,benchmark,\n'
+        "\n"
+        "both,my_models.deep.third:Best,,TRUE,no,a-b c; lone ;a-b c,a-b c,1343\n"
+        "lone,lonely_model\n"
+        "off,my_models.second,,false,,,,\n",
+    )
+    registry = read_registry(path)
+    assert [model.name for model in registry.models] == ["a-b c", "both", "lone", "off"]
+    first, both, lone, off = registry.models
+    search_path = (str(Path.cwd()), str(folder))
+    assert first.asset_name == "a_b_c"
+    assert first.code == ModelCode("my_models.first_model", "FirstModel", search_path)
+    assert (first.module, first.class_name) == ("my_models.first_model", "FirstModel")
+    assert (first.description, first.enabled, first.submit) == ("one, two", True, True)
+    assert (first.inputs, first.fallback, first.vintage) == ((), "benchmark", None)
+    assert (both.class_name, both.enabled, both.submit) == ("Best", True, False)
+    assert (both.inputs, both.fallback, both.vintage) == (("a-b c", "lone"), "a-b c", 1343)
+    assert lone.class_name == "LonelyModel"
+    assert not off.enabled
+    assert registry["both"] is both
+    with pytest.raises(RegistryError, match=r"no model 'nobody'.*it has: a-b c, both, lone, off"):
+        registry["nobody"]
+
+
+def test_enabled_models_come_after_their_inputs(folder: Path) -> None:
+    path = write(
+        folder,
+        "numerai_name,model_code,inputs,enabled\n"
+        "top,my_models.second,middle;base,\n"
+        "middle,my_models.second,base,\n"
+        "off,my_models.second,,no\n"
+        "base,my_models.second,,\n",
+    )
+    assert [model.name for model in read_registry(path).enabled] == ["base", "middle", "top"]
+
+
+def test_an_empty_registry_is_none_yet(folder: Path) -> None:
+    assert read_registry(write(folder, "numerai_name,model_code,description\n")).models == ()
+
+
+HEAD = "numerai_name,model_code,inputs,fallback,enabled,submit,vintage\n"
+GOOD = "a,my_models.first_model,,,,,\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "line 1: the column numerai_name is missing"),
+        ("numerai_name\na\n", "line 1: the column model_code is missing"),
+        ("numerai_name,model_code,colour\n", "line 1, column colour: unknown; the columns are"),
+        ("numerai_name,model_code,inputs,inputs\n", "line 1, column inputs: it is there twice"),
+        (HEAD + ",my_models.second,,,,,\n", "line 2, column numerai_name: it is empty"),
+        (HEAD + "a,,,,,,\n", "line 2, column model_code: it is empty"),
+        (HEAD + "a,my models,,,,,\n", "line 2, column model_code: 'my models' is no module"),
+        (HEAD + "a,my_models.second:,,,,,\n", "column model_code: 'my_models.second:' is no"),
+        (HEAD + "a,no_such_package.x,,,,,\n", "column model_code: no module no_such_package in"),
+        (HEAD + "a,my_models.none,,,,,\n", "column model_code: no module my_models.none in"),
+        (HEAD + "a,lonely_model.x,,,,,\n", "is a single module: it has no x"),
+        (HEAD + GOOD + "b,my_models.second,,,,,,x\n", "line 3, column vintage: 'x' follows after"),
+        (HEAD + GOOD + GOOD, "line 3, column numerai_name: 'a' is on line 2 as well"),
+        (
+            HEAD + "a-b,my_models.second,,,,,\na_b,my_models.second,,,,,\n",
+            "line 3, column numerai_name: 'a_b' and the name on line 2 both give the asset name",
+        ),
+        (HEAD + "benchmark,my_models.second,,,,,\n", "'benchmark' is reserved"),
+        (HEAD + "a,my_models.second,,,maybe,,\n", "column enabled: 'maybe' is neither true nor"),
+        (HEAD + "a,my_models.second,,,,2,\n", "column submit: '2' is neither true nor false"),
+        (HEAD + "a,my_models.second,,,,,v5\n", "column vintage: 'v5' is no round number"),
+        (HEAD + "a,my_models.second,a,,,,\n", "column inputs: 'a' names itself"),
+        (
+            HEAD + GOOD + "b,my_models.second,c,,,,\n",
+            "line 3, column inputs: there is no model 'c'; the others are: a",
+        ),
+        (HEAD + "a,my_models.second,,b,,,\n", "column fallback: there is no model 'b'"),
+        (HEAD + "a,my_models.second,,a,,,\n", "column fallback: 'a' names itself"),
+        (
+            HEAD + "a,my_models.second,,,no,,\nb,my_models.second,a,,,,\n",
+            "line 3, column inputs: 'a' is not enabled",
+        ),
+        (
+            HEAD + "a,my_models.second,b,,,,\nb,my_models.second,a,,,,\n",
+            "column inputs: the inputs go in a circle: ",
+        ),
+    ],
+)
+def test_bad_rows(folder: Path, text: str, complaint: str) -> None:
+    path = write(folder, text)
+    with pytest.raises(RegistryError) as caught:
+        read_registry(path)
+    assert str(path) in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_a_missing_registry_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="does not exist: make it with the line numerai_name"):
+        read_registry(tmp_path / "none.csv")
+
+
+def test_text_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("numerai_name,model_code\né,x\n".encode("latin-1"))
+    with pytest.raises(RegistryError, match="save it as UTF-8"):
+        read_registry(path)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    path = write(
+        folder,
+        "numerai_name,model_code\na,my_models.first_model\nb,my_models.deep.third\nc,lonely_model\n",
+    )
+    return {model.name: code_hash(model) for model in read_registry(path).models}
+
+
+def test_the_hash_covers_the_whole_package(folder: Path) -> None:
+    before = hashes(folder)
+    assert before["a"] == before["b"]
+    assert len(before["a"]) == 8
+    int(before["a"], 16)
+    (folder / "my_models" / "deep" / "third.py").write_text(MODELS + "# a comment\n")
+    changed = hashes(folder)
+    assert changed["a"] == changed["b"] != before["a"]
+    assert changed["c"] == before["c"]
+    (folder / "my_models" / "table.json").write_text("{}")
+    assert hashes(folder)["a"] != changed["a"]
+    (folder / "lonely_model.py").write_text("x = 1\n")
+    assert hashes(folder)["c"] != before["c"]
+
+
+def test_the_hash_leaves_out_what_is_no_source(folder: Path) -> None:
+    before = hashes(folder)
+    for name in ("__pycache__/a.pyc", ".git/config", ".hidden"):
+        path = folder / "my_models" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    (folder / "my_models" / "data.parquet").write_bytes(bytes(1_000_001))
+    assert hashes(folder) == before
+
+
+def test_moving_the_folder_does_not_change_the_hash(folder: Path, tmp_path_factory) -> None:
+    before = hashes(folder)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "my_models").rename(elsewhere / "my_models")
+    (folder / "lonely_model.py").rename(elsewhere / "lonely_model.py")
+    assert hashes(elsewhere) == before
+
+
+def test_reading_and_hashing_is_fast_and_imports_nothing_heavy(folder: Path) -> None:
+    rows = "".join(f"model_{number},my_models.first_model\n" for number in range(50))
+    path = write(folder, "numerai_name,model_code\n" + rows)
+    read_registry(path)  # warm
+    start = time.perf_counter()
+    for model in read_registry(path).models:
+        code_hash(model)
+    assert time.perf_counter() - start < 0.2
+    code = (
+        "import sys; from pathlib import Path; from numebot_dagster.modeling import registry; "
+        f"[registry.code_hash(m) for m in registry.read_registry(Path({str(path)!r})).models]; "
+        "print([n for n in ('numpy','pandas','polars','lightgbm','xgboost','my_models') "
+        "if n in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "[]\n"

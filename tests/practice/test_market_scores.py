@@ -1,0 +1,184 @@
+"""Scores on the practice market are as high, as noisy and as dependent as real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from numerai_tools.scoring import correlation_contribution, numerai_corr
+
+from numebot_dagster.practice.market import BEST_CORRELATION, SMALL, Market
+
+SCORED_ERAS = range(SMALL.train_eras + 17, SMALL.train_eras + 121, 2)  # after a purge of 16
+RIVALS = 8
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market(seed=0)
+
+
+def by_stock(market: Market, opened: date, values: np.ndarray) -> pd.Series:
+    return pd.Series(values, index=market.stock_of(opened))
+
+
+def correlation(first: pd.Series, second: pd.Series) -> float:
+    both = pd.concat([first, second], axis=1, join="inner").dropna()
+    return float(np.corrcoef(both.to_numpy().T)[0, 1])
+
+
+# An honest model
+
+
+@dataclass(frozen=True)
+class Track:
+    """What an honest model did on the eras after its train eras."""
+
+    corr: pd.Series
+    mmc: pd.Series
+    with_crowd: pd.Series
+
+
+@pytest.fixture(scope="module")
+def honest(market: Market) -> Track:
+    """LightGBM, trained on every second train era with the medium set."""
+    import lightgbm
+
+    medium = set(market.features_json()["feature_sets"]["medium"])
+    columns = [i for i, name in enumerate(market.feature_names) if name in medium]
+    train = [market.saturday_of(era) for era in range(1, SMALL.train_eras + 1, 2)]
+    features = np.concatenate([market.live_features(day)[:, columns] for day in train])
+    target = np.concatenate([market.realised_target(day, 60) for day in train])
+    model = lightgbm.train(
+        {
+            "learning_rate": 0.03,
+            "max_depth": 5,
+            "num_leaves": 16,
+            "feature_fraction": 0.2,
+            "max_bin": 7,
+            "num_threads": 1,
+            "verbose": -1,
+            "seed": 0,
+            "deterministic": True,
+            "force_col_wise": True,
+        },
+        lightgbm.Dataset(features.astype(np.float32), target),
+        num_boost_round=120,
+    )
+    scores = []
+    for era in SCORED_ERAS:
+        day = market.saturday_of(era)
+        features = market.live_features(day)[:, columns]
+        scores.append(score(market, day, np.asarray(model.predict(features, num_threads=1))))
+    return Track(*(pd.Series(row) for row in zip(*scores, strict=True)))
+
+
+def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, float, float]:
+    """CORR, MMC and the rank correlation with the meta model, by numerai-tools."""
+    ids = market.live_ids(day)
+    prediction = pd.DataFrame({"honest": predicted}, index=ids)
+    target = pd.Series(market.realised_target(day, 60), index=ids, name="target")
+    meta_model = pd.Series(market.meta_model(day), index=ids, name="meta")
+    return (
+        float(numerai_corr(prediction, target)["honest"]),
+        float(correlation_contribution(prediction, meta_model, target)["honest"]),
+        float(prediction["honest"].corr(meta_model, method="spearman")),
+    )
+
+
+def test_an_honest_model_scores_as_in_reality(honest: Track) -> None:
+    assert 0.01 < honest.corr.mean() < 0.03
+    assert 0.011 < honest.corr.std() < 0.022
+    assert 0.5 < honest.with_crowd.mean() < 0.8
+    assert abs(honest.mmc.mean()) < 0.4 * honest.mmc.std()
+
+
+# Dependence of scores, on many participants at once because one alone says too little
+
+
+def rivals(market: Market, opened: date) -> pd.DataFrame:
+    return pd.DataFrame(
+        {number: market.rival_predictions(opened, 0.3, number) for number in range(RIVALS)},
+        index=market.live_ids(opened),
+    )
+
+
+def rival_scores(market: Market, opened: date, days: int) -> np.ndarray:
+    target = market.realised_target(opened, days)
+    ids = market.live_ids(opened)
+    return numerai_corr(rivals(market, opened), pd.Series(target, ids, name="target")).to_numpy()
+
+
+def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> None:
+    """Two eras' CORR correlate by (correlation of targets) x (correlation of predictions)."""
+    saturdays = [market.saturday_of(era) for era in range(80, 190)]
+    scores = np.array([rival_scores(market, day, 60) for day in saturdays])
+    scores -= scores.mean()
+    lags = [1, 2, 4, 6, 8, 10, 13, 16, 26]
+    found = np.array([(scores[lag:] * scores[:-lag]).mean() for lag in lags]) / scores.var()
+
+    def overlap(lag: int) -> float:
+        products = []
+        for first, second in zip(saturdays[::20], saturdays[lag::20], strict=False):
+            targets = correlation(
+                by_stock(market, first, market.realised_target(first, 60)),
+                by_stock(market, second, market.realised_target(second, 60)),
+            )
+            predictions = correlation(
+                by_stock(market, first, rivals(market, first)[0].to_numpy()),
+                by_stock(market, second, rivals(market, second)[0].to_numpy()),
+            )
+            products.append(targets * predictions)
+        return float(np.mean(products))
+
+    expected = np.array([overlap(lag) for lag in lags])
+    assert expected[0] > 0.65
+    assert (np.diff(expected[:6]) < 0).all()
+    assert np.abs(expected[lags.index(13) :]).max() < 0.1
+    assert scores.std() == pytest.approx(0.0145, abs=0.0015)
+    assert np.abs(found - expected).max() < 0.12
+
+
+def test_early_scores_become_the_final_one(market: Market) -> None:
+    """A day's score correlates with the last one as the returns realised by then do."""
+    days = [1, 10, 20, 40, 60]
+    saturdays = [market.saturday_of(era) for era in range(80, 200, 5)]
+    scores = np.array([[rival_scores(market, day, k) for day in saturdays] for k in days])
+    with_final = np.corrcoef(scores.reshape(len(days), -1))[-1]
+    realised = [
+        np.mean(
+            [
+                np.corrcoef(market.realised_target(day, k), market.realised_target(day, 60))[0, 1]
+                for day in saturdays
+            ]
+        )
+        for k in days
+    ]
+    assert (np.diff(with_final) > 0).all()
+    np.testing.assert_allclose(with_final, realised, atol=0.12)
+    assert with_final[0] < 0.25 < with_final[1] < with_final[2] < 0.6 < with_final[3] < 0.85
+
+
+def test_features_have_not_seen_later_returns(market: Market) -> None:
+    """A fit on the very returns of half of the stocks finds no more than the intended signal.
+
+    Had features seen the returns that follow, the fit would find that in the other half as well.
+    """
+    gram = np.zeros((SMALL.features, SMALL.features))
+    moment = np.zeros(SMALL.features)
+    held_out = []
+    for era in range(20, 400, 12):
+        day = market.saturday_of(era)
+        features = market.live_features(day).astype(np.float64) - 2
+        returns = market.realised_return(day, 60)
+        returns = (returns - returns.mean()) / returns.std()
+        fitted = market.stock_of(day) % 2 == 0
+        gram += features[fitted].T @ features[fitted]
+        moment += features[fitted].T @ returns[fitted]
+        held_out.append((features[~fitted], returns[~fitted]))
+    weights = np.linalg.solve(gram, moment)
+    found = np.mean([np.corrcoef(x @ weights, y)[0, 1] for x, y in held_out])
+    assert 0.5 * BEST_CORRELATION < found < 1.2 * BEST_CORRELATION
