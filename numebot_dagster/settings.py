@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     numebot_retry_deadline: float = Field(
         default=120.0, gt=0, description="seconds for one call with all its retries"
     )
-    numebot_requests_per_second: float = Field(default=10.0, gt=0)
-    numebot_request_burst: int = Field(default=20, gt=0)
+    numebot_requests_per_second: float = Field(default=20.0, gt=0)
+    numebot_request_burst: int = Field(default=60, gt=0)
 
     @field_validator("numerai_public_id", "numerai_secret_key", "dagster_home", mode="before")
     @classmethod

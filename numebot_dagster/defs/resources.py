@@ -8,7 +8,9 @@ from pathlib import Path
 import dagster as dg
 
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.settings import load_settings
+from numebot_dagster.settings import Settings, load_settings
+
+TICK_SECONDS = 20.0
 
 
 class PlatformResource(dg.ConfigurableResource):
@@ -23,5 +25,13 @@ class PlatformResource(dg.ConfigurableResource):
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""
-        folder = None if self.settings_folder is None else Path(self.settings_folder)
-        return Platform(load_settings(folder), log, self.progress_bars)
+        return Platform(self._settings(), log, self.progress_bars)
+
+    def open_for_tick(self, log: Logger) -> Platform:
+        """The platform for a sensor or schedule, whose every tick Dagster ends after a minute."""
+        settings = self._settings()
+        deadline = min(settings.numebot_retry_deadline, TICK_SECONDS)
+        return Platform(settings.model_copy(update={"numebot_retry_deadline": deadline}), log)
+
+    def _settings(self) -> Settings:
+        return load_settings(None if self.settings_folder is None else Path(self.settings_folder))

@@ -254,11 +254,17 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
 
 
 def _fetch_object(platform: Platform, version: str, name: str) -> str:
-    stamp = platform.client.identify(f"{version}/{name}").stamp
-    destination = platform.lake.training_object(version, name, stamp)
-    if not destination.is_file():
-        platform.download(f"{version}/{name}", destination)
-    return stamp
+    """Stores a training file under the stamp of its content, unless it is there; the stamp."""
+    while True:
+        stamp = platform.client.identify(f"{version}/{name}").stamp
+        destination = platform.lake.training_object(version, name, stamp)
+        if destination.is_file():
+            return stamp
+        fetched = platform.download(f"{version}/{name}", destination)
+        if fetched.remote.stamp == stamp:
+            return stamp
+        # Published anew between the question and the download: it belongs under another stamp.
+        files.remove(destination)
 
 
 def read_vintage(platform: Platform, vintage: int) -> Vintage:

@@ -14,6 +14,7 @@ from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.client import NumeraiClient
+    from numebot_dagster.numerai.records import DownloadedFile
 
 LOGGER = logging.getLogger("numebot")
 
@@ -26,7 +27,7 @@ class Platform:
     log: logging.Logger = LOGGER
     progress_bars: bool = False
 
-    def download(self, name: str, destination: Path) -> None:
+    def download(self, name: str, destination: Path) -> DownloadedFile:
         """Downloads a data file such as `v5.3/live.parquet`, showing how far it is.
 
         Raises:
@@ -36,9 +37,8 @@ class Platform:
 
         if self.progress_bars:
             with terminal_progress(name) as progress:
-                self.client.download(name, destination, progress=progress)
-        else:
-            self.client.download(name, destination, progress=LogProgress(self.log, name))
+                return self.client.download(name, destination, progress=progress)
+        return self.client.download(name, destination, progress=LogProgress(self.log, name))
 
     @cached_property
     def lake(self) -> Lake:

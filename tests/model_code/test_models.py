@@ -78,36 +78,47 @@ def train(worker: Worker, module: str, data: Data, folder: Path) -> Path:
     ).folder
 
 
-@pytest.mark.parametrize("module", list(MODELS))
-def test_a_model_learns_and_comes_back_the_same(
-    worker: Worker, data: Data, tmp_path: Path, module: str
-) -> None:
-    folder = train(worker, module, data, tmp_path / "weights")
+@pytest.fixture(scope="module", params=list(MODELS))
+def module(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(worker: Worker, module: str, data: Data, tmp_path_factory) -> Path:
+    return train(worker, module, data, tmp_path_factory.mktemp(module) / "weights")
+
+
+def test_the_manifest(module: str, folder: Path) -> None:
     manifest = weights.verify(folder)
     assert f"model/{MODELS[module][1]}" in manifest.files
     assert manifest.parameters["trees"] == 2000
     assert manifest.parameters["era_stride"] == 4
     assert manifest.parameters["tree_parameters"]["learning_rate"] == 0.01
+    assert {"example_model": "xgboost", "lightgbm_model": "lightgbm"}[module] in (
+        manifest.library_versions
+    )
 
+
+def test_a_model_learns_and_comes_back_the_same(
+    worker: Worker, data: Data, module: str, folder: Path
+) -> None:
     request = PredictRequest(module, code(module), folder, data.live)
     result = worker.predict(request)
     assert result.canary_max_difference == 0
     assert np.corrcoef(result.predictions, data.signal)[0, 1] > 0.5
 
-    worker.close()  # another process, another library load
+    worker.close()  # another process, another load of the library
     again = worker.predict(request)
     assert again.canary_max_difference == 0
     np.testing.assert_array_equal(again.predictions, result.predictions)
 
 
-@pytest.mark.parametrize("module", list(MODELS))
 def test_training_again_gives_the_same_model(
-    worker: Worker, data: Data, tmp_path: Path, module: str
+    worker: Worker, data: Data, tmp_path: Path, module: str, folder: Path
 ) -> None:
-    first = train(worker, module, data, tmp_path / "first")
     second = train(worker, module, data, tmp_path / "second")
-    live = [
-        worker.predict(PredictRequest(module, code(module), folder, data.live)).predictions
-        for folder in (first, second)
+    predictions = [
+        worker.predict(PredictRequest(module, code(module), one, data.live)).predictions
+        for one in (folder, second)
     ]
-    np.testing.assert_array_equal(*live)
+    np.testing.assert_array_equal(*predictions)

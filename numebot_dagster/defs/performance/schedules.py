@@ -26,7 +26,7 @@ def daily_performance_schedule(
 
     Waits while a weekday round is open: its hour belongs to the submissions.
     """
-    shop = platform.open(context.log)
+    shop = platform.open_for_tick(context.log)
     now = shop.client.now()
     found = round_to_play(shop.client.open_rounds(), now)
     if found is not None and found.close_staking_time - now < timedelta(hours=2):

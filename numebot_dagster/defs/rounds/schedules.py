@@ -22,7 +22,7 @@ def weekend_round_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Plays the weekend round, if the tournament says that it is open and nobody plays it yet."""
-    client = platform.open(context.log).client
+    client = platform.open_for_tick(context.log).client
     found = round_to_play(client.open_rounds(), client.now())
     if found is None:
         return dg.SkipReason("No round is open.")

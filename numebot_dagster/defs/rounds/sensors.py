@@ -25,7 +25,7 @@ def new_round_sensor(
     is the newest round seen; rounds that opened and closed while nobody watched get their
     partition and no run.
     """
-    client = platform.open(context.log).client
+    client = platform.open_for_tick(context.log).client
     cursor = int(context.cursor) if context.cursor else None
     begun = [one for one in client.rounds() if one.open_time <= client.now()]
     fresh = new_rounds(begun, cursor)
