@@ -94,6 +94,11 @@ class Lake:
         """All predictions of a model for a round."""
         return self.root / "predictions" / _part("model", model) / f"round={round_number}"
 
+    def predictions_files(self, model: str, round_number: int) -> list[Path]:
+        """All stored predictions of a model for a round."""
+        folder = self.predictions_folder(model, round_number)
+        return sorted(folder.glob("vintage=*/sha256=*/predictions.parquet"))
+
     def predictions_file(self, model: str, round_number: int, vintage: int, sha256: str) -> Path:
         """Predictions (`id`, `prediction`), named by their content and never overwritten."""
         parent = self.predictions_folder(model, round_number) / f"vintage={vintage}"

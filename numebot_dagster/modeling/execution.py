@@ -175,6 +175,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
     with phase("canary"):
         rows, expected = canary.read(request.weights / weights.CANARY, manifest.features)
         difference = float(np.max(np.abs(_predictions(model, rows) - expected)))
+        spread = float(np.std(expected))
     with phase("read"):
         missing, unexpected = _feature_differences(request, manifest)
         live = None if missing else _live_data(request, manifest.features)
@@ -184,6 +185,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
         ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
         canary_max_difference=difference,
+        canary_spread=spread,
         missing_features=missing,
         unexpected_features=unexpected,
         seconds=phase.total,
@@ -294,6 +296,8 @@ def _manifest(
         train_rows=len(data),
         seconds=phase.total,
         peak_memory_mb=peak_memory_mb(),
+        retrain_weeks=traits.retrain.weeks,
+        retrain_on_new_data_version=traits.retrain.new_data_version,
         time_budget=traits.time_budget,
         memory_budget=traits.memory_budget,
         trained_at=datetime.now(UTC),

@@ -132,6 +132,7 @@ class PredictResult:
         predictions: (rows,) float64, finite, as the model gave them: not ranked.
         canary_max_difference: largest absolute difference between what the model predicts now for
             the canary rows and what it predicted when it was trained.
+        canary_spread: standard deviation of what it predicted then, to measure the difference by.
         missing_features: features that the model was trained on and the live file lacks; with
             such there are no predictions.
         unexpected_features: features of the live file that the training data did not have.
@@ -143,6 +144,7 @@ class PredictResult:
     ids: np.ndarray
     predictions: np.ndarray
     canary_max_difference: float
+    canary_spread: float
     missing_features: tuple[str, ...]
     unexpected_features: tuple[str, ...]
     seconds: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.modeling.contract import RetrainPolicy
 
 MANIFEST = "manifest.json"
 CANARY = "canary.parquet"
@@ -57,6 +59,8 @@ class Manifest:
         train_rows: number of rows with labels.
         seconds: of the whole training, reading and checking included.
         peak_memory_mb: highest resident size of the process, in MB (10^6 bytes).
+        retrain_weeks: age at which the model wants to be trained again, if age decides.
+        retrain_on_new_data_version: whether a new data version makes it want that.
         time_budget: seconds to predict one round.
         memory_budget: GB (10^9 bytes) for predicting.
         trained_at: when it ended, UTC.
@@ -81,6 +85,8 @@ class Manifest:
     train_rows: int
     seconds: float
     peak_memory_mb: float
+    retrain_weeks: float | None
+    retrain_on_new_data_version: bool
     time_budget: float
     memory_budget: float
     trained_at: datetime
@@ -101,6 +107,17 @@ class StoredWeights:
     def model_folder(self) -> Path:
         """What `NumeraiModel.save` wrote and `NumeraiModel.load` reads."""
         return self.folder / MODEL_FOLDER
+
+
+def is_due(manifest: Manifest, now: datetime, current_version: str) -> bool:
+    """Whether the model's retrain policy asks for new weights; see `RetrainPolicy.is_due`."""
+    policy = RetrainPolicy(manifest.retrain_weeks, manifest.retrain_on_new_data_version)
+    return policy.is_due(
+        trained_at=manifest.trained_at,
+        data_version=manifest.data_version,
+        now=now,
+        current_version=current_version,
+    )
 
 
 def list_files(folder: Path) -> dict[str, StoredFile]:
@@ -161,7 +178,12 @@ def verify(folder: Path) -> Manifest:
 
 def stored(lake: Lake, model: str) -> list[StoredWeights]:
     """The verified weights of a model, newest first; damaged ones are left out."""
-    return _verified(lake, model)[0]
+    whole = []
+    for place in lake.weights_folders(model):
+        with suppress(DamagedWeights):
+            manifest = verify(place.path)
+            whole.append(StoredWeights(place.vintage, place.code_hash, place.path, manifest))
+    return sorted(whole, key=lambda one: (one.vintage, one.manifest.trained_at), reverse=True)
 
 
 def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) -> StoredWeights:
@@ -180,34 +202,23 @@ def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) ->
     Raises:
         NoWeights: there are none; the text says why and what to type.
     """
-    whole, damaged = _verified(lake, model)
-    candidates = [one for one in whole if pinned is None or one.vintage == pinned]
-    if not candidates:
-        raise NoWeights(_why_none(model, whole, damaged, pinned))
-    return next((one for one in candidates if one.code_hash == code_hash), candidates[0])
-
-
-def _verified(lake: Lake, model: str) -> tuple[list[StoredWeights], list[str]]:
-    whole, damaged = [], []
-    for place in lake.weights_folders(model):
+    damaged = []
+    places = [one for one in lake.weights_folders(model) if pinned in (None, one.vintage)]
+    # Newest vintage first already; the sort is stable. Hashing is left for what may be chosen.
+    for place in sorted(places, key=lambda one: one.code_hash != code_hash):
         try:
-            manifest = verify(place.path)
+            return StoredWeights(place.vintage, place.code_hash, place.path, verify(place.path))
         except DamagedWeights as error:
             damaged.append(str(error))
-        else:
-            whole.append(StoredWeights(place.vintage, place.code_hash, place.path, manifest))
-    whole.sort(key=lambda one: (one.vintage, one.manifest.trained_at), reverse=True)
-    return whole, damaged
+    raise NoWeights(_why_none(model, [one.vintage for one in stored(lake, model)], damaged, pinned))
 
 
-def _why_none(
-    model: str, whole: list[StoredWeights], damaged: list[str], pinned: int | None
-) -> str:
+def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int | None) -> str:
     reasons = [f"{model} has no weights" + (f" of vintage {pinned}" if pinned is not None else "")]
-    if pinned is not None and whole:
-        vintages = ", ".join(str(vintage) for vintage in sorted({one.vintage for one in whole}))
+    if pinned is not None and vintages:
+        others = ", ".join(str(vintage) for vintage in sorted(set(vintages)))
         reasons.append(
-            f"there are some of vintage {vintages}: set another one in the column `vintage` of the "
+            f"there are some of vintage {others}: set another one in the column `vintage` of the "
             "registry, or none"
         )
     reasons.extend(f"damaged: {reason}" for reason in damaged)

@@ -126,6 +126,10 @@ def _registry(platform: Platform) -> Finding:
     if not names:
         remedy = "add a line: numerai_name,model_code"
         return Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
+    idle = ", ".join(model.name for model in registry.enabled if model.fallback)
+    if idle:
+        remedy = "fallbacks are read but not played yet: a model that fails is not submitted"
+        return Finding("registry", Verdict.WARNING, f"fallback is set for {idle}", remedy)
     return Finding("registry", Verdict.OK, f"{registry.path}: {names}")
 
 

@@ -21,7 +21,8 @@ CONFIRMED = "confirmed_by_numerai"
 
 # Live rows move by a few percent from round to round; a half-empty file is something else.
 ROW_COUNT_TOLERANCE = 0.1
-# A reloaded model on another machine may differ in the last bits, never in the fourth digit.
+# Another machine may round the last bits otherwise. Measured by the spread of the predictions,
+# because a model may predict on any scale.
 CANARY_TOLERANCE = 1e-6
 # Honest models agree with the example model at .3 to .9; a negative value hints at a flipped sign.
 LEAST_EXAMPLE_CORRELATION = 0.0
@@ -83,14 +84,20 @@ def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
     return Gate(SAME_FEATURES, False, True, text, facts)
 
 
-def canary(largest_difference: float) -> Gate:
-    """The weights must predict the rows stored beside them as on the day they were made."""
+def canary(largest_difference: float, spread: float) -> Gate:
+    """The weights must predict the rows stored beside them as on the day they were made.
+
+    Args:
+        largest_difference: between the predictions of then and now, on the model's own scale.
+        spread: standard deviation of the predictions of then.
+    """
+    allowed = CANARY_TOLERANCE * spread
     # Written so that a NaN difference does not pass.
-    passed = largest_difference <= CANARY_TOLERANCE
+    passed = largest_difference <= allowed
     text = f"largest difference on the canary rows {largest_difference:.3g}"
     if not passed:
         text += (
-            f", allowed {CANARY_TOLERANCE:g}: the code, a library or the weights have changed; "
+            f", allowed {allowed:.3g}: the code, a library or the weights have changed; "
             "train again with `numebot train`"
         )
     return Gate(CANARY, passed, True, text, {"largest_difference": largest_difference})

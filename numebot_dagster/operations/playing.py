@@ -7,11 +7,13 @@ nothing is left to upload, confirm by download.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.failures import ModelError
@@ -26,14 +28,27 @@ from numebot_dagster.numerai.records import Fleet, Round
 from numebot_dagster.operations import submitting
 from numebot_dagster.operations.gates import Gate, GateClosed
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.predicting import Prediction, predict, stored_prediction
+from numebot_dagster.operations.predicting import (
+    InputMissing,
+    Prediction,
+    newest_file,
+    predict,
+    stored_prediction,
+)
 from numebot_dagster.operations.stakes import last_known_stakes
 
 UPLOADS_AT_ONCE = 4
 
 # What a model is expected to fail with now and then. Anything else is a defect of ours: it too must
 # not stop the other models, but its traceback is logged.
-EXPECTED = (ModelError, GateClosed, NumeraiError, NoWeights, OSError)
+EXPECTED: tuple[type[Exception], ...] = (
+    ModelError,
+    GateClosed,
+    InputMissing,
+    NumeraiError,
+    NoWeights,
+    OSError,
+)
 
 Step = Callable[[], "Played"]
 
@@ -90,6 +105,24 @@ def play(platform: Platform, wish: Play) -> list[Played]:
         return _RoundPlay(platform, wish).run()
 
 
+def playing_order(
+    models: Sequence[RegisteredModel], stakes: Mapping[str, Decimal]
+) -> list[RegisteredModel]:
+    """Largest stake first, an unknown one counting as none; but no model before its inputs."""
+    by_name = {model.name: model for model in models}
+    placed: dict[str, RegisteredModel] = {}
+
+    def place(model: RegisteredModel) -> None:
+        for name in model.inputs:
+            if name in by_name:
+                place(by_name[name])
+        placed.setdefault(model.name, model)
+
+    for model in sorted(models, key=lambda one: -stakes.get(one.name, Decimal(0))):
+        place(model)
+    return list(placed.values())
+
+
 class _RoundPlay:
     """One run over one round."""
 
@@ -102,16 +135,15 @@ class _RoundPlay:
 
     def run(self) -> list[Played]:
         with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            sending = [self._begin(model, worker, pool) for model in self._largest_stake_first()]
+            sending = [self._begin(model, worker, pool) for model in self._in_order()]
             sent = [one.result() for one in sending]
             # Nothing is left to upload: only now is there time for downloads.
             ending = [pool.submit(self._end, one) for one in sent]
             done = {one.model.name: one for one in (future.result() for future in ending)}
         return [done[model.name] for model in self.wish.models]
 
-    def _largest_stake_first(self) -> list[RegisteredModel]:
-        stakes = last_known_stakes(self.platform.lake)
-        return sorted(self.wish.models, key=lambda model: -stakes.get(model.name, 0))
+    def _in_order(self) -> list[RegisteredModel]:
+        return playing_order(self.wish.models, last_known_stakes(self.platform.lake))
 
     def _begin(
         self, model: RegisteredModel, worker: Worker, pool: ThreadPoolExecutor
@@ -150,7 +182,8 @@ class _RoundPlay:
         return partial(self._take_up, model, decision)
 
     def _predict(self, model: RegisteredModel, worker: Worker) -> Prediction:
-        prediction = predict(self.platform, worker, model, self.round.number)
+        inputs = {name: self._input_file(model, name) for name in model.inputs}
+        prediction = predict(self.platform, worker, model, self.round.number, inputs)
         self.platform.log.info(
             "%s: predicted %d ids with vintage %d in %.1f s",
             model.name,
@@ -159,6 +192,15 @@ class _RoundPlay:
             prediction.seconds,
         )
         return prediction
+
+    def _input_file(self, model: RegisteredModel, name: str) -> Path:
+        path = newest_file(self.platform, name, self.round.number)
+        if path is None:
+            raise InputMissing(
+                f"{model.name} needs the predictions of {name} for round {self.round.number}, and "
+                f"there are none: run `numebot run --models {name},{model.name}`"
+            )
+        return path
 
     def _predicted_only(self, model: RegisteredModel, prediction: Prediction) -> Played:
         text = "predicted and checked, not submitted"

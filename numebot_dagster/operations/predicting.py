@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.messages import PredictRequest, PredictResult
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
-from numebot_dagster.numerai import submission
+from numebot_dagster.numerai import receipts, submission
 from numebot_dagster.numerai.receipts import Receipt, Rung
 from numebot_dagster.numerai.submission import Submission
 from numebot_dagster.operations import fetching, gates
@@ -22,6 +22,10 @@ from numebot_dagster.operations.platform import Platform
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+class InputMissing(Exception):
+    """A second-order model lacks the predictions of one of its inputs."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,20 @@ class Prediction:
 
 
 def predict(
-    platform: Platform, worker: Worker, model: RegisteredModel, round_number: int
+    platform: Platform,
+    worker: Worker,
+    model: RegisteredModel,
+    round_number: int,
+    inputs: Mapping[str, Path] | None = None,
 ) -> Prediction:
     """Predicts with the newest verified weights, passes the gates, and stores the result.
+
+    Args:
+        platform: whose lake has the weights and the live data.
+        worker: the process that the model runs in.
+        model: who predicts.
+        round_number: for what.
+        inputs: for a second-order model the stored predictions of its inputs, by their names.
 
     Raises:
         NoWeights: when nothing has been trained.
@@ -66,6 +81,7 @@ def predict(
             weights=chosen.folder,
             live=folder / fetching.LIVE,
             benchmarks=_existing(folder / fetching.LIVE_BENCHMARKS),
+            inputs=inputs or {},
         )
     )
     ids, live_ids = list(result.ids), fetching.live_ids(folder)
@@ -117,13 +133,24 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     )
 
 
+def newest_file(platform: Platform, model: str, round_number: int) -> Path | None:
+    """The predictions of a model for a round: those that were sent, else the newest stored."""
+    receipt = receipts.latest(platform.lake, round_number).get(model)
+    sent = None if receipt is None else stored_prediction(platform, receipt)
+    if sent is not None:
+        return sent.path
+    files = platform.lake.predictions_files(model, round_number)
+    return max(files, key=lambda path: path.stat().st_mtime, default=None)
+
+
 def _gates_of(result: PredictResult, live_ids: Sequence[str]) -> list[Gate]:
     """The gates on a model's own output, before ranking would hide what is wrong with it."""
     features = gates.same_features(result.missing_features, result.unexpected_features)
     if result.missing_features:
         return [features]  # then there are no predictions to judge
     raw = submission.check_raw(list(result.ids), result.predictions, live_ids)
-    return [features, gates.canary(result.canary_max_difference), gates.submission_rules(raw)]
+    canary = gates.canary(result.canary_max_difference, result.canary_spread)
+    return [features, canary, gates.submission_rules(raw)]
 
 
 def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
@@ -56,7 +56,11 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
         chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
     except weights.NoWeights as error:
         return WeightsStatus(model.name, None, None, str(error))
-    problem = ""
+    version = platform.settings.numebot_data_version or chosen.manifest.data_version
     if chosen.code_hash != code_hash(model):
         problem = f"the code changed since: numebot train --models {model.name}"
+    elif weights.is_due(chosen.manifest, datetime.now(UTC), version):
+        problem = f"due for retraining: numebot train --models {model.name}"
+    else:
+        problem = ""
     return WeightsStatus(model.name, chosen.vintage, chosen.manifest.trained_at, problem)

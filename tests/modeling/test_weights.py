@@ -33,6 +33,8 @@ MANIFEST = Manifest(
     train_rows=2_746_268,
     seconds=12.5,
     peak_memory_mb=1480.0,
+    retrain_weeks=12,
+    retrain_on_new_data_version=False,
     time_budget=60,
     memory_budget=3,
     trained_at=NOON,
@@ -154,3 +156,23 @@ def test_no_weights_says_what_to_type(lake: Lake) -> None:
         NoWeights, match="no weights of vintage 1343; there are some of vintage 1340"
     ):
         weights.choose(lake, "a-b c", "bbbbbbbb", pinned=1343)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "new_version", "age_in_weeks", "current", "due"),
+    [
+        (12, False, 11.9, "v5.4", False),
+        (12, False, 12, "v5.3", True),
+        (None, True, 500, "v5.3", False),
+        (None, True, 0, "v5.4", True),
+        (None, False, 500, "v5.4", False),
+    ],
+)
+def test_weights_are_due_by_the_policy_in_their_manifest(
+    weeks, new_version, age_in_weeks, current, due
+):
+    manifest = replace(
+        MANIFEST, data_version="v5.3", retrain_weeks=weeks, retrain_on_new_data_version=new_version
+    )
+    now = manifest.trained_at + timedelta(weeks=age_in_weeks)
+    assert weights.is_due(manifest, now, current) is due

@@ -47,7 +47,7 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
 
     @dg.multi_asset(
         name="play_round",
-        specs=[spec for model in models for spec in _specs(model)],
+        specs=[spec for model in models for spec in _specs(model, registry)],
         check_specs=[spec for model in models for spec in _check_specs(model)],
         partitions_def=rounds,
         can_subset=True,
@@ -82,12 +82,13 @@ def _chosen(models: Sequence[RegisteredModel], selected: set[dg.AssetKey]) -> li
     ]
 
 
-def _specs(model: RegisteredModel) -> list[dg.AssetSpec]:
+def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
     predictions = dg.AssetSpec(
         predictions_key(model),
         deps=[
             LIVE_DATA,
             dg.AssetDep(weights_key(model), partition_mapping=dg.LastPartitionMapping()),
+            *(predictions_key(registry[name]) for name in model.inputs),
         ],
         description=(
             f"The predictions of **{model.name}** for a round's live ids, ranked to (0, 1).\n\n"

@@ -1,0 +1,245 @@
+"""A participant with trained models beside a practice tournament, made once and copied per use."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from numebot_dagster.operations import fetching, training
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.settings import Settings, load_settings
+
+# The account's models and the classes behind them; one name needs escaping, and the largest stake
+# does not come first.
+MODELS = {
+    "steady-1": "Ridge",
+    "second": "Stubborn",
+    "raising": "Raising",
+    "constant": "Constant",
+    "forgetful": "Forgetful",
+    "sleeper": "Sleeper",
+    "contrarian": "Contrarian",
+    "untrained": "Ridge",
+}
+STAKES = {"steady-1": "1", "second": "2.5"}
+HONEST = ("steady-1", "second")
+TOURNAMENT = "tournament"
+
+
+@dataclass(frozen=True)
+class World:
+    """One folder with a running practice tournament and a participant's data."""
+
+    folder: Path
+    practice: PracticeServer
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of the participant."""
+        key = self.practice.credentials
+        return {
+            "NUMERAI_API_URL": self.practice.url,
+            "NUMERAI_PUBLIC_ID": key.public_id,
+            "NUMERAI_SECRET_KEY": key.secret_key,
+            "NUMERAI_DATA_FOLDER": str(self.folder / "data"),
+            "MODEL_CONFIGS_PATH": str(self.folder / "model_configs.csv"),
+            "DAGSTER_HOME": str(self.folder / "dagster"),
+            "NUMEBOT_RETRY_DEADLINE": "5",
+        }
+
+    @property
+    def platform(self) -> Platform:
+        """A platform that has seen nothing yet."""
+        return Platform(load_settings(self.folder))
+
+    def register(self, *names: str) -> None:
+        """Makes these the participant's models."""
+        rows = [f"{name},quick_models:{MODELS[name]},\n" for name in names]
+        registry = self.folder / "model_configs.csv"
+        registry.write_text("numerai_name,model_code,description\n" + "".join(rows))
+
+    def train(self, *names: str) -> None:
+        """Makes weights of more models from the stored vintage."""
+        platform = self.platform
+        vintage = fetching.read_vintage(platform, platform.lake.stored_vintages()[-1])
+        for name in names:
+            training.train(platform, platform.registry[name], vintage)
+
+    def open_round(self) -> int:
+        """Moves the clock to the next opening; the number of the round."""
+        self.practice.advance("next-open")
+        return int(self.practice.state()["open_round"])
+
+    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """Reads the tournament's state past its server."""
+        path = self.folder / TOURNAMENT / "state.sqlite"
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            return connection.execute(query, values).fetchall()
+        finally:
+            connection.close()
+
+    def submissions(self, number: int) -> dict[str, int]:
+        """How many submissions each model has registered for a round."""
+        found = self.rows(
+            "SELECT m.name, count(*) AS n FROM submissions s JOIN models m ON m.id = s.model_id "
+            "WHERE s.round = ? GROUP BY m.name",
+            number,
+        )
+        return {row["name"]: row["n"] for row in found}
+
+    def uploads(self) -> int:
+        """How many uploads were authorised since the tournament began."""
+        return int(self.rows("SELECT count(*) AS n FROM uploads")[0]["n"])
+
+    def definitions(self) -> dg.Definitions:
+        """The definitions as the present registry has them."""
+        sys.modules.pop("numebot_dagster.definitions", None)
+        return importlib.import_module("numebot_dagster.definitions").defs
+
+    def numebot(self, *arguments: str, driver: Path | None = None, **more: str) -> Finished:
+        """Runs the command in a process of its own."""
+        started = [sys.executable, *([str(driver)] if driver else ["-m", "numebot_dagster.cli.main"])]
+        finished = subprocess.run(
+            [*started, *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return finished
+
+
+Finished = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one vintage of training data, weights of the honest models, and no rounds."""
+    folder = tmp_path_factory.mktemp("prepared")
+    shutil.copy(Path(__file__).with_name("quick_models.py"), folder)
+    plan = Plan(models=tuple(MODELS), stakes=STAKES)
+    with PracticeServer(folder / TOURNAMENT, plan) as practice:
+        world = World(folder, practice)
+        world.register(*HONEST)
+        environment = {name.lower(): value for name, value in world.environment.items()}
+        platform = Platform(Settings(_env_file=None, **environment))
+        number = training.vintage_of_today(platform)
+        vintage = fetching.fetch_training(platform, number)
+        for model in platform.registry.enabled:
+            training.train(platform, model, vintage)
+    return folder
+
+
+def _share(source: str, target: str) -> str:
+    """Data files are immutable, so copies of the folder can share them."""
+    if source.endswith(".parquet"):
+        os.link(source, target)
+        return target
+    return str(shutil.copy2(source, target))
+
+
+@pytest.fixture(scope="module")
+def make_world(
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], World]]:
+    """Starts tournaments on copies of the prepared folder."""
+    with ExitStack() as stack:
+
+        def make() -> World:
+            folder = tmp_path_factory.mktemp("world") / "participant"
+            shutil.copytree(prepared, folder, copy_function=_share)
+            practice = PracticeServer(folder / TOURNAMENT)
+            stack.enter_context(practice)
+            return World(folder, practice)
+
+        yield make
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[World], World]]:
+    """Makes this process a participant for one test: environment, working directory, registry."""
+
+    def to(world: World) -> World:
+        for name in Settings.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(world.folder)
+        world.register(*HONEST)
+        return world
+
+    yield to
+    sys.modules.pop("numebot_dagster.definitions", None)
+
+
+@pytest.fixture(scope="module")
+def _module_world(make_world: Callable[[], World]) -> World:
+    return make_world()
+
+
+@pytest.fixture
+def world(_module_world: World, enter: Callable[[World], World]) -> World:
+    """The module's world; each test opens rounds of its own in it."""
+    return enter(_module_world)
+
+
+@pytest.fixture
+def fresh_world(make_world: Callable[[], World], enter: Callable[[World], World]) -> World:
+    """A world of the test's own, where no round has opened yet."""
+    return enter(make_world())
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance in memory."""
+    with dg.DagsterInstance.ephemeral() as one:
+        yield one
+
+
+@pytest.fixture
+def run_round(
+    instance: dg.DagsterInstance,
+) -> Callable[..., dg.ExecuteInProcessResult]:
+    """Runs the job of a round in this process."""
+
+    def run(
+        world: World,
+        number: int,
+        selection: Sequence[dg.AssetKey] | None = None,
+        *,
+        force: bool = False,
+    ) -> dg.ExecuteInProcessResult:
+        instance.add_dynamic_partitions("rounds", [str(number)])
+        plays = selection is None or any("models" in key.path[0] for key in selection)
+        return (
+            world.definitions()
+            .resolve_job_def("round_job")
+            .execute_in_process(
+                instance=instance,
+                partition_key=str(number),
+                asset_selection=selection,
+                run_config={
+                    "ops": {"play_round": {"config": {"force": force}}} if plays else {},
+                },
+                raise_on_error=False,
+            )
+        )
+
+    return run

@@ -1,0 +1,207 @@
+"""The page that Dagster loads: what is on it, and what loading it may not do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+ROUND_ASSETS = {"rounds/details", "rounds/live_data"}
+ROUND_CHAIN = {
+    f"models/{name}/{kind}" for name in ("steady_1", "second") for kind in ("predictions", "submission")
+}
+WEIGHTS = {f"models/{name}/weights" for name in ("steady_1", "second")}
+HISTORIES = {f"models/{name}/performance" for name in ("steady_1", "second")}
+DAILY = {"performance/scores", "performance/leaderboard", "performance/payouts"}
+ALL = (
+    ROUND_ASSETS
+    | ROUND_CHAIN
+    | WEIGHTS
+    | HISTORIES
+    | DAILY
+    | {"training/data", "performance/overview"}
+)
+CHECKS = {
+    "rounds/live_data": {"ids_are_new", "usual_row_count"},
+    "predictions": {
+        "same_features_as_trained",
+        "canary_predicts_as_trained",
+        "numerai_submission_rules",
+        "agrees_with_example",
+    },
+    "submission": {"confirmed_by_numerai"},
+}
+
+
+@pytest.fixture
+def graph(world):
+    return world.definitions().resolve_asset_graph()
+
+
+def names(keys):
+    return {key.to_user_string() for key in keys}
+
+
+def test_all_that_is_on_the_page_fits_together(world):
+    dg.Definitions.validate_loadable(world.definitions())
+
+
+def test_assets_are_those_of_the_contract(graph):
+    assert names(graph.get_all_asset_keys()) == ALL
+
+
+def test_groups(graph):
+    for key in graph.get_all_asset_keys():
+        name = key.to_user_string()
+        first, *_ = name.split("/")
+        expected = name.rpartition("/")[0] if first == "models" else first
+        assert graph.get(key).group_name == expected, name
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_asset_explains_itself(graph, name):
+    node = graph.get(dg.AssetKey(name.split("/")))
+    assert len(node.description) > 40
+    assert node.kinds & {"python", "numerai", "parquet"}
+
+
+def test_partitions(graph):
+    def definition_of(name):
+        return graph.get(dg.AssetKey(name.split("/"))).partitions_def
+
+    for name in ROUND_ASSETS | ROUND_CHAIN:
+        assert definition_of(name) == dg.DynamicPartitionsDefinition(name="rounds"), name
+    for name in WEIGHTS | {"training/data"}:
+        assert definition_of(name) == dg.DynamicPartitionsDefinition(name="vintages"), name
+    for name in DAILY:
+        assert definition_of(name) == dg.DailyPartitionsDefinition("2021-01-01", end_offset=1), name
+    for name in HISTORIES | {"performance/overview"}:
+        assert definition_of(name) is None, name
+
+
+def test_dependencies_and_their_mappings(graph):
+    """A mapping that is forgotten between two dynamic definitions is silently 'all'."""
+    found = {
+        (key.to_user_string(), parent.to_user_string()): type(
+            graph.get_partition_mapping(key, parent)
+        ).__name__
+        for key in graph.get_all_asset_keys()
+        for parent in graph.get(key).parent_keys
+    }
+    same = "IdentityPartitionMapping"
+    expected = {("rounds/live_data", "rounds/details"): same}
+    for model in ("steady_1", "second"):
+        own = f"models/{model}"
+        expected |= {
+            (f"{own}/weights", "training/data"): same,
+            (f"{own}/predictions", "rounds/live_data"): same,
+            (f"{own}/predictions", f"{own}/weights"): "LastPartitionMapping",
+            (f"{own}/submission", f"{own}/predictions"): same,
+        }
+    between_dimensions = {
+        pair: kind for pair, kind in found.items() if pair[0] not in HISTORIES | {"performance/overview"}
+    }
+    assert between_dimensions == expected
+    others = {pair: kind for pair, kind in found.items() if pair not in between_dimensions}
+    assert set(others.values()) == {"AllPartitionMapping"}
+    assert {parent for child, parent in others if child == "performance/overview"} >= {
+        "performance/scores",
+        "performance/payouts",
+    }
+    for model in ("steady_1", "second"):
+        parents = {parent for child, parent in others if child == f"models/{model}/performance"}
+        assert parents == {"performance/scores", "performance/payouts", f"models/{model}/submission"}
+
+
+def test_checks_with_their_partitions(graph):
+    found: dict[str, set[str]] = {}
+    for check in graph.asset_check_keys:
+        found.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
+        partitions = graph.get(check).partitions_def
+        assert partitions == dg.DynamicPartitionsDefinition(name="rounds"), check
+    assert found == {"rounds/live_data": CHECKS["rounds/live_data"]} | {
+        f"models/{model}/{kind}": CHECKS[kind]
+        for model in ("steady_1", "second")
+        for kind in ("predictions", "submission")
+    }
+
+
+def test_one_step_plays_the_round(world):
+    job = world.definitions().resolve_job_def("round_job")
+    assert {node.name for node in job.nodes} == {"rounds__details", "rounds__live_data", "play_round"}
+
+
+@pytest.mark.parametrize(
+    ("job", "keys"),
+    [
+        ("round_job", ROUND_ASSETS | ROUND_CHAIN),
+        ("train_job", WEIGHTS | {"training/data"}),
+        ("performance_job", DAILY | HISTORIES | {"performance/overview"}),
+    ],
+)
+def test_jobs_hold_their_assets(world, job, keys):
+    found = world.definitions().resolve_job_def(job)
+    assert names(found.asset_layer.selected_asset_keys) == keys
+
+
+def test_sensor_and_schedules_are_on_by_default(world):
+    repository = world.definitions().get_repository_def()
+    sensor = repository.get_sensor_def("new_round_sensor")
+    assert (sensor.job_name, sensor.default_status) == ("round_job", dg.DefaultSensorStatus.RUNNING)
+    weekend = repository.get_schedule_def("weekend_round_schedule")
+    daily = repository.get_schedule_def("daily_performance_schedule")
+    assert (weekend.job_name, daily.job_name) == ("round_job", "performance_job")
+    assert {one.default_status for one in (weekend, daily)} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {one.execution_timezone for one in (weekend, daily)} == {"UTC"}
+
+
+def test_a_model_that_only_feeds_others_has_no_submission(world):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code,submit,enabled\n"
+        "steady-1,quick_models:Ridge,false,true\nsecond,quick_models:Stubborn,true,false\n"
+    )
+    keys = names(world.definitions().resolve_asset_graph().get_all_asset_keys())
+    models = {key for key in keys if key.startswith("models/")}
+    assert models == {f"models/steady_1/{kind}" for kind in ("weights", "predictions", "performance")}
+
+
+def test_a_registry_without_models_still_loads(world):
+    (world.folder / "model_configs.csv").write_text("numerai_name,model_code\n")
+    defs = world.definitions()
+    dg.Definitions.validate_loadable(defs)
+    assert names(defs.resolve_asset_graph().get_all_asset_keys()) == (
+        ROUND_ASSETS | DAILY | {"training/data", "performance/overview"}
+    )
+
+
+FORBIDDEN = [
+    "pandas", "lightgbm", "xgboost", "sklearn", "scipy", "numerai_tools", "numerapi", "matplotlib",
+    "quick_models", "model_code", "numebot_dagster.practice",
+]  # fmt: skip
+LOADER = """
+import json, socket, sys
+
+def refuse(*arguments, **more):
+    raise AssertionError("loading opened a connection")
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = refuse
+socket.getaddrinfo = refuse
+from numebot_dagster.definitions import defs
+keys = defs.resolve_asset_graph().get_all_asset_keys()
+print(json.dumps([sorted(sys.modules), len(keys)]))
+"""
+
+
+def test_loading_imports_no_heavy_library_and_asks_nobody(world, monkeypatch):
+    monkeypatch.setenv("NUMERAI_DATA_FOLDER", str(world.folder / "nowhere"))
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOADER], cwd=world.folder, capture_output=True, text=True, check=True
+    )
+    modules, assets = json.loads(loaded.stdout)
+    assert assets == len(ALL)
+    assert [name for name in FORBIDDEN if name in modules] == []
+    assert not (world.folder / "nowhere").exists()
