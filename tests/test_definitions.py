@@ -65,7 +65,7 @@ def test_groups(graph):
 def test_every_asset_explains_itself(graph, name):
     node = graph.get(dg.AssetKey(name.split("/")))
     assert len(node.description) > 40
-    assert node.kinds & {"python", "numerai", "parquet"}
+    assert node.kinds & {"python", "numerai", "parquet", "duckdb"}
 
 
 def test_partitions(graph):
@@ -113,7 +113,7 @@ def test_dependencies_and_their_mappings(graph):
     }
     for model in ("steady_1", "second"):
         parents = {parent for child, parent in others if child == f"models/{model}/performance"}
-        assert parents == {"performance/scores", "performance/payouts", f"models/{model}/submission"}
+        assert parents == {"performance/scores", "performance/payouts"}
 
 
 def test_checks_with_their_partitions(graph):

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
-from numebot_dagster.lake.matrix import EraMatrix, read_matrix
 
-__all__ = [
-    "DamagedFile",
-    "EraMatrix",
-    "ParquetFacts",
-    "create",
-    "read",
-    "read_matrix",
-    "schema",
-    "verify",
-    "write",
-]
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class DamagedFile(Exception):
@@ -66,12 +55,16 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
         FileNotFoundError: there is no such file.
         polars.exceptions.ColumnNotFoundError: a column is not in the file.
     """
+    import polars as pl
+
     scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
     return (scan if columns is None else scan.select(columns)).collect()
 
 
 def schema(path: Path) -> dict[str, str]:
     """The names and types of a table's columns, from its footer."""
+    import polars as pl
+
     return {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
 
 

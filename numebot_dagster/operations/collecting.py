@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.reporting.selection import SCORE_SCHEMA
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,6 +106,8 @@ def _rounds_back(first_day: date, now: date) -> int:
 
 def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:
     import polars as pl
+
+    from numebot_dagster.reporting.selection import SCORE_SCHEMA
 
     rows = [
         (

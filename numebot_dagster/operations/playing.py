@@ -143,7 +143,12 @@ class _RoundPlay:
         return [done[model.name] for model in self.wish.models]
 
     def _in_order(self) -> list[RegisteredModel]:
-        return playing_order(self.wish.models, last_known_stakes(self.platform.lake))
+        try:
+            stakes = last_known_stakes(self.platform.lake)
+        except Exception as error:  # the order is worth something, but not the round
+            self.platform.log.warning("Stakes are not known, so models go in order: %s", error)
+            stakes = {}
+        return playing_order(self.wish.models, stakes)
 
     def _begin(
         self, model: RegisteredModel, worker: Worker, pool: ThreadPoolExecutor
@@ -219,10 +224,12 @@ class _RoundPlay:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is Action.SKIP:  # forced, but the predictions are the same
             return self._skipped(model, decision)
+        if self._fleet.held(model.name, self.round.number) is not None:
+            self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(
             self.platform, self.round, self._fleet.models[model.name].id, prediction
         )
-        self.platform.log.info("%s: accepted (%s)", model.name, decision.reason)
+        self.platform.log.info("%s: accepted", model.name)
         return Played(
             model, Ending.ACCEPTED, decision.reason, prediction, receipt, prediction.gates
         )
@@ -269,19 +276,14 @@ class _RoundPlay:
         )
 
     def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
-        """Nothing may be uploaded. A round that closed without us is recorded as missed, once."""
-        latest = receipts.latest(self.platform.lake, self.round.number).get(model.name)
+        """Nothing may be uploaded: the round closed without us, or holds what is not ours."""
         closed = self.platform.client.now() >= self.round.close_staking_time
-        if closed and (latest is None or latest.outcome is None):
-            latest = receipts.append(
-                self.platform.lake,
-                Receipt(
-                    model=model.name,
-                    round_number=self.round.number,
-                    outcome=Outcome.MISSED,
-                    reason=decision.reason,
-                ),
+        if closed:
+            latest = submitting.record_missed(
+                self.platform, self.round.number, model.name, decision.reason
             )
+        else:
+            latest = self._record_failure(model, decision.reason)
         self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
@@ -298,7 +300,12 @@ class _RoundPlay:
             "Round %d, %s: %s", self.round.number, model.name, error, exc_info=is_ours and error
         )
         verdicts = error.gates if isinstance(error, GateClosed) else ()
-        receipt = self._record_failure(model, str(error)) if self.submits and model.submit else None
+        receipt = None
+        if self.submits and model.submit:
+            try:
+                receipt = self._record_failure(model, str(error))
+            except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
+                self.platform.log.exception("%s: the failure was not recorded", model.name)
         return Played(model, Ending.FAILED, str(error), receipt=receipt, gates=verdicts)
 
     def _record_failure(self, model: RegisteredModel, reason: str) -> Receipt:

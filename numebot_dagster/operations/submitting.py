@@ -102,6 +102,19 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
     )
 
 
+def record_missed(platform: Platform, round_number: int, model: str, reason: str) -> Receipt:
+    """Notes that a round closed without a submission of ours, unless its end is known already.
+
+    Returns:
+        The newest receipt of the model and round.
+    """
+    known = receipts.latest(platform.lake, round_number).get(model)
+    if known is not None and known.outcome is not None:
+        return known
+    missed = Receipt(model, round_number, outcome=Outcome.MISSED, reason=reason)
+    return receipts.append(platform.lake, missed)
+
+
 def _wait_until_selected(platform: Platform, found: Round, submission_id: str) -> datetime | None:
     """Asks until the submission is selected; returns when Numerai received it, if it says so."""
     deadline, wait = time.monotonic() + ACCEPTANCE_PATIENCE, FIRST_WAIT

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.data import TrainingFiles
 from numebot_dagster.modeling.messages import TrainRequest
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
@@ -15,6 +15,9 @@ from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.operations import fetching
 from numebot_dagster.operations.fetching import Vintage
 from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    from numebot_dagster.modeling.data import TrainingFiles
 
 
 def vintage_of_today(platform: Platform) -> int:
@@ -68,6 +71,8 @@ def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> Store
 
 
 def _files_of(vintage: Vintage) -> TrainingFiles:
+    from numebot_dagster.modeling.data import TrainingFiles
+
     files = vintage.files
     return TrainingFiles(
         features=files[fetching.FEATURES],

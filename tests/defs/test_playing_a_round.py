@@ -1,12 +1,256 @@
 """A round through Dagster, against a real practice tournament."""
-def test_round(world, run_round, instance):
-    import time
-    t=time.time()
-    n = world.open_round()
-    print(n, time.time()-t)
-    r = run_round(world, n)
-    print(r.success, time.time()-t)
-    for e in r.all_events:
-        print(e.event_type_value, (e.message or "")[:150])
-    print(world.submissions(n))
-    assert 0
+
+from __future__ import annotations
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations.playing import Ending, Play, play
+
+ROUND = {"rounds/details", "rounds/live_data"}
+STEADY = {"models/steady_1/predictions", "models/steady_1/submission"}
+SECOND = {"models/second/predictions", "models/second/submission"}
+CHECKS_OF_A_MODEL = {
+    ("predictions", "same_features_as_trained"),
+    ("predictions", "canary_predicts_as_trained"),
+    ("predictions", "numerai_submission_rules"),
+    ("predictions", "agrees_with_example"),
+    ("submission", "confirmed_by_numerai"),
+}
+
+
+def keys(*names):
+    return [dg.AssetKey(name.split("/")) for name in names]
+
+
+def materialised(result):
+    return {
+        event.asset_key.to_user_string(): event.materialization
+        for event in result.get_asset_materialization_events()
+    }
+
+
+def observations(result):
+    return {
+        event.asset_key.to_user_string(): {
+            name: value.value for name, value in event.asset_observation_data.asset_observation.metadata.items()
+        }
+        for event in result.get_asset_observation_events()
+    }
+
+
+def checks(result):
+    """Verdicts by asset and check."""
+    return {
+        (one.asset_key.to_user_string(), one.check_name): one.passed
+        for one in result.get_asset_check_evaluations()
+    }
+
+
+def test_every_model_ends_up_confirmed(world, run_round, instance):
+    number = world.open_round()
+    result = run_round(world, number)
+    assert result.success
+    made = materialised(result)
+    assert set(made) == ROUND | STEADY | SECOND
+    assert {one.partition for one in made.values()} == {str(number)}
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    verdicts = checks(result)
+    assert set(verdicts.values()) == {True}
+    assert {
+        (name.rpartition("/")[2], check) for name, check in verdicts if name.startswith("models")
+    } == CHECKS_OF_A_MODEL
+    for key in keys(*(ROUND | STEADY | SECOND)):
+        assert instance.get_materialized_partitions(key) == {str(number)}
+
+
+def test_what_a_played_round_shows(world, run_round, instance):
+    number = world.open_round()
+    result = run_round(world, number)
+    made = materialised(result)
+    stored = world.platform.lake.predictions_files("steady-1", number)
+    assert len(stored) == 1
+    frame = pl.read_parquet(stored[0])
+    shown = {name: value.value for name, value in made["models/steady_1/predictions"].metadata.items()}
+    assert shown["dagster/row_count"] == frame.height == shown_rows(world, number)
+    assert shown["file"] == str(stored[0])
+    assert shown["vintage"] == "1279"
+    assert shown["rung"] == "live"
+    assert 0 < shown["seconds"] < 30
+    assert shown["canary_predicts_as_trained_largest_difference"] < 1e-9
+    assert -1 < shown["agrees_with_example_correlation"] < 1
+    receipt = {name: value.value for name, value in made["models/steady_1/submission"].metadata.items()}
+    assert (receipt["state"], receipt["outcome"]) == ("confirmed", "on_time")
+    assert receipt["predictions_sha256"] == shown["sha256"]
+    held = world.rows("SELECT id FROM submissions WHERE round = ?", number)
+    assert receipt["submission_id"] in {row["id"] for row in held}
+    details = {name: value.value for name, value in made["rounds/details"].metadata.items()}
+    assert details["window_minutes"] in (60, 26 * 60)
+    assert details["paid_scores"] == "corr60, mmc60"
+
+
+def shown_rows(world, number):
+    folder = world.platform.lake.live_folder(number, "v5.3")
+    return pl.scan_parquet(folder / "live.parquet").select(pl.len()).collect().item()
+
+
+def test_checks_are_recorded_for_their_round(world, run_round, instance):
+    number = world.open_round()
+    run_round(world, number)
+    key = dg.AssetCheckKey(keys("models/second/submission")[0], "confirmed_by_numerai")
+    [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+    assert record.event.asset_check_evaluation.passed
+    assert record.event.asset_check_evaluation.partition == str(number)
+
+
+def test_predictions_alone_submit_nothing(world, run_round):
+    number = world.open_round()
+    result = run_round(world, number, keys(*ROUND, "models/second/predictions"))
+    assert result.success
+    assert set(materialised(result)) == ROUND | {"models/second/predictions"}
+    assert world.submissions(number) == {}
+    assert receipts.latest(world.platform.lake, number) == {}
+
+
+def test_one_submission_alone(world, run_round):
+    number = world.open_round()
+    result = run_round(world, number, keys(*ROUND, *SECOND))
+    assert result.success
+    assert set(materialised(result)) == ROUND | SECOND
+    assert world.submissions(number) == {"second": 1}
+
+
+def test_submission_without_its_predictions_asset(world, run_round):
+    number = world.open_round()
+    run_round(world, number, keys(*ROUND))
+    result = run_round(world, number, keys("models/second/submission"))
+    assert result.success
+    assert set(materialised(result)) == {"models/second/submission"}
+    assert world.submissions(number) == {"second": 1}
+
+
+def test_a_confirmed_round_is_played_once(world, run_round, instance):
+    number = world.open_round()
+    assert run_round(world, number).success
+    uploads = world.uploads()
+    again = run_round(world, number)
+    assert again.success
+    assert set(materialised(again)) == ROUND
+    assert observations(again) == {
+        name: {"outcome": "skipped", "reason": "already confirmed"} for name in STEADY | SECOND
+    }
+    assert (world.uploads(), world.submissions(number)) == (uploads, {"steady-1": 1, "second": 1})
+    for key in keys(*STEADY, *SECOND):
+        found = instance.fetch_materializations(key, limit=10).records
+        assert [one.partition_key for one in found] == [str(number)]
+
+
+def test_what_a_killed_run_confirmed_is_recorded_by_the_next(world, run_round, instance):
+    """Killed between Numerai's confirmation and Dagster's event log."""
+    number = world.open_round()
+    run_round(world, number, keys(*ROUND))
+    platform = world.platform
+    played = play(platform, Play(number, platform.registry.enabled))
+    assert {one.ending for one in played} == {Ending.CONFIRMED}
+    uploads = world.uploads()
+    result = run_round(world, number)
+    assert result.success
+    assert set(materialised(result)) == ROUND | STEADY | SECOND
+    assert checks(result)["models/second/submission", "confirmed_by_numerai"]
+    assert world.uploads() == uploads
+
+
+def test_a_round_that_closed_without_us_is_missed(world, run_round):
+    number = world.open_round()
+    run_round(world, number, keys(*ROUND))
+    world.practice.advance("next-close")
+    uploads = world.uploads()
+    result = run_round(world, number)
+    assert result.success
+    assert set(materialised(result)) == ROUND
+    assert world.uploads() == uploads
+    latest = receipts.latest(world.platform.lake, number)
+    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert set(latest) == {"steady-1", "second"}
+    assert "closed at" in observations(result)["models/second/submission"]["reason"]
+    run_round(world, number)
+    assert len(receipts.history(world.platform.lake, "second", number)) == 1
+
+
+def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
+    """Its live data can no longer be fetched, so that nothing was ever stored of it."""
+    number = world.open_round()
+    world.practice.advance("next-close")
+    uploads = world.uploads()
+    result = run_round(world, number)
+    assert result.success
+    assert set(materialised(result)) == {"rounds/details"}
+    assert "cannot be fetched" in observations(result)["rounds/live_data"]["skipped"]
+    assert world.uploads() == uploads
+    latest = receipts.latest(world.platform.lake, number)
+    assert {name: one.outcome for name, one in latest.items()} == {
+        "steady-1": Outcome.MISSED,
+        "second": Outcome.MISSED,
+    }
+
+
+def test_force_replaces_nothing_by_the_same(world, run_round):
+    number = world.open_round()
+    assert run_round(world, number).success
+    again = run_round(world, number, force=True)
+    assert again.success
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    reasons = {one["reason"] for one in observations(again).values()}
+    assert reasons == {"already confirmed"}
+
+
+def test_force_replaces_by_newer_predictions(world, run_round):
+    number = world.open_round()
+    assert run_round(world, number).success
+    source = world.folder / "quick_models.py"
+    original = source.read_text()
+    source.write_text(original.replace("penalty = 1000.0", "penalty = 30000.0"))
+    world.train("steady-1")
+    try:
+        assert run_round(world, number).success
+        assert world.submissions(number) == {"steady-1": 1, "second": 1}
+        forced = run_round(world, number, keys(*STEADY), force=True)
+        assert forced.success
+        assert world.submissions(number) == {"steady-1": 2, "second": 1}
+        history = receipts.history(world.platform.lake, "steady-1", number)
+        confirmed = [one for one in history if one.state is State.CONFIRMED]
+        assert len({one.predictions_sha256 for one in confirmed}) == 2
+        assert set(materialised(forced)) == STEADY
+    finally:
+        source.write_text(original)
+
+
+@pytest.fixture
+def train_job_result(fresh_world, instance):
+    fresh_world.open_round()
+    vintage = 1280
+    instance.add_dynamic_partitions("vintages", [str(vintage)])
+    job = fresh_world.definitions().resolve_job_def("train_job")
+    return job.execute_in_process(instance=instance, partition_key=str(vintage))
+
+
+def test_training_a_new_vintage_by_its_job(fresh_world, train_job_result, run_round):
+    assert train_job_result.success
+    made = materialised(train_job_result)
+    assert set(made) == {"training/data", "models/steady_1/weights", "models/second/weights"}
+    lake = fresh_world.platform.lake
+    assert lake.stored_vintages() == [1279, 1280]
+    shown = {name: one.value for name, one in made["models/steady_1/weights"].metadata.items()}
+    assert shown["target_is"] == {"target": "target_ender_60"}
+    assert shown["train_eras"] == 72
+    assert np.load(f"{shown['folder']}/model/weights.npy").shape == (shown["features"],)
+    # Files that did not change are shared between vintages, not stored twice.
+    assert len(list(lake.root.rglob("train.parquet"))) == 1
+    # The next round is predicted with the new vintage.
+    result = run_round(fresh_world, 1280)
+    shown = materialised(result)["models/second/predictions"].metadata
+    assert shown["vintage"].value == "1280"

@@ -7,7 +7,6 @@ from datetime import date
 
 import dagster as dg
 
-from numebot_dagster.defs.partitions import days
 from numebot_dagster.defs.performance.assets import LEADERBOARD, OVERVIEW, PAYOUTS, SCORES
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -17,7 +16,6 @@ performance_job = dg.define_asset_job(
     "performance_job",
     selection=dg.AssetSelection.assets(SCORES, LEADERBOARD, PAYOUTS, OVERVIEW)
     | dg.AssetSelection.key_substring("/performance"),
-    partitions_def=days,
     description="Scores, leaderboard and payouts of a range of days, then every model's history.",
 )
 

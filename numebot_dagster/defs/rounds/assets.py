@@ -8,8 +8,9 @@ from numebot_dagster.defs import metadata
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.numerai.errors import DataNotReady, RoundNotOpen
-from numebot_dagster.operations import fetching, gates
+from numebot_dagster.operations import fetching, gates, submitting
 from numebot_dagster.operations.fetching import LIVE
+from numebot_dagster.operations.platform import Platform
 
 DETAILS = dg.AssetKey(["rounds", "details"])
 LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
@@ -44,13 +45,27 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
     )
 
 
-@dg.asset(
-    key=LIVE_DATA,
+# A multi-asset because only there the checks may be left out when the round has closed.
+@dg.multi_asset(
+    name="live_data",
+    specs=[
+        dg.AssetSpec(
+            LIVE_DATA,
+            deps=[DETAILS],
+            group_name="rounds",
+            kinds={"numerai", "parquet"},
+            skippable=True,
+            description=(
+                "The live features of one round, with benchmark and example predictions.\n\n"
+                "One folder per data version that an enabled model's weights need. Each file is "
+                "checked for its size and its Parquet footer, and the ids must differ from those "
+                "of the last round: as long as they do not, Numerai has not published the round's "
+                "data yet, and the step waits and asks again."
+            ),
+        )
+    ],
     partitions_def=rounds,
-    deps=[DETAILS],
-    group_name="rounds",
-    kinds={"numerai", "parquet"},
-    output_required=False,
+    can_subset=True,
     check_specs=[
         metadata.check_spec(
             gates.NEW_IDS, LIVE_DATA, rounds, "Blocks: the live ids differ from the last round's."
@@ -61,18 +76,14 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
     ],
 )
 def live_data(context: dg.AssetExecutionContext, platform: PlatformResource) -> Events:
-    """The live features of one round, with benchmark and example predictions.
-
-    One folder per data version that an enabled model's weights need. Each file is checked for its
-    size and its Parquet footer, and the ids must differ from those of the last round: as long as
-    they do not, Numerai has not published the round's data yet, and the step waits and asks again.
-    """
+    """Fetches the live data of one round; a round that closed before is noted as missed."""
     shop = platform.open(context.log)
     number = int(context.partition_key)
     try:
         fetched = fetching.fetch_live(shop, number, shop.registry.enabled)
     except RoundNotOpen as reason:
         context.log.warning("Skipped: %s", reason)
+        _note_missed(shop, number, str(reason))
         yield dg.AssetObservation(
             LIVE_DATA, partition=context.partition_key, metadata={"skipped": str(reason)}
         )
@@ -81,6 +92,7 @@ def live_data(context: dg.AssetExecutionContext, platform: PlatformResource) -> 
         raise dg.RetryRequested(LATE_DATA_RETRIES, LATE_DATA_WAIT) from error
     newest = fetched[-1]
     yield dg.MaterializeResult(
+        asset_key=LIVE_DATA,
         metadata={
             "data_versions": ", ".join(one.data_version for one in fetched),
             "columns": len(newest.columns),
@@ -91,3 +103,11 @@ def live_data(context: dg.AssetExecutionContext, platform: PlatformResource) -> 
             metadata.check_results(LIVE_DATA, [gate for one in fetched for gate in one.gates])
         ),
     )
+
+
+def _note_missed(shop: Platform, round_number: int, reason: str) -> None:
+    """Without live data the models are not asked, so that nobody else would note it."""
+    if shop.client.now() >= shop.client.round(round_number).close_staking_time:
+        for model in shop.registry.enabled:
+            if model.submit:
+                submitting.record_missed(shop, round_number, model.name, reason)

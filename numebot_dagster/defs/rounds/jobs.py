@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
 
 # Ahead of everything else that waits in the queue.
@@ -15,7 +14,6 @@ round_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(DETAILS, LIVE_DATA)
     | dg.AssetSelection.key_substring("/predictions")
     | dg.AssetSelection.key_substring("/submission"),
-    partitions_def=rounds,
     tags=ROUND_PRIORITY,
     description="One round: its details and live data, then every model predicted and submitted.",
 )
