@@ -40,6 +40,10 @@ def serve(
     real_clock: Annotated[
         bool, typer.Option("--real-clock", help="Follow the wall clock instead of standing still.")
     ] = False,
+    rules_change_at: Annotated[
+        int | None,
+        typer.Option(help="First round with today's rules; rounds before it pay by the former."),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse the known deviations of released clients too."),
@@ -56,7 +60,15 @@ def serve(
 
     names = tuple(name.strip() for name in models.split(",") if name.strip())
     try:
-        plan = Plan(seed, scale, _instant(start), names, _stakes(stake or []), real_clock)
+        plan = Plan(
+            seed=seed,
+            scale=scale,
+            start=_instant(start),
+            models=names,
+            stakes=_stakes(stake or []),
+            real_clock=real_clock,
+            rules_change_at=rules_change_at,
+        )
         with suppress(KeyboardInterrupt):
             run(folder, plan, port, deviations=not strict, on_ready=lambda at: _welcome(folder, at))
     except Refused as error:

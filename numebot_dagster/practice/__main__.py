@@ -23,11 +23,22 @@ def main() -> None:
     parser.add_argument("--models", type=lambda text: text.split(","), required=True)
     parser.add_argument("--stake", action="append", default=[])
     parser.add_argument("--real-clock", action="store_true")
+    parser.add_argument("--rules-change-at", type=int)
+    parser.add_argument("--minutes-a-round", type=float, default=0.0)
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--until-stdin-closes", action="store_true")
     asked = parser.parse_args()
     stakes = dict(text.rsplit("=", 1) for text in asked.stake)
-    plan = Plan(asked.seed, asked.scale, asked.start, asked.models, stakes, asked.real_clock)
+    plan = Plan(
+        seed=asked.seed,
+        scale=asked.scale,
+        start=asked.start,
+        models=asked.models,
+        stakes=stakes,
+        real_clock=asked.real_clock,
+        rules_change_at=asked.rules_change_at,
+        minutes_a_round=asked.minutes_a_round,
+    )
     try:
         serve(
             asked.folder,

@@ -11,44 +11,98 @@ from typing import Any
 
 from numebot_dagster.practice import score_shapes, shapes
 from numebot_dagster.practice.clock import Refused, Round
-from numebot_dagster.practice.ledger import stake_of
-from numebot_dagster.practice.request import Fields, Resolver, is_classic
+from numebot_dagster.practice.jobs import PICKLE, Job
+from numebot_dagster.practice.ledger import Earning, stake_of
+from numebot_dagster.practice.people_shapes import returns_fields, returns_values, stake_values
+from numebot_dagster.practice.pickles import pickle_fields
+from numebot_dagster.practice.request import Fields, is_classic, refuse_other
+from numebot_dagster.practice.stake_answers import StakeAnswers
 from numebot_dagster.practice.state import Model, Submission
 
+MODEL_SLOTS = 20
+# Scopes of API keys by name; the words of the descriptions are ours.
+SCOPES = {
+    "upload_submission": "Submit predictions and manage models",
+    "download_submission": "Download own submissions",
+    "read_submission_info": "See own submissions",
+    "read_user_info": "See the own account",
+    "stake": "Change stakes, which the practice tournament refuses",
+    "web3_staking": "See own positions on the chain",
+}
+# What the owner of a practice account has not told.
+_PERSONAL = (
+    "aiManagerExperience", "bannerUrl", "defaultCurrency", "defaultCurrencySymbol",
+    "discordLinkToken", "discordUsername", "emailPreferences", "github",
+    "hideOnboardingTutorials", "isTestPilot", "kaggle", "kaggleVerified", "linkedin", "location",
+    "occupation", "organization", "profileUrl", "tutorials", "twitter", "w9Info", "website",
+)  # fmt: skip
 # pendingModelPayouts reaches about this many rounds back.
 ROUNDS_OF_PAYOUTS = 30
 
 
-class AccountAnswers(Resolver):
+class AccountAnswers(StakeAnswers):
     """Answers that need an API key."""
 
     def account(self) -> Fields:
         """Returns the account of the request's key."""
         account = self._require("read_user_info").account
         settings = self._state.settings
+        identifier = self._state.identifier("account", account)
         return {
-            "id": self._state.identifier("account", account),
+            **dict.fromkeys(_PERSONAL),
+            **self._money(account),
+            "id": identifier,
             "username": account,
             "displayName": account,
             "email": f"{account}@localhost",
-            "bio": None,
+            "bio": self._state.attributes(identifier).get("bio"),
             "status": "VERIFIED",
-            "walletAddress": "0x" + self._state.identifier("wallet", account).replace("-", ""),
-            "availableNmr": Decimal(settings["available_nmr"]),
             "mfaEnabled": False,
             "acceptedTos": True,
             "isBeta": False,
             "insertedAt": datetime.fromisoformat(settings["start"]),
             "updatedAt": datetime.fromisoformat(settings["start"]),
+            "maxModelSlots": lambda tournament=None: MODEL_SLOTS,
+            "achievements": lambda tournament=None: [],
+            "reports": [],
+            "title": lambda tournament=None: None,
             "apiTokens": lambda: [shapes.token_fields(one) for one in self._state.tokens(account)],
             "models": lambda show_archived=False: [
-                self._model(one) for one in self._tournament.models(account)
+                self._model(one)
+                for one in self._tournament.models(account)
+                if show_archived or "archived_at" not in self._state.attributes(one.id)
             ],
+        }
+
+    def _money(self, account: str) -> Fields:
+        """Returns what an account has; what is on chain is counted from its transactions."""
+
+        def positions() -> list[Earning]:
+            return self._positions(account)
+
+        return {
+            "walletAddress": self._wallet(account),
+            "availableNmr": Decimal(self._state.settings["available_nmr"]),
+            "availableStakeCredit": Decimal(0),
+            "heldForFusionStakes": Decimal(0),
+            "heldForPendingWithdrawals": Decimal(0),
+            "heldForScheduledStakeIncreases": Decimal(0),
+            "onChainWalletBalance": lambda: self._balance(account),
+            "walletTxns": lambda limit=None, offset=None: self._wallet_txns(account, limit, offset),
+            "pendingTxns": [],
+            "scheduledStakeTxns": [],
+            "returns": lambda tournament=None: returns_fields(positions(), self._now),
+            "returnsValues": lambda tournament=None: returns_values(positions(), self._now),
+            "totalStakeValues": lambda tournament=None: stake_values(positions(), self._now),
         }
 
     def api_token_info(self) -> Fields:
         """Returns the request's key."""
         return shapes.token_fields(self._require())
+
+    def api_token_scopes(self) -> list[Fields]:
+        """Returns what a key may be allowed to do."""
+        return [{"name": name, "description": text} for name, text in SCOPES.items()]
 
     def model(self, model_id: str | None = None) -> Fields:
         """Returns a model of the account."""
@@ -56,14 +110,39 @@ class AccountAnswers(Resolver):
         return self._model(self._tournament.model(model_id, account))
 
     def _model(self, model: Model) -> Fields:
+        def earnings() -> list[Earning]:
+            return self._ledger.earnings([model], self._tournament.opened_rounds())
+
+        attributes = self._state.attributes(model.id)
         return shapes.model_fields(
             model,
-            stake=lambda: stake_of(
-                self._ledger.earnings([model], self._tournament.opened_rounds())
-            ),
-            submissions=lambda: self._submissions(model),
-            latest=lambda latest_n_rounds=20: self._latest(model, latest_n_rounds),
+            attributes,
+            {
+                "v2Stake": lambda: shapes.stake_fields(stake_of(earnings())),
+                "submissions": lambda: self._submissions(model),
+                "latestSubmissions": lambda latest_n_rounds=20: self._latest(
+                    model, latest_n_rounds
+                ),
+                "latestUserScores": lambda: self._history().user_scores(model.id),
+                "returns": lambda: returns_fields(earnings(), self._now),
+                "returnsValues": lambda: returns_values(earnings(), self._now),
+                "computePickleUpload": lambda: self._pickle_of(attributes),
+            },
         )
+
+    def _pickle_of(self, attributes: dict[str, str]) -> Fields | None:
+        if "pickle" not in attributes:
+            return None
+        return self._pickle(self._jobs.find(PICKLE, attributes["pickle"])[0])
+
+    def _pickle(self, job: Job) -> Fields:
+        account = job.facts["account"]
+        slots = [
+            model.id
+            for model in self._tournament.models(account)
+            if self._state.attributes(model.id).get("pickle") == job.id
+        ]
+        return pickle_fields(job, slots, self._state)
 
     def _latest(self, model: Model, newest: int) -> list[Fields]:
         self._require("read_submission_info")
@@ -82,7 +161,7 @@ class AccountAnswers(Resolver):
         return held is not None and held.id == one.id and self._now >= Round(one.round).open_time
 
     def _round_of(self, submission: Submission) -> Fields:
-        return self._round(Round(submission.round))
+        return self._round(self._tournament.round(submission.round))
 
     def submissions(
         self,
@@ -104,7 +183,7 @@ class AccountAnswers(Resolver):
     ) -> Fields:
         """Returns where to PUT a submission's bytes."""
         account = self._require("upload_submission").account
-        _refuse_other(tournament)
+        refuse_other(tournament)
         model = self._tournament.model(model_id, account)
         name = self._tournament.authorise_upload(filename, model)
         return self._file(name, "uploads", name)
@@ -118,10 +197,6 @@ class AccountAnswers(Resolver):
                 key = f"{submission.id}/{submission.filename}"
                 return self._file(submission.filename, "submissions", key)
         raise Refused("Submission not found")
-
-    def _file(self, filename: str, kind: str, key: str) -> Fields:
-        link = self._link(kind, key)
-        return {"filename": filename, "url": link, "accelerated": False, "countryCode": None}
 
     def pending_model_payouts(self, tournament: int) -> Fields:
         """Returns what the account's models earned lately, and what they are about to."""
@@ -150,7 +225,7 @@ class AccountAnswers(Resolver):
     ) -> Fields:
         """Turns uploaded bytes into a submission; whether it is valid shows later."""
         account = self._require("upload_submission").account
-        _refuse_other(tournament)
+        refuse_other(tournament)
         model = self._tournament.model(model_id, account)
         submission = self._tournament.submit(filename, model, origin)
         chosen = self._tournament.selected(model.id)
@@ -160,10 +235,5 @@ class AccountAnswers(Resolver):
     def add_model(self, name: str, tournament: int) -> Fields:
         """Adds a model slot to the account."""
         account = self._require("read_user_info").account
-        _refuse_other(tournament)
+        refuse_other(tournament)
         return self._model(self._tournament.add_model(name, account))
-
-
-def _refuse_other(tournament: int) -> None:
-    if not is_classic(tournament):
-        raise Refused(f"tournament {tournament} is not part of the practice tournament")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from numebot_dagster.practice.account_answers import AccountAnswers
-from numebot_dagster.practice.public_answers import PublicAnswers
+from numebot_dagster.practice.people_answers import PeopleAnswers
+from numebot_dagster.practice.service_answers import ServiceAnswers
 
 STAKE_MUTATIONS = {
     "cancelPendingStakeRelease",
@@ -16,5 +16,5 @@ STAKE_MUTATIONS = {
 }
 
 
-class Answers(PublicAnswers, AccountAnswers):
+class Answers(PeopleAnswers, ServiceAnswers):
     """The root of all answers; what the schema has and this lacks is refused by name."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
 from email.utils import format_datetime
 from typing import Any
@@ -18,14 +19,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numebot_dagster.practice.answers import Answers
 from numebot_dagster.practice.clock import Clock, Refused
+from numebot_dagster.practice.fault_controls import fault_routes
+from numebot_dagster.practice.faults import FaultBook
+from numebot_dagster.practice.faulty_answers import FaultyAnswers
+from numebot_dagster.practice.faulty_http import STRUCK, FaultyHttp
 from numebot_dagster.practice.files import Library, Snapshot
 from numebot_dagster.practice.graphql import answer
+from numebot_dagster.practice.history import Histories
+from numebot_dagster.practice.jobs import Jobs
+from numebot_dagster.practice.keys import add_key
 from numebot_dagster.practice.ledger import Ledger
+from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.report import report
 from numebot_dagster.practice.request import Services
 from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.state import Token
 from numebot_dagster.practice.tournament import Tournament
+from numebot_dagster.practice.webhooks import Webhooks
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -37,14 +47,23 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
         tournament: What it serves.
         deviations: Whether GraphQL lets the known deviations of released clients through.
     """
-    scorer = Scorer(tournament)
+    lineups = Lineups(tournament)
+    scorer = Scorer(tournament, lineups)
+    jobs = Jobs(tournament.state)
     services = Services(
         tournament=tournament,
-        library=Library(tournament),
+        library=Library(tournament, lineups),
         scorer=scorer,
         ledger=Ledger(tournament, scorer),
+        lineups=lineups,
+        histories=Histories(tournament, scorer),
+        jobs=jobs,
+        webhooks=Webhooks(tournament, jobs),
     )
-    views = _Views(services, deviations)
+    faults = FaultBook(tournament.state, tournament.clock)
+    tournament.deadlines = faults.deadlines
+    services.webhooks.twice = faults.is_trigger_doubled
+    views = _Views(services, deviations, faults)
     app = Starlette(
         routes=[
             Route("/", views.graphql, methods=["POST"]),
@@ -52,15 +71,32 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
             Route("/datasets/{token}/{key:path}", views.dataset, methods=["GET", "HEAD"]),
             Route("/uploads/{token}/{key}", views.upload, methods=["PUT"]),
             Route("/submissions/{token}/{key:path}", views.submission, methods=["GET", "HEAD"]),
+            Route("/pickles/{token}/{key}", views.pickle, methods=["GET", "HEAD"]),
             Route("/practice/health", views.health),
             Route("/practice/state", views.state),
             Route("/practice/advance", views.advance, methods=["POST"]),
             Route("/practice/positions", views.positions, methods=["POST"]),
             Route("/practice/models", views.models, methods=["POST"]),
+            Route("/practice/tokens", views.tokens, methods=["POST"]),
+            *fault_routes(faults, tournament.clock),
         ],
         exception_handlers={Refused: _refused},
+        lifespan=_with_webhooks(services.webhooks),
     )
-    return _PracticeDate(app, tournament.clock)  # outermost, so that errors are dated too
+    faulty = FaultyHttp(app, faults, services.library, tournament.clock)
+    return _PracticeDate(faulty, tournament.clock)  # outermost, so that errors are dated too
+
+
+def _with_webhooks(webhooks: Webhooks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Returns the application's life, through which webhooks are called."""
+
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        webhooks.start()
+        yield
+        await run_in_threadpool(webhooks.stop)
+
+    return life
 
 
 class _PracticeDate:
@@ -74,7 +110,7 @@ class _PracticeDate:
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["date"] = format_datetime(self._clock.now(), usegmt=True)
+                headers.setdefault("date", format_datetime(self._clock.now(), usegmt=True))
             await send(message)
 
         await self._app(scope, receive, dated)
@@ -83,21 +119,26 @@ class _PracticeDate:
 class _Views:
     """The endpoints; each does its work in a thread, one change of state at a time."""
 
-    def __init__(self, services: Services, deviations: bool) -> None:
+    def __init__(self, services: Services, deviations: bool, faults: FaultBook) -> None:
         self._services = services
         self._tournament = services.tournament
         self._library = services.library
         self._deviations = deviations
+        self._faults = faults
 
     async def graphql(self, request: Request) -> Response:
         body = await _json(request)
         token = await run_in_threadpool(self._token, request.headers.get("authorization", ""))
         address = str(request.base_url).rstrip("/")
 
+        struck = request.scope.get(STRUCK, ())
+
         def run() -> dict[str, Any]:
             with self._tournament.lock:
-                answers = Answers(self._services, token, address)
-                return answer(body, answers, deviations=self._deviations)
+                faulty = FaultyAnswers(self._tournament, self._faults, struck)
+                faulty.happen()
+                answers = Answers(self._services, faulty.token(token), address)
+                return answer(body, answers, deviations=self._deviations, faulty=faulty)
 
         return JSONResponse(await run_in_threadpool(run))
 
@@ -139,6 +180,12 @@ class _Views:
         tag = hashlib.sha256(content).hexdigest()
         return Response(content, media_type="text/csv", headers={"etag": f'"{tag}"'})
 
+    async def pickle(self, request: Request) -> Response:
+        if not self._is_admitted("pickles", request):
+            return _forbidden()
+        name = request.path_params["key"]
+        return FileResponse(self._tournament.state.uploads_folder / name)
+
     def _is_admitted(self, kind: str, request: Request) -> bool:
         values = request.path_params
         return self._library.admits(f"{kind}/{values['key']}", values["token"])
@@ -156,6 +203,7 @@ class _Views:
 
         def run() -> dict[str, str]:
             now = self._tournament.advance(**_only(body, to=str, days=float, hours=float))
+            self._services.webhooks.wake()
             return {"now": now.isoformat()}
 
         return JSONResponse(await self._alone(run))
@@ -179,6 +227,18 @@ class _Views:
         def run() -> dict[str, Any]:
             model = self._tournament.add_model(_only(body, name=str).get("name", ""))
             return {**asdict(model), "inserted_at": model.inserted_at.isoformat()}
+
+        return JSONResponse(await self._alone(run))
+
+    async def tokens(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, Any]:
+            asked = _only(body, name=str, scopes=list)
+            key, secret = add_key(
+                self._tournament.state, asked.get("name", ""), asked.get("scopes", [])
+            )
+            return {"public_id": key, "secret_key": secret}
 
         return JSONResponse(await self._alone(run))
 

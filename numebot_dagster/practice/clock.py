@@ -9,9 +9,10 @@ round ``n + 3 + k`` opens. There are no holidays in this calendar.
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from time import time as wall_time
 
 PRACTICE_START = datetime(2026, 6, 1, tzinfo=UTC)
 SCORE_DAYS = 60
@@ -44,9 +45,17 @@ class RoundStatus(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Round:
-    """One round of the calendar, known by its number alone; all instants are UTC."""
+    """One round of the calendar, known by its number alone; all instants are UTC.
+
+    Attributes:
+        number: The round's number.
+        score_days: For how many business days it is scored, as its rules say.
+        closes: The on-time deadline when it is not that of the calendar.
+    """
 
     number: int
+    score_days: int = field(default=SCORE_DAYS, compare=False)
+    closes: datetime | None = field(default=None, compare=False)
 
     @property
     def opened(self) -> date:
@@ -62,6 +71,8 @@ class Round:
     @property
     def close_staking_time(self) -> datetime:
         """The on-time deadline, the first instant that is too late."""
+        if self.closes is not None:
+            return self.closes
         if self.opened.weekday() == _SATURDAY:
             return datetime.combine(self.opened + timedelta(days=1), _SUNDAY_CLOSE)
         return datetime.combine(self.opened, _WEEKDAY_CLOSE)
@@ -73,8 +84,8 @@ class Round:
 
     @property
     def resolve_time(self) -> datetime:
-        """When the final score counts: a business day, 63 of them after the round."""
-        last = self.publication(SCORE_DAYS).date()
+        """When the final score counts: three business days more after the round than are scored."""
+        last = self.publication(self.score_days).date()
         monday = last + timedelta(days=2) if last.weekday() == _SATURDAY else last
         return datetime.combine(monday, _RESOLUTION)
 
@@ -84,14 +95,14 @@ class Round:
         return int((self.opened - timedelta(days=1)).strftime("%Y%m%d"))
 
     def publication(self, day: int) -> datetime:
-        """Returns when the scores of ``day`` (1 to 60) are published."""
+        """Returns when the scores of ``day`` (from 1) are published."""
         later = Round(self.number + DAYS_BEFORE_FIRST_SCORE - 1 + day)
         return datetime.combine(later.opened, _PUBLICATION)
 
     def scored_days(self, now: datetime) -> int:
-        """Returns how many scoring days are published by ``now``, 0 to 60."""
+        """Returns how many scoring days are published by ``now``, 0 to all."""
         newest = newest_published(now).number - self.number - (DAYS_BEFORE_FIRST_SCORE - 1)
-        return min(max(newest, 0), SCORE_DAYS)
+        return min(max(newest, 0), self.score_days)
 
     def status(self, now: datetime) -> RoundStatus:
         """Returns the round's status at ``now``."""
@@ -140,11 +151,43 @@ def last_publication(now: datetime) -> datetime:
     return datetime.combine(newest_published(now).opened, _PUBLICATION)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """A round every few minutes: wall time while its window is open, fast forward afterwards.
+
+    Attributes:
+        first: The round that is open when the pace begins.
+        began: When that was, in seconds of wall time.
+        seconds: Between two openings, of which the window is open for the first three fifths.
+    """
+
+    first: int
+    began: float
+    seconds: float
+
+    @property
+    def window(self) -> timedelta:
+        """How long a round takes on-time submissions."""
+        return timedelta(seconds=0.6 * self.seconds)
+
+    def at(self, wall: float) -> datetime:
+        """Returns the tournament's instant at a second of wall time."""
+        opened, passed = divmod(max(wall - self.began, 0.0), self.seconds)
+        start = Round(self.first + int(opened))
+        window = self.window.total_seconds()
+        if passed < window:
+            return start.open_time + timedelta(seconds=passed)
+        closed = start.open_time + self.window
+        share = (passed - window) / (self.seconds - window)
+        return closed + share * (Round(start.number + 1).open_time - closed)
+
+
 class Clock:
     """The tournament's time: the wall clock, or one that stands still until it is advanced.
 
     Args:
-        store: Where the clock is kept between runs; the keys ``clock`` and ``now`` are its own.
+        store: Where the clock is kept between runs; the keys ``clock``, ``now`` and ``pace`` are
+            its own.
     """
 
     def __init__(self, store: MutableMapping[str, str]) -> None:
@@ -152,11 +195,25 @@ class Clock:
 
     @property
     def is_real(self) -> bool:
-        """Whether the clock follows the wall clock."""
-        return self._store["clock"] == "real"
+        """Whether the clock moves by itself."""
+        return self._store["clock"] in ("real", "paced")
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast rounds follow each other when the calendar is played in minutes."""
+        if self._store["clock"] != "paced":
+            return None
+        first, began, seconds = self._store["pace"].split()
+        return Pace(int(first), float(began), float(seconds))
+
+    def deadline(self, one: Round) -> datetime | None:
+        """Returns the on-time deadline that the pace gives a round; None for the calendar's."""
+        return None if self.pace is None else one.open_time + self.pace.window
 
     def now(self) -> datetime:
         """Returns the tournament's present instant, in UTC."""
+        if self.pace is not None:
+            return self.pace.at(wall_time())
         if self.is_real:
             return datetime.now(UTC)
         return datetime.fromisoformat(self._store["now"])

@@ -80,6 +80,24 @@ class Controls:
         """Adds a model slot and returns its id."""
         return str(self._call("POST", "models", name=name)["id"])
 
+    def add_key(self, name: str, *scopes: str) -> Credentials:
+        """Makes a new API key with these scopes."""
+        return Credentials(**self._call("POST", "tokens", name=name, scopes=list(scopes)))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Returns all faults and how often they struck; see `faults.Fault`."""
+        found: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
+        return found
+
+    def add_fault(self, kind: str, **more: Any) -> int:
+        """Adds a fault and returns its number; for ``more`` see `FaultBook.add`."""
+        return int(self._call("POST", "faults", kind=kind, **more)["id"])
+
+    def remove_faults(self, identifier: int | None = None) -> int:
+        """Removes one fault or all of them, and returns how many there were."""
+        name = "faults" if identifier is None else f"faults/{identifier}"
+        return int(self._call("DELETE", name)["removed"])
+
     def is_up(self) -> bool:
         """Returns whether the tournament answers."""
         try:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import secrets
-import string
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
+from numebot_dagster.practice.clock import PRACTICE_START, Pace, Refused, newest_opened
+from numebot_dagster.practice.keys import add_key
+from numebot_dagster.practice.market import FULL, SMALL, Market
+from numebot_dagster.practice.population import population
+from numebot_dagster.practice.state import Model, State
+from numebot_dagster.practice.tournament import ACCOUNT, BENCHMARK, RIVAL, USER, Tournament
 
-from numebot_dagster.practice.clock import PRACTICE_START, Refused
-from numebot_dagster.practice.market import SMALL, Market
-from numebot_dagster.practice.state import Model, State, Token
-from numebot_dagster.practice.tournament import ACCOUNT, BENCHMARK, RIVAL, Tournament
-
-SCALES = {"small": SMALL}
+SCALES = {"small": SMALL, "full": FULL}
 SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info")
-RIVALS = 12
+# Raised when a folder made by an older version can no longer be continued.
+FORMAT = "2"
 BENCHMARKS = ("v53_lgbm_ender20", "v53_lgbm_ender60")
-_KEY_LETTERS = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,10 @@ class Plan:
         models: Names of the account's models.
         stakes: What is staked on each round from the start, by model name, in NMR.
         real_clock: Whether the clock follows the wall clock.
+        rules_change_at: The first round with the current rules; rounds before it carry the former
+            ones. None: all carry the current rules.
+        minutes_a_round: Minutes of wall time between two openings when the clock plays the calendar
+            by itself; 0 when it does not.
     """
 
     seed: int = 0
@@ -43,6 +46,8 @@ class Plan:
     models: Sequence[str] = ("example_model", "lightgbm_model")
     stakes: Mapping[str, str] = field(default_factory=dict)
     real_clock: bool = False
+    rules_change_at: int | None = None
+    minutes_a_round: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,12 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
             for model, nmr in plan.stakes.items():
                 tournament.set_position(model, nmr, None)
     held = dict(state.settings)
+    if held.get("format") != FORMAT:
+        state.close()
+        raise Refused(
+            f"{folder} holds a practice tournament of another version of this software; choose "
+            "another --folder, or remove this one"
+        )
     for name, asked in (("seed", str(plan.seed)), ("scale", plan.scale)):
         if held[name] != asked:
             state.close()
@@ -98,38 +109,48 @@ def credentials(tournament: Tournament) -> Credentials:
 
 def _found(state: State, plan: Plan) -> None:
     start = (datetime.now(UTC) if plan.real_clock else plan.start).astimezone(UTC)
+    clock = "real" if plan.real_clock else "still"
+    if plan.minutes_a_round:
+        pace, clock = _pace(plan), "paced"
+        start = pace.at(time.time())
+        state.settings["pace"] = f"{pace.first} {pace.began!r} {pace.seconds!r}"
     state.settings.update(
         {
+            "format": FORMAT,
             "seed": str(plan.seed),
             "scale": plan.scale,
             "start": start.isoformat(),
             "now": start.isoformat(),
-            "clock": "real" if plan.real_clock else "still",
+            "clock": clock,
+            "rules_change_at": str(plan.rules_change_at or ""),
             "available_nmr": "100",
+            "wallet_nmr": "10000",
             "nmr_price_usd": "12.00",
             "link_key": secrets.token_hex(32),
         }
     )
-    key = "".join(secrets.choice(_KEY_LETTERS) for _ in range(32))
-    secret = "".join(secrets.choice(_KEY_LETTERS) for _ in range(64))
-    state.add_token(Token(key, ACCOUNT, "practice", SCOPES), secret)
+    add_key(state, "practice", SCOPES)
     for name in plan.models:
         identifier = state.identifier("model", name)
-        state.add_model(Model(identifier, name, ACCOUNT, "user", 0.0, 0, start))
+        state.add_model(Model(identifier, name, ACCOUNT, USER, start))
     _add_others(state, plan.seed, start)
 
 
+def _pace(plan: Plan) -> Pace:
+    """Returns a pace that begins when the window of the round before the start has closed."""
+    if plan.minutes_a_round < 0 or plan.real_clock:
+        raise Refused("the minutes between two rounds are above 0, and set the clock's pace alone")
+    before = newest_opened(plan.start.astimezone(UTC)).number
+    pace = Pace(before, 0.0, 60 * plan.minutes_a_round)
+    return replace(pace, began=time.time() - pace.window.total_seconds())
+
+
 def _add_others(state: State, seed: int, start: datetime) -> None:
-    """Adds the benchmarks and the rivals: skills from noise to the crowd's, heavy-tailed stakes."""
+    """Adds the benchmarks and the other participants with their stakes."""
     for name in BENCHMARKS:
         identifier = state.identifier("model", name)
-        state.add_model(Model(identifier, name, "numerai", BENCHMARK, 0.0, 0, start))
-    generator = np.random.default_rng([seed, 12])
-    stakes = generator.lognormal(mean=1.0, sigma=1.5, size=RIVALS)
-    for number, (skill, stake) in enumerate(
-        zip(np.linspace(0.0, 1.0, RIVALS), stakes, strict=True), start=1
-    ):
-        name = f"rival_{number:02d}"
-        identifier = state.identifier("model", name)
-        state.add_model(Model(identifier, name, name, RIVAL, float(skill), number, start))
-        state.set_position(identifier, 0, Decimal(f"{stake:.4f}"), only=False)
+        state.add_model(Model(identifier, name, "numerai", BENCHMARK, start))
+    for one in population(seed):
+        identifier = state.identifier("model", one.name)
+        state.add_model(Model(identifier, one.name, one.account, RIVAL, start))
+        state.set_position(identifier, 0, one.stake, only=False)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.packing import (
+    ERAS_A_PART,
+    Block,
+    Columns,
+    Making,
+    Part,
+    write_parts,
+)
 from numebot_dagster.practice.targets import HORIZONS
 
 VERSIONS = ("v5.3", "v5.2")
@@ -31,25 +38,11 @@ DATA_FILES = (
 # Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
 # as possible" (Numerai's announcement of data v4), which is after the horizon and two days of lag.
 WEEKS_UNKNOWN = {20: 5, 60: 13}
-# Not a multiple of the rows of any era, so that readers cannot count on eras being whole.
-ROW_GROUP = 100_000
 TUESDAY, SATURDAY = 1, 5
 
 # The horizon of the ender target that a version calls `target`, and the example's benchmark.
 MAIN_HORIZON = {"v5.3": 60, "v5.2": 20}
 EXAMPLE = {"v5.3": "v53_lgbm_ender60", "v5.2": "v52_lgbm_ender20"}
-
-
-# Columns of the rows of one era by name, in file order; a text stands for all rows.
-Columns = dict[str, "np.ndarray | str"]
-
-
-@dataclass(frozen=True)
-class Block:
-    """The rows of one era."""
-
-    ids: np.ndarray
-    columns: Columns
 
 
 def dataset_names(market: Market) -> list[str]:
@@ -86,7 +79,17 @@ def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -
     return "release"
 
 
-def write_dataset(market: Market, name: str, path: Path, today: date, opened: date | None) -> None:
+def write_dataset(
+    market: Market,
+    name: str,
+    path: Path,
+    today: date,
+    opened: date | None,
+    meta_model: Callable[[date], np.ndarray] | None = None,
+    *,
+    alias: int = 0,
+    making: Making | None = None,
+) -> None:
     """Write one file.
 
     Targets of the newest eras are NaN until the returns of their horizon are known: in 13 eras for
@@ -99,6 +102,9 @@ def write_dataset(market: Market, name: str, path: Path, today: date, opened: da
         path: where to write it; replaced if it exists, half written if the process dies.
         today: decides how far validation has grown and which of its targets are known.
         opened: the round whose live files are meant; None for the newest one.
+        meta_model: returns the (rows,) meta model of a date; None for that of the market alone.
+        alias: horizon of the ender target that `target` is another name of; 0 for the version's.
+        making: how it is made.
 
     Raises:
         KeyError: there is no file of this name.
@@ -107,8 +113,15 @@ def write_dataset(market: Market, name: str, path: Path, today: date, opened: da
     if file == "features.json":
         path.write_text(json.dumps(_features_json(market, version), indent=1))
         return
-    release = _Release(market, version, today, opened or newest_opened(today))
-    _write_parquet(path, release.blocks(file))
+    release = _Release(
+        market,
+        version,
+        today,
+        opened or newest_opened(today),
+        meta_model or market.meta_model,
+        alias or MAIN_HORIZON[version],
+    )
+    write_parts(path, release.parts(file), making or Making())
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -141,8 +154,18 @@ def _feature_names(market: Market, version: str) -> list[str]:
 class _Release:
     """The blocks of each file of one version, as they are on a day."""
 
-    def __init__(self, market: Market, version: str, today: date, opened: date) -> None:
+    def __init__(
+        self,
+        market: Market,
+        version: str,
+        today: date,
+        opened: date,
+        meta_model: Callable[[date], np.ndarray],
+        main_horizon: int,
+    ) -> None:
         self._market = market
+        self._crowd = meta_model
+        self._main_horizon = main_horizon
         self._version = version
         self._opened = opened
         self._last = market.last_validation_era(today)
@@ -152,9 +175,27 @@ class _Release:
             (column, name) for column, name in enumerate(market.feature_names) if name in kept
         ]
 
-    def blocks(self, file: str) -> Iterator[Block]:
-        """Yield the blocks of a file, one for each of its eras."""
+    def parts(self, file: str) -> list[Part]:
+        """Return the parts of a file, each with a block for each of its eras."""
         content, eras = self._plan(file)
+        return [
+            Part(self._key(group), len(group), partial(self._blocks, content, group))
+            for _, members in groupby(eras, lambda era: (era or 0) // ERAS_A_PART)
+            for group in [list(members)]
+        ]
+
+    def _key(self, eras: list[int | None]) -> str:
+        """Return the eras of a part, and of how many of them each target is known."""
+        numbers = [era or 0 for era in eras]
+        known = (
+            sum(number <= self._last - WEEKS_UNKNOWN[days] for number in numbers)
+            for days in HORIZONS
+        )
+        return "-".join([f"{numbers[0]:04d}", f"{numbers[-1]:04d}", *map(str, known)])
+
+    def _blocks(
+        self, content: Callable[[int | None, date], Columns], eras: list[int | None]
+    ) -> Iterator[Block]:
         for era in eras:
             opened = self._opened if era is None else self._market.saturday_of(era)
             yield Block(self._market.live_ids(opened), content(era, opened))
@@ -202,7 +243,7 @@ class _Release:
             if era > self._last - WEEKS_UNKNOWN[days]:
                 continue
             named.update(self._market.named_targets(opened, days))
-        main = f"target_ender_{MAIN_HORIZON[self._version]}"
+        main = f"target_ender_{self._main_horizon}"
         if main in named:
             named["target"] = named[main]
         unknown = np.full(len(self._market.live_ids(opened)), np.nan, dtype=np.float32)
@@ -219,7 +260,7 @@ class _Release:
         return {
             "era": _era_name(era),
             "data_type": self._data_type(era),
-            "numerai_meta_model": self._market.meta_model(opened),
+            "numerai_meta_model": self._crowd(opened),
         }
 
     def _data_type(self, era: int | None) -> str:
@@ -227,66 +268,9 @@ class _Release:
             return "live"
         if era <= self._market.scale.train_eras:
             return "train"
-        unknown = WEEKS_UNKNOWN[MAIN_HORIZON[self._version]]
+        unknown = WEEKS_UNKNOWN[self._main_horizon]
         return "test" if era > self._last - unknown else "validation"
 
 
 def _era_name(era: int | None) -> str:
     return "X" if era is None else f"{era:04d}"
-
-
-def _write_parquet(path: Path, blocks: Iterator[Block]) -> None:
-    """Write blocks as one table in row groups of a fixed size, with `id` as the pandas index."""
-    waiting: list[pa.Table] = []
-    writer: pq.ParquetWriter | None = None
-    try:
-        for block in blocks:
-            table = _table(block)
-            if writer is None:
-                writer = pq.ParquetWriter(
-                    path,
-                    table.schema,
-                    compression="zstd",
-                    compression_level=1,
-                    use_dictionary=[name for name in table.column_names if name != "id"],
-                )
-            waiting.append(table)
-            if sum(part.num_rows for part in waiting) >= ROW_GROUP:
-                joined = pa.concat_tables(waiting)
-                writer.write_table(joined.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
-                waiting = [joined.slice(ROW_GROUP)]
-        if writer is None:
-            raise ValueError(f"{path.name} would have no eras yet: ask for a later date.")
-        if waiting[0].num_rows or len(waiting) > 1:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _table(block: Block) -> pa.Table:
-    rows = len(block.ids)
-    columns = {
-        name: pa.repeat(values, rows) if isinstance(values, str) else pa.array(values)
-        for name, values in block.columns.items()
-    }
-    table = pa.table({**columns, "id": pa.array(block.ids)})
-    return table.replace_schema_metadata({"pandas": json.dumps(_pandas_metadata(table.schema))})
-
-
-def _pandas_metadata(schema: pa.Schema) -> dict[str, object]:
-    """Describe to pandas that `id` is the index, as DataFrame.to_parquet would."""
-    kinds = {pa.string(): ("unicode", "object")}
-    columns = []
-    for field in schema:
-        pandas_type, numpy_type = kinds.get(field.type, (str(field.type), str(field.type)))
-        columns.append(
-            {
-                "name": field.name,
-                "field_name": field.name,
-                "pandas_type": pandas_type,
-                "numpy_type": numpy_type,
-                "metadata": None,
-            }
-        )
-    return {"index_columns": ["id"], "column_indexes": [], "columns": columns}

@@ -17,20 +17,23 @@ from typing import Any
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    FieldDefinitionNode,
     FieldNode,
     GraphQLError,
     GraphQLField,
+    GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
     NameNode,
     NonNullTypeNode,
+    ObjectTypeDefinitionNode,
     OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
     VariableDefinitionNode,
     VariableNode,
     Visitor,
-    build_schema,
+    build_ast_schema,
     parse,
     parse_type,
     print_ast,
@@ -88,10 +91,17 @@ class Query:
 
 
 @cache
-def schema() -> GraphQLSchema:
-    """Returns Numerai's schema, its scalars written as the service writes them."""
+def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
+    """Returns Numerai's schema, its scalars written as the service writes them.
+
+    Args:
+        removed: Fields that it shall lack, as ``Round.closeTime``.
+    """
     source = resources.files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
-    built = build_schema(source)
+    document = parse(source)
+    if removed:
+        document = visit(document, _Removal(removed))
+    built = build_ast_schema(document)
     writers = {"Time": _write_time, "Date": _write_date, "Nmr": _write_nmr, "Usd": _write_usd}
     for name, write in writers.items():
         scalar = built.type_map[name]
@@ -100,12 +110,27 @@ def schema() -> GraphQLSchema:
     return built
 
 
-def admit(text: str, *, deviations: bool = True) -> Query:
+def schema_fields(type_name: str) -> list[str]:
+    """Returns the names of the fields of an object type."""
+    found = schema().type_map[type_name]
+    assert isinstance(found, GraphQLObjectType)
+    return list(found.fields)
+
+
+def root_name(name: str) -> str:
+    """Returns the schema's name of a root field, however a released client spells it."""
+    return _FIELD_NAMES.get(name, name)
+
+
+def admit(
+    text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
+) -> Query:
     """Parses and validates a query.
 
     Args:
         text: The query as the client sent it.
         deviations: Whether the known deviations of released clients are let through.
+        removed: Fields that the schema shall lack.
 
     Raises:
         GraphQLError: The query is not GraphQL, or the schema has no such query.
@@ -113,7 +138,7 @@ def admit(text: str, *, deviations: bool = True) -> Query:
     document = parse(text)
     if deviations:
         document = _to_the_letter(document)
-    errors = validate(schema(), document)
+    errors = validate(schema(removed), document)
     if errors:
         raise errors[0]
     operations = [
@@ -132,6 +157,25 @@ def _to_the_letter(document: DocumentNode) -> DocumentNode:
     visit(named, TypeInfoVisitor(info, uses))
     retyped: DocumentNode = visit(named, _Types(uses.wanted))
     return retyped
+
+
+class _Removal(Visitor):
+    """Takes fields out of the types of a schema."""
+
+    def __init__(self, removed: frozenset[str]) -> None:
+        super().__init__()
+        self._removed = removed
+
+    def enter_object_type_definition(
+        self, node: ObjectTypeDefinitionNode, *_: Any
+    ) -> ObjectTypeDefinitionNode:
+        def stays(field: FieldDefinitionNode) -> bool:
+            return f"{node.name.value}.{field.name.value}" not in self._removed
+
+        changed: ObjectTypeDefinitionNode = _changed(
+            node, fields=tuple(filter(stays, node.fields or ()))
+        )
+        return changed
 
 
 class _Names(Visitor):

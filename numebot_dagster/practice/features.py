@@ -141,9 +141,12 @@ class Features:
         variances D of the known features, `(L L' + D)^-1 L premia`; zero for other features.
         """
         loadings = self.loadings[known]
-        covariance = loadings @ loadings.T + np.diag(self.noise_variance[known])
+        # By Woodbury's identity as many equations as there are characteristics, not features:
+        # (L L' + D)^-1 L = D^-1 L (1 + L' D^-1 L)^-1.
+        weighted = loadings / self.noise_variance[known, None]
+        inner = np.eye(loadings.shape[1]) + loadings.T @ weighted
         weights = np.zeros(len(self.names))
-        weights[known] = np.linalg.solve(covariance, loadings @ premia)
+        weights[known] = weighted @ np.linalg.solve(inner, premia)
         return weights
 
 

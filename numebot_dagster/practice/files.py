@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from numebot_dagster.practice.clock import Refused, Round, newest_opened
 from numebot_dagster.practice.datasets import dataset_names, dataset_stamp, write_dataset
+from numebot_dagster.practice.lineup import Lineups
+from numebot_dagster.practice.packing import Making
 from numebot_dagster.practice.tournament import Tournament
 
 LINK_SECONDS = 3600
+LARGE_FILES = ("train.parquet", "validation.parquet")
 # Versions of one file that are kept on disk; older ones are made again when asked for.
 KEPT_VERSIONS = 8
 
@@ -27,25 +33,30 @@ class Snapshot:
     name: str
     today: date
     opened: date
+    alias: int = 0
 
     @property
     def key(self) -> str:
         """The file's path in links, as ``20260602/1280/v5.3/live.parquet``."""
-        return f"{self.today:%Y%m%d}/{self.opened:%Y%m%d}/{self.name}"
+        alias = f"-{self.alias}" if self.alias else ""
+        return f"{self.today:%Y%m%d}/{self.opened:%Y%m%d}{alias}/{self.name}"
 
     @classmethod
     def of_key(cls, key: str) -> Snapshot:
         """Reads a key back."""
-        today, opened, name = key.split("/", 2)
+        today, rest, name = key.split("/", 2)
+        opened, _, alias = rest.partition("-")
         dates = [datetime.strptime(text, "%Y%m%d").date() for text in (today, opened)]  # noqa: DTZ007
-        return cls(name, *dates)
+        return cls(name, dates[0], dates[1], int(alias or 0))
 
 
 class Library:
     """Lists, links and makes the tournament's data files."""
 
-    def __init__(self, tournament: Tournament) -> None:
+    def __init__(self, tournament: Tournament, lineups: Lineups) -> None:
         self._tournament = tournament
+        self._lineups = lineups
+        self._locks: dict[Path, threading.Lock] = {}
         self._folder = tournament.state.folder / "datasets"
 
     def names(self, number: int | None = None) -> list[str]:
@@ -97,15 +108,45 @@ class Library:
 
     # --- files --------------------------------------------------------------------------------
 
-    def path_of(self, snapshot: Snapshot) -> Path:
+    def prepare(self, progress: Callable[[str, int, int], None]) -> None:
+        """Makes the newest files that take minutes, if the market is large.
+
+        Args:
+            progress: called with a file's name, the eras that are done, and all of them.
+        """
+        newest = max(name.partition("/")[0] for name in self.names())
+        for file in LARGE_FILES if self._tournament.market.scale.is_large else ():
+            name = f"{newest}/{file}"
+            self.path_of(self.snapshot(name, None), partial(progress, name))
+
+    def _lock_of(self, path: Path) -> threading.Lock:
+        with self._tournament.market_lock:
+            return self._locks.setdefault(path, threading.Lock())
+
+    def _making(self, snapshot: Snapshot, progress: Callable[[int, int], None]) -> Making:
+        """Returns how a file is made: a large one in parts, which the next week's has too."""
+        guard, scale = self._tournament.market_lock, self._tournament.market.scale
+        if not (scale.is_large and snapshot.name.endswith(LARGE_FILES)):
+            return Making(progress, guard)
+        name = f"{snapshot.name.removesuffix('.parquet')}-{snapshot.alias}"
+        keep = snapshot.name.endswith("validation.parquet")
+        return Making(progress, guard, self._folder / "parts" / name, keep)
+
+    def path_of(
+        self, snapshot: Snapshot, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Path:
         """Returns the path of a file, made first when it is not there."""
         market = self._tournament.market
         path = self._folder / self.tag_of(snapshot) / snapshot.name
-        with self._tournament.market_lock:
+        with self._lock_of(path):
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-                write_dataset(market, snapshot.name, temporary, snapshot.today, snapshot.opened)
+                write_dataset(
+                    market, snapshot.name, temporary, snapshot.today, snapshot.opened,
+                    self._lineups.meta_model, alias=snapshot.alias,
+                    making=self._making(snapshot, progress),
+                )  # fmt: skip
                 changed = self._tournament.clock.now().timestamp()
                 os.utime(temporary, (changed, changed))
                 temporary.replace(path)
@@ -117,7 +158,8 @@ class Library:
         stamp = dataset_stamp(
             self._tournament.market, snapshot.name, snapshot.today, snapshot.opened
         )
-        return hashlib.sha256(f"{snapshot.name}|{stamp}".encode()).hexdigest()[:32]
+        alias = f"|{snapshot.alias}" if snapshot.alias else ""
+        return hashlib.sha256(f"{snapshot.name}|{stamp}{alias}".encode()).hexdigest()[:32]
 
     def _forget_old(self, name: str, keep: Path) -> None:
         made = sorted(self._folder.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)

@@ -12,17 +12,25 @@ from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_s
 from numebot_dagster.practice.answers import STAKE_MUTATIONS, Answers
 from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.dialect import admit, schema
+from numebot_dagster.practice.faulty_answers import FaultyAnswers
 
 logger = logging.getLogger(__name__)
 
 
-def answer(request: Any, answers: Answers, *, deviations: bool = True) -> dict[str, Any]:
+def answer(
+    request: Any,
+    answers: Answers,
+    *,
+    deviations: bool = True,
+    faulty: FaultyAnswers | None = None,
+) -> dict[str, Any]:
     """Returns the body of the answer to a GraphQL request.
 
     Args:
         request: The request's JSON: ``query`` and ``variables``.
         answers: What to resolve from.
         deviations: Whether the known deviations of released clients are let through.
+        faulty: What faults make of the answer.
 
     Returns:
         ``data`` and, when something was refused, ``errors``, each with its ``message``.
@@ -33,15 +41,17 @@ def answer(request: Any, answers: Answers, *, deviations: bool = True) -> dict[s
     if not isinstance(request, dict) or not isinstance(request.get("query"), str):
         return _errors([GraphQLError("the body must be JSON with a query")])
     try:
-        query = admit(request["query"], deviations=deviations)
+        removed = faulty.removed if faulty else frozenset()
+        query = admit(request["query"], deviations=deviations, removed=removed)
     except GraphQLError as error:
         return _errors([error])
     result = execute_sync(
-        schema(),
+        schema(removed),
         query.document,
         root_value=answers,
         variable_values=request.get("variables") or {},
         field_resolver=_resolve,
+        middleware=faulty.middleware if faulty else None,
     )
     assert isinstance(result, ExecutionResult)
     for found in result.errors or []:

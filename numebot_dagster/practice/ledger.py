@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from numebot_dagster.practice.clock import Round, RoundStatus
-from numebot_dagster.practice.scoring import PAYOUT_CLIP, PAYOUT_FACTOR, SCORE_RULES, Scorer
+from numebot_dagster.practice.rules import CURRENT, FORMER, Formula, Rules
+from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.state import Model
-from numebot_dagster.practice.tournament import USER, Entry, Tournament
+from numebot_dagster.practice.tournament import Entry, Tournament
 
 # Reputations are means over the rounds of a year.
 ROUNDS_OF_A_YEAR = 260
+SCORE_NAMES = tuple(
+    dict.fromkeys(rule.name for rules in (CURRENT, FORMER) for rule in rules.scores)
+)
 _WEI = Decimal(1).scaleb(-18)
 
 
@@ -27,6 +31,8 @@ class Earning:
     at_risk: Decimal
     scores: dict[str, float]
     settled: bool
+    rules: Rules
+    payout_factor: float
 
     @property
     def round(self) -> Round:
@@ -36,7 +42,7 @@ class Earning:
     @property
     def payout(self) -> Decimal:
         """Earned (or burned, below zero) so far."""
-        return payout(self.at_risk, self.scores)
+        return payout(self.at_risk, self.scores, self.rules, self.payout_factor)
 
 
 @dataclass(frozen=True)
@@ -55,28 +61,31 @@ class Standing:
         return settled_within(self.earnings, self.now, days)
 
 
-def payout(at_risk: Decimal, scores: dict[str, float]) -> Decimal:
-    """Returns ``stake x clip(PF x sum(multiplier x score), -1, 1)`` in NMR."""
-    total = PAYOUT_FACTOR * sum(
-        rule.multiplier * scores[rule.name]
-        for rule in SCORE_RULES
-        if rule.is_payout and rule.name in scores
-    )
-    clipped = min(max(total, -PAYOUT_CLIP), PAYOUT_CLIP)
-    return (at_risk * Decimal(clipped)).quantize(_WEI)
+def payout(
+    at_risk: Decimal, scores: dict[str, float], rules: Rules = CURRENT, factor: float = 1.0
+) -> Decimal:
+    """Returns ``stake x clip(PF x sum(multiplier x score))`` in NMR."""
+    total = factor * rules.worth(scores)
+    return (at_risk * Decimal(min(max(total, -rules.clip), rules.clip))).quantize(_WEI)
 
 
-def payout_of_score(at_risk: Decimal, name: str, scores: dict[str, float]) -> Decimal | None:
+def payout_of_score(
+    at_risk: Decimal,
+    name: str,
+    scores: dict[str, float],
+    rules: Rules = CURRENT,
+    factor: float = 1.0,
+) -> Decimal | None:
     """Returns one score's part of the payout, None when nothing is staked or the score not paid.
 
     A clipped payout is shared out in proportion.
     """
-    rule = next(rule for rule in SCORE_RULES if rule.name == name)
+    rule = rules.score(name)
     if not rule.is_payout or not at_risk:
         return None
-    total = PAYOUT_FACTOR * sum(r.multiplier * scores.get(r.name, 0.0) for r in SCORE_RULES)
-    clip = PAYOUT_CLIP / abs(total) if abs(total) > PAYOUT_CLIP else 1.0
-    part = PAYOUT_FACTOR * rule.multiplier * scores[name] * clip
+    total = factor * rules.worth(scores)
+    clip = rules.clip / abs(total) if abs(total) > rules.clip else 1.0
+    part = factor * rule.multiplier * scores[name] * clip
     return (at_risk * Decimal(part)).quantize(_WEI)
 
 
@@ -103,45 +112,62 @@ class Ledger:
             found[row["model_id"], row["round"]][row["name"]] = row["value"]
         return found
 
+    def newest_percentiles(self, one: Round) -> dict[tuple[str, str], float]:
+        """Returns the newest published percentiles of a round, by model id and score name."""
+        day = one.scored_days(self._tournament.clock.now())
+        self._scorer.published([one], newest_only=True)
+        found = self._tournament.state.rows(
+            "SELECT * FROM scores WHERE round = ? AND day = ?", one.number, day
+        )
+        return {(row["model_id"], row["name"]): row["percentile"] for row in found}
+
     def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
         """Returns one earning per model and round, rounds newest first, models in their order."""
         scores = self.newest_scores(rounds)
         now = self._tournament.clock.now()
-        entries = {model.id: self._entries(model, rounds) for model in models}
-        return [
-            Earning(
-                model=model,
-                entry=entries[model.id][one.number],
-                at_risk=self._tournament.at_risk(model, one, entries[model.id][one.number]),
-                scores=scores.get((model.id, one.number), {}),
-                settled=one.status(now) is RoundStatus.RESOLVED,
-            )
-            for one in rounds
-            for model in models
-        ]
+        models = list(models)
+        chosen = {model.id: self._tournament.selected(model.id) for model in models}
+        found = []
+        for one in rounds:
+            rules, factor = self._tournament.rules(one), self.payout_factor(one)
+            settled = one.status(now) is RoundStatus.RESOLVED
+            for model in models:
+                entry = self._tournament.entry_of(model, one, chosen[model.id])
+                at_risk = self._tournament.at_risk(model, one, entry)
+                newest = scores.get((model.id, one.number), {})
+                found.append(Earning(model, entry, at_risk, newest, settled, rules, factor))
+        return found
 
-    def _entries(self, model: Model, rounds: list[Round]) -> dict[int, Entry]:
-        if model.kind != USER:  # rivals and benchmarks never miss a round
-            return {one.number: Entry(one, "on-time", None) for one in rounds}
-        chosen = self._tournament.selected(model.id)
-        return {one.number: self._tournament.entry(one, chosen.get(one.number)) for one in rounds}
+    def total_at_risk(self, one: Round) -> Decimal:
+        """Returns the stakes of all participants on a round in NMR, 0 before it has closed."""
+        tournament = self._tournament
+        if tournament.clock.now() < one.close_staking_time:
+            return Decimal(0)
+        entries = [
+            (model, tournament.entry_of(model, one, tournament.selected(model.id)))
+            for model in tournament.state.models()
+        ]
+        return sum((tournament.at_risk(m, one, entry) for m, entry in entries), Decimal(0))
+
+    def payout_factor(self, one: Round) -> float:
+        """Returns the payout factor of a round by its rules; 1 before it has closed."""
+        rules = self._tournament.rules(one)
+        return 1.0 if rules.stake_cap is None else rules.payout_factor(self.total_at_risk(one))
 
     def standings(self) -> list[Standing]:
         """Returns all participants, best first by what a round would pay on their reputations."""
         models = self._tournament.state.models()
         rounds = self._tournament.opened_rounds()[:ROUNDS_OF_A_YEAR]
+        rules = self._tournament.rules(rounds[0])
         by_model: dict[str, list[Earning]] = {model.id: [] for model in models}
         for earning in self.earnings(models, rounds):
             by_model[earning.model.id].append(earning)
-        reputations = {
-            model.id: {rule.name: _mean(rule.name, by_model[model.id]) for rule in SCORE_RULES}
-            for model in models
-        }
+        reputations = {model.id: reputations_of(by_model[model.id]) for model in models}
+        basis = rules.paid_as(Formula.CORR)
 
         def worth(model: Model) -> tuple[bool, float, str]:
             held = reputations[model.id]
-            paid = [rule.multiplier * (held[rule.name] or 0.0) for rule in SCORE_RULES]
-            return held["corr60"] is None, -sum(paid), model.name
+            return held[basis] is None, -rules.worth(held), model.name
 
         return [
             Standing(
@@ -154,6 +180,12 @@ class Ledger:
             )
             for rank, model in enumerate(sorted(models, key=worth), start=1)
         ]
+
+
+def reputations_of(earnings: Iterable[Earning]) -> dict[str, float | None]:
+    """Returns the mean of the newest scores of rounds, by the name of the score."""
+    held = list(earnings)
+    return {name: _mean(name, held) for name in SCORE_NAMES}
 
 
 def stake_of(earnings: Iterable[Earning]) -> Decimal:

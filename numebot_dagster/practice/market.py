@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from numebot_dagster.practice.features import Features
+from numebot_dagster.practice.crowd import Crowd
+from numebot_dagster.practice.features import REAL_FEATURES, Features
 from numebot_dagster.practice.participants import (
     BENCHMARK_SKILL,
     BENCHMARKS,
-    CROWD,
     CROWD_SKILL,
     FIRST_RIVAL,
     Insight,
@@ -23,7 +23,7 @@ from numebot_dagster.practice.participants import (
 from numebot_dagster.practice.randomness import Stream, WanderingSeries, generator
 from numebot_dagster.practice.returns import LAG_DAYS, Returns, days_earned, horizon_risk
 from numebot_dagster.practice.targets import HORIZONS, TARGET_NAMES, SiblingTargets, bucket
-from numebot_dagster.practice.universe import Rows, Universe
+from numebot_dagster.practice.universe import Growth, Rows, Universe
 
 PRACTICE_START = date(2026, 6, 1)
 NEWEST_VERSION = "v5.3"
@@ -52,6 +52,9 @@ class Scale:
         missing_eras: number of first eras in which some features are all 2.
         benchmark_gap: number of first eras without benchmark predictions.
         meta_model_eras: number of eras in the meta model file on the market's start date.
+        shares: share of the slots in use at the first era and at the end of the train file when
+            growth slows down until then and gathers speed again afterwards, as Numerai's did;
+            None when it is steady.
     """
 
     stocks: int
@@ -61,6 +64,12 @@ class Scale:
     missing_eras: int
     benchmark_gap: int
     meta_model_eras: int
+    shares: tuple[float, float] | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether making the files takes minutes, so that a killed run is worth going on with."""
+        return self.stocks * self.features * self.train_eras > 1_000_000_000
 
 
 # Real: 574 and 657 eras, 100 with missing features, 157 without benchmarks. The real meta model
@@ -73,6 +82,18 @@ SMALL = Scale(
     missing_eras=12,
     benchmark_gap=20,
     meta_model_eras=26,
+)
+
+# The counts of v5.3 in August 2026. Between 1 and 2 % of the slots are empty on any day.
+FULL = Scale(
+    stocks=7_130,
+    features=REAL_FEATURES,
+    train_eras=574,
+    validation_eras=657,
+    missing_eras=100,
+    benchmark_gap=157,
+    meta_model_eras=98,
+    shares=(2_264 / 7_000, 6_009 / 7_000),
 )
 
 
@@ -100,9 +121,11 @@ class Market:
         newest = scale.train_eras + scale.validation_eras
         self._first_saturday = _newest_closed_saturday(start) - (newest - 1) * WEEK
         self._origin = self._first_saturday - WARM_UP
-        self._universe = Universe(
-            seed, scale.stocks, self._known_day(self.saturday_of(scale.train_eras + 1))
-        )
+        full_from = self._known_day(self.saturday_of(scale.train_eras + 1))
+        eras = (1, scale.train_eras + 1, newest)
+        days = [self._known_day(self.saturday_of(era)) for era in eras]
+        growth = scale.shares and Growth(*scale.shares, *days)
+        self._universe = Universe(seed, scale.stocks, full_from, growth)
         characteristics = WanderingSeries(
             seed, Stream.CHARACTERISTICS, CHARACTERISTIC_PERIODS, scale.stocks
         )
@@ -114,6 +137,7 @@ class Market:
             self._features, {days: premia * days_earned(characteristics, days) for days in HORIZONS}
         )
         self._opinions = Opinions(seed, scale.stocks)
+        self.crowd = Crowd(self)
         self.feature_names: list[str] = self._features.names
         self.target_names: list[str] = list(TARGET_NAMES)
         self._rows = lru_cache(maxsize=256)(self._find_rows)
@@ -201,8 +225,11 @@ class Market:
     # What participants predict
 
     def meta_model(self, opened: date) -> np.ndarray:
-        """Return the (rows,) predictions of the crowd in (0, 1)."""
-        return self._prediction(opened, CROWD, CROWD_SKILL)
+        """Return the (rows,) stake-weighted ranks in (0, 1) of all who were on time.
+
+        The user is not among them; see `Lineups` for the rounds of a tournament.
+        """
+        return self.crowd.meta_model(opened)
 
     def benchmarks(self, opened: date, version: str = NEWEST_VERSION) -> dict[str, np.ndarray]:
         """Return the (rows,) predictions in (0, 1) of each benchmark model of a data version."""

@@ -1,4 +1,4 @@
-"""What the participants of the tournament predict: the crowd, the benchmarks and rivals."""
+"""What the participants of the tournament predict: the benchmarks and rivals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numebot_dagster.practice.features import Features
 from numebot_dagster.practice.randomness import Stream, WanderingSeries
 
-# Correlation with the best prediction that the features allow. The crowd's is high enough that a
-# model which only knows a part of what the crowd knows contributes next to nothing (MMC near 0).
+# Correlation with the best prediction that the features allow, of the best participants. Together
+# they know so much that a model which only knows a part of it contributes next to nothing (MMC
+# near 0).
 CROWD_SKILL = 0.95
 BENCHMARK_SKILL = 0.8
 # Days between the knots of an opinion.
 OPINION_PERIOD = 60
 
-CROWD = 0
 BENCHMARKS = {
     "v5.3": {"v53_lgbm_ender20": (20, 1), "v53_lgbm_ender60": (60, 2)},
     "v5.2": {"v52_lgbm_ender20": (20, 3), "v52_lgbm_cyrusd20": (20, 4)},

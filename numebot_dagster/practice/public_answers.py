@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -26,11 +25,16 @@ from numebot_dagster.practice.request import (
     Resolver,
     camel,
     is_classic,
-    page,
-    refuse_arguments,
+    refuse_other,
 )
+from numebot_dagster.practice.round_detail import round_detail_fields
 from numebot_dagster.practice.state import Model, Submission
 from numebot_dagster.practice.tournament import CLASSIC, USER
+
+_ESTIMATES = (
+    "dataP90Eta", "dataP99Eta", "nextStartP90Eta", "resolveP90Eta", "resolveP99Eta",
+    "scoreP90Eta", "scoreP99Eta", "startP90Eta",
+)  # fmt: skip
 
 
 class PublicAnswers(Resolver):
@@ -98,13 +102,18 @@ class PublicAnswers(Resolver):
         }
         return {
             **{name: at if at <= self._now else None for name, at in times.items()},
+            # Estimates of runs that have not begun: there is nothing to estimate from.
+            **dict.fromkeys(_ESTIMATES),
             "isScoringDay": round_on(self._now.date()) is not None,
             "tournament": tournament,
         }
 
     def latest_nmr_price(self) -> Fields:
         """Returns the price at which payouts are valued."""
-        return {"priceUsd": self._state.settings["nmr_price_usd"], "lastUpdated": None}
+        return {
+            "priceUsd": self._state.settings["nmr_price_usd"],
+            "lastUpdated": self._now.isoformat(),
+        }
 
     def submission_scores(
         self,
@@ -137,7 +146,13 @@ class PublicAnswers(Resolver):
             score_shapes.score_fields(
                 one,
                 self._submission_id(model, earnings[one.round].entry.submission, one.round),
-                payout_of_score(earnings[one.round].at_risk, one.name, of_day[one.round, one.day]),
+                payout_of_score(
+                    earnings[one.round].at_risk,
+                    one.name,
+                    of_day[one.round, one.day],
+                    earnings[one.round].rules,
+                    earnings[one.round].payout_factor,
+                ),
                 self._state,
                 self._now,
             )
@@ -202,55 +217,20 @@ class PublicAnswers(Resolver):
             if name in tests and value is not None
         )
 
-    def _participant(self, identifier: str) -> Model | None:
-        return next((one for one in self._state.models() if one.id == identifier), None)
-
-    def v2_leaderboard(
-        self, limit: int | None = None, offset: int | None = None, **other: Any
-    ) -> list[Fields]:
-        """Returns all participants, best first."""
-        refuse_arguments(other)
-        leaders = [score_shapes.leader_fields(s) for s in self._ledger.standings()]
-        return page(leaders, limit, offset)
-
-    def account_leaderboard(
-        self, tournament: int = CLASSIC, limit: int = 500, offset: int | None = None, **other: Any
-    ) -> list[Fields]:
-        """Returns all accounts, best first."""
-        refuse_arguments(other)
-        accounts: dict[str, list[Any]] = {}
-        for standing in self._ledger.standings() if is_classic(tournament) else []:
-            accounts.setdefault(standing.model.account, []).append(standing)
-        leaders = [
-            score_shapes.account_leader_fields(rank, held)
-            for rank, held in enumerate(accounts.values(), start=1)
-        ]
-        return page(leaders, limit, offset)
-
-    def v3_user_profile(self, model_name: str, tournament: int = CLASSIC) -> Fields | None:
-        """Returns a participant by name, None when there is none."""
-        for standing in self._ledger.standings() if is_classic(tournament) else []:
-            if standing.model.name == model_name:
-                rounds = self._tournament.opened_rounds()
-                scores = partial(self._scores, standing.model, rounds, newest_only=True)
-                return score_shapes.profile_fields(standing, scores)
-        return None
-
-    def account_profile(self, username: str, tournament: int = CLASSIC) -> Fields | None:
-        """Returns an account by name, None when there is none."""
-        standings = self._ledger.standings() if is_classic(tournament) else []
-        held = [one for one in standings if one.model.account == username]
-        if not held:
+    def round_details(self, round_number: int, tournament: int) -> Fields | None:
+        """Returns a round with all its participants, None when it has not opened."""
+        found = [one for one in self._tournament.opened_rounds() if one.number == round_number]
+        if not found or not is_classic(tournament):
             return None
-        return {
-            "id": self._state.identifier("account", username),
-            "username": username,
-            "displayName": username,
-            "startDate": min(one.model.inserted_at for one in held),
-            "tournament": CLASSIC,
-            "isActive": True,
-            "team": False,
-            "bio": None,
-            "totalStake": sum((one.stake for one in held), Decimal(0)),
-            "models": [score_shapes.model_profile_fields(one) for one in held],
-        }
+        earnings = self._ledger.earnings(self._state.models(), found)
+        scores = self._ledger.newest_percentiles(found[0])
+        return round_detail_fields(found[0], earnings, scores, self._round(found[0]), self._now)
+
+    def model_name_available(self, name: str, tournament: int) -> bool:
+        """Returns whether a model may be called so."""
+        refuse_other(tournament)
+        return bool(name.strip()) and name not in {one.name for one in self._state.models()}
+
+    def account_name_available(self, name: str) -> bool:
+        """Returns whether an account may be called so."""
+        return bool(name.strip()) and name not in {one.account for one in self._state.models()}

@@ -22,6 +22,8 @@ class Stream(IntEnum):
     SIBLINGS = 9
     MISSING_TARGETS = 10
     OPINIONS = 11
+    STAKES = 12
+    ATTENDANCE = 13
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

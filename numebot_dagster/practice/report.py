@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numebot_dagster.practice.clock import Round, newest_opened
+from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.ledger import stake_of
 from numebot_dagster.practice.request import Services
 from numebot_dagster.practice.state import Submission
@@ -15,7 +15,7 @@ def report(services: Services) -> dict[str, Any]:
     """Returns clock, rounds, models and submissions; times are ISO, amounts decimal strings."""
     tournament = services.tournament
     now = tournament.clock.now()
-    newest = newest_opened(now)
+    newest = tournament.newest(now)
     return {
         "clock": {"now": now.isoformat(), "real": tournament.clock.is_real},
         "seed": int(tournament.state.settings["seed"]),

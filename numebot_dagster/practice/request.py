@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from numebot_dagster.practice import shapes
 from numebot_dagster.practice.clock import Refused, Round
 from numebot_dagster.practice.files import Library
+from numebot_dagster.practice.history import Histories
+from numebot_dagster.practice.jobs import Jobs
 from numebot_dagster.practice.ledger import Ledger
+from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.scoring import Scorer
-from numebot_dagster.practice.state import Token
+from numebot_dagster.practice.state import Model, Token
 from numebot_dagster.practice.tournament import CLASSIC, Tournament
+from numebot_dagster.practice.webhooks import Webhooks
 
 Fields = shapes.Fields
 
@@ -25,6 +28,10 @@ class Services:
     library: Library
     scorer: Scorer
     ledger: Ledger
+    lineups: Lineups
+    histories: Histories
+    jobs: Jobs
+    webhooks: Webhooks
 
 
 class Resolver:
@@ -37,10 +44,15 @@ class Resolver:
     """
 
     def __init__(self, services: Services, token: Token | None, address: str) -> None:
+        self._services = services
         self._tournament = services.tournament
         self._library = services.library
         self._scorer = services.scorer
         self._ledger = services.ledger
+        self._lineups = services.lineups
+        self._history = services.histories.newest
+        self._jobs = services.jobs
+        self._webhooks = services.webhooks
         self._token = token
         self._address = address
         self._state = services.tournament.state
@@ -57,7 +69,22 @@ class Resolver:
         return f"{self._address}/{kind}/{self._library.sign(f'{kind}/{key}')}/{quote(key)}"
 
     def _round(self, one: Round) -> Fields:
-        return shapes.round_fields(one, self._state, self._now, self._tournament.first_round)
+        tournament = self._tournament
+        context = shapes.RoundContext(
+            state=self._state,
+            now=self._now,
+            first=tournament.first_round,
+            book=tournament.rule_book,
+            payout_factor=self._ledger.payout_factor,
+        )
+        return shapes.round_fields(one, context)
+
+    def _file(self, filename: str, kind: str, key: str) -> Fields:
+        link = self._link(kind, key)
+        return {"filename": filename, "url": link, "accelerated": False, "countryCode": None}
+
+    def _participant(self, identifier: str) -> Model | None:
+        return next((one for one in self._state.models() if one.id == identifier), None)
 
 
 def is_classic(tournament: int | None) -> bool:
@@ -71,11 +98,10 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def refuse_arguments(arguments: dict[str, Any]) -> None:
-    """Refuses arguments that would otherwise be ignored."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise Refused(f"the argument {camel(name)} is not part of the practice tournament yet")
+def refuse_other(tournament: int) -> None:
+    """Refuses tournaments that are not practised."""
+    if not is_classic(tournament):
+        raise Refused(f"tournament {tournament} is not part of the practice tournament")
 
 
 def page(items: list[Fields], limit: int | None, offset: int | None) -> list[Fields]:

@@ -9,35 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 
 import numpy as np
 
 from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.tournament import BENCHMARK, RIVAL, Tournament
+from numebot_dagster.practice.lineup import Lineup, Lineups
+from numebot_dagster.practice.rules import CURRENT, FORMER, Formula
+from numebot_dagster.practice.tournament import Tournament
+
+# Rounds whose ranked predictions are kept in memory, about 1.7 MB each: all that are unresolved.
+KEPT_FIELDS = 80
 
 
-@dataclass(frozen=True)
-class ScoreRule:
-    """One score that rounds carry: ``multiplier`` is 0 when it is not paid."""
-
-    name: str
-    multiplier: float
-
-    @property
-    def is_payout(self) -> bool:
-        """Whether the score is part of the payout."""
-        return self.multiplier != 0
-
-
-# The rules of round 1343 and later: payout = 3 x CORR60 + 15 x MMC60, clipped at 1.
-SCORE_RULES = (
-    ScoreRule("corr60", 3.0),
-    ScoreRule("mmc60", 15.0),
-    ScoreRule("bmc", 0.0),
-    ScoreRule("corr_w_meta_model", 0.0),
-)
-PAYOUT_FACTOR = 1.0
-PAYOUT_CLIP = 1.0
 SCORE_VERSION = "1"
 
 
@@ -62,6 +46,17 @@ class _Field:
     meta_model: np.ndarray
     raw_meta_model: np.ndarray
     benchmark: np.ndarray
+
+    def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
+        """Returns (models, days) scores on (rows, days) targets."""
+        if formula is Formula.CORR:
+            return corr(self.predictions, targets)
+        if formula is Formula.CONTRIBUTION:
+            return contribution(self.predictions, self.meta_model, targets)
+        if formula is Formula.BENCHMARK_CONTRIBUTION:
+            return contribution(self.predictions, self.benchmark, targets)
+        likeness = correlations(power(self.predictions), self.raw_meta_model[:, None])
+        return np.repeat(likeness, targets.shape[1], axis=1)
 
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
@@ -101,20 +96,25 @@ def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray)
 
 
 def percentiles(values: np.ndarray) -> np.ndarray:
-    """Returns the share of the others that each value beats, ties counting half, in 0 to 1."""
+    """Returns the share of the others that each value beats, ties counting half, in 0 to 1.
+
+    Args:
+        values: (participants,) or (participants, days); each day for itself.
+    """
     from scipy import stats
 
     if len(values) == 1:
-        return np.array([0.5])
-    return np.asarray((stats.rankdata(values) - 1) / (len(values) - 1))
+        return np.full(values.shape, 0.5)
+    return np.asarray((stats.rankdata(values, axis=0) - 1) / (len(values) - 1))
 
 
 class Scorer:
     """Computes scores when they are first asked for, and keeps them in the state."""
 
-    def __init__(self, tournament: Tournament) -> None:
+    def __init__(self, tournament: Tournament, lineups: Lineups) -> None:
         self._tournament = tournament
-        self._field = lru_cache(maxsize=80)(self._make_field)
+        self._lineups = lineups
+        self._field = lru_cache(maxsize=KEPT_FIELDS)(_field_of)
 
     def published(self, rounds: Iterable[Round], *, newest_only: bool = False) -> None:
         """Makes sure that the published scores of these rounds are in the state.
@@ -144,7 +144,7 @@ class Scorer:
         self.published(wanted.values(), newest_only=newest_only)
         now = self._tournament.clock.now()
         days = {number: one.scored_days(now) for number, one in wanted.items()}
-        order = [rule.name for rule in SCORE_RULES]
+        order = [rule.name for rules in (CURRENT, FORMER) for rule in rules.scores]
         rows = self._tournament.state.rows("SELECT * FROM scores WHERE model_id = ?", model_id)
         found = [
             Score(wanted[row["round"]], row["day"], model_id, row["name"], row["value"],
@@ -157,58 +157,33 @@ class Scorer:
 
     def _score(self, one: Round, days: list[int]) -> None:
         tournament = self._tournament
-        entries = {
-            model.id: submission.id
-            for model in tournament.models_of_users()
-            if (submission := tournament.selected(model.id).get(one.number)) is not None
-        }
-        field = self._field(one, tuple(sorted(entries.items())))
+        field = self._field(self._lineups.of(one))
         with tournament.market_lock:
             columns = [tournament.market.realised_target(one.opened, day) for day in days]
         targets = np.stack(columns, axis=1).astype(np.float64)
-        constant = correlations(power(field.predictions), field.raw_meta_model[:, None])
-        values = {
-            "corr60": corr(field.predictions, targets),
-            "mmc60": contribution(field.predictions, field.meta_model, targets),
-            "bmc": contribution(field.predictions, field.benchmark, targets),
-            "corr_w_meta_model": np.repeat(constant, len(days), axis=1),
-        }
-        rows = [
-            (one.number, day, model_id, name, value, percentile)
-            for name, table in values.items()
-            for day, column in zip(days, table.T, strict=True)
-            for model_id, value, percentile in zip(
-                field.models, column.tolist(), percentiles(column).tolist(), strict=True
-            )
-        ]
+        rows: list[tuple[int, int, str, str, float, float]] = []
+        for rule in tournament.rules(one).scores:
+            table = field.scores(rule.formula, targets)
+            for model_id, values, ranks in zip(
+                field.models, table.tolist(), percentiles(table).tolist(), strict=True
+            ):
+                rows += zip(repeat(one.number), days, repeat(model_id), repeat(rule.name),
+                            values, ranks)  # fmt: skip
         with tournament.state.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
             db.executemany(
                 "INSERT OR REPLACE INTO scored VALUES (?, ?)", [(one.number, day) for day in days]
             )
 
-    def _make_field(self, one: Round, entries: tuple[tuple[str, str], ...]) -> _Field:
-        from scipy import stats
 
-        tournament, market = self._tournament, self._tournament.market
-        own = {s.id: s for model_id, _ in entries for s in tournament.state.submissions(model_id)}
-        columns = {model_id: tournament.predictions(own[key]) for model_id, key in entries}
-        with tournament.market_lock:
-            benchmarks = market.benchmarks(one.opened)
-            for model in tournament.state.models():
-                if model.kind == RIVAL:
-                    columns[model.id] = market.rival_predictions(
-                        one.opened, model.skill, model.seed
-                    )
-                elif model.kind == BENCHMARK:
-                    columns[model.id] = benchmarks[model.name]
-            meta = np.asarray(market.meta_model(one.opened), dtype=np.float64)
-        matrix = np.stack([np.asarray(c, dtype=np.float64) for c in columns.values()], axis=1)
-        ranks = stats.rankdata(np.stack([*benchmarks.values()], axis=1), axis=0)
-        return _Field(
-            models=tuple(columns),
-            predictions=gaussianised(matrix),
-            meta_model=gaussianised(meta),
-            raw_meta_model=meta,
-            benchmark=gaussianised(ranks.mean(axis=1)),
-        )
+def _field_of(lineup: Lineup) -> _Field:
+    from scipy import stats
+
+    ranks = stats.rankdata(lineup.benchmarks, axis=0)
+    return _Field(
+        models=lineup.models,
+        predictions=gaussianised(lineup.predictions),
+        meta_model=gaussianised(lineup.meta_model),
+        raw_meta_model=lineup.meta_model,
+        benchmark=gaussianised(ranks.mean(axis=1)),
+    )

@@ -39,6 +39,7 @@ def serve(
     deviations: bool = True,
     until_stdin_closes: bool = False,
     on_ready: Callable[[Address], None] = lambda _: None,
+    on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> None:
     """Serves the tournament in ``folder`` on the loopback interface until it is interrupted.
 
@@ -49,6 +50,8 @@ def serve(
         deviations: Whether GraphQL lets the known deviations of released clients through.
         until_stdin_closes: Whether to stop when the process that started this one is gone.
         on_ready: Called with the address when requests are accepted.
+        on_progress: Called while large data files are made, which comes first: with a file's name,
+            the eras that are done, and all of them.
 
     Raises:
         Refused: The port is taken, or the folder holds another tournament or is being served.
@@ -56,9 +59,12 @@ def serve(
     import uvicorn
 
     from numebot_dagster.practice.app import make_app
+    from numebot_dagster.practice.files import Library
+    from numebot_dagster.practice.lineup import Lineups
 
     lock = _lock(folder)
     tournament = open_tournament(folder, plan)
+    Library(tournament, Lineups(tournament)).prepare(on_progress)
     listener = _listen(port or _former_port(folder), fixed=bool(port))
     address = Address(
         f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), credentials(tournament)
@@ -135,6 +141,8 @@ class PracticeServer(Controls):
             "--scale", plan.scale, "--start", plan.start.isoformat(),
             "--models", ",".join(plan.models), "--until-stdin-closes",
             *(f"--stake={model}={nmr}" for model, nmr in plan.stakes.items()),
+            *([f"--rules-change-at={plan.rules_change_at}"] if plan.rules_change_at else []),
+            *([f"--minutes-a-round={plan.minutes_a_round}"] if plan.minutes_a_round else []),
             *(["--real-clock"] if plan.real_clock else []), *(["--strict"] if self._strict else []),
         ]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)

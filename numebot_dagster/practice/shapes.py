@@ -7,18 +7,14 @@ it is asked for; None is an answer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from numebot_dagster.practice.clock import SCORE_DAYS, UTC, Round, RoundStatus
-from numebot_dagster.practice.scoring import (
-    PAYOUT_CLIP,
-    PAYOUT_FACTOR,
-    SCORE_RULES,
-    SCORE_VERSION,
-    ScoreRule,
-)
+from numebot_dagster.practice.clock import UTC, Round, RoundStatus
+from numebot_dagster.practice.rules import FORMER, Formula, RuleBook, Rules, ScoreRule
+from numebot_dagster.practice.scoring import SCORE_VERSION
 from numebot_dagster.practice.state import Model, State, Submission, Token
 from numebot_dagster.practice.tournament import CLASSIC, Entry
 
@@ -26,12 +22,12 @@ Fields = dict[str, Any]
 TARGET = "main"
 
 
-def round_fields(one: Round, state: State, now: datetime, first: Round) -> Fields:
+def round_fields(one: Round, context: RoundContext) -> Fields:
     """Returns a Round."""
-    resolved = one.status(now) is RoundStatus.RESOLVED
-    legacy = ("Corr", "Mmc", "Tc")
+    resolved = one.status(context.now) is RoundStatus.RESOLVED
+    rules = context.book.of(one.number)
     return {
-        "id": state.identifier("round", one.number),
+        "id": context.state.identifier("round", one.number),
         "tournament": CLASSIC,
         "number": one.number,
         "target": TARGET,
@@ -42,45 +38,73 @@ def round_fields(one: Round, state: State, now: datetime, first: Round) -> Field
         "resolveTime": one.resolve_time,
         "resolvedGeneral": resolved,
         "resolvedStaking": resolved,
-        "payoutFactor": str(PAYOUT_FACTOR),
-        "stakeThreshold": None,
+        "payoutFactor": lambda: str(context.payout_factor(one)),
+        "stakeThreshold": None if rules.stake_cap is None else float(rules.stake_cap),
         "dataDatestamp": one.data_datestamp,
         "isDaily": one.opened.weekday() < 5,
-        "roundScoreConfigs": [_config_fields(one, rule, state, first) for rule in SCORE_RULES],
-        # Superseded by the configurations.
-        **{
-            f"{kind}{name}Multiplier": None for kind in ("min", "max", "default") for name in legacy
-        },
+        "roundScoreConfigs": lambda: [
+            _config_fields(one, rules, rule, context) for rule in rules.scores
+        ],
+        **_former_multipliers(rules),
+        # Of Signals only.
+        **dict.fromkeys(("numTickers", "numValidationEras", "numValidationTickers")),
     }
 
 
-def _config_fields(one: Round, rule: ScoreRule, state: State, first: Round) -> Fields:
+@dataclass(frozen=True)
+class RoundContext:
+    """What a round's fields depend on beside the round."""
+
+    state: State
+    now: datetime
+    first: Round
+    book: RuleBook
+    payout_factor: Callable[[Round], float]
+
+
+def _former_multipliers(rules: Rules) -> Fields:
+    """Returns the fields that the configurations superseded; null under the current rules."""
+    former = rules is FORMER
+    paid = {
+        "Corr": rules.score(rules.paid_as(Formula.CORR)).multiplier if former else None,
+        "Mmc": rules.score(rules.paid_as(Formula.CONTRIBUTION)).multiplier if former else None,
+        "Tc": None,
+    }
     return {
-        "id": state.identifier("round score config", one.number, rule.name),
-        "scoreConfigId": state.identifier("score config", rule.name),
-        "roundNumberStart": first.number,
-        "roundNumberEnd": None,
+        f"{kind}{name}Multiplier": value
+        for kind in ("min", "max", "default")
+        for name, value in paid.items()
+    }
+
+
+def _config_fields(one: Round, rules: Rules, rule: ScoreRule, context: RoundContext) -> Fields:
+    first, last = context.book.span(one.number, context.first.number)
+    return {
+        "id": context.state.identifier("round score config", one.number, rule.name),
+        "scoreConfigId": context.state.identifier("score config", rule.name),
+        "roundNumberStart": first,
+        "roundNumberEnd": last,
         "name": rule.name,
         "version": SCORE_VERSION,
         "displayName": rule.name,
-        "totalScoreDays": SCORE_DAYS,
+        "totalScoreDays": rules.score_days,
         "returnsLagDays": 2,
         "dataDelayDays": 2,
         "universe": None,
         "isCanonScore": True,
         "isPayout": rule.is_payout,
         "scoringStart": midnight(one.publication(1)),
-        "scoringEnd": midnight(one.publication(SCORE_DAYS)),
+        "scoringEnd": midnight(one.publication(rules.score_days)),
         "minMultiplier": rule.multiplier,
         "maxMultiplier": rule.multiplier,
         "defaultMultiplier": rule.multiplier,
-        "clipThreshold": PAYOUT_CLIP,
-        "stakeThreshold": None,
-        "payoutFactor": PAYOUT_FACTOR,
+        "clipThreshold": rules.clip,
+        "stakeThreshold": None if rules.stake_cap is None else float(rules.stake_cap),
+        "payoutFactor": context.payout_factor(one),
     }
 
 
-def multiplier_fields(one: Round, state: State) -> list[Fields]:
+def multiplier_fields(one: Round, rules: Rules, state: State) -> list[Fields]:
     """Returns the payout multipliers of a round."""
     return [
         {
@@ -91,8 +115,7 @@ def multiplier_fields(one: Round, state: State) -> list[Fields]:
             "displayName": rule.name,
             "multiplier": rule.multiplier,
         }
-        for rule in SCORE_RULES
-        if rule.is_payout
+        for rule in rules.paid
     ]
 
 
@@ -106,39 +129,46 @@ def token_fields(token: Token) -> Fields:
     }
 
 
-def model_fields(
-    model: Model,
-    stake: Callable[[], Decimal],
-    submissions: Callable[[], list[Fields]],
-    latest: Callable[..., list[Fields]],
-) -> Fields:
-    """Returns a Model; what costs time or needs a scope is given as a function."""
+def model_fields(model: Model, attributes: dict[str, str], parts: Fields) -> Fields:
+    """Returns a Model.
+
+    Args:
+        model: The model.
+        attributes: What its owner has set of it.
+        parts: The fields that cost time or need a scope, as functions.
+    """
+    archived = attributes.get("archived_at")
     return {
         "id": model.id,
         "name": model.name,
         "username": model.account,
         "tournament": CLASSIC,
         "insertedAt": model.inserted_at,
-        "archived": False,
-        "archivedAt": None,
+        "archived": archived is not None,
+        "archivedAt": archived and datetime.fromisoformat(archived),
         "hidden": False,
-        "description": None,
+        "description": attributes.get("bio"),
         "profileUrl": None,
-        "computeEnabled": False,
-        "computePickleUpload": None,
-        "submissionWebhook": None,
-        "accountId": None,
-        "v2Stake": lambda: {
-            "status": None,
-            "txHash": None,
-            "latestValue": stake(),
-            "latestValueSettled": stake(),
-            "stakeValue": stake(),
-            "tournamentNumber": CLASSIC,
-            "pendingV2ChangeStakeRequest": None,
-        },
-        "submissions": submissions,
-        "latestSubmissions": latest,
+        "computeEnabled": "webhook" in attributes or "pickle" in attributes,
+        "submissionWebhook": attributes.get("webhook"),
+        # There is no release of stakes and no choice of a payout under the current rules.
+        "earliestReleaseDate": None,
+        "currentPayoutSelection": None,
+        "signalsStake": None,
+        **parts,
+    }
+
+
+def stake_fields(stake: Decimal) -> Fields:
+    """Returns a V2Stake."""
+    return {
+        "status": None,
+        "txHash": None,
+        "latestValue": stake,
+        "latestValueSettled": stake,
+        "stakeValue": stake,
+        "tournamentNumber": CLASSIC,
+        "pendingV2ChangeStakeRequest": None,
     }
 
 

@@ -29,7 +29,10 @@ CREATE TABLE IF NOT EXISTS tokens (
     scopes TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS models (
     id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
-    skill REAL NOT NULL, seed INTEGER NOT NULL, inserted_at TEXT NOT NULL);
+    inserted_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attributes (
+    owner_id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (owner_id, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads (
     filename TEXT PRIMARY KEY, model_id TEXT NOT NULL REFERENCES models,
     authorised_at TEXT NOT NULL, received_at TEXT, size INTEGER, sha256 TEXT);
@@ -39,9 +42,18 @@ CREATE TABLE IF NOT EXISTS submissions (
     ids_round INTEGER NOT NULL, inserted_at TEXT NOT NULL, error TEXT, source TEXT, trigger_id TEXT,
     data_datestamp INTEGER);
 CREATE INDEX IF NOT EXISTS submissions_of_model ON submissions (model_id, round);
+CREATE TABLE IF NOT EXISTS invalidated (filename TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS positions (
     model_id TEXT NOT NULL REFERENCES models, from_round INTEGER NOT NULL, nmr TEXT NOT NULL,
     only_that_round INTEGER NOT NULL, PRIMARY KEY (model_id, from_round, only_that_round));
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('diagnostics', 'pickle', 'webhook')),
+    model_id TEXT, round INTEGER, inserted_at TEXT NOT NULL, facts TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS webhook_of_round ON jobs (model_id, round)
+    WHERE kind = 'webhook' AND round IS NOT NULL;
+CREATE TABLE IF NOT EXISTS job_steps (
+    job_id TEXT NOT NULL REFERENCES jobs, status TEXT NOT NULL, at TEXT NOT NULL, message TEXT);
+CREATE INDEX IF NOT EXISTS steps_of_job ON job_steps (job_id);
 CREATE TABLE IF NOT EXISTS scores (
     round INTEGER NOT NULL, day INTEGER NOT NULL, model_id TEXT NOT NULL, name TEXT NOT NULL,
     value REAL NOT NULL, percentile REAL NOT NULL,
@@ -69,8 +81,6 @@ class Model:
     name: str
     account: str
     kind: str
-    skill: float
-    seed: int
     inserted_at: datetime
 
 
@@ -189,10 +199,14 @@ class State:
         """Stores a participant."""
         with self.transaction() as db:
             db.execute(
-                "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*(getattr(model, name) for name in ("id", "name", "account", "kind", "skill")),
-                 model.seed, model.inserted_at.isoformat()),
-            )  # fmt: skip
+                "INSERT INTO models VALUES (?, ?, ?, ?, ?)",
+                (model.id, model.name, model.account, model.kind, model.inserted_at.isoformat()),
+            )
+
+    def rename_model(self, model_id: str, name: str) -> None:
+        """Changes a participant's name."""
+        with self.transaction() as db:
+            db.execute("UPDATE models SET name = ? WHERE id = ?", (name, model_id))
 
     def models(self) -> list[Model]:
         """Returns all participants, in the order in which they came."""
@@ -200,6 +214,25 @@ class State:
             Model(**{**dict(row), "inserted_at": datetime.fromisoformat(row["inserted_at"])})
             for row in self.rows("SELECT * FROM models ORDER BY rowid")
         ]
+
+    def attributes(self, owner_id: str) -> dict[str, str]:
+        """Returns what was set of a model or an account: ``webhook``, ``bio`` and the like."""
+        found = self.rows("SELECT name, value FROM attributes WHERE owner_id = ?", owner_id)
+        return {row["name"]: row["value"] for row in found}
+
+    def set_attributes(self, owner_id: str, **values: str | None) -> None:
+        """Stores attributes; None removes one."""
+        with self.transaction() as db:
+            for name, value in values.items():
+                if value is None:
+                    db.execute(
+                        "DELETE FROM attributes WHERE owner_id = ? AND name = ?", (owner_id, name)
+                    )
+                else:
+                    db.execute(
+                        "INSERT OR REPLACE INTO attributes VALUES (?, ?, ?)",
+                        (owner_id, name, value),
+                    )
 
     # --- uploads and submissions --------------------------------------------------------------
 
@@ -262,6 +295,19 @@ class State:
             }
             names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
             db.execute(f"INSERT INTO submissions ({names}) VALUES ({marks})", row)  # noqa: S608
+
+    def invalidate(self, filename: str, error: str, now: datetime) -> None:
+        """Stores why a file that was taken for valid until now is not."""
+        with self.transaction() as db:
+            db.execute("UPDATE submissions SET error = ? WHERE filename = ?", (error, filename))
+            db.execute(
+                "INSERT OR IGNORE INTO invalidated VALUES (?, ?)", (filename, now.isoformat())
+            )
+
+    def invalidated(self) -> dict[str, datetime]:
+        """Returns until when files that are invalid by now were taken for valid."""
+        found = self.rows("SELECT filename, at FROM invalidated")
+        return {row["filename"]: datetime.fromisoformat(row["at"]) for row in found}
 
     def submissions(self, model_id: str | None = None) -> list[Submission]:
         """Returns the entries of one participant or of all, oldest first."""

@@ -49,17 +49,6 @@ def write_predictions(ids: pd.Index, predictions: np.ndarray) -> bytes:
     return pd.DataFrame({"id": ids, "prediction": predictions}).to_csv(index=False).encode()
 
 
-def map_by_stock(predictions: np.ndarray, have: np.ndarray, want: np.ndarray) -> np.ndarray:
-    """Returns predictions for the stocks ``want`` from those for the stocks ``have``.
-
-    Stocks without a prediction get 0.5.
-    """
-    import pandas as pd
-
-    by_stock = pd.Series(predictions, index=have)
-    return by_stock.reindex(want).fillna(0.5).to_numpy(dtype=np.float64)
-
-
 def select(submissions: Iterable[Submission]) -> dict[int, Submission]:
     """Returns, by round, the submission that counts or will count.
 

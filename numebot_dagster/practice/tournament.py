@@ -10,8 +10,9 @@ from __future__ import annotations
 import secrets
 import string
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
@@ -28,10 +29,12 @@ from numebot_dagster.practice.clock import (
     newest_opened,
     next_publication,
 )
+from numebot_dagster.practice.crowd import map_by_stock
+from numebot_dagster.practice.population import standing_of
+from numebot_dagster.practice.rules import RuleBook, Rules
 from numebot_dagster.practice.state import Model, State, Submission
 from numebot_dagster.practice.submissions import (
     error_of,
-    map_by_stock,
     read_predictions,
     select,
     write_predictions,
@@ -71,23 +74,57 @@ class Tournament:
         self.lock = threading.RLock()
         self.market_lock = threading.RLock()
         self.live_ids = lru_cache(maxsize=32)(self._live_ids)
+        # By how much the on-time deadline of a round has been moved.
+        self.deadlines: Callable[[int], timedelta] = lambda _: timedelta()
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        """Lets others in while the thread that holds the lock waits for someone outside."""
+        self.lock.release()
+        try:
+            yield
+        finally:
+            self.lock.acquire()
 
     # --- rounds -------------------------------------------------------------------------------
 
     @cached_property
+    def rule_book(self) -> RuleBook:
+        """Which rules which rounds carry."""
+        change_at = self.state.settings["rules_change_at"]
+        return RuleBook(int(change_at) if change_at else None)
+
+    def round(self, number: int) -> Round:
+        """Returns a round, scored for as long as its rules say and closing when it does."""
+        scored, moved = self.rule_book.of(number).score_days, self.deadlines(number)
+        one = Round(number, scored, self.clock.deadline(Round(number)))
+        return replace(one, closes=one.close_staking_time + moved) if moved else one
+
+    def newest(self, now: datetime) -> Round:
+        """Returns the newest round that has opened by ``now``."""
+        return self.round(newest_opened(now).number)
+
+    def rules(self, one: Round) -> Rules:
+        """Returns the rules that a round carries."""
+        return self.rule_book.of(one.number)
+
+    @cached_property
     def first_round(self) -> Round:
         """The round that was the newest when the practice tournament began."""
-        return newest_opened(datetime.fromisoformat(self.state.settings["start"]))
+        return self.round(
+            newest_opened(datetime.fromisoformat(self.state.settings["start"])).number
+        )
 
     def opened_rounds(self) -> list[Round]:
         """Returns the rounds that have opened, newest first."""
         newest = newest_opened(self.clock.now())
-        return [Round(number) for number in range(newest.number, self.first_round.number - 1, -1)]
+        numbers = range(newest.number, self.first_round.number - 1, -1)
+        return [self.round(number) for number in numbers]
 
     def rounds(self) -> list[Round]:
         """Returns the next round and all that have opened, newest first."""
         opened = self.opened_rounds()
-        return [Round(opened[0].number + 1), *opened]
+        return [self.round(opened[0].number + 1), *opened]
 
     def open_round(self) -> Round:
         """Returns the round whose window is open.
@@ -96,7 +133,7 @@ class Tournament:
             Refused: No window is open, in the API's words.
         """
         now = self.clock.now()
-        newest = newest_opened(now)
+        newest = self.newest(now)
         if newest.status(now) is not RoundStatus.OPEN:
             raise Refused(NO_OPEN_ROUND)
         return newest
@@ -123,14 +160,26 @@ class Tournament:
         Raises:
             Refused: The name is empty or taken.
         """
+        self._check_name(name)
+        identifier = self.state.identifier("model", name, len(self.state.models()))
+        model = Model(identifier, name, account, USER, self.clock.now())
+        self.state.add_model(model)
+        return model
+
+    def rename_model(self, model: Model, name: str) -> None:
+        """Gives a model another name.
+
+        Raises:
+            Refused: The name is empty or taken.
+        """
+        self._check_name(name)
+        self.state.rename_model(model.id, name)
+
+    def _check_name(self, name: str) -> None:
         if not name.strip():
             raise Refused("a model needs a name")
         if name in {model.name for model in self.state.models()}:
             raise Refused(f"the model name {name} is taken")
-        identifier = self.state.identifier("model", name)
-        model = Model(identifier, name, account, USER, 0.0, 0, self.clock.now())
-        self.state.add_model(model)
-        return model
 
     def model(self, identifier: str | None, account: str) -> Model:
         """Returns a model of the account; None means the only one.
@@ -148,15 +197,33 @@ class Tournament:
             "Model not found" if identifier else "modelId is required with several models"
         )
 
+    def users_submissions(self) -> list[Submission]:
+        """Returns what the models that submit have submitted, oldest first."""
+        users = {model.id for model in self.models_of_users()}
+        return [one for one in self.state.submissions() if one.model_id in users]
+
     # --- uploads ------------------------------------------------------------------------------
 
-    def authorise_upload(self, filename: str, model: Model) -> str:
+    def authorise_upload(self, filename: str, model: Model | None) -> str:
         """Returns the name under which the tournament accepts the file."""
         path = PurePath(filename)
         suffix = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         name = f"{path.stem}-{suffix}{path.suffix}"
-        self.state.authorise_upload(name, model.id, self.clock.now())
+        self.state.authorise_upload(name, model.id if model else "", self.clock.now())
         return name
+
+    def uploaded(self, filename: str, model: Model | None) -> None:
+        """Checks that a file was authorised for a model (None: for no model) and has come.
+
+        Raises:
+            Refused: It was not, or has not.
+        """
+        upload = self.state.upload(filename)
+        if upload is None or upload.model_id != (model.id if model else ""):
+            whom = model.name if model else "no model"
+            raise Refused(f"no upload of {filename} was authorised for {whom}")
+        if upload.received_at is None:
+            raise Refused(f"{filename} was authorised but never uploaded: PUT its bytes first")
 
     def submit(self, filename: str, model: Model, origin: dict[str, Any]) -> Submission:
         """Turns uploaded bytes into a submission, valid or not.
@@ -169,13 +236,11 @@ class Tournament:
         Raises:
             Refused: Nothing was authorised for this model, or nothing uploaded, under this name.
         """
-        upload = self.state.upload(filename)
-        if upload is None or upload.model_id != model.id:
-            raise Refused(f"no upload of {filename} was authorised for {model.name}")
-        if upload.received_at is None:
-            raise Refused(f"{filename} was authorised but never uploaded: PUT its bytes first")
+        if "pickle" in self.state.attributes(model.id):
+            raise Refused(f"{model.name} submits by its uploaded pickle; unassign it first")
+        self.uploaded(filename, model)
         now = self.clock.now()
-        target = newest_opened(now)
+        target = self.newest(now)
         late = target.status(now) is not RoundStatus.OPEN
         ids_round = self._round_of_datestamp(origin.get("data_datestamp"), target)
         with self.state.transaction():
@@ -259,6 +324,21 @@ class Tournament:
         opened = self.clock.now() >= of_round.open_time
         return Entry(of_round, "on-time" if opened else "queued", submission)
 
+    def entry_of(self, model: Model, of_round: Round, chosen: dict[int, Submission]) -> Entry:
+        """Returns what any participant has in a round.
+
+        Args:
+            model: The participant.
+            of_round: The round.
+            chosen: `selected` of a user's model; not looked at for others.
+        """
+        if model.kind == USER:
+            return self.entry(of_round, chosen.get(of_round.number))
+        if model.kind == BENCHMARK:  # never misses a round
+            return Entry(of_round, "on-time", None)
+        attendance, _ = standing_of(self.market.seed, model.name, of_round.opened)
+        return Entry(of_round, attendance.value, None)
+
     # --- positions ----------------------------------------------------------------------------
 
     def set_position(self, name: str, nmr: str, number: int | None) -> None:
@@ -277,7 +357,7 @@ class Tournament:
         if not amount.is_finite() or amount < 0:
             raise Refused(f"a position of {nmr} NMR is not possible")
         now = self.clock.now()
-        newest = newest_opened(now)
+        newest = self.newest(now)
         next_to_close = newest.number + (now >= newest.close_staking_time)
         if number is not None and number < next_to_close:
             raise Refused(f"round {number} has closed; its positions are fixed")
@@ -310,8 +390,8 @@ class Tournament:
 
     def _instant(self, event: str) -> datetime:
         now = self.clock.now()
-        newest = newest_opened(now)
-        following = Round(newest.number + 1)
+        newest = self.newest(now)
+        following = self.round(newest.number + 1)
         if event == "next-open":
             return following.open_time + _A_SECOND
         if event == "next-close":
@@ -334,7 +414,7 @@ class Tournament:
         numbers: Iterable[int] = {
             number for model in self.models(ACCOUNT) for number in self.selected(model.id)
         }
-        rounds = [Round(number) for number in sorted(numbers)]
+        rounds = [self.round(number) for number in sorted(numbers)]
         waiting = [one for one in rounds if one.status(now) is not RoundStatus.RESOLVED]
         if not waiting:
             raise Refused("no unresolved round has a submission; upload one first")

@@ -23,16 +23,46 @@ class Rows:
     ids: np.ndarray
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How the share of slots in use grows: like a root until a day, like a cube until another.
+
+    Attributes:
+        first: share until day `begins`.
+        middle: share on day `turning`.
+        begins: the day on which the growth begins.
+        turning: the day on which the growth turns.
+        full: the day from which every slot is in use.
+    """
+
+    first: float
+    middle: float
+    begins: int
+    turning: int
+    full: int
+
+    def day_of(self, share: np.ndarray) -> np.ndarray:
+        """Return the day on which each share of slots comes to be in use."""
+        early = np.clip((share - self.first) / (self.middle - self.first), 0.0, 1.0)
+        late = np.clip((share - self.middle) / (1.0 - self.middle), 0.0, None)
+        root = self.begins + early**2 * (self.turning - self.begins)
+        days: np.ndarray = root + np.cbrt(late) * (self.full - self.turning)
+        return days
+
+
 class Universe:
     """A growing set of slots through which stocks come and go."""
 
-    def __init__(self, seed: int, slots: int, full_from: int) -> None:
+    def __init__(
+        self, seed: int, slots: int, full_from: int, growth: Growth | None = None
+    ) -> None:
         """Draw the listings.
 
         Args:
             seed: the market's seed.
             slots: number of slots, about the number of stocks once the market is fully grown.
             full_from: day from which every slot is in use; on day 0, 45 % of them are.
+            growth: another way of growing, with days of its own.
         """
         random = generator(seed, Stream.UNIVERSE)
         self._seed = seed
@@ -40,8 +70,8 @@ class Universe:
         self._listing = random.integers(SHORTEST_LISTING, LONGEST_LISTING, slots)
         self._offset = random.integers(0, self._listing)
         opening = random.uniform(0.0, 1.0, slots)
-        growth = np.clip((opening - FIRST_SHARE) / (1.0 - FIRST_SHARE), 0.0, None)
-        self._in_use_from = growth * full_from
+        steady = np.clip((opening - FIRST_SHARE) / (1.0 - FIRST_SHARE), 0.0, None)
+        self._in_use_from = growth.day_of(opening) if growth else steady * full_from
 
     def rows(self, day: int, opened: date) -> Rows:
         """Return the stocks of a day under the ids of the round opened on a date, ordered by id.

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import requests
 import uvicorn
+from numerai_tools.scoring import stake_weight, tie_kept_rank
 from numerapi import base_api
 
 from numebot_dagster.practice.app import make_app
@@ -53,6 +54,28 @@ class World:
 
     def model_id(self, name: str) -> str:
         return self.rows("SELECT id FROM models WHERE name = ?", name)[0]["id"]
+
+    def meta_model(self, number: int) -> pd.Series:
+        """Stake-weighted ranks of a round by numerai-tools, from the stored facts."""
+        opened = Round(number).opened
+        ids = pd.Index(self.market.live_ids(opened), name="id")
+        stakes, columns = {}, {}
+        for row in self.rows(
+            "SELECT name, nmr, filename FROM positions JOIN models ON models.id = positions.model_id "
+            "LEFT JOIN submissions ON submissions.model_id = models.id AND round = ? "
+            "AND submissions.kind != 'late' AND error IS NULL "
+            "WHERE from_round <= ? ORDER BY submissions.inserted_at",
+            number, number,
+        ):  # fmt: skip
+            stakes[row["name"]] = float(row["nmr"])
+            if row["filename"]:
+                table = pd.read_csv(self.folder / "uploads" / row["filename"], index_col="id")
+                columns[row["name"]] = table.iloc[:, 0].reindex(ids)
+        for played in self.market.crowd.played(opened):
+            if played.attendance == "on-time":
+                columns[played.participant.name] = pd.Series(played.predictions, ids)
+        ranks = tie_kept_rank(pd.DataFrame(columns, index=ids))
+        return stake_weight(ranks, pd.Series(stakes).reindex(columns).dropna())
 
     def predictions(self, number: int, seed: int) -> pd.DataFrame:
         """Half the example model's opinion and half noise, for a round's live ids."""

@@ -291,7 +291,6 @@ def test_a_return_takes_a_day(market: Market) -> None:
 def test_predictions_are_evenly_spread(market: Market) -> None:
     rows = len(market.live_ids(TUESDAY))
     for predictions in (
-        market.meta_model(TUESDAY),
         market.example_predictions(TUESDAY),
         market.rival_predictions(TUESDAY, 0.0, 1),
     ):

@@ -69,7 +69,7 @@ def test_the_same_seed_makes_the_same_tournament(tmp_path: Path) -> None:
     assert models["a"] == models["b"]
     assert not {one.id for one in models["a"]} & {one.id for one in models["c"]}
     kinds = [one.kind for one in models["a"]]
-    assert (kinds.count("user"), kinds.count("benchmark"), kinds.count("rival")) == (2, 2, 12)
+    assert (kinds.count("user"), kinds.count("benchmark"), kinds.count("rival")) == (2, 2, 36)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from numebot_dagster.practice.crowd import map_by_stock
 from numebot_dagster.practice.state import Submission
 from numebot_dagster.practice.submissions import (
     error_of,
-    map_by_stock,
     read_predictions,
     select,
     write_predictions,
