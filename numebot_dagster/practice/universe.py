@@ -53,9 +53,7 @@ class Growth:
 class Universe:
     """A growing set of slots through which stocks come and go."""
 
-    def __init__(
-        self, seed: int, slots: int, full_from: int, growth: Growth | None = None
-    ) -> None:
+    def __init__(self, seed: int, slots: int, full_from: int, growth: Growth | None = None) -> None:
         """Draw the listings.
 
         Args:
