@@ -10,12 +10,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
+
+from numebot_dagster.cli import practice_faults
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The practice tournament: Numerai's stand-in on your own machine.",
 )
+app.add_typer(practice_faults.app, name="fault")
+app.command()(practice_faults.scenario)
 
 Folder = Annotated[Path, typer.Option(help="Where the practice tournament lives.")]
 DEFAULT_FOLDER = Path("practice-tournament")
@@ -25,7 +30,9 @@ DEFAULT_FOLDER = Path("practice-tournament")
 def serve(
     folder: Folder = DEFAULT_FOLDER,
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    scale: Annotated[str, typer.Option(help="How large its data are.")] = "small",
+    scale: Annotated[
+        str, typer.Option(help="How large its data are: small, or full for the real sizes.")
+    ] = "small",
     seed: Annotated[int, typer.Option(min=0, help="Decides the market and all ids.")] = 0,
     start: Annotated[
         str, typer.Option(help="Where the clock begins, as 2026-06-01T00:00:00Z.")
@@ -44,6 +51,16 @@ def serve(
         int | None,
         typer.Option(help="First round with today's rules; rounds before it pay by the former."),
     ] = None,
+    real_time: Annotated[
+        bool,
+        typer.Option(
+            "--real-time",
+            help="Open a round every few minutes: wall time inside a window, fast in between.",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option(min=0.1, help="Minutes from opening to opening with --real-time.")
+    ] = 5.0,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Refuse the known deviations of released clients too."),
@@ -68,9 +85,17 @@ def serve(
             stakes=_stakes(stake or []),
             real_clock=real_clock,
             rules_change_at=rules_change_at,
+            minutes_a_round=minutes if real_time else 0.0,
         )
-        with suppress(KeyboardInterrupt):
-            run(folder, plan, port, deviations=not strict, on_ready=lambda at: _welcome(folder, at))
+        with suppress(KeyboardInterrupt), _Making() as making:
+            run(
+                folder,
+                plan,
+                port,
+                deviations=not strict,
+                on_ready=lambda at: _welcome(folder, at),
+                on_progress=making.show,
+            )
     except Refused as error:
         _fail(error)
 
@@ -124,6 +149,31 @@ def state(
             console = Console()
             console.print(_headline(held))
             console.print(_rounds_table(held))
+
+
+class _Making:
+    """Shows how far the large data files are; nothing when there are none to be made."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            *Progress.get_default_columns(), MofNCompleteColumn(), transient=True
+        )
+
+    def __enter__(self) -> _Making:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Moves the bar of one file."""
+        if name not in self._bars:
+            self._progress.start()
+            self._bars[name] = self._progress.add_task(f"{name}, eras", total=total)
+        self._progress.update(self._bars[name], completed=done)
+        if done == total:
+            self._progress.stop()
 
 
 def _welcome(folder: Path, address: Any) -> None:

@@ -65,25 +65,28 @@ class Crowd:
         """Returns the (rows,) stake-weighted mean of the ranks of those who were on time."""
         on_time = [one for one in self.played(opened) if one.attendance is Attendance.ON_TIME]
         return weighted_ranks(
-            (one.predictions for one in on_time), [float(one.participant.stake) for one in on_time]
+            (ranks_of(one.predictions) for one in on_time),
+            [float(one.participant.stake) for one in on_time],
         )
 
 
-def weighted_ranks(predictions: Iterable[np.ndarray], stakes: Iterable[float]) -> np.ndarray:
-    """Returns the stake-weighted mean of the (rows,) predictions' ranks, in (0, 1).
+def ranks_of(predictions: np.ndarray) -> np.ndarray:
+    """Returns the tie-kept ranks ``(rank - 0.5) / rows`` of each column, in (0, 1)."""
+    from scipy import stats
 
-    ``numerai_tools.scoring.stake_weight`` of tie-kept ranks ``(rank - 0.5) / rows``.
+    return np.asarray((stats.rankdata(predictions, axis=0) - 0.5) / len(predictions))
+
+
+def weighted_ranks(ranks: Iterable[np.ndarray], stakes: Iterable[float]) -> np.ndarray:
+    """Returns the stake-weighted mean of (rows,) ranks: ``numerai_tools.scoring.stake_weight``.
 
     Raises:
         ValueError: nothing is staked.
     """
-    from scipy import stats
-
     total, weight = np.zeros(()), 0.0
-    for values, stake in zip(predictions, stakes, strict=True):
-        if stake:
-            total = total + stake * (stats.rankdata(values) - 0.5) / len(values)
-            weight += stake
+    for values, stake in zip(ranks, stakes, strict=True):
+        total = total + stake * values
+        weight += stake
     if not weight:
         raise ValueError("A meta model needs a stake: nobody has one in this round.")
     return np.asarray(total / weight)

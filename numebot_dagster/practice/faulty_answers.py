@@ -65,6 +65,7 @@ class FaultyAnswers:
     def resolve(
         self, resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **arguments: Any
     ) -> Any:
+        """Resolves a field and changes what came of it; called by the executor by this name."""
         value = resolve(source, info, **arguments)
         name = f"{info.parent_type.name}.{info.field_name}"
         if name == "PipelineStatus.dataReadyAt" and self._book.standing("late-data"):

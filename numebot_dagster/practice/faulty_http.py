@@ -44,6 +44,7 @@ class FaultyHttp:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request through the faults that strike it."""
         if scope["type"] != "http" or not self._book.all() or _is_control(scope):
             await self._app(scope, receive, send)
             return

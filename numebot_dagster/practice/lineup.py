@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from numebot_dagster.practice.clock import Round, round_on
-from numebot_dagster.practice.crowd import weighted_ranks
+from numebot_dagster.practice.crowd import ranks_of, weighted_ranks
 from numebot_dagster.practice.population import Attendance
 from numebot_dagster.practice.state import Model
 from numebot_dagster.practice.submissions import select
@@ -25,13 +25,13 @@ class Lineup:
 
     Attributes:
         models: Their ids.
-        predictions: (rows, models), in the order of the round's live ids.
+        ranks: (rows, models), in the order of the round's live ids; see `ranks_of`.
         meta_model: (rows,) stake-weighted ranks of those who were on time, fixed at the close.
         benchmarks: (rows, benchmarks), the tournament's own models.
     """
 
     models: tuple[str, ...]
-    predictions: np.ndarray
+    ranks: np.ndarray
     meta_model: np.ndarray
     benchmarks: np.ndarray
 
@@ -71,18 +71,21 @@ class Lineups:
             for played in market.crowd.played(one.opened):
                 columns[models[played.participant.name].id] = played.predictions
             benchmarks = market.benchmarks(one.opened)
-            voters = [*self._users_votes(one), *self._rivals_votes(one, models)]
+            votes = [*self._users_votes(one)]
         for name, predictions in benchmarks.items():
             columns[models[name].id] = predictions
+        ranks = ranks_of(np.stack([*columns.values()], axis=1))
+        by_model = dict(zip(columns, ranks.T, strict=True))
+        votes += [(by_model[key], stake) for key, stake in self._rivals_stakes(one, models)]
         return Lineup(
             models=tuple(columns),
-            predictions=np.stack([*columns.values()], axis=1).astype(np.float64),
-            meta_model=weighted_ranks(*zip(*voters, strict=True)),
+            ranks=ranks,
+            meta_model=weighted_ranks(*zip(*votes, strict=True)),
             benchmarks=np.stack([*benchmarks.values()], axis=1),
         )
 
     def _users_votes(self, one: Round) -> Iterable[tuple[np.ndarray, float]]:
-        """Yields predictions and stake of the user's models that were on time.
+        """Yields ranks and stake of the user's models that were on time.
 
         What counts is what was valid at the close: a file that is found invalid later loses its
         scores, but the meta model stays as it was.
@@ -99,13 +102,12 @@ class Lineups:
             counted = select(held).get(one.number)
             stake = tournament.state.position(model.id, one.number)
             if counted is not None and counted.kind != "late" and stake:
-                yield tournament.predictions(counted), float(stake)
+                yield ranks_of(tournament.predictions(counted)), float(stake)
 
-    def _rivals_votes(
-        self, one: Round, models: dict[str, Model]
-    ) -> Iterable[tuple[np.ndarray, float]]:
-        state = self._tournament.state
+    def _rivals_stakes(self, one: Round, models: dict[str, Model]) -> Iterable[tuple[str, float]]:
+        """Yields id and stake of the other participants that were on time."""
         for played in self._tournament.market.crowd.played(one.opened):
-            stake = state.position(models[played.participant.name].id, one.number)
+            model_id = models[played.participant.name].id
+            stake = self._tournament.state.position(model_id, one.number)
             if played.attendance is Attendance.ON_TIME and stake:
-                yield played.predictions, float(stake)
+                yield model_id, float(stake)

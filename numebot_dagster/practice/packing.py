@@ -1,7 +1,7 @@
 """Writes Parquet as Numerai's files are packed, in a stream, and goes on where a kill left it.
 
-Values of few kinds are stored as dictionaries with run-length and bit packing, three bits a feature;
-`id` is the pandas index; row groups do not end where eras do.
+Columns of few values are stored as dictionaries with run-length and bit packing, three bits a
+feature; `id` is the pandas index; row groups do not end where eras do.
 """
 
 from __future__ import annotations

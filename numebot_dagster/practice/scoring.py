@@ -14,6 +14,7 @@ from itertools import repeat
 import numpy as np
 
 from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.crowd import ranks_of
 from numebot_dagster.practice.lineup import Lineup, Lineups
 from numebot_dagster.practice.rules import CURRENT, FORMER, Formula
 from numebot_dagster.practice.tournament import Tournament
@@ -61,10 +62,9 @@ class _Field:
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
     """Returns the normal quantiles of the tie-kept ranks, column by column."""
-    from scipy import special, stats
+    from scipy import special
 
-    ranks = stats.rankdata(predictions, axis=0)
-    return np.asarray(special.ndtri((ranks - 0.5) / len(predictions)))
+    return np.asarray(special.ndtri(ranks_of(predictions)))
 
 
 def power(values: np.ndarray) -> np.ndarray:
@@ -177,13 +177,12 @@ class Scorer:
 
 
 def _field_of(lineup: Lineup) -> _Field:
-    from scipy import stats
+    from scipy import special
 
-    ranks = stats.rankdata(lineup.benchmarks, axis=0)
     return _Field(
         models=lineup.models,
-        predictions=gaussianised(lineup.predictions),
+        predictions=np.asarray(special.ndtri(lineup.ranks)),
         meta_model=gaussianised(lineup.meta_model),
         raw_meta_model=lineup.meta_model,
-        benchmark=gaussianised(ranks.mean(axis=1)),
+        benchmark=gaussianised(ranks_of(lineup.benchmarks).mean(axis=1)),
     )

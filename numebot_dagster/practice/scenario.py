@@ -1,0 +1,206 @@
+"""A scripted week of faults, and how whoever plays against it did by the tournament's own state."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.controls import Controls
+
+_LOOK_SECONDS = 0.5
+# How long everything must have been on time before a clock that stands still is moved on: what
+# turns invalid later is to be noticed.
+_QUIET_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Act:
+    """What goes wrong in one round; ``faults`` are as `FaultBook.add` wants them."""
+
+    title: str
+    faults: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one act: model by model, and which faults struck how often."""
+
+    act: Act
+    round: int
+    statuses: Mapping[str, str]
+    attempts: Mapping[str, int]
+    seconds: Mapping[str, float]
+    struck: Mapping[str, int]
+
+    @property
+    def on_time(self) -> int:
+        """How many models were on time."""
+        return sum(status == "on-time" for status in self.statuses.values())
+
+
+BAD_WEEK = (
+    Act(
+        "The data are late, and the service stumbles",
+        (
+            {"kind": "late-data", "times": 6},
+            {"kind": "status", "where": "graphql:*", "times": 3},
+            {"kind": "status", "where": "graphql:*", "times": 1,
+             "values": {"status": 429, "retry_after": 2}},
+        ),
+    ),
+    Act(
+        "A shaky network",
+        (
+            {"kind": "cut", "probability": 0.15, "seed": 2, "times": 12},
+            {"kind": "latency", "probability": 0.2, "seed": 3, "values": {"seconds": 3}},
+            {"kind": "status", "where": "upload:*", "times": 1, "values": {"status": 503}},
+            {"kind": "changing-data"},
+        ),
+    ),
+    Act(
+        "A proxy answers, and uploads are lost without a word",
+        (
+            {"kind": "html", "times": 2},
+            {"kind": "not-json", "times": 2},
+            {"kind": "truncated-upload", "times": 1},
+            {"kind": "cut", "where": "graphql:createSubmission", "times": 1},
+            {"kind": "hidden-submission", "values": {"seconds": 15}},
+        ),
+    ),
+    Act(
+        "Everything is announced at the last minute",
+        (
+            {"kind": "deadline-moved", "values": {"minutes": -0.5}},
+            {"kind": "clock-skew", "values": {"seconds": 20}},
+            {"kind": "null", "values": {"field": "Round.closeTime"}},
+            {"kind": "field-removed", "values": {"field": "Round.stakeThreshold"}},
+            {"kind": "unknown-score"},
+            {"kind": "two-payouts"},
+        ),
+    ),
+    Act(
+        "What was accepted is not, and the accounts are odd",
+        (
+            {"kind": "invalid-later", "values": {"seconds": 3}},
+            {"kind": "scope-withdrawn", "times": 2, "values": {"scope": "read_user_info"}},
+            {"kind": "too-large", "values": {"bytes": 10_000}},
+            {"kind": "zero-amounts"},
+            {"kind": "negative-payouts"},
+        ),
+    ),
+)  # fmt: skip
+SCENARIOS: Mapping[str, tuple[Act, ...]] = {"bad-week": BAD_WEEK}
+
+
+class Stage:
+    """Plays the acts of a scenario in the rounds of a running tournament.
+
+    A clock that stands still is moved from window to window; one that moves is followed.
+
+    Args:
+        controls: The tournament.
+        patience: Seconds of wall time that a round gets on a clock that stands still.
+        play: What to do when a round has opened; nothing when the platform runs by itself.
+        say: Told what happens.
+    """
+
+    def __init__(
+        self,
+        controls: Controls,
+        patience: float,
+        play: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._controls = controls
+        self._patience = patience
+        self._play = play
+        self._say = say
+
+    def perform(self, acts: tuple[Act, ...]) -> list[Outcome]:
+        """Plays all acts and returns what became of each.
+
+        Raises:
+            Refused: The tournament has faults of its own, or does not answer.
+        """
+        if self._controls.faults():
+            raise Refused("there are faults already; remove them: numebot practice fault clear")
+        try:
+            played = [self._perform(act) for act in acts]
+        finally:
+            self._controls.remove_faults()
+        state = self._controls.state()
+        return [_outcome(act, number, state, struck) for act, number, struck in played]
+
+    def _perform(self, act: Act) -> tuple[Act, int, Counter[str]]:
+        self._to_the_next_opening()
+        for fault in act.faults:
+            self._controls.add_fault(**fault)
+        number = int(self._controls.state()["newest_round"])
+        self._say(f"round {number}: {act.title}")
+        self._play()
+        self._wait_for_the_close(number)
+        struck: Counter[str] = Counter()
+        for one in self._controls.faults():
+            struck[one["kind"]] += int(one["struck"])
+        self._controls.remove_faults()
+        return act, number, struck
+
+    def _to_the_next_opening(self) -> None:
+        state = self._controls.state()
+        if not state["clock"]["real"]:
+            self._controls.advance("next-open")
+            return
+        while self._controls.state()["newest_round"] == state["newest_round"]:
+            time.sleep(_LOOK_SECONDS)
+
+    def _wait_for_the_close(self, number: int) -> None:
+        started = complete = time.monotonic()
+        while time.monotonic() < started + self._patience:
+            state = self._controls.state()
+            if state["clock"]["real"]:
+                if state["open_round"] != number:
+                    return
+                started = time.monotonic()  # the window itself is the patience
+            elif not _is_complete(state, number):
+                complete = time.monotonic()
+            elif time.monotonic() > complete + _QUIET_SECONDS:
+                break
+            time.sleep(_LOOK_SECONDS)
+        if self._controls.state()["open_round"] == number:
+            self._controls.advance("next-close")
+
+
+def _is_complete(state: Mapping[str, Any], number: int) -> bool:
+    entered = {
+        one["model"]
+        for one in state["submissions"]
+        if one["round"] == number and one["status"] == "on-time"
+    }
+    return entered == {model["name"] for model in state["models"]}
+
+
+def _outcome(act: Act, number: int, state: Mapping[str, Any], struck: Counter[str]) -> Outcome:
+    names = [model["name"] for model in state["models"]]
+    own = [one for one in state["submissions"] if one["round"] == number]
+    counted = {one["model"]: one for one in own if one["status"] in ("on-time", "late", "queued")}
+    [opened] = [one["open_time"] for one in state["rounds"] if one["number"] == number]
+    return Outcome(
+        act=act,
+        round=number,
+        statuses={name: counted[name]["status"] if name in counted else "missed" for name in names},
+        attempts=Counter(one["model"] for one in own if one["kind"] != "carried"),
+        seconds={
+            name: (_instant(one["inserted_at"]) - _instant(opened)) / timedelta(seconds=1)
+            for name, one in counted.items()
+        },
+        struck=struck,
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
