@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,8 @@ def serve(
     The clock stands still until `numebot practice advance` moves it. Models, stakes, start and
     clock are taken when the folder is new; seed and scale must agree with it when it is not.
     """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # small products on several threads are slower
     from numebot_dagster.practice.clock import Refused
     from numebot_dagster.practice.creation import Plan
     from numebot_dagster.practice.server import serve as run

@@ -177,12 +177,14 @@ class Scorer:
 
 
 def _field_of(lineup: Lineup) -> _Field:
-    from scipy import special
+    from scipy import special, stats
 
+    # Whole numbers, so that equal means stay equal.
+    ranks = stats.rankdata(lineup.benchmarks, axis=0)
     return _Field(
         models=lineup.models,
         predictions=np.asarray(special.ndtri(lineup.ranks)),
         meta_model=gaussianised(lineup.meta_model),
         raw_meta_model=lineup.meta_model,
-        benchmark=gaussianised(ranks_of(lineup.benchmarks).mean(axis=1)),
+        benchmark=gaussianised(ranks.mean(axis=1)),
     )

@@ -27,6 +27,8 @@ from numebot_dagster.practice.creation import Credentials, Plan, credentials, op
 __all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
 
 HOST = "127.0.0.1"
+# Small matrix products on several threads wait for each other more than they work.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _STARTING_SECONDS = 60.0
 _STOPPING_SECONDS = 10.0
 
@@ -154,6 +156,7 @@ class PracticeServer(Controls):
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                env={**ONE_THREAD, **os.environ},
             )
         deadline = time.monotonic() + _STARTING_SECONDS
         while not self._answers():

@@ -1,0 +1,297 @@
+"""The server's answers have the keys and types of Numerai's, and every object is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+import requests
+from graphql import (
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+)
+
+from numebot_dagster.practice.answers import STAKE_MUTATIONS, Answers
+from numebot_dagster.practice.dialect import schema
+
+if TYPE_CHECKING:
+    from conftest import World
+
+SAMPLES = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "numerai_samples.jsonl").read_text().splitlines()
+]
+ROUND, MODEL = 1280, "example_model"
+SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info",
+          "web3_staking")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(make_world: Callable[..., World]) -> World:
+    """One staked round 26 scoring days later, a validated model, diagnostics and a webhook."""
+    world = make_world(stakes={MODEL: "2.5"})
+    world.practice.advance("next-open")
+    put(world, "submissionUploadAuth", world.predictions(ROUND, 0), "createSubmission")
+    world.practice.advance(days=40, hours=3)
+    put(world, "diagnosticsUploadAuth", validation(world, eras=2), "createDiagnostics")
+    put(world, "computePickleUploadAuth", b"\x80\x04N.", "createComputePickleUpload", bare=True)
+    query = '{diagnostics(modelId: "%s") {status}}' % world.model_id(MODEL)
+    while world.post(query)["data"]["diagnostics"][0]["status"] != "done":
+        time.sleep(0.05)
+    return world
+
+
+def validation(world: World, eras: int) -> pd.DataFrame:
+    market = world.market
+    first = market.scale.train_eras + 1
+    days = [market.saturday_of(era) for era in range(first, first + eras)]
+    return pd.concat(
+        pd.DataFrame({"id": market.live_ids(d), "prediction": market.rival_predictions(d, 0.5, 9)})
+        for d in days
+    )
+
+
+def put(
+    world: World, auth: str, content: pd.DataFrame | bytes, mutation: str, *, bare: bool = False
+) -> dict[str, Any]:
+    """Uploads content and registers it, with the model unless it is to be bare."""
+    model = "" if bare else f', modelId: "{world.model_id(MODEL)}"'
+    tournament = "" if auth == "computePickleUploadAuth" else ", tournament: 8"
+    query = f'{{{auth}(filename: "p.csv"{tournament}{model}) {{filename url}}}}'
+    given = world.post(query)["data"][auth]
+    data = content if isinstance(content, bytes) else content.to_csv(index=False).encode()
+    requests.put(given["url"], data=data, timeout=10).raise_for_status()
+    create = (
+        f'mutation {{{mutation}(filename: "{given["filename"]}", tournament: 8{model}) {{id}}}}'
+    )
+    return world.post(create)
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+ARGUMENTS = {
+    "rounds": f"(number: {ROUND}, tournament: 8)",
+    "submission_upload_auth": '(filename: "p.csv", tournament: 8, modelId: "MODEL")',
+    "listDatasets": "(tournament: 8)",
+    "dataset": '(filename: "v5.3/live.parquet", tournament: 8)',
+    "submissions": '(modelId: "MODEL")',
+    "model": '(modelId: "MODEL")',
+    "submissionDownloadAuth": '(id: "SUBMISSION")',
+    "submissionScores": '(modelId: "MODEL", displayName: "corr60")',
+    "v2RoundModelPerformances": f'(modelId: "MODEL", roundNumberEq: {ROUND})',
+    "v2Leaderboard": "(limit: 50)",
+    "accountLeaderboard": "(limit: 50, tournament: 8)",
+    "diagnosticsUploadAuth": '(filename: "d.csv", tournament: 8, modelId: "MODEL")',
+    "diagnostics": '(modelId: "MODEL")',
+    "setSubmissionWebhook": '(modelId: "MODEL", newSubmissionWebhook: null)',
+    "v3UserProfile": '(modelName: "example_model")',
+    "pendingModelPayouts": "(tournament: 8)",
+    "v3StakeRound": f'(roundId: "{ROUND}", tournamentId: 8)',
+}
+MUTATIONS = ("setSubmissionWebhook",)
+# Values of the samples that no round of the practice tournament has, or has not had yet.
+NULL = {
+    "rounds[].roundScoreConfigs[].universe",
+    "rounds[].roundScoreConfigs[].stakeThreshold",
+    "rounds[].stakeThreshold",
+    *(f"v2Leaderboard[].{name}" for name in ("corr20Rep", "corr20V2Rep", "corj60Rep", "fncV3Rep",
+                                             "mmcRep", "return_1_day", "return_52_weeks",
+                                             "return_13_weeks")),
+    *(f"accountLeaderboard[].{name}" for name in ("v2Corr20", "mmc", "return1y", "return3m",
+                                                  "returnAllTime")),
+    "diagnostics[].validationMmcMean",
+    "diagnostics[].perEraDiagnostics[].validationMmc",
+    # Nobody was absent in the sample, and no model without a submission.
+    "v2Leaderboard[].bmcRep",
+    "account.models[].submissions",
+}  # fmt: skip
+KINDS = {
+    "instant": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+    "date": r"\d{4}-\d\d-\d\d",
+    "number": r"-?\d+(\.\d+)?",
+    "link": r"https?://.*",
+}
+
+
+def selection(sample: Any) -> str:
+    """The fields that a sample shows, as a query asks for them."""
+    if isinstance(sample, list):
+        return selection(sample[0]) if sample else ""
+    if not isinstance(sample, dict):
+        return ""
+    fields = (f"{name} {selection(value)}" for name, value in sample.items())
+    return "{" + " ".join(fields) + "}"
+
+
+def kind(text: str) -> str:
+    return next((name for name, form in KINDS.items() if re.fullmatch(form, text)), "text")
+
+
+def differences(sample: Any, answer: Any, at: str) -> list[str]:
+    """Where an answer's keys or types are not those of a sample; a sample's null says nothing."""
+    if sample is None:
+        return []
+    if answer is None:
+        return [] if at in NULL else [f"{at} is null"]
+    if isinstance(sample, dict):
+        if not isinstance(answer, dict) or set(sample) != set(answer):
+            return [f"{at} has other keys: {answer}"]
+        return [d for k, v in sample.items() for d in differences(v, answer[k], f"{at}.{k}")]
+    if isinstance(sample, list):
+        if not isinstance(answer, list) or (sample and not answer and at not in NULL):
+            return [f"{at} is {answer!r}"]
+        return [d for one in answer if sample for d in differences(sample[0], one, f"{at}[]")]
+    if isinstance(sample, bool) or isinstance(answer, bool):
+        return [] if type(sample) is type(answer) else [f"{at} is {answer!r}"]
+    if isinstance(sample, int | float):
+        return [] if isinstance(answer, int | float) else [f"{at} is {answer!r}"]
+    same = isinstance(answer, str) and kind(sample) == kind(answer)
+    return [] if same else [f"{at} is {answer!r}, not like {sample!r}"]
+
+
+def fitted(world: World, text: str) -> str:
+    submission = world.rows("SELECT id FROM submissions ORDER BY inserted_at")[0]["id"]
+    return text.replace("MODEL", world.model_id(MODEL)).replace("SUBMISSION", submission)
+
+
+PLAIN = [s for s in SAMPLES if s["data"] and not {"create_submission", "createDiagnostics",
+                                                  "v2ChangeStake"} & set(s["data"])]  # fmt: skip
+
+
+@pytest.mark.parametrize("sample", PLAIN, ids=lambda sample: next(iter(sample["data"])))
+def test_answers_are_like_the_samples(world: World, sample: dict[str, Any]) -> None:
+    (name, shown), *_ = sample["data"].items()
+    operation = "mutation" if name in MUTATIONS else "query"
+    asked = f"{name}{fitted(world, ARGUMENTS.get(name, ''))} {selection(shown)}"
+    for empty in ("actual", "intraRoundSubmissionScores"):  # an empty list shows no fields
+        asked = asked.replace(f"{empty} ", f"{empty} {{roundId}} ")
+    key = world.practice.add_key("all", *SCOPES)
+    body = world.post(f"{operation} {{{asked}}}", f"Token {key.public_id}${key.secret_key}")
+    assert "errors" not in body
+    assert differences(shown, body["data"][name], name) == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "mutation"),
+    [("submissionUploadAuth", "create_submission"), ("diagnosticsUploadAuth", "createDiagnostics")],
+)
+def test_mutations_answer_like_the_samples(world: World, auth: str, mutation: str) -> None:
+    sample = next(s["data"] for s in SAMPLES if s["data"] and mutation in s["data"])
+    answer = put(world, auth, b"id,prediction\n", mutation)
+    assert differences(sample, answer["data"], "") == []
+
+
+def test_refusals_are_like_the_sample(world: World) -> None:
+    sample = next(s for s in SAMPLES if "errors" in s)
+    body = world.post("{rounds(number: 0, tournament: 8) {number}}")
+    assert body["errors"][0]["message"] == sample["errors"][0]["message"]
+    assert set(sample) == set(body)
+    assert not any((body["data"] or {}).values())
+
+
+def test_every_sample_is_compared() -> None:
+    assert len(SAMPLES) == 23
+    assert len(PLAIN) == 19
+    compared = {next(iter(s["data"])) for s in PLAIN}
+    assert set(ARGUMENTS) | {"account", "pipelineStatus"} == compared
+
+
+# --- whole objects --------------------------------------------------------------------------------
+
+WHOLE = {
+    **ARGUMENTS,
+    "submissionUploadAuth": ARGUMENTS["submission_upload_auth"],
+    "account": "",
+    "apiTokenInfo": "",
+    "apiTokenScopes": "",
+    "accountProfile": '(username: "practice")',
+    "computePickleDataVersions": "(deprecated: true)",
+    "computePickleDockerImages": "",
+    "computePickles": "",
+    "latestNmrPrice": "",
+    "pipelineStatus": "",
+    "roundDetails": f"(roundNumber: {ROUND}, tournament: 8)",
+    "tournaments": "",
+    "userScores": '(modelId: "MODEL")',
+    "v3StakeAuth": '(submissionId: "SUBMISSION", staker: "0x1", maxAmount: "1")',
+    "v3StakeConfig": "",
+    "v3StakeServiceWallet": "",
+}
+WHOLE = {name: asked for name, asked in WHOLE.items() if "_" not in name and name not in MUTATIONS}
+DEPTH = 4
+# Fields of types that are asked for elsewhere, or only make an answer long.
+ONCE = ("rounds", "round", "submissions", "allSubmissionScores", "scoresTs", "tb200Diagnostics")
+
+
+def named(kind: Any) -> Any:
+    while isinstance(kind, GraphQLNonNull | GraphQLList):
+        kind = kind.of_type
+    return kind
+
+
+def whole(kind: Any, depth: int) -> str:
+    """All fields of a type, down to a depth."""
+    inner = named(kind)
+    if isinstance(inner, GraphQLScalarType | GraphQLEnumType):
+        return ""
+    assert isinstance(inner, GraphQLObjectType)
+    fields = [
+        f"{name} {whole(field.type, depth - 1)}"
+        for name, field in inner.fields.items()
+        if (depth or not isinstance(named(field.type), GraphQLObjectType)) and (name not in ONCE)
+    ]
+    return "{" + " ".join(fields) + "}"
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_every_field_of_every_object_is_answered(world: World, name: str) -> None:
+    query_type = schema().query_type
+    assert query_type is not None
+    asked = f"{{{name}{fitted(world, WHOLE[name])} {whole(query_type.fields[name].type, DEPTH)}}}"
+    key = world.practice.add_key("all", *SCOPES)
+    body = world.post(asked, f"Token {key.public_id}${key.secret_key}")
+    assert "errors" not in body, body["errors"][:3]
+    assert body["data"][name] not in (None, [], {})
+
+
+def test_what_is_answered_is_asked_somewhere() -> None:
+    """Every root field that has an answer is in one of the tables of these tests."""
+    query_type = schema().query_type
+    assert query_type is not None
+    answered = {name for name in query_type.fields if hasattr(Answers, snake(name))}
+    elsewhere = {
+        "accountNameAvailable", "computePickleDownloadAuth", "computePickleUploadAuth",
+        "diagnosticsTriggerLogs", "modelNameAvailable", "triggerLogs", "v3StakeClaim",
+    }  # fmt: skip
+    assert answered == set(WHOLE) | elsewhere
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_stake_is_moved_by_no_mutation(world: World) -> None:
+    mutation_type = schema().mutation_type
+    assert mutation_type is not None
+    moving = {name for name in mutation_type.fields if re.search("Stake|Payout|Withdraw", name)}
+    assert moving == STAKE_MUTATIONS
+    values = {"String": '"1"', "ID": '"1"', "Int": "8", "Boolean": "true", "Float": "1.0"}
+    for name in moving:
+        field = mutation_type.fields[name]
+        arguments = ", ".join(
+            f"{key}: {values[named(argument.type).name]}"
+            for key, argument in field.args.items()
+            if isinstance(argument.type, GraphQLNonNull)
+        )
+        inner = "" if isinstance(named(field.type), GraphQLScalarType) else "{__typename}"
+        asked = f"{name}({arguments})" if arguments else name
+        assert f"{name} moves stake" in world.refusal(f"mutation {{{asked} {inner}}}")
