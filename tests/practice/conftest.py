@@ -61,7 +61,8 @@ class World:
         ids = pd.Index(self.market.live_ids(opened), name="id")
         stakes, columns = {}, {}
         for row in self.rows(
-            "SELECT name, nmr, filename FROM positions JOIN models ON models.id = positions.model_id "
+            "SELECT name, nmr, filename FROM positions "
+            "JOIN models ON models.id = positions.model_id "
             "LEFT JOIN submissions ON submissions.model_id = models.id AND round = ? "
             "AND submissions.kind != 'late' AND error IS NULL "
             "WHERE from_round <= ? ORDER BY submissions.inserted_at",

@@ -44,7 +44,7 @@ def world(make_world: Callable[..., World]) -> World:
     world.practice.advance(days=40, hours=3)
     put(world, "diagnosticsUploadAuth", validation(world, eras=2), "createDiagnostics")
     put(world, "computePickleUploadAuth", b"\x80\x04N.", "createComputePickleUpload", bare=True)
-    query = '{diagnostics(modelId: "%s") {status}}' % world.model_id(MODEL)
+    query = f'{{diagnostics(modelId: "{world.model_id(MODEL)}") {{status}}}}'
     while world.post(query)["data"]["diagnostics"][0]["status"] != "done":
         time.sleep(0.05)
     return world
@@ -113,6 +113,7 @@ NULL = {
     # Nobody was absent in the sample, and no model without a submission.
     "v2Leaderboard[].bmcRep",
     "account.models[].submissions",
+    "v2RoundModelPerformances[].submissionScores[].payoutPending",  # of scores that are not paid
 }  # fmt: skip
 KINDS = {
     "instant": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",

@@ -1,0 +1,184 @@
+"""The other participants, and the meta model that all of them make."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+
+from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.crowd import map_by_stock
+from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.population import (
+    EXAMPLE_MODEL,
+    TOTAL_STAKE,
+    Attendance,
+    attendance,
+    population,
+    previous_opening,
+    standing_of,
+)
+
+if TYPE_CHECKING:
+    from conftest import World
+
+MODEL, OTHER = "example_model", "lightgbm_model"
+SATURDAY_ROUND = 1284
+ROUNDS = [Round(number).opened for number in range(1280, 1480)]
+
+
+@pytest.fixture(scope="module")
+def market() -> Market:
+    return Market(seed=0)
+
+
+def test_there_are_all_kinds_of_participants() -> None:
+    people = population(0)
+    assert len(people) == 36
+    assert len({one.name for one in people}) == 36
+    assert sum(one.skill >= 0.6 and not one.copies for one in people) >= 10
+    assert sum(one.skill < 0 for one in people) == 2
+    assert Counter(one.copies for one in people if one.copies) == {
+        EXAMPLE_MODEL: 3, "rival_01": 1, "rival_04": 1,
+    }  # fmt: skip
+    assert len({one.account for one in people}) == 32
+    assert population(0) == people
+    assert [one.skill for one in population(1)] == [one.skill for one in people]
+    assert [one.stake for one in population(1)] != [one.stake for one in people]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_stakes_have_a_heavy_tail(seed: int) -> None:
+    stakes = sorted((float(one.stake) for one in population(seed)), reverse=True)
+    assert sum(stakes) == pytest.approx(TOTAL_STAKE, abs=0.01)
+    assert stakes[0] > 5 * stakes[len(stakes) // 2]
+    assert stakes[0] < 0.6 * TOTAL_STAKE
+    assert sum(stakes[:4]) > 0.25 * TOTAL_STAKE
+    assert stakes[-1] > 0
+
+
+def test_attendance_is_as_frequent_as_said() -> None:
+    for one in population(0):
+        seen = Counter(attendance(0, day)[one.name] for day in ROUNDS)
+        assert seen[Attendance.ON_TIME] / len(ROUNDS) == pytest.approx(one.on_time, abs=0.12)
+        assert seen[Attendance.LATE] / len(ROUNDS) == pytest.approx(one.late, abs=0.12)
+        if one.on_time in (0.0, 1.0):
+            assert seen[Attendance.ON_TIME] == one.on_time * len(ROUNDS)
+
+
+@pytest.mark.parametrize(
+    ("opened", "before"),
+    [
+        (date(2026, 6, 2), date(2026, 5, 30)),
+        (date(2026, 6, 3), date(2026, 6, 2)),
+        (date(2026, 6, 6), date(2026, 6, 5)),
+    ],
+)
+def test_the_round_before(opened: date, before: date) -> None:
+    assert previous_opening(opened) == before
+
+
+def test_a_late_file_is_carried_over(market: Market) -> None:
+    """Whoever is always late is on time with the file of the round before."""
+    always_late = next(one for one in population(0) if one.late == 1.0)
+    day = date(2026, 6, 9)  # a Tuesday
+    assert standing_of(0, always_late.name, day) == (Attendance.ON_TIME, date(2026, 6, 6))
+    entry = next(
+        one for one in market.crowd.played(day) if one.participant.name == always_late.name
+    )
+    before = market.rival_predictions(date(2026, 6, 6), always_late.skill, always_late.number)
+    expected = map_by_stock(before, market.stock_of(date(2026, 6, 6)), market.stock_of(day))
+    np.testing.assert_array_equal(entry.predictions, expected)
+
+
+def test_copies_and_fools(market: Market) -> None:
+    day = date(2026, 6, 9)
+    played = {one.participant.name: one for one in market.crowd.played(day)}
+    named = {one.participant.copies: one for one in played.values()}
+    np.testing.assert_array_equal(named[EXAMPLE_MODEL].predictions, market.example_predictions(day))
+    np.testing.assert_array_equal(named["rival_01"].predictions, played["rival_01"].predictions)
+    fool = next(one for one in played.values() if one.participant.skill == -0.8)
+    assert np.corrcoef(fool.predictions, market.meta_model(day))[0, 1] < -0.4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
+    market = Market(seed)
+    scores: dict[str, list[float]] = {}
+    for day in (date(2026, 6, 2) + timedelta(weeks=week) for week in range(0, 60, 12)):
+        target = market.realised_target(day, 60)
+        played = {one.participant.name: one.predictions for one in market.crowd.played(day)}
+        for name, values in {**played, "crowd": market.meta_model(day)}.items():
+            scores.setdefault(name, []).append(np.corrcoef(values, target)[0, 1])
+    means = {name: np.mean(values) for name, values in scores.items()}
+    assert sum(mean < means["crowd"] for mean in means.values()) > 0.7 * len(means)
+
+
+def test_the_meta_model_of_a_tournament(
+    make_world: Callable[..., World], connect: Callable[[World], World]
+) -> None:
+    """On time and staked files make it, as they were at the close; the file shows it."""
+    world = connect(make_world(stakes={MODEL: "60000", OTHER: "30000"}))
+    world.practice.advance("2026-06-06T12:00:01Z")
+    world.upload(MODEL, world.predictions(SATURDAY_ROUND, 0).assign(prediction=noise))
+    world.practice.advance("next-close")
+    world.upload(OTHER, world.predictions(SATURDAY_ROUND, 1))  # late: not among them
+    with pytest.raises(Exception, match="positions are fixed"):
+        world.practice.set_position(MODEL, "1", SATURDAY_ROUND)
+    world.practice.set_position(MODEL, "1")  # for later rounds
+    world.practice.advance(days=1)
+    url = world.post('{dataset(filename: "v5.3/meta_model.parquet")}', None)["data"]["dataset"]
+    table = pd.read_parquet(io.BytesIO(requests.get(url, timeout=60).content))
+    newest = table[table["era"] == table["era"].max()]["numerai_meta_model"]
+    expected = world.meta_model(SATURDAY_ROUND)
+    pd.testing.assert_series_equal(newest, expected, check_names=False, atol=1e-14)
+    alone = pd.Series(world.market.meta_model(date(2026, 6, 6)), expected.index)
+    assert 0.4 < newest.corr(alone) < 0.9  # the user's 60,000 NMR of noise weigh in
+    former = table[table["era"] == f"{int(table['era'].max()) - 1:04d}"]["numerai_meta_model"]
+    assert np.array_equal(former, world.market.meta_model(date(2026, 5, 30)))
+    scored_against_it(world, expected)
+
+
+def noise(table: pd.DataFrame) -> np.ndarray:
+    return np.random.default_rng(7).uniform(size=len(table))
+
+
+def scored_against_it(world: World, meta_model: pd.Series) -> None:
+    from numerai_tools.scoring import correlation_contribution
+
+    world.practice.advance("2026-06-12T12:00:00Z")  # day 1 of Saturday's round
+    opened = Round(SATURDAY_ROUND).opened
+    target = pd.Series(
+        world.market.realised_target(opened, 1).astype(float), meta_model.index, name="t"
+    )
+    rows = world.rows(
+        "SELECT models.name AS model, value FROM scores JOIN models ON models.id = model_id "
+        "WHERE scores.name = 'mmc60' AND round = ? AND day = 1", SATURDAY_ROUND,
+    )  # fmt: skip
+    assert rows == []  # nobody has asked yet
+    details = world.post(
+        f"{{roundDetails(roundNumber: {SATURDAY_ROUND}, tournament: 8) "
+        "{totalAtStake totalSubmitted totalStakes models {modelName mmc60 selectedStakeValue}}}"
+    )["data"]["roundDetails"]
+    found = {one["modelName"]: one for one in details["models"]}
+    for one in world.market.crowd.played(opened):
+        frame = pd.DataFrame({"p": one.predictions}, index=meta_model.index)
+        score = correlation_contribution(frame, meta_model, target)["p"]
+        assert found[one.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
+        on_time = one.attendance is Attendance.ON_TIME
+        stake = one.participant.stake if on_time else Decimal(0)
+        assert Decimal(found[one.participant.name]["selectedStakeValue"]) == stake
+    assert Decimal(found[MODEL]["selectedStakeValue"]) == 60000
+    assert Decimal(found[OTHER]["selectedStakeValue"]) == 0
+    staked = [Decimal(one["selectedStakeValue"]) for one in details["models"]]
+    assert details["totalAtStake"] == pytest.approx(float(sum(staked)))
+    assert details["totalStakes"] == sum(stake > 0 for stake in staked)
+    assert details["totalSubmitted"] == len(found) == len(world.market.crowd.played(opened)) + 4

@@ -1,0 +1,207 @@
+"""Payouts by the rules that a round carries, with a change of rules between two rounds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from numerai_tools.scoring import correlation_contribution, numerai_corr
+
+from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.creation import Plan, open_tournament
+from numebot_dagster.practice.ledger import payout, payout_of_score
+from numebot_dagster.practice.rules import CURRENT, FORMER, RuleBook
+
+if TYPE_CHECKING:
+    from conftest import World
+
+MODEL = "example_model"
+OLD, NEW = 1280, 1281
+
+
+@pytest.fixture(scope="module")
+def played(make_world: Callable[..., World]) -> World:
+    """The last round of the former rules and the first of the current ones, both staked."""
+    from numerapi import base_api
+
+    world = make_world(stakes={MODEL: "5000"}, rules_change_at=NEW)
+    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, world.practice.url
+    for number in (OLD, NEW):
+        world.practice.advance("next-open")
+        world.upload(MODEL, world.predictions(number, 3))
+    base_api.API_TOURNAMENT_URL = former
+    world.practice.advance(days=20)
+    return world
+
+
+@pytest.fixture
+def world(played: World, connect: Callable[[World], World]) -> World:
+    return connect(played)
+
+
+@pytest.mark.parametrize(
+    ("change_at", "number", "rules", "span"),
+    [
+        (None, 1280, CURRENT, (1279, None)),
+        (1281, 1280, FORMER, (1279, 1280)),
+        (1281, 1281, CURRENT, (1281, None)),
+        (1200, 1280, CURRENT, (1279, None)),
+    ],
+)
+def test_the_rule_book(change_at: int | None, number: int, rules: object, span: object) -> None:
+    book = RuleBook(change_at)
+    assert book.of(number) is rules
+    assert book.span(number, 1279) == span
+
+
+@pytest.mark.parametrize(
+    ("total", "factor"), [("0", 1.0), ("72000", 1.0), ("96000", 0.75), ("720000", 0.1)]
+)
+def test_the_payout_factor(total: str, factor: float) -> None:
+    assert FORMER.payout_factor(Decimal(total)) == factor
+    assert CURRENT.payout_factor(Decimal(total)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("corr", "mmc", "factor", "paid"),
+    [
+        (0.02, 0.001, 1.0, "0.1725"),
+        (0.02, 0.001, 0.5, "0.08625"),
+        (0.1, 0.1, 1.0, "0.5"),
+        (-0.2, 0.0, 1.0, "-0.5"),
+        (-0.02, 0.0, 1.0, "-0.15"),
+    ],
+)
+def test_former_payouts(corr: float, mmc: float, factor: float, paid: str) -> None:
+    scores = {"v2_corr20": corr, "mmc": mmc, "bmc": 1.0}
+    found = payout(Decimal(10), scores, FORMER, factor)
+    assert abs(found - Decimal(paid)) < Decimal("1e-15")
+    parts = [payout_of_score(Decimal(10), n, scores, FORMER, factor) for n in ("v2_corr20", "mmc")]
+    assert abs(sum(part for part in parts if part) - found) < Decimal("1e-15")
+    assert payout_of_score(Decimal(10), "bmc", scores, FORMER, factor) is None
+
+
+def test_each_round_says_its_rules(world: World) -> None:
+    configs = {
+        number: {
+            one["name"]: one for one in world.api.list_rounds(number=number)[0]["roundScoreConfigs"]
+        }
+        for number in (OLD, NEW)
+    }
+    paid = {
+        number: {name: one["defaultMultiplier"] for name, one in held.items() if one["isPayout"]}
+        for number, held in configs.items()
+    }
+    assert paid == {OLD: {"v2_corr20": 0.75, "mmc": 2.25}, NEW: {"corr60": 3.0, "mmc60": 15.0}}
+    days = {number: held["bmc"]["totalScoreDays"] for number, held in configs.items()}
+    assert days == {OLD: 20, NEW: 60}
+    clips = {number: held["bmc"]["clipThreshold"] for number, held in configs.items()}
+    assert clips == {OLD: 0.05, NEW: 1.0}
+    spans = [(h["bmc"]["roundNumberStart"], h["bmc"]["roundNumberEnd"]) for h in configs.values()]
+    assert spans == [(1279, OLD), (NEW, None)]
+    resolve = {n: world.api.list_rounds(number=n)[0]["resolveTime"].date() for n in (OLD, NEW)}
+    assert resolve == {OLD: date(2026, 7, 3), NEW: date(2026, 8, 31)}
+    query = "{rounds(number: %d) {defaultCorrMultiplier defaultMmcMultiplier}}"
+    found = [tuple(world.post(query % n)["data"]["rounds"][0].values()) for n in (OLD, NEW)]
+    assert found == [(0.75, 2.25), (None, None)]
+
+
+def total_at_risk(world: World, number: int) -> Decimal:
+    """All stakes on a round, from the stored positions and who was on time."""
+    opened = Round(number).opened
+    on_time = {
+        one.participant.name
+        for one in world.market.crowd.played(opened)
+        if one.attendance == "on-time"
+    }
+    rows = world.rows("SELECT name, nmr FROM positions JOIN models ON models.id = model_id")
+    return sum((Decimal(r["nmr"]) for r in rows if r["name"] in {*on_time, MODEL}), Decimal(0))
+
+
+def score(world: World, number: int, day: int) -> tuple[float, float]:
+    """CORR and MMC by numerai-tools on what the market has realised."""
+    row = world.rows("SELECT filename FROM submissions WHERE round = ?", number)[0]
+    content = (world.folder / "uploads" / row["filename"]).read_bytes()
+    frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
+    meta = world.meta_model(number)
+    realised = world.market.realised_target(Round(number).opened, day).astype(float)
+    target = pd.Series(realised, meta.index, name="target")
+    return (
+        float(numerai_corr(frame, target)["prediction"]),
+        float(correlation_contribution(frame, meta, target)["prediction"]),
+    )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_payouts_follow_the_rules_of_their_round(world: World) -> None:
+    pending = {one["roundNumber"]: one for one in world.api.pending_model_payouts()["pending"]}
+    assert set(pending) == {OLD, NEW}
+    days = {OLD: 12, NEW: 11}
+    corr, mmc = score(world, OLD, days[OLD])
+    factor = 72000 / float(total_at_risk(world, OLD))
+    assert 0.5 < factor < 1
+    rate = factor * (0.75 * corr + 2.25 * mmc)
+    assert abs(rate) < 0.05
+    assert float(pending[OLD]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
+    corr, mmc = score(world, NEW, days[NEW])
+    assert float(pending[NEW]["payoutNmr"]) == pytest.approx(5000 * (3 * corr + 15 * mmc), abs=1e-8)
+    performances = {
+        one["roundNumber"]: one for one in performances_of(world) if one["roundNumber"] in days
+    }
+    assert float(performances[OLD]["roundPayoutFactor"]) == pytest.approx(factor, abs=1e-12)
+    assert performances[NEW]["roundPayoutFactor"] == "1.0"
+    names = {number: {s["displayName"] for s in p["submissionScores"]}
+             for number, p in performances.items()}  # fmt: skip
+    assert names == {
+        OLD: {"v2_corr20", "mmc", "bmc", "corr_w_meta_model"},
+        NEW: {"corr60", "mmc60", "bmc", "corr_w_meta_model"},
+    }
+
+
+def performances_of(world: World) -> list[dict]:
+    return world.api.round_model_performances_v2(world.model_id(MODEL))
+
+
+def test_leaderboards_over_the_change(world: World) -> None:
+    leaders = {one["username"]: one for one in world.api.get_leaderboard(50)}
+    stored = world.rows(
+        "SELECT name, value FROM scores WHERE model_id = ? AND (round, day) IN ((1280, 12), "
+        "(1281, 11))", world.model_id(MODEL),
+    )  # fmt: skip
+    values = {row["name"]: row["value"] for row in stored if "corr_w" not in row["name"]}
+    assert leaders[MODEL]["corr20V2Rep"] == pytest.approx(values["v2_corr20"], abs=1e-15)
+    assert leaders[MODEL]["mmcRep"] == pytest.approx(values["mmc"], abs=1e-15)
+    profile = world.post(
+        f'{{v3UserProfile(modelName: "{MODEL}") {{latestReps {{corr60 mmc60 corr20V2}}}}}}'
+    )["data"]["v3UserProfile"]["latestReps"]
+    assert profile["corr60"] == pytest.approx(values["corr60"], abs=1e-15)
+    assert profile["corr20V2"] == pytest.approx(values["v2_corr20"], abs=1e-15)
+
+
+def test_the_former_round_resolves_after_a_month(world: World) -> None:  # moves the clock
+    world.practice.advance("resolve")
+    now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
+    assert now == datetime(2026, 7, 3, 20, 0, 1, tzinfo=UTC)
+    actual = world.api.pending_model_payouts()["actual"]
+    assert [one["roundNumber"] for one in actual] == [OLD]
+    corr, mmc = score(world, OLD, 20)
+    rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
+    assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
+    final = world.api.submission_scores(world.model_id(MODEL), resolved=True)
+    assert {(one["roundNumber"], one["day"]) for one in final} == {(OLD, 20)}
+    assert max(one["day"] for one in world.api.submission_scores(world.model_id(MODEL))
+               if one["roundNumber"] == OLD) == 20  # fmt: skip
+
+
+def test_the_change_survives_a_restart(tmp_path: Path) -> None:
+    for plan in (Plan(rules_change_at=NEW), Plan()):
+        tournament = open_tournament(tmp_path, plan)
+        assert tournament.round(OLD).score_days == 20
+        assert tournament.round(NEW).score_days == 60
+        tournament.state.close()
