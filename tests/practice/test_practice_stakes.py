@@ -1,0 +1,231 @@
+"""Wallet, burns and on-chain positions, compared with positions and scores in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numerapi
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import World
+
+MODEL, OTHER = "example_model", "lightgbm_model"
+ROUND = 1280
+SCOPES = ("read_user_info", "web3_staking")
+
+
+@pytest.fixture(scope="module")
+def played(make_world: Callable[..., World]) -> World:
+    """One resolved round: one model of knowledge, one of its opposite, both staked."""
+    from numerapi import base_api
+
+    world = make_world(stakes={MODEL: "100", OTHER: "250.5"})
+    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, world.practice.url
+    world.practice.advance("next-open")
+    table = world.predictions(ROUND, 0)
+    world.upload(MODEL, table)
+    world.upload(OTHER, table.assign(prediction=1 - table["prediction"]))
+    world.practice.set_position(MODEL, "75.25", ROUND)
+    base_api.API_TOURNAMENT_URL = former
+    world.practice.advance("resolve")
+    return world
+
+
+@pytest.fixture
+def world(played: World, connect: Callable[[World], World]) -> World:
+    return connect(played)
+
+
+def payouts(world: World) -> dict[str, Decimal]:
+    """Payouts of the round from the final scores in the state."""
+    rows = world.rows(
+        "SELECT models.name AS model, scores.name AS score, value FROM scores "
+        "JOIN models ON models.id = model_id WHERE round = ? AND day = 60", ROUND,
+    )  # fmt: skip
+    scores = {(row["model"], row["score"]): row["value"] for row in rows}
+    staked = {MODEL: Decimal("75.25"), OTHER: Decimal("250.5")}
+    found = {}
+    for name, stake in staked.items():
+        rate = 3 * scores[name, "corr60"] + 15 * scores[name, "mmc60"]
+        found[name] = stake * Decimal(float(np.clip(rate, -1, 1)))
+    return found
+
+
+def close(amount: Decimal | str, expected: Decimal) -> bool:
+    return abs(Decimal(amount) - expected) < Decimal("1e-15")
+
+
+def test_the_wallet(world: World) -> None:
+    world.api.pending_model_payouts()  # so that the scores are in the state
+    before = world.api.wallet_transactions()
+    assert [(one["type"], one["amount"]) for one in before[2:]] == [("deposit", Decimal(10000))]
+    assert {(one["type"], one["amount"]) for one in before[:2]} == {
+        ("stake", Decimal("75.25")), ("stake", Decimal("250.5")),
+    }  # fmt: skip
+    assert {one["time"] for one in before[:2]} == {datetime(2026, 6, 2, 13, tzinfo=UTC)}
+    world.practice.advance(days=7)
+    earned = payouts(world)
+    assert min(earned.values()) < 0 < max(earned.values())
+    after = world.api.wallet_transactions()
+    wallet = world.api.get_account()["walletAddress"]
+    claims = [one for one in after if one["type"] == "claim"]
+    assert len(claims) == 2
+    assert {one["to"] for one in claims} == {wallet}
+    expected = {Decimal("75.25") + earned[MODEL], Decimal("250.5") + earned[OTHER]}
+    for claim in claims:
+        assert any(close(claim["amount"], one) for one in expected)
+        assert claim["time"] == datetime(2026, 8, 28, 20, tzinfo=UTC) + timedelta(days=7)
+    burns = [one for one in after if one["type"] == "burn"]
+    assert len(burns) == 1
+    assert close(burns[0]["amount"], -min(earned.values()))
+    assert len({one["txHash"] for one in after}) == len(after) == 6
+    assert {one["tournament"] for one in after} == {8}
+    balance = world.post("{account {onChainWalletBalance}}")["data"]["account"]
+    assert close(balance["onChainWalletBalance"], Decimal(10000) + sum(earned.values()))
+    page = world.post("{account {walletTxns(limit: 2, offset: 1) {txHash}}}")["data"]["account"]
+    assert [one["txHash"] for one in page["walletTxns"]] == [one["txHash"] for one in after[1:3]]
+
+
+def chain(world: World) -> numerapi.NumerAPI:
+    key = world.practice.add_key("chain", *SCOPES)
+    return numerapi.NumerAPI(key.public_id, key.secret_key, verbosity="CRITICAL")
+
+
+def test_positions_on_the_chain(world: World) -> None:
+    api = chain(world)
+    found = api.v3_stake_round(ROUND)
+    assert (found["roundId"], found["tournamentId"]) == (str(ROUND), "8")
+    assert (found["state"], found["resolved"]) == ("resolved", True)
+    assert found["openTime"] == str(int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp()))
+    everyone = world.post(
+        f"{{roundDetails(roundNumber: {ROUND}, tournament: 8) {{models {{selectedStakeValue "
+        "payoutSettled}}}"
+    )["data"]["roundDetails"]["models"]
+    staked = sum(Decimal(one["selectedStakeValue"]) for one in everyone)
+    assert found["totalStaked"] == str(int(staked * 10**18))
+    earned = [Decimal(one["payoutSettled"] or 0) for one in everyone]
+    expected = sum(amount for amount in earned if amount > 0)
+    assert found["totalPayout"] == str(int(expected * 10**18))
+    config = api.v3_stake_config()
+    assert config["paused"] is False
+    assert config["address"].startswith("0x")
+    assert len(config["address"]) == 42
+    query = '{v3StakeRound(roundId: "9999", tournamentId: 8) {state}}'
+    assert "Round 9999 not found" in str(error(api, query))
+
+
+def error(api: numerapi.NumerAPI, query: str) -> ValueError:
+    with pytest.raises(ValueError, match=r".") as found:
+        api.raw_query(query, authorization=True)
+    return found.value
+
+
+def test_claims(world: World) -> None:
+    api = chain(world)
+    world.api.pending_model_payouts()
+    for name, earned in payouts(world).items():
+        claim = api.v3_stake_claim(ROUND, world.model_id(name), "0x1")
+        assert claim["apiModelId"] == world.model_id(name)
+        submission = world.rows(
+            "SELECT id FROM submissions WHERE model_id = ?", world.model_id(name)
+        )[0]["id"]
+        assert claim["submissionId"] == submission
+        wei = int(claim["payoutAmountWei"]) - int(claim["burnAmountWei"])
+        assert close(Decimal(wei) / 10**18, earned)
+        assert min(int(claim["payoutAmountWei"]), int(claim["burnAmountWei"])) == 0
+    with pytest.raises(ValueError, match="nothing to claim"):
+        api.v3_stake_claim(ROUND + 1, world.model_id(MODEL), "0x1")
+
+
+def test_authorisations(world: World) -> None:
+    submission = world.rows("SELECT id, filename FROM submissions ORDER BY inserted_at")[0]
+    api = chain(world)
+    found = api.v3_stake_auth(submission["id"], "0xabc", amount=5)
+    assert (found["maxAmount"], found["staker"]) == ("5", "0xabc")
+    assert (found["roundId"], found["submissionId"]) == (str(ROUND), submission["id"])
+    digest = world.rows("SELECT sha256 FROM uploads WHERE filename = ?", submission["filename"])[0][
+        "sha256"
+    ]
+    assert found["submissionHash"] == "0x" + digest
+    with pytest.raises(ValueError, match="Insufficient permission for web3_staking"):
+        world.api.v3_stake_auth(submission["id"], "0xabc", amount=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "descends"),
+    [
+        ('orderBy: "nmrStaked"', "nmrStaked", True),
+        ('orderBy: "nmr_staked", direction: "asc"', "nmrStaked", False),
+        ('orderBy: "corr60Rep", direction: "desc"', "corr60Rep", True),
+        ('orderBy: "username"', "username", False),
+        ('orderBy: "return_52_weeks"', "return52Weeks", True),
+        ('orderBy: "rank"', "rank", False),
+        ("", "rank", False),
+    ],
+)
+def test_leaderboards_are_ordered(world: World, arguments: str, field: str, descends: bool) -> None:
+    asked = f"({arguments})" if arguments else ""
+    query = f"{{v2Leaderboard{asked} {{username rank nmrStakedRank {field}}}}}"
+    leaders = world.post(query, None)["data"]["v2Leaderboard"]
+    assert len(leaders) == 40
+    values = [one[field] for one in leaders if one[field] is not None]
+    assert len(values) > 1
+    if field == "nmrStaked":
+        values = [float(value) for value in values]
+    assert values == sorted(values, reverse=descends)
+    assert [one[field] for one in leaders[: len(values)]].count(None) == 0
+    by_stake = world.post('{v2Leaderboard(orderBy: "nmrStakedRank") {username nmrStaked}}', None)
+    stakes = [float(one["nmrStaked"]) for one in by_stake["data"]["v2Leaderboard"]]
+    assert stakes == sorted(stakes, reverse=True)
+
+
+def test_leaderboards_are_filtered_and_paged(world: World) -> None:
+    query = (
+        '{v2Leaderboard(filterBy: "RIVAL_0", limit: 4, offset: 3, orderBy: "username") {username}}'
+    )
+    found = world.post(query, None)["data"]["v2Leaderboard"]
+    assert [one["username"] for one in found] == [f"rival_0{n}" for n in (4, 5, 6, 7)]
+    query = '{accountLeaderboard(orderBy: "nmrStaked", direction: "desc") {username nmrStaked}}'
+    accounts = world.post(query, None)["data"]["accountLeaderboard"]
+    stakes = [float(one["nmrStaked"]) for one in accounts]
+    assert stakes == sorted(stakes, reverse=True)
+    assert len(accounts) == 34
+
+
+def test_daily_performances(world: World) -> None:
+    daily = world.api.daily_model_performances(MODEL)
+    dates = [one["date"] for one in daily]
+    assert dates == sorted(dates, reverse=True)
+    by_day = {one["date"].date().isoformat(): one for one in daily}
+    for day, date in ((1, "2026-06-06"), (30, "2026-07-17"), (60, "2026-08-28")):
+        rows = world.rows(
+            "SELECT model_id, name, value FROM scores WHERE round = ? AND day = ?", ROUND, day
+        )
+        assert by_day[date]["corrRep"] == pytest.approx(
+            next(r["value"] for r in rows
+                 if r["model_id"] == world.model_id(MODEL) and r["name"] == "corr60"),
+            abs=1e-15,
+        )  # fmt: skip
+    rows = world.rows(
+        "SELECT model_id, avg(value) AS mean FROM scores WHERE name = 'mmc60' AND "
+        "((round = 1279 AND day = 2) OR (round = 1280 AND day = 1)) GROUP BY model_id"
+    )
+    means = sorted((row["mean"] for row in rows), reverse=True)
+    mine = next(row["mean"] for row in rows if row["model_id"] == world.model_id(OTHER))
+    found = {
+        one["date"].date().isoformat(): one for one in world.api.daily_model_performances(OTHER)
+    }["2026-06-06"]
+    assert found["mmcRep"] == pytest.approx(mine, abs=1e-15)
+    assert found["mmcRank"] == means.index(mine) + 1
+    newest = world.post(
+        f'{{v2Leaderboard(filterBy: "{MODEL}") {{rank corr60Rep rankChange1d rankChange3m '
+        "latestUserScores {displayName date rank reputation}}}"
+    )["data"]["v2Leaderboard"][0]
+    scores = {one["displayName"]: one for one in reversed(newest["latestUserScores"])}
+    assert scores["corr60"]["reputation"] == pytest.approx(newest["corr60Rep"], abs=1e-15)
+    assert newest["rankChange1d"] is not None
