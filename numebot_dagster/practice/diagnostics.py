@@ -10,6 +10,7 @@ import numpy as np
 
 from numebot_dagster.practice.datasets import WEEKS_UNKNOWN
 from numebot_dagster.practice.jobs import Job
+from numebot_dagster.practice.scoring import correlations
 from numebot_dagster.practice.shapes import Fields
 
 if TYPE_CHECKING:
@@ -112,14 +113,15 @@ def _era(services: Services, era: int, mine: pd.Series, *, with_meta: bool) -> F
         return float(scoring.correlation_contribution(frame, to, target)["prediction"])
 
     neutral = scoring.feature_neutral_corr(frame, neutralisers, target)
-    exposure = scoring.max_feature_correlation(frame["prediction"], features)[1]
+    exposures = correlations(frame.to_numpy(), features.to_numpy())
     return {
         **dict.fromkeys(_SIGNALS_ONLY),
         "era": f"{era:04d}",
         "validationCorr": float(scoring.numerai_corr(frame, target)["prediction"]),
         "validationMmc": None if meta is None else contribution(meta),
         "validationBmc": contribution(benchmark),
-        "validationFeatureCorrMax": float(exposure),
+        # scoring.max_feature_correlation takes a millisecond for each feature
+        "validationFeatureCorrMax": float(np.abs(exposures).max()),
         "validationFeatureNeutralCorr": None,
         "validationFeatureNeutralCorrV3": float(neutral["prediction"]),
         "examplePredsCorr": float(frame["prediction"].corr(benchmark, method="spearman")),
