@@ -23,16 +23,11 @@ from numebot_dagster.practice.fault_controls import fault_routes
 from numebot_dagster.practice.faults import FaultBook
 from numebot_dagster.practice.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.faulty_http import STRUCK, FaultyHttp
-from numebot_dagster.practice.files import Library, Snapshot
+from numebot_dagster.practice.files import Snapshot
 from numebot_dagster.practice.graphql import answer
-from numebot_dagster.practice.history import Histories
-from numebot_dagster.practice.jobs import Jobs
 from numebot_dagster.practice.keys import add_key
-from numebot_dagster.practice.ledger import Ledger
-from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.report import report
 from numebot_dagster.practice.request import Services
-from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.state import Token
 from numebot_dagster.practice.tournament import Tournament
 from numebot_dagster.practice.webhooks import Webhooks
@@ -47,19 +42,7 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
         tournament: What it serves.
         deviations: Whether GraphQL lets the known deviations of released clients through.
     """
-    lineups = Lineups(tournament)
-    scorer = Scorer(tournament, lineups)
-    jobs = Jobs(tournament.state)
-    services = Services(
-        tournament=tournament,
-        library=Library(tournament, lineups),
-        scorer=scorer,
-        ledger=Ledger(tournament, scorer),
-        lineups=lineups,
-        histories=Histories(tournament, scorer),
-        jobs=jobs,
-        webhooks=Webhooks(tournament, jobs),
-    )
+    services = Services.of(tournament)
     faults = FaultBook(tournament.state, tournament.clock)
     tournament.deadlines = faults.deadlines
     services.webhooks.twice = faults.is_trigger_doubled

@@ -33,6 +33,23 @@ class Services:
     jobs: Jobs
     webhooks: Webhooks
 
+    @classmethod
+    def of(cls, tournament: Tournament) -> Services:
+        """Returns the services of a tournament."""
+        lineups = Lineups(tournament)
+        scorer = Scorer(tournament, lineups)
+        jobs = Jobs(tournament.state)
+        return cls(
+            tournament=tournament,
+            library=Library(tournament, lineups),
+            scorer=scorer,
+            ledger=Ledger(tournament, scorer),
+            lineups=lineups,
+            histories=Histories(tournament, scorer),
+            jobs=jobs,
+            webhooks=Webhooks(tournament, jobs),
+        )
+
 
 class Resolver:
     """Answers parts of one request.
