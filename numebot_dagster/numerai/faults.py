@@ -32,6 +32,7 @@ _NOT_AUTHORISED = re.compile(
     r"|(token|key|session).{0,20}(invalid|expired|revoked|unknown)",
     re.IGNORECASE,
 )
+_UNKNOWN_FIELD = re.compile(r"cannot query field", re.IGNORECASE)
 _NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)
 _CHECK_CREDENTIALS = "check the credentials and their scopes: numebot doctor"
 
@@ -132,6 +133,8 @@ def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
 
 
 def _refusal(text: str) -> NumeraiError:
+    if _UNKNOWN_FIELD.search(text):  # whatever the field is called, as `scopes`
+        return QueryRefused(f"Numerai says: {text}")
     if _NOT_OPEN.search(text):
         return RoundNotOpen(f"Numerai says: {text}")
     if _NOT_AUTHORISED.search(text):

@@ -63,7 +63,12 @@ class FaultyAnswers:
         return [self] if self._struck or late else None
 
     def resolve(
-        self, resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **arguments: Any
+        self,
+        resolve: Callable[..., Any],
+        source: Any,
+        info: GraphQLResolveInfo,
+        /,
+        **arguments: Any,
     ) -> Any:
         """Resolves a field and changes what came of it; called by the executor by this name."""
         value = resolve(source, info, **arguments)

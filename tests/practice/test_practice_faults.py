@@ -225,11 +225,9 @@ def test_introspection_shows_the_drift(practice: PracticeServer) -> None:
 def test_a_trigger_that_comes_twice(practice: PracticeServer) -> None:
     hook = Hook()
     [model] = ask(practice, "{account {models {id}}}").json()["data"]["account"]["models"]
-    set_hook = (
-        "mutation($m: ID, $u: String) {setSubmissionWebhook(modelId: $m, newSubmissionWebhook: $u)}"  # noqa: E501
-    )
+    set_hook = "mutation($m: String, $u: String) {setSubmissionWebhook(modelId: $m, newSubmissionWebhook: $u)}"
     ask(practice, set_hook, m=model["id"], u=hook.url).raise_for_status()
-    trigger = "mutation($m: ID!) {triggerModelWebhook(modelId: $m)}"
+    trigger = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
     practice.add_fault("duplicate-trigger", times=1)
     try:
         before = len(hook.bodies)

@@ -1,0 +1,650 @@
+"""The client against every fault of the practice tournament: the right error, or success in time.
+
+The tournament runs in a process of its own and is told over its control API what goes wrong; what
+the client then holds is compared with what it held before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import requests
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.numerai import submission
+from numebot_dagster.numerai.client import NumeraiClient
+from numebot_dagster.numerai.errors import (
+    DownloadFailed,
+    NotAuthorised,
+    NumeraiError,
+    NumeraiUnavailable,
+    QueryRefused,
+    RoundNotOpen,
+    SubmissionRejected,
+    UnexpectedAnswer,
+)
+from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
+from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.fault_kinds import KINDS
+from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.settings import Settings
+
+LIVE = "v5.3/live.parquet"
+SCORED = 1280  # Tuesday 2 June 2026; played, and scored for some days
+
+
+class Season:
+    """A tournament in which a round is scored and another is open, and what it holds."""
+
+    def __init__(self, practice: PracticeServer, make: Callable[..., NumeraiClient]) -> None:
+        self.practice, self.make = practice, make
+        self.client = make()
+        practice.advance("next-open")
+        self.first = self.submit("alpha", seed=1)
+        practice.advance(days=11)
+        practice.advance("next-open")
+        self.round = self.client.open_rounds()[-1]
+        self.alpha = self.client.fleet().models["alpha"]
+
+    def csv(self, seed: int = 0) -> bytes:
+        path = self.practice.folder / "live-of-tests.parquet"
+        ids = parquet.read(self.client.download(LIVE, path).path, ["id"])["id"].to_list()
+        noise = np.random.default_rng(seed).normal(size=len(ids))
+        return submission.prepare(ids, submission.rank_to_unit_interval(noise)).csv
+
+    def submit(self, model: str, seed: int) -> str:
+        client, content = self.client, self.csv(seed)
+        identifier = client.fleet().models[model].id
+        target = client.authorise_upload(identifier, "predictions.csv")
+        client.put_upload(target, content)
+        return client.create_submission(identifier, target.filename)
+
+    @contextmanager
+    def fault(self, kind: str, *, strikes: int | None = 1, **more: Any) -> Iterator[None]:
+        """Something goes wrong inside; None when it is not known how often."""
+        identifier = self.practice.add_fault(kind, **more)
+        try:
+            yield
+            found = {one["id"]: one for one in self.practice.faults()}[identifier]
+            if strikes is not None:
+                assert found["struck"] == strikes
+        finally:
+            self.practice.remove_faults(identifier)
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
+    folder = tmp_path_factory.mktemp("faults") / "practice"
+    plan = Plan(seed=5, models=("alpha", "beta"), stakes={"alpha": "10"})
+    with PracticeServer(folder, plan, strict=True) as practice:
+
+        def make(**changes: Any) -> NumeraiClient:
+            key = practice.credentials
+            values = {
+                "numerai_public_id": key.public_id,
+                "numerai_secret_key": key.secret_key,
+                "numerai_api_url": practice.url,
+                "numebot_read_timeout": 1.0,
+                "numebot_retry_deadline": 6.0,
+                "numebot_requests_per_second": 1000.0,
+                "numebot_request_burst": 1000,
+            }
+            return NumeraiClient(Settings(_env_file=None, **(values | changes)))
+
+        yield Season(practice, make)
+
+
+Call = Callable[[NumeraiClient, Season], Any]
+HOUR: dict[str, Call] = {
+    "open rounds": lambda c, s: c.open_rounds(),
+    "rounds": lambda c, s: c.rounds(),
+    "round": lambda c, s: c.round(SCORED),
+    "fleet": lambda c, s: c.fleet(),
+    "states": lambda c, s: c.submission_states([s.first]),
+    "authorisation": lambda c, s: c.authorise_upload(s.alpha.id, "p.csv").filename[:2],
+    "submission": lambda c, s: c.download_submission(s.first),
+    "file": lambda c, s: c.identify(LIVE).etag,
+}
+ENRICHMENT: dict[str, Call] = {
+    "details": lambda c, s: c.round_details(SCORED),
+    "account": lambda c, s: c.account(),
+    "scores": lambda c, s: c.scores(s.alpha),
+    "leaderboard": lambda c, s: c.leaderboard(),
+    "payouts": lambda c, s: c.payouts(),
+    "pipeline": lambda c, s: c.pipeline_status(),
+    "datasets": lambda c, s: c.list_datasets(),
+}
+CALLS = HOUR | ENRICHMENT
+PASSING: list[tuple[str, dict[str, Any]]] = [
+    ("status", {"status": 500}),
+    ("status", {"status": 502, "acted": 1}),
+    ("status", {"status": 429, "retry_after": 0}),
+    ("status", {"status": 503}),
+    ("cut", {"bytes": -1}),
+    ("cut", {"bytes": 0}),
+    ("html", {}),
+    ("not-json", {}),
+    ("latency", {"seconds": 1.2}),
+]
+
+
+# --- what passes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_call_outlives_three_passing_faults(season: Season, name: str) -> None:
+    expected = CALLS[name](season.client, season)
+    with (
+        season.fault("status", where="graphql:*", times=1),
+        season.fault("cut", strikes=None, where="graphql:*", times=1),
+        season.fault("html", strikes=None, times=1),
+    ):
+        assert CALLS[name](season.client, season) == expected
+        assert sum(one["struck"] for one in season.practice.faults()) == 3
+
+
+@pytest.mark.parametrize(("kind", "values"), PASSING)
+def test_each_passing_fault_costs_one_try(
+    season: Season, kind: str, values: dict[str, Any]
+) -> None:
+    expected = season.client.fleet()
+    with season.fault(kind, where="graphql:account", times=1, values=values):
+        assert season.client.fleet() == expected
+
+
+@pytest.mark.parametrize(("kind", "values"), PASSING)
+def test_a_fault_that_stays_ends_at_the_deadline(
+    season: Season, kind: str, values: dict[str, Any]
+) -> None:
+    client = season.make(numebot_retry_deadline=0.8, numebot_read_timeout=0.3)
+    started = time.monotonic()
+    with (
+        season.fault(kind, strikes=None, where="graphql:rounds", values=values),
+        pytest.raises(NumeraiUnavailable),
+    ):
+        client.open_rounds()
+    assert time.monotonic() - started < 2.5
+
+
+def test_retry_after_is_honoured_and_never_beyond_the_deadline(season: Season) -> None:
+    started = time.monotonic()
+    values = {"status": 429, "retry_after": 1}
+    with season.fault("status", where="graphql:rounds", times=1, values=values):
+        assert season.client.open_rounds() == [season.round]
+    assert time.monotonic() - started >= 1.0
+    client = season.make(numebot_retry_deadline=0.8)
+    started = time.monotonic()
+    with (
+        season.fault("status", strikes=None, where="*", values={"status": 429, "retry_after": 99}),
+        pytest.raises(NumeraiUnavailable, match="429"),
+    ):
+        client.open_rounds()
+    assert time.monotonic() - started < 2.5
+
+
+def test_a_body_that_drips_is_read_while_it_comes(season: Season) -> None:
+    with season.fault("drip", where="graphql:account", times=1, values={"seconds": 0.05}):
+        assert set(season.client.fleet().models) == {"alpha", "beta"}
+
+
+def test_large_answers_that_time_out_leave_the_small_ones(season: Season) -> None:
+    everything = season.client.scores(season.alpha)
+    assert {one.metric for one in everything} >= {"corr60", "mmc60"}
+    client = season.make(numebot_retry_deadline=0.8)
+    with season.fault("too-large", strikes=None, values={"bytes": 2_000}):
+        with pytest.raises(NumeraiUnavailable, match="504"):
+            client.scores(season.alpha)
+        assert client.open_rounds() == [season.round]
+
+
+def test_random_faults_are_outlived(season: Season) -> None:
+    with season.fault("status", strikes=None, where="graphql:*", probability=0.5, seed=3):
+        found = [season.client.open_rounds() for _ in range(20)]
+        struck = season.practice.faults()[0]
+    assert found == [[season.round]] * 20
+    assert 5 < struck["struck"] < struck["seen"]
+
+
+def test_a_server_that_is_gone_is_unavailable(season: Season) -> None:
+    client = season.make(
+        numerai_api_url="http://127.0.0.1:9", numebot_retry_deadline=0.5
+    )  # the discard port: nobody listens
+    with pytest.raises(NumeraiUnavailable, match="failed"):
+        client.open_rounds()
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, QueryRefused), (401, NotAuthorised), (403, NotAuthorised), (404, QueryRefused)],
+)
+def test_a_refusal_is_told_at_once(season: Season, status: int, error: type[NumeraiError]) -> None:
+    with (
+        season.fault("status", where="graphql:account", values={"status": status}),
+        pytest.raises(error, match=str(status)),
+    ):
+        season.client.fleet()
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ("Internal server error", QueryRefused),
+        ("Your session is invalid or has expired.", NotAuthorised),
+        ("Current round not open for submissions", RoundNotOpen),
+    ],
+)
+def test_graphql_errors_are_told_apart(
+    season: Season, message: str, error: type[NumeraiError]
+) -> None:
+    with (
+        season.fault("error", where="graphql:account", values={"message": message}),
+        pytest.raises(error, match=message),
+    ):
+        season.client.fleet()
+
+
+def test_no_open_round_is_an_answer(season: Season) -> None:
+    with season.fault("not-open"):
+        assert season.client.open_rounds() == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "call", "strikes"),
+    [
+        ("read_user_info", "fleet", 1),
+        ("read_submission_info", "fleet", 1),
+        ("read_submission_info", "states", 1),
+        ("upload_submission", "authorisation", 1),
+        ("download_submission", "submission", 1),
+    ],
+)
+def test_a_scope_that_is_withdrawn_is_named(
+    season: Season, scope: str, call: str, strikes: int
+) -> None:
+    with (
+        season.fault("scope-withdrawn", strikes=strikes, values={"scope": scope}),
+        pytest.raises(NotAuthorised, match=scope),
+    ):
+        CALLS[call](season.client, season)
+    with season.fault("scope-withdrawn", values={"scope": scope}, where="graphql:apiTokenInfo"):
+        query = "{apiTokenInfo {scopes}}"
+        data = season.client.transport.query(query, authorised=True)
+    assert scope not in data["apiTokenInfo"]["scopes"]
+
+
+# --- a schema that drifts ---------------------------------------------------------------------
+
+FIELDS = [f"{kind}.{name}" for kind, names in REQUIRED_FIELDS.items() for name in sorted(names)]
+
+
+def outcome(call: Call, season: Season) -> str:
+    """What a call ended with: ok, or the name of an error of ours; others are not caught."""
+    try:
+        call(season.client, season)
+    except NumeraiError as error:
+        return type(error).__name__
+    return "ok"
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_null_in_any_field_is_an_error_of_ours_or_none(season: Season, field: str) -> None:
+    with season.fault("null", strikes=None, values={"field": field}):
+        outcomes = {name: outcome(call, season) for name, call in CALLS.items()}
+    assert set(outcomes.values()) <= {"ok", "UnexpectedAnswer"}, outcomes
+
+
+@pytest.mark.parametrize(
+    ("field", "call"),
+    [
+        ("Round.number", "open rounds"),
+        ("Round.openTime", "open rounds"),
+        ("Round.closeStakingTime", "open rounds"),
+        ("RootQueryType.account", "fleet"),
+        ("Account.models", "fleet"),
+        ("Model.id", "fleet"),
+        ("Model.name", "fleet"),
+        ("RootQueryType.submissionUploadAuth", "authorisation"),
+        ("FileUploadAuth.filename", "authorisation"),
+        ("FileUploadAuth.url", "authorisation"),
+        ("FileUploadAuth.url", "submission"),
+        ("Round.roundScoreConfigs", "details"),
+        ("RootQueryType.pendingModelPayouts", "payouts"),
+        ("RootQueryType.pipelineStatus", "pipeline"),
+        ("SubmissionScore.displayName", "scores"),
+        ("V2LeaderboardEntry.username", "leaderboard"),
+    ],
+)
+def test_null_where_it_cannot_be_done_without(season: Season, field: str, call: str) -> None:
+    with (
+        season.fault("null", strikes=None, values={"field": field}),
+        pytest.raises(UnexpectedAnswer),
+    ):
+        CALLS[call](season.client, season)
+
+
+def test_null_in_all_that_may_be_absent(season: Season) -> None:
+    with season.fault("null", strikes=None, values={"field": "LatestSubmission.*"}):
+        fleet = season.client.fleet()
+    assert set(fleet.models) == {"alpha", "beta"}
+    assert fleet.submissions == ()
+    with season.fault("null", values={"field": "SubmissionScore.value"}):
+        assert {one.value for one in season.client.scores(season.alpha)} == {None}
+    with season.fault("null", values={"field": "V2LeaderboardEntry.*Rep"}):
+        [first, *_] = season.client.leaderboard()
+    assert set(first.reputations.values()) == {None}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_that_is_removed_is_named(season: Season, field: str) -> None:
+    with season.fault("field-removed", strikes=None, values={"field": field}):
+        outcomes = {name: outcome(call, season) for name, call in CALLS.items()}
+    assert "QueryRefused" in outcomes.values() or field.startswith("RootMutationType"), outcomes
+    assert set(outcomes.values()) <= {"ok", "QueryRefused"}, outcomes
+
+
+def test_a_removed_field_of_the_leaderboard_does_not_cost_a_round(season: Season) -> None:
+    values = {"field": "V2LeaderboardEntry.corr60Rep"}
+    with season.fault("field-removed", strikes=None, values=values):
+        with pytest.raises(QueryRefused, match="corr60Rep"):
+            season.client.leaderboard()
+        assert [outcome(call, season) for call in HOUR.values()] == ["ok"] * len(HOUR)
+        assert "corr60Rep" not in season.client.schema_fields("V2LeaderboardEntry")
+    assert "corr60Rep" in season.client.schema_fields("V2LeaderboardEntry")
+
+
+# --- odd values -------------------------------------------------------------------------------
+
+
+def test_an_unknown_status_is_kept_and_reported(
+    season: Season, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        season.fault("unknown-status", values={"status": "under-review"}),
+        caplog.at_level(logging.WARNING),
+    ):
+        held = season.client.fleet(latest_rounds=20).held("alpha", SCORED)
+    assert held is not None
+    assert held.status == "under-review"
+    assert "under-review" in caplog.text
+
+
+def test_an_unknown_score_is_a_score(season: Season) -> None:
+    with season.fault("unknown-score", strikes=2, values={"name": "zeta60"}):
+        scores = {one.metric: one for one in season.client.scores(season.alpha)}
+        configs = {one.name: one for one in season.client.round_details(SCORED).score_configs}
+    assert scores["zeta60"].value == scores["corr60"].value
+    assert not configs["zeta60"].is_payout
+
+
+def test_two_payout_configurations_are_both_shown(season: Season) -> None:
+    with season.fault("two-payouts"):
+        configs = season.client.round_details(SCORED).score_configs
+    paid = {(one.name, one.version): one.default_multiplier for one in configs if one.is_payout}
+    assert paid == {
+        ("corr60", "1"): 3.0, ("mmc60", "1"): 15.0,
+        ("corr60", "2"): 1.5, ("mmc60", "2"): 7.5,
+    }  # fmt: skip
+
+
+def test_amounts_of_nothing_and_burns(season: Season) -> None:
+    before = season.client.leaderboard(limit=500)
+    with season.fault("zero-amounts", strikes=2):
+        query = {"query": "{v2Leaderboard(limit: 500) {nmrStaked}}"}
+        assert '"0E-18"' in requests.post(season.practice.url, json=query, timeout=9).text
+        assert season.client.leaderboard(limit=500) == before
+    assert any(one.nmr_staked == 0 for one in before)
+    before = {one.round_number: one.payout_nmr for one in season.client.payouts()}
+    assert set(before) == {SCORED}
+    with season.fault("negative-payouts"):
+        after = {one.round_number: one.payout_nmr for one in season.client.payouts()}
+    assert after == {SCORED: -abs(before[SCORED])}
+    assert after[SCORED] < Decimal(0)
+
+
+def test_a_skewed_date_moves_the_clients_clock(season: Season) -> None:
+    client = season.make()
+    client.open_rounds()
+    before = client.now()
+    with season.fault("clock-skew", where="graphql:rounds", values={"seconds": 900}):
+        client.open_rounds()
+    assert abs(client.now() - before - timedelta(seconds=900)) < timedelta(seconds=5)
+
+
+# --- rounds and submissions -------------------------------------------------------------------
+
+
+def test_a_deadline_that_moves_is_seen_and_enforced(season: Season) -> None:
+    [before] = season.client.open_rounds()
+    with season.fault("deadline-moved", strikes=0, values={"minutes": -20}):
+        [after] = season.client.open_rounds()
+        assert after.close_staking_time == before.close_staking_time - timedelta(minutes=20)
+        assert after.open_time == before.open_time
+    with season.fault("deadline-moved", strikes=0, values={"minutes": -10_000}):
+        assert season.client.open_rounds() == []
+        late = season.submit("beta", seed=4)
+        held = season.client.fleet().held("beta", before.number)
+        assert held is not None
+        assert (held.submission_id, held.status) == (late, "late")
+    assert season.client.open_rounds() == [before]
+
+
+def test_a_submission_that_shows_only_after_a_while(season: Season) -> None:
+    with season.fault("hidden-submission", strikes=None, values={"seconds": 1.5}):
+        mine = season.submit("beta", seed=5)
+        assert season.client.submission_states([mine]) == {}
+        shown = season.client.fleet().held("beta", season.round.number)
+        assert shown is None or shown.submission_id != mine
+        time.sleep(1.6)
+        assert season.client.submission_states([mine])[mine].selected
+        held = season.client.fleet().held("beta", season.round.number)
+    assert held is not None
+    assert (held.submission_id, held.status) == (mine, "on-time")
+
+
+def test_a_submission_that_turns_invalid(season: Season) -> None:
+    good = season.submit("alpha", seed=6)
+    with season.fault("invalid-later"):
+        bad = season.submit("alpha", seed=7)
+        states = season.client.submission_states([good, bad])
+        held = season.client.fleet().held("alpha", season.round.number)
+    assert (states[good].selected, states[bad].selected) == (True, False)
+    assert held is not None
+    assert held.submission_id == good
+
+
+def test_an_upload_that_is_refused(season: Season) -> None:
+    target = season.client.authorise_upload(season.alpha.id, "p.csv")
+    with (
+        season.fault("status", where="upload:*", values={"status": 403}),
+        pytest.raises(SubmissionRejected, match="nothing was submitted"),
+    ):
+        season.client.put_upload(target, b"id,prediction\n")
+    with pytest.raises(SubmissionRejected, match="never uploaded"):
+        season.client.create_submission(season.alpha.id, target.filename)
+
+
+@pytest.mark.parametrize(("kind", "values"), [one for one in PASSING if one[0] in
+                                              ("status", "cut", "latency")])  # fmt: skip
+def test_an_upload_outlives_what_passes(season: Season, kind: str, values: dict[str, Any]) -> None:
+    target, content = season.client.authorise_upload(season.alpha.id, "p.csv"), season.csv(8)
+    strikes = 1 if kind != "cut" else None  # the answer has no body that could be cut
+    with season.fault(kind, strikes=strikes, where="upload:*", times=1, values=values):
+        season.client.put_upload(target, content)
+    mine = season.client.create_submission(season.alpha.id, target.filename)
+    assert season.client.download_submission(mine) == content
+
+
+def test_an_upload_that_was_kept_in_part_is_never_selected(season: Season) -> None:
+    content = season.csv(9)
+    with season.fault("truncated-upload"):
+        target = season.client.authorise_upload(season.alpha.id, "p.csv")
+        season.client.put_upload(target, content)
+    mine = season.client.create_submission(season.alpha.id, target.filename)
+    assert not season.client.submission_states([mine])[mine].selected
+    held = season.client.fleet().held("alpha", season.round.number)
+    assert held is None or held.submission_id != mine
+    assert season.client.download_submission(mine) == content[: len(content) // 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [("cut", {"bytes": 5}), ("status", {"status": 504, "acted": 1})]
+)
+def test_a_registration_whose_answer_is_lost(
+    season: Season, kind: str, values: dict[str, Any]
+) -> None:
+    target = season.client.authorise_upload(season.alpha.id, "p.csv")
+    season.client.put_upload(target, season.csv(10))
+    with season.fault(kind, where="graphql:createSubmission", times=1, values=values):
+        mine = season.client.create_submission(season.alpha.id, target.filename)
+    assert season.client.submission_states([mine])[mine].selected
+    held = season.client.fleet().held("alpha", season.round.number)
+    assert held is not None
+    assert held.filename == target.filename
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def only_file(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def whole(season: Season, tmp_path: Path) -> str:
+    """The digest of the live file as it is."""
+    (tmp_path / "reference").mkdir()
+    path = season.client.download(LIVE, tmp_path / "reference" / "live.parquet").path
+    return digest(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("cut", {"bytes": 1000}), ("cut", {"bytes": -1}), ("status", {"status": 503}),
+     ("latency", {"seconds": 1.1}), ("drip", {"seconds": 0.01}), ("ignore-range", {})],
+)  # fmt: skip
+def test_a_download_outlives_what_passes(
+    season: Season, tmp_path: Path, whole: str, kind: str, values: dict[str, Any]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with season.fault(kind, strikes=None, where="download:*live.parquet", times=3, values=values):
+        got = season.client.download(LIVE, folder / "live.parquet")
+        assert season.practice.faults()[0]["struck"] >= 1
+    assert digest(got.path) == got.sha256 == whole
+    assert only_file(folder) == ["live.parquet"]
+
+
+def test_a_range_that_is_ignored_starts_over(season: Season, tmp_path: Path, whole: str) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with (
+        season.fault("ignore-range", strikes=None, where="download:*"),
+        season.fault("cut", strikes=2, where="download:*", times=2),  # the HEAD has no body
+    ):
+        got = season.client.download(LIVE, folder / "live.parquet")
+    assert digest(got.path) == whole
+
+
+def test_a_download_that_fails_leaves_what_was_there(
+    season: Season, tmp_path: Path, whole: str
+) -> None:
+    client = season.make(numebot_retry_deadline=0.8)
+    path = tmp_path / "live.parquet"
+    path.write_bytes(b"what was there")
+    for kind, error in (("status", NumeraiUnavailable), ("html", DownloadFailed)):
+        with season.fault(kind, strikes=None, where="download:*"), pytest.raises(error):
+            client.download(LIVE, path)
+        assert path.read_bytes() == b"what was there"
+    with (
+        season.fault("status", strikes=None, where="download:*", values={"status": 404}),
+        pytest.raises((DownloadFailed, QueryRefused), match="404"),
+    ):
+        client.download(LIVE, path)
+    assert path.read_bytes() == b"what was there"
+    assert only_file(tmp_path) == ["live.parquet", "reference"]
+
+
+def test_a_file_that_changes_while_it_is_fetched(
+    season: Season, tmp_path: Path, whole: str
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with season.fault("changing-data", strikes=2):
+        got = season.client.download(LIVE, folder / "live.parquet")
+    assert digest(got.path) == whole
+    assert only_file(folder) == ["live.parquet"]
+
+
+def test_late_data_are_the_former_rounds(season: Season, tmp_path: Path, whole: str) -> None:
+    former = season.client.download(
+        LIVE, tmp_path / "former.parquet", round_number=season.round.number - 1
+    )
+    assert former.sha256 != whole
+    with season.fault("late-data", strikes=None):
+        late = season.client.download(LIVE, tmp_path / "late.parquet")
+        assert season.client.pipeline_status()["dataReadyAt"] is None
+        assert season.client.open_rounds() == [season.round]
+    assert (late.sha256, late.remote.etag) == (former.sha256, former.remote.etag)
+    assert season.client.download(LIVE, tmp_path / "late.parquet").sha256 == whole
+
+
+class Killed(Exception):
+    """Stands for the end of the process in the middle of a download."""
+
+
+def test_an_entity_tag_that_lies_does_not_join_two_files(
+    season: Season, tmp_path: Path, whole: str
+) -> None:
+    """The part of the former round's file has another size, and is not resumed."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+
+    def killed(done: int, total: int | None) -> None:
+        raise Killed
+
+    with season.fault("stale-etag", strikes=None):
+        with season.fault("late-data", strikes=2, where="download:*"), pytest.raises(Killed):
+            season.client.download(LIVE, folder / "live.parquet", progress=killed)
+        [part] = only_file(folder)
+        assert part.endswith(".part")
+        got = season.client.download(LIVE, folder / "live.parquet")
+    assert digest(got.path) == whole
+    assert only_file(folder) == ["live.parquet"]
+
+
+def test_the_target_alias_that_switches_in_place(season: Season, tmp_path: Path) -> None:
+    name = "v5.3/validation.parquet"
+    columns = ["target", "target_ender_20", "target_ender_60"]
+    before = season.client.download(name, tmp_path / "before.parquet")
+    with season.fault("target-switched", strikes=None):
+        after = season.client.download(name, tmp_path / "after.parquet")
+    assert before.remote.etag != after.remote.etag
+    for got, alias in ((before, "target_ender_60"), (after, "target_ender_20")):
+        table = pl.read_parquet(got.path, columns=columns)
+        assert table["target"].equals(table[alias])
+
+
+def test_every_kind_of_fault_is_tested_here() -> None:
+    """But for the trigger, which no client asks for: see the tests of the practice tournament."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f'"{kind}"' not in source] == [
+        "-".join(("duplicate", "trigger"))
+    ]
