@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -111,7 +110,6 @@ class PlainModel:
 
 
 class Rounds(RuleBasedStateMachine):
-    uploaded = Bundle("uploaded")
     rules_change = 1284
 
     @initialize()
@@ -186,6 +184,11 @@ class Rounds(RuleBasedStateMachine):
         )["createSubmission"]
         assert created["round"]["number"] == newest(self.now)
         self.model.uploads.append((self.now, name, not flaw, filename))
+
+    @rule(name=st.sampled_from(MODELS), seed=st.integers(0, 99))
+    def upload_late(self, name: str, seed: int) -> None:
+        self.tournament.advance("next-close")
+        self.upload(name=name, seed=seed, flaw="")
 
     @rule(name=st.sampled_from(MODELS), nmr=st.sampled_from(["0", "1.5", "250"]))
     def stake(self, name: str, nmr: str) -> None:
