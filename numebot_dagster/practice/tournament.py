@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import string
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,9 +27,9 @@ from numebot_dagster.practice.clock import (
     Round,
     RoundStatus,
     newest_opened,
-    next_publication,
 )
 from numebot_dagster.practice.crowd import map_by_stock
+from numebot_dagster.practice.events import instant_of
 from numebot_dagster.practice.population import standing_of
 from numebot_dagster.practice.rules import RuleBook, Rules
 from numebot_dagster.practice.state import Model, State, Submission
@@ -49,9 +49,6 @@ CLASSIC = 8
 ACCOUNT = "practice"
 USER, RIVAL, BENCHMARK = "user", "rival", "benchmark"
 NO_OPEN_ROUND = "Current round not open for submissions"
-# A client that measures the clock by the Date header is off by a fraction of a second: land after
-# the event, never on it.
-_A_SECOND = timedelta(seconds=1)
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -385,37 +382,5 @@ class Tournament:
         Raises:
             Refused: The instant is in the past, not understood, or there is nothing to wait for.
         """
-        instant = self.clock.now() if to is None else self._instant(to)
+        instant = self.clock.now() if to is None else instant_of(self, to)
         return self.clock.advance_to(instant + timedelta(days=days, hours=hours))
-
-    def _instant(self, event: str) -> datetime:
-        now = self.clock.now()
-        newest = self.newest(now)
-        following = self.round(newest.number + 1)
-        if event == "next-open":
-            return following.open_time + _A_SECOND
-        if event == "next-close":
-            open_now = now < newest.close_staking_time
-            return (newest if open_now else following).close_staking_time + _A_SECOND
-        if event == "next-score":
-            return next_publication(now) + _A_SECOND
-        if event == "resolve":
-            return self._first_to_resolve().resolve_time + _A_SECOND
-        try:
-            return datetime.fromisoformat(event)
-        except ValueError as error:
-            raise Refused(
-                f"{event!r} is neither next-open, next-close, next-score, resolve "
-                "nor an instant such as 2026-06-02T12:00:00Z"
-            ) from error
-
-    def _first_to_resolve(self) -> Round:
-        now = self.clock.now()
-        numbers: Iterable[int] = {
-            number for model in self.models(ACCOUNT) for number in self.selected(model.id)
-        }
-        rounds = [self.round(number) for number in sorted(numbers)]
-        waiting = [one for one in rounds if one.status(now) is not RoundStatus.RESOLVED]
-        if not waiting:
-            raise Refused("no unresolved round has a submission; upload one first")
-        return min(waiting, key=lambda one: (one.resolve_time, one.number))
