@@ -29,7 +29,8 @@ __all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
 HOST = "127.0.0.1"
 # Small matrix products on several threads wait for each other more than they work.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-_STARTING_SECONDS = 60.0
+# By scale: the first start at full makes files for half an hour.
+_STARTING_SECONDS = {"small": 60.0, "full": 7200.0}
 _STOPPING_SECONDS = 10.0
 
 
@@ -158,7 +159,7 @@ class PracticeServer(Controls):
                 stderr=output,
                 env={**ONE_THREAD, **os.environ},
             )
-        deadline = time.monotonic() + _STARTING_SECONDS
+        deadline = time.monotonic() + _STARTING_SECONDS.get(plan.scale, 60.0)
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
