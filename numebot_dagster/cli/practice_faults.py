@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -126,15 +129,9 @@ def scenario(
     if name not in SCENARIOS:
         raise typer.BadParameter(f"there is no scenario {name}; choose {', '.join(SCENARIOS)}")
 
-    def run() -> None:
-        if play is None:
-            return
-        try:
-            done = subprocess.run(play, shell=True, timeout=patience, check=False)  # noqa: S602
-        except subprocess.TimeoutExpired:
-            typer.echo(f"`{play}` was stopped after {patience:g} seconds")
-        else:
-            typer.echo(f"`{play}` ended with status {done.returncode}")
+    def run(seconds: float) -> None:
+        if play is not None:
+            typer.echo(f"`{play}` {_run(play, seconds)}")
 
     with _controls(folder) as controls:
         try:
@@ -147,6 +144,18 @@ def scenario(
     met = sum(one.on_time for one in outcomes)
     console.print(f"{met} of {asked} submissions were on time by the tournament's own state.")
     raise typer.Exit(0 if met == asked else 1)
+
+
+def _run(command: str, seconds: float) -> str:
+    """Runs a command of the user, with all that it starts, and says how it ended."""
+    with subprocess.Popen(command, shell=True, start_new_session=True) as process:  # noqa: S602
+        try:
+            return f"ended with status {process.wait(seconds)}"
+        except subprocess.TimeoutExpired:
+            return f"was stopped after {seconds:.0f} seconds"
+        finally:
+            with suppress(ProcessLookupError):  # whatever it left running, too
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _report(outcomes: list[Outcome]) -> Table:

@@ -122,9 +122,7 @@ def root_name(name: str) -> str:
     return _FIELD_NAMES.get(name, name)
 
 
-def admit(
-    text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
-) -> Query:
+def admit(text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()) -> Query:
     """Parses and validates a query.
 
     Args:

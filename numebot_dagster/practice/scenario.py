@@ -105,7 +105,8 @@ class Stage:
     Args:
         controls: The tournament.
         patience: Seconds of wall time that a round gets on a clock that stands still.
-        play: What to do when a round has opened; nothing when the platform runs by itself.
+        play: Plays the open round in so many seconds at the most; called again while a model is
+            not on time. Does nothing when the platform runs by itself.
         say: Told what happens.
     """
 
@@ -113,7 +114,7 @@ class Stage:
         self,
         controls: Controls,
         patience: float,
-        play: Callable[[], None] = lambda: None,
+        play: Callable[[float], None] = lambda seconds: None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._controls = controls
@@ -142,8 +143,7 @@ class Stage:
             self._controls.add_fault(**fault)
         number = int(self._controls.state()["newest_round"])
         self._say(f"round {number}: {act.title}")
-        self._play()
-        self._wait_for_the_close(number)
+        self._play_until_the_close(number)
         struck: Counter[str] = Counter()
         for one in self._controls.faults():
             struck[one["kind"]] += int(one["struck"])
@@ -158,18 +158,20 @@ class Stage:
         while self._controls.state()["newest_round"] == state["newest_round"]:
             time.sleep(_LOOK_SECONDS)
 
-    def _wait_for_the_close(self, number: int) -> None:
+    def _play_until_the_close(self, number: int) -> None:
         started = complete = time.monotonic()
-        while time.monotonic() < started + self._patience:
-            state = self._controls.state()
-            if state["clock"]["real"]:
+        while True:
+            state, now = self._controls.state(), time.monotonic()
+            left = started + self._patience - now
+            if state["clock"]["real"]:  # the window itself is the patience
+                left = self._patience
                 if state["open_round"] != number:
                     return
-                started = time.monotonic()  # the window itself is the patience
-            elif not _is_complete(state, number):
-                complete = time.monotonic()
-            elif time.monotonic() > complete + _QUIET_SECONDS:
+            elif left < 0 or (now > complete + _QUIET_SECONDS and _is_complete(state, number)):
                 break
+            if not _is_complete(state, number):
+                self._play(left)
+                complete = time.monotonic()
             time.sleep(_LOOK_SECONDS)
         if self._controls.state()["open_round"] == number:
             self._controls.advance("next-close")

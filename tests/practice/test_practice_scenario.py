@@ -23,10 +23,12 @@ WEEK = (
 )
 
 
-def uploads(practice: PracticeServer, world_of: Callable, models: list[str]) -> Callable[[], None]:
+def uploads(
+    practice: PracticeServer, world_of: Callable, models: list[str]
+) -> Callable[[float], None]:
     """Returns what uploads a valid file for each model, trying again a few times."""
 
-    def play() -> None:
+    def play(_: float) -> None:
         world = world_of(practice)
         number = practice.state()["open_round"]
         for name in models:
@@ -96,8 +98,11 @@ def test_the_commands(tmp_path: Path) -> None:
         assert code == 1
         assert "faults already" in text
         assert run("fault", "clear", *at) == (0, "1 removed\n")
-        code, text = run("scenario", "bad-week", "--patience", "1", *at)
+        play = f"echo played >> {tmp_path}/played; sleep 30"
+        code, text = run("scenario", "bad-week", "--patience", "1", "--play", play, *at)
         assert code == 1
+        assert text.count("was stopped after 1 seconds") == 5
+        assert (tmp_path / "played").read_text() == "played\n" * 5
         assert "0 of 5 submissions were on time" in text
         assert text.count("missed") == 5
     code, text = run("fault", "kinds")
