@@ -179,7 +179,11 @@ class _Views:
         return JSONResponse({"status": "ok"})
 
     async def state(self, request: Request) -> Response:
-        return JSONResponse(await self._alone(lambda: report(self._services)))
+        def run() -> dict[str, Any]:
+            FaultyAnswers(self._tournament, self._faults).happen()  # what time has brought about
+            return report(self._services)
+
+        return JSONResponse(await self._alone(run))
 
     async def advance(self, request: Request) -> Response:
         body = await _json(request)
