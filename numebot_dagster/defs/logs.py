@@ -18,8 +18,8 @@ class _Tidy(logging.Handler):
         cause = _cause(meta.get("dagster_event"))
         if is_event and record.levelno < logging.WARNING:
             return
-        if message.startswith("op 'play_round' did not yield"):
-            return  # Dagster's list of the checks of skipped models: they were not due
+        if message.startswith("op '") and "did not yield" in message:
+            return  # Dagster's list of the checks of what was skipped: they were not due
         message += f"\n  {cause}" if cause else ""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         print(f"{level}{message}", file=sys.stderr)  # noqa: T201

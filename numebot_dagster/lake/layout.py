@@ -139,6 +139,10 @@ class Lake:
         """A picture or report, for example `overview.png`."""
         return self.root / "figures" / name
 
+    def lock_file(self, name: str) -> Path:
+        """What processes lock to take turns at something; of no use to anybody else."""
+        return self.root / "locks" / f"{name}.lock"
+
     def scratch_folder(self) -> Path:
         """Room for what may be deleted at any time."""
         return self.root / "scratch"

@@ -66,7 +66,7 @@ def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:
     mean = sum(earlier) / len(earlier)
     change = rows / mean - 1
     text = f"{rows} rows, {change:+.1%} against the mean of the last {len(earlier)} rounds"
-    passed = abs(change) <= ROW_COUNT_TOLERANCE
+    passed = abs(rows - mean) <= ROW_COUNT_TOLERANCE * mean
     return Gate(USUAL_ROW_COUNT, passed, False, text, {"rows": rows, "change": change})
 
 

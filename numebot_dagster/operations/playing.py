@@ -100,7 +100,7 @@ def play(platform: Platform, wish: Play) -> list[Played]:
     Raises:
         NumeraiError: when the round or the fleet cannot be read at all.
     """
-    lock = platform.lake.scratch_folder() / f"round-{wish.round_number}.lock"
+    lock = platform.lake.lock_file(f"round-{wish.round_number}")
     with exclusive(lock, lambda: platform.log.info("Another run plays this round: waiting")):
         return _RoundPlay(platform, wish).run()
 
