@@ -63,6 +63,11 @@ class World:
         }
 
     @property
+    def whole_environment(self) -> dict[str, str]:
+        """The environment of a process of the participant."""
+        return {**os.environ, **self.environment}
+
+    @property
     def platform(self) -> Platform:
         """A platform that has seen nothing yet."""
         return Platform(load_settings(self.folder))
@@ -132,7 +137,7 @@ class World:
         return subprocess.run(
             [*started, *arguments],
             cwd=self.folder,
-            env={**os.environ, **self.environment, **more},
+            env={**self.whole_environment, **more},
             capture_output=True,
             text=True,
             timeout=120,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from datetime import date
+
 import dagster as dg
 import pytest
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations import fetching
 from numebot_dagster.operations.playing import Ending, Play, play
 
 FAILING = {
@@ -34,11 +38,7 @@ def world(trained, enter):
     return world
 
 
-def texts(messages, level="ERROR"):
-    return [record.getMessage() for record in messages.records if record.levelname == level]
-
-
-def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance, caplog):
+def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance):
     number = world.open_round()
     result = run_round(world, number)
     lake = world.platform.lake
@@ -104,12 +104,8 @@ def test_a_budget_is_all_that_a_hanging_model_costs(world):
     platform = world.platform
     number = world.open_round()
     world.register("sleeper", "steady-1")
-    from numebot_dagster.operations import fetching
-
     fetching.fetch_details(platform, number)
     fetching.fetch_live(platform, number, platform.registry.enabled)
-    import time
-
     started = time.monotonic()
     played = play(platform, Play(number, platform.registry.enabled))
     assert time.monotonic() - started < 12  # of which 2 s are the budget
@@ -131,7 +127,7 @@ def test_a_model_that_the_account_lacks(world, run_round):
     assert world.submissions(number) == {"steady-1": 1}
 
 
-def test_a_damaged_receipt_concerns_its_model_only(world, run_round, caplog):
+def test_a_damaged_receipt_concerns_its_model_only(world, run_round):
     """Neither playing nor recording the failure works for this model: the others do not notice."""
     number = world.open_round()
     world.register("steady-1", "second")
@@ -155,8 +151,6 @@ def test_a_damaged_receipt_concerns_its_model_only(world, run_round, caplog):
 def test_a_damaged_leaderboard_costs_the_order_only(world, run_round, instance):
     number = world.open_round()
     world.register("steady-1", "second")
-    from datetime import date
-
     file = world.platform.lake.leaderboard_file(date(2026, 6, 1))
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no Parquet")

@@ -14,7 +14,7 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import new_round_sensor
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import collecting, fetching
 
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
@@ -164,8 +164,6 @@ def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, ti
 
 
 def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
-    from numebot_dagster.operations import collecting
-
     world = fresh_world
     advance_to(world, "2026-06-05T14:30:00Z")
     platform = world.platform

@@ -15,7 +15,7 @@ from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import fetching, playing
 from numebot_dagster.operations.playing import Ending, Play, play, playing_order
 
 
@@ -65,8 +65,7 @@ def upload(world, name, seed=0):
     """What a person does with numerapi in a notebook."""
     client = world.platform.client
     fleet = client.fleet()
-    [number] = [world.practice.state()["newest_round"]]
-    ids = world.platform.client
+    number = world.practice.state()["newest_round"]
     folder = world.folder / "notebook"
     ids = pl.read_parquet(
         client.download("v5.3/live.parquet", folder / "live.parquet").path, columns=["id"]
@@ -172,8 +171,6 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
     """The window is looked at again at the last moment before an upload."""
     number = world.open_round()
     platform = fetched(world, number)
-    from numebot_dagster.operations import playing
-
     predict = playing.predict
 
     def slowly(*arguments):
