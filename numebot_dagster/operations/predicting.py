@@ -70,10 +70,13 @@ def predict(
     Raises:
         NoWeights: when nothing has been trained.
         ModelError: when the model's code fails or leaves its budget.
+        RoundNotOpen, DataNotReady: when the live data are not stored and cannot be fetched.
         GateClosed: when a blocking gate does not pass; nothing is stored then.
     """
     chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
     folder = platform.lake.live_folder(round_number, chosen.manifest.data_version)
+    if not folder.is_dir():  # one model was asked for, and not the asset that it depends on
+        fetching.fetch_live(platform, round_number, [model])
     result = worker.predict(
         PredictRequest(
             model=model.name,

@@ -122,7 +122,11 @@ def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
         assert world.numebot("rounds", "add").returncode == 0
         run_id = launch(dagster, number, "second")
         until(lambda: confirmed(world, number) == {"steady-1", "second"}, 180, log.read_text)
-        until(lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"}, 60)
+        until(
+            lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},
+            60,
+            lambda: f"{dagster.runs(number)}\n{log.read_text()}",
+        )
         assert run_id in {run["runId"] for run in dagster.runs(number)}
         assert world.submissions(number) == {"steady-1": 1, "second": 1}
 
