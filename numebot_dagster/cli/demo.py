@@ -15,6 +15,7 @@ from numebot_dagster.cli import session
 from numebot_dagster.cli.practice_folder import PracticeFolder
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
+from numebot_dagster.modeling import weights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations import collecting, training
@@ -86,9 +87,13 @@ def _season(server: PracticeServer, rounds: int) -> bool:
 
 
 def _train(platform: Platform) -> bool:
-    vintage = training.vintage_of_today(platform)
-    if platform.lake.stored_vintages():
-        return True  # the weights of the first demo are still young
+    """Makes the weights that are missing; those of an earlier demo are still young."""
+    held = [weights.stored(platform.lake, model.name) for model in platform.registry.enabled]
+    if all(held):
+        return True
+    vintage = next(
+        iter(reversed(platform.lake.stored_vintages())), training.vintage_of_today(platform)
+    )
     session.add_partition("vintages", str(vintage))
     return session.execute(Wish("train_job", str(vintage))).success
 

@@ -1,4 +1,4 @@
-"""What a person sees: the Dagster UI in headless Chromium, on a round that was played and scored."""
+"""What a person sees: the Dagster UI in headless Chromium, on a round that was scored."""
 
 from __future__ import annotations
 
