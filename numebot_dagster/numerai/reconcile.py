@@ -162,15 +162,15 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
 
 def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
     held = situation.held
+    obstacle = _closed(situation)
+    if obstacle is not None:
+        return Decision(Action.REFUSE, obstacle)
     if holding is _Holding.FOREIGN and held is not None and not situation.force:
         return Decision(
             Action.REFUSE,
             f"Numerai holds {held.filename}, which this project did not upload; "
             "--force replaces it",
         )
-    obstacle = _closed(situation)
-    if obstacle is not None:
-        return Decision(Action.REFUSE, obstacle)
     if situation.intention is None:
         return Decision(Action.REFUSE, "there are no predictions to submit")
     reasons = {
@@ -196,7 +196,7 @@ def _closed(situation: Situation) -> str | None:
         return None
     return (
         f"round {this.number} closed at {_clock(this.close_staking_time)}; "
-        "--late uploads all the same, which also fills the next round"
+        "nothing is uploaded after the close, because that would also fill the next round"
     )
 
 

@@ -155,7 +155,7 @@ CASES = {
         "2 ids differ",
     ),
     # after the close
-    "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "--late"),
+    "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "after the close"),
     "closed, late": ({"now": LATER, "late": True}, Action.SUBMIT, "holds nothing"),
     "closed, foreign, late": (
         {"now": LATER, "late": True, "held": FOREIGN},
