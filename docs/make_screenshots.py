@@ -44,7 +44,7 @@ def main() -> None:
 @contextmanager
 def web_server(folder: Path) -> Iterator[None]:
     """Dagster's web server on a demo's folder, without the daemon: nothing moves meanwhile."""
-    # The command prepares the environment that Dagster needs, here through its own settings.
+    # The rest comes from the demo's .env.
     environment = {
         "DAGSTER_HOME": str(folder / "data" / "dagster"),
         "PATH": str(Path(sys.executable).parent),
@@ -89,9 +89,6 @@ def photograph_lineage(one: Page) -> None:
     selection = quote('not key:"*performance*"', safe="*")
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS))
     one.goto(f"{URL}/asset-groups~{selection}/?expanded={expanded}")
-    one.get_by_text("Hide navigation").click()
-    one.get_by_role("button", name="panel_show_right").click()
-    one.reload()  # so that the graph takes all of the room
     one.get_by_text("submission").first.wait_for()
     one.wait_for_load_state("networkidle")
     one.wait_for_timeout(3000)  # the graph moves to its place

@@ -47,7 +47,7 @@ def demo(
         with _step("Starting the practice tournament"):
             server = place.start()
         try:
-            os.chdir(place.path)
+            session.use_only(place.path)
             done = _season(server, rounds)
         finally:
             server.stop()
@@ -62,7 +62,7 @@ def _prepared(folder: Path, *, fresh: bool) -> Path:
         raise SettingsError(f"{folder} holds something else than a demo: choose another --folder")
     if fresh:
         place.remove()
-    folder.mkdir(parents=True, exist_ok=True)
+    place.claim()
     return place.path
 
 

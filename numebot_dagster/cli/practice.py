@@ -14,6 +14,7 @@ from rich.table import Table
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="The practice tournament: Numerai's stand-in on your own machine.",
 )
 

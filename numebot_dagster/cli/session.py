@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
@@ -55,6 +56,13 @@ def open_platform() -> Platform:
     settings = load_settings()
     prepare_instance(settings)
     return Platform(settings, progress_bars=sys.stderr.isatty())
+
+
+def use_only(folder: Path) -> None:
+    """Goes to a folder whose `.env` shall hold, whatever the shell has exported for another one."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    os.chdir(folder)
 
 
 def prepare_instance(settings: Settings) -> None:

@@ -212,7 +212,11 @@ def _previous_ids(platform: Platform, round_number: int, version: str) -> list[s
 
 def _earlier_row_counts(platform: Platform, round_number: int, version: str) -> list[int]:
     earlier = _earlier_folders(platform, round_number, version)[:ROUNDS_TO_COMPARE]
-    return [parquet.verify(folder / LIVE).rows for folder in earlier]
+    counts = []
+    for folder in earlier:
+        with suppress(parquet.DamagedFile):  # an old file that is damaged stops no new round
+            counts.append(parquet.verify(folder / LIVE).rows)
+    return counts
 
 
 def _earlier_folders(platform: Platform, round_number: int, version: str) -> list[Path]:

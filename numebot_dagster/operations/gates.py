@@ -109,6 +109,11 @@ def submission_rules(problems: Sequence[Problem]) -> Gate:
     return Gate(SUBMISSION_RULES, not problems, True, text, {"problems": len(problems)})
 
 
+def not_comparable_with_example(reason: str) -> Gate:
+    """Warns that the round's example predictions are of no use, for example of another round."""
+    return Gate(LIKE_EXAMPLE, False, False, f"the example predictions cannot be compared: {reason}")
+
+
 def agrees_with_example(correlation: float | None) -> Gate:
     """Warns when predictions run against the example model: a flipped sign looks like that."""
     if correlation is None:

@@ -159,12 +159,14 @@ def _gates_of(result: PredictResult, live_ids: Sequence[str]) -> list[Gate]:
 def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:
     if not example.is_file():
         return gates.agrees_with_example(None)
-    frame = parquet.read(example, ["id", "prediction"])
-    return gates.agrees_with_example(
-        submission.correlation_with_example(
+    try:
+        frame = parquet.read(example, ["id", "prediction"])
+        correlation = submission.correlation_with_example(
             ids, values, frame["id"].to_list(), frame["prediction"].to_numpy()
         )
-    )
+    except Exception as error:  # whatever is wrong with it, a warning is all that it may cause
+        return gates.not_comparable_with_example(str(error))
+    return gates.agrees_with_example(correlation)
 
 
 def _store(
