@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
 
 EXAMPLE_QUERY = (
-    "numebot sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""
+    "sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""
 )
 
 
@@ -136,9 +137,12 @@ def _results(platform: Platform) -> None:
 
 
 def _next_steps(folder: Path, seconds: float) -> None:
-    console.print(f"All of it took {seconds:.0f} s. Query it (in {folder}):", highlight=False)
-    console.print(f"  {EXAMPLE_QUERY}", highlight=False, soft_wrap=True)
+    # As it must be typed: a virtual environment that is not active is not on the PATH.
+    installed = shutil.which("numebot")
+    command = "numebot" if installed else str(Path(sys.executable).with_name("numebot"))
+    console.print(f"All of it took {seconds:.0f} s. Query it:", highlight=False)
+    query = f"(cd {folder} && {command} {EXAMPLE_QUERY})"
+    console.print(f"  {query}", highlight=False, soft_wrap=True)
     console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
-    command = "numebot" if os.environ.get("VIRTUAL_ENV") else ".venv/bin/numebot"
     console.print("Open the Dagster UI on exactly this state:", highlight=False)
     console.print(f"  {command} up --folder {folder}", highlight=False, soft_wrap=True)

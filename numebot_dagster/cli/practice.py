@@ -122,6 +122,7 @@ def _welcome(folder: Path, address: Any) -> None:
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
         f"Lines for your .env file:\n\n{address.dotenv()}\n"
         f"Next, in another terminal:\n\n"
+        f"  numebot train\n"
         f"  numebot practice advance --to next-open{at}\n"
         f"  numebot run\n"
         f"  numebot practice state{at}\n"

@@ -143,10 +143,6 @@ class Lake:
         """What processes lock to take turns at something; of no use to anybody else."""
         return self.root / "locks" / f"{name}.lock"
 
-    def scratch_folder(self) -> Path:
-        """Room for what may be deleted at any time."""
-        return self.root / "scratch"
-
     @property
     def catalog_file(self) -> Path:
         """The DuckDB database that holds the views and no data."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionStatus
+from numebot_dagster.numerai.receipts import Receipt, Rung, State
+from numebot_dagster.numerai.records import HeldSubmission, Round
 
 LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
 
@@ -102,18 +102,6 @@ def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Rec
         or (one.filename is not None and one.filename == held.filename)
     ]
     return matching[-1] if matching else None
-
-
-def outcome_of(held: HeldSubmission) -> Outcome:
-    """What Numerai's status of a held file means for its round.
-
-    A status that is not known is taken for on time: the file is held for this round.
-    """
-    late = {
-        SubmissionStatus.LATE.value: Outcome.LATE,
-        SubmissionStatus.QUEUED.value: Outcome.QUEUED,
-    }
-    return late.get(held.status, Outcome.ON_TIME)
 
 
 def is_higher(rung: Rung, other: Rung) -> bool:
