@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations import fetching, training
@@ -252,18 +253,18 @@ def run_round(
     ) -> dg.ExecuteInProcessResult:
         instance.add_dynamic_partitions("rounds", [str(number)])
         plays = selection is None or any("models" in key.path[0] for key in selection)
-        return (
-            world.definitions()
-            .resolve_job_def("round_job")
-            .execute_in_process(
-                instance=instance,
-                partition_key=str(number),
-                asset_selection=selection,
-                run_config={
-                    "ops": {"play_round": {"config": {"force": force}}} if plays else {},
-                },
-                raise_on_error=False,
-            )
+        # Dagster remembers an instance that an earlier test has ended, and may ask it when it loads
+        # definitions in this process again.
+        with set_defs_state_storage(None):
+            job = world.definitions().resolve_job_def("round_job")
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=str(number),
+            asset_selection=selection,
+            run_config={
+                "ops": {"play_round": {"config": {"force": force}}} if plays else {},
+            },
+            raise_on_error=False,
         )
 
     return run
