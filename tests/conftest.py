@@ -148,6 +148,13 @@ class World:
 Finished = subprocess.CompletedProcess[str]
 
 
+@pytest.fixture(autouse=True)
+def _no_ended_instance() -> Iterator[None]:
+    """Dagster remembers an instance that has ended, and may ask it when it loads definitions."""
+    with set_defs_state_storage(None):
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one vintage of training data, weights of the honest models, and no rounds.
@@ -253,9 +260,7 @@ def run_round(
     ) -> dg.ExecuteInProcessResult:
         instance.add_dynamic_partitions("rounds", [str(number)])
         plays = selection is None or any("models" in key.path[0] for key in selection)
-        # Dagster remembers an instance that an earlier test has ended, and may ask it when it loads
-        # definitions in this process again.
-        with set_defs_state_storage(None):
+        with set_defs_state_storage(None):  # see `_no_ended_instance`
             job = world.definitions().resolve_job_def("round_job")
         return job.execute_in_process(
             instance=instance,

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import NumeraiError
@@ -112,12 +113,10 @@ class Wish:
 
 def execute(wish: Wish) -> dg.ExecuteInProcessResult:
     """Runs a job here, recorded in the same instance that the UI shows."""
-    import dagster as dg
-
     from numebot_dagster.definitions import defs
 
     bars = {"progress_bars": sys.stderr.isatty()}
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance() as instance:
         _end_killed_runs(instance)
         return defs.resolve_job_def(wish.job).execute_in_process(
             instance=instance,
@@ -135,13 +134,22 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
 
 def add_partition(name: str, key: str) -> bool:
     """Registers a dynamic partition; false when it was known already."""
-    import dagster as dg
-
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
         return True
+
+
+def _open_instance() -> dg.DagsterInstance:
+    """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
+    import dagster as dg
+
+    with exclusive(Path(os.environ["DAGSTER_HOME"]) / "opening.lock"):
+        instance = dg.DagsterInstance.get()
+        # Naming them opens them, and what is opened first makes the tables.
+        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+    return instance
 
 
 def _end_killed_runs(instance: dg.DagsterInstance) -> None:
