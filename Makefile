@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test check lock clean-venv
+.PHONY: demo test check lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
@@ -31,6 +31,10 @@ else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 endif
 	@touch $@
+
+# The pictures of the README, from a real demo; needs Chromium and some minutes.
+screenshots: $(VENV)/.installed
+	$(BIN)/python docs/make_screenshots.py
 
 # Pins every dependency for all platforms and Pythons that pyproject.toml allows; writes no address.
 lock:

@@ -24,8 +24,13 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything that a user can set, with the defaults of a first run."""
 
+    # A line without a value, as in `.env.example`, sets nothing.
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     numerai_public_id: SecretStr | None = None
@@ -45,10 +50,12 @@ class Settings(BaseSettings):
     numebot_requests_per_second: float = Field(default=20.0, gt=0)
     numebot_request_burst: int = Field(default=60, gt=0)
 
-    @field_validator("numerai_public_id", "numerai_secret_key", "dagster_home", mode="before")
+    @field_validator("numerai_api_url")
     @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+    def _is_address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError(f"{value!r} is no address; it begins with https:// or http://")
+        return value.rstrip("/")
 
     @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")
     @classmethod
@@ -71,7 +78,7 @@ class Settings(BaseSettings):
     @property
     def is_practice(self) -> bool:
         """Whether the endpoint is something else than Numerai's own."""
-        return self.numerai_api_url.rstrip("/") != NUMERAI_API_URL
+        return self.numerai_api_url != NUMERAI_API_URL
 
 
 def load_settings(folder: Path | None = None) -> Settings:
@@ -99,15 +106,15 @@ def load_settings(folder: Path | None = None) -> Settings:
 
 
 def _secret_file(path: Path) -> dict[str, str]:
-    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`)."""
+    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`).
+
+    They are a pair: when one half is set elsewhere, none is taken from here.
+    """
     if not path.is_file():
         return {}
     names = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
     dotenv = dotenv_values(path.with_name(".env"))
-    return {
-        field: value
-        for name, field in names.items()
-        if (value := dotenv_values(path).get(name))
-        and not os.environ.get(field.upper())
-        and not dotenv.get(field.upper())
-    }
+    if any(os.environ.get(field.upper()) or dotenv.get(field.upper()) for field in names.values()):
+        return {}
+    held = dotenv_values(path)
+    return {field: value for name, field in names.items() if (value := held.get(name))}

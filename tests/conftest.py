@@ -16,7 +16,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 
+from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations import fetching, training
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.creation import Plan
@@ -58,13 +60,28 @@ class World:
             "NUMERAI_DATA_FOLDER": str(self.folder / "data"),
             "MODEL_CONFIGS_PATH": str(self.folder / "model_configs.csv"),
             "DAGSTER_HOME": str(self.folder / "dagster"),
-            "NUMEBOT_RETRY_DEADLINE": "5",
+            "NUMEBOT_RETRY_DEADLINE": "20",
         }
+
+    @property
+    def whole_environment(self) -> dict[str, str]:
+        """The environment of a process of the participant."""
+        return {**os.environ, **self.environment}
 
     @property
     def platform(self) -> Platform:
         """A platform that has seen nothing yet."""
         return Platform(load_settings(self.folder))
+
+    def enter(self, patch: pytest.MonkeyPatch) -> World:
+        """Makes this process the participant: environment, working directory, registry."""
+        for name in Settings.model_fields:
+            patch.delenv(name.upper(), raising=False)
+        for name, value in self.environment.items():
+            patch.setenv(name, value)
+        patch.chdir(self.folder)
+        self.register(*HONEST)
+        return self
 
     def register(self, *names: str) -> None:
         """Makes these the participant's models."""
@@ -114,37 +131,61 @@ class World:
 
     def numebot(self, *arguments: str, driver: Path | None = None, **more: str) -> Finished:
         """Runs the command in a process of its own."""
-        started = [sys.executable, *([str(driver)] if driver else ["-m", "numebot_dagster.cli.main"])]
-        finished = subprocess.run(
+        started = [
+            sys.executable,
+            *([str(driver)] if driver else ["-m", "numebot_dagster.cli.main"]),
+        ]
+        return subprocess.run(
             [*started, *arguments],
             cwd=self.folder,
-            env={**os.environ, **self.environment, **more},
+            env={**self.whole_environment, **more},
             capture_output=True,
             text=True,
             timeout=120,
         )
-        return finished
 
 
 Finished = subprocess.CompletedProcess[str]
 
 
+@pytest.fixture(autouse=True)
+def _no_ended_instance() -> Iterator[None]:
+    """Dagster remembers an instance that has ended, and may ask it when it loads definitions."""
+    with set_defs_state_storage(None):
+        yield
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one vintage of training data, weights of the honest models, and no rounds."""
-    folder = tmp_path_factory.mktemp("prepared")
+    """A folder with one vintage of training data, weights of the honest models, and no rounds.
+
+    Made once for all processes of a parallel test run: it takes seconds of both cores.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = shared / "prepared", shared / "prepared.done"
+    with exclusive(shared / "prepared.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            _prepare(folder)
+            done.touch()
+    return folder
+
+
+def _prepare(folder: Path) -> None:
     shutil.copy(Path(__file__).with_name("quick_models.py"), folder)
     plan = Plan(models=tuple(MODELS), stakes=STAKES)
     with PracticeServer(folder / TOURNAMENT, plan) as practice:
         world = World(folder, practice)
         world.register(*HONEST)
         environment = {name.lower(): value for name, value in world.environment.items()}
+        environment["numebot_retry_deadline"] = "120"  # the first request makes the data
         platform = Platform(Settings(_env_file=None, **environment))
         number = training.vintage_of_today(platform)
         vintage = fetching.fetch_training(platform, number)
         for model in platform.registry.enabled:
             training.train(platform, model, vintage)
-    return folder
 
 
 def _share(source: str, target: str) -> str:
@@ -174,18 +215,9 @@ def make_world(
 
 @pytest.fixture
 def enter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[World], World]]:
-    """Makes this process a participant for one test: environment, working directory, registry."""
+    """Makes this process the participant of a world for one test."""
 
-    def to(world: World) -> World:
-        for name in Settings.model_fields:
-            monkeypatch.delenv(name.upper(), raising=False)
-        for name, value in world.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(world.folder)
-        world.register(*HONEST)
-        return world
-
-    yield to
+    yield lambda world: world.enter(monkeypatch)
     sys.modules.pop("numebot_dagster.definitions", None)
 
 
@@ -228,18 +260,16 @@ def run_round(
     ) -> dg.ExecuteInProcessResult:
         instance.add_dynamic_partitions("rounds", [str(number)])
         plays = selection is None or any("models" in key.path[0] for key in selection)
-        return (
-            world.definitions()
-            .resolve_job_def("round_job")
-            .execute_in_process(
-                instance=instance,
-                partition_key=str(number),
-                asset_selection=selection,
-                run_config={
-                    "ops": {"play_round": {"config": {"force": force}}} if plays else {},
-                },
-                raise_on_error=False,
-            )
+        with set_defs_state_storage(None):  # see `_no_ended_instance`
+            job = world.definitions().resolve_job_def("round_job")
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=str(number),
+            asset_selection=selection,
+            run_config={
+                "ops": {"play_round": {"config": {"force": force}}} if plays else {},
+            },
+            raise_on_error=False,
         )
 
     return run

@@ -11,7 +11,9 @@ import pytest
 
 ROUND_ASSETS = {"rounds/details", "rounds/live_data"}
 ROUND_CHAIN = {
-    f"models/{name}/{kind}" for name in ("steady_1", "second") for kind in ("predictions", "submission")
+    f"models/{name}/{kind}"
+    for name in ("steady_1", "second")
+    for kind in ("predictions", "submission")
 }
 WEIGHTS = {f"models/{name}/weights" for name in ("steady_1", "second")}
 HISTORIES = {f"models/{name}/performance" for name in ("steady_1", "second")}
@@ -102,7 +104,9 @@ def test_dependencies_and_their_mappings(graph):
             (f"{own}/submission", f"{own}/predictions"): same,
         }
     between_dimensions = {
-        pair: kind for pair, kind in found.items() if pair[0] not in HISTORIES | {"performance/overview"}
+        pair: kind
+        for pair, kind in found.items()
+        if pair[0] not in HISTORIES | {"performance/overview"}
     }
     assert between_dimensions == expected
     others = {pair: kind for pair, kind in found.items() if pair not in between_dimensions}
@@ -131,7 +135,7 @@ def test_checks_with_their_partitions(graph):
 
 def test_one_step_plays_the_round(world):
     job = world.definitions().resolve_job_def("round_job")
-    assert {node.name for node in job.nodes} == {"rounds__details", "rounds__live_data", "play_round"}
+    assert {node.name for node in job.nodes} == {"rounds__details", "live_data", "play_round"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,9 @@ def test_a_model_that_only_feeds_others_has_no_submission(world):
     )
     keys = names(world.definitions().resolve_asset_graph().get_all_asset_keys())
     models = {key for key in keys if key.startswith("models/")}
-    assert models == {f"models/steady_1/{kind}" for kind in ("weights", "predictions", "performance")}
+    assert models == {
+        f"models/steady_1/{kind}" for kind in ("weights", "predictions", "performance")
+    }
 
 
 def test_a_registry_without_models_still_loads(world):

@@ -25,5 +25,6 @@ def collect() -> None:
         result = session.execute(Wish("performance_job", tags=range_tags(days)))
         scores = catalog.query(platform.lake, "from scores")
         payouts = catalog.query(platform.lake, "from payouts")
-        console.print(rich_table(model_summary(scores, payouts), "Models"))
+        summary = model_summary(scores, payouts).drop("std_corr", "rounds", "settled_nmr")
+        console.print(rich_table(summary, "Models"))
     raise typer.Exit(0 if result.success else 1)

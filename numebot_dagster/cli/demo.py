@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from numebot_dagster.cli import session
 from numebot_dagster.cli.practice_folder import PracticeFolder
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
+from numebot_dagster.modeling import weights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations import collecting, training
@@ -23,7 +25,7 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
 
 EXAMPLE_QUERY = (
-    "numebot sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""
+    "sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""
 )
 
 
@@ -46,7 +48,7 @@ def demo(
         with _step("Starting the practice tournament"):
             server = place.start()
         try:
-            os.chdir(place.path)
+            session.use_only(place.path)
             done = _season(server, rounds)
         finally:
             server.stop()
@@ -61,7 +63,7 @@ def _prepared(folder: Path, *, fresh: bool) -> Path:
         raise SettingsError(f"{folder} holds something else than a demo: choose another --folder")
     if fresh:
         place.remove()
-    folder.mkdir(parents=True, exist_ok=True)
+    place.claim()
     return place.path
 
 
@@ -86,9 +88,13 @@ def _season(server: PracticeServer, rounds: int) -> bool:
 
 
 def _train(platform: Platform) -> bool:
-    vintage = training.vintage_of_today(platform)
-    if platform.lake.stored_vintages():
-        return True  # the weights of the first demo are still young
+    """Makes the weights that are missing; those of an earlier demo are still young."""
+    held = [weights.stored(platform.lake, model.name) for model in platform.registry.enabled]
+    if all(held):
+        return True
+    vintage = next(
+        iter(reversed(platform.lake.stored_vintages())), training.vintage_of_today(platform)
+    )
     session.add_partition("vintages", str(vintage))
     return session.execute(Wish("train_job", str(vintage))).success
 
@@ -131,9 +137,12 @@ def _results(platform: Platform) -> None:
 
 
 def _next_steps(folder: Path, seconds: float) -> None:
-    console.print(f"All of it took {seconds:.0f} s. Query it (in {folder}):", highlight=False)
-    console.print(f"  {EXAMPLE_QUERY}", highlight=False, soft_wrap=True)
+    # As it must be typed: a virtual environment that is not active is not on the PATH.
+    installed = shutil.which("numebot")
+    command = "numebot" if installed else str(Path(sys.executable).with_name("numebot"))
+    console.print(f"All of it took {seconds:.0f} s. Query it:", highlight=False)
+    query = f"(cd {folder} && {command} {EXAMPLE_QUERY})"
+    console.print(f"  {query}", highlight=False, soft_wrap=True)
     console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
-    command = "numebot" if os.environ.get("VIRTUAL_ENV") else ".venv/bin/numebot"
     console.print("Open the Dagster UI on exactly this state:", highlight=False)
     console.print(f"  {command} up --folder {folder}", highlight=False, soft_wrap=True)

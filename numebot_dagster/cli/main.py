@@ -10,6 +10,7 @@ app = typer.Typer(
     name="numebot",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
     help="Numebot on Dagster: play the Numerai tournament, from a pinned vintage of its data to a "
     "confirmed submission and its payout.",

@@ -18,6 +18,7 @@ from numebot_dagster.cli import practice_faults
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="The practice tournament: Numerai's stand-in on your own machine.",
 )
 app.add_typer(practice_faults.app, name="fault")
@@ -186,6 +187,7 @@ def _welcome(folder: Path, address: Any) -> None:
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
         f"Lines for your .env file:\n\n{address.dotenv()}\n"
         f"Next, in another terminal:\n\n"
+        f"  numebot train\n"
         f"  numebot practice advance --to next-open{at}\n"
         f"  numebot run\n"
         f"  numebot practice state{at}\n"

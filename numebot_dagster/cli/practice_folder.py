@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from numebot_dagster.lake import files
-from numebot_dagster.settings import Settings
+from numebot_dagster.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.server import PracticeServer
 
 TOURNAMENT = "practice-tournament"
+MARKER = ".numebot-demo"
 REGISTRY = """numerai_name,model_code,description
 example_model,model_code.example_model,"Numerai's classic XGBoost example on today's data"
 lightgbm_model,model_code.lightgbm_model,Numerai's standard LightGBM parameters
 """
+ENDING_SECONDS = 8.0
 STAKES = {"example_model": "1", "lightgbm_model": "2.5"}
 
 
@@ -40,15 +46,26 @@ class PracticeFolder:
 
     def is_demo(self) -> bool:
         """Whether a demo made it."""
-        return self.env_file.is_file() and self.tournament.is_dir()
+        return (self.path / MARKER).is_file()
+
+    def claim(self) -> None:
+        """Makes the folder a demo's, before anything else is in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / MARKER).touch()
 
     def start(self) -> PracticeServer:
-        """Starts the tournament, and writes the settings and the registry that belong to it."""
+        """Starts the tournament, and writes the settings and the registry that belong to it.
+
+        Raises:
+            SettingsError: it is in use, or cannot be started.
+        """
         from numebot_dagster.practice.creation import Plan
         from numebot_dagster.practice.server import PracticeServer, read_address
 
+        self._refuse_if_in_use()
         server = PracticeServer(self.tournament, Plan(models=tuple(STAKES), stakes=STAKES))
-        server.start()
+        with _explained():
+            server.start()
         registry = self.path / "model_configs.csv"
         if not registry.exists():
             files.replace_text(registry, REGISTRY)
@@ -57,11 +74,34 @@ class PracticeFolder:
         return server
 
     def remove(self) -> None:
-        """Deletes what a demo made."""
+        """Deletes what a demo made, and nothing else.
+
+        Raises:
+            SettingsError: it is in use.
+        """
+        self._refuse_if_in_use()
         for name in (TOURNAMENT, "data"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in (".env", "model_configs.csv"):
+            if (self.path / name).exists():
+                shutil.rmtree(self.path / name)
+        for name in (".env", "model_configs.csv", MARKER):
             (self.path / name).unlink(missing_ok=True)
+
+    def _refuse_if_in_use(self) -> None:
+        from numebot_dagster.practice.server import ADDRESS_FILE, Controls, read_address
+
+        if not (self.tournament / ADDRESS_FILE).is_file():
+            return
+        held = read_address(self.tournament)
+        # The server of a demo that was just killed takes a moment to notice it.
+        deadline = time.monotonic() + ENDING_SECONDS
+        while psutil.pid_exists(held.pid) and Controls(held.url).is_up():
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"the practice tournament of {self.path} is in use, it answers at {held.url}: "
+                    "stop `numebot up` or `numebot practice serve` first, or choose another "
+                    "--folder"
+                )
+            time.sleep(0.2)
 
 
 _REST = "NUMERAI_DATA_FOLDER=data\nMODEL_CONFIGS_PATH=model_configs.csv\n"
@@ -85,5 +125,18 @@ def restart_practice(stack: ExitStack, settings: Settings) -> bool:
         return False
     if Controls(settings.numerai_api_url).is_up():
         return False
-    stack.enter_context(PracticeServer(Path(TOURNAMENT)))
+    port = int(settings.numerai_api_url.rpartition(":")[2])  # the settings point to no other
+    with _explained():
+        stack.enter_context(PracticeServer(Path(TOURNAMENT), port=port))
     return True
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns what the tournament refuses into an error that a command shows as one line."""
+    from numebot_dagster.practice.clock import Refused
+
+    try:
+        yield
+    except Refused as error:
+        raise SettingsError(str(error)) from error

@@ -9,7 +9,11 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.numerai.rounds import round_to_play
 
-app = typer.Typer(no_args_is_help=True, help="Rounds as partitions of the Dagster assets.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Rounds as partitions of the Dagster assets.",
+)
 
 
 @app.callback()

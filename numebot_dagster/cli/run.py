@@ -36,13 +36,19 @@ def run(
     on where it was stopped and never submits twice. Exit status 0 means that every model asked for
     is confirmed (with --dry-run: predicted).
     """
+    from numebot_dagster.defs.models.assets import predictions_key
+
     with session.explained():
         platform = session.open_platform()
         chosen = session.chosen_models(platform.registry, models)
         number = round_number if round_number is not None else _open_round(platform)
         session.add_partition("rounds", str(number))
         result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force))
-        done = result.success if dry_run else _report(platform, number, chosen)
+        predicted = {event.asset_key for event in result.get_asset_materialization_events()}
+        if dry_run:
+            done = all(predictions_key(model) in predicted for model in chosen)
+        else:
+            done = _report(platform, number, chosen) and result.success
     raise typer.Exit(0 if done else 1)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import NumeraiError
@@ -55,6 +57,13 @@ def open_platform() -> Platform:
     settings = load_settings()
     prepare_instance(settings)
     return Platform(settings, progress_bars=sys.stderr.isatty())
+
+
+def use_only(folder: Path) -> None:
+    """Goes to a folder whose `.env` shall hold, whatever the shell has exported for another one."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    os.chdir(folder)
 
 
 def prepare_instance(settings: Settings) -> None:
@@ -104,12 +113,10 @@ class Wish:
 
 def execute(wish: Wish) -> dg.ExecuteInProcessResult:
     """Runs a job here, recorded in the same instance that the UI shows."""
-    import dagster as dg
-
     from numebot_dagster.definitions import defs
 
     bars = {"progress_bars": sys.stderr.isatty()}
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance() as instance:
         _end_killed_runs(instance)
         return defs.resolve_job_def(wish.job).execute_in_process(
             instance=instance,
@@ -127,13 +134,22 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
 
 def add_partition(name: str, key: str) -> bool:
     """Registers a dynamic partition; false when it was known already."""
-    import dagster as dg
-
-    with dg.DagsterInstance.get() as instance:
+    with _open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
         return True
+
+
+def _open_instance() -> dg.DagsterInstance:
+    """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
+    import dagster as dg
+
+    with exclusive(Path(os.environ["DAGSTER_HOME"]) / "opening.lock"):
+        instance = dg.DagsterInstance.get()
+        # Naming them opens them, and what is opened first makes the tables.
+        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+    return instance
 
 
 def _end_killed_runs(instance: dg.DagsterInstance) -> None:

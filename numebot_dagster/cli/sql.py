@@ -32,6 +32,7 @@ def sql(
 ) -> None:
     """Query what is stored: rounds, weights, predictions, submissions, scores, payouts, and more.
 
+    A row with more columns than the terminal has room for is shown as a list of its values.
     CSV, Parquet and JSON (an array of objects) go to standard output, to be redirected into a file.
     """
     import duckdb
@@ -47,9 +48,7 @@ def sql(
 
 def _print(answer: pl.DataFrame, form: Format) -> None:
     if form is Format.TABLE:
-        from numebot_dagster.reporting.tables import rich_table
-
-        session.console.print(rich_table(answer, ""))
+        _print_table(answer)
     elif form is Format.CSV:
         typer.echo(answer.write_csv(), nl=False)
     elif form is Format.JSON:
@@ -58,3 +57,19 @@ def _print(answer: pl.DataFrame, form: Format) -> None:
         if sys.stdout.isatty():
             session.fail("Parquet is not for a terminal: add > answer.parquet")
         answer.write_parquet(sys.stdout.buffer)
+
+
+def _print_table(answer: pl.DataFrame) -> None:
+    import polars as pl
+
+    from numebot_dagster.reporting.tables import rich_table
+
+    console = session.console
+    table = rich_table(answer, "")
+    if console.measure(table).minimum <= console.width:
+        console.print(table)
+        return
+    for number, row in enumerate(answer.rows(), start=1):
+        values = pl.Series("value", list(row), dtype=pl.Object)
+        columns = pl.Series("column", answer.columns)
+        console.print(rich_table(pl.DataFrame([columns, values]), f"Row {number}"))

@@ -41,7 +41,7 @@ def _report(platform: training.Platform, vintage: int) -> None:
 
     trained = catalog.query(
         platform.lake,
-        "select model, code_hash, data_version, train_eras, train_rows, seconds, peak_memory_mb "
+        "select model, data_version, train_eras, train_rows, seconds, peak_memory_mb::bigint as mb "
         "from weights where vintage = ? order by model",
         [vintage],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,9 +41,10 @@ def up(
         if folder is not None:
             if not folder.is_dir():
                 raise SettingsError(f"there is no folder {folder}")
-            os.chdir(folder)
+            session.use_only(folder)
         settings = load_settings()
         session.prepare_instance(settings)
+        _refuse_taken(host, port)
         if restart_practice(stack, settings):
             console.print("The practice tournament answers again.")
         console.print(f"The Dagster UI: http://{host}:{port} (Ctrl-C stops it)", highlight=False)
@@ -56,6 +58,7 @@ def up(
 
 def _serve(host: str, port: int) -> int:
     """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
+    _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
     process = subprocess.Popen(
         [*command, "-h", host, "-p", str(port)],
@@ -64,14 +67,33 @@ def _serve(host: str, port: int) -> int:
         # processes stop on nothing else.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return process.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _end_group(process)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Dagster would go on with a second daemon and without a web server."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Is `numebot up` running "
+                "already? If not, choose another --port"
+            ) from error
+
+
+def _stop_like_ctrl_c(*signals: signal.Signals) -> None:
+    """Also a terminal that is closed ends all of it, unless `nohup` says otherwise."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for one in signals:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
+import os
 
 import dagster as dg
+
+# While a run lasts, Dagster redirects standard error into a file and copies it back from there with
+# a process that it ends with the run: what was written last, the reason of a failure, can be lost.
+# This way to the terminal is kept from before any run.
+_TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
 
 
 class _Tidy(logging.Handler):
@@ -18,11 +23,11 @@ class _Tidy(logging.Handler):
         cause = _cause(meta.get("dagster_event"))
         if is_event and record.levelno < logging.WARNING:
             return
-        if message.startswith("op 'play_round' did not yield"):
-            return  # Dagster's list of the checks of skipped models: they were not due
+        if message.startswith("op '") and "did not yield" in message:
+            return  # Dagster's list of the checks of what was skipped: they were not due
         message += f"\n  {cause}" if cause else ""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        print(f"{level}{message}", file=sys.stderr)  # noqa: T201
+        _TERMINAL.write(f"{level}{message}\n")
 
 
 def _cause(event: dg.DagsterEvent | None) -> str | None:

@@ -139,9 +139,9 @@ class Lake:
         """A picture or report, for example `overview.png`."""
         return self.root / "figures" / name
 
-    def scratch_folder(self) -> Path:
-        """Room for what may be deleted at any time."""
-        return self.root / "scratch"
+    def lock_file(self, name: str) -> Path:
+        """What processes lock to take turns at something; of no use to anybody else."""
+        return self.root / "locks" / f"{name}.lock"
 
     @property
     def catalog_file(self) -> Path:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionStatus
+from numebot_dagster.numerai.receipts import Receipt, Rung, State
+from numebot_dagster.numerai.records import HeldSubmission, Round
 
 LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
 
@@ -104,18 +104,6 @@ def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Rec
     return matching[-1] if matching else None
 
 
-def outcome_of(held: HeldSubmission) -> Outcome:
-    """What Numerai's status of a held file means for its round.
-
-    A status that is not known is taken for on time: the file is held for this round.
-    """
-    late = {
-        SubmissionStatus.LATE.value: Outcome.LATE,
-        SubmissionStatus.QUEUED.value: Outcome.QUEUED,
-    }
-    return late.get(held.status, Outcome.ON_TIME)
-
-
 def is_higher(rung: Rung, other: Rung) -> bool:
     """Whether `rung` is the better source of predictions: live, then previous, then fallback."""
     return LADDER.index(rung) > LADDER.index(other)
@@ -162,15 +150,15 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
 
 def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
     held = situation.held
+    obstacle = _closed(situation)
+    if obstacle is not None:
+        return Decision(Action.REFUSE, obstacle)
     if holding is _Holding.FOREIGN and held is not None and not situation.force:
         return Decision(
             Action.REFUSE,
             f"Numerai holds {held.filename}, which this project did not upload; "
             "--force replaces it",
         )
-    obstacle = _closed(situation)
-    if obstacle is not None:
-        return Decision(Action.REFUSE, obstacle)
     if situation.intention is None:
         return Decision(Action.REFUSE, "there are no predictions to submit")
     reasons = {
@@ -196,7 +184,7 @@ def _closed(situation: Situation) -> str | None:
         return None
     return (
         f"round {this.number} closed at {_clock(this.close_staking_time)}; "
-        "--late uploads all the same, which also fills the next round"
+        "nothing is uploaded after the close, because that would also fill the next round"
     )
 
 

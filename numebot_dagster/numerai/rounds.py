@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from numebot_dagster.numerai.records import Round
 
@@ -21,11 +21,6 @@ def round_to_play(rounds: Iterable[Round], now: datetime) -> Round | None:
     return max(
         (one for one in rounds if one.is_open(now)), key=lambda one: one.number, default=None
     )
-
-
-def time_left(round_: Round, now: datetime) -> timedelta:
-    """How long on-time submissions are still taken; zero before the opening and after the close."""
-    return round_.close_staking_time - now if round_.is_open(now) else timedelta(0)
 
 
 def is_weekend_round(round_: Round) -> bool:

@@ -25,16 +25,23 @@ def today(platform: Platform) -> date:
 
 
 def days_to_collect(platform: Platform) -> list[date]:
-    """Every day from the newest stored one, which may have been unfinished, to today."""
-    newest, now = _newest_stored_day(platform), today(platform)
-    first = now if newest is None else min(newest, now)
-    return [first + timedelta(days=offset) for offset in range((now - first).days + 1)]
+    """Every day from the first that is not stored, or the newest that is, to today.
+
+    The newest stored day is looked at again, because it may have been unfinished.
+    """
+    now = today(platform)
+    stored = platform.lake.stored_days("scores")
+    since = _days_between(min([*stored, _first_round_day(platform) or now, now]), now)
+    missing = sorted(set(since) - set(stored))
+    return _days_between(min([*missing[:1], *stored[-1:], now]), now)
 
 
-def _newest_stored_day(platform: Platform) -> date | None:
-    days = platform.lake.stored_days("scores")
-    if days:
-        return days[-1]
+def _days_between(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _first_round_day(platform: Platform) -> date | None:
+    """The day on which the first stored round opened: nothing of ours was scored before it."""
     first = next(iter(platform.lake.stored_rounds()), None)
     if first is None:
         return None

@@ -157,7 +157,11 @@ def _endpoint(platform: Platform) -> Finding:
 def _clock(platform: Platform) -> Finding:
     skew = platform.client.skew or timedelta(0)
     if platform.settings.is_practice:
-        return Finding("clock", Verdict.OK, f"the practice clock says {platform.client.now():%c}")
+        return Finding(
+            "clock",
+            Verdict.OK,
+            f"the practice clock says {platform.client.now():%a %Y-%m-%d %H:%M} UTC",
+        )
     text = f"{skew.total_seconds():+.1f} s from this machine's to Numerai's"
     if abs(skew) > WORST_SKEW:
         remedy = (

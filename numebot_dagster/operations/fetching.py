@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
@@ -153,14 +154,24 @@ def _fetch_version(platform: Platform, round_number: int, version: str) -> LiveD
     folder = platform.lake.live_folder(round_number, version)
     if not folder.is_dir():
         _require_open(platform, round_number)
-        with files.folder(folder) as unfinished:
-            _download_live(platform, round_number, version, unfinished)
+        _store_live(platform, round_number, version, folder)
     facts = parquet.verify(folder / LIVE)
     gates = (
         ids_are_new(live_ids(folder), _previous_ids(platform, round_number, version)),
         usual_row_count(facts.rows, _earlier_row_counts(platform, round_number, version)),
     )
     return LiveData(version, folder, facts.rows, facts.columns, gates)
+
+
+def _store_live(platform: Platform, round_number: int, version: str, folder: Path) -> None:
+    """Fetches the live files into their folder, while no other process does the same."""
+    lock = platform.lake.lock_file(f"live-{round_number}-{version}")
+    with exclusive(lock, lambda: platform.log.info("Another run fetches the live data: waiting")):
+        if folder.is_dir():
+            return
+        files.sweep(folder.parent)  # what a killed run left behind
+        with files.folder(folder) as unfinished:
+            _download_live(platform, round_number, version, unfinished)
 
 
 def _require_open(platform: Platform, round_number: int) -> None:
@@ -201,7 +212,11 @@ def _previous_ids(platform: Platform, round_number: int, version: str) -> list[s
 
 def _earlier_row_counts(platform: Platform, round_number: int, version: str) -> list[int]:
     earlier = _earlier_folders(platform, round_number, version)[:ROUNDS_TO_COMPARE]
-    return [parquet.verify(folder / LIVE).rows for folder in earlier]
+    counts = []
+    for folder in earlier:
+        with suppress(parquet.DamagedFile):  # an old file that is damaged stops no new round
+            counts.append(parquet.verify(folder / LIVE).rows)
+    return counts
 
 
 def _earlier_folders(platform: Platform, round_number: int, version: str) -> list[Path]:

@@ -66,7 +66,7 @@ def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:
     mean = sum(earlier) / len(earlier)
     change = rows / mean - 1
     text = f"{rows} rows, {change:+.1%} against the mean of the last {len(earlier)} rounds"
-    passed = abs(change) <= ROW_COUNT_TOLERANCE
+    passed = abs(rows - mean) <= ROW_COUNT_TOLERANCE * mean
     return Gate(USUAL_ROW_COUNT, passed, False, text, {"rows": rows, "change": change})
 
 
@@ -107,6 +107,11 @@ def submission_rules(problems: Sequence[Problem]) -> Gate:
     """Numerai's own rules for a submission, by numerai-tools."""
     text = "; ".join(str(problem) for problem in problems) or "Numerai's rules are met"
     return Gate(SUBMISSION_RULES, not problems, True, text, {"problems": len(problems)})
+
+
+def not_comparable_with_example(reason: str) -> Gate:
+    """Warns that the round's example predictions are of no use, for example of another round."""
+    return Gate(LIKE_EXAMPLE, False, False, f"the example predictions cannot be compared: {reason}")
 
 
 def agrees_with_example(correlation: float | None) -> Gate:

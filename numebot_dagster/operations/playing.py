@@ -38,6 +38,7 @@ from numebot_dagster.operations.predicting import (
 from numebot_dagster.operations.stakes import last_known_stakes
 
 UPLOADS_AT_ONCE = 4
+ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 
 # What a model is expected to fail with now and then. Anything else is a defect of ours: it too must
 # not stop the other models, but its traceback is logged.
@@ -100,7 +101,7 @@ def play(platform: Platform, wish: Play) -> list[Played]:
     Raises:
         NumeraiError: when the round or the fleet cannot be read at all.
     """
-    lock = platform.lake.scratch_folder() / f"round-{wish.round_number}.lock"
+    lock = platform.lake.lock_file(f"round-{wish.round_number}")
     with exclusive(lock, lambda: platform.log.info("Another run plays this round: waiting")):
         return _RoundPlay(platform, wish).run()
 
@@ -123,6 +124,12 @@ def playing_order(
     return list(placed.values())
 
 
+def _fleet_of(platform: Platform, found: Round) -> Fleet:
+    """What Numerai holds of every model; of an old round it must be asked to look back further."""
+    is_open = found.is_open(platform.client.now())
+    return platform.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
+
+
 class _RoundPlay:
     """One run over one round."""
 
@@ -131,7 +138,7 @@ class _RoundPlay:
         self.wish = wish
         self.round: Round = platform.client.round(wish.round_number)
         self.submits = wish.submit and any(model.submit for model in wish.models)
-        self.fleet: Fleet | None = platform.client.fleet() if self.submits else None
+        self.fleet: Fleet | None = _fleet_of(platform, self.round) if self.submits else None
 
     def run(self) -> list[Played]:
         with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
@@ -222,8 +229,13 @@ class _RoundPlay:
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
-        if decision.action is Action.SKIP:  # forced, but the predictions are the same
+        # Forced, but the predictions are the same that Numerai holds.
+        if decision.action is Action.SKIP:
             return self._skipped(model, decision)
+        if decision.action in (Action.ACCEPT, Action.CONFIRM):
+            return self._take_up(model, decision)
+        if decision.action is Action.REFUSE:
+            return self._refused(model, decision)
         if self._fleet.held(model.name, self.round.number) is not None:
             self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(

@@ -70,10 +70,13 @@ def predict(
     Raises:
         NoWeights: when nothing has been trained.
         ModelError: when the model's code fails or leaves its budget.
+        RoundNotOpen, DataNotReady: when the live data are not stored and cannot be fetched.
         GateClosed: when a blocking gate does not pass; nothing is stored then.
     """
     chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
     folder = platform.lake.live_folder(round_number, chosen.manifest.data_version)
+    if not folder.is_dir():  # one model was asked for, and not the asset that it depends on
+        fetching.fetch_live(platform, round_number, [model])
     result = worker.predict(
         PredictRequest(
             model=model.name,
@@ -156,12 +159,14 @@ def _gates_of(result: PredictResult, live_ids: Sequence[str]) -> list[Gate]:
 def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:
     if not example.is_file():
         return gates.agrees_with_example(None)
-    frame = parquet.read(example, ["id", "prediction"])
-    return gates.agrees_with_example(
-        submission.correlation_with_example(
+    try:
+        frame = parquet.read(example, ["id", "prediction"])
+        correlation = submission.correlation_with_example(
             ids, values, frame["id"].to_list(), frame["prediction"].to_numpy()
         )
-    )
+    except Exception as error:  # whatever is wrong with it, a warning is all that it may cause
+        return gates.not_comparable_with_example(str(error))
+    return gates.agrees_with_example(correlation)
 
 
 def _store(

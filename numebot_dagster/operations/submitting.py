@@ -33,12 +33,7 @@ def submit(platform: Platform, found: Round, model_id: str, prediction: Predicti
         NumeraiError: when Numerai cannot be reached.
     """
     client = platform.client
-    now = client.now()
-    if not found.is_open(now):
-        raise RoundNotOpen(
-            f"round {found.number} takes on-time submissions from {found.open_time:%a %H:%M} to "
-            f"{found.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
-        )
+    _require_open(platform, found)
     digest = prediction.submission.sha256[:8]
     target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
     intent = receipts.append(
@@ -51,13 +46,24 @@ def submit(platform: Platform, found: Round, model_id: str, prediction: Predicti
             vintage=prediction.vintage,
             predictions_sha256=prediction.submission.sha256,
             rows=prediction.submission.rows,
-            submitted_at=now,
+            submitted_at=client.now(),
         ),
     )
     client.put_upload(target, prediction.submission.csv)
+    # The upload may have taken minutes, and what is registered after the close fills another round.
+    _require_open(platform, found)
     submission_id = client.create_submission(model_id, target.filename)
     registered = receipts.append(platform.lake, replace(intent, submission_id=submission_id))
     return accept(platform, found, registered)
+
+
+def _require_open(platform: Platform, found: Round) -> None:
+    now = platform.client.now()
+    if not found.is_open(now):
+        raise RoundNotOpen(
+            f"round {found.number} takes on-time submissions from {found.open_time:%a %H:%M} to "
+            f"{found.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
+        )
 
 
 def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:

@@ -26,8 +26,8 @@ def vintage_of_today(platform: Platform) -> int:
     Raises:
         UnexpectedAnswer: when Numerai names no round that has opened.
     """
-    now = platform.client.now()
-    begun = [one.number for one in platform.client.rounds() if one.open_time <= now]
+    rounds = platform.client.rounds()  # first, because its answer also tells Numerai's time
+    begun = [one.number for one in rounds if one.open_time <= platform.client.now()]
     if not begun:
         raise UnexpectedAnswer(
             "Numerai names no round that has opened, so that no vintage can be named"

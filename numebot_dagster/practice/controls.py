@@ -99,10 +99,10 @@ class Controls:
         return int(self._call("DELETE", name)["removed"])
 
     def is_up(self) -> bool:
-        """Returns whether the tournament answers."""
+        """Returns whether the tournament answers within some seconds."""
         try:
             return requests.get(f"{self.url}/practice/health", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def _call(self, method: str, name: str, /, **body: Any) -> dict[str, Any]:

@@ -202,6 +202,8 @@ class _Uses(Visitor):
         argument = self._info.get_argument()
         if field is None or argument is None or not isinstance(node.value, VariableNode):
             return
+        if field.ast_node is None:  # `__type` and `__schema` are the language's own
+            return
         declared = _VARIABLE_TYPES.get((_field_name(field), node.name.value))
         if declared is not None:
             self.wanted[node.value.name.value] = (declared, str(argument.type))

@@ -203,7 +203,9 @@ def _listen(port: int, *, fixed: bool) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        # Both may refuse: two that bind at once are told apart only when they listen.
         listener.bind((HOST, port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         if fixed:
@@ -211,7 +213,6 @@ def _listen(port: int, *, fixed: bool) -> socket.socket:
                 f"port {port} is taken ({error.strerror}); choose another --port"
             ) from error
         return _listen(0, fixed=True)
-    listener.listen(128)
     return listener
 
 

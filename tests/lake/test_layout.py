@@ -39,7 +39,6 @@ LAKE = Lake(ROOT)
         ),
         (LAKE.payouts_file(date(2026, 9, 3)), "payouts/date=2026-09-03/payouts.parquet"),
         (LAKE.figure("overview.png"), "figures/overview.png"),
-        (LAKE.scratch_folder(), "scratch"),
         (LAKE.catalog_file, "numebot.duckdb"),
     ],
 )

@@ -15,7 +15,6 @@ from numebot_dagster.numerai.reconcile import (
     Situation,
     decide,
     is_higher,
-    outcome_of,
     own_receipt,
 )
 from numebot_dagster.numerai.records import HeldSubmission, Round
@@ -155,7 +154,7 @@ CASES = {
         "2 ids differ",
     ),
     # after the close
-    "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "--late"),
+    "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "after the close"),
     "closed, late": ({"now": LATER, "late": True}, Action.SUBMIT, "holds nothing"),
     "closed, foreign, late": (
         {"now": LATER, "late": True, "held": FOREIGN},
@@ -199,19 +198,6 @@ def test_the_newest_receipt_of_the_held_file_counts():
     assert own_receipt(NOTHING, [receipt(filename=None)]) is None
     # A receipt that knows neither name nor id is nobody's.
     assert own_receipt(held(None, "id-1"), [receipt(filename=None)]) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        ("on-time", Outcome.ON_TIME),
-        ("late", Outcome.LATE),
-        ("queued", Outcome.QUEUED),
-        ("something-new", Outcome.ON_TIME),
-    ],
-)
-def test_outcomes(status, outcome):
-    assert outcome_of(held(status=status)) is outcome
 
 
 def test_the_ladder():

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.numerai.rounds import is_weekend_round, new_rounds, round_to_play, time_left
+from numebot_dagster.numerai.rounds import is_weekend_round, new_rounds, round_to_play
 
 FRIDAY = Round(1343, datetime(2026, 8, 28, 12, tzinfo=UTC), datetime(2026, 8, 28, 13, tzinfo=UTC))
 SATURDAY = Round(1344, datetime(2026, 8, 29, 12, tzinfo=UTC), datetime(2026, 8, 30, 14, tzinfo=UTC))
@@ -34,12 +34,6 @@ def test_new_rounds_come_oldest_first(cursor, numbers):
 )
 def test_the_round_to_play(now, expected):
     assert round_to_play(ALL, now) == expected
-
-
-def test_time_left():
-    assert time_left(FRIDAY, FRIDAY.open_time + timedelta(minutes=50)) == timedelta(minutes=10)
-    assert time_left(FRIDAY, FRIDAY.open_time - timedelta(minutes=1)) == timedelta(0)
-    assert time_left(FRIDAY, FRIDAY.close_staking_time) == timedelta(0)
 
 
 def test_the_weekend_round_opens_on_saturday():

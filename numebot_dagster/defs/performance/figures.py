@@ -69,8 +69,12 @@ def model_metadata(lake: Lake, model: str) -> Metadata:
 
 def overview_metadata(lake: Lake) -> Metadata:
     """All models: two tables and three charts, which also lie as files below `figures/`."""
+    import polars as pl
+
     from numebot_dagster.reporting import charts
     from numebot_dagster.reporting.embed import picture
+    from numebot_dagster.reporting.selection import newest_scores
+    from numebot_dagster.reporting.sparkline import sparkline
     from numebot_dagster.reporting.tables import markdown_table, model_summary, rounds_summary
 
     scores, payouts = catalog.query(lake, "from scores"), catalog.query(lake, "from payouts")
@@ -83,9 +87,13 @@ def overview_metadata(lake: Lake) -> Metadata:
     }
     for name, png in pictures.items():
         files.replace_bytes(lake.figure(f"{name}.png"), png)
+    by_round = newest_scores(scores, CORR).group_by("round").agg(pl.col("value").mean())
     return {
-        "models": dg.MetadataValue.md(markdown_table(models)),
-        "rounds": dg.MetadataValue.md(markdown_table(rounds.head(ROUNDS_IN_TABLE))),
+        "mean_corr_by_round": dg.MetadataValue.md(
+            sparkline(by_round.sort("round")["value"].to_list(), width=320, height=60)
+        ),
+        "models": dg.MetadataValue.md(markdown_table(_narrow_models(models))),
+        "rounds": dg.MetadataValue.md(markdown_table(_narrow_rounds(rounds))),
         **{
             name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))
             for name, png in pictures.items()
@@ -95,6 +103,27 @@ def overview_metadata(lake: Lake) -> Metadata:
         "confirmed": rounds.filter(rounds["state"] == "confirmed").height,
         "resolved": rounds.filter(rounds["resolved"]).height,
     }
+
+
+def _narrow_models(models: pl.DataFrame) -> pl.DataFrame:
+    """As many columns as the page has room for; a model's own page has all of them."""
+    import polars as pl
+
+    earned = (pl.col("settled_nmr") + pl.col("pending_nmr")).alias("nmr")
+    return models.select("model", "resolved", "mean_corr", "mean_mmc", earned)
+
+
+def _narrow_rounds(rounds: pl.DataFrame) -> pl.DataFrame:
+    """The newest rounds; the outcome is told only where it is not the usual one."""
+    import polars as pl
+
+    state = (
+        pl.when(pl.col("outcome") == "on_time")
+        .then(pl.col("state"))
+        .otherwise(pl.concat_str("outcome", "state", separator=" ", ignore_nulls=True))
+        .alias("state")
+    )
+    return rounds.head(ROUNDS_IN_TABLE).select("round", "model", state, "day", "corr", "mmc")
 
 
 def _own(lake: Lake, view: str, model: str) -> pl.DataFrame:

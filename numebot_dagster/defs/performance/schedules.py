@@ -27,8 +27,9 @@ def daily_performance_schedule(
     Waits while a weekday round is open: its hour belongs to the submissions.
     """
     shop = platform.open_for_tick(context.log)
+    rounds = shop.client.open_rounds()  # first, because its answer also tells Numerai's time
     now = shop.client.now()
-    found = round_to_play(shop.client.open_rounds(), now)
+    found = round_to_play(rounds, now)
     if found is not None and found.close_staking_time - now < timedelta(hours=2):
         return dg.SkipReason(f"Round {found.number} is open: its hour comes first.")
     return dg.RunRequest(tags=range_tags(collecting.days_to_collect(shop)))

@@ -1,0 +1,109 @@
+"""Makes the pictures of the README from a real demo: `make screenshots`.
+
+Plays two seasons of `numebot demo` in a temporary folder, opens the Dagster UI on the result and
+photographs it with a headless Chromium. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+from playwright.sync_api import Page, sync_playwright
+
+DOCS = Path(__file__).parent
+PORT = 3939
+URL = f"http://127.0.0.1:{PORT}"
+NUMEBOT = [sys.executable, "-m", "numebot_dagster.cli.main"]
+WEB_SERVER = [sys.executable, "-m", "dagster_webserver", "-m", "numebot_dagster.definitions"]
+SIZE = {"width": 1440, "height": 900}
+CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu"]
+SEASONS, ROUNDS = 2, 6
+GROUPS = ["training", "rounds", "models", "models/example_model", "models/lightgbm_model"]
+
+
+def main() -> None:
+    """Plays, and photographs what there is to see."""
+    with tempfile.TemporaryDirectory(prefix="numebot-") as folder:
+        for _ in range(SEASONS):
+            demo = [*NUMEBOT, "demo", "--rounds", str(ROUNDS), "--folder", folder]
+            subprocess.run(demo, check=True)
+        with web_server(Path(folder)), page() as one:
+            photograph_lineage(one)
+            photograph_chart(one)
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[None]:
+    """Dagster's web server on a demo's folder, without the daemon: nothing moves meanwhile."""
+    # The rest comes from the demo's .env.
+    environment = {
+        "DAGSTER_HOME": str(folder / "data" / "dagster"),
+        "PATH": str(Path(sys.executable).parent),
+    }
+    server = subprocess.Popen([*WEB_SERVER, "-p", str(PORT)], cwd=folder, env=environment)
+    try:
+        wait_for_answer(seconds=90)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for_answer(seconds: float) -> None:
+    """Waits until the web server answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            requests.get(f"{URL}/server_info", timeout=5).raise_for_status()
+        except requests.RequestException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+@contextmanager
+def page() -> Iterator[Page]:
+    """An empty page of a headless Chromium."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        raise SystemExit("Chromium is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
+        yield browser.new_page(viewport=SIZE)
+        browser.close()
+
+
+def photograph_lineage(one: Page) -> None:
+    """The assets of all groups, from the training data to the submissions."""
+    selection = quote('not key:"*performance*"', safe="*")
+    expanded = quote(",".join(f"global@global:{group}" for group in GROUPS))
+    one.goto(f"{URL}/asset-groups~{selection}/?expanded={expanded}")
+    one.get_by_text("submission").first.wait_for()
+    one.wait_for_load_state("networkidle")
+    one.wait_for_timeout(3000)  # the graph moves to its place
+    one.screenshot(path=DOCS / "dagster-ui.png")
+
+
+def photograph_chart(one: Page) -> None:
+    """The dashboard, with its first chart open."""
+    one.goto(f"{URL}/assets/performance/overview")
+    row = one.get_by_role("row").filter(has_text="corr_by_scoring_day")
+    row.get_by_text("[Show Markdown]").first.click()
+    one.locator("img[src^='data:image/png']").last.wait_for()
+    one.wait_for_timeout(1000)  # the dialog fades in
+    one.screenshot(path=DOCS / "dagster-scores.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""The commands as a user types them: processes of their own, in a folder of their own."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import polars as pl
+import pytest
+
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import State
+
+ESCAPE = "\x1b["
+
+
+@pytest.fixture(scope="module")
+def played(_module_world):
+    """A world in which one round was played, and its clock moved until there are scores."""
+    world = _module_world
+    world.register("steady-1", "second")
+    number = world.open_round()
+    finished = world.numebot("run")
+    assert finished.returncode == 0, finished.stderr
+    return world, number, finished
+
+
+def test_run_plays_the_open_round_and_says_so(played):
+    world, number, finished = played
+    assert f"Round {number}" in finished.stdout
+    for name in ("steady-1", "second"):
+        [line] = [line for line in finished.stdout.splitlines() if line.split()[:1] == [name]]
+        assert line.split()[1:3] == ["on_time", "confirmed"]
+        assert f"{name}: confirmed" in finished.stderr
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    assert ESCAPE not in finished.stdout + finished.stderr
+
+
+def test_a_second_run_finds_the_work_done(played):
+    world, number, _ = played
+    finished = world.numebot("run", "--round", str(number))
+    assert finished.returncode == 0, finished.stderr
+    assert "steady-1: skipped, already confirmed" in finished.stderr
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+def test_status_tells_what_is_confirmed(played):
+    world, number, _ = played
+    assert "confirmed" in world.numebot("status").stdout
+    told = json.loads(world.numebot("status", "--json").stdout)
+    states = {row["model"]: row["state"] for row in told["rounds"] if row["round"] == number}
+    assert states == {"steady-1": "confirmed", "second": "confirmed"}
+    assert {row["model"]: row["problem"] for row in told["weights"]} == {
+        "steady-1": "",
+        "second": "",
+    }
+
+
+def test_sql_in_every_format(played):
+    world, number, _ = played
+    query = f"select model, round from submissions where round = {number} order by model"
+    as_csv = world.numebot("sql", query, "--format", "csv")
+    assert as_csv.stdout == f"model,round\nsecond,{number}\nsteady-1,{number}\n"
+    as_json = world.numebot("sql", query, "--format", "json")
+    assert json.loads(as_json.stdout)[0] == {"model": "second", "round": number}
+    assert "steady-1" in world.numebot("sql", query).stdout
+
+
+def test_sql_as_parquet(played):
+    import subprocess
+    import sys
+
+    world, number, _ = played
+    command = [sys.executable, "-m", "numebot_dagster.cli.main", "sql", "from submissions"]
+    answer = subprocess.run(
+        [*command, "--format", "parquet"], cwd=world.folder, capture_output=True, check=True,
+        env=world.whole_environment, timeout=60,
+    )  # fmt: skip
+    frame = pl.read_parquet(io.BytesIO(answer.stdout))
+    assert frame.filter(pl.col("round") == number).height == 2
+
+
+def test_a_query_that_is_wrong_is_explained(played):
+    world, _, _ = played
+    finished = world.numebot("sql", "select nothing from nowhere")
+    assert finished.returncode == 1
+    assert "nowhere does not exist" in finished.stderr
+    assert "The views are rounds, weights, predictions" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_doctor_finds_nothing_wrong_in_a_trained_world(played):
+    world, _, _ = played
+    finished = world.numebot("doctor", "--live", "--json")
+    found = json.loads(finished.stdout)
+    assert finished.returncode == 0, finished.stdout
+    assert {one["verdict"] for one in found if one["name"] in ("credentials", "models")} == {"ok"}
+    schema = [one["text"] for one in found if one["name"] == "schema"]
+    assert any(text.startswith("LatestSubmission: ") for text in schema)
+    assert any(text.startswith("RootMutationType: ") for text in schema)
+
+
+def test_doctor_says_what_to_do(played):
+    world, _, _ = played
+    finished = world.numebot("doctor", NUMERAI_SECRET_KEY="nonsense")
+    assert finished.returncode == 1
+    assert "failure  credentials" in finished.stdout
+    assert "→ make a key at numer.ai" in finished.stdout
+    assert "nonsense" not in finished.stdout + finished.stderr
+
+
+def test_collect_reads_what_was_published(played):
+    world, _, _ = played
+    world.practice.advance(days=8)
+    finished = world.numebot("collect")
+    assert finished.returncode == 0, finished.stderr
+    answer = world.numebot("sql", "select count(*) as n from scores", "--format", "csv")
+    assert int(answer.stdout.splitlines()[1]) > 0
+
+
+def test_a_dry_run_uploads_nothing(world):
+    number = world.open_round()
+    before = world.uploads()
+    finished = world.numebot("run", "--dry-run")
+    assert finished.returncode == 0, finished.stderr
+    assert "steady-1: predicted" in finished.stderr
+    assert world.uploads() == before
+    assert world.submissions(number) == {}
+
+
+def test_only_the_models_asked_for(world):
+    number = world.open_round()
+    finished = world.numebot("run", "--models", "second")
+    assert finished.returncode == 0, finished.stderr
+    assert world.submissions(number) == {"second": 1}
+    latest = receipts.latest(world.platform.lake, number)
+    assert {name: one.state for name, one in latest.items()} == {"second": State.CONFIRMED}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (["run", "--models", "nobody"], {}, "nobody is not among the enabled models"),
+        (["run", "--round", "9999"], {}, "no round 9999"),
+        (["train", "--models", ","], {}, "no model is not among"),
+        (["run"], {"NUMERAI_PUBLIC_ID": "", "NUMERAI_SECRET_KEY": ""}, "set NUMERAI_PUBLIC_ID and"),
+        (["run"], {"NUMERAI_SECRET_KEY": ""}, "set both or neither"),
+        (["run"], {"NUMERAI_API_URL": "http://127.0.0.1:9"}, "connection failed"),
+        (["run"], {"MODEL_CONFIGS_PATH": "no.csv"}, "no.csv"),
+        (["status"], {"NUMEBOT_READ_TIMEOUT": "soon"}, "NUMEBOT_READ_TIMEOUT"),
+        (["up", "--folder", "nowhere"], {}, "no folder nowhere"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_clear_line(world, arguments, settings, said):
+    world.open_round()
+    finished = world.numebot(*arguments, **{"NUMEBOT_RETRY_DEADLINE": "2", **settings})
+    assert finished.returncode == 1, finished.stdout
+    assert said in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_between_rounds_run_says_when_the_next_one_opens(world):
+    world.open_round()
+    world.practice.advance("next-close")
+    finished = world.numebot("run")
+    assert finished.returncode == 1
+    assert "no round is open at" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run", "train", "collect", "sql", "status", "doctor", "up", "demo", "rounds add",
+        "practice serve", "practice advance", "practice state",
+    ],
+)  # fmt: skip
+def test_help_says_what_a_command_does(world, command):
+    finished = world.numebot(*command.split(), "--help", COLUMNS="100")
+    assert finished.returncode == 0
+    assert f"Usage: numebot_dagster.cli.main {command}" in finished.stdout.replace("python -m ", "")
+    described = finished.stdout.split("Usage:")[1].splitlines()[2:4]
+    assert any(len(line.split()) > 4 for line in described)
+
+
+def test_training_again_in_the_same_round_changes_nothing(world):
+    world.open_round()
+    first = world.numebot("train")
+    assert first.returncode == 0, first.stderr
+    stored = sorted((world.folder / "data" / "weights").rglob("manifest.json"))
+    contents = [path.read_bytes() for path in stored]
+    assert world.numebot("train").returncode == 0
+    assert sorted((world.folder / "data" / "weights").rglob("manifest.json")) == stored
+    assert [path.read_bytes() for path in stored] == contents

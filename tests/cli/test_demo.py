@@ -1,0 +1,84 @@
+"""The newcomer's first minute: `numebot demo`, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
+COUNT = "select count(*) as n from submissions where outcome='on_time' and state='confirmed'"
+
+
+def environment() -> dict[str, str]:
+    """What a newcomer's shell has: no settings of ours."""
+    ours = ("NUMERAI_", "NUMEBOT_", "MODEL_CONFIGS_PATH", "DAGSTER_HOME")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def numebot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+def confirmed(folder: Path) -> int:
+    answer = numebot(folder, "sql", COUNT, "--format", "csv")
+    assert answer.returncode == 0, answer.stderr
+    return int(answer.stdout.splitlines()[1])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("newcomer")
+
+
+@pytest.mark.timeout(600)
+def test_a_demo_ends_confirmed_and_a_second_one_continues(home):
+    # The first is killed in the middle, which must cost nothing but time.
+    killed = subprocess.Popen(
+        [*COMMAND, "demo", "--rounds", "1", "--folder", "play"],
+        cwd=home,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    manifests = home / "play" / "data" / "weights"
+    deadline = time.monotonic() + 120
+    while not list(manifests.rglob("manifest.json")):
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+
+    first = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    assert first.returncode == 0, first.stdout + first.stderr
+    for said in ("What happened", "example_model", "lightgbm_model", "noise on day 1"):
+        assert said in first.stdout
+    assert "numebot up --folder play" in first.stdout
+    assert confirmed(home / "play") == 2  # rounds x models
+
+    second = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert confirmed(home / "play") == 4
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(home):
+    other = home / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    finished = numebot(home, "demo", "--folder", "other", "--fresh")
+    assert finished.returncode == 1
+    assert "holds something else than a demo" in finished.stderr
+    assert [path.name for path in other.iterdir()] == ["thesis.tex"]

@@ -1,0 +1,191 @@
+"""One model's failure: named, recorded, not submitted, and no other model's concern."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations import fetching
+from numebot_dagster.operations.playing import Ending, Play, play
+
+FAILING = {
+    "raising": "raising failed to predict: ArithmeticError: the stars are not right",
+    "constant": "numerai_submission_rules: ",
+    "forgetful": "canary_predicts_as_trained: largest difference on the canary rows",
+    "sleeper": "sleeper took longer than",
+    "untrained": "untrained has no weights; to make some: numebot train --models untrained",
+}
+ALL = ("steady-1", *FAILING, "second")
+
+
+@pytest.fixture(scope="module")
+def trained(make_world):
+    world = make_world()
+    world.register(*ALL)
+    return world
+
+
+@pytest.fixture
+def world(trained, enter):
+    world = enter(trained)
+    world.register(*ALL)
+    world.train(*[name for name in FAILING if name != "untrained"])
+    return world
+
+
+def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance):
+    number = world.open_round()
+    result = run_round(world, number)
+    lake = world.platform.lake
+
+    # The honest are confirmed, the others have sent nothing and left nothing.
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert made == {
+        "rounds/details", "rounds/live_data", "models/steady_1/predictions",
+        "models/steady_1/submission", "models/second/predictions", "models/second/submission",
+    }  # fmt: skip
+    assert {name for name in ALL if lake.predictions_files(name, number)} == {"steady-1", "second"}
+
+    # The run failed, and its step says for whom and why.
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    text = failure.step_failure_data.error.message
+    assert f"Round {number}: 5 of 7 models failed" in text
+    for name, reason in FAILING.items():
+        assert f"{name}: {reason}" in text or reason in text
+    assert set(failure.step_failure_data.user_failure_data.metadata) == set(FAILING)
+
+    # The receipts say it too.
+    latest = receipts.latest(lake, number)
+    states = {name: (one.state, one.outcome) for name, one in latest.items()}
+    assert states == {
+        **dict.fromkeys(FAILING, (State.PENDING, Outcome.FAILED)),
+        **dict.fromkeys(("steady-1", "second"), (State.CONFIRMED, Outcome.ON_TIME)),
+    }
+    for name, reason in FAILING.items():
+        assert reason in latest[name].reason
+
+    # And so do the checks, where the user looks.
+    verdicts = {
+        (one.asset_key.to_user_string(), one.check_name): one.passed
+        for one in result.get_asset_check_evaluations()
+    }
+    for name in FAILING:
+        assert verdicts[f"models/{name}/submission", "confirmed_by_numerai"] is False
+    assert verdicts["models/constant/predictions", "numerai_submission_rules"] is False
+    assert verdicts["models/forgetful/predictions", "canary_predicts_as_trained"] is False
+    assert verdicts["models/second/submission", "confirmed_by_numerai"] is True
+
+
+def test_a_failed_model_alone_is_played_again(world, run_round):
+    """When its cause is gone, a later run of the same round submits it, and nobody else twice."""
+    number = world.open_round()
+    world.register("steady-1", "untrained")
+    assert not run_round(world, number).success
+    world.train("untrained")
+    result = run_round(world, number)
+    assert result.success
+    assert world.submissions(number) == {"steady-1": 1, "untrained": 1}
+    history = receipts.history(world.platform.lake, "untrained", number)
+    assert [one.outcome for one in history if one.outcome] == [
+        Outcome.FAILED, Outcome.ON_TIME, Outcome.ON_TIME,
+    ]  # fmt: skip
+    assert history[-1].state is State.CONFIRMED
+    assert history[-1].reason is None
+
+
+def test_a_budget_is_all_that_a_hanging_model_costs(world):
+    platform = world.platform
+    number = world.open_round()
+    world.register("sleeper", "steady-1")
+    fetching.fetch_details(platform, number)
+    fetching.fetch_live(platform, number, platform.registry.enabled)
+    started = time.monotonic()
+    played = play(platform, Play(number, platform.registry.enabled))
+    assert time.monotonic() - started < 12  # of which 2 s are the budget
+    assert [one.ending for one in played] == [Ending.FAILED, Ending.CONFIRMED]
+
+
+def test_a_model_that_the_account_lacks(world, run_round):
+    number = world.open_round()
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code\nsomebody_else,quick_models:Ridge\nsteady-1,quick_models:Ridge\n"
+    )
+    result = run_round(world, number)
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    text = failure.step_failure_data.error.message
+    assert "the account has no model somebody_else; it has constant, contrarian, forgetful" in text
+    assert "Correct numerai_name in" in text
+    assert world.submissions(number) == {"steady-1": 1}
+
+
+def test_a_damaged_receipt_concerns_its_model_only(world, run_round):
+    """Neither playing nor recording the failure works for this model: the others do not notice."""
+    number = world.open_round()
+    world.register("steady-1", "second")
+    folder = world.platform.lake.receipts_folder("steady-1", number)
+    folder.mkdir(parents=True)
+    (folder / "00000000000000000001.parquet").write_bytes(b"no Parquet")
+    result = run_round(world, number)
+    assert not result.success
+    assert world.submissions(number) == {"second": 1}
+    [failure] = result.get_step_failure_events()
+    assert (
+        f"Round {number}: 1 of 2 models failed: steady-1" in failure.step_failure_data.error.message
+    )
+    history = receipts.history(world.platform.lake, "second", number)
+    assert history[-1].state is State.CONFIRMED
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert "models/second/submission" in made
+    assert "models/steady_1/submission" not in made
+
+
+def test_a_damaged_leaderboard_costs_the_order_only(world, run_round, instance):
+    number = world.open_round()
+    world.register("steady-1", "second")
+    file = world.platform.lake.leaderboard_file(date(2026, 6, 1))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no Parquet")
+    try:
+        assert run_round(world, number).success
+    finally:
+        file.unlink()
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+def test_weights_that_were_touched_are_not_used(world, run_round):
+    world.register("steady-1", "raising")
+    number = world.open_round()
+    folder = world.platform.lake.weights_folders("raising")[0].path
+    weights = folder / "model" / "weights.npy"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        result = run_round(world, number)
+    finally:
+        weights.write_bytes(content)
+    [failure] = result.get_step_failure_events()
+    text = failure.step_failure_data.error.message
+    assert "weights.npy is not the file that was stored" in text
+    assert "numebot train --models raising" in text
+    assert world.submissions(number) == {"steady-1": 1}
+
+
+def test_a_step_for_one_failing_model_fails_alone(world, run_round):
+    number = world.open_round()
+    keys = [
+        dg.AssetKey(["rounds", "details"]), dg.AssetKey(["rounds", "live_data"]),
+        dg.AssetKey(["models", "raising", "predictions"]),
+    ]  # fmt: skip
+    result = run_round(world, number, keys)
+    assert not result.success
+    assert world.submissions(number) == {}
+    assert receipts.latest(world.platform.lake, number) == {}

@@ -1,0 +1,307 @@
+"""Two rounds followed until the first resolves: what was collected, drawn and paid."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import numerapi
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib import image
+from numerai_tools import scoring
+from numerapi import base_api
+
+from numebot_dagster.defs.performance.jobs import range_tags
+from numebot_dagster.lake import catalog
+from numebot_dagster.numerai.payouts import payout, payout_scores
+from numebot_dagster.operations import collecting, fetching
+from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.market import Market
+
+MODELS = ("steady-1", "second")
+STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}
+
+
+@dataclass(frozen=True)
+class Season:
+    world: Any
+    rounds: list[int]
+    days: list[date]
+    result: dg.ExecuteInProcessResult
+    instance: dg.DagsterInstance
+
+    def query(self, sql, *values):
+        return catalog.query(self.world.platform.lake, sql, values)
+
+    def metadata(self, name):
+        for event in self.result.get_asset_materialization_events():
+            if event.asset_key.to_user_string() == name:
+                return {key: one.value for key, one in event.materialization.metadata.items()}
+        raise KeyError(name)
+
+
+@pytest.fixture(scope="module")
+def season(make_world):
+    world = make_world()
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        world.enter(patch)
+        rounds = []
+        for _ in range(2):
+            number = world.open_round()
+            platform = world.platform
+            fetching.fetch_details(platform, number)
+            fetching.fetch_live(platform, number, platform.registry.enabled)
+            played = play(platform, Play(number, platform.registry.enabled))
+            assert {one.ending for one in played} == {Ending.CONFIRMED}
+            rounds.append(number)
+        world.practice.advance(days=10)
+        collecting.collect_payouts(world.platform)  # as they were when nothing was settled
+        world.practice.advance("resolve")
+        days = collecting.days_to_collect(world.platform)
+        job = world.definitions().resolve_job_def("performance_job")
+        result = job.execute_in_process(instance=instance, tags=range_tags(days))
+        assert result.success
+        yield Season(world, rounds, days, result, instance)
+
+
+@pytest.fixture
+def world(season, enter):
+    return enter(season.world)
+
+
+@pytest.fixture
+def plain(world, monkeypatch):
+    """numerapi as released, asking the same tournament."""
+    monkeypatch.setattr(base_api, "API_TOURNAMENT_URL", world.practice.url)
+    key = world.practice.credentials
+    return numerapi.NumerAPI(key.public_id, key.secret_key, verbosity="CRITICAL")
+
+
+def today(season):
+    return season.days[-1]
+
+
+def test_every_day_is_filled_by_one_run(season, world):
+    first = date.fromisoformat("2026-06-02")
+    assert season.days[0] == first
+    assert len(season.days) == (today(season) - first).days + 1 > 80
+    assert world.platform.lake.stored_days("scores") == season.days
+    for name in ("scores", "leaderboard", "payouts"):
+        found = season.instance.get_materialized_partitions(dg.AssetKey(["performance", name]))
+        assert found == {day.isoformat() for day in season.days}, name
+
+
+def test_scores_are_those_that_numerai_tells(season, plain):
+    ids = plain.get_models()
+    for model in MODELS:
+        told = {
+            (one["roundNumber"], one["displayName"], one["day"]): one["value"]
+            for one in plain.submission_scores(ids[model])
+        }
+        stored = season.query("select round, metric, day, value from scores where model = ?", model)
+        held = {(number, metric, day): value for number, metric, day, value in stored.rows()}
+        assert held == told
+        assert len(held) == len(stored)
+        assert {number for number, *_ in held} == set(season.rounds)
+
+
+def test_each_score_lies_on_the_day_on_which_it_was_published(season):
+    for number in season.rounds:
+        rows = season.query(
+            "select distinct day, date from scores where round = ? order by day", number
+        )
+        expected = [(day, Round(number).publication(day).date()) for day, _ in rows.rows()]
+        assert rows.rows() == expected
+    assert season.query("select count(*) from scores where dayofweek(date) in (0, 1)").item() == 0
+
+
+def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, world):
+    """Neither the server's scoring nor ours is asked."""
+    number, market = season.rounds[0], Market()
+    opened = Round(number).opened
+    index = pd.Index(market.live_ids(opened), dtype=str)
+    realised = market.realised_target(opened, 60).astype(float)
+    target = pd.Series(realised, index=index, name="target")
+    meta = pd.Series(market.meta_model(opened), index=index, name="meta")
+    for model in MODELS:
+        [row] = world.rows(
+            "SELECT s.filename FROM submissions s JOIN models m ON m.id = s.model_id "
+            "WHERE m.name = ? AND s.round = ?",
+            model, number,
+        )  # fmt: skip
+        upload = world.folder / "tournament" / "uploads" / row["filename"]
+        predictions = pd.read_csv(upload, index_col="id")[["prediction"]]
+        final = season.query(
+            "select metric, value from scores where model = ? and round = ? and resolved",
+            model,
+            number,
+        )
+        found = dict(final.rows())
+        corr = scoring.numerai_corr(predictions, target)["prediction"]
+        mmc = scoring.correlation_contribution(predictions, meta, target)["prediction"]
+        assert found["corr60"] == pytest.approx(corr, abs=1e-10)
+        assert found["mmc60"] == pytest.approx(mmc, abs=1e-10)
+
+
+def test_payouts_follow_from_the_rounds_own_rules(season, world):
+    number = season.rounds[0]
+    rules = world.platform.client.round_details(number)
+    names = payout_scores(rules)
+    stored = season.query(
+        "select model, payout_nmr, settled from payouts where round = ? and date = ?",
+        number,
+        today(season),
+    )
+    found = {model: (nmr, settled) for model, nmr, settled in stored.rows()}
+    assert set(found) == set(MODELS)
+    for model in MODELS:
+        final = dict(
+            season.query(
+                "select metric, value from scores where model = ? and round = ? and resolved",
+                model,
+                number,
+            ).rows()
+        )
+        expected = payout(rules, {name: final[name] for name in names}, STAKES[model])
+        by_hand = STAKES[model] * Decimal(3 * final["corr60"] + 15 * final["mmc60"])
+        assert expected == pytest.approx(by_hand, abs=Decimal("1e-12"))
+        assert found[model] == (pytest.approx(float(expected), abs=1e-9), True)
+
+
+def test_pending_payouts_follow_from_the_newest_scores(season, world):
+    sql = "select model, round, payout_nmr, date from payouts where not settled"
+    pending = season.query(sql).rows()
+    assert {(model, number) for model, number, *_ in pending} == {
+        (model, number) for model in MODELS for number in season.rounds
+    }
+    for model, number, nmr, day in pending:
+        newest = dict(
+            season.query(
+                "select metric, arg_max(value, day) from scores "
+                "where model = ? and round = ? and date <= ? group by metric",
+                model,
+                number,
+                day,
+            ).rows()
+        )
+        by_hand = float(STAKES[model]) * (3 * newest["corr60"] + 15 * newest["mmc60"])
+        assert nmr == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_the_leaderboard_is_todays_only(season, world):
+    assert world.platform.lake.stored_days("leaderboard") == [today(season)]
+    own = season.query("select model, nmr_staked from leaderboard where own order by model")
+    assert set(own["model"]) == set(MODELS)
+    assert season.query("select count(*) from leaderboard where not own").item() >= 12
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "payouts"])
+def test_a_past_day_says_that_it_was_not_watched(season, world, instance, name):
+    job = world.definitions().resolve_job_def("performance_job")
+    key = dg.AssetKey(["performance", name])
+    past = today(season) - timedelta(days=3)
+    before = world.platform.lake.stored_days(name)
+    result = job.execute_in_process(
+        instance=instance, partition_key=past.isoformat(), asset_selection=[key]
+    )
+    [event] = result.get_asset_materialization_events()
+    assert "this day was not watched" in event.materialization.metadata["empty"].value
+    assert world.platform.lake.stored_days(name) == before
+
+
+def test_collecting_again_changes_nothing(season, world):
+    before = season.query("from scores order by all")
+    platform = world.platform
+    counts = collecting.collect_scores(platform, season.days)
+    assert season.query("from scores order by all").equals(before)
+    assert sum(counts.values()) == before.height
+
+
+def test_days_that_nobody_watched_are_found(season, world):
+    """A single later day must not hide the gap before it."""
+    platform = world.platform
+    assert collecting.days_to_collect(platform) == [today(season)]
+    gap = season.days[40]
+    file = platform.lake.scores_file(gap)
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        assert collecting.days_to_collect(platform) == season.days[40:]
+        assert collecting.collect_scores(platform, [gap])
+        assert file.read_bytes() == content
+    finally:
+        if not file.exists():
+            file.write_bytes(content)
+
+
+def test_a_day_of_the_future_is_not_looked_at(season, world):
+    tomorrow = today(season) + timedelta(days=1)
+    assert collecting.collect_scores(world.platform, [tomorrow]) == {}
+    assert not world.platform.lake.scores_file(tomorrow).exists()
+
+
+def pictures(text):
+    """The images of a Markdown text, decoded."""
+    _, _, data = text.partition("data:image/png;base64,")
+    return image.imread(io.BytesIO(base64.b64decode(data.rstrip(")"))))
+
+
+def test_the_overview_has_its_charts_and_numbers(season, world):
+    shown = season.metadata("performance/overview")
+    for name in ("corr_by_scoring_day", "final_corr_by_round", "mean_final_corr"):
+        pixels = pictures(shown[name].md_str if hasattr(shown[name], "md_str") else shown[name])
+        assert min(pixels.shape[:2]) > 200
+        assert np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0).shape[0] > 10  # not blank
+        file = world.platform.lake.figure(f"{name}.png")
+        assert image.imread(file).shape == pixels.shape
+    assert (shown["submissions"], shown["confirmed"], shown["resolved"]) == (4, 4, 2)
+    for text in ("steady-1", "second"):
+        assert text in shown["models"]
+    assert world.platform.lake.catalog_file.is_file()
+
+
+def test_each_model_has_its_history(season):
+    for model in ("steady_1", "second"):
+        shown = season.metadata(f"models/{model}/performance")
+        assert "data:image/svg+xml;base64," in shown["corr_by_round"]
+        assert len(shown["corr_by_round"]) < 1000  # longer ones are hidden behind a link
+        numbers = {key: one for key, one in shown.items() if isinstance(one, int | float)}
+        assert len(numbers) >= 3
+        assert all(np.isfinite(value) for value in numbers.values())
+
+
+def test_scores_are_plotted_on_the_submission(season):
+    """As observations of its partitions, because Dagster plots what lies on one asset."""
+    key = dg.AssetKey(["models", "second", "submission"])
+    records = season.instance.fetch_observations(key, limit=10).records
+    by_round = {
+        one.partition_key: {
+            name: value.value for name, value in one.asset_observation.metadata.items()
+        }
+        for one in records
+    }
+    assert set(by_round) == {str(number) for number in season.rounds}
+    final = dict(
+        season.query(
+            "select metric, value from scores where model = 'second' and round = ? and resolved",
+            season.rounds[0],
+        ).rows()
+    )
+    shown = by_round[str(season.rounds[0])]
+    assert shown["corr60"] == final["corr60"]
+    assert shown["scoring_day"] == 60
+
+
+def test_the_views_promise_holds(season):
+    sql = "select count(*) from submissions where outcome = 'on_time' and state = 'confirmed'"
+    assert season.query(sql).item() == len(MODELS) * len(season.rounds)
+    assert isinstance(season.query("from scores"), pl.DataFrame)

@@ -1,0 +1,106 @@
+"""The gates as pure functions, by tables."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from numebot_dagster.numerai.submission import check_raw
+from numebot_dagster.operations import gates
+from numebot_dagster.operations.gates import Gate, GateClosed
+
+
+@pytest.mark.parametrize(
+    ("ids", "previous", "passed"),
+    [
+        (["a", "b"], None, True),
+        (["a", "b"], ["c", "d"], True),
+        (["a", "b"], ["a", "c"], True),  # Numerai has never reused one, and it is not ours to say
+        (["a", "b"], ["a", "b"], False),
+        (["b", "a"], ["a", "b"], False),
+    ],
+)
+def test_live_ids_must_be_new(ids, previous, passed):
+    gate = gates.ids_are_new(ids, previous)
+    assert (gate.name, gate.passed, gate.blocking) == ("ids_are_new", passed, True)
+    assert gate.facts == {"rows": 2}
+
+
+@pytest.mark.parametrize(
+    ("rows", "earlier", "passed", "text"),
+    [
+        (5000, [], True, "5000 rows; no earlier round to compare with"),
+        (5000, [5000], True, "5000 rows, +0.0% against the mean of the last 1 rounds"),
+        (5500, [5000, 5000], True, "5500 rows, +10.0% against the mean of the last 2 rounds"),
+        (5501, [5000, 5000], False, "5501 rows, +10.0% against the mean of the last 2 rounds"),
+        (4500, [4000, 6000], True, "4500 rows, -10.0% against the mean of the last 2 rounds"),
+        (2500, [5000] * 5, False, "2500 rows, -50.0% against the mean of the last 5 rounds"),
+    ],
+)
+def test_row_count_warns(rows, earlier, passed, text):
+    gate = gates.usual_row_count(rows, earlier)
+    assert (gate.passed, gate.blocking, gate.text) == (passed, False, text)
+
+
+@pytest.mark.parametrize(
+    ("missing", "unexpected", "passed", "text"),
+    [
+        ([], [], True, "the features are those of the weights' manifest"),
+        (["f1"], [], False, "1 missing (f1); train again with `numebot train`"),
+        (
+            ["f1", "f2", "f3", "f4"], ["g"], False,
+            "4 missing (f1, f2, f3, …) and 1 not in the manifest (g); train again with "
+            "`numebot train`",
+        ),
+    ],
+)  # fmt: skip
+def test_features_must_be_those_of_the_manifest(missing, unexpected, passed, text):
+    gate = gates.same_features(missing, unexpected)
+    assert (gate.passed, gate.blocking, gate.text) == (passed, True, text)
+
+
+@pytest.mark.parametrize(
+    ("difference", "spread", "passed"),
+    [
+        (0.0, 1.0, True),
+        (0.9e-6, 1.0, True),
+        (1.1e-6, 1.0, False),
+        (1.1e-6, 100.0, True),
+        (0.9e-6, 0.01, False),
+        (0.0, 0.0, True),
+        (math.nan, 1.0, False),
+        (math.inf, 1.0, False),
+    ],
+)
+def test_canary_is_measured_by_the_spread(difference, spread, passed):
+    gate = gates.canary(difference, spread)
+    assert (gate.passed, gate.blocking) == (passed, True)
+    assert ("train again" in gate.text) is not passed
+
+
+@pytest.mark.parametrize(
+    ("correlation", "passed"), [(None, True), (0.5, True), (0.0, False), (-0.2, False)]
+)
+def test_correlation_with_the_example_warns(correlation, passed):
+    gate = gates.agrees_with_example(correlation)
+    assert (gate.passed, gate.blocking) == (passed, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "passed"),
+    [([0.1, 0.9, 0.3], True), ([0.5, 0.5, 0.5], False), ([0.1, math.nan, 0.3], False)],
+)
+def test_submission_rules_block(values, passed):
+    ids = ["a", "b", "c"]
+    gate = gates.submission_rules(check_raw(ids, values, ids))
+    assert (gate.passed, gate.blocking) == (passed, True)
+
+
+def test_only_blocking_gates_close():
+    warning = Gate("w", False, False, "odd")
+    blocking = Gate("b", False, True, "wrong")
+    fine = Gate("f", True, True, "right")
+    assert gates.closed([warning, blocking, fine]) == [blocking]
+    assert str(GateClosed([warning, blocking, fine])) == "b: wrong"
+    assert GateClosed([warning, blocking]).gates == (warning, blocking)

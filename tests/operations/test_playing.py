@@ -1,0 +1,225 @@
+"""Playing a round: its order, and what Numerai held before."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from numebot_dagster.modeling.messages import ModelCode
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations import fetching, playing
+from numebot_dagster.operations.playing import Ending, Play, play, playing_order
+
+
+def model(name, *inputs):
+    return RegisteredModel(name, name, "m", ModelCode("m", "M", ()), inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("stakes", "expected"),
+    [
+        ({}, ["a", "b", "c", "d"]),
+        ({"c": "2"}, ["c", "a", "b", "d"]),
+        ({"b": "1", "c": "2.5", "a": "0"}, ["c", "b", "a", "d"]),
+        # d needs a, so a goes before d however little is staked on it.
+        ({"d": "9", "b": "1"}, ["a", "d", "b", "c"]),
+        ({"somebody else": "100"}, ["a", "b", "c", "d"]),
+    ],
+)
+def test_order(stakes, expected):
+    models = [model("a"), model("b"), model("c"), model("d", "a")]
+    order = playing_order(models, {name: Decimal(nmr) for name, nmr in stakes.items()})
+    assert [one.name for one in order] == expected
+
+
+def fetched(world, number):
+    """A platform with the round's details and live data stored."""
+    platform = world.platform
+    fetching.fetch_details(platform, number)
+    fetching.fetch_live(platform, number, platform.registry.enabled)
+    return platform
+
+
+def played(world, number, **wish):
+    platform = world.platform
+    results = play(platform, Play(number, platform.registry.enabled, **wish))
+    return {one.model.name: one for one in results}
+
+
+def endings(results):
+    return {name: one.ending for name, one in results.items()}
+
+
+BOTH_CONFIRMED = {"steady-1": Ending.CONFIRMED, "second": Ending.CONFIRMED}
+
+
+def upload(world, name, seed=0):
+    """What a person does with numerapi in a notebook."""
+    client = world.platform.client
+    fleet = client.fleet()
+    number = world.practice.state()["newest_round"]
+    folder = world.folder / "notebook"
+    ids = pl.read_parquet(
+        client.download("v5.3/live.parquet", folder / "live.parquet").path, columns=["id"]
+    )["id"]
+    values = np.random.default_rng(seed).uniform(size=len(ids))
+    content = io.BytesIO()
+    pd.DataFrame({"id": ids, "prediction": values}).to_csv(content, index=False)
+    target = client.authorise_upload(fleet.models[name].id, f"notebook-{number}.csv")
+    client.put_upload(target, content.getvalue())
+    return client.create_submission(fleet.models[name].id, target.filename)
+
+
+def selected(world, number, name):
+    """The file that Numerai counts for a model in a round."""
+    fleet = world.platform.client.fleet()
+    return fleet.held(name, number)
+
+
+def test_largest_stake_goes_first(world):
+    number = world.open_round()
+    platform = fetched(world, number)
+    file = platform.lake.leaderboard_file(date(2026, 6, 1))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = {"model": ["steady-1", "second"], "nmr_staked": [1.0, 2.5], "own": [True, True]}
+    pl.DataFrame(rows).write_parquet(file)
+    try:
+        assert endings(played(world, number)) == BOTH_CONFIRMED
+    finally:
+        file.unlink()
+    order = world.rows(
+        "SELECT m.name FROM uploads u JOIN models m ON m.id = u.model_id "
+        "WHERE u.filename LIKE ? ORDER BY u.rowid",
+        f"round-{number}-%",
+    )
+    assert [row["name"] for row in order] == ["second", "steady-1"]
+
+
+def test_a_carried_over_upload_is_replaced_without_asking(world):
+    world.open_round()
+    world.practice.advance("next-close")
+    late = upload(world, "second")
+    number = world.open_round()
+    held = selected(world, number, "second")
+    assert held.status == "on-time"  # Numerai has made it this round's
+    assert late in {row["id"] for row in world.rows("SELECT id FROM submissions")}
+    fetched(world, number)
+    results = played(world, number)
+    assert endings(results) == BOTH_CONFIRMED
+    now_held = selected(world, number, "second")
+    assert now_held.submission_id not in (held.submission_id, late)
+    assert now_held.filename.startswith(f"round-{number}-")
+    assert receipts.latest(world.platform.lake, number)["second"].submission_id == (
+        now_held.submission_id
+    )
+
+
+def test_a_foreign_upload_is_replaced_only_by_force(world):
+    number = world.open_round()
+    foreign = upload(world, "second")
+    fetched(world, number)
+    results = played(world, number)
+    assert endings(results) == {"steady-1": Ending.CONFIRMED, "second": Ending.FAILED}
+    assert "which this project did not upload; --force replaces it" in results["second"].text
+    assert selected(world, number, "second").submission_id == foreign
+    latest = receipts.latest(world.platform.lake, number)["second"]
+    assert (latest.outcome, latest.state) == (Outcome.FAILED, State.PENDING)
+    assert "--force replaces it" in latest.reason
+
+    forced = played(world, number, force=True)
+    assert endings(forced) == {"steady-1": Ending.SKIPPED, "second": Ending.CONFIRMED}
+    held = selected(world, number, "second")
+    assert held.submission_id != foreign
+    assert held.filename.startswith(f"round-{number}-")
+
+
+def test_ours_that_somebody_replaced_is_noticed(world):
+    """Confirmed, and then overwritten from a notebook: what counts is no longer ours."""
+    number = world.open_round()
+    fetched(world, number)
+    assert endings(played(world, number)) == BOTH_CONFIRMED
+    foreign = upload(world, "steady-1", seed=1)
+    results = played(world, number)
+    assert endings(results) == {"steady-1": Ending.FAILED, "second": Ending.SKIPPED}
+    assert selected(world, number, "steady-1").submission_id == foreign
+    assert endings(played(world, number, force=True))["steady-1"] is Ending.CONFIRMED
+    assert selected(world, number, "steady-1").submission_id != foreign
+
+
+def test_nothing_is_uploaded_after_the_close(world):
+    number = world.open_round()
+    fetched(world, number)
+    world.practice.advance("next-close")
+    uploads = world.uploads()
+    results = played(world, number, force=True)
+    assert set(endings(results).values()) == {Ending.SKIPPED}
+    assert world.uploads() == uploads
+    latest = receipts.latest(world.platform.lake, number)
+    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert "closed at" in latest["second"].reason
+
+
+def test_a_round_that_closes_while_models_predict(world, monkeypatch):
+    """The window is looked at again at the last moment before an upload."""
+    number = world.open_round()
+    platform = fetched(world, number)
+    predict = playing.predict
+
+    def slowly(*arguments):
+        prediction = predict(*arguments)
+        if prediction.model == "second":
+            world.practice.advance("next-close")
+            platform.client.rounds()  # any answer tells the time
+        return prediction
+
+    monkeypatch.setattr(playing, "predict", slowly)
+    uploads = world.uploads()
+    results = play(platform, Play(number, [platform.registry["second"]]))
+    assert [one.ending for one in results] in ([Ending.FAILED], [Ending.SKIPPED])
+    assert "takes on-time submissions" in results[0].text or "closed at" in results[0].text
+    assert world.uploads() == uploads
+    assert receipts.latest(platform.lake, number)["second"].outcome in (
+        Outcome.FAILED,
+        Outcome.MISSED,
+    )
+
+
+def test_predictions_only_as_asked(world):
+    number = world.open_round()
+    fetched(world, number)
+    uploads = world.uploads()
+    results = played(world, number, submit=False)
+    assert set(endings(results).values()) == {Ending.PREDICTED}
+    assert world.uploads() == uploads
+    prediction = results["steady-1"].prediction
+    frame = pl.read_parquet(prediction.path)
+    live = pl.read_parquet(
+        world.platform.lake.live_folder(number, "v5.3") / "live.parquet", columns=["id"]
+    )
+    assert frame["id"].to_list() == live["id"].to_list()
+    assert 0 < frame["prediction"].min() < frame["prediction"].max() < 1
+    assert receipts.latest(world.platform.lake, number) == {}
+
+
+def test_predictions_are_the_models_own_ranked(world):
+    """Recomputed here from the stored weights and the live file, without the platform's code."""
+    number = world.open_round()
+    platform = fetched(world, number)
+    results = played(world, number, submit=False)
+    [place] = platform.lake.weights_folders("steady-1")
+    used = fetching.weights.read_manifest(place.path).features
+    live = pl.read_parquet(platform.lake.live_folder(number, "v5.3") / "live.parquet")
+    raw = (live.select(used).to_numpy().astype(float) - 2) @ np.load(
+        place.path / "model" / "weights.npy"
+    )
+    expected = (pd.Series(raw).rank(method="average") - 0.5) / len(raw)
+    stored = pl.read_parquet(results["steady-1"].prediction.path)["prediction"].to_numpy()
+    np.testing.assert_allclose(stored, expected, rtol=0, atol=1e-9)

@@ -1,0 +1,196 @@
+"""Where settings come from, how bad ones are named, and that secrets stay secret."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.settings import NUMERAI_API_URL, Settings, SettingsError, load_settings
+
+SECRET = "SECRETKEYTHATNOBODYMAYSEE"
+OTHER_SECRET = "ANOTHERSECRETOFSOMEBODY"
+PAIR = {"NUMERAI_PUBLIC_ID": "FROMENV", "NUMERAI_SECRET_KEY": SECRET}
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Loads settings from an environment, a `.env` and a `.secret`, each given as a mapping."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def of(environment=None, dotenv=None, secret=None):
+        for name, value in (environment or {}).items():
+            monkeypatch.setenv(name, value)
+        for file, lines in ((".env", dotenv), (".secret", secret)):
+            if lines is not None:
+                text = "".join(f"{name}={value}\n" for name, value in lines.items())
+                (tmp_path / file).write_text(text)
+        return load_settings(tmp_path)
+
+    return of
+
+
+def pair(settings):
+    return tuple(
+        None if one is None else one.get_secret_value()
+        for one in (settings.numerai_public_id, settings.numerai_secret_key)
+    )
+
+
+def test_defaults(load, tmp_path):
+    settings = load()
+    assert pair(settings) == (None, None)
+    assert settings.numerai_api_url == NUMERAI_API_URL
+    assert not settings.is_practice
+    assert settings.numerai_data_folder == tmp_path / "data"
+    assert settings.model_configs_path == tmp_path / "model_configs.csv"
+    assert settings.instance_folder == tmp_path / "data" / "dagster"
+    assert settings.numebot_data_version is None
+
+
+DOTENV = {"NUMERAI_PUBLIC_ID": "FROMDOTENV", "NUMERAI_SECRET_KEY": "dotenvsecret"}
+DOTSECRET = {"PUBLIC_ID": "FROMSECRET", "SECRET_KEY": "secretsecret"}
+EMPTY = {"NUMERAI_PUBLIC_ID": "", "NUMERAI_SECRET_KEY": ""}
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "secret", "expected"),
+    [
+        (PAIR, DOTENV, DOTSECRET, ("FROMENV", SECRET)),
+        ({}, DOTENV, DOTSECRET, ("FROMDOTENV", "dotenvsecret")),
+        ({}, {}, DOTSECRET, ("FROMSECRET", "secretsecret")),
+        ({}, None, DOTSECRET, ("FROMSECRET", "secretsecret")),
+        (PAIR, None, None, ("FROMENV", SECRET)),
+        # A line without a value, as in the example file, sets nothing.
+        ({}, EMPTY, DOTSECRET, ("FROMSECRET", "secretsecret")),
+        (EMPTY, DOTENV, DOTSECRET, ("FROMDOTENV", "dotenvsecret")),
+        (EMPTY, EMPTY, None, (None, None)),
+    ],
+)
+def test_precedence_of_credentials(load, environment, dotenv, secret, expected):
+    assert pair(load(environment, dotenv, secret)) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "expected"),
+    [
+        ({"NUMERAI_DATA_FOLDER": "a"}, {"NUMERAI_DATA_FOLDER": "b"}, "a"),
+        ({}, {"NUMERAI_DATA_FOLDER": "b"}, "b"),
+        ({"NUMERAI_DATA_FOLDER": ""}, {"NUMERAI_DATA_FOLDER": "b"}, "b"),
+        ({}, {"NUMERAI_DATA_FOLDER": ""}, "data"),
+        ({"numerai_data_folder": "lower"}, {}, "lower"),
+    ],
+)
+def test_precedence_of_a_folder(load, tmp_path, environment, dotenv, expected):
+    assert load(environment, dotenv).numerai_data_folder == tmp_path / expected
+
+
+def test_the_example_file_is_valid(load, tmp_path):
+    example = Path(__file__).parents[1] / ".env.example"
+    (tmp_path / ".env").write_text(example.read_text())
+    settings = load()
+    assert pair(settings) == (None, None)
+    assert settings == load_settings(tmp_path / "nowhere")
+
+
+def test_folders(load, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings = load({"NUMERAI_DATA_FOLDER": "~/numerai", "DAGSTER_HOME": "instance"})
+    assert settings.numerai_data_folder == tmp_path / "home" / "numerai"
+    assert settings.instance_folder == tmp_path / "instance"
+
+
+@pytest.mark.parametrize(
+    ("url", "stored", "practice"),
+    [
+        ("https://api-tournament.numer.ai", NUMERAI_API_URL, False),
+        ("https://api-tournament.numer.ai/", NUMERAI_API_URL, False),
+        ("http://127.0.0.1:8800", "http://127.0.0.1:8800", True),
+    ],
+)
+def test_endpoint(load, url, stored, practice):
+    settings = load({"NUMERAI_API_URL": url})
+    assert (settings.numerai_api_url, settings.is_practice) == (stored, practice)
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        ({"NUMEBOT_READ_TIMEOUT": "soon"}, "NUMEBOT_READ_TIMEOUT: Input should be a valid number"),
+        ({"NUMEBOT_READ_TIMEOUT": "0"}, "NUMEBOT_READ_TIMEOUT: Input should be greater than 0"),
+        ({"NUMEBOT_REQUEST_BURST": "1.5"}, "NUMEBOT_REQUEST_BURST: "),
+        ({"NUMEBOT_DATA_VERSION": "5.3"}, "NUMEBOT_DATA_VERSION: String should match pattern"),
+        ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: Value error, 'api.numer.ai' is no"),
+        ({"NUMERAI_SECRET_KEY": SECRET}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),
+        ({"NUMERAI_PUBLIC_ID": "ID"}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),
+        (
+            {**PAIR, "NUMEBOT_CONNECT_TIMEOUT": "x", "NUMEBOT_RETRY_DEADLINE": "-1"},
+            "NUMEBOT_CONNECT_TIMEOUT: Input should be a valid number, unable to parse string as a "
+            "number; NUMEBOT_RETRY_DEADLINE: ",
+        ),
+    ],
+)
+def test_bad_settings_are_named_without_showing_secrets(load, tmp_path, environment, text):
+    with pytest.raises(SettingsError) as caught:
+        load(environment)
+    assert text in str(caught.value)
+    assert f"Correct it in the environment or in {tmp_path / '.env'}" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_halves_of_two_keys_are_not_mixed(load):
+    with pytest.raises(SettingsError, match="go together"):
+        load({"NUMERAI_PUBLIC_ID": "FROMENV"}, None, DOTSECRET)
+
+
+def test_secrets_are_not_shown(load):
+    settings = load(PAIR)
+    shown = [repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()]
+    shown += [repr(PlatformResource()), str(PlatformResource().model_dump())]
+    assert [text for text in shown if SECRET in text] == []
+
+
+def haystack(*folders):
+    """Every stored file with its bytes."""
+    return {
+        str(path): path.read_bytes()
+        for folder in folders
+        for path in Path(folder).rglob("*")
+        if path.is_file() and path.suffix != ".parquet"
+    }
+
+
+def runs_of_a_round(world, number, instance):
+    defs = world.definitions()
+    instance.add_dynamic_partitions("rounds", [str(number)])
+    return defs.resolve_job_def("round_job").execute_in_process(
+        instance=instance, partition_key=str(number), raise_on_error=False
+    )
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_no_run_leaves_a_secret_behind(world, tmp_path, monkeypatch, capfd, good):
+    """Neither a good run nor one that fails with a wrong key: config, events, logs, receipts."""
+    secret = world.practice.credentials.secret_key
+    if not good:
+        secret = OTHER_SECRET
+        monkeypatch.setenv("NUMERAI_SECRET_KEY", secret)
+    number = world.open_round()
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        result = runs_of_a_round(world, number, instance)
+        assert result.success is good
+        [run] = instance.get_runs()
+        assert secret not in str(run.run_config)
+        assert secret not in str(run)
+        texts = haystack(tmp_path, world.folder / "data")
+    assert any(b"play_round" in content for content in texts.values())  # there is what to search
+    assert [path for path, content in texts.items() if secret.encode() in content] == []
+    printed = capfd.readouterr()
+    assert secret not in printed.out + printed.err
+    if not good:
+        assert "NotAuthorised" in str([event.event_specific_data for event in result.all_events])

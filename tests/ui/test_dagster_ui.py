@@ -1,0 +1,124 @@
+"""What a person sees: the Dagster UI in headless Chromium, on a round that was scored."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert executable is not None, "the browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def ui(_module_world, browser):
+    """The web server on a world with one played round and a week of scores; its first visitor."""
+    world = _module_world
+    world.register("steady-1", "second")
+    number = world.open_round()
+    assert world.numebot("run").returncode == 0
+    world.practice.advance(days=9)
+    assert world.numebot("collect").returncode == 0
+    port = free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "-m", "numebot_dagster.definitions"]
+    server = subprocess.Popen(
+        [*command, "-h", "127.0.0.1", "-p", str(port)],
+        cwd=world.folder,
+        env=world.whole_environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        yield page, f"http://127.0.0.1:{port}", number
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    import time
+
+    import requests
+
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5)
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline, "the web server does not answer"
+            time.sleep(0.3)
+        else:
+            return
+
+
+def test_no_dialog_greets_the_first_visitor_and_the_groups_are_there(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/asset-groups")
+    for group in ("rounds", "training", "models", "performance"):
+        page.get_by_text(group, exact=True).first.wait_for(timeout=30_000)
+    assert page.get_by_role("dialog").count() == 0
+
+
+def test_a_submission_shows_its_round_its_receipt_and_its_check(ui):
+    page, url, number = ui
+    page.goto(f"{url}/assets/models/steady_1/submission")
+    page.get_by_text("Latest materialization").wait_for(timeout=30_000)
+    page.get_by_text(str(number), exact=True).first.wait_for(timeout=30_000)
+    page.get_by_text("confirmed", exact=True).first.wait_for(timeout=30_000)
+    page.goto(f"{url}/assets/models/steady_1/submission?view=checks")
+    page.get_by_text("confirmed_by_numerai").first.wait_for(timeout=30_000)
+    page.get_by_text("Passed").first.wait_for(timeout=30_000)
+
+
+def test_the_scores_of_a_model_are_curves_over_rounds(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/assets/models/steady_1/performance")
+    page.get_by_text("corr_by_round").first.wait_for(timeout=30_000)
+    picture = page.locator("img[src^='data:image/svg+xml']").first
+    picture.wait_for(timeout=30_000)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+
+
+def test_the_dashboard_shows_its_three_charts(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/assets/performance/overview")
+    for chart in ("corr_by_scoring_day", "final_corr_by_round", "mean_final_corr"):
+        row = page.get_by_role("row").filter(has_text=chart)
+        row.first.wait_for(timeout=30_000)
+        row.get_by_text("[Show Markdown]").first.click()
+        picture = page.locator("img[src^='data:image/png']").last
+        picture.wait_for(timeout=30_000)
+        assert picture.evaluate("image => image.naturalWidth") > 500
+        page.keyboard.press("Escape")
+        picture.wait_for(state="detached", timeout=30_000)
