@@ -13,6 +13,7 @@ from numebot_dagster.defs.models.assets import build_weights
 from numebot_dagster.defs.models.playing import build_play_round
 from numebot_dagster.defs.performance.assets import (
     build_performance,
+    build_scores,
     leaderboard,
     payouts,
     scores,
@@ -41,6 +42,7 @@ defs = dg.Definitions(
         scores,
         leaderboard,
         payouts,
+        *build_scores(registry),
         *build_performance(registry),
     ],
     jobs=[round_job, train_job, performance_job],

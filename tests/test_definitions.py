@@ -16,12 +16,14 @@ ROUND_CHAIN = {
     for kind in ("predictions", "submission")
 }
 WEIGHTS = {f"models/{name}/weights" for name in ("steady_1", "second")}
+SCORES_BY_ROUND = {f"models/{name}/scores" for name in ("steady_1", "second")}
 HISTORIES = {f"models/{name}/performance" for name in ("steady_1", "second")}
 DAILY = {"performance/scores", "performance/leaderboard", "performance/payouts"}
 ALL = (
     ROUND_ASSETS
     | ROUND_CHAIN
     | WEIGHTS
+    | SCORES_BY_ROUND
     | HISTORIES
     | DAILY
     | {"training/data", "performance/overview"}
@@ -74,7 +76,7 @@ def test_partitions(graph):
     def definition_of(name):
         return graph.get(dg.AssetKey(name.split("/"))).partitions_def
 
-    for name in ROUND_ASSETS | ROUND_CHAIN:
+    for name in ROUND_ASSETS | ROUND_CHAIN | SCORES_BY_ROUND:
         assert definition_of(name) == dg.DynamicPartitionsDefinition(name="rounds"), name
     for name in WEIGHTS | {"training/data"}:
         assert definition_of(name) == dg.DynamicPartitionsDefinition(name="vintages"), name
@@ -102,6 +104,7 @@ def test_dependencies_and_their_mappings(graph):
             (f"{own}/predictions", "rounds/live_data"): same,
             (f"{own}/predictions", f"{own}/weights"): "LastPartitionMapping",
             (f"{own}/submission", f"{own}/predictions"): same,
+            (f"{own}/scores", f"{own}/submission"): same,
         }
     between_dimensions = {
         pair: kind

@@ -103,6 +103,17 @@ def test_a_submission_shows_its_round_its_receipt_and_its_check(ui):
 
 def test_the_scores_of_a_model_are_curves_over_rounds(ui):
     page, url, _ = ui
+    page.goto(f"{url}/assets/models/steady_1/scores")
+    page.get_by_text("Plots", exact=True).click(timeout=30_000)
+    for curve in ("corr60", "mmc60", "corr60_percentile"):
+        page.get_by_text(curve, exact=True).first.wait_for(timeout=30_000)
+    drawn = page.locator("canvas")
+    drawn.first.wait_for(timeout=30_000)
+    assert drawn.first.evaluate("canvas => canvas.width") > 100
+
+
+def test_the_history_of_a_model_has_its_picture(ui):
+    page, url, _ = ui
     page.goto(f"{url}/assets/models/steady_1/performance")
     page.get_by_text("corr_by_round").first.wait_for(timeout=30_000)
     picture = page.locator("img[src^='data:image/svg+xml']").first

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from numebot_dagster.defs.models.assets import group_of, submission_key
-from numebot_dagster.defs.partitions import API_POOL, days
+from numebot_dagster.defs.partitions import API_POOL, days, rounds
 from numebot_dagster.defs.performance import figures
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.lake import catalog
@@ -33,6 +33,11 @@ def performance_key(model: RegisteredModel) -> dg.AssetKey:
     return dg.AssetKey(["models", model.asset_name, "performance"])
 
 
+def scores_key(model: RegisteredModel) -> dg.AssetKey:
+    """The asset on which a model's newest scores are plotted by round."""
+    return dg.AssetKey(["models", model.asset_name, "scores"])
+
+
 @dg.asset(key=SCORES, **_DAILY)
 def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Every score that Numerai published on a day for own models.
@@ -43,14 +48,15 @@ def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
     shop = platform.open(context.log)
     wanted = _days(context)
     counts = collecting.collect_scores(shop, wanted)
+    played = set(context.instance.get_dynamic_partitions(rounds.name))
     for model in shop.registry.enabled:
-        for found in figures.newest_scores_by_round(shop.lake, model.name, wanted):
-            # On the submission's own asset, so that its plots show a curve over rounds.
-            context.log_event(
-                dg.AssetObservation(
-                    submission_key(model), partition=str(found.round_number), metadata=found.facts
+        for found in figures.scores_to_plot(shop.lake, model.name, wanted):
+            if found.partition in played:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        scores_key(model), partition=found.partition, metadata=found.facts
+                    )
                 )
-            )
     return dg.MaterializeResult(
         metadata={
             "scores": sum(counts.values()),
@@ -98,6 +104,27 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             "settled_nmr": sum(float(one.payout_nmr) for one in found if one.settled),
             "dagster/row_count": len(found),
         }
+    )
+
+
+def build_scores(registry: Registry) -> list[dg.AssetSpec]:
+    """The scores of every enabled model by round, which `performance/scores` reports by day."""
+    return [_scores_by_round(model) for model in registry.enabled if model.submit]
+
+
+def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        scores_key(model),
+        partitions_def=rounds,
+        deps=[submission_key(model)],
+        group_name=group_of(model),
+        kinds={"numerai"},
+        description=(
+            f"What Numerai made of each submission of **{model.name}**: its newest scores and "
+            "percentiles, as curves over rounds (*Overview → Metadata → Plots*). "
+            "`performance/scores` reports them here on the first and every fifth scoring day and "
+            "when the round resolves."
+        ),
     )
 
 

@@ -21,23 +21,30 @@ CORR, MMC = "corr60", "mmc60"
 ROUNDS_IN_TABLE = 40
 
 
+# Dagster keeps every event for ever, and a model has 60 rounds in scoring on every day.
+DAYS_BETWEEN_POINTS = 5
+
+
 @dataclass(frozen=True)
 class NewestScores:
     """The newest scores of one submission, as numbers to plot."""
 
-    round_number: int
+    partition: str
     facts: dict[str, float | int]
 
 
-def newest_scores_by_round(lake: Lake, model: str, days: Sequence[date]) -> Iterator[NewestScores]:
-    """The newest scores of each round of a model that got scores on the given days."""
+def scores_to_plot(lake: Lake, model: str, days: Sequence[date]) -> Iterator[NewestScores]:
+    """The newest scores of each round of a model that reached a day worth plotting on `days`.
+
+    Those are the first scoring day, every fifth one after it, and the last.
+    """
     frame = catalog.query(
         lake,
         "select round, metric, max(day) as day, arg_max(value, day) as value, "
         "arg_max(percentile, day) as percentile from scores "
         "where model = ? and date between ? and ? and value is not null "
-        "group by all order by round, metric",
-        [model, min(days), max(days)],
+        "group by all having bool_or(day % ? = 1 or resolved) order by round, metric",
+        [model, min(days), max(days), DAYS_BETWEEN_POINTS],
     )
     for (number,), rows in frame.group_by("round", maintain_order=True):
         facts: dict[str, float | int] = {"scoring_day": max(rows["day"].to_list())}
@@ -45,7 +52,7 @@ def newest_scores_by_round(lake: Lake, model: str, days: Sequence[date]) -> Iter
             facts[metric] = value
             if percentile is not None:
                 facts[f"{metric}_percentile"] = percentile
-        yield NewestScores(int(number), facts)
+        yield NewestScores(str(number), facts)
 
 
 def model_metadata(lake: Lake, model: str) -> Metadata:
