@@ -66,7 +66,9 @@ def _print_table(answer: pl.DataFrame) -> None:
 
     console = session.console
     table = rich_table(answer, "")
-    if console.measure(table).minimum <= console.width:
+    # Measured as if the terminal were endless: otherwise no answer is ever too wide.
+    endless = console.options.update(width=100_000)
+    if console.measure(table, options=endless).minimum <= console.width:
         console.print(table)
         return
     for number, row in enumerate(answer.rows(), start=1):
