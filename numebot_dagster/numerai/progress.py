@@ -46,6 +46,7 @@ class LogProgress:
 @contextmanager
 def terminal_progress(name: str) -> Iterator[Progress]:
     """A progress bar with speed and time left, gone when the block ends."""
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -62,6 +63,7 @@ def terminal_progress(name: str) -> Iterator[Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, transient=True) as bar:
+    # A console of its own: the shared one keeps what it found out about the first terminal it saw.
+    with Bar(*columns, transient=True, console=Console()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -26,6 +26,7 @@ from numebot_dagster.operations import collecting, fetching
 from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.population import Attendance
 
 MODELS = ("steady-1", "second")
 STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}
@@ -125,6 +126,18 @@ def test_each_score_lies_on_the_day_on_which_it_was_published(season):
     assert season.query("select count(*) from scores where dayofweek(date) in (0, 1)").item() == 0
 
 
+def meta_model(crowd, uploads, index):
+    """Stake-weighted ranks of all who were on time, by numerai-tools."""
+    votes = {model: frame["prediction"] for model, frame in uploads.items()}
+    stakes = {model: float(STAKES[model]) for model in uploads}
+    for played in crowd:
+        if played.attendance is Attendance.ON_TIME:
+            votes[played.participant.name] = pd.Series(played.predictions, index=index)
+            stakes[played.participant.name] = float(played.participant.stake)
+    ranks = scoring.tie_kept_rank(pd.DataFrame(votes, index=index))
+    return scoring.stake_weight(ranks, pd.Series(stakes)).rename("meta")
+
+
 def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, world):
     """Neither the server's scoring nor ours is asked."""
     number, market = season.rounds[0], Market()
@@ -132,7 +145,7 @@ def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, w
     index = pd.Index(market.live_ids(opened), dtype=str)
     realised = market.realised_target(opened, 60).astype(float)
     target = pd.Series(realised, index=index, name="target")
-    meta = pd.Series(market.meta_model(opened), index=index, name="meta")
+    uploads = {}
     for model in MODELS:
         [row] = world.rows(
             "SELECT s.filename FROM submissions s JOIN models m ON m.id = s.model_id "
@@ -140,7 +153,9 @@ def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, w
             model, number,
         )  # fmt: skip
         upload = world.folder / "tournament" / "uploads" / row["filename"]
-        predictions = pd.read_csv(upload, index_col="id")[["prediction"]]
+        uploads[model] = pd.read_csv(upload, index_col="id")[["prediction"]]
+    meta = meta_model(market.crowd.played(opened), uploads, index)
+    for model, predictions in uploads.items():
         final = season.query(
             "select metric, value from scores where model = ? and round = ? and resolved",
             model,
