@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -28,10 +30,10 @@ def kinds() -> None:
     """Show what can go wrong."""
     from numebot_dagster.practice.fault_kinds import KINDS
 
-    table = Table("kind", "strikes", "what happens", "can be set")
+    table = Table("kind", "strikes", "times", "what happens", "can be set")
     for kind in KINDS.values():
         values = " ".join(f"{name}={value}" for name, value in kind.values.items())
-        table.add_row(kind.name, kind.where, kind.does, values)
+        table.add_row(kind.name, kind.where, _times(kind.times), kind.does, values)
     Console().print(table)
 
 
@@ -43,10 +45,17 @@ def add(
         str | None,
         typer.Option(
             help="Endpoints: graphql:<root field>, download:<version>/<file>, upload:<file>, "
-            "submission:<file>; * stands for anything."
+            "submission:<file or model>, webhook:<model>; * stands for anything."
         ),
     ] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="How often; endless if absent.")] = None,
+    times: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How often; if absent, as the kind has it: endless, but for changing-data (2) and "
+            "invalid-later (1).",
+        ),
+    ] = None,
     probability: Annotated[float, typer.Option(min=0, max=1, help="For each request.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Decides which requests are struck.")] = 0,
     minutes: Annotated[
@@ -86,13 +95,16 @@ def show(
         return
     table = Table("id", "kind", "where", "struck", "of", "set", "state")
     for one in faults:
-        times = "endless" if one["times"] is None else str(one["times"])
         values = " ".join(f"{name}={value}" for name, value in one["values"].items())
         table.add_row(
             str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
-            times, values, "over" if one["over"] else "on",
+            _times(one["times"]), values, "over" if one["over"] else "on",
         )  # fmt: skip
     Console().print(table)
+
+
+def _times(times: int | None) -> str:
+    return "endless" if times is None else str(times)
 
 
 @app.command()
@@ -133,7 +145,7 @@ def scenario(
         if play is not None:
             typer.echo(f"`{play}` {_run(play, seconds)}")
 
-    with _controls(folder) as controls:
+    with _controls(folder) as controls, _ending_in_order():
         try:
             outcomes = Stage(controls, patience, run, typer.echo).perform(SCENARIOS[name])
         except Refused as error:
@@ -144,6 +156,24 @@ def scenario(
     met = sum(one.on_time for one in outcomes)
     console.print(f"{met} of {asked} submissions were on time by the tournament's own state.")
     raise typer.Exit(0 if met == asked else 1)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Lets a signal that ends the process run what must come last: faults are removed again."""
+    signals = (signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        for one in signals:
+            signal.signal(one, signal.SIG_IGN)  # a second one would interrupt the removal
+        raise SystemExit(128 + number)
+
+    former = {one: signal.signal(one, end) for one in signals}
+    try:
+        yield
+    finally:
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def _run(command: str, seconds: float) -> str:

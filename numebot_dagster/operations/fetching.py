@@ -16,7 +16,7 @@ from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
-from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.records import RemoteFile, Round
 from numebot_dagster.operations.gates import Gate, ids_are_new, usual_row_count
 from numebot_dagster.operations.platform import Platform
 
@@ -185,9 +185,9 @@ def _require_open(platform: Platform, round_number: int) -> None:
 
 
 def _download_live(platform: Platform, round_number: int, version: str, folder: Path) -> None:
-    platform.download(f"{version}/{LIVE}", folder / LIVE)
+    fetched = platform.download(f"{version}/{LIVE}", folder / LIVE)
     verdict = ids_are_new(live_ids(folder), _previous_ids(platform, round_number, version))
-    if not verdict.passed:
+    if not verdict.passed or _is_former(platform, round_number, version, fetched.remote):
         raise DataNotReady(
             f"Round {round_number} is open, but {version}/{LIVE} still has the ids of an earlier "
             "round: Numerai has not published the new data yet. Run again in a minute."
@@ -198,6 +198,22 @@ def _download_live(platform: Platform, round_number: int, version: str, folder: 
         except NumeraiError as error:
             # Beyond live.parquet nothing is needed by every model; one that does need it says so.
             platform.log.warning("Round %d goes on without %s: %s", round_number, name, error)
+
+
+def _is_former(platform: Platform, round_number: int, version: str, fetched: RemoteFile) -> bool:
+    """Whether a file is the one of the round before, when that round's ids are not stored here.
+
+    The first round that is played has nothing else to tell late data from its own by; when
+    Numerai does not say what the former file was, the file counts as new.
+    """
+    if (platform.lake.live_folder(round_number - 1, version) / LIVE).is_file():
+        return False
+    try:
+        former = platform.client.identify(fetched.name, round_number=round_number - 1)
+    except NumeraiError as error:
+        platform.log.info("Round %d: the round before has no %s: %s", round_number, LIVE, error)
+        return False
+    return fetched.strong_etag is not None and former.strong_etag == fetched.strong_etag
 
 
 def live_ids(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict
@@ -43,8 +44,7 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
         deviations: Whether GraphQL lets the known deviations of released clients through.
     """
     services = Services.of(tournament)
-    faults = FaultBook(tournament.state, tournament.clock)
-    tournament.deadlines = faults.deadlines
+    faults = FaultBook(tournament.state, tournament.clock, tournament.deadlines)
     services.webhooks.twice = faults.is_trigger_doubled
     views = _Views(services, deviations, faults)
     app = Starlette(
@@ -118,7 +118,7 @@ class _Views:
 
         def run() -> dict[str, Any]:
             with self._tournament.lock:
-                faulty = FaultyAnswers(self._tournament, self._faults, struck)
+                faulty = FaultyAnswers(self._tournament, self._faults, struck, body)
                 faulty.happen()
                 answers = Answers(self._services, faulty.token(token), address)
                 return answer(body, answers, deviations=self._deviations, faulty=faulty)
@@ -239,9 +239,11 @@ class _Views:
 
 async def _json(request: Request) -> Any:
     try:
-        return await request.json()
-    except ValueError as error:
+        body = await request.json()
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
         raise Refused(f"the body is not JSON: {error}") from error
+    return body
 
 
 def _only(body: Any, **types: Callable[[Any], Any]) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from numebot_dagster.practice.packing import (
     Columns,
     Making,
     Part,
+    write_csv,
     write_parts,
 )
 from numebot_dagster.practice.targets import HORIZONS
 
 VERSIONS = ("v5.3", "v5.2")
-DATA_FILES = (
+_PARQUET_FILES = (
     "features.json",
     "train.parquet",
     "validation.parquet",
@@ -35,6 +36,9 @@ DATA_FILES = (
     "validation_example_preds.parquet",
     "live_example_preds.parquet",
 )
+_CSV_FILES = ("validation_example_preds.csv", "live_example_preds.csv")
+# The listing of v5.2 was seen to have the two CSV files, that of v5.3 not.
+DATA_FILES = {"v5.3": _PARQUET_FILES, "v5.2": (*_PARQUET_FILES, *_CSV_FILES)}
 # Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
 # as possible" (Numerai's announcement of data v4), which is after the horizon and two days of lag.
 WEEKS_UNKNOWN = {20: 5, 60: 13}
@@ -47,7 +51,7 @@ EXAMPLE = {"v5.3": "v53_lgbm_ender60", "v5.2": "v52_lgbm_ender20"}
 
 def dataset_names(market: Market) -> list[str]:
     """Return the names that the listing offers, "<version>/<file>", newest version first."""
-    return [f"{version}/{file}" for version in VERSIONS for file in DATA_FILES]
+    return [f"{version}/{file}" for version in VERSIONS for file in DATA_FILES[version]]
 
 
 def newest_opened(today: date) -> date:
@@ -121,12 +125,13 @@ def write_dataset(
         meta_model or market.meta_model,
         alias or MAIN_HORIZON[version],
     )
-    write_parts(path, release.parts(file), making or Making())
+    write = write_csv if file.endswith(".csv") else write_parts
+    write(path, release.parts(file), making or Making())
 
 
 def _split(name: str) -> tuple[str, str]:
     version, _, file = name.partition("/")
-    if version not in VERSIONS or file not in DATA_FILES:
+    if file not in DATA_FILES.get(version, ()):
         raise KeyError(f"No dataset is called {name!r}; the names are those of dataset_names().")
     return version, file
 
@@ -217,7 +222,7 @@ class _Release:
             "validation_example_preds": validation,
             "live_example_preds": [None],
         }
-        stem = file.removesuffix(".parquet")
+        stem = file.partition(".")[0]
         if stem.endswith("benchmark_models"):
             return self._benchmarks, eras[stem]
         if stem.endswith("example_preds"):

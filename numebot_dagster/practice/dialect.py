@@ -7,7 +7,6 @@ slip (a misspelt field, a missing argument) fails as it should.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -19,7 +18,6 @@ from graphql import (
     DocumentNode,
     FieldDefinitionNode,
     FieldNode,
-    GraphQLError,
     GraphQLField,
     GraphQLObjectType,
     GraphQLScalarType,
@@ -27,7 +25,6 @@ from graphql import (
     NameNode,
     NonNullTypeNode,
     ObjectTypeDefinitionNode,
-    OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
     VariableDefinitionNode,
@@ -82,14 +79,6 @@ _VARIABLE_TYPES: dict[tuple[str, str], set[str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Query:
-    """A query that the schema admits."""
-
-    document: DocumentNode
-    operation: OperationDefinitionNode
-
-
 @cache
 def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
     """Returns Numerai's schema, its scalars written as the service writes them.
@@ -122,13 +111,18 @@ def root_name(name: str) -> str:
     return _FIELD_NAMES.get(name, name)
 
 
-def admit(text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()) -> Query:
+def admit(
+    text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
+) -> DocumentNode:
     """Parses and validates a query.
 
     Args:
         text: The query as the client sent it.
         deviations: Whether the known deviations of released clients are let through.
         removed: Fields that the schema shall lack.
+
+    Returns:
+        The query to the letter of the schema.
 
     Raises:
         GraphQLError: The query is not GraphQL, or the schema has no such query.
@@ -139,12 +133,7 @@ def admit(text: str, *, deviations: bool = True, removed: frozenset[str] = froze
     errors = validate(schema(removed), document)
     if errors:
         raise errors[0]
-    operations = [
-        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
-    ]
-    if len(operations) != 1:
-        raise GraphQLError("Send one operation at a time.")
-    return Query(document, operations[0])
+    return document
 
 
 def _to_the_letter(document: DocumentNode) -> DocumentNode:

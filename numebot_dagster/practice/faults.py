@@ -15,15 +15,18 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from numebot_dagster.practice.clock import Clock, Refused, newest_opened
-from numebot_dagster.practice.fault_kinds import KINDS, Kind, Value
+from numebot_dagster.practice.clock import Clock, Refused
+from numebot_dagster.practice.deadlines import Deadlines
+from numebot_dagster.practice.fault_checks import check, values_of
+from numebot_dagster.practice.fault_kinds import KINDS, Value
 from numebot_dagster.practice.state import State
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS faults (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, place TEXT NOT NULL, times INTEGER,
     probability REAL NOT NULL, seed INTEGER NOT NULL, until TEXT, vals TEXT NOT NULL,
-    added_at REAL NOT NULL, seen INTEGER NOT NULL DEFAULT 0, struck INTEGER NOT NULL DEFAULT 0)
+    owner TEXT NOT NULL, added_at REAL NOT NULL, seen INTEGER NOT NULL DEFAULT 0,
+    struck INTEGER NOT NULL DEFAULT 0)
 """
 
 
@@ -39,10 +42,11 @@ class Fault:
         seed: Decides which requests those are.
         until: The practice instant at which it ends, None for never.
         values: What its kind lets be set.
+        owner: Who added it and will remove it, as a scenario; empty for a person.
         id: Its number in the book.
         added_at: When it was added, in seconds of wall time.
         seen: How many requests it was meant for so far.
-        struck: How many of those it struck.
+        struck: How often it struck; see `Kind.by_change`.
     """
 
     kind: str
@@ -52,6 +56,7 @@ class Fault:
     seed: int
     until: datetime | None
     values: Mapping[str, Value]
+    owner: str = ""
     id: int = 0
     added_at: float = 0.0
     seen: int = 0
@@ -64,11 +69,16 @@ class Fault:
 
     def is_meant_for(self, endpoints: Iterable[str]) -> bool:
         """Returns whether a request to these endpoints is one that it may strike."""
-        return any(fnmatchcase(endpoint, self.where) for endpoint in endpoints)
+        only = KINDS[self.kind].only
+        return any(
+            endpoint.startswith(only) and fnmatchcase(endpoint, self.where)
+            for endpoint in endpoints
+        )
 
-    def draws(self) -> bool:
-        """Returns whether it strikes the next request that it is meant for."""
-        return random.Random(f"{self.seed}/{self.seen}").random() < self.probability  # noqa: S311
+    def draws(self, number: int | None = None) -> bool:
+        """Returns whether it strikes the next request it is for, or the one of that number."""
+        drawn = self.seen if number is None else number
+        return random.Random(f"{self.seed}/{drawn}").random() < self.probability  # noqa: S311
 
     def number(self, name: str) -> float:
         """Returns a value that is a number."""
@@ -90,9 +100,10 @@ class Fault:
 class FaultBook:
     """The faults of one tournament; safe for several threads."""
 
-    def __init__(self, state: State, clock: Clock) -> None:
+    def __init__(self, state: State, clock: Clock, deadlines: Deadlines | None = None) -> None:
         self._state = state
         self._clock = clock
+        self._deadlines = deadlines or Deadlines(state, clock)
         with state.transaction() as db:
             db.execute(_TABLE)
         self._faults = {one.id: one for one in self._read()}
@@ -102,21 +113,21 @@ class FaultBook:
 
         Args:
             asked: ``kind``, and optionally ``where``, ``times``, ``probability``, ``seed``,
-                ``minutes`` (of practice time until it ends) and ``values``.
+                ``minutes`` (of practice time until it ends), ``values`` and ``owner``.
 
         Raises:
-            Refused: There is no such kind, or a value is not one that it knows.
+            Refused: There is no such kind, or what is asked of it cannot be.
         """
         fault = _fault(asked, self._clock.now())
-        if fault.kind == "deadline-moved":
-            fault = self._of_round(fault)
         with self._state.transaction() as db:
+            if fault.kind == "deadline-moved":
+                fault = self._moved(fault)
             cursor = db.execute(
-                "INSERT INTO faults (kind, place, times, probability, seed, until, vals, added_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO faults (kind, place, times, probability, seed, until, vals, owner, "
+                "added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (fault.kind, fault.where, fault.times, fault.probability, fault.seed,
                  fault.until and fault.until.isoformat(), json.dumps(dict(fault.values)),
-                 time.time()),
+                 fault.owner, time.time()),
             )  # fmt: skip
             added = self._read(cursor.lastrowid)[0]
             self._faults[added.id] = added
@@ -125,12 +136,17 @@ class FaultBook:
     def remove(self, identifier: int | None = None) -> int:
         """Removes one fault or all, and returns how many that were.
 
+        A deadline moves back as long as both the old and the new one lie ahead.
+
         Raises:
             Refused: There is no such fault.
         """
         if identifier is not None and identifier not in self._faults:
             raise Refused(f"there is no fault {identifier}; see `numebot practice fault list`")
         with self._state.transaction() as db:
+            for one in self.all():
+                if one.kind == "deadline-moved" and identifier in (None, one.id):
+                    self._deadlines.move_back(int(one.number("round")), one.number("minutes"))
             cursor = db.execute("DELETE FROM faults WHERE ? IN (id, 0)", (identifier or 0,))
             self._faults = {one.id: one for one in self._read()}
         return cursor.rowcount
@@ -145,13 +161,11 @@ class FaultBook:
         now = self._clock.now() if held else None
         return [one for one in held if now is not None and not one.is_over(now)]
 
-    def deadlines(self, number: int) -> timedelta:
-        """Returns by how much the on-time deadline of a round is moved."""
-        moved = [one for one in self.standing("deadline-moved") if one.number("round") == number]
-        return timedelta(minutes=sum(one.number("minutes") for one in moved))
-
     def strike(self, endpoints: Iterable[str]) -> list[Fault]:
-        """Counts a request to these endpoints, and returns the faults that strike it."""
+        """Counts a request to these endpoints, and returns the faults that strike it.
+
+        Those that count by change are still to be claimed when they change something.
+        """
         wanted = tuple(endpoints)
         with self._state.transaction():
             now = self._clock.now()
@@ -160,32 +174,37 @@ class FaultBook:
                 if one.is_meant_for(wanted) and not KINDS[one.kind].standing
                 and not one.is_over(now)
             ]  # fmt: skip
-            return [one for one in meant if self._count(one, struck=one.draws())]
+            drawn = [one for one in meant if one.draws()]
+            for one in meant:
+                self._count(one, struck=one in drawn and not KINDS[one.kind].by_change)
+            return drawn
+
+    def claim(self, fault: Fault) -> bool:
+        """Counts that a fault changed something now; False when it has been used up or removed."""
+        with self._state.transaction():
+            held = self._faults.get(fault.id)
+            if held is None or held.is_over(self._clock.now()):
+                return False
+            self._count(held, seen=KINDS[held.kind].standing, struck=True)
+            return True
 
     def is_trigger_doubled(self, model: str) -> bool:
         """Counts a call to a model's webhook, and returns whether it is to be made twice."""
-        return bool(self.strike([f"webhook:{model}"]))
+        return any(one.kind == "duplicate-trigger" for one in self.strike([f"webhook:{model}"]))
 
-    def spend(self, fault: Fault) -> None:
-        """Counts that a standing fault did what it does."""
-        self._count(self._faults[fault.id], struck=True)
-
-    def _count(self, fault: Fault, *, struck: bool) -> bool:
+    def _count(self, fault: Fault, *, struck: bool, seen: bool = True) -> None:
         with self._state.transaction() as db:
-            counted = replace(fault, seen=fault.seen + 1, struck=fault.struck + struck)
+            counted = replace(fault, seen=fault.seen + seen, struck=fault.struck + struck)
             db.execute(
                 "UPDATE faults SET seen = ?, struck = ? WHERE id = ?",
                 (counted.seen, counted.struck, fault.id),
             )
             self._faults[fault.id] = counted
-        return struck
 
-    def _of_round(self, fault: Fault) -> Fault:
-        """Fixes the round of a moved deadline: the present or the next one."""
-        now = self._clock.now()
-        newest = newest_opened(now)
-        following = newest.number + (now >= newest.close_staking_time)
-        number = fault.number("round") or following
+    def _moved(self, fault: Fault) -> Fault:
+        """Moves the deadline of the round that a fault names, 0 for the next to close."""
+        number = int(fault.number("round")) or self._deadlines.next_to_close().number
+        self._deadlines.move(number, fault.number("minutes"))
         return replace(fault, values={**fault.values, "round": number})
 
     def _read(self, identifier: int | None = None) -> list[Fault]:
@@ -194,19 +213,17 @@ class FaultBook:
             Fault(
                 row["kind"], row["place"], row["times"], row["probability"], row["seed"],
                 row["until"] and datetime.fromisoformat(row["until"]), json.loads(row["vals"]),
-                row["id"], row["added_at"], row["seen"], row["struck"],
+                row["owner"], row["id"], row["added_at"], row["seen"], row["struck"],
             )
             for row in rows
         ]  # fmt: skip
 
 
 def _fault(asked: Mapping[str, Any], now: datetime) -> Fault:
-    unknown = set(asked) - {"kind", "where", "times", "probability", "seed", "minutes", "values"}
-    if unknown:
-        raise Refused(f"a fault has no {', '.join(sorted(unknown))}")
     kind = KINDS.get(str(asked.get("kind")))
     if kind is None:
         raise Refused(f"there is no fault {asked.get('kind')!r}; choose one of {', '.join(KINDS)}")
+    check(kind, asked)
     try:
         minutes = asked.get("minutes")
         times = asked.get("times", kind.times)
@@ -217,20 +234,11 @@ def _fault(asked: Mapping[str, Any], now: datetime) -> Fault:
             probability=float(asked.get("probability", 1.0)),
             seed=int(asked.get("seed", 0)),
             until=None if minutes is None else now + timedelta(minutes=float(minutes)),
-            values=_values(kind, asked.get("values") or {}),
+            values=values_of(kind, asked.get("values") or {}),
+            owner=str(asked.get("owner") or ""),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Refused(f"the fault {kind.name}: {error}") from error
     if not 0.0 <= fault.probability <= 1.0 or (fault.times is not None and fault.times < 1):
         raise Refused("a fault strikes once at least, with a probability from 0 to 1")
     return fault
-
-
-def _values(kind: Kind, asked: Mapping[str, Any]) -> dict[str, Value]:
-    unknown = set(asked) - set(kind.values)
-    if unknown:
-        known = ", ".join(kind.values) or "nothing"
-        raise Refused(
-            f"{', '.join(sorted(unknown))} cannot be set for {kind.name}; what can is {known}"
-        )
-    return {name: type(default)(asked.get(name, default)) for name, default in kind.values.items()}

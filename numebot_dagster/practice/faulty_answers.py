@@ -11,56 +11,78 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo, is_non_null_type
 
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.datasets import dataset_names
+from numebot_dagster.practice.endpoints import is_asked_for
 from numebot_dagster.practice.faults import Fault, FaultBook
-from numebot_dagster.practice.state import Token
+from numebot_dagster.practice.state import Submission, Token
 from numebot_dagster.practice.tournament import Tournament
+from numebot_dagster.practice.unseen import Unseen, age
 
 Change = Callable[["FaultyAnswers", Fault, str, Any], Any]
-_HIDDEN_IN = ("Model.submissions", "RootQueryType.submissions")
-# What a round without a submission shows.
-_NOTHING = {"id": None, "filename": None, "timestamp": None, "status": "none"}
+_SHOWN_IN = ("Model.latestSubmissions", "Model.submissions", "RootQueryType.submissions")
 
 
 class FaultyAnswers:
     """What the faults that strike one request make of its answers."""
 
     def __init__(
-        self, tournament: Tournament, book: FaultBook, struck: Sequence[Fault] = ()
+        self,
+        tournament: Tournament,
+        book: FaultBook,
+        struck: Sequence[Fault] = (),
+        request: Any = None,
     ) -> None:
         self._tournament = tournament
         self._book = book
         self._struck = [one for one in struck if one.kind in _CHANGES]
-        self._scopes = {one.text("scope") for one in struck if one.kind == "scope-withdrawn"}
-        self.removed = frozenset(one.text("field") for one in struck if one.kind == "field-removed")
+        self._withdrawn = [one for one in struck if one.kind == "scope-withdrawn"]
+        self._claims: dict[int, bool] = {}
+        self.removed = frozenset(
+            one.text("field")
+            for one in struck
+            if one.kind == "field-removed"
+            and is_asked_for(one.text("field"), request)
+            and self._claim(one)
+        )
 
     def token(self, token: Token | None) -> Token | None:
         """Returns the request's token without the scopes that were withdrawn."""
-        if token is None or not self._scopes:
+        lost = {one.text("scope") for one in self._withdrawn}
+        if token is None or not lost:
             return token
-        return replace(token, scopes=tuple(s for s in token.scopes if s not in self._scopes))
+        return replace(token, scopes=tuple(scope for scope in token.scopes if scope not in lost))
 
     def happen(self) -> None:
         """Turns submissions invalid whose time has come."""
         for fault in self._book.standing("invalid-later"):
-            found = [
-                one
-                for one in self._tournament.users_submissions()
-                if one.error is None and self._uploaded(one.filename) >= fault.added_at
-                and self._age(one.filename) >= fault.number("seconds")
-            ]  # fmt: skip
-            if found:
-                self._tournament.state.invalidate(
-                    found[-1].filename,
-                    "invalid_submission_values: found invalid later",
-                    self._tournament.clock.now(),
-                )
-                self._book.spend(fault)
+            for number, one in enumerate(self._tournament.users_submissions()):
+                if self._is_due(fault, number, one) and self._book.claim(fault):
+                    self._tournament.state.invalidate(
+                        one.filename,
+                        "invalid_submission_values: found invalid later",
+                        self._tournament.clock.now(),
+                    )
+
+    def _is_due(self, fault: Fault, number: int, one: Submission) -> bool:
+        """Returns whether a fault turns a submission, the so many-th of all, invalid now."""
+        names = {model.id: model.name for model in self._tournament.models_of_users()}
+        places = [f"submission:{one.filename}", f"submission:{names[one.model_id]}"]
+        return (
+            one.error is None
+            and one.kind != "carried"  # goes with the late one, whose file it shares
+            and fault.is_meant_for(places)
+            and fault.number("seconds")
+            <= age(self._tournament, one.filename)
+            <= time.time() - fault.added_at
+            and fault.draws(number)
+        )
 
     @property
     def middleware(self) -> list[FaultyAnswers] | None:
         """What stands before every resolver, None when nothing is to be changed."""
         late = self._book.standing("late-data")
-        return [self] if self._struck or late else None
+        return [self] if self._struck or self._withdrawn or late else None
 
     def resolve(
         self,
@@ -71,36 +93,47 @@ class FaultyAnswers:
         **arguments: Any,
     ) -> Any:
         """Resolves a field and changes what came of it; called by the executor by this name."""
-        value = resolve(source, info, **arguments)
         name = f"{info.parent_type.name}.{info.field_name}"
-        if name == "PipelineStatus.dataReadyAt" and self._book.standing("late-data"):
+        try:
+            value = resolve(source, info, **arguments)
+        except Refused as refusal:
+            for fault in self._withdrawn:
+                if fault.text("scope") in str(refusal):
+                    self._claim(fault)
+            raise
+        if name == "ApiTokenInfo.scopes":
+            for fault in self._withdrawn:
+                self._claim(fault)
+        if name == "PipelineStatus.dataReadyAt" and self._are_data_late():
             return None
         for fault in self._struck:
             if fault.kind == "null" and is_non_null_type(info.return_type):
                 continue
-            value = _CHANGES[fault.kind](self, fault, name, value)
+            changed = _CHANGES[fault.kind](self, fault, name, value)
+            if changed is not value and changed != value and self._claim(fault):
+                value = changed
         return value
 
-    # --- submissions that are not shown yet ---------------------------------------------------
+    def _claim(self, fault: Fault) -> bool:
+        """Counts a fault once for this request; False when it may not strike it any more."""
+        if fault.id not in self._claims:
+            self._claims[fault.id] = self._book.claim(fault)
+        return self._claims[fault.id]
 
-    def _uploaded(self, filename: str) -> float:
-        return (self._tournament.state.uploads_folder / filename).stat().st_mtime
-
-    def _age(self, filename: str) -> float:
-        return time.time() - self._uploaded(filename)
+    def _are_data_late(self) -> bool:
+        """Returns whether the next request for live data would get the former round's."""
+        live = [f"download:{n}" for n in dataset_names(self._tournament.market) if "live" in n]
+        return any(
+            one.is_meant_for(live) and one.draws() for one in self._book.standing("late-data")
+        )
 
     def hide(self, fault: Fault, name: str, value: Any) -> Any:
         """Leaves out submissions that are too young to be seen."""
-
-        def is_young(row: dict[str, Any]) -> bool:
-            held = row.get("filename")
-            return held is not None and self._age(held) < fault.number("seconds")
-
-        if name == "Model.latestSubmissions":
-            return [{**row, **_NOTHING} if is_young(row) else row for row in value or ()]
-        if name in _HIDDEN_IN:
-            return [row for row in value or () if not is_young(row)]
-        return value
+        if name not in _SHOWN_IN or not value:
+            return value
+        unseen = Unseen(self._tournament, fault.number("seconds"))
+        latest = name == "Model.latestSubmissions"
+        return unseen.latest(value) if latest else unseen.submissions(value)
 
 
 def _null(_: FaultyAnswers, fault: Fault, name: str, value: Any) -> Any:

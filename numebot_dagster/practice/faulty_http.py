@@ -7,7 +7,6 @@ of the application after it, so that several can strike one request.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,14 +15,13 @@ from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from numebot_dagster.practice.clock import Clock, Round, round_on
-from numebot_dagster.practice.dialect import root_name
+from numebot_dagster.practice.clock import Clock, Round, newest_opened, round_on
+from numebot_dagster.practice.endpoints import file_endpoint, operations
 from numebot_dagster.practice.fault_kinds import HALF
 from numebot_dagster.practice.faults import Fault, FaultBook
 from numebot_dagster.practice.files import Library, Snapshot
@@ -50,10 +48,10 @@ class FaultyHttp:
             return
         if scope["method"] == "POST":
             body = await _whole(receive)
-            endpoints = _operations(body)
+            endpoints = operations(body)
             receive = _replayed(body)
         else:
-            endpoints = _file(scope["path"])
+            endpoints = [file_endpoint(scope["path"])]
         struck = await run_in_threadpool(self._book.strike, endpoints)
         scope[STRUCK] = struck
         app: ASGIApp = self._app
@@ -71,6 +69,9 @@ class FaultyHttp:
             "late-data": self._late,
             "changing-data": self._change,
             "target-switched": self._switch_target,
+            "too-large": self._too_large,
+            "zero-amounts": self._zero_amounts,
+            "ignore-range": self._ignore_range,
         }
         return strikes.get(kind)
 
@@ -83,16 +84,35 @@ class FaultyHttp:
     async def _late(
         self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        await app(self._instead(scope, _before), receive, send)
+        if self._is_current(scope) and await self._claims(fault):
+            scope = self._instead(scope, _before)
+        await app(scope, receive, send)
 
     async def _change(
         self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        if not (self._is_current(scope) and await self._claims(fault)):
+            await app(scope, receive, send)
+            return
         before = partial(app, self._instead(scope, _before))
         if scope["method"] == "HEAD":
             await before(receive, send)
         else:
             await _cut_after(HALF, lambda cut: before(receive, cut), send)
+
+    async def _claims(self, fault: Fault) -> bool:
+        return await run_in_threadpool(self._book.claim, fault)
+
+    def _is_current(self, scope: Scope) -> bool:
+        """Returns whether a file of the newest round is asked for, and not an older snapshot."""
+        asked = self._asked(scope)
+        return asked is not None and asked.opened == newest_opened(self._clock.now()).opened
+
+    def _asked(self, scope: Scope) -> Snapshot | None:
+        """Returns the file that a valid link asks for."""
+        kind, _, rest = scope["path"].removeprefix("/").partition("/")
+        token, _, key = rest.partition("/")
+        return Snapshot.of_key(key) if self._library.admits(f"{kind}/{key}", token) else None
 
     async def _switch_target(
         self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
@@ -100,13 +120,38 @@ class FaultyHttp:
         days = int(fault.number("days"))
         await app(self._instead(scope, lambda one: replace(one, alias=days)), receive, send)
 
+    async def _too_large(
+        self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        start, body = await _answer(app, scope, receive)
+        if len(body) > fault.number("bytes") and await self._claims(fault):
+            status = int(fault.number("status"))
+            await PlainTextResponse("too large", status)(scope, receive, send)
+        else:
+            await _send_whole(start, body, send)
+
+    async def _zero_amounts(
+        self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        start, body = await _answer(app, scope, receive)
+        if _ZERO.search(body) and await self._claims(fault):
+            body = _ZERO.sub(b'"0E-18"', body)
+        await _send_whole(start, body, send)
+
+    async def _ignore_range(
+        self, fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if "range" in Headers(scope=scope) and await self._claims(fault):
+            scope = _without_header(scope, b"range")
+        await app(scope, receive, send)
+
     def _instead(self, scope: Scope, change: Callable[[Snapshot], Snapshot]) -> Scope:
         """Returns the request for another snapshot of the file that is asked for."""
-        _, kind, token, key = scope["path"].split("/", 3)
-        if kind != "datasets" or not self._library.admits(f"{kind}/{key}", token):
+        asked = self._asked(scope)
+        if asked is None:
             return scope
-        other = change(Snapshot.of_key(key)).key
-        path = f"/{kind}/{self._library.sign(f'{kind}/{other}')}/{other}"
+        other = change(asked).key
+        path = f"/datasets/{self._library.sign(f'datasets/{other}')}/{other}"
         return {**scope, "path": path, "raw_path": path.encode()}
 
 
@@ -115,30 +160,6 @@ Strike = Callable[[Fault, ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
 def _is_control(scope: Scope) -> bool:
     return str(scope["path"]).startswith("/practice/")
-
-
-def _operations(body: bytes) -> list[str]:
-    """Returns an endpoint for each root field of a GraphQL request."""
-    try:
-        document = parse(json.loads(body)["query"])
-    except (GraphQLError, ValueError, TypeError, KeyError):
-        return ["graphql:"]
-    return [
-        f"graphql:{root_name(node.name.value)}"
-        for operation in document.definitions
-        if isinstance(operation, OperationDefinitionNode)
-        for node in operation.selection_set.selections
-        if isinstance(node, FieldNode)
-    ]
-
-
-def _file(path: str) -> list[str]:
-    """Returns the endpoint of a request for a file, as ``download:v5.3/live.parquet``."""
-    kind, _, rest = path.lstrip("/").partition("/")
-    key = rest.partition("/")[2]
-    if kind == "datasets":
-        return [f"download:{key.split('/', 2)[-1]}"]
-    return [f"{kind.removesuffix('s')}:{key}"]
 
 
 def _before(snapshot: Snapshot) -> Snapshot:
@@ -186,16 +207,6 @@ async def _status(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, se
     await PlainTextResponse(text, status, headers)(scope, receive, send)
 
 
-async def _too_large(
-    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
-    start, body = await _answer(app, scope, receive)
-    if len(body) > fault.number("bytes"):
-        await PlainTextResponse("too large", int(fault.number("status")))(scope, receive, send)
-    else:
-        await _send_whole(start, body, send)
-
-
 async def _html(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     await HTMLResponse(_PAGE)(scope, receive, send)
 
@@ -210,23 +221,10 @@ async def _error(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
     await JSONResponse(errors)(scope, receive, send)
 
 
-async def _zero_amounts(
-    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
-    start, body = await _answer(app, scope, receive)
-    await _send_whole(start, _ZERO.sub(b'"0E-18"', body), send)
-
-
-async def _ignore_range(
-    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
-    await app(_without_header(scope, b"range"), receive, send)
-
-
 async def _stale_etag(
     fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    tag = f'"{_file(scope["path"])[0]}"'
+    tag = f'"{file_endpoint(scope["path"])}"'
     if Headers(scope=scope).get("if-range") == tag:
         scope = _without_header(scope, b"if-range")
     await app(scope, receive, _with_headers(send, etag=tag))
@@ -245,13 +243,10 @@ _STRIKES: dict[str, Strike] = {
     "drip": _drip,
     "cut": _cut,
     "status": _status,
-    "too-large": _too_large,
     "html": _html,
     "not-json": _not_json,
     "error": _error,
     "not-open": _error,
-    "zero-amounts": _zero_amounts,
-    "ignore-range": _ignore_range,
     "stale-etag": _stale_etag,
     "truncated-upload": _truncated_upload,
 }
@@ -320,7 +315,8 @@ async def _answer(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message
 
 
 async def _send_whole(start: Message, body: bytes, send: Send) -> None:
-    await _with_headers(send, **{"content-length": str(len(body))})(start)
+    length = {"content-length": str(len(body))} if body else {}  # a HEAD tells that of the file
+    await _with_headers(send, **length)(start)
     await send({"type": "http.response.body", "body": body})
 
 

@@ -16,6 +16,9 @@ from numebot_dagster.practice.faulty_answers import FaultyAnswers
 
 logger = logging.getLogger(__name__)
 
+# Arguments that say how many: limit, offset, lastNRounds, scoredWithinLastNDays ...
+_COUNT = re.compile(r"limit|offset|\w*N(Rounds|Days)")
+
 
 def answer(
     request: Any,
@@ -27,7 +30,8 @@ def answer(
     """Returns the body of the answer to a GraphQL request.
 
     Args:
-        request: The request's JSON: ``query`` and ``variables``.
+        request: The request's JSON: ``query``, ``variables`` and, to choose one of several
+            operations, ``operationName``.
         answers: What to resolve from.
         deviations: Whether the known deviations of released clients are let through.
         faulty: What faults make of the answer.
@@ -38,18 +42,22 @@ def answer(
     Raises:
         Exception: What a resolver raised without meaning to; never hidden in the answer.
     """
-    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
-        return _errors([GraphQLError("the body must be JSON with a query")])
+    slip = _slip_of(request)
+    if slip is not None:
+        return _errors([GraphQLError(slip)])
+    removed = faulty.removed if faulty else frozenset()
     try:
-        removed = faulty.removed if faulty else frozenset()
-        query = admit(request["query"], deviations=deviations, removed=removed)
+        document = admit(request["query"], deviations=deviations, removed=removed)
     except GraphQLError as error:
         return _errors([error])
+    except RecursionError:
+        return _errors([GraphQLError("the query is nested too deeply")])
     result = execute_sync(
         schema(removed),
-        query.document,
+        document,
         root_value=answers,
-        variable_values=request.get("variables") or {},
+        variable_values=request.get("variables"),
+        operation_name=request.get("operationName"),
         field_resolver=_resolve,
         middleware=faulty.middleware if faulty else None,
     )
@@ -62,6 +70,17 @@ def answer(
     return {**body, **_errors(result.errors)} if result.errors else body
 
 
+def _slip_of(request: Any) -> str | None:
+    """Returns what is wrong with a request's JSON before its query is read, None if nothing."""
+    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
+        return "the body must be JSON with a query"
+    if not isinstance(request.get("variables"), dict | None):
+        return "variables must be a JSON object"
+    if not isinstance(request.get("operationName"), str | None):
+        return "operationName must be a text"
+    return None
+
+
 def _errors(errors: list[GraphQLError]) -> dict[str, Any]:
     return {"errors": [error.formatted for error in errors]}
 
@@ -70,6 +89,7 @@ def _resolve(source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
     """Resolves a field: a method of the answers, or an item of an object's mapping."""
     name = info.field_name
     values = {_snake(key): value for key, value in arguments.items()}
+    _check_counts(arguments)
     if isinstance(source, Answers):
         if name in STAKE_MUTATIONS:
             raise Refused(f"{name} moves stake, and the practice tournament refuses to")
@@ -84,6 +104,13 @@ def _resolve(source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
         raise _missing(info)
     value = source[name]
     return value(**values) if callable(value) else value
+
+
+def _check_counts(arguments: dict[str, Any]) -> None:
+    """Refuses a number of things below zero, which would count from the end of a list."""
+    for key, value in arguments.items():
+        if _COUNT.fullmatch(key) and value is not None and value < 0:
+            raise Refused(f"{key} must not be negative, and is {value}")
 
 
 def _missing(info: GraphQLResolveInfo) -> Refused:

@@ -99,9 +99,9 @@ class Ledger:
     def newest_scores(self, rounds: Iterable[Round]) -> dict[tuple[str, int], dict[str, float]]:
         """Returns the newest published scores of all, by model id and round number."""
         now = self._tournament.clock.now()
-        days = {one.number: one.scored_days(now) for one in rounds}
-        scored = [(number, day) for number, day in days.items() if day]
-        self._scorer.published(map(Round, days), newest_only=True)
+        rounds = list(rounds)
+        scored = [(one.number, day) for one in rounds if (day := one.scored_days(now))]
+        self._scorer.published(rounds, newest_only=True)
         found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         if not scored:
             return found

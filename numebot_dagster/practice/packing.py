@@ -1,4 +1,4 @@
-"""Writes Parquet as Numerai's files are packed, in a stream, and goes on where a kill left it.
+"""Writes files as Numerai's are packed, in a stream; Parquet goes on where a kill left it.
 
 Columns of few values are stored as dictionaries with run-length and bit packing, three bits a
 feature; `id` is the pandas index; row groups do not end where eras do.
@@ -69,12 +69,7 @@ def write_parts(path: Path, parts: list[Part], making: Making) -> None:
 
     def count(blocks: Iterator[Block]) -> Iterator[pa.Table]:
         nonlocal done
-        while True:
-            with making.guard:
-                block = next(blocks, None)
-                table = None if block is None else _table(block)
-            if table is None:
-                return
+        for table in _computed(blocks, making.guard):
             yield table
             done += 1
             making.progress(done, total)
@@ -96,6 +91,28 @@ def write_parts(path: Path, parts: list[Part], making: Making) -> None:
     for file in making.parts.glob("*.parquet"):
         if not making.keep_parts or file not in kept:
             file.unlink()
+
+
+def write_csv(path: Path, parts: list[Part], making: Making) -> None:
+    """Writes the parts as text, as pandas would: the id first; a killed one begins again."""
+    total, done = sum(part.eras for part in parts), 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for part in parts:
+            for table in _computed(part.blocks(), making.guard):
+                table.to_pandas().to_csv(file, header=done == 0)
+                done += 1
+                making.progress(done, total)
+
+
+def _computed(blocks: Iterator[Block], guard: AbstractContextManager[Any]) -> Iterator[pa.Table]:
+    """Yields blocks as tables, each made under the guard and handed out without it."""
+    while True:
+        with guard:
+            block = next(blocks, None)
+            table = None if block is None else _table(block)
+        if table is None:
+            return
+        yield table
 
 
 def _write(path: Path, tables: Iterable[pa.Table]) -> None:

@@ -36,6 +36,8 @@ _ESTIMATES = (
     "scoreP90Eta", "scoreP99Eta", "startP90Eta",
 )  # fmt: skip
 
+_LONGER_THAN_ANY_TOURNAMENT = 36_500
+
 
 class PublicAnswers(Resolver):
     """Answers that need no API key."""
@@ -201,10 +203,10 @@ class PublicAnswers(Resolver):
         tests: dict[str, Callable[[Any], bool]] = {
             "resolved_only": lambda only: resolved or not only,
             "resolved_within_last_n_days": lambda n: (
-                resolved and one.resolve_time > now - timedelta(days=n)
+                resolved and one.resolve_time > _days_before(now, n)
             ),
             "scored_within_last_n_days": lambda n: (
-                days > 0 and one.publication(days) > now - timedelta(days=n)
+                days > 0 and one.publication(days) > _days_before(now, n)
             ),
             "round_number_eq": lambda number: one.number == number,
             "round_number_gte": lambda number: one.number >= number,
@@ -234,3 +236,7 @@ class PublicAnswers(Resolver):
     def account_name_available(self, name: str) -> bool:
         """Returns whether an account may be called so."""
         return bool(name.strip()) and name not in {one.account for one in self._state.models()}
+
+
+def _days_before(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=min(days, _LONGER_THAN_ANY_TOURNAMENT))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import psutil
 
 from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.controls import Controls
@@ -16,6 +19,8 @@ _LOOK_SECONDS = 0.5
 # How long everything must have been on time before a clock that stands still is moved on: what
 # turns invalid later is to be noticed.
 _QUIET_SECONDS = 10.0
+# Who adds a scenario's faults: its process, so that whoever comes after a killed one clears them.
+_OWNER = "scenario of process "
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,6 @@ BAD_WEEK = (
             {"kind": "deadline-moved", "values": {"minutes": -0.5}},
             {"kind": "clock-skew", "values": {"seconds": 20}},
             {"kind": "null", "values": {"field": "Round.closeTime"}},
-            {"kind": "field-removed", "values": {"field": "Round.stakeThreshold"}},
             {"kind": "unknown-score"},
             {"kind": "two-payouts"},
         ),
@@ -88,6 +92,7 @@ BAD_WEEK = (
         (
             {"kind": "invalid-later", "values": {"seconds": 3}},
             {"kind": "scope-withdrawn", "times": 2, "values": {"scope": "read_user_info"}},
+            {"kind": "field-removed", "values": {"field": "Round.stakeThreshold"}},
             {"kind": "too-large", "values": {"bytes": 10_000}},
             {"kind": "zero-amounts"},
             {"kind": "negative-payouts"},
@@ -121,33 +126,50 @@ class Stage:
         self._patience = patience
         self._play = play
         self._say = say
+        self._owner = f"{_OWNER}{os.getpid()}"
 
     def perform(self, acts: tuple[Act, ...]) -> list[Outcome]:
         """Plays all acts and returns what became of each.
 
         Raises:
-            Refused: The tournament has faults of its own, or does not answer.
+            Refused: Somebody else's faults are there, or the tournament does not answer.
         """
-        if self._controls.faults():
-            raise Refused("there are faults already; remove them: numebot practice fault clear")
+        self._refuse_faults_of_others()
         try:
             played = [self._perform(act) for act in acts]
         finally:
-            self._controls.remove_faults()
+            self._remove_faults()
         state = self._controls.state()
         return [_outcome(act, number, state, struck) for act, number, struck in played]
+
+    def _refuse_faults_of_others(self) -> None:
+        """Removes what a scenario that was killed has left, and refuses all other faults."""
+        for one in self._controls.faults():
+            if not _is_left_over(one["owner"]):
+                raise Refused(
+                    f"there are faults already, as {one['kind']}; remove them: "
+                    "numebot practice fault clear"
+                )
+            self._controls.remove_faults(one["id"])
+
+    def _own_faults(self) -> list[dict[str, Any]]:
+        return [one for one in self._controls.faults() if one["owner"] == self._owner]
+
+    def _remove_faults(self) -> None:
+        for one in self._own_faults():
+            self._controls.remove_faults(one["id"])
 
     def _perform(self, act: Act) -> tuple[Act, int, Counter[str]]:
         self._to_the_next_opening()
         for fault in act.faults:
-            self._controls.add_fault(**fault)
+            self._controls.add_fault(**fault, owner=self._owner)
         number = int(self._controls.state()["newest_round"])
         self._say(f"round {number}: {act.title}")
         self._play_until_the_close(number)
         struck: Counter[str] = Counter()
-        for one in self._controls.faults():
+        for one in self._own_faults():
             struck[one["kind"]] += int(one["struck"])
-        self._controls.remove_faults()
+        self._remove_faults()
         return act, number, struck
 
     def _to_the_next_opening(self) -> None:
@@ -175,6 +197,11 @@ class Stage:
             time.sleep(_LOOK_SECONDS)
         if self._controls.state()["open_round"] == number:
             self._controls.advance("next-close")
+
+
+def _is_left_over(owner: str) -> bool:
+    """Returns whether a fault was added by a scenario whose process is gone."""
+    return owner.startswith(_OWNER) and not psutil.pid_exists(int(owner.removeprefix(_OWNER)))
 
 
 def _is_complete(state: Mapping[str, Any], number: int) -> bool:

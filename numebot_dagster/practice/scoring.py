@@ -122,6 +122,9 @@ class Scorer:
         Args:
             rounds: The rounds.
             newest_only: Whether the newest day of each is enough.
+
+        Raises:
+            ValueError: A round claims more days of scoring than its rules give it.
         """
         now = self._tournament.clock.now()
         for one in rounds:
@@ -157,6 +160,13 @@ class Scorer:
 
     def _score(self, one: Round, days: list[int]) -> None:
         tournament = self._tournament
+        allowed = tournament.rules(one).score_days
+        beyond = [day for day in days if day > allowed]
+        if beyond:
+            raise ValueError(
+                f"round {one.number} is scored for {allowed} days, not for {beyond[0]}: "
+                "take it from the tournament, which knows its rules"
+            )
         field = self._field(self._lineups.of(one))
         with tournament.market_lock:
             columns = [tournament.market.realised_target(one.opened, day) for day in days]

@@ -6,7 +6,6 @@ A method is the resolver of the root field of its camelCase name.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from numebot_dagster.practice import pickles
 from numebot_dagster.practice.account_answers import AccountAnswers
@@ -15,6 +14,7 @@ from numebot_dagster.practice.diagnostics import diagnose, diagnostics_fields
 from numebot_dagster.practice.jobs import DIAGNOSTICS, PICKLE, WEBHOOK, Job
 from numebot_dagster.practice.request import Fields, refuse_other
 from numebot_dagster.practice.state import Model
+from numebot_dagster.practice.webhooks import is_callable
 
 
 class ServiceAnswers(AccountAnswers):
@@ -72,7 +72,7 @@ class ServiceAnswers(AccountAnswers):
         """Sets the URL that is called when a round opens; none removes it."""
         model = self._own("upload_submission", model_id)
         url = new_submission_webhook or None
-        if url is not None and urlsplit(url).scheme not in ("http", "https"):
+        if url is not None and not is_callable(url):
             raise Refused(f"{url} is not the address of a webhook")
         if url is not None and "pickle" in self._state.attributes(model.id):
             raise Refused(f"{model.name} submits by its uploaded pickle and has no webhook")
@@ -219,8 +219,8 @@ class ServiceAnswers(AccountAnswers):
         self._state.set_attributes(model.id, pickle=job.id if job else None)
         return "true"
 
-    def update_pickle_label(self, label: str, pickle_id: str) -> Fields:
-        """Names a pickle."""
+    def update_pickle_label(self, pickle_id: str, label: str | None = None) -> Fields:
+        """Names a pickle; without a label its name is taken away."""
         self._jobs.change(self._owned_pickle(pickle_id), label=label)
         return self._pickle(self._owned_pickle(pickle_id))
 

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS submissions (
     data_datestamp INTEGER);
 CREATE INDEX IF NOT EXISTS submissions_of_model ON submissions (model_id, round);
 CREATE TABLE IF NOT EXISTS invalidated (filename TEXT PRIMARY KEY, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS deadlines (round INTEGER PRIMARY KEY, closes TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS positions (
     model_id TEXT NOT NULL REFERENCES models, from_round INTEGER NOT NULL, nmr TEXT NOT NULL,
     only_that_round INTEGER NOT NULL, PRIMARY KEY (model_id, from_round, only_that_round));

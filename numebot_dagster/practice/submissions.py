@@ -49,6 +49,12 @@ def write_predictions(ids: pd.Index, predictions: np.ndarray) -> bytes:
     return pd.DataFrame({"id": ids, "prediction": predictions}).to_csv(index=False).encode()
 
 
+def storable(name: str, size: int) -> str:
+    """Returns what of a file's name a disk can hold in ``size`` bytes."""
+    printable = "".join(character for character in name if character.isprintable())
+    return printable.encode()[:size].decode(errors="ignore")
+
+
 def select(submissions: Iterable[Submission]) -> dict[int, Submission]:
     """Returns, by round, the submission that counts or will count.
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import secrets
 import string
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
@@ -29,6 +29,7 @@ from numebot_dagster.practice.clock import (
     newest_opened,
 )
 from numebot_dagster.practice.crowd import map_by_stock
+from numebot_dagster.practice.deadlines import Deadlines
 from numebot_dagster.practice.events import instant_of
 from numebot_dagster.practice.population import standing_of
 from numebot_dagster.practice.rules import RuleBook, Rules
@@ -37,6 +38,7 @@ from numebot_dagster.practice.submissions import (
     error_of,
     read_predictions,
     select,
+    storable,
     write_predictions,
 )
 
@@ -71,8 +73,7 @@ class Tournament:
         self.lock = threading.RLock()
         self.market_lock = threading.RLock()
         self.live_ids = lru_cache(maxsize=32)(self._live_ids)
-        # By how much the on-time deadline of a round has been moved.
-        self.deadlines: Callable[[int], timedelta] = lambda _: timedelta()
+        self.deadlines = Deadlines(state, self.clock)
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:
@@ -93,9 +94,7 @@ class Tournament:
 
     def round(self, number: int) -> Round:
         """Returns a round, scored for as long as its rules say and closing when it does."""
-        scored, moved = self.rule_book.of(number).score_days, self.deadlines(number)
-        one = Round(number, scored, self.clock.deadline(Round(number)))
-        return replace(one, closes=one.close_staking_time + moved) if moved else one
+        return Round(number, self.rule_book.of(number).score_days, self.deadlines.of(number))
 
     def newest(self, now: datetime) -> Round:
         """Returns the newest round that has opened by ``now``."""
@@ -204,8 +203,8 @@ class Tournament:
     def authorise_upload(self, filename: str, model: Model | None) -> str:
         """Returns the name under which the tournament accepts the file."""
         path = PurePath(filename)
-        suffix = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-        name = f"{path.stem}-{suffix}{path.suffix}"
+        random = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        name = f"{storable(path.stem, 100)}-{random}{storable(path.suffix, 20)}"
         self.state.authorise_upload(name, model.id if model else "", self.clock.now())
         return name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import requests
 
@@ -15,6 +16,15 @@ from numebot_dagster.practice.tournament import Tournament
 
 CALL_SECONDS = 10.0
 LOOK_SECONDS = 0.5
+
+
+def is_callable(url: str) -> bool:
+    """Returns whether ``url`` is an address that a webhook can be called at."""
+    try:
+        requests.Request("POST", url).prepare()  # refuses addresses without a host
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 class Webhooks:

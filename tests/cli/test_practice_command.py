@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import requests
 from typer.testing import CliRunner
@@ -86,6 +90,64 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
     code, text = run("state", "--folder", folder)
     assert code == 1
     assert "start it with `numebot practice serve`" in text
+
+
+def test_real_time_opens_rounds_by_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "practice"
+    with served(folder, "--real-time", "--minutes", "0.1") as process:
+        assert process.stdout is not None
+        while "practice state" not in (line := process.stdout.readline()):
+            assert line or process.poll() is None
+        opened: list[int] = []
+        deadline = time.monotonic() + 30
+        while len(opened) < 2:
+            assert time.monotonic() < deadline
+            code, text = run("state", "--folder", folder)
+            assert code == 0
+            assert "the clock follows the wall clock" in text
+            found = re.search(r"round (\d+) is open", text)
+            opened += [n for n in (map(int, found.groups()) if found else ()) if n not in opened]
+            time.sleep(0.1)
+        assert opened[1] == opened[0] + 1
+        code, text = run("advance", "--folder", folder, "--to", "next-open")
+        assert (code, "cannot be advanced" in text) == (1, True)
+
+
+def shown_until(folder: Path, eras: int) -> list[int]:
+    """Serves the full scale on a terminal until so many eras are made; returns what it counted."""
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, "serve", "--folder", str(folder), "--scale", "full"],
+        stdout=end,
+        stderr=end,
+    )
+    os.close(end)
+    text, deadline = "", time.monotonic() + 120
+    try:
+        while f" {eras}/574" not in text:
+            assert time.monotonic() < deadline, text[-500:]
+            text += os.read(terminal, 4096).decode(errors="replace")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    assert "v5.3/train.parquet, eras" in text
+    return [int(done) for done in re.findall(r"(\d+)/574", text)]
+
+
+def test_the_full_scale_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    """The first eight eras of 574, not the two dozen minutes that all of them take."""
+    folder = tmp_path / "practice"
+    assert {0, 1, 7} < set(shown_until(folder, eras=8))
+    parts = folder / "datasets" / "parts" / "v5.3"
+    [part] = parts.rglob("*.parquet")
+    made = part.stat()
+    assert pq.read_schema(part).names[:2] == ["era", "data_type"]
+    assert set(pq.read_table(part, columns=["era"])["era"].to_pylist()) == {
+        f"{era:04d}" for era in range(1, 8)
+    }
+    assert sorted(set(shown_until(folder, eras=8))) == [0, 7, 8]
+    assert (part.stat().st_ino, part.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_late_data_are_not_stored(world, late_data):
     assert list(folder.parent.glob(".*")) == []
 
 
+def test_late_data_of_the_first_round_are_not_stored(fresh_world):
+    """Nothing is stored that their ids could be compared with."""
+    number = fresh_world.open_round()
+    platform = fresh_world.platform
+    fresh_world.practice.add_fault("late-data")
+    with pytest.raises(DataNotReady, match=f"Round {number} is open, but v5.3/live.parquet"):
+        fetching.fetch_live(platform, number, platform.registry.enabled)
+    folder = platform.lake.live_folder(number, "v5.3")
+    assert not folder.exists()
+    fresh_world.practice.remove_faults()
+    [stored] = fetching.fetch_live(platform, number, platform.registry.enabled)
+    assert stored.folder == folder
+
+
 def test_late_data_are_asked_for_again(world, late_data, run_round, monkeypatch):
     """The step waits; when the data come, it goes on."""
     monkeypatch.setattr(assets, "LATE_DATA_RETRIES", 2)

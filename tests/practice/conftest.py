@@ -4,7 +4,6 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,31 +127,44 @@ class World:
         return {row["roundNumber"]: (row["status"], row["id"]) for row in latest}
 
 
-@contextmanager
-def serving(tournament: Tournament) -> Iterator[str]:
+class Serving:
     """Serves a tournament on a free port from a thread of this process."""
-    config = uvicorn.Config(make_app(tournament), log_level="warning", date_header=False)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+
+    def __init__(self, tournament: Tournament) -> None:
+        config = uvicorn.Config(make_app(tournament), log_level="warning", date_header=False)
+        self._tournament = tournament
+        self._server = uvicorn.Server(config)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def end(self) -> None:
+        """Says that it shall end; takes no time, so that many end at once."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Waits for the end."""
+        self._thread.join()
+        self._listener.close()
+        self._tournament.state.close()
 
 
 @pytest.fixture(scope="module")
 def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
-    with ExitStack() as stack:
+    running: list[Serving] = []
 
-        def make(**plan: Any) -> World:
-            folder = tmp_path_factory.mktemp("practice")
-            tournament = open_tournament(folder, Plan(**plan))
-            stack.callback(tournament.state.close)
-            url = stack.enter_context(serving(tournament))
-            return World(Controls(url), folder, credentials(tournament), Market())
+    def make(**plan: Any) -> World:
+        folder = tmp_path_factory.mktemp("practice")
+        tournament = open_tournament(folder, Plan(**plan))
+        running.append(Serving(tournament))
+        return World(Controls(running[-1].url), folder, credentials(tournament), Market())
 
-        yield make
+    yield make
+    for one in running:
+        one.end()
+    for one in running:
+        one.close()
 
 
 @pytest.fixture

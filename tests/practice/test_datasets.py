@@ -65,13 +65,37 @@ def written(market: Market, name: str, path: Path, today: date, opened: date | N
 
 def test_the_listing_has_two_versions_newest_first(market: Market) -> None:
     names = dataset_names(market)
-    assert names == [f"{version}/{file}" for version in ("v5.3", "v5.2") for file in DATA_FILES]
-    assert len(DATA_FILES) == 10
-    assert {"features.json", "train.parquet", "live_example_preds.parquet"} < set(DATA_FILES)
+    listed = {
+        version: [file for prefix, file in (name.split("/") for name in names) if prefix == version]
+        for version in ("v5.3", "v5.2")
+    }
+    assert names == [f"{version}/{file}" for version in listed for file in listed[version]]
+    assert sorted(listed["v5.2"]) == [
+        "features.json",
+        "live.parquet",
+        "live_benchmark_models.parquet",
+        "live_example_preds.csv",
+        "live_example_preds.parquet",
+        "meta_model.parquet",
+        "train.parquet",
+        "train_benchmark_models.parquet",
+        "validation.parquet",
+        "validation_benchmark_models.parquet",
+        "validation_example_preds.csv",
+        "validation_example_preds.parquet",
+    ]
+    assert listed["v5.3"] == [file for file in listed["v5.2"] if not file.endswith(".csv")]
 
 
 @pytest.mark.parametrize(
-    "name", ["v5.3/nothing.parquet", "v4.3/train.parquet", "train.parquet", "v5.3/../x"]
+    "name",
+    [
+        "v5.3/nothing.parquet",
+        "v5.3/live_example_preds.csv",
+        "v4.3/train.parquet",
+        "train.parquet",
+        "v5.3/../x",
+    ],
 )
 def test_other_names_are_refused(market: Market, tmp_path: Path, name: str) -> None:
     with pytest.raises(KeyError, match="No dataset is called"):
@@ -105,6 +129,8 @@ def test_rounds_open_from_tuesday_to_saturday(today: date, opened: date) -> None
         ("v5.3/validation.parquet", date(2026, 6, 8), None, "era-0035"),
         ("v5.3/meta_model.parquet", date(2026, 6, 8), None, "era-0035"),
         ("v5.3/validation_example_preds.parquet", date(2026, 6, 8), None, "era-0035"),
+        ("v5.2/validation_example_preds.csv", date(2026, 6, 8), None, "era-0035"),
+        ("v5.2/live_example_preds.csv", date(2026, 6, 4), TUESDAY, "round-2026-06-02"),
         ("v5.3/live.parquet", TUESDAY, None, "round-2026-06-02"),
         ("v5.3/live.parquet", date(2026, 6, 4), TUESDAY, "round-2026-06-02"),
         ("v5.3/live_benchmark_models.parquet", date(2026, 6, 8), None, "round-2026-06-06"),
@@ -114,7 +140,7 @@ def test_stamps(market: Market, name: str, today: date, opened: date | None, sta
     assert dataset_stamp(market, name, today, opened) == stamp
 
 
-@pytest.mark.parametrize("file", DATA_FILES)
+@pytest.mark.parametrize("file", DATA_FILES["v5.2"])
 def test_bytes_change_exactly_when_the_stamp_does(
     market: Market, tmp_path: Path, file: str
 ) -> None:
@@ -124,7 +150,7 @@ def test_bytes_change_exactly_when_the_stamp_does(
         (date(2026, 6, 3), TUESDAY),
         (date(2026, 6, 9), None),
     ]
-    name = f"v5.3/{file}"
+    name = f"v5.2/{file}"
     stamps = [dataset_stamp(market, name, *moment) for moment in moments]
     contents = [written(market, name, tmp_path / file, *moment) for moment in moments]
     for stamp, content in zip(stamps, contents, strict=True):
@@ -303,6 +329,15 @@ def test_the_example_is_a_benchmark(
     )
 
 
+@pytest.mark.parametrize("part", ["validation", "live"])
+def test_the_older_example_is_there_as_text_too(folder: Path, part: str) -> None:
+    path = folder / "v5.2" / f"{part}_example_preds.csv"
+    assert path.read_text().startswith("id,prediction\nn")
+    table = pd.read_csv(path, index_col="id")
+    expected = pd.read_parquet(path.with_suffix(".parquet"))
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False, check_exact=True)
+
+
 def test_the_older_version_lacks_the_quantum_features(folder: Path) -> None:
     newer = json.loads((folder / "v5.3" / "features.json").read_text())["feature_sets"]
     older = json.loads((folder / "v5.2" / "features.json").read_text())["feature_sets"]
@@ -328,7 +363,7 @@ def test_the_small_scale_is_ready_in_seconds(tmp_path: Path) -> None:
     """A few seconds on a quiet machine; processor time, with room for a slower one."""
     start = time.process_time()
     market = Market(seed=1)
-    for file in DATA_FILES:
+    for file in DATA_FILES["v5.3"]:
         write_dataset(market, f"v5.3/{file}", tmp_path / file, TUESDAY, None)
     assert time.process_time() - start < 20
     train = pq.ParquetFile(tmp_path / "train.parquet")

@@ -287,6 +287,7 @@ def test_performances(world: World) -> None:
     model_id = world.model_id(OWN[0])
     all_rounds = world.api.round_model_performances_v2(model_id)
     assert [one["roundNumber"] for one in all_rounds] == list(range(1309, 1278, -1))
+    assert world.api.round_model_performances(model_id) == all_rounds
     assert all_rounds[0]["submissionScores"] == []
     first = next(one for one in all_rounds if one["roundNumber"] == FIRST)
     assert first["atRisk"] == Decimal("2.5")
@@ -433,6 +434,11 @@ def test_stake_is_never_moved_by_numerapi(world: World) -> None:
     for change in (world.api.stake_increase, world.api.stake_decrease):
         with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
             change(1, world.model_id(OWN[0]))
+    with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
+        world.api.stake_change(1, "increase", world.model_id(OWN[0]))
+    for wanted in (0, 1000):  # less and more than is staked
+        with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
+            world.api.stake_set(wanted, world.model_id(OWN[0]))
     with pytest.raises(ValueError, match="releaseStake moves stake"):
         world.api.stake_drain(world.model_id(OWN[0]))
     assert [tuple(row) for row in world.rows("SELECT * FROM positions")] == before

@@ -258,7 +258,7 @@ class Rounds(RuleBasedStateMachine):
     def what_counts_is_scored_and_paid(self) -> None:
         for name, model_id in self.ids.items():
             performances = self.ask(
-                f'{{v2RoundModelPerformances(modelId: "{model_id}", lastNRounds: 12) '
+                f'{{v2RoundModelPerformances(modelId: "{model_id}", lastNRounds: 40) '
                 "{roundNumber atRisk submissionScores {displayName day payoutPending "
                 "payoutSettled}}}"
             )["v2RoundModelPerformances"]

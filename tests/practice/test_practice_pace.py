@@ -47,7 +47,7 @@ def test_the_pace_never_goes_back_and_every_window_is_three_fifths() -> None:
 
 
 def test_rounds_open_and_close_by_themselves(tmp_path: Path) -> None:
-    plan = Plan(models=("one",), minutes_a_round=0.1)  # six seconds, of which 3.6 are open
+    plan = Plan(models=("one",), minutes_a_round=0.05)  # three seconds, of which 1.8 are open
     with PracticeServer(tmp_path, plan) as practice:
         seen: list[tuple[int, bool]] = []
         deadline = time.monotonic() + 30
@@ -55,11 +55,11 @@ def test_rounds_open_and_close_by_themselves(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             state = practice.state()
             seen.append((state["newest_round"], state["open_round"] is not None))
-            time.sleep(0.1)
+            time.sleep(0.05)
         first = Round(min(number for number, is_open in seen if is_open))
         assert (first.number, False) in seen  # it had closed before the next opened
         [shown] = [one for one in practice.state()["rounds"] if one["number"] == first.number]
         closes = datetime.fromisoformat(shown["close_staking_time"])
-        assert closes - first.open_time == timedelta(seconds=3.6)
+        assert closes - first.open_time == timedelta(seconds=1.8)
         with pytest.raises(Refused, match="cannot be advanced"):
             practice.advance("next-open")

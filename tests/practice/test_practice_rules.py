@@ -16,6 +16,7 @@ from numerai_tools.scoring import correlation_contribution, numerai_corr
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.creation import Plan, open_tournament
 from numebot_dagster.practice.ledger import payout, payout_of_score
+from numebot_dagster.practice.request import Services
 from numebot_dagster.practice.rules import CURRENT, FORMER, RuleBook
 
 if TYPE_CHECKING:
@@ -197,6 +198,37 @@ def test_the_former_round_resolves_after_a_month(world: World) -> None:  # moves
     assert {(one["roundNumber"], one["day"]) for one in final} == {(OLD, 20)}
     assert max(one["day"] for one in world.api.submission_scores(world.model_id(MODEL))
                if one["roundNumber"] == OLD) == 20  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_former_round_that_nobody_looked_at_stays_at_its_last_day(
+    make_world: Callable[..., World], connect: Callable[[World], World]
+) -> None:
+    world = connect(make_world(stakes={MODEL: "5000"}, rules_change_at=NEW))
+    world.practice.advance("next-open")
+    world.upload(MODEL, world.predictions(OLD, 3))
+    world.practice.advance("resolve")
+    world.practice.advance(days=14)
+    actual = world.api.pending_model_payouts()["actual"]
+    assert [one["roundNumber"] for one in actual] == [OLD]
+    corr, mmc = score(world, OLD, 20)
+    rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
+    assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
+    world.api.get_leaderboard()
+    days = "SELECT DISTINCT day FROM scores WHERE round = ?"
+    assert [row["day"] for row in world.rows(days, OLD)] == [20]
+    found = world.api.submission_scores(world.model_id(MODEL))
+    assert sorted({one["day"] for one in found if one["roundNumber"] == OLD}) == [*range(1, 21)]
+    assert max(row["day"] for row in world.rows(days, OLD)) == 20
+    assert world.api.pending_model_payouts()["actual"] == actual
+
+
+def test_a_day_after_the_last_is_never_scored(tmp_path: Path) -> None:
+    tournament = open_tournament(tmp_path, Plan(rules_change_at=NEW))
+    tournament.advance(days=60)
+    with pytest.raises(ValueError, match="round 1280 is scored for 20 days, not for 21"):
+        Services.of(tournament).scorer.published([Round(OLD)])
+    tournament.state.close()
 
 
 def test_the_change_survives_a_restart(tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -64,6 +69,44 @@ def test_faults_of_ones_own_are_not_mixed_in(tmp_path: Path) -> None:
         assert len(practice.faults()) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_a_scenario_that_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    with PracticeServer(tmp_path, Plan(models=("one",))) as practice:
+        played = tmp_path / "played"
+        command = [sys.executable, "-m", "numebot_dagster.cli.main", "practice", "scenario"]
+        play = f"echo $$ > {played}.part; mv {played}.part {played}; sleep 60"
+        scenario = subprocess.Popen(
+            [*command, "bad-week", "--folder", str(tmp_path), "--play", play],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while not played.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        child = psutil.Process(int(played.read_text()))
+        assert len(practice.faults()) == len(BAD_WEEK[0].faults)
+        scenario.send_signal(number)
+        scenario.wait(20)
+        if number is signal.SIGKILL:
+            child.kill()
+            assert len(practice.faults()) == len(BAD_WEEK[0].faults)
+            [outcome] = Stage(practice, patience=0.2).perform((Act("Quiet", ()),))
+            assert outcome.struck == {}
+        else:
+            assert scenario.returncode == (128 + number if number is not signal.SIGINT else 130)
+            assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+        assert practice.faults() == []
+
+
+def test_faults_of_a_scenario_that_plays_are_left_alone(tmp_path: Path) -> None:
+    with PracticeServer(tmp_path, Plan(models=("one",))) as practice:
+        practice.add_fault("html", owner=f"scenario of process {os.getpid()}")
+        with pytest.raises(Refused, match="faults already, as html"):
+            Stage(practice, patience=0.1).perform(WEEK)
+        assert len(practice.faults()) == 1
+
+
 def test_the_bad_week_holds_faults_that_there_are(tmp_path: Path) -> None:
     with PracticeServer(tmp_path, Plan(models=("one",))) as practice:
         for act in BAD_WEEK:
@@ -108,3 +151,7 @@ def test_the_commands(tmp_path: Path) -> None:
     code, text = run("fault", "kinds")
     assert code == 0
     assert "deadline-moved" in text
+    code, text = run("fault", "add", "--help")
+    assert code == 0
+    assert "webhook:" in text
+    assert "invalid-later (1)" in text

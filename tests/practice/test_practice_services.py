@@ -327,7 +327,7 @@ def test_diagnostics_go_on_after_a_crash(
     with PracticeServer(tmp_path) as practice:
         world = world_of(practice)
         first = world.market.scale.train_eras + 1
-        table = validation(world, list(range(first, first + 25)))
+        table = validation(world, list(range(first, first + 10)))
         identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
         until(lambda: len(world.rows("SELECT * FROM job_steps")) == 2)  # pending, running
         practice.kill()
@@ -335,7 +335,7 @@ def test_diagnostics_go_on_after_a_crash(
         practice.start()
         world = world_of(practice)
         found = finished(world, identifier)
-        assert (found["status"], found["erasAcceptedCount"]) == ("done", 25)
+        assert (found["status"], found["erasAcceptedCount"]) == ("done", 10)
 
 
 # --- uploaded models ------------------------------------------------------------------------------
@@ -369,6 +369,10 @@ def test_a_model_is_uploaded(world: World, tmp_path: Path) -> None:
     assert one["id"] == identifier
     assert one["assignedModelSlots"] == [model_id]
     assert (one["dataVersion"], one["dockerImageName"]) == ("v5.3", "Python 3.11")
+    facts = json.loads(world.rows("SELECT facts FROM jobs WHERE id = ?", identifier)[0]["facts"])
+    assert facts["docker_image"] == images["Python 3.11"]
+    assert facts["data_version"] == versions["v5.3"]
+    assert len(set(images.values())) == 4
     steps = [step["status"] for step in one["triggers"][0]["statuses"]]
     assert steps == ["pending", "running", "validating", "success"]
     stored = world.rows("SELECT status FROM job_steps WHERE job_id = ?", identifier)

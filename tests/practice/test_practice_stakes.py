@@ -11,7 +11,12 @@ import numerapi
 import numpy as np
 import pytest
 
+from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.population import standing_of
+
 if TYPE_CHECKING:
+    from sqlite3 import Row
+
     from conftest import World
 
 MODEL, OTHER = "example_model", "lightgbm_model"
@@ -195,6 +200,66 @@ def test_leaderboards_are_filtered_and_paged(world: World) -> None:
     stakes = [float(one["nmrStaked"]) for one in accounts]
     assert stakes == sorted(stakes, reverse=True)
     assert len(accounts) == 34
+
+
+def settled_of(world: World, resolved: list[int]) -> dict[str, tuple[Decimal, Decimal]]:
+    """What each account staked and earned in the resolved rounds, from positions and scores."""
+    numbers = ", ".join(map(str, resolved))
+    final: dict[tuple[str, int], dict[str, float]] = {}
+    for row in world.rows(f"SELECT * FROM scores WHERE round IN ({numbers}) AND day = 60"):
+        final.setdefault((row["model_id"], row["round"]), {})[row["name"]] = row["value"]
+    found: dict[str, tuple[Decimal, Decimal]] = {}
+    for model in world.rows("SELECT * FROM models"):
+        for number in resolved:
+            stake = stake_of(world, model, number)
+            if stake:
+                scores = final[model["id"], number]
+                rate = float(np.clip(3 * scores["corr60"] + 15 * scores["mmc60"], -1, 1))
+                staked, earned = found.get(model["account"], (Decimal(0), Decimal(0)))
+                found[model["account"]] = staked + stake, earned + stake * Decimal(rate)
+    return found
+
+
+def stake_of(world: World, model: Row, number: int) -> Decimal:
+    """The position of whoever was on time."""
+    if model["kind"] == "rival":
+        on_time = standing_of(0, model["name"], Round(number).opened)[0] == "on-time"
+    else:
+        on_time = model["kind"] == "user" and number == ROUND
+    held = world.rows(
+        "SELECT nmr FROM positions WHERE model_id = ? AND (from_round = ? OR "
+        "(from_round < ? AND NOT only_that_round)) ORDER BY only_that_round DESC, from_round DESC",
+        model["id"], number, number,
+    )  # fmt: skip
+    return Decimal(held[0]["nmr"]) if held and on_time else Decimal(0)
+
+
+def test_the_leaderboard_of_accounts(world: World) -> None:
+    accounts = {one["username"]: one for one in world.api.get_account_leaderboard()}
+    assert set(accounts) == {row["account"] for row in world.rows("SELECT account FROM models")}
+    now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
+    numbers = range(1279, 1279 + 90)
+    resolved = [n for n in numbers if Round(n).resolve_time <= now]
+    closed = [n for n in numbers if Round(n).close_staking_time <= now < Round(n).resolve_time]
+    assert len(resolved) >= 2
+    earned = settled_of(world, resolved)
+    assert min(nmr for _, nmr in earned.values()) < 0 < max(nmr for _, nmr in earned.values())
+    models = world.rows("SELECT * FROM models")
+    for name, one in accounts.items():
+        staked, nmr = earned.get(name, (Decimal(0), Decimal(0)))
+        for span in ("1y", "3m", "AllTime"):
+            expected = float(nmr / staked) if staked else None
+            assert one[f"return{span}"] == pytest.approx(expected, abs=1e-12)
+            assert abs(one[f"return{span}Nmr"] - nmr) < Decimal("1e-12")
+        own = [model for model in models if model["account"] == name]
+        assert one["nmrStaked"] == sum(stake_of(world, m, n) for m in own for n in closed)
+        assert (one["v2Corr20"], one["mmc"]) == (None, None)  # of rounds under the former rules
+    best = {}
+    for leader in world.api.get_leaderboard(50):
+        account = next(m["account"] for m in models if m["name"] == leader["username"])
+        best.setdefault(account, leader["rank"])
+    assert list(accounts) == sorted(best, key=best.__getitem__)
+    assert [one["rank"] for one in accounts.values()] == list(range(1, len(accounts) + 1))
 
 
 def test_daily_performances(world: World) -> None:
