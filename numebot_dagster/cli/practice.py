@@ -31,7 +31,7 @@ DEFAULT_FOLDER = Path("practice-tournament")
 @app.command()
 def serve(
     folder: Folder = DEFAULT_FOLDER,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     scale: Annotated[
         str, typer.Option(help="How large its data are: small, or full for the real sizes.")
     ] = "small",
@@ -97,7 +97,7 @@ def serve(
                 plan,
                 port,
                 deviations=not strict,
-                on_ready=lambda at: _welcome(folder, at),
+                on_ready=lambda at: _welcome(folder, at, by_itself=real_clock or real_time),
                 on_progress=making.show,
             )
     except Refused as error:
@@ -180,16 +180,20 @@ class _Making:
             self._progress.stop()
 
 
-def _welcome(folder: Path, address: Any) -> None:
+def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
     """Says where the tournament is and what to do next."""
     at = "" if folder == DEFAULT_FOLDER else f" --folder {folder}"
+    play = (
+        "  numebot up    # plays each round as it opens\n"
+        if by_itself
+        else f"  numebot practice advance --to next-open{at}\n  numebot run\n"
+    )
     typer.echo(
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
         f"Lines for your .env file:\n\n{address.dotenv()}\n"
         f"Next, in another terminal:\n\n"
         f"  numebot train\n"
-        f"  numebot practice advance --to next-open{at}\n"
-        f"  numebot run\n"
+        f"{play}"
         f"  numebot practice state{at}\n"
     )
 

@@ -225,7 +225,7 @@ class Clock:
             Refused: The clock is real, or ``instant`` lies in the past or has no time zone.
         """
         if self.is_real:
-            raise Refused("a practice tournament on the real clock cannot be advanced")
+            raise Refused("this practice tournament's clock moves by itself and cannot be advanced")
         if instant.tzinfo is None:
             raise Refused(f"{instant.isoformat()} has no time zone; write it with a trailing Z")
         now = self.now()

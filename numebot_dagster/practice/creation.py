@@ -91,6 +91,14 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
                 f"{folder} holds a practice tournament with {name} {held[name]}, not {asked}: "
                 f"pass --{name} {held[name]} to continue it, or choose another --folder"
             )
+    wanted = "paced" if plan.minutes_a_round else "real" if plan.real_clock else held["clock"]
+    if held["clock"] != wanted:
+        state.close()
+        raise Refused(
+            f"{folder} holds a practice tournament whose clock is {held['clock']}, not {wanted}: "
+            "a clock is chosen when the folder is new; continue it without that option, or choose "
+            "another --folder"
+        )
     return _tournament(state, plan)
 
 

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from numebot_dagster.practice.answers import Answers
 from numebot_dagster.practice.dialect import schema
+from numebot_dagster.practice.endpoints import operations
 
 if TYPE_CHECKING:
     from conftest import World
@@ -108,6 +109,20 @@ def test_one_of_several_operations_is_chosen_by_name(world: World, token: str) -
         for one in answered(world, token, json.dumps(body).encode())["data"]["tournaments"]
     ]
     assert names == ["numerai", "signals", "crypto"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "endpoints"),
+    [
+        ("A", ["graphql:tournaments"]),
+        ("B", ["graphql:rounds"]),
+        (None, ["graphql:tournaments", "graphql:rounds"]),
+        ("C", ["graphql:"]),
+    ],
+)
+def test_faults_strike_the_chosen_operation(chosen: str | None, endpoints: list[str]) -> None:
+    body = {"query": TWO, "operationName": chosen}
+    assert operations(json.dumps(body).encode()) == endpoints
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,11 @@ def test_the_same_seed_makes_the_same_tournament(tmp_path: Path) -> None:
     [
         (Plan(seed=1), "with seed 0, not 1: pass --seed 0 to continue it"),
         (Plan(scale="huge"), "there is no scale huge; choose one of small"),
+        (Plan(minutes_a_round=5), "whose clock is still, not paced"),
+        (Plan(real_clock=True), "whose clock is still, not real"),
     ],
 )
-def test_a_folder_keeps_its_seed_and_scale(tmp_path: Path, plan: Plan, message: str) -> None:
+def test_a_folder_keeps_its_seed_scale_and_clock(tmp_path: Path, plan: Plan, message: str) -> None:
     open_tournament(tmp_path, Plan()).state.close()
     with pytest.raises(Refused, match=message):
         open_tournament(tmp_path, plan)
