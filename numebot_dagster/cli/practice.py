@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
-from numebot_dagster.cli import practice_faults
+from numebot_dagster.cli import practice_faults, practice_scenario
+from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,10 +23,7 @@ app = typer.Typer(
     help="The practice tournament: Numerai's stand-in on your own machine.",
 )
 app.add_typer(practice_faults.app, name="fault")
-app.command()(practice_faults.scenario)
-
-Folder = Annotated[Path, typer.Option(help="Where the practice tournament lives.")]
-DEFAULT_FOLDER = Path("practice-tournament")
+app.command()(practice_scenario.scenario)
 
 
 @app.command()
@@ -101,7 +99,7 @@ def serve(
                 on_progress=making.show,
             )
     except Refused as error:
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -118,19 +116,11 @@ def advance(
     hours: Annotated[float, typer.Option(min=0, help="Hours to add.")] = 0,
 ) -> None:
     """Move the clock of a running practice tournament forward."""
-    from numebot_dagster.practice.clock import Refused
-    from numebot_dagster.practice.controls import Controls, read_address
-
     if to is None and not days and not hours:
         raise typer.BadParameter("say how far: --to, --days or --hours")
-    try:
-        controls = Controls(read_address(folder).url)
+    with controls_of(folder) as controls:
         controls.advance(to, days=days, hours=hours)
-        state = controls.state()
-    except Refused as error:
-        _fail(error)
-    else:
-        Console().print(_headline(state))
+        Console().print(_headline(controls.state()))
 
 
 @app.command()
@@ -139,20 +129,14 @@ def state(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show the clock, the rounds and what was submitted to a running practice tournament."""
-    from numebot_dagster.practice.clock import Refused
-    from numebot_dagster.practice.controls import Controls, read_address
-
-    try:
-        held = Controls(read_address(folder).url).state()
-    except Refused as error:
-        _fail(error)
-    else:
-        if as_json:
-            typer.echo(json.dumps(held, indent=1))
-        else:
-            console = Console()
-            console.print(_headline(held))
-            console.print(_rounds_table(held))
+    with controls_of(folder) as controls:
+        held = controls.state()
+    if as_json:
+        typer.echo(json.dumps(held, indent=1))
+        return
+    console = Console()
+    console.print(_headline(held))
+    console.print(_rounds_table(held))
 
 
 class _Making:
@@ -244,8 +228,3 @@ def _stakes(texts: list[str]) -> dict[str, str]:
     if any(not mark for _, mark, _ in pairs):
         raise typer.BadParameter("a stake is written MODEL=NMR, as example_model=2.5")
     return {model: nmr for model, _, nmr in pairs}
-
-
-def _fail(error: Exception) -> None:
-    typer.secho(str(error), err=True, fg="red")
-    raise typer.Exit(1)

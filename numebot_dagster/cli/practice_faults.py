@@ -1,28 +1,19 @@
-"""`numebot practice fault` and `scenario`: make things go wrong, and see how the platform does."""
+"""`numebot practice fault`: make things go wrong in the practice tournament."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from numebot_dagster.practice.controls import Controls
-    from numebot_dagster.practice.scenario import Outcome
+from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of
 
 app = typer.Typer(no_args_is_help=True, help="What goes wrong in the practice tournament.")
-Folder = Annotated[Path, typer.Option(help="Where the practice tournament lives.")]
-DEFAULT_FOLDER = Path("practice-tournament")
 
 
 @app.command()
@@ -30,11 +21,12 @@ def kinds() -> None:
     """Show what can go wrong."""
     from numebot_dagster.practice.fault_kinds import KINDS
 
-    table = Table("kind", "strikes", "times", "what happens", "can be set")
+    console = Console(highlight=False)
     for kind in KINDS.values():
-        values = " ".join(f"{name}={value}" for name, value in kind.values.items())
-        table.add_row(kind.name, kind.where, _times(kind.times), kind.does, values)
-    Console().print(table)
+        console.print(f"[bold]{kind.name}[/bold]  strikes {kind.where}, {_times(kind.times)}")
+        console.print(Padding(kind.does, (0, 0, 0, 4)), markup=False)
+        if kind.values:
+            console.print(f"    --set {_assignments(kind.values)}", markup=False)
 
 
 @app.command()
@@ -78,7 +70,7 @@ def add(
     }
     if times is not None:
         asked["times"] = times
-    with _controls(folder) as controls:
+    with controls_of(folder) as controls:
         typer.echo(f"fault {controls.add_fault(kind, **asked)} added")
 
 
@@ -88,19 +80,28 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show the faults of a running practice tournament and how often they struck."""
-    with _controls(folder) as controls:
+    with controls_of(folder) as controls:
         faults = controls.faults()
     if as_json:
         typer.echo(json.dumps(faults, indent=1))
         return
-    table = Table("id", "kind", "where", "struck", "of", "set", "state")
+    table = Table()
+    for title in ("id", "kind", "where", "struck", "of", "set", "state"):
+        table.add_column(title, overflow="fold")
     for one in faults:
-        values = " ".join(f"{name}={value}" for name, value in one["values"].items())
         table.add_row(
             str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
-            _times(one["times"]), values, "over" if one["over"] else "on",
+            _times(one["times"]), _assignments(one["values"]), "over" if one["over"] else "on",
         )  # fmt: skip
     Console().print(table)
+
+
+def _assignments(values: Mapping[str, float | str]) -> str:
+    """Values as they are typed after `--set`."""
+    return " ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in values.items()
+    )
 
 
 def _times(times: int | None) -> str:
@@ -113,125 +114,5 @@ def clear(
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Remove one fault or all of them."""
-    with _controls(folder) as controls:
+    with controls_of(folder) as controls:
         typer.echo(f"{controls.remove_faults(identifier)} removed")
-
-
-def scenario(
-    name: Annotated[str, typer.Argument(help="bad-week")],
-    folder: Folder = DEFAULT_FOLDER,
-    play: Annotated[
-        str | None,
-        typer.Option(
-            help="Command that plays a round, as 'numebot run'; for a platform that does "
-            "not run by itself."
-        ),
-    ] = None,
-    patience: Annotated[
-        float, typer.Option(min=1, help="Seconds that a round gets while the clock stands still.")
-    ] = 180.0,
-) -> None:
-    """Play a scripted week of faults against your platform, and say how it did.
-
-    Have `numebot up` running beside it, or give the command that plays a round.
-    """  # fmt: skip
-    from numebot_dagster.practice.clock import Refused
-    from numebot_dagster.practice.scenario import SCENARIOS, Stage
-
-    if name not in SCENARIOS:
-        raise typer.BadParameter(f"there is no scenario {name}; choose {', '.join(SCENARIOS)}")
-
-    def run(seconds: float) -> None:
-        if play is not None:
-            typer.echo(f"`{play}` {_run(play, seconds)}")
-
-    with _controls(folder) as controls, _ending_in_order():
-        try:
-            outcomes = Stage(controls, patience, run, typer.echo).perform(SCENARIOS[name])
-        except Refused as error:
-            _fail(error)
-    console = Console()
-    console.print(_report(outcomes))
-    asked = sum(len(one.statuses) for one in outcomes)
-    met = sum(one.on_time for one in outcomes)
-    console.print(f"{met} of {asked} submissions were on time by the tournament's own state.")
-    raise typer.Exit(0 if met == asked else 1)
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Lets a signal that ends the process run what must come last: faults are removed again."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        for one in signals:
-            signal.signal(one, signal.SIG_IGN)  # a second one would interrupt the removal
-        raise SystemExit(128 + number)
-
-    former = {one: signal.signal(one, end) for one in signals}
-    try:
-        yield
-    finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
-
-
-def _run(command: str, seconds: float) -> str:
-    """Runs a command of the user, with all that it starts, and says how it ended."""
-    with subprocess.Popen(command, shell=True, start_new_session=True) as process:  # noqa: S602
-        try:
-            return f"ended with status {process.wait(seconds)}"
-        except subprocess.TimeoutExpired:
-            return f"was stopped after {seconds:.0f} seconds"
-        finally:
-            with suppress(ProcessLookupError):  # whatever it left running, too
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _report(outcomes: list[Outcome]) -> Table:
-    table = Table("round", "what went wrong", "faults that struck")
-    for name in outcomes[0].statuses:
-        table.add_column(name)
-    for one in outcomes:
-        struck = ", ".join(f"{kind} ×{count}" for kind, count in one.struck.items() if count)  # noqa: RUF001
-        table.add_row(
-            str(one.round),
-            one.act.title,
-            struck or "none",
-            *(_cell(one, name) for name in one.statuses),
-        )
-    return table
-
-
-def _cell(one: Outcome, name: str) -> str:
-    uploads = one.attempts.get(name, 0)
-    after = f" after {one.seconds[name]:.0f} s" if name in one.seconds else ""
-    again = f", {uploads} submissions" if uploads > 1 else ""
-    return f"{one.statuses[name]}{after}{again}"
-
-
-class _controls:  # noqa: N801
-    """The control API of a folder's tournament; a refusal ends the command with its text."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> Controls:
-        from numebot_dagster.practice.clock import Refused
-        from numebot_dagster.practice.controls import Controls, read_address
-
-        try:
-            return Controls(read_address(self._folder).url)
-        except Refused as error:
-            _fail(error)
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
-        from numebot_dagster.practice.clock import Refused
-
-        if isinstance(error, Refused):
-            _fail(error)
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.secho(str(error), err=True, fg="red")
-    raise typer.Exit(1)

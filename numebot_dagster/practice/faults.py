@@ -100,10 +100,10 @@ class Fault:
 class FaultBook:
     """The faults of one tournament; safe for several threads."""
 
-    def __init__(self, state: State, clock: Clock, deadlines: Deadlines | None = None) -> None:
+    def __init__(self, state: State, clock: Clock, deadlines: Deadlines) -> None:
         self._state = state
         self._clock = clock
-        self._deadlines = deadlines or Deadlines(state, clock)
+        self._deadlines = deadlines
         with state.transaction() as db:
             db.execute(_TABLE)
         self._faults = {one.id: one for one in self._read()}

@@ -41,9 +41,14 @@ def state(tmp_path: Path) -> Iterator[State]:
     held.close()
 
 
+def book_of(state: State) -> FaultBook:
+    clock = Clock(state.settings)
+    return FaultBook(state, clock, Deadlines(state, clock))
+
+
 @pytest.fixture
 def book(state: State) -> FaultBook:
-    return FaultBook(state, Clock(state.settings))
+    return book_of(state)
 
 
 def struck(book: FaultBook, *endpoints: str) -> list[str]:
@@ -65,7 +70,7 @@ def test_where_and_how_often(book: FaultBook) -> None:
 def test_faults_survive_a_restart(state: State, book: FaultBook) -> None:
     book.add({"kind": "status", "times": 3, "values": {"status": 502}, "minutes": 5})
     struck(book, ROUNDS)
-    again = FaultBook(state, Clock(state.settings))
+    again = book_of(state)
     assert again.all() == book.all()
     [held] = again.all()
     assert (held.struck, held.number("status"), held.times) == (1, 502.0, 3)
@@ -169,7 +174,7 @@ def test_the_next_round_to_close_by_the_pace(state: State) -> None:
     """The window has closed by its pace, although not by the calendar."""
     began = time.time() - 200  # of 300 seconds, of which 180 were open
     state.settings.update({"clock": "paced", "pace": f"1280 {began!r} 300.0"})
-    book = FaultBook(state, Clock(state.settings))
+    book = book_of(state)
     assert book.add({"kind": "deadline-moved", "values": {"minutes": -1}}).number("round") == 1281
     assert closes(state, 1281) == Round(1281).open_time + timedelta(minutes=2)
     assert closes(state, 1280) == Round(1280).open_time + timedelta(minutes=3)

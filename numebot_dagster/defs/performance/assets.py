@@ -49,14 +49,14 @@ def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
     wanted = _days(context)
     counts = collecting.collect_scores(shop, wanted)
     played = set(context.instance.get_dynamic_partitions(rounds.name))
-    for model in shop.registry.enabled:
-        for found in figures.scores_to_plot(shop.lake, model.name, wanted):
-            if found.partition in played:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        scores_key(model), partition=found.partition, metadata=found.facts
-                    )
+    plotted = {model.name: scores_key(model) for model in _submitting(shop.registry)}
+    for found in figures.scores_to_plot(shop.lake, wanted):
+        if found.model in plotted and found.partition in played:
+            context.log_event(
+                dg.AssetMaterialization(
+                    plotted[found.model], partition=found.partition, metadata=found.facts
                 )
+            )
     return dg.MaterializeResult(
         metadata={
             "scores": sum(counts.values()),
@@ -109,7 +109,7 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
 
 def build_scores(registry: Registry) -> list[dg.AssetSpec]:
     """The scores of every enabled model by round, which `performance/scores` reports by day."""
-    return [_scores_by_round(model) for model in registry.enabled if model.submit]
+    return [_scores_by_round(model) for model in _submitting(registry)]
 
 
 def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
@@ -176,6 +176,10 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=figures.overview_metadata(lake))
 
     return overview
+
+
+def _submitting(registry: Registry) -> list[RegisteredModel]:
+    return [model for model in registry.enabled if model.submit]
 
 
 def _days(context: dg.AssetExecutionContext) -> list[date]:

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from numebot_dagster.defs.metadata import Metadata
 
-CORR, MMC = "corr60", "mmc60"
+CORR = "corr60"
 ROUNDS_IN_TABLE = 40
-
-
 # Dagster keeps every event for ever, and a model has 60 rounds in scoring on every day.
 DAYS_BETWEEN_POINTS = 5
 
@@ -29,30 +27,31 @@ DAYS_BETWEEN_POINTS = 5
 class NewestScores:
     """The newest scores of one submission, as numbers to plot."""
 
+    model: str
     partition: str
     facts: dict[str, float | int]
 
 
-def scores_to_plot(lake: Lake, model: str, days: Sequence[date]) -> Iterator[NewestScores]:
-    """The newest scores of each round of a model that reached a day worth plotting on `days`.
+def scores_to_plot(lake: Lake, days: Sequence[date]) -> Iterator[NewestScores]:
+    """The newest scores of each model's rounds that reached a day worth plotting on `days`.
 
     Those are the first scoring day, every fifth one after it, and the last.
     """
     frame = catalog.query(
         lake,
-        "select round, metric, max(day) as day, arg_max(value, day) as value, "
+        "select model, round, metric, max(day) as day, arg_max(value, day) as value, "
         "arg_max(percentile, day) as percentile from scores "
-        "where model = ? and date between ? and ? and value is not null "
-        "group by all having bool_or(day % ? = 1 or resolved) order by round, metric",
-        [model, min(days), max(days), DAYS_BETWEEN_POINTS],
+        "where date between ? and ? and value is not null "
+        "group by all having bool_or(day % ? = 1 or resolved) order by model, round, metric",
+        [min(days), max(days), DAYS_BETWEEN_POINTS],
     )
-    for (number,), rows in frame.group_by("round", maintain_order=True):
+    for (model, number), rows in frame.group_by("model", "round", maintain_order=True):
         facts: dict[str, float | int] = {"scoring_day": max(rows["day"].to_list())}
         for metric, value, percentile in rows.select("metric", "value", "percentile").iter_rows():
             facts[metric] = value
             if percentile is not None:
                 facts[f"{metric}_percentile"] = percentile
-        yield NewestScores(str(number), facts)
+        yield NewestScores(str(model), str(number), facts)
 
 
 def model_metadata(lake: Lake, model: str) -> Metadata:
