@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test check lock screenshots
+.PHONY: demo test check bench bench-full lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
@@ -19,6 +19,16 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Ours beside what others do, on smaller stand-ins of Numerai's files: some minutes.
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+# The same on full-size files, which may lie at any depth of the folder DATA; such files make
+#   numebot practice serve --scale full --folder DATA
+bench-full: $(VENV)/.installed
+	$(if $(DATA),,$(error Say where the full-size files are: make bench-full DATA=/some/folder))
+	$(BIN)/python -m benchmarks.run --full $(DATA) $(ARGS)
 
 $(VENV)/.installed: requirements.lock pyproject.toml setup.cfg
 ifdef UV

@@ -10,6 +10,8 @@ import dagster as dg
 
 from numebot_dagster.defs.logs import terminal_logger
 from numebot_dagster.defs.models.assets import build_weights
+from numebot_dagster.defs.models.diagnostics import build_diagnostics
+from numebot_dagster.defs.models.jobs import diagnose_job
 from numebot_dagster.defs.models.playing import build_play_round
 from numebot_dagster.defs.performance.assets import (
     build_performance,
@@ -38,6 +40,7 @@ defs = dg.Definitions(
         live_data,
         data,
         *build_weights(registry),
+        *build_diagnostics(registry),
         *build_play_round(registry),
         scores,
         leaderboard,
@@ -45,7 +48,7 @@ defs = dg.Definitions(
         *build_scores(registry),
         *build_performance(registry),
     ],
-    jobs=[round_job, train_job, performance_job],
+    jobs=[round_job, train_job, diagnose_job, performance_job],
     schedules=[weekend_round_schedule, daily_performance_schedule],
     sensors=[new_round_sensor],
     resources={"platform": PlatformResource()},

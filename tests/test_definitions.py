@@ -16,6 +16,7 @@ ROUND_CHAIN = {
     for kind in ("predictions", "submission")
 }
 WEIGHTS = {f"models/{name}/weights" for name in ("steady_1", "second")}
+DIAGNOSTICS = {f"models/{name}/diagnostics" for name in ("steady_1", "second")}
 SCORES_BY_ROUND = {f"models/{name}/scores" for name in ("steady_1", "second")}
 HISTORIES = {f"models/{name}/performance" for name in ("steady_1", "second")}
 DAILY = {"performance/scores", "performance/leaderboard", "performance/payouts"}
@@ -23,6 +24,7 @@ ALL = (
     ROUND_ASSETS
     | ROUND_CHAIN
     | WEIGHTS
+    | DIAGNOSTICS
     | SCORES_BY_ROUND
     | HISTORIES
     | DAILY
@@ -78,7 +80,7 @@ def test_partitions(graph):
 
     for name in ROUND_ASSETS | ROUND_CHAIN | SCORES_BY_ROUND:
         assert definition_of(name) == dg.DynamicPartitionsDefinition(name="rounds"), name
-    for name in WEIGHTS | {"training/data"}:
+    for name in WEIGHTS | DIAGNOSTICS | {"training/data"}:
         assert definition_of(name) == dg.DynamicPartitionsDefinition(name="vintages"), name
     for name in DAILY:
         assert definition_of(name) == dg.DailyPartitionsDefinition("2021-01-01", end_offset=1), name
@@ -101,6 +103,7 @@ def test_dependencies_and_their_mappings(graph):
         own = f"models/{model}"
         expected |= {
             (f"{own}/weights", "training/data"): same,
+            (f"{own}/diagnostics", f"{own}/weights"): same,
             (f"{own}/predictions", "rounds/live_data"): same,
             (f"{own}/predictions", f"{own}/weights"): "LastPartitionMapping",
             (f"{own}/submission", f"{own}/predictions"): same,
@@ -146,6 +149,7 @@ def test_one_step_plays_the_round(world):
     [
         ("round_job", ROUND_ASSETS | ROUND_CHAIN),
         ("train_job", WEIGHTS | {"training/data"}),
+        ("diagnose_job", DIAGNOSTICS),
         ("performance_job", DAILY | HISTORIES | {"performance/overview"}),
     ],
 )
@@ -174,7 +178,8 @@ def test_a_model_that_only_feeds_others_has_no_submission(world):
     keys = names(world.definitions().resolve_asset_graph().get_all_asset_keys())
     models = {key for key in keys if key.startswith("models/")}
     assert models == {
-        f"models/steady_1/{kind}" for kind in ("weights", "predictions", "performance")
+        f"models/steady_1/{kind}"
+        for kind in ("weights", "diagnostics", "predictions", "performance")
     }
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from numebot_dagster.cli import collect, demo, doctor, practice, rounds, run, sql, status, train, up
+from numebot_dagster.cli import (
+    collect,
+    demo,
+    doctor,
+    models,
+    practice,
+    rounds,
+    run,
+    sql,
+    status,
+    train,
+    up,
+)
 
 app = typer.Typer(
     name="numebot",
@@ -23,6 +35,7 @@ app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(up.up)
 app.command()(demo.demo)
+app.add_typer(models.app, name="models")
 app.add_typer(rounds.app, name="rounds")
 app.add_typer(practice.app, name="practice")
 

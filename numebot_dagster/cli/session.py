@@ -19,7 +19,9 @@ from numebot_dagster.lake import files
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
+from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.operations.diagnoses import NotDiagnosed
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, SettingsError, load_settings
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 PID_TAG = "numebot/pid"
 INSTANCE_FILE = "dagster.yaml"
+
+_TO_MEND = (SettingsError, RegistryError, SourceNotFound, NoWeights, NotDiagnosed, NumeraiError)
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,7 +42,7 @@ def explained() -> Iterator[None]:
     """Turns the errors that a user can mend into one line and exit status 1."""
     try:
         yield
-    except (SettingsError, RegistryError, SourceNotFound, NumeraiError) as error:
+    except _TO_MEND as error:
         fail(str(error))
 
 

@@ -85,6 +85,21 @@ FILE_VIEWS = (
         },
     ),
     View(
+        "diagnostics",
+        "diagnostics/model=*/vintage=*/code_hash=*/by_era.parquet",
+        {
+            "model": "VARCHAR",
+            "vintage": "BIGINT",
+            "code_hash": "VARCHAR",
+            "era": "BIGINT",
+            "metric": "VARCHAR",
+            "value": "DOUBLE",
+            "held_out": "BOOLEAN",
+            "walk_forward": "BOOLEAN",
+            "recipe": "VARCHAR",
+        },
+    ),
+    View(
         "predictions",
         "predictions/model=*/round=*/vintage=*/sha256=*/predictions.parquet",
         {

@@ -90,6 +90,19 @@ class Lake:
         ]
         return sorted(found, key=lambda place: (-place.vintage, place.code_hash))
 
+    def diagnosis_folder(self, model: str, vintage: int, code_hash: str) -> Path:
+        """Out-of-sample predictions of what one code version learned, and their scores."""
+        parent = self._diagnoses(model, vintage)
+        return parent / _part("code_hash", code_hash)
+
+    def diagnosis_folders(self, model: str, vintage: int) -> list[Path]:
+        """The diagnoses of a model and a vintage that are stored, newest first."""
+        folders = [path for _, path in _partitions(self._diagnoses(model, vintage), "code_hash")]
+        return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
+
+    def _diagnoses(self, model: str, vintage: int) -> Path:
+        return self.root / "diagnostics" / _part("model", model) / f"vintage={vintage}"
+
     def predictions_folder(self, model: str, round_number: int) -> Path:
         """All predictions of a model for a round."""
         return self.root / "predictions" / _part("model", model) / f"round={round_number}"

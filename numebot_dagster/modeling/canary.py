@@ -6,6 +6,7 @@ changed, and what is predicted for the live rows is not what was judged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,16 @@ def read(path: Path, features: tuple[str, ...]) -> tuple[LiveData, np.ndarray]:
         inputs=group(_INPUT),
     )
     return rows, frame[_PREDICTION].to_numpy()
+
+
+def repeat(
+    path: Path, features: tuple[str, ...], predict: Callable[[LiveData], np.ndarray]
+) -> tuple[float, float]:
+    """Predicts the stored rows again.
+
+    Returns:
+        The largest absolute difference from what was predicted then, and the standard deviation
+        of that, to measure the difference by.
+    """
+    rows, expected = read(path, features)
+    return float(np.max(np.abs(predict(rows) - expected))), float(np.std(expected))

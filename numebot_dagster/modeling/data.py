@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 import polars as pl
 
 from numebot_dagster.lake import matrix as lake_matrix
 from numebot_dagster.lake.matrix import RowSelection
+from numebot_dagster.modeling.columns import (
+    BARE_TARGET,
+    META_MODEL,
+    UnknownColumn,
+    aligned,
+    prediction_names,
+    resolve_features,
+)
+from numebot_dagster.modeling.live import LiveData, read_inputs, read_live
+from numebot_dagster.modeling.splits import HELD_OUT_ERAS, purge_eras
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = [
+    "META_MODEL",
+    "LiveData",
+    "LookAhead",
+    "TrainingData",
+    "TrainingFiles",
+    "UnknownColumn",
+    "read_inputs",
+    "read_live",
+    "resolve_features",
+]
 
-META_MODEL = "numerai_meta_model"
-_NOT_PREDICTIONS = ("id", "era", "data_type")
+# The memory of matrices that someone in this process still holds, by what they were read from.
+_held: WeakValueDictionary[tuple[object, ...], np.ndarray] = WeakValueDictionary()
 
 
 class LookAhead(Exception):
     """A model asked for something that it will not have when it predicts."""
-
-
-class UnknownColumn(Exception):
-    """A feature set, target or benchmark is not in the data."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +123,62 @@ class TrainingData:
             ]
         )
 
+    def of_eras(self, eras: Collection[int]) -> TrainingData:
+        """The same data with the rows of these eras alone."""
+        numbers = np.fromiter(eras, dtype=np.int16)
+        return self._picked([np.flatnonzero(np.isin(rows.eras, numbers)) for rows in self._rows])
+
+    def for_tuning(self) -> TrainingData:
+        """The same data without the newest two years: what parameters and blends are chosen on.
+
+        Left out are the newest `HELD_OUT_ERAS` eras of the vintage in which the model's targets
+        and the bare `target` are known, and the purge before them. Published diagnostics come
+        from those eras; whoever has chosen by them would publish his choice, not his skill.
+
+        Raises:
+            ValueError: no era is left.
+        """
+        names = self._judged_by()
+        newest = self._newest_labelled(names)
+        purged = purge_eras([self._resolved(name) for name in names])
+        kept = self.of_eras(range(1, newest - HELD_OUT_ERAS - purged + 1))
+        if not len(kept):
+            raise ValueError(
+                f"no era is left for tuning: the {HELD_OUT_ERAS} newest, up to era {newest}, are "
+                f"kept for diagnostics, {purged} more are purged before them, and this data "
+                f"starts at era {self.eras.min(initial=32_767)}"
+            )
+        return kept
+
+    def by_era(self) -> Iterator[tuple[int, slice | np.ndarray]]:
+        """The eras in the order of the rows, each with what picks its rows from any of the arrays.
+
+        That is a slice, which copies nothing; or positions, if the rows do not lie together:
+
+            for era, rows in data.by_era():
+                score(predictions[rows], target[rows])
+        """
+        numbers, firsts, counts = np.unique(self.eras, return_index=True, return_counts=True)
+        for place in np.argsort(firsts):
+            era, start = numbers[place], firsts[place]
+            together = slice(int(start), int(start + counts[place]))
+            is_whole = bool((self.eras[together] == era).all())
+            yield int(era), together if is_whole else np.flatnonzero(self.eras == era)
+
     def matrix(self) -> np.ndarray:
-        """(rows, features) int8, column-major, values 0 to 4; read anew at each call."""
-        return lake_matrix.fill_matrix(self._rows, self.features)
+        """(rows, features) int8, column-major, values 0 to 4.
+
+        Read-only, because it is shared: while anyone in this process holds the matrix, whoever asks
+        for the same features of the same rows is given that one. A copy is yours to change.
+        """
+        key = (self.features, *map(_content, self._rows))
+        memory = _held.get(key)
+        if memory is None:
+            memory = lake_matrix.fill_matrix(self._rows, self.features).base
+            assert memory is not None, "a matrix is a view of the memory that was filled"
+            memory.setflags(write=False)
+            _held[key] = memory  # not the matrix: that, and all views of it, hold on to this
+        return memory.reshape(len(self.features), len(self)).T
 
     @cached_property
     def eras(self) -> np.ndarray:
@@ -140,10 +210,7 @@ class TrainingData:
     @cached_property
     def benchmark_names(self) -> tuple[str, ...]:
         """The benchmark models that the vintage holds predictions of."""
-        names: dict[str, None] = {}
-        for path in self._files.benchmarks:
-            names.update(dict.fromkeys(lake_matrix.column_names(path)))
-        return tuple(name for name in names if name not in _NOT_PREDICTIONS)
+        return prediction_names(self._files.benchmarks)
 
     def benchmark(self, name: str) -> np.ndarray:
         """(rows,) float32 walk-forward predictions of a benchmark model; NaN where it has none.
@@ -161,7 +228,7 @@ class TrainingData:
             raise UnknownColumn(
                 f"no benchmark model {name!r}; there are: {', '.join(self.benchmark_names)}"
             )
-        return _aligned(self.ids, self._files.benchmarks, name)
+        return aligned(self.ids, self._files.benchmarks, name)
 
     @property
     def meta_model(self) -> np.ndarray:
@@ -172,7 +239,7 @@ class TrainingData:
         """
         if self._files.meta_model is None:
             raise UnknownColumn("the vintage holds no meta model file")
-        return _aligned(self.ids, [self._files.meta_model], META_MODEL)
+        return aligned(self.ids, [self._files.meta_model], META_MODEL)
 
     def what_target_is(self) -> str | None:
         """The named target whose values the bare `target` repeats, found by comparing the columns.
@@ -185,10 +252,24 @@ class TrainingData:
         paths = [rows.path for rows in self._rows]
         names = [name for name in lake_matrix.column_names(paths[0]) if name.startswith("target_")]
         for name in names:
-            same = pl.col(name).eq_missing(pl.col("target")).all()
+            same = pl.col(name).eq_missing(pl.col(BARE_TARGET)).all()
             if all(lake_matrix.scan(path).select(same).collect().item() for path in paths):
                 return name
         return None
+
+    def _judged_by(self) -> tuple[str, ...]:
+        """The model's targets, and the one that its diagnostics score by."""
+        has_bare = BARE_TARGET in lake_matrix.column_names(self._files.train)
+        return tuple(dict.fromkeys((*self.targets, *((BARE_TARGET,) if has_bare else ()))))
+
+    def _newest_labelled(self, targets: Sequence[str]) -> int:
+        """The newest era of the vintage, not only of this data, in which the targets are known."""
+        paths = filter(None, (self._files.train, self._files.validation))
+        rows = [lake_matrix.select_rows(path, labelled=targets) for path in paths]
+        return max(int(one.eras.max(initial=0)) for one in rows)
+
+    def _resolved(self, target: str) -> str:
+        return (self.what_target_is() or target) if target == BARE_TARGET else target
 
     def _column(self, name: str) -> pl.Series:
         return pl.concat([lake_matrix.read_rows(rows, [name]) for rows in self._rows])[name]
@@ -201,122 +282,7 @@ class TrainingData:
         return picked
 
 
-@dataclass(frozen=True)
-class LiveData:
-    """The rows to predict: one era, in the order of the live file.
-
-    It never holds the meta model, which is not known until the round has closed.
-
-    Attributes:
-        ids: (rows,) str objects.
-        features: names of the matrix's columns, in the order in which the model was trained.
-        matrix: (rows, features) int8, column-major, read-only: it is shared between models.
-        benchmarks: (rows,) float32 predictions of each benchmark model by its name.
-        inputs: (rows,) float64 predictions of each model that the registry names as an input.
-    """
-
-    ids: np.ndarray
-    features: tuple[str, ...]
-    matrix: np.ndarray
-    benchmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
-    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The features as a pandas table with the ids as its index; a copy of the matrix."""
-        import pandas as pd
-
-        index = pd.Index(self.ids, name="id")
-        return pd.DataFrame(self.matrix.copy(order="F"), index=index, columns=list(self.features))
-
-
-def read_live(
-    live: Path,
-    features: Sequence[str],
-    benchmarks: Path | None = None,
-) -> LiveData:
-    """Reads a round's live data, without inputs.
-
-    Args:
-        live: the round's `live.parquet`.
-        features: what the model was trained on, in that order.
-        benchmarks: the round's `live_benchmark_models.parquet`.
-
-    Raises:
-        MissingColumns: the live file lacks a feature.
-    """
-    rows = lake_matrix.read_matrix(live, features)
-    rows.matrix.setflags(write=False)
-    return LiveData(
-        ids=rows.ids,
-        features=rows.features,
-        matrix=rows.matrix,
-        benchmarks={
-            name: _aligned(rows.ids, [path], name)
-            for path in ([benchmarks] if benchmarks else [])
-            for name in lake_matrix.column_names(path)
-            if name not in _NOT_PREDICTIONS
-        },
-    )
-
-
-def read_inputs(ids: np.ndarray, files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """Predictions of a second-order model's inputs, (rows,) float64 each, in the order of the ids.
-
-    Args:
-        ids: of the live rows.
-        files: the predictions files (`id`, `prediction`) by the inputs' names.
-
-    Raises:
-        UnknownColumn: an input lacks predictions for some of the ids.
-    """
-    inputs = {name: _aligned(ids, [path], "prediction", pl.Float64) for name, path in files.items()}
-    for name, predictions in inputs.items():
-        if missing := int(np.isnan(predictions).sum()):
-            raise UnknownColumn(
-                f"the predictions of input {name} lack {missing} of {len(ids)} live ids"
-            )
-    return inputs
-
-
-def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> tuple[str, ...]:
-    """The feature names of a set of `features.json`, or the given names themselves.
-
-    Raises:
-        UnknownColumn: there is no such set or feature.
-    """
-    import json
-
-    content: dict[str, Any] = json.loads(features_json.read_text())
-    sets: dict[str, list[str]] = content["feature_sets"]
-    if isinstance(feature_set, str):
-        if feature_set not in sets:
-            raise UnknownColumn(f"no feature set {feature_set!r}; there are: {', '.join(sets)}")
-        return tuple(sets[feature_set])
-    known = {name for names in sets.values() for name in names}
-    if unknown := [name for name in feature_set if name not in known]:
-        raise UnknownColumn(f"not among the features of {features_json}: {', '.join(unknown[:10])}")
-    return tuple(feature_set)
-
-
-def _aligned(
-    ids: np.ndarray,
-    paths: Sequence[Path],
-    column: str,
-    kind: type[pl.Float32 | pl.Float64] = pl.Float32,
-) -> np.ndarray:
-    """A column of files keyed by id, in the order of `ids`; NaN where the files lack an id."""
-    found = pl.concat(
-        [
-            lake_matrix.scan(path).select("id", pl.col(column).cast(kind))
-            for path in paths
-            if column in lake_matrix.column_names(path)
-        ]
-    )
-    wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String})
-    joined = wanted.join(
-        found, on="id", how="left", validate="m:1", maintain_order="left"
-    ).collect()
-    return joined[column].fill_null(float("nan")).to_numpy()
+def _content(rows: RowSelection) -> tuple[object, ...]:
+    """What changes when a matrix of these rows would."""
+    chosen = hashlib.sha256(rows.runs.tobytes()).digest()
+    return rows.path, rows.path.stat().st_mtime_ns, chosen

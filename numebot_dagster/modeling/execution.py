@@ -8,9 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib import metadata
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +21,8 @@ from numebot_dagster.modeling.messages import (
     DescribeRequest,
     ModelCode,
     ModelTraits,
+    OutOfSampleRequest,
+    OutOfSampleResult,
     PredictRequest,
     PredictResult,
     Request,
@@ -34,23 +34,8 @@ from numebot_dagster.modeling.weights import Manifest
 if TYPE_CHECKING:
     import numpy as np
 
-    from numebot_dagster.modeling.data import LiveData, TrainingData
+    from numebot_dagster.modeling.data import LiveData
 
-# Distributions whose version may change what a model predicts, by the module that shows their use.
-_LIBRARIES = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "pandas": "pandas",
-    "polars": "polars",
-    "pyarrow": "pyarrow",
-    "sklearn": "scikit-learn",
-    "lightgbm": "lightgbm",
-    "xgboost": "xgboost",
-    "catboost": "catboost",
-    "torch": "torch",
-    "numba": "numba",
-    "numerai_tools": "numerai-tools",
-}
 # A saved and loaded model may differ by rounding, but not by more than this part of the spread.
 _RELOAD_TOLERANCE = 1e-3
 
@@ -96,6 +81,8 @@ def run(request: Request, phase: Phases) -> Answer:
             return _train(kind, request, phase)
         case PredictRequest():
             return _predict(kind, request, phase)
+        case OutOfSampleRequest():
+            return _predict_out_of_sample(kind, request, phase)
 
 
 def _import_class(code: ModelCode) -> type[NumeraiModel]:
@@ -136,11 +123,14 @@ def _describe(kind: type[NumeraiModel]) -> ModelTraits:
 def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
     from numebot_dagster.modeling import canary
     from numebot_dagster.modeling.data import TrainingData, resolve_features
+    from numebot_dagster.modeling.recording import manifest_of
 
     traits = _describe(kind)
     with phase("read"):
         features = resolve_features(request.files.features, traits.feature_set)
         data = TrainingData(request.files, features, traits.targets, traits.train_on)
+        if request.eras is not None:
+            data = data.of_eras(request.eras)
         if not len(data):
             raise WrongModel(f"no row has a value for all of {', '.join(traits.targets)}")
     with files.folder(request.folder, overwrite=request.overwrite) as folder:
@@ -159,7 +149,7 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
             _require_same(predictions, _predictions(model, rows))
             canary.write(folder / weights.CANARY, rows, predictions)
             _write_known_features(folder, request)
-        weights.write_manifest(folder, _manifest(request, traits, data, folder, phase))
+        weights.write_manifest(folder, manifest_of(request, traits, data, folder, phase.total))
     return TrainResult(request.folder, phase.total, phase.seconds, peak_memory_mb())
 
 
@@ -168,19 +158,17 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
 
     from numebot_dagster.modeling import canary
 
-    with phase("load"):
-        manifest = weights.read_manifest(request.weights)
-        model = kind()
-        model.load(request.weights / weights.MODEL_FOLDER)
+    model, manifest = _load(kind, request.weights, phase)
+    predict = partial(_predictions, model)
     with phase("canary"):
-        rows, expected = canary.read(request.weights / weights.CANARY, manifest.features)
-        difference = float(np.max(np.abs(_predictions(model, rows) - expected)))
-        spread = float(np.std(expected))
+        difference, spread = canary.repeat(
+            request.weights / weights.CANARY, manifest.features, predict
+        )
     with phase("read"):
         missing, unexpected = _feature_differences(request, manifest)
         live = None if missing else _live_data(request, manifest.features)
     with phase("predict"):
-        predictions = np.empty(0) if live is None else _predictions(model, live)
+        predictions = np.empty(0) if live is None else predict(live)
     return PredictResult(
         ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
@@ -192,6 +180,30 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
         phases=phase.seconds,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _predict_out_of_sample(
+    kind: type[NumeraiModel], request: OutOfSampleRequest, phase: Phases
+) -> OutOfSampleResult:
+    from numebot_dagster.modeling import canary, out_of_sample
+
+    model, manifest = _load(kind, request.weights, phase)
+    predict = partial(_predictions, model)
+    with phase("canary"):
+        difference, spread = canary.repeat(
+            request.weights / weights.CANARY, manifest.features, predict
+        )
+    with phase("predict"):
+        rows = out_of_sample.predict(request, manifest, predict)
+    return OutOfSampleResult(rows, difference, spread, phase.total, peak_memory_mb())
+
+
+def _load(kind: type[NumeraiModel], folder: Path, phase: Phases) -> tuple[NumeraiModel, Manifest]:
+    with phase("load"):
+        manifest = weights.read_manifest(folder)
+        model = kind()
+        model.load(folder / weights.MODEL_FOLDER)
+    return model, manifest
 
 
 def _predictions(model: NumeraiModel, data: LiveData) -> np.ndarray:
@@ -266,49 +278,3 @@ def _shared_live_data(
     from numebot_dagster.modeling.data import read_live
 
     return read_live(live, features, benchmarks)
-
-
-def _manifest(
-    request: TrainRequest, traits: ModelTraits, data: TrainingData, folder: Path, phase: Phases
-) -> Manifest:
-    import numpy as np
-
-    from numebot_dagster.modeling.canary import ROWS
-
-    eras = np.unique(data.eras)
-    return Manifest(
-        model=request.model,
-        vintage=request.vintage,
-        code_hash=request.code_hash,
-        data_version=request.data_version,
-        data_stamp=request.data_stamp,
-        features=data.features,
-        targets=traits.targets,
-        target_is={
-            name: data.what_target_is() if name == "target" else name for name in traits.targets
-        },
-        inputs=request.inputs,
-        parameters=traits.parameters,
-        library_versions=_library_versions(),
-        train_eras=len(eras),
-        first_era=int(eras[0]),
-        last_era=int(eras[-1]),
-        train_rows=len(data),
-        seconds=phase.total,
-        peak_memory_mb=peak_memory_mb(),
-        retrain_weeks=traits.retrain.weeks,
-        retrain_on_new_data_version=traits.retrain.new_data_version,
-        time_budget=traits.time_budget,
-        memory_budget=traits.memory_budget,
-        trained_at=datetime.now(UTC),
-        canary_rows=min(ROWS, len(data)),
-        files=weights.list_files(folder),
-    )
-
-
-def _library_versions() -> dict[str, str]:
-    versions = {"python": sys.version.split()[0]}
-    for module, distribution in _LIBRARIES.items():
-        if module in sys.modules:
-            versions[distribution] = metadata.version(distribution)
-    return versions

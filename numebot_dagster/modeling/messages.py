@@ -71,6 +71,7 @@ class TrainRequest:
         folder: the weights folder to make.
         inputs: names of the models whose predictions this one is given when it predicts.
         overwrite: whether an existing weights folder may be replaced.
+        eras: the only eras to learn from; all labelled ones by default.
     """
 
     model: str
@@ -83,6 +84,7 @@ class TrainRequest:
     folder: Path
     inputs: tuple[str, ...] = ()
     overwrite: bool = False
+    eras: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,49 @@ class PredictResult:
 
 
 @dataclass(frozen=True)
+class OutOfSampleRequest:
+    """Asks for predictions of past eras by weights that have not seen them.
+
+    Attributes:
+        model: the Numerai name.
+        code: where the class is found.
+        weights: the weights folder.
+        files: the vintage's files; the eras are those of its validation file.
+        eras: numbers of the eras to predict, all of them later than those trained on.
+        predictions: the Parquet file to write: `id`, `era`, `prediction`, for every row of the
+            eras, ranked to (0, 1) within each era as a round's predictions are.
+        inputs: the same files of the model's inputs by their names.
+    """
+
+    model: str
+    code: ModelCode
+    weights: Path
+    files: TrainingFiles
+    eras: tuple[int, ...]
+    predictions: Path
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutOfSampleResult:
+    """The eras were predicted and the predictions written.
+
+    Attributes:
+        rows: how many were predicted.
+        canary_max_difference: as in `PredictResult`.
+        canary_spread: as in `PredictResult`.
+        seconds: time taken, the import of the model's code included.
+        peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
+    """
+
+    rows: int
+    canary_max_difference: float
+    canary_spread: float
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
 class Failure:
     """The model's code raised, or gave something that is not what the contract asks for.
 
@@ -169,5 +214,5 @@ class Failure:
     traceback: str
 
 
-Request = DescribeRequest | TrainRequest | PredictRequest
-Answer = ModelTraits | TrainResult | PredictResult | Failure
+Request = DescribeRequest | TrainRequest | PredictRequest | OutOfSampleRequest
+Answer = ModelTraits | TrainResult | PredictResult | OutOfSampleResult | Failure

@@ -12,6 +12,8 @@ from numebot_dagster.modeling.messages import (
     DescribeRequest,
     Failure,
     ModelTraits,
+    OutOfSampleRequest,
+    OutOfSampleResult,
     PredictRequest,
     PredictResult,
     Request,
@@ -100,6 +102,27 @@ class Worker:
             manifest.time_budget, manifest.memory_budget, ("time_budget", "memory_budget")
         )
         return self._ask(request, budget, PredictResult)
+
+    def predict_out_of_sample(self, request: OutOfSampleRequest) -> OutOfSampleResult:
+        """Loads a model's weights, repeats its canary and predicts past eras one by one.
+
+        Each era may take the time of a round; the eras that are read together come on top of a
+        round's memory.
+
+        Raises:
+            ModelError: what went wrong; among it a request for eras that the weights have seen.
+            DamagedWeights: the manifest cannot be read.
+        """
+        from numebot_dagster.modeling.out_of_sample import BLOCK_BYTES
+        from numebot_dagster.modeling.weights import read_manifest
+
+        manifest = read_manifest(request.weights)
+        budget = Budget(
+            manifest.time_budget * len(request.eras),
+            manifest.memory_budget + 2 * BLOCK_BYTES / GIGABYTE,
+            ("time_budget", "memory_budget"),
+        )
+        return self._ask(request, budget, OutOfSampleResult)
 
     def _ask(self, request: Request, budget: Budget, expected: type[T]) -> T:
         if self._process and self._process.resident_bytes() > budget.gigabytes * GIGABYTE / 2:

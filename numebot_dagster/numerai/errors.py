@@ -31,6 +31,10 @@ class SubmissionRejected(NumeraiError):
     """The upload or its registration was refused, or Numerai does not show it as selected."""
 
 
+class DiagnosticsRefused(NumeraiError):
+    """Numerai does not score these validation predictions; nothing else is touched by that."""
+
+
 class DownloadFailed(NumeraiError):
     """A file could not be fetched whole, or is not the file that it should be."""
 

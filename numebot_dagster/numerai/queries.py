@@ -125,6 +125,52 @@ query ($limit: Int, $offset: Int) {
 }
 """
 
+AUTHORISE_DIAGNOSTICS = """
+query ($filename: String!, $tournament: Int!, $modelId: ID) {
+  diagnosticsUploadAuth(filename: $filename, tournament: $tournament, modelId: $modelId) {
+    filename
+    url
+  }
+}
+"""
+
+CREATE_DIAGNOSTICS = """
+mutation ($filename: String!, $tournament: Int!, $modelId: ID) {
+  createDiagnostics(filename: $filename, tournament: $tournament, modelId: $modelId) { id }
+}
+"""
+
+DIAGNOSTICS = """
+query ($id: ID, $modelId: ID) {
+  diagnostics(id: $id, modelId: $modelId) {
+    id
+    status
+    message
+    erasAcceptedCount
+    erasMissing
+    trainedOnVal
+    validationCorrMean
+    validationCorrStd
+    validationCorrSharpe
+    validationCorrMaxDrawdown
+    validationMmcMean
+    validationMmcStd
+    validationMmcSharpe
+    validationBmcMean
+    validationFeatureNeutralCorrV3Mean
+    validationFeatureCorrMax
+    perEraDiagnostics {
+      era
+      validationCorr
+      validationMmc
+      validationBmc
+      validationFeatureNeutralCorrV3
+      validationFeatureCorrMax
+    }
+  }
+}
+"""
+
 TYPE_FIELDS = """
 query ($name: String!) {
   __type(name: $name) { fields(includeDeprecated: true) { name } }
@@ -144,5 +190,8 @@ ALL = {
     "dataset": DATASET_URL,
     "account": ACCOUNT,
     "leaderboard": LEADERBOARD,
+    "diagnostics authorisation": AUTHORISE_DIAGNOSTICS,
+    "diagnostics upload": CREATE_DIAGNOSTICS,
+    "diagnostics": DIAGNOSTICS,
     "fields of a type": TYPE_FIELDS,
 }

@@ -13,14 +13,18 @@ from numebot_dagster.numerai import queries
 _ANSWERS = {
     "RootQueryType.account": "Account",
     "RootQueryType.apiTokenInfo": "ApiTokenInfo",
+    "RootQueryType.diagnostics": "V2Diagnostics",
+    "RootQueryType.diagnosticsUploadAuth": "FileUploadAuth",
     "RootQueryType.rounds": "Round",
     "RootQueryType.submissionDownloadAuth": "FileUploadAuth",
     "RootQueryType.submissionUploadAuth": "FileUploadAuth",
     "RootQueryType.submissions": "V2Submission",
     "RootQueryType.v2Leaderboard": "V2LeaderboardEntry",
+    "RootMutationType.createDiagnostics": "V2Diagnostics",
     "RootMutationType.createSubmission": "V2Submission",
     "Account.models": "Model",
     "Model.latestSubmissions": "LatestSubmission",
+    "V2Diagnostics.perEraDiagnostics": "V2DiagnosticsEras",
     "V2Submission.round": "Round",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.modeling import weights
@@ -53,24 +54,44 @@ def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> Store
             platform.log.warning("%s is trained again: %s", model.name, error)
             damaged = True
     with Worker() as worker:
-        worker.train(
-            TrainRequest(
-                model=model.name,
-                code=model.code,
-                code_hash=code,
-                vintage=vintage.number,
-                data_version=vintage.data_version,
-                data_stamp=_stamp_of(vintage),
-                files=_files_of(vintage),
-                folder=folder,
-                inputs=model.inputs,
-                overwrite=damaged,
-            )
-        )
+        worker.train(request(model, vintage, folder, overwrite=damaged))
     return StoredWeights(vintage.number, code, folder, weights.verify(folder))
 
 
-def _files_of(vintage: Vintage) -> TrainingFiles:
+def request(
+    model: RegisteredModel,
+    vintage: Vintage,
+    folder: Path,
+    *,
+    eras: tuple[int, ...] | None = None,
+    overwrite: bool = False,
+) -> TrainRequest:
+    """What is asked of a worker to train a model's present code on a vintage into a folder.
+
+    Args:
+        model: who learns.
+        vintage: from what.
+        folder: the weights folder to make.
+        eras: the only eras to learn from; all labelled ones by default.
+        overwrite: whether the folder may be replaced.
+    """
+    return TrainRequest(
+        model=model.name,
+        code=model.code,
+        code_hash=code_hash(model),
+        vintage=vintage.number,
+        data_version=vintage.data_version,
+        data_stamp=_stamp_of(vintage),
+        files=files_of(vintage),
+        folder=folder,
+        inputs=model.inputs,
+        overwrite=overwrite,
+        eras=eras,
+    )
+
+
+def files_of(vintage: Vintage) -> TrainingFiles:
+    """The files of a vintage as the modeling room knows them."""
     from numebot_dagster.modeling.data import TrainingFiles
 
     files = vintage.files

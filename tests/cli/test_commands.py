@@ -171,7 +171,7 @@ def test_between_rounds_run_says_when_the_next_one_opens(world):
     "command",
     [
         "run", "train", "collect", "sql", "status", "doctor", "up", "demo", "rounds add",
-        "practice serve", "practice advance", "practice state",
+        "models diagnose", "practice serve", "practice advance", "practice state",
     ],
 )  # fmt: skip
 def test_help_says_what_a_command_does(world, command):

@@ -23,6 +23,7 @@ PROMISED = {
     "weights": (
         "model vintage code_hash data_version trained_at train_eras seconds peak_memory_mb"
     ),
+    "diagnostics": "model vintage code_hash era metric value held_out walk_forward recipe",
     "predictions": "model round id prediction vintage sha256",
     "submissions": (
         "model round submission_id outcome state rung vintage submitted_at accepted_at "
@@ -62,6 +63,10 @@ def fill(lake: Lake) -> None:
     parquet.write(
         lake.predictions_file(NAME, 1343, 1340, "ff"),
         pl.DataFrame({"id": ["n1", "n2"], "prediction": [0.25, 0.75]}),
+    )
+    parquet.write(
+        lake.diagnosis_folder(NAME, 1340, "abcd0123") / "by_era.parquet",
+        pl.DataFrame({"era": [600, 601], "metric": "corr", "value": [0.01, None]}),
     )
     receipts = lake.receipts_folder(NAME, 1343)
     parquet.create(receipts / "1.parquet", receipt("pending", OPEN))
@@ -122,6 +127,14 @@ def test_all_views_are_promised() -> None:
         (
             "SELECT model, round, state, rows, vintage FROM submissions ORDER BY model",
             [("007", 1343, "pending", None, None), (NAME, 1343, "accepted", 2, 1340)],
+        ),
+        (
+            "SELECT model, vintage, code_hash, era, metric, value, held_out, recipe "
+            "FROM diagnostics ORDER BY era",
+            [
+                (NAME, 1340, "abcd0123", 600, "corr", 0.01, None, None),
+                (NAME, 1340, "abcd0123", 601, "corr", None, None, None),
+            ],
         ),
         ("SELECT count(*) FROM receipts", [(3,)]),
         (

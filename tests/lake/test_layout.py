@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -28,6 +29,10 @@ LAKE = Lake(ROOT)
             "weights/model=a-b%20c/vintage=1343/code=0123abcd",
         ),
         (
+            LAKE.diagnosis_folder("a/b", 1343, "0123abcd"),
+            "diagnostics/model=a%2Fb/vintage=1343/code_hash=0123abcd",
+        ),
+        (
             LAKE.predictions_file("a/b", 1345, 1343, "ff00"),
             "predictions/model=a%2Fb/round=1345/vintage=1343/sha256=ff00/predictions.parquet",
         ),
@@ -52,6 +57,7 @@ def test_an_empty_lake_holds_nothing(tmp_path: Path) -> None:
     assert lake.stored_vintages() == []
     assert lake.weights_folders("x") == []
     assert lake.live_folders(1) == {}
+    assert lake.diagnosis_folders("x", 1) == []
 
 
 def test_rounds_and_vintages_are_ordered_by_number(tmp_path: Path) -> None:
@@ -83,3 +89,15 @@ def test_live_folders_by_version(tmp_path: Path) -> None:
         "v5.2": lake.live_folder(5, "v5.2"),
         "v5.3": lake.live_folder(5, "v5.3"),
     }
+
+
+def test_the_newest_diagnosis_comes_first(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for code, written in (("aa", 1000), ("cc", 3000), ("bb", 2000)):
+        folder = lake.diagnosis_folder("a/b", 5, code)
+        folder.mkdir(parents=True)
+        os.utime(folder, (written, written))
+    lake.diagnosis_folder("a/b", 6, "dd").mkdir(parents=True)
+    assert lake.diagnosis_folders("a/b", 5) == [
+        lake.diagnosis_folder("a/b", 5, code) for code in ("cc", "bb", "aa")
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -100,6 +102,50 @@ def test_several_files_fill_one_matrix(path: Path, tmp_path: Path) -> None:
     )
 
 
+def test_no_rows_at_all_and_none_of_one_file(path: Path) -> None:
+    nothing = select_rows(path, keep_eras=[99])
+    assert len(nothing) == 0
+    assert fill_matrix([nothing], FEATURES).shape == (0, len(FEATURES))
+    assert read_rows(nothing, ["id"]).height == 0
+    picked = fill_matrix([nothing, select_rows(path, keep_eras=[2])], FEATURES)
+    kept = FRAME.filter(pl.col("era") == "0002")
+    np.testing.assert_array_equal(picked, expected(kept, FEATURES))
+
+
+_MEASURE = """
+import sys
+from pathlib import Path
+from numebot_dagster.lake.matrix import fill_matrix, select_rows
+from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
+path, columns = Path(sys.argv[1]), [f"feature_{n}" for n in range(400)]
+fill_matrix([select_rows(path, keep_eras=[1])], columns[:2])  # what polars holds once it has run
+reset_peak()
+held = peak_memory_mb()
+matrix = fill_matrix([select_rows(path, every=int(sys.argv[2]))], columns)
+print(matrix.nbytes / 1e6, peak_memory_mb() - held)
+"""
+
+
+@pytest.mark.parametrize(("every", "size"), [(1, 160.0), (5, 32.0)])
+def test_the_peak_of_memory_is_the_matrix_and_a_block(
+    tmp_path: Path, every: int, size: float
+) -> None:
+    rows = 400_000  # 160 MB of features; a block of them is 16 MB
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame({"era": np.repeat([f"{era:04d}" for era in range(1, 101)], rows // 100)})
+    bins = {f"feature_{n}": random.integers(0, 5, rows, dtype=np.int8) for n in range(400)}
+    frame.with_columns(pl.DataFrame(bins)).write_parquet(
+        tmp_path / "a.parquet", row_group_size=90_000, compression="uncompressed"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, tmp_path / "a.parquet", str(every)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    matrix, grown = map(float, done.stdout.split())
+    assert matrix == size
+    assert matrix <= grown < matrix + 60
+
+
 def test_picked_rows(path: Path) -> None:
     selection = select_rows(path, keep_eras=[4, 7])
     picked = selection.pick(np.array([0, 1, 5, len(selection) - 1]))
@@ -132,6 +178,29 @@ def test_other_encodings_of_bins(tmp_path: Path, column: pl.Series, bins: list[i
     frame = pl.DataFrame({"id": ["a", "b", "c"], "era": ["X"] * 3, "feature_a": column})
     frame.write_parquet(tmp_path / "a.parquet")
     assert read_matrix(tmp_path / "a.parquet", ["feature_a"]).matrix.tolist() == [[b] for b in bins]
+
+
+@pytest.mark.parametrize(
+    "packing",
+    [
+        {"use_dictionary": False},
+        {"use_dictionary": False, "compression": "none", "write_statistics": False},
+        {"use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"},
+        {"use_dictionary": True, "compression": "zstd", "data_page_version": "2.0"},
+        {"use_dictionary": True, "compression": "gzip", "data_page_size": 64},
+        {"use_dictionary": True, "dictionary_pagesize_limit": 1},  # falls back within a column
+    ],
+    ids=str,
+)
+def test_other_packings_of_the_file(tmp_path: Path, packing: dict) -> None:
+    from pyarrow import parquet as pq
+
+    numbers = FRAME.select(pl.col("era").cast(pl.Int32), *FEATURES[:20]).to_arrow()
+    path = tmp_path / "a.parquet"
+    pq.write_table(numbers, path, row_group_size=53, **packing)
+    read = fill_matrix([select_rows(path, keep_eras=[3, 4, 9])], FEATURES[:20])
+    kept = FRAME.filter(pl.col("era").is_in(["0003", "0004", "0009"]))
+    np.testing.assert_array_equal(read, expected(kept, FEATURES[:20]))
 
 
 @pytest.mark.parametrize("values", [[0.5, 1.0, 2.0], [0, 1, 300], ["a", "b", "c"]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +63,95 @@ def test_picking_rows_across_both_files(market) -> None:
     picked = data.pick(positions)
     np.testing.assert_array_equal(picked.matrix(), data.matrix()[positions])
     assert picked.ids.tolist() == data.ids[positions].tolist()
+
+
+def test_chosen_eras_keep_all_arrays_in_step(market) -> None:
+    data = TrainingData(market.files, FEATURES, ("target",), "all").of_eras({40, 2, 31, 99})
+    kept = pl.concat([market.train, market.validation]).filter(
+        pl.col("era").is_in(["0002", "0031", "0040"])
+    )
+    np.testing.assert_array_equal(data.matrix(), kept.select(FEATURES).to_numpy())
+    assert data.ids.tolist() == kept["id"].to_list()
+
+
+def test_eras_follow_each_other_as_slices(market) -> None:
+    data = TrainingData(market.files, FEATURES, ("target",), "all").every(9)
+    walked = list(data.by_era())
+    assert [era for era, _ in walked] == [1, 10, 19, 28, 37, 46]
+    assert [rows for _, rows in walked] == [slice(n * 60, n * 60 + 60) for n in range(6)]
+    assert np.shares_memory(data.matrix(), data.matrix()[walked[2][1]])
+
+
+def test_eras_whose_rows_do_not_lie_together_are_positions(market, tmp_path: Path) -> None:
+    mixed = pl.concat([market.train[40:70], market.train[:10]])  # eras 1, 2 and 1 again
+    mixed.write_parquet(tmp_path / "train.parquet")
+    files = replace(market.files, train=tmp_path / "train.parquet")
+    walked = dict(TrainingData(files, FEATURES, ("target",)).by_era())
+    assert walked[1].tolist() == [*range(20), *range(30, 40)]
+    assert walked[2] == slice(20, 30)
+
+
+def test_a_matrix_is_read_once_while_it_is_held(market, tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    path.write_bytes(market.files.train.read_bytes())
+    files = replace(market.files, train=path)
+    first = TrainingData(files, FEATURES, ("target",))
+    matrix = first.matrix()
+    assert not matrix.flags.writeable  # shared between models
+    same = TrainingData(files, FEATURES, ("target_agnes_20",)).matrix()
+    assert np.shares_memory(same, matrix)
+    assert not np.shares_memory(TrainingData(files, FEATURES[:1], ("target",)).matrix(), matrix)
+    assert not np.shares_memory(first.every(2).matrix(), matrix)
+    part = matrix[:5]  # a view is enough to hold it
+    del matrix, same
+    assert np.shares_memory(first.matrix(), part)
+    other = market.train.with_columns(pl.col(FEATURES[0]) * 0)
+    other.write_parquet(path)
+    os.utime(path, (1, 1))
+    assert (first.matrix()[:, 0] == 0).all()
+
+
+def test_a_matrix_that_nobody_holds_is_let_go(market) -> None:
+    data = TrainingData(market.files, FEATURES, ("target",))
+    held = weakref.ref(data.matrix().base)
+    assert held() is None
+
+
+def test_tuning_never_sees_the_newest_two_years(market, tmp_path: Path) -> None:
+    later = [f"{era:04d}" for era in range(51, 161) for _ in range(3)]
+    long = market.train.head(len(later)).with_columns(era=pl.Series(later))
+    unknown = pl.col("era").cast(pl.Int32) > 150  # of the 60-day target; the other is known
+    long = long.with_columns(
+        pl.when(unknown).then(None).otherwise(pl.col(name)).alias(name)
+        for name in ("target", "target_ender_60")
+    )
+    pl.concat([market.validation, long]).write_parquet(tmp_path / "validation.parquet")
+    files = replace(market.files, validation=tmp_path / "validation.parquet")
+
+    def eras_of(targets: tuple[str, ...], train_on: str) -> list[int]:
+        data = TrainingData(files, FEATURES, targets, train_on).for_tuning()
+        return sorted(set(data.eras.tolist()))
+
+    # Labels end at 150: 47 to 150 are held out, 31 to 46 purged for 60 days.
+    assert eras_of(("target",), "all") == list(range(1, 31))
+    assert eras_of(("target",), "train") == list(range(1, 31))
+    # Whatever is tuned on, it will be judged by the 60-day target.
+    assert eras_of(("target_agnes_20",), "all") == list(range(1, 31))
+    switched = pl.concat([market.validation, long]).with_columns(target=pl.col("target_agnes_20"))
+    switched.write_parquet(tmp_path / "validation.parquet")
+    market.train.with_columns(target=pl.col("target_agnes_20")).write_parquet(
+        tmp_path / "train.parquet"
+    )
+    files = replace(files, train=tmp_path / "train.parquet")
+    # Then labels end at 160: 57 to 160 are held out, and 8 eras purged for 20 days.
+    assert eras_of(("target",), "all") == list(range(1, 49))
+
+
+def test_too_little_for_tuning_is_refused(market) -> None:
+    with pytest.raises(
+        ValueError, match=r"no era is left .* 104 newest, up to era 46, .* 16 more .* at era 1$"
+    ):
+        TrainingData(market.files, FEATURES, ("target",), "all").for_tuning()
 
 
 def test_benchmarks_are_aligned_by_id_and_absent_in_early_eras(market) -> None:

@@ -33,13 +33,14 @@ def browser():
 
 @pytest.fixture(scope="module")
 def ui(_module_world, browser):
-    """The web server on a world with one played round and a week of scores; its first visitor."""
+    """The web server on a world that was diagnosed, played and scored; its first visitor."""
     world = _module_world
     world.register("steady-1", "second")
     number = world.open_round()
     assert world.numebot("run").returncode == 0
     world.practice.advance(days=9)
     assert world.numebot("collect").returncode == 0
+    assert world.numebot("models", "diagnose", "steady-1").returncode == 0
     port = free_port()
     command = [sys.executable, "-m", "dagster_webserver", "-m", "numebot_dagster.definitions"]
     server = subprocess.Popen(
@@ -131,5 +132,33 @@ def test_the_dashboard_shows_its_three_charts(ui):
         picture = page.locator("img[src^='data:image/png']").last
         picture.wait_for(timeout=30_000)
         assert picture.evaluate("image => image.naturalWidth") > 500
+        page.keyboard.press("Escape")
+        picture.wait_for(state="detached", timeout=30_000)
+
+
+def test_diagnostics_show_their_tables_in_sight_and_their_charts_on_demand(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/assets/models/steady_1/diagnostics")
+    row = page.get_by_role("row").filter(has_text="held_out").filter(has=page.locator("table"))
+    row.first.wait_for(timeout=30_000)
+    table = row.first.locator("table").first
+    assert "CORR" in table.locator("thead").inner_text()
+    drawdown = table.locator("tbody tr").filter(has_text="max drawdown").locator("td")
+    assert 0 < float(drawdown.nth(1).inner_text()) < 5
+    fits = (  # no column lies beyond the right edge of what is in sight
+        "row => row.querySelector('table').getBoundingClientRect().right"
+        " <= row.closest('table').parentElement.getBoundingClientRect().right"
+    )
+    assert row.first.evaluate(fits)
+    page.get_by_text("themselves: trained on eras").first.wait_for(timeout=30_000)
+    curve = page.locator("img[src^='data:image/svg+xml']").first
+    curve.wait_for(timeout=30_000)
+    assert curve.evaluate("image => image.naturalWidth") == 320
+    for chart in ("score_chart", "exposure_chart"):
+        shown = page.get_by_role("row").filter(has_text=chart)
+        shown.get_by_text("[Show Markdown]").first.click()
+        picture = page.locator("img[src^='data:image/png']").last
+        picture.wait_for(timeout=30_000)
+        assert picture.evaluate("image => image.naturalWidth") == 990
         page.keyboard.press("Escape")
         picture.wait_for(state="detached", timeout=30_000)

@@ -1,0 +1,10 @@
+"""Runs all benchmarks and prints one table, with what is asked of each beside."""
+
+from __future__ import annotations
+
+from benchmarks.harness import run
+
+SCRIPTS = ("load_medium", "load_eras", "load_all", "scores", "neutralize", "exposure")
+
+if __name__ == "__main__":
+    run([f"benchmarks.{script}" for script in SCRIPTS], __doc__)

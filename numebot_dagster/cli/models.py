@@ -1,0 +1,180 @@
+"""`numebot models`: how good a model is on eras that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
+from numebot_dagster.modeling.weights import NoWeights
+from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
+    from numebot_dagster.operations.diagnosing import Diagnosis
+
+SAME = 1e-6
+"""Ranks are sent with seven decimals, so Numerai's scores may differ from ours by some 1e-7."""
+
+app = typer.Typer(no_args_is_help=True, help="What your models are worth.")
+
+
+@app.callback()
+def models() -> None:
+    """What your models are worth."""
+
+
+@app.command()
+def diagnose(
+    model: Annotated[str, typer.Argument(help="Its Numerai name.")],
+    vintage: Annotated[
+        int | None, typer.Option(help="By default the newest of which there are weights.")
+    ] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Let Numerai score the same predictions, and compare.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute even what is stored already.")
+    ] = False,
+) -> None:
+    """Judge a model on validation eras that it has not seen, and show its scores.
+
+    The weights themselves are judged where they have not seen these eras. A model that is trained
+    on everything is trained anew for it, walking forward through the eras, which takes several
+    times as long as its training. The newest 104 labelled eras, kept from tuning and blending, are
+    shown apart: only their numbers are fit to be published.
+
+    With --upload the predictions are sent to Numerai's own diagnostics: no round and no stake is
+    touched by that. Exit status 0 means that all that was asked for was done.
+    """
+    from numebot_dagster.operations import diagnosing, diagnosing_at_numerai
+
+    with session.explained():
+        platform = session.open_platform()
+        chosen = _enabled(platform.registry, model)
+        if upload:  # before the long work
+            diagnosing_at_numerai.slot_of(platform, model)
+        number = _vintage(platform, chosen, vintage)
+        if not _run(platform, chosen, number, again=again):
+            raise typer.Exit(1)
+        found = diagnosing.read_diagnosis(platform, chosen, number)
+        _show(platform, chosen, found)
+        if upload:
+            with _telling() as told:
+                official = diagnosing_at_numerai.diagnose_at_numerai(platform, found, told)
+            _compare(found, official)
+
+
+def _enabled(registry: Registry, name: str) -> RegisteredModel:
+    found = registry[name]
+    if not found.enabled:
+        raise RegistryError(
+            f"{name} is not enabled in {registry.path}: empty its column `enabled`, or write true"
+        )
+    return found
+
+
+def _vintage(platform: Platform, model: RegisteredModel, wanted: int | None) -> int:
+    """The vintage asked for, or the newest of which there are whole weights.
+
+    Raises:
+        NoWeights: there are none.
+    """
+    held = sorted({one.vintage for one in weights.stored(platform.lake, model.name)})
+    if wanted is not None and held and wanted not in held:
+        raise NoWeights(
+            f"{model.name} has no weights of vintage {wanted}; give --vintage one of "
+            f"{', '.join(map(str, held))}"
+        )
+    pinned = model.vintage if wanted is None else wanted
+    return weights.choose(platform.lake, model.name, code_hash(model), pinned).vintage
+
+
+def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: bool) -> bool:
+    """Makes the asset, so that the UI shows the same; whether that succeeded."""
+    from numebot_dagster.defs.models.diagnostics import diagnostics_key
+
+    key = diagnostics_key(model)
+    stored = platform.lake.diagnosis_folder(model.name, vintage, code_hash(model)).is_dir()
+    session.errors.print(
+        "Diagnosed before, and read back; --again computes it anew."
+        if stored and not again
+        else f"Predicting eras that {model.name} has not seen, and scoring them …",
+        markup=False,
+        highlight=False,
+    )
+    session.add_partition("vintages", str(vintage))
+    config = {key.to_python_identifier(): {"config": {"again": again}}}
+    return session.execute(Wish("diagnose_job", str(vintage), [key], config)).success
+
+
+def _show(platform: Platform, model: RegisteredModel, found: Diagnosis) -> None:
+    from numebot_dagster.reporting.tables import rich_table
+
+    _say(f"\n{found.recipe}")
+    _say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
+    console.print(rich_table(*_table(found)))
+    _say(
+        "Publish what is held out. ±95% is half of the mean's 95 % interval, by the eras that do "
+        "not overlap; smart is the Sharpe ratio less what autocorrelation flatters; drawdown is "
+        "the largest. Curves: on the asset's page in the Dagster UI (numebot up), and in"
+    )
+    figure = platform.lake.figure(f"{model.asset_name}_score_chart.png")
+    console.print(f"  {figure}\n", highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(found: Diagnosis) -> tuple[pl.DataFrame, str]:
+    """The table and its title; two rows for each metric, unless they would be the same."""
+    from numebot_dagster.reporting.diagnostics_tables import summaries_beside, summary_table
+
+    held_out, everything = (
+        one["corr"].n if "corr" in one else 0 for one in (found.held_out, found.summaries)
+    )
+    title = f"{found.model}, vintage {found.vintage}"
+    if held_out == everything:
+        return summary_table(found.summaries), f"{title}: {everything} eras, all of them held out"
+    table = summaries_beside(found.held_out, found.summaries)
+    return table, f"{title}: {held_out} eras held out, {everything} in all"
+
+
+@contextmanager
+def _telling() -> Iterator[Callable[[str], None]]:
+    """Says that Numerai is at work, and each new word of it once."""
+    said: set[str] = set()
+    with session.errors.status("Numerai is scoring the predictions …") as spinner:
+
+        def told(status: str) -> None:
+            if status not in said:
+                said.add(status)
+                session.errors.print(f"Numerai's diagnostics: {status}", markup=False)
+            spinner.update(f"Numerai is scoring the predictions: {status} …")
+
+        yield told
+
+
+def _compare(found: Diagnosis, official: OfficialDiagnostics) -> None:
+    from numebot_dagster.reporting.diagnostics_tables import comparison_table, largest_differences
+    from numebot_dagster.reporting.tables import rich_table
+
+    title = f"Beside Numerai's own diagnostics, {official.eras_accepted} eras scored there"
+    console.print(rich_table(comparison_table(found.by_era, official), title))
+    differences = largest_differences(found.by_era, official)
+    for one in differences:
+        if one.size > SAME:
+            _say(f"{one.metric} is {one.size:.1e} apart in era {one.era}.")
+    if differences and differences[0].size <= SAME:
+        _say(f"No score of an era is farther from ours than {differences[0].size:.0e}.")
+    if official.trained_on_validation:
+        _say("Numerai takes this model as trained on validation data.")
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False)

@@ -1,0 +1,11 @@
+"""The job that diagnoses."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+diagnose_job = dg.define_asset_job(
+    "diagnose_job",
+    selection=dg.AssetSelection.key_substring("/diagnostics"),
+    description="One vintage: how every model does on eras that it has not seen.",
+)

@@ -1,0 +1,212 @@
+"""Numerai's own diagnostics: validation predictions sent, scored there, and read back.
+
+They submit to no round and concern no stake. Numerai documents neither the words of their status
+nor how long they take, so both are read leniently and waited for with a deadline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from numebot_dagster.numerai import parsing, queries
+from numebot_dagster.numerai.errors import (
+    DiagnosticsRefused,
+    NotAuthorised,
+    NumeraiUnavailable,
+    QueryRefused,
+    UnexpectedAnswer,
+)
+from numebot_dagster.numerai.numerapi_bridge import CLASSIC
+
+if TYPE_CHECKING:
+    from numebot_dagster.numerai.transport import Transport
+
+DECIMALS = 7
+"""Written digits of a rank in (0, 1): neighbours of 100,000 ids stay apart, and ties stay ties."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+"""Seconds between two questions whether Numerai has finished; they grow by half each time."""
+
+_WAITING = ("pending", "queued", "running", "started", "processing", "in_progress")
+_FAILED = ("failed", "error", "errored", "invalid", "rejected", "cancelled")
+_DONE = ("done", "complete", "completed", "finished", "success", "succeeded")
+
+_METRICS = {
+    "corr": "validationCorr",
+    "mmc": "validationMmc",
+    "bmc": "validationBmc",
+    "fnc": "validationFeatureNeutralCorrV3",
+    "max_feature_exposure": "validationFeatureCorrMax",
+}
+_FIGURES = {
+    ("corr", "mean"): "validationCorrMean",
+    ("corr", "std"): "validationCorrStd",
+    ("corr", "Sharpe"): "validationCorrSharpe",
+    ("corr", "max drawdown"): "validationCorrMaxDrawdown",
+    ("mmc", "mean"): "validationMmcMean",
+    ("mmc", "std"): "validationMmcStd",
+    ("mmc", "Sharpe"): "validationMmcSharpe",
+    ("bmc", "mean"): "validationBmcMean",
+    ("fnc", "mean"): "validationFeatureNeutralCorrV3Mean",
+    ("max_feature_exposure", "max"): "validationFeatureCorrMax",
+}
+
+
+@dataclass(frozen=True)
+class OfficialDiagnostics:
+    """What Numerai made of validation predictions.
+
+    Attributes:
+        id: of the diagnostics at Numerai.
+        eras_accepted: how many eras it scored.
+        eras_missing: the validation eras that the file lacks, wholly or in part.
+        trained_on_validation: whether Numerai suspects that the model has seen these eras.
+        figures: by metric and figure, for example `("corr", "Sharpe")`; what is null is left out.
+        by_era: `era` Int16, `metric` String, `value` Float64, with the names of our own metrics.
+    """
+
+    id: str
+    eras_accepted: int
+    eras_missing: tuple[str, ...]
+    trained_on_validation: bool | None
+    figures: Mapping[tuple[str, str], float]
+    by_era: pl.DataFrame
+
+
+def prepare(predictions: pl.DataFrame) -> bytes:
+    """Writes `id`, `era`, `prediction` as the CSV that Numerai takes: ranked within each era.
+
+    Ranks are (average rank - 0.5) / n, ties kept, by which Numerai ranks each era itself.
+
+    Raises:
+        DiagnosticsRefused: a prediction is missing or not finite.
+    """
+    value = pl.col("prediction").cast(pl.Float64)
+    bad = predictions.filter(~value.is_finite().fill_null(False))
+    if not bad.is_empty():
+        raise DiagnosticsRefused(
+            f"{bad.height} of {predictions.height} predictions are missing or not finite, the "
+            f"first in era {bad['era'][0]}: correct the model's predict() and diagnose it again"
+        )
+    rank = (value.rank("average") - 0.5) / pl.len()
+    ranked = predictions.select("id", prediction=rank.over("era"))
+    return ranked.write_csv(float_precision=DECIMALS).encode()
+
+
+def upload(transport: Transport, model_id: str, content: bytes) -> str:
+    """Sends a file of `prepare` for scoring and gives the id of the diagnostics.
+
+    Raises:
+        DiagnosticsRefused: Numerai takes neither the file nor its registration.
+    """
+    variables = {"tournament": CLASSIC, "modelId": model_id}
+    try:
+        asked = {**variables, "filename": "diagnostics.csv"}
+        answer = transport.query(queries.AUTHORISE_DIAGNOSTICS, asked, authorised=True)
+        target = parsing.need(answer, "diagnosticsUploadAuth")
+        filename = parsing.need(target, "filename")
+        _put(transport, parsing.need(target, "url"), content)
+        # Twice costs nothing: the file is scored a second time.
+        created = transport.query(
+            queries.CREATE_DIAGNOSTICS, {**variables, "filename": filename}, authorised=True
+        )
+    except QueryRefused as refusal:
+        raise DiagnosticsRefused(f"Numerai refused the diagnostics: {refusal}") from None
+    return str(parsing.need(created, "createDiagnostics", "id"))
+
+
+def _put(transport: Transport, url: str, content: bytes) -> None:
+    try:
+        transport.put(url, content)
+    except NotAuthorised as refusal:  # by the storage, which knows no token: a link gone stale
+        raise DiagnosticsRefused(f"the upload was refused, try it again: {refusal}") from None
+
+
+def wait(
+    transport: Transport,
+    model_id: str,
+    identifier: str,
+    *,
+    seconds: float,
+    told: Callable[[str], None] = lambda status: None,
+) -> OfficialDiagnostics:
+    """Asks Numerai, more and more seldom, until the diagnostics are there.
+
+    Args:
+        transport: the way to Numerai.
+        model_id: whose diagnostics they are.
+        identifier: what `upload` gave.
+        seconds: how long to wait at most.
+        told: is given the status of each answer that does not end it.
+
+    Raises:
+        DiagnosticsRefused: Numerai cannot score the file; the text is its own.
+        NumeraiUnavailable: they are not there in time.
+        UnexpectedAnswer: Numerai does not know them, or calls them done without any scores.
+    """
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
+    variables = {"id": identifier, "modelId": model_id}
+    while True:
+        data = transport.query(queries.DIAGNOSTICS, variables, authorised=True)
+        answer = _of(identifier, data)
+        if _is_over(identifier, answer):
+            return _parse(identifier, answer)
+        status = str(answer.get("status") or "no status")
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NumeraiUnavailable(
+                f"Numerai has not finished diagnostics {identifier} after {seconds:.0f} s; their "
+                f"status is {status!r}. They go on there: numer.ai shows them with the model."
+            )
+        told(status)
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+def _of(identifier: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    for one in parsing.rows(data.get("diagnostics")):
+        if one.get("id") == identifier:
+            return one
+    raise UnexpectedAnswer(f"Numerai knows no diagnostics {identifier}; upload them again")
+
+
+def _is_over(identifier: str, answer: Mapping[str, Any]) -> bool:
+    """Whether the scores are there; a word that we do not know counts as such when they are."""
+    word = str(answer.get("status") or "").lower()
+    if word in _FAILED:
+        reason = answer.get("message") or f"it says {word!r} and no more"
+        raise DiagnosticsRefused(f"Numerai cannot score diagnostics {identifier}: {reason}")
+    scored = bool(parsing.rows(answer.get("perEraDiagnostics")))
+    if word in _DONE and not scored:
+        reason = answer.get("message") or "without a reason"
+        raise UnexpectedAnswer(f"Numerai calls diagnostics {identifier} {word}, unscored: {reason}")
+    return scored and word not in _WAITING
+
+
+def _parse(identifier: str, answer: Mapping[str, Any]) -> OfficialDiagnostics:
+    eras = parsing.rows(answer.get("perEraDiagnostics"))
+    values = [
+        (int(one["era"]), metric, float(one[field]))
+        for one in eras
+        if str(one.get("era") or "").isdigit()
+        for metric, field in _METRICS.items()
+        if one.get(field) is not None
+    ]
+    schema = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
+    return OfficialDiagnostics(
+        id=identifier,
+        eras_accepted=int(answer.get("erasAcceptedCount") or len(eras)),
+        eras_missing=tuple(str(era) for era in answer.get("erasMissing") or ()),
+        trained_on_validation=answer.get("trainedOnVal"),
+        figures={
+            name: float(answer[field])
+            for name, field in _FIGURES.items()
+            if answer.get(field) is not None
+        },
+        by_era=pl.DataFrame(values, schema=schema, orient="row"),
+    )

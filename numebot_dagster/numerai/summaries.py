@@ -1,0 +1,171 @@
+"""What the scores of many eras say together, and how surely.
+
+Eras are a week apart, but a target looks weeks ahead, so the scores of neighbouring eras share most
+of the days that they judge: 100 eras of a 60-day target are no more than about eight that stand by
+themselves. The intervals here take that into account.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_DAYS_OF_AN_ERA = 5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Scores of eras, summarised; NaN where there are too few of them.
+
+    Attributes:
+        n: number of eras with a score.
+        effective_n: number of independent eras that would say as much; `effective_sample_size`.
+        mean: of the scores.
+        mean_low: lower end of the mean's 95 % interval; `mean_interval`.
+        mean_high: upper end of it.
+        std: standard deviation of the scores, ddof = 0, as Numerai shows it.
+        sharpe: mean / std, per era and not annualised, as Numerai shows it.
+        sharpe_low: lower end of the Sharpe ratio's 95 % interval; `sharpe_interval`.
+        sharpe_high: upper end of it.
+        smart_sharpe: `sharpe` less what autocorrelation flatters; `autocorrelation_penalty`.
+        max_drawdown: deepest fall of the cumulated scores, positive; `max_drawdown`.
+        autocorrelation: between the scores of neighbouring eras.
+    """
+
+    n: int
+    effective_n: float
+    mean: float
+    mean_low: float
+    mean_high: float
+    std: float
+    sharpe: float
+    sharpe_low: float
+    sharpe_high: float
+    smart_sharpe: float
+    max_drawdown: float
+    autocorrelation: float
+
+
+def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
+    """Summarises the scores of weekly eras.
+
+    Args:
+        scores: (eras,) in the order of the eras; eras without a score (NaN) are left out.
+        horizon_days: business days that the target looks ahead, 20 or 60: how far eras overlap.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    n = len(values)
+    if not n:
+        return Summary(0, 0.0, *[math.nan] * 10)
+    mean, std = float(values.mean()), float(values.std())
+    if values.max() == values.min():
+        std = 0.0  # not the rounding of the mean
+    sharpe = mean / std if std else math.nan
+    autocorrelation = lag_one_autocorrelation(values)
+    effective_n = effective_sample_size(n, horizon_overlap(horizon_days))
+    mean_low, mean_high = mean_interval(mean, std, effective_n)
+    sharpe_low, sharpe_high = sharpe_interval(sharpe, effective_n)
+    return Summary(
+        n=n,
+        effective_n=effective_n,
+        mean=mean,
+        mean_low=mean_low,
+        mean_high=mean_high,
+        std=std,
+        sharpe=sharpe,
+        sharpe_low=sharpe_low,
+        sharpe_high=sharpe_high,
+        smart_sharpe=sharpe / autocorrelation_penalty(n, autocorrelation),
+        max_drawdown=max_drawdown(values),
+        autocorrelation=autocorrelation,
+    )
+
+
+def horizon_overlap(horizon_days: int) -> int:
+    """Weekly eras that a target of so many business days spans: 4 for 20 days, 12 for 60."""
+    return math.ceil(horizon_days / _DAYS_OF_AN_ERA)
+
+
+def effective_sample_size(n: int, horizon_overlap: int) -> float:
+    """Independent scores that fix the mean as well as n scores of overlapping eras do.
+
+    A target over H weeks adds up H weekly returns, and eras j weeks apart share H - j of them. If
+    what a model earns in one week says nothing of the next, their scores correlate by 1 - j / H,
+    and the variance of the mean of n scores is that of one divided by
+
+        n_eff = n / (1 + 2 sum_{j=1}^{min(H, n) - 1} (1 - j / n) (1 - j / H)),
+
+    which nears n / H when n is large: one for each stretch of eras that shares nothing with the
+    next. The overlap is known beforehand, so it is used as it is; Newey and West's estimate, which
+    measures the correlations, is far too narrow on the few independent stretches there are.
+
+    Sources: Bayley and Hammersley, "The 'effective' number of independent observations in an
+    autocorrelated time series" (1946), with the correlations of overlapping forecasts of Hansen and
+    Hodrick (1980).
+
+    Args:
+        n: number of scores.
+        horizon_overlap: H, the weekly eras that the target spans; 1 when eras share nothing.
+    """
+    lags = np.arange(1, min(horizon_overlap, n))
+    shared = (1 - lags / n) * (1 - lags / horizon_overlap)
+    return float(n / (1 + 2 * shared.sum()))
+
+
+def mean_interval(mean: float, std: float, effective_n: float) -> tuple[float, float]:
+    """95 % interval of a mean: mean -+ t std / sqrt(n_eff - 1).
+
+    Student's interval with n_eff in place of n. A standard deviation of ddof = 0 comes out small by
+    a factor of 1 - 1 / n_eff in its square, which is why one is taken off under the root; t is the
+    97.5 % quantile with n_eff - 1 degrees of freedom.
+    """
+    from scipy.special import stdtrit
+
+    freedom = effective_n - 1
+    # No spread to judge by: one era, or several that all overlap with each other.
+    if freedom <= 1e-9:
+        return math.nan, math.nan
+    half = float(stdtrit(freedom, 0.975)) * std / math.sqrt(freedom)
+    return mean - half, mean + half
+
+
+def sharpe_interval(sharpe: float, effective_n: float) -> tuple[float, float]:
+    """95 % interval of a Sharpe ratio: S -+ 1.96 sqrt((1 + S^2 / 2) / n_eff).
+
+    Source: Lo, "The statistics of Sharpe ratios" (2002), with n_eff in place of n.
+    """
+    half = 1.959964 * math.sqrt((1 + sharpe**2 / 2) / effective_n)
+    return sharpe - half, sharpe + half
+
+
+def lag_one_autocorrelation(scores: np.ndarray) -> float:
+    """Pearson's correlation of (n,) scores with those one era later; NaN below three scores."""
+    if len(scores) < 3 or scores[1:].std() == 0 or scores[:-1].std() == 0:
+        return math.nan
+    return float(np.corrcoef(scores[:-1], scores[1:])[0, 1])
+
+
+def autocorrelation_penalty(n: int, autocorrelation: float) -> float:
+    """What the Sharpe ratio of n scores is divided by to make it "smart".
+
+        sqrt(1 + 2 sum_{i=1}^{n-1} (n - i) / n rho^i)
+
+    the spread of their sum against that of n independent scores, if they follow an autoregression
+    of order one with autocorrelation rho. Source: numerblox, `smart_sharpe`.
+    """
+    lags = np.arange(1, n)
+    variance = 1 + 2 * float(((n - lags) / n * autocorrelation**lags).sum())
+    return math.sqrt(variance) if variance > 0 else math.nan
+
+
+def max_drawdown(scores: np.ndarray) -> float:
+    """max(cummax(cumsum) - cumsum) of (n,) scores: zero or more.
+
+    Source: Numerai's example scripts; the peak is sought from the first era on, not from zero.
+    """
+    cumulated = np.cumsum(scores)
+    return float((np.maximum.accumulate(cumulated) - cumulated).max())

@@ -1,0 +1,166 @@
+"""The tables of a model's diagnostics: its summaries, and Numerai's figures beside ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
+    from numebot_dagster.numerai.summaries import Summary
+
+LABELS = {
+    "corr": "CORR",
+    "mmc": "MMC",
+    "bmc": "BMC",
+    "fnc": "FNC",
+    "benchmark_corr": "benchmark CORR",
+    "correlation_with_benchmark": "with benchmark",
+    "max_feature_exposure": "max exposure",
+    "rms_feature_exposure": "RMS exposure",
+}
+"""The metrics in the order in which they are shown."""
+
+OWN = ("corr", "mmc", "bmc", "fnc")
+"""The scores of the model's own predictions."""
+
+EARNED = (*OWN, "benchmark_corr")
+"""The metrics that add up over eras; of the others a Sharpe ratio or a drawdown means nothing."""
+
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "score": pl.Enum(list(LABELS.values())),
+    "eras": pl.Int64,
+    "mean": pl.Float64,
+    "±95%": pl.Float64,
+    "std": pl.Float64,
+    "Sharpe": pl.Float64,
+    "smart": pl.Float64,
+    "drawdown": pl.Float64,
+}
+
+
+def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
+    """Returns one row per metric that is known, in the order of `LABELS`.
+
+    Returns:
+        score; eras; mean and what its 95 % interval reaches to both sides; std; Sharpe and the
+        Sharpe ratio less what autocorrelation flatters ("smart"); the largest drawdown. See
+        `numerai.summaries` for their formulas. The last four only for what adds up over eras.
+    """
+    rows = [_row(metric, summaries[metric]) for metric in LABELS if metric in summaries]
+    return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
+
+
+def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
+    """Returns `summary_table` turned round, for a narrow page: a column for each of four scores.
+
+    The first heading tells the number of eras; a score that fewer eras have, as MMC does, tells its
+    own.
+    """
+    known = {metric: summaries[metric] for metric in OWN if metric in summaries}
+    eras = max((summary.n for summary in known.values()), default=0)
+    figures = ["mean", "±95%", "std", "Sharpe", "smart Sharpe", "max drawdown"]
+    columns: dict[str, Sequence[object]] = {f"{eras} eras": figures}
+    for metric, summary in known.items():
+        label = LABELS[metric]
+        named = label if summary.n == eras else f"{label}, {summary.n} eras"
+        columns[named] = _row(metric, summary)[2:]
+    return pl.DataFrame(columns)
+
+
+def summaries_beside(
+    held_out: Mapping[str, Summary], everything: Mapping[str, Summary]
+) -> pl.DataFrame:
+    """Returns `summary_table` twice, by metric: of the held-out eras, then of all eras.
+
+    The column `of`, in the place of `eras`, says which.
+    """
+    parts = [
+        summary_table(summaries).with_columns(of=pl.lit(of), place=pl.lit(place))
+        for place, (of, summaries) in enumerate((("held out", held_out), ("all", everything)))
+    ]
+    rows = pl.concat(parts).sort("score", "place")
+    return rows.select("score", "of", *list(_COLUMNS)[2:])
+
+
+def _row(metric: str, summary: Summary) -> tuple[object, ...]:
+    reach = summary.mean_high - summary.mean
+    earned = (summary.std, summary.sharpe, summary.smart_sharpe, summary.max_drawdown)
+    shown = earned if metric in EARNED else (None,) * len(earned)
+    return (LABELS[metric], summary.n, summary.mean, reach, *shown)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where Numerai's score of an era is farthest from ours."""
+
+    metric: str
+    era: int
+    size: float
+
+
+def shared_eras(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.DataFrame:
+    """Returns `era`, `metric`, `ours` and `numerai` where both have a score."""
+    return (
+        by_era.filter(pl.col("value").is_finite())
+        .rename({"value": "ours"})
+        .join(official.by_era.rename({"value": "numerai"}), on=["era", "metric"])
+        .sort("metric", "era")
+    )
+
+
+def largest_differences(by_era: pl.DataFrame, official: OfficialDiagnostics) -> list[Difference]:
+    """Returns the largest difference of each metric that both have, the largest of all first."""
+    size = (pl.col("ours") - pl.col("numerai")).abs()
+    rows = (
+        shared_eras(by_era, official)
+        .with_columns(size=size)
+        .sort("size", descending=True)
+        .unique("metric", keep="first", maintain_order=True)
+    )
+    return [Difference(*row) for row in rows.select("metric", "era", "size").iter_rows()]
+
+
+def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.DataFrame:
+    """Returns Numerai's figures with ours over the eras that both have scored.
+
+    Returns:
+        score, figure, eras (how many are shared), ours, numerai and their difference as text.
+    """
+    shared = shared_eras(by_era, official)
+    rows = []
+    for (metric, figure), numerai in official.figures.items():
+        scores = shared.filter(pl.col("metric") == metric)["ours"]
+        ours = _figure(figure, scores)
+        difference = None if ours is None else f"{ours - numerai:+.1e}"
+        rows.append((LABELS[metric], figure, len(scores), ours, numerai, difference))
+    schema = {
+        "score": pl.String,
+        "figure": pl.String,
+        "eras": pl.Int64,
+        "ours": pl.Float64,
+        "numerai": pl.Float64,
+        "difference": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _figure(name: str, scores: pl.Series) -> float | None:
+    """One figure of the scores of eras in order, as `numerai.summaries` defines it."""
+    from numebot_dagster.numerai.summaries import summarise
+
+    if scores.is_empty():
+        return None
+    summary = summarise(scores.to_numpy(), horizon_days=60)  # of no matter to these figures
+    found = {
+        "mean": summary.mean,
+        "std": summary.std,
+        "Sharpe": summary.sharpe,
+        "max drawdown": summary.max_drawdown,
+        "max": max(scores),
+    }[name]
+    return None if math.isnan(found) else found

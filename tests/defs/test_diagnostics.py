@@ -1,0 +1,144 @@
+"""The diagnostics asset: what it shows of a vintage, and what it says when there is none."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from numebot_dagster.defs.models.diagnostics import diagnostics_key
+from numebot_dagster.lake import catalog
+from numebot_dagster.reporting.embed import INLINE_LIMIT
+
+OP = "models__{}__diagnostics"
+
+
+@pytest.fixture
+def diagnose(world, instance):
+    """Runs the job for one model, on the newest vintage by default."""
+
+    def run(name, vintage=None, *, again=False):
+        vintage = world.platform.lake.stored_vintages()[-1] if vintage is None else vintage
+        instance.add_dynamic_partitions("vintages", [str(vintage)])
+        model = world.platform.registry[name]
+        return (
+            world.definitions()
+            .resolve_job_def("diagnose_job")
+            .execute_in_process(
+                instance=instance,
+                partition_key=str(vintage),
+                asset_selection=[diagnostics_key(model)],
+                run_config={"ops": {OP.format(model.asset_name): {"config": {"again": again}}}},
+                raise_on_error=False,
+            )
+        )
+
+    return run
+
+
+def shown(result):
+    [event] = result.get_asset_materialization_events()
+    assert event.asset_key.path[-1] == "diagnostics"
+    return {key: one.value for key, one in event.materialization.metadata.items()}
+
+
+def cells_of(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def picture_in(markdown, kind):
+    encoded = re.fullmatch(rf"!\[.*\]\(data:image/{kind};base64,(.*)\)", markdown)
+    assert encoded is not None
+    return base64.b64decode(encoded.group(1))
+
+
+def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
+    result = diagnose("steady-1")
+    assert result.success
+    found, lake = shown(result), world.platform.lake
+    assert "themselves: trained on eras 1 to 72" in found["recipe"]
+    assert (found["target"], found["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
+
+    # The tables are in sight, and say what the view says.
+    frame = catalog.query(lake, "from diagnostics where model = 'steady-1' order by era")
+    scores = {name[0]: rows["value"].to_numpy() for name, rows in frame.group_by("metric")}
+    corr = scores["corr"]
+    for table in ("held_out", "all_eras"):
+        assert len(found[table]) < INLINE_LIMIT
+        cells = {line[0]: line[1:] for line in map(cells_of, found[table].splitlines())}
+        assert cells[f"{len(corr)} eras"][0] == "CORR"
+        assert cells[f"{len(corr)} eras"][1] == f"MMC, {len(scores['mmc'])} eras"
+        assert [cells[name][0] for name in ("mean", "std", "Sharpe")] == [
+            f"{value:.4f}" for value in (corr.mean(), corr.std(), corr.mean() / corr.std())
+        ]
+        assert cells["mean"][2:] == [f"{scores[name].mean():.4f}" for name in ("bmc", "fnc")]
+
+    # Numbers to be plotted over vintages.
+    summed = np.cumsum(corr)
+    expected = {
+        "mean_corr": corr.mean(),
+        "sharpe": corr.mean() / corr.std(),
+        "max_drawdown": (np.maximum.accumulate(summed) - summed).max(),
+        "mean_mmc": scores["mmc"].mean(),
+        "rms_exposure": scores["rms_feature_exposure"].mean(),
+        "benchmark_corr": scores["benchmark_corr"].mean(),
+        "with_benchmark": scores["correlation_with_benchmark"].mean(),
+        "max_exposure": scores["max_feature_exposure"].max(),
+        "held_out_eras": len(corr),
+        "refits": 0,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+    # Pictures, in the metadata and as files.
+    assert len(found["corr_curve"]) < INLINE_LIMIT
+    assert picture_in(found["corr_curve"], r"svg\+xml").startswith(b"<svg")
+    for name in ("score_chart", "exposure_chart"):
+        png = picture_in(found[name], "png")
+        assert Image.open(io.BytesIO(png)).width == 990
+        assert lake.figure(f"steady_1_{name}.png").read_bytes() == png
+
+    # What lies behind it.
+    predictions = pl.read_parquet(found["file"])
+    assert found["dagster/row_count"] == predictions.height
+    schema = {column.name: column.type for column in found["dagster/column_schema"].columns}
+    assert schema == {name: str(kind) for name, kind in predictions.schema.items()}
+
+
+def test_what_is_stored_is_shown_again_unless_it_shall_be_computed(world, diagnose):
+    first = shown(diagnose("second"))
+    second = shown(diagnose("second"))
+    assert second == first
+    third = shown(diagnose("second", again=True))
+    assert third["seconds"] != first["seconds"]
+    assert third["mean_corr"] == pytest.approx(first["mean_corr"], abs=1e-9)
+
+
+def test_a_model_without_weights_names_the_command_that_makes_them(world, diagnose):
+    world.register("untrained")
+    result = diagnose("untrained")
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    assert "numebot train --models untrained" in str(failure.step_failure_data.error)
+
+
+def test_a_second_order_model_waits_for_its_inputs(world):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code,inputs\n"
+        "stack,quick_models:Ridge,steady-1;second\n"
+        "steady-1,quick_models:Ridge,\nsecond,quick_models:Stubborn,\n"
+    )
+    graph = world.definitions().resolve_asset_graph()
+    models = world.platform.registry
+    node = graph.get(diagnostics_key(models["stack"]))
+    assert {key.to_user_string() for key in node.parent_keys} == {
+        "models/stack/weights", "models/steady_1/diagnostics", "models/second/diagnostics",
+    }  # fmt: skip
+    for key in node.parent_keys:
+        mapping = graph.get_partition_mapping(node.key, key)
+        assert type(mapping).__name__ == "IdentityPartitionMapping"

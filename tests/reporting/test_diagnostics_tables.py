@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
+from numebot_dagster.numerai.summaries import Summary
+from numebot_dagster.reporting.diagnostics_tables import (
+    Difference,
+    comparison_table,
+    figures_table,
+    largest_differences,
+    summaries_beside,
+    summary_table,
+)
+from numebot_dagster.reporting.embed import INLINE_LIMIT
+from numebot_dagster.reporting.tables import markdown_table, rich_table
+
+SUMMARY = Summary(
+    n=104, effective_n=9.0, mean=0.012, mean_low=0.002, mean_high=0.022, std=0.018, sharpe=0.67,
+    sharpe_low=0.1, sharpe_high=1.2, smart_sharpe=0.42, max_drawdown=0.09, autocorrelation=0.4,
+)  # fmt: skip
+METRICS = (
+    "corr", "mmc", "bmc", "fnc", "benchmark_corr", "correlation_with_benchmark",
+    "max_feature_exposure", "rms_feature_exposure",
+)  # fmt: skip
+SCHEMA = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
+NAN = float("nan")
+
+
+def frame(*rows):
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def official(by_era, **figures):
+    named = {tuple(name.split("__")): value for name, value in figures.items()}
+    return OfficialDiagnostics("d-1", 3, (), False, named, by_era)
+
+
+def test_a_row_per_metric_in_a_fixed_order():
+    table = summary_table({"mmc": replace(SUMMARY, n=40, mean=-0.001), "corr": SUMMARY})
+    assert table.columns == [
+        "score", "eras", "mean", "±95%", "std", "Sharpe", "smart", "drawdown",
+    ]  # fmt: skip
+    first, second = table.rows()
+    assert first[:3] == ("CORR", 104, 0.012)
+    assert first[3:] == pytest.approx((0.01, 0.018, 0.67, 0.42, 0.09))
+    assert second[:3] == ("MMC", 40, -0.001)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_only_what_adds_up_has_a_sharpe_ratio(metric):
+    [row] = summary_table({metric: SUMMARY}).rows()
+    adds_up = metric in ("corr", "mmc", "bmc", "fnc", "benchmark_corr")
+    assert (row[4:] == (None,) * 4) is not adds_up
+
+
+def test_held_out_stands_above_all_of_each_metric():
+    everything = {"corr": replace(SUMMARY, mean=0.5), "mmc": replace(SUMMARY, mean=0.25)}
+    table = summaries_beside({"corr": SUMMARY}, everything)
+    assert table.select("score", "of", "mean").rows() == [
+        ("CORR", "held out", 0.012), ("CORR", "all", 0.5), ("MMC", "all", 0.25),
+    ]  # fmt: skip
+
+
+def test_for_a_narrow_page_scores_are_columns_that_tell_their_eras():
+    table = figures_table(
+        {
+            "max_feature_exposure": SUMMARY,
+            "benchmark_corr": replace(SUMMARY, mean=0.5),
+            "mmc": replace(SUMMARY, n=40, smart_sharpe=NAN),
+            "corr": SUMMARY,
+        }
+    )
+    assert table.columns == ["104 eras", "CORR", "MMC, 40 eras"]
+    assert table["104 eras"].to_list() == [
+        "mean", "±95%", "std", "Sharpe", "smart Sharpe", "max drawdown",
+    ]  # fmt: skip
+    assert table["CORR"].to_list() == pytest.approx([0.012, 0.01, 0.018, 0.67, 0.42, 0.09])
+    assert table["MMC, 40 eras"].is_nan().to_list() == [False] * 4 + [True, False]
+    assert figures_table({}).columns == ["0 eras"]
+
+
+def test_the_table_of_all_metrics_is_shown_inline_and_fits_a_terminal(capsys):
+    from rich.console import Console
+
+    everything = dict.fromkeys(METRICS, replace(SUMMARY, mean=-0.1234, sharpe=-1.2345))
+    assert len(markdown_table(figures_table(everything))) < INLINE_LIMIT
+    Console(width=80).print(rich_table(summaries_beside(everything, everything), "title"))
+    lines = [line for line in capsys.readouterr().out.splitlines() if "-0.1234" in line]
+    assert len(lines) == 2 * len(METRICS)  # no cell is broken
+
+
+def test_figures_are_ours_on_the_eras_that_both_have():
+    ours = frame(
+        (1, "corr", 0.02), (2, "corr", -0.01), (3, "corr", 0.05), (4, "corr", 9.0),
+        (1, "mmc", NAN), (2, "mmc", 0.5), (1, "max_feature_exposure", 0.3),
+        (3, "max_feature_exposure", 0.2),
+    )  # fmt: skip
+    theirs = frame(
+        (1, "corr", 0.02), (2, "corr", -0.01), (3, "corr", 0.05), (5, "corr", 7.0),
+        (1, "mmc", 0.1), (2, "mmc", 0.5), (1, "max_feature_exposure", 0.3),
+    )  # fmt: skip
+    table = comparison_table(
+        ours,
+        official(
+            theirs, corr__mean=0.021, corr__std=0.0, corr__Sharpe=1.0,
+            **{"corr__max drawdown": 0.01}, mmc__mean=0.5, bmc__mean=0.1,
+            max_feature_exposure__max=0.3,
+        ),
+    )  # fmt: skip
+    scores = np.array([0.02, -0.01, 0.05])
+    expected = [
+        ("CORR", "mean", 3, 0.02, 0.021, "-1.0e-03"),
+        ("CORR", "std", 3, scores.std(), 0.0, "+2.4e-02"),
+        ("CORR", "Sharpe", 3, 0.02 / scores.std(), 1.0, "-1.8e-01"),
+        ("CORR", "max drawdown", 3, 0.01, 0.01, None),
+        ("MMC", "mean", 1, 0.5, 0.5, "+0.0e+00"),
+        ("BMC", "mean", 0, None, 0.1, None),
+        ("max exposure", "max", 1, 0.3, 0.3, "+0.0e+00"),
+    ]
+    for row, wanted in zip(table.rows(), expected, strict=True):
+        assert row[:3] == wanted[:3]
+        assert row[3] == (None if wanted[3] is None else pytest.approx(wanted[3]))
+        assert row[4] == wanted[4]
+        if wanted[5] is not None:
+            assert row[5] == wanted[5]
+
+
+def test_where_the_two_are_farthest_apart():
+    ours = frame((1, "corr", 0.02), (2, "corr", 0.03), (1, "mmc", 0.5), (9, "bmc", 1.0))
+    theirs = frame((1, "corr", 0.02), (2, "corr", 0.01), (1, "mmc", 0.75), (8, "bmc", 1.0))
+    found = largest_differences(ours, official(theirs))
+    assert found == [Difference("mmc", 1, 0.25), Difference("corr", 2, pytest.approx(0.02))]
