@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test check bench bench-full lock screenshots
+.PHONY: demo test check bench bench-full chaos lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
@@ -29,6 +29,11 @@ bench: $(VENV)/.installed
 bench-full: $(VENV)/.installed
 	$(if $(DATA),,$(error Say where the full-size files are: make bench-full DATA=/some/folder))
 	$(BIN)/python -m benchmarks.run --full $(DATA) $(ARGS)
+
+# Rounds in which everything breaks, hours for a thousand:
+#   make chaos ARGS="--rounds 1000 --seed 1 --json chaos.json"
+chaos: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 $(VENV)/.installed: requirements.lock pyproject.toml setup.cfg
 ifdef UV

@@ -29,6 +29,9 @@ from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import new_round_sensor
 from numebot_dagster.defs.training.assets import data
 from numebot_dagster.defs.training.jobs import train_job
+from numebot_dagster.defs.training.schedules import retraining_schedule
+from numebot_dagster.defs.watch.jobs import preflight_job
+from numebot_dagster.defs.watch.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.modeling.registry import read_registry
 from numebot_dagster.settings import load_settings
 
@@ -48,9 +51,9 @@ defs = dg.Definitions(
         *build_scores(registry),
         *build_performance(registry),
     ],
-    jobs=[round_job, train_job, diagnose_job, performance_job],
-    schedules=[weekend_round_schedule, daily_performance_schedule],
-    sensors=[new_round_sensor],
+    jobs=[round_job, train_job, diagnose_job, performance_job, preflight_job],
+    schedules=[weekend_round_schedule, daily_performance_schedule, retraining_schedule],
+    sensors=[new_round_sensor, watchdog_sensor, preflight_sensor],
     resources={"platform": PlatformResource()},
     loggers={"console": terminal_logger},
     # One process for a run: its steps cost milliseconds, and models have workers of their own.

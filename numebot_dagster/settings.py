@@ -7,18 +7,37 @@ neither a log nor an exception nor a `repr` can show them.
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NUMERAI_API_URL = "https://api-tournament.numer.ai"
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the text names it and says what to do."""
+
+
+class AlertKind(StrEnum):
+    """What the user can be told, and can silence by these names in `NUMEBOT_SILENCE`."""
+
+    ALL_CONFIRMED = "all-confirmed"
+    MODEL_FAILED = "model-failed"
+    FALLBACK_USED = "fallback-used"
+    DEADLINE_NEAR = "deadline-near"
+    ROUND_MISSED = "round-missed"
+    SCORES_PUBLISHED = "scores-published"
+    DATA_CHANGED = "data-changed"
+    RULES_CHANGED = "rules-changed"
+    DISK_NEARLY_FULL = "disk-nearly-full"
+    CREDENTIALS_REFUSED = "credentials-refused"
+    KEY_MAY_MOVE_STAKE = "key-may-move-stake"
+    PREFLIGHT_FAILED = "preflight-failed"
+    PLAN_TOO_LONG = "plan-too-long"
 
 
 class Settings(BaseSettings):
@@ -41,6 +60,7 @@ class Settings(BaseSettings):
     dagster_home: Path | None = None
 
     numebot_data_version: str | None = Field(default=None, pattern=r"^v\d+\.\d+$")
+    numebot_rounds: Literal["every", "weekend"] = "every"
 
     numebot_connect_timeout: float = Field(default=5.0, gt=0, description="seconds")
     numebot_read_timeout: float = Field(default=30.0, gt=0, description="seconds")
@@ -49,6 +69,32 @@ class Settings(BaseSettings):
     )
     numebot_requests_per_second: float = Field(default=20.0, gt=0)
     numebot_request_burst: int = Field(default=60, gt=0)
+
+    # Both may hold tokens in any of their parts, so all of them is secret.
+    numebot_notify_urls: SecretStr | None = None
+    numebot_heartbeat_url: SecretStr | None = None
+    numebot_silence: Annotated[frozenset[AlertKind], NoDecode] = frozenset()
+
+    @field_validator("numebot_silence", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> Any:
+        """Names of kinds, separated by commas or spaces."""
+        if not isinstance(value, str):
+            return value
+        names = value.replace(",", " ").split()
+        unknown = [name for name in names if name not in {str(kind) for kind in AlertKind}]
+        if unknown:
+            raise ValueError(
+                f"there is no alert {', '.join(unknown)}; there are {', '.join(AlertKind)}"
+            )
+        return frozenset(names)
+
+    @field_validator("numebot_heartbeat_url")
+    @classmethod
+    def _is_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("it begins with https:// or http://")
+        return value
 
     @field_validator("numerai_api_url")
     @classmethod

@@ -31,7 +31,7 @@ ALL = (
     | {"training/data", "performance/overview"}
 )
 CHECKS = {
-    "rounds/live_data": {"ids_are_new", "usual_row_count"},
+    "rounds/live_data": {"ids_are_new", "live_data_wellformed", "usual_row_count"},
     "predictions": {
         "same_features_as_trained",
         "canary_predicts_as_trained",
@@ -164,9 +164,11 @@ def test_sensor_and_schedules_are_on_by_default(world):
     assert (sensor.job_name, sensor.default_status) == ("round_job", dg.DefaultSensorStatus.RUNNING)
     weekend = repository.get_schedule_def("weekend_round_schedule")
     daily = repository.get_schedule_def("daily_performance_schedule")
-    assert (weekend.job_name, daily.job_name) == ("round_job", "performance_job")
-    assert {one.default_status for one in (weekend, daily)} == {dg.DefaultScheduleStatus.RUNNING}
-    assert {one.execution_timezone for one in (weekend, daily)} == {"UTC"}
+    retraining = repository.get_schedule_def("retraining_schedule")
+    schedules = (weekend, daily, retraining)
+    assert [one.job_name for one in schedules] == ["round_job", "performance_job", "train_job"]
+    assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {one.execution_timezone for one in schedules} == {"UTC"}
 
 
 def test_a_model_that_only_feeds_others_has_no_submission(world):

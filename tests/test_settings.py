@@ -9,7 +9,14 @@ import dagster as dg
 import pytest
 
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.settings import NUMERAI_API_URL, Settings, SettingsError, load_settings
+from numebot_dagster.lake import catalog
+from numebot_dagster.settings import (
+    NUMERAI_API_URL,
+    AlertKind,
+    Settings,
+    SettingsError,
+    load_settings,
+)
 
 SECRET = "SECRETKEYTHATNOBODYMAYSEE"
 OTHER_SECRET = "ANOTHERSECRETOFSOMEBODY"
@@ -126,6 +133,14 @@ def test_endpoint(load, url, stored, practice):
         ({"NUMEBOT_REQUEST_BURST": "1.5"}, "NUMEBOT_REQUEST_BURST: "),
         ({"NUMEBOT_DATA_VERSION": "5.3"}, "NUMEBOT_DATA_VERSION: String should match pattern"),
         ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: Value error, 'api.numer.ai' is no"),
+        (
+            {"NUMEBOT_SILENCE": "all-confirmed,everything"},
+            "NUMEBOT_SILENCE: Value error, there is no alert everything; there are all-confirmed, ",
+        ),
+        (
+            {"NUMEBOT_HEARTBEAT_URL": f"hc-ping.com/{SECRET}"},
+            "NUMEBOT_HEARTBEAT_URL: Value error, it begins with https:// or http://",
+        ),
         ({"NUMERAI_SECRET_KEY": SECRET}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),
         ({"NUMERAI_PUBLIC_ID": "ID"}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),
         (
@@ -141,6 +156,27 @@ def test_bad_settings_are_named_without_showing_secrets(load, tmp_path, environm
     assert text in str(caught.value)
     assert f"Correct it in the environment or in {tmp_path / '.env'}" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("", set()),
+        ("all-confirmed", {AlertKind.ALL_CONFIRMED}),
+        ("all-confirmed, deadline-near", {AlertKind.ALL_CONFIRMED, AlertKind.DEADLINE_NEAR}),
+        ("round-missed data-changed", {AlertKind.ROUND_MISSED, AlertKind.DATA_CHANGED}),
+    ],
+)
+def test_silenced_alerts(load, text, kinds):
+    assert load({"NUMEBOT_SILENCE": text}).numebot_silence == kinds
+
+
+def test_addresses_of_alerts_are_not_shown(load):
+    url = f"tgram://{SECRET}/1"
+    settings = load({"NUMEBOT_NOTIFY_URLS": url, "NUMEBOT_HEARTBEAT_URL": f"https://x.y/{SECRET}"})
+    assert settings.numebot_notify_urls.get_secret_value() == url
+    shown = [repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()]
+    assert [one for one in shown if SECRET in one] == []
 
 
 def test_halves_of_two_keys_are_not_mixed(load):
@@ -193,4 +229,9 @@ def test_no_run_leaves_a_secret_behind(world, tmp_path, monkeypatch, capfd, good
     printed = capfd.readouterr()
     assert secret not in printed.out + printed.err
     if not good:
-        assert "NotAuthorised" in str([event.event_specific_data for event in result.all_events])
+        shown = str([event.event_specific_data for event in result.all_events])
+        assert "check the credentials" in shown
+        refused = catalog.query(
+            world.platform.lake, "from alerts where kind = 'credentials-refused'"
+        )
+        assert refused.height == 1

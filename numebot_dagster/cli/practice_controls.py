@@ -23,7 +23,7 @@ def controls_of(folder: Path) -> Iterator[Controls]:
     from numebot_dagster.practice.controls import Controls, read_address
 
     try:
-        yield Controls(read_address(folder).url)
+        yield Controls(read_address(folder).url, None if folder == DEFAULT_FOLDER else folder)
     except Refused as error:
         fail(error)
 

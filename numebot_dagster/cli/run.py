@@ -10,9 +10,11 @@ from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Receipt, State
+from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.reconciling import ROUNDS_LOOKED_BACK
 
 
 def run(
@@ -29,6 +31,14 @@ def run(
         bool,
         typer.Option("--force", help="Replace a submission that Numebot did not make, or its own."),
     ] = False,
+    late: Annotated[
+        bool,
+        typer.Option(
+            "--late",
+            help="Submit although the round has closed. It is scored, but not paid, and Numerai "
+            "makes it the next round's submission too, until that round is played.",
+        ),
+    ] = False,
 ) -> None:
     """Play a round: fetch its data, predict with every model, submit, and have it confirmed.
 
@@ -41,14 +51,20 @@ def run(
     with session.explained():
         platform = session.open_platform()
         chosen = session.chosen_models(platform.registry, models)
-        number = round_number if round_number is not None else _open_round(platform)
+        if not dry_run:
+            platform.client.require_credentials()  # said at once, however long Numerai is silent
+        number = (
+            _open_round(platform) if round_number is None else _known_round(platform, round_number)
+        )
         session.add_partition("rounds", str(number))
-        result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force))
+        if late:
+            _say_what_late_means(number)
+        result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force, late=late))
         predicted = {event.asset_key for event in result.get_asset_materialization_events()}
         if dry_run:
             done = all(predictions_key(model) in predicted for model in chosen)
         else:
-            done = _report(platform, number, chosen) and result.success
+            done = _report(platform, number, chosen, late=late) and result.success
     raise typer.Exit(0 if done else 1)
 
 
@@ -62,7 +78,32 @@ def _open_round(platform: Platform) -> int:
     return found.number
 
 
-def _wish(number: int, models: list[RegisteredModel], *, dry_run: bool, force: bool) -> Wish:
+def _known_round(platform: Platform, number: int) -> int:
+    """The number, if it is that of a round of which Numerai still tells what it holds."""
+    newest = platform.client.rounds(limit=1)[-1].number
+    try:
+        found = platform.client.round(number)
+    except UnexpectedAnswer:
+        session.fail(f"there is no round {number}; the newest is {newest}")
+    if number < newest - ROUNDS_LOOKED_BACK:
+        session.fail(
+            f"round {number} closed on {found.close_staking_time:%Y-%m-%d}, which is too long ago: "
+            f"the newest is {newest}, and what was submitted can be asked for the last "
+            f"{ROUNDS_LOOKED_BACK} rounds"
+        )
+    return number
+
+
+def _say_what_late_means(number: int) -> None:
+    console.print(
+        f"[yellow]Late submission:[/] what is uploaded after the close of round {number} is not "
+        f"paid there, and also fills round {number + 1}, until that round is played."
+    )
+
+
+def _wish(
+    number: int, models: list[RegisteredModel], *, dry_run: bool, force: bool, late: bool
+) -> Wish:
     from numebot_dagster.defs.models.assets import predictions_key, submission_key
     from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
 
@@ -71,12 +112,15 @@ def _wish(number: int, models: list[RegisteredModel], *, dry_run: bool, force: b
         selection.append(predictions_key(model))
         if model.submit and not dry_run:
             selection.append(submission_key(model))
-    config = {"play_round": {"config": {"force": force}}}
+    config = {
+        "live_data": {"config": {"late": late}},
+        "play_round": {"config": {"force": force, "late": late}},
+    }
     return Wish("round_job", str(number), selection, config)
 
 
-def _report(platform: Platform, number: int, models: list[RegisteredModel]) -> bool:
-    """Prints what is known of each submission; returns whether all of them are confirmed."""
+def _report(platform: Platform, number: int, models: list[RegisteredModel], *, late: bool) -> bool:
+    """Prints what is known of each submission; returns whether all are confirmed as asked for."""
     import polars as pl
 
     from numebot_dagster.reporting.tables import rich_table
@@ -92,11 +136,13 @@ def _report(platform: Platform, number: int, models: list[RegisteredModel]) -> b
             "model": name,
             "outcome": one.outcome,
             "state": one.state if name in latest else None,
+            "rung": one.rung if one.predictions_sha256 else None,
             "vintage": one.vintage,
             "rows": one.rows,
-            "reason": one.reason or "",
+            "reason": one.reason or one.rung_reason or "",
         }
         for name, one in known.items()
     ]
     console.print(rich_table(pl.DataFrame(rows), f"Round {number}"))
-    return all(one.state is State.CONFIRMED for one in known.values())
+    wanted = set(Outcome) if late else {Outcome.ON_TIME}
+    return all(one.state is State.CONFIRMED and one.outcome in wanted for one in known.values())

@@ -11,7 +11,6 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import psutil
 import typer
 from rich.console import Console
 
@@ -28,10 +27,17 @@ from numebot_dagster.settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     import dagster as dg
 
-PID_TAG = "numebot/pid"
 INSTANCE_FILE = "dagster.yaml"
 
-_TO_MEND = (SettingsError, RegistryError, SourceNotFound, NoWeights, NotDiagnosed, NumeraiError)
+_TO_MEND = (
+    SettingsError,
+    RegistryError,
+    SourceNotFound,
+    NoWeights,
+    NotDiagnosed,
+    NumeraiError,
+    files.CannotWrite,
+)
 
 console = Console()
 errors = Console(stderr=True)
@@ -56,9 +62,17 @@ def fail(text: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def open_platform() -> Platform:
-    """The platform of the working directory's settings, with Dagster's instance made ready."""
+def open_platform(*, patience: float | None = None) -> Platform:
+    """The platform of the working directory's settings, with Dagster's instance made ready.
+
+    Args:
+        patience: the most seconds that one call may take, for commands that someone waits for; by
+            default what the settings say.
+    """
     settings = load_settings()
+    if patience is not None:
+        shorter = min(patience, settings.numebot_retry_deadline)
+        settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
     prepare_instance(settings)
     return Platform(settings, progress_bars=sys.stderr.isatty())
 
@@ -118,10 +132,11 @@ class Wish:
 def execute(wish: Wish) -> dg.ExecuteInProcessResult:
     """Runs a job here, recorded in the same instance that the UI shows."""
     from numebot_dagster.definitions import defs
+    from numebot_dagster.defs.runs import end_dead_runs
 
     bars = {"progress_bars": sys.stderr.isatty()}
-    with _open_instance() as instance:
-        _end_killed_runs(instance)
+    with open_instance() as instance:
+        end_dead_runs(instance)
         return defs.resolve_job_def(wish.job).execute_in_process(
             instance=instance,
             partition_key=wish.partition,
@@ -131,21 +146,21 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
                 "resources": {"platform": {"config": bars}},
                 "ops": dict(wish.config or {}),
             },
-            tags={PID_TAG: str(os.getpid()), **(wish.tags or {})},
+            tags=wish.tags,
             raise_on_error=False,
         )
 
 
 def add_partition(name: str, key: str) -> bool:
     """Registers a dynamic partition; false when it was known already."""
-    with _open_instance() as instance:
+    with open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
         return True
 
 
-def _open_instance() -> dg.DagsterInstance:
+def open_instance() -> dg.DagsterInstance:
     """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
     import dagster as dg
 
@@ -154,15 +169,3 @@ def _open_instance() -> dg.DagsterInstance:
         # Naming them opens them, and what is opened first makes the tables.
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
     return instance
-
-
-def _end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Marks runs of killed commands as failed, and gives back the pool slots that they held."""
-    import dagster as dg
-
-    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
-    for run in instance.get_runs(unfinished):
-        pid = run.tags.get(PID_TAG)
-        if pid is not None and not psutil.pid_exists(int(pid)):
-            instance.report_run_failed(run, "The command that ran it was killed.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

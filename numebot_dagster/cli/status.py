@@ -3,14 +3,61 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import console
-from numebot_dagster.operations.status import RoundModel, recent_rounds, weights_status
+from numebot_dagster.operations import status as reading
+from numebot_dagster.operations.alerts import Raised
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.status import (
+    Moment,
+    RoundModel,
+    Standing,
+    WeightsStatus,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ALERTS_SHOWN = 5
+PATIENCE = 5.0  # seconds: someone waits for the answer
+
+_GOOD, _BAD, _UNDECIDED = ("\N{CHECK MARK}", "green"), ("\N{BALLOT X}", "bold red"), ("…", "yellow")
+LOOKS = {
+    Standing.CONFIRMED: _GOOD,
+    Standing.ACCEPTED: ("\N{CHECK MARK}", "cyan"),
+    Standing.LATE: ("!", "yellow"),
+    Standing.QUEUED: ("!", "yellow"),
+    Standing.SENDING: _UNDECIDED,
+    Standing.WAITING: _UNDECIDED,
+    Standing.FAILED: _BAD,
+    Standing.INVALID: _BAD,
+    Standing.MISSED: _BAD,
+    Standing.UNREADABLE: _BAD,
+    Standing.UNPLAYED: ("\N{EN DASH}", "red"),
+}
+"""Symbol and colour of each standing."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that the command tells."""
+
+    at: Moment
+    windows: Sequence[Window]
+    cells: Sequence[RoundModel]
+    failures: dict[int, str]
+    weights: Sequence[WeightsStatus]
+    unseen_days: Sequence[date]
+    alerts: Sequence[Raised]
+    has_channel: bool
 
 
 def status(
@@ -19,42 +66,177 @@ def status(
 ) -> None:
     """Show rounds by models: what is confirmed, what is missing, failed and why; and stale weights.
 
-    Read from the data folder alone, so that it answers without Numerai.
+    Read from the data folder. Numerai is asked for the open round alone, for five seconds at most.
     """
-    import polars as pl
-
-    from numebot_dagster.reporting.tables import rich_table
-
     with session.explained():
-        platform = session.open_platform()
-        found = [_row(one) for one in recent_rounds(platform, rounds)]
-        held = [asdict(one) for one in weights_status(platform)]
+        platform = session.open_platform(patience=PATIENCE)
+        found = _overview(platform, rounds)
     if as_json:
-        typer.echo(json.dumps({"rounds": found, "weights": held}, default=str, indent=1))
-        return
-    if found:
-        console.print(rich_table(pl.DataFrame(found, infer_schema_length=None), "Submissions"))
+        typer.echo(json.dumps(_as_json(found), default=str, indent=1))
     else:
-        console.print("No round was played yet: numebot run plays the open one.\n")
-    console.print(rich_table(pl.DataFrame(held, infer_schema_length=None), "Weights"))
+        _show(found)
 
 
-def _row(one: RoundModel) -> dict[str, object]:
-    receipt = one.receipt
-    if receipt is None:
-        return {
-            "round": one.round_number,
-            "model": one.model,
-            "outcome": None,
-            "state": "missing",
-            "vintage": None,
-            "reason": "",
-        }
+def _overview(platform: Platform, rounds: int) -> Overview:
+    from numebot_dagster.cli import instance
+
+    at = reading.moment(platform)
+    windows = reading.recent_windows(platform, at, instance.known_rounds(), rounds)
+    return Overview(
+        at,
+        windows,
+        reading.standings(platform, windows, at.now),
+        instance.failures(window.number for window in windows),
+        reading.weights_status(platform),
+        reading.days_without_leaderboard(platform, at.now),
+        reading.unsent_alerts(platform),
+        platform.settings.numebot_notify_urls is not None,
+    )
+
+
+def _as_json(found: Overview) -> dict[str, Any]:
+    opened = found.at.open_round
     return {
-        "round": one.round_number,
-        "model": one.model,
-        "outcome": receipt.outcome,
-        "state": receipt.state,
-        "vintage": receipt.vintage,
-        "reason": receipt.reason or "",
+        "now": found.at.now.isoformat(),
+        "problem": found.at.problem or None,
+        "open_round": None if opened is None else _window_json(opened, found.at),
+        "rounds": [_cell_json(cell) for cell in found.cells],
+        "run_failures": found.failures,
+        "weights": [asdict(one) for one in found.weights],
+        "days_without_leaderboard": [day.isoformat() for day in found.unseen_days],
+        "alerts_not_sent": [asdict(one) for one in found.alerts],
     }
+
+
+def _window_json(window: Window, at: Moment) -> dict[str, Any]:
+    left = _seconds_left(window, at)
+    return {"round": window.number, "closes": window.close_staking_time, "seconds_left": left}
+
+
+def _cell_json(cell: RoundModel) -> dict[str, Any]:
+    receipt = cell.receipt
+    return {
+        "round": cell.round_number,
+        "model": cell.model,
+        "standing": cell.standing,
+        "outcome": None if receipt is None else receipt.outcome,
+        "state": None if receipt is None else receipt.state,
+        "rung": None if receipt is None else receipt.rung,
+        "vintage": None if receipt is None else receipt.vintage,
+        "reason": cell.reason,
+    }
+
+
+def _show(found: Overview) -> None:
+    _say(_headline(found.at))
+    if found.cells:
+        console.print(_grid(found))
+    else:
+        _say("No round was played yet: numebot run plays the open one.\n")
+    for text in _reasons(found):
+        _say(text)
+    _show_weights(found.weights)
+    for text in _remarks(found):
+        _say(text)
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False)
+
+
+def _headline(at: Moment) -> str:
+    clock = f"It is {at.now:%a %d %b %H:%M} UTC"
+    if at.problem:
+        return f"{clock} by this machine's clock; Numerai was not reached: {at.problem}"
+    if at.open_round is None or at.open_round.close_staking_time is None:
+        return f"{clock}; no round is open."
+    window = at.open_round
+    minutes = round(_seconds_left(window, at) / 60)
+    left = f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+    return f"{clock}; round {window.number} is open for another {left}."
+
+
+def _seconds_left(window: Window, at: Moment) -> float:
+    closes = window.close_staking_time
+    return 0.0 if closes is None else max((closes - at.now).total_seconds(), 0.0)
+
+
+def _grid(found: Overview) -> Table:
+    """One row per round and a cell per model, or where these do not fit, a count per standing."""
+    names = list(dict.fromkeys(cell.model for cell in found.cells))
+    table = _table("round", "opens")
+    # A cell takes its word, its symbol and two columns of space.
+    fits = 20 + sum(max(len(name), 14) + 2 for name in names) <= console.width
+    for name in names if fits else ["models"]:
+        table.add_column(name, overflow="fold")
+    for window in found.windows:
+        cells = [cell for cell in found.cells if cell.round_number == window.number]
+        shown = [_cell(cell) for cell in cells] if fits else [_counts(cells)]
+        opens = "" if window.open_time is None else f"{window.open_time:%a %d %b}"
+        table.add_row(str(window.number), opens, *shown)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _cell(cell: RoundModel) -> str:
+    symbol, style = LOOKS[cell.standing]
+    lower = "" if cell.receipt is None or cell.receipt.rung == "live" else f" {cell.receipt.rung}"
+    return f"[{style}]{symbol} {cell.standing}{lower}[/]"
+
+
+def _counts(cells: Sequence[RoundModel]) -> str:
+    counted = {standing: sum(cell.standing is standing for cell in cells) for standing in Standing}
+    return ", ".join(
+        f"[{LOOKS[standing][1]}]{LOOKS[standing][0]} {count} {standing}[/]"
+        for standing, count in counted.items()
+        if count
+    )
+
+
+def _reasons(found: Overview) -> list[str]:
+    """Below the grid: why a run failed, and why a model is not where it should be."""
+    texts = [f"Round {number}: {text}" for number, text in found.failures.items()]
+    texts += [
+        f"Round {cell.round_number}, {cell.model}: {cell.standing}: {_one_line(cell.reason)}"
+        for cell in found.cells
+        if cell.reason
+    ]
+    return texts
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _show_weights(weights: Sequence[WeightsStatus]) -> None:
+    table = _table("weights of", "vintage", "trained at")
+    for one in weights:
+        trained = "" if one.trained_at is None else f"{one.trained_at:%Y-%m-%d %H:%M}"
+        table.add_row(one.model, "" if one.vintage is None else str(one.vintage), trained)
+    console.print(table)
+    for one in weights:
+        if one.problem:
+            _say(f"{one.model}: {one.problem}")
+
+
+def _remarks(found: Overview) -> list[str]:
+    texts = []
+    if found.alerts:
+        why = "not sent yet" if found.has_channel else "not sent: NUMEBOT_NOTIFY_URLS is not set"
+        texts += [f"Alert, {why}: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
+    if found.unseen_days:
+        newest = ", ".join(f"{day:%d %b}" for day in found.unseen_days[-3:])
+        texts.append(
+            f"No leaderboard was kept on {len(found.unseen_days)} days, of late {newest}: Numerai "
+            "tells today's only."
+        )
+    return texts

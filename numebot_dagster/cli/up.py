@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import typer
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.following import tidy
 from numebot_dagster.cli.practice_folder import restart_practice
 from numebot_dagster.cli.session import console
-from numebot_dagster.settings import SettingsError, load_settings
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.locks import HeldElsewhere, sole
+from numebot_dagster.settings import Settings, SettingsError, load_settings
 
 LOOPBACK = "127.0.0.1"
 STOPPING_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+
+# Dagster's own messages from warnings up. What a run says of a round is short and comes through.
+QUIET = ("--log-level", "warning")
+QUIET_WARNINGS = "ignore:Function `dev_command` is superseded"  # it is not for what we need
 
 
 def up(
@@ -44,6 +54,7 @@ def up(
             session.use_only(folder)
         settings = load_settings()
         session.prepare_instance(settings)
+        stack.enter_context(_only_one(settings))
         _refuse_taken(host, port)
         if restart_practice(stack, settings):
             console.print("The practice tournament answers again.")
@@ -56,23 +67,59 @@ def up(
         raise typer.Exit(_serve(host, port))
 
 
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Two daemons on one data folder would ask for every run twice.
+
+    Raises:
+        SettingsError: another one runs.
+    """
+    try:
+        with sole(Lake(settings.numerai_data_folder).lock_file("up")):
+            yield
+    except HeldElsewhere as error:
+        raise SettingsError(
+            f"`numebot up` runs already on {settings.numerai_data_folder}, as process {error.pid}. "
+            f"Use that one, or stop it: kill {error.pid}"
+        ) from error
+
+
 def _serve(host: str, port: int) -> int:
     """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
     _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
     process = subprocess.Popen(
-        [*command, "-h", host, "-p", str(port)],
+        [*command, "-h", host, "-p", str(port), *QUIET],
+        env={**os.environ, "PYTHONWARNINGS": QUIET_WARNINGS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         start_new_session=True,
-        # A shell without job control starts background jobs with SIGINT ignored, and Dagster's
-        # processes stop on nothing else.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_end_with_parent,
     )
     try:
+        _show(process)
         return process.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _end_group(process)
+
+
+def _show(process: subprocess.Popen[str]) -> None:
+    for line in cast(IO[str], process.stdout):
+        if text := tidy(line):
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _end_with_parent() -> None:
+    """Makes Dagster stop on SIGINT, and get one when this process is killed (Linux)."""
+    # A shell without job control starts background jobs with SIGINT ignored, and Dagster's
+    # processes stop on nothing else.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _refuse_taken(host: str, port: int) -> None:
@@ -96,7 +143,7 @@ def _stop_like_ctrl_c(*signals: signal.Signals) -> None:
             signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + STOPPING_SECONDS
     for one in (signal.SIGINT, signal.SIGKILL):
         try:

@@ -16,3 +16,8 @@ API_POOL = "numerai_api"
 TRAINING_POOL = "training"
 
 ROUND_TAG = "numebot/round"
+
+# Of each of these kinds one run at a time leaves the queue (`dagster.yaml`), so that a place is
+# free when a round opens.
+TRAINING_RUNS = {"numebot/kind": "training", "dagster/priority": "-5"}
+COLLECTING_RUNS = {"numebot/kind": "collecting"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from numebot_dagster.defs.runs import tag_run
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, load_settings
 
@@ -22,6 +23,11 @@ class PlatformResource(dg.ConfigurableResource):
 
     settings_folder: str | None = None
     progress_bars: bool = False
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Notes which process executes the run, so that a killed one can be told."""
+        if context.run is not None and context.instance is not None:
+            tag_run(context.instance, context.run.run_id)
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""

@@ -31,6 +31,8 @@ _RECEIPT = {
     "confirmed_at": "TIMESTAMPTZ",
     "predictions_sha256": "VARCHAR",
     "rows": "BIGINT",
+    "predict_seconds": "DOUBLE",
+    "rung_reason": "VARCHAR",
     "filename": "VARCHAR",
     "reason": "VARCHAR",
     "recorded_at": "TIMESTAMPTZ",
@@ -149,16 +151,36 @@ FILE_VIEWS = (
             "settled": "BOOLEAN",
         },
     ),
+    View(
+        "alerts",
+        "alerts/kind=*/*.json",
+        {
+            "kind": "VARCHAR",
+            "subject": "VARCHAR",
+            "title": "VARCHAR",
+            "text": "VARCHAR",
+            "raised_at": "TIMESTAMPTZ",
+            "sent": "BOOLEAN",
+            "silenced": "BOOLEAN",
+            "problem": "VARCHAR",
+        },
+    ),
 )
 
-# Events of one instant are ordered by how far they got, so that the later state wins.
+# The newest event is the state, but an attempt of which Numerai has said nothing hides no accepted
+# or confirmed submission. Events of one instant are ordered by how far they got.
 _LATEST_RECEIPTS = """
 CREATE OR REPLACE VIEW submissions AS
-SELECT * FROM receipts
+WITH known AS (
+    SELECT *, max_by(state, recorded_at) FILTER (state <> 'pending')
+        OVER (PARTITION BY model, "round") IN ('accepted', 'confirmed') AS is_held
+    FROM receipts
+)
+SELECT * EXCLUDE (is_held) FROM known
 QUALIFY row_number() OVER (
     PARTITION BY model, "round"
-    ORDER BY recorded_at DESC, confirmed_at DESC NULLS LAST, accepted_at DESC NULLS LAST,
-        submitted_at DESC NULLS LAST
+    ORDER BY state = 'pending' AND coalesce(is_held, false), recorded_at DESC,
+        confirmed_at DESC NULLS LAST, accepted_at DESC NULLS LAST, submitted_at DESC NULLS LAST
 ) = 1
 """
 

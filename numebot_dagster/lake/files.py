@@ -6,6 +6,7 @@ that a reader never meets half a file and a crash leaves only a temporary, which
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -23,6 +24,45 @@ from typing import Any
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _TEMPORARY = re.compile(r"^\..+\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{8}\.tmp$")
 _ABANDONED_AFTER = 24 * 3600  # seconds; for temporaries of other hosts
+
+_FULL = "free some space, or set NUMERAI_DATA_FOLDER to another disk, and run again"
+_REFUSED = "make it writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR), _REFUSED),
+}
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust's libraries end their texts
+
+
+class CannotWrite(OSError):
+    """The disk or its owner takes no file here; the text says what to do."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Adds to a refusal of the operating system what to do about it.
+
+    Raises:
+        CannotWrite: the disk is full, or the folder is read-only or somebody else's.
+    """
+    try:
+        yield
+    except CannotWrite:
+        raise
+    except Exception as error:  # polars has errors of its own for what the system refuses
+        number = _system_error(error)
+        if number not in _REMEDIES:
+            raise
+        text = f"{os.strerror(number)}: {_REMEDIES[number]}"
+        raise CannotWrite(number, text, str(path)) from error
+
+
+def _system_error(error: Exception) -> int:
+    """The number of the system's refusal that an error stands for, or 0."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    told = _OS_ERROR.search(str(error))
+    return int(told[1]) if told else 0
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
@@ -62,19 +102,20 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     Raises:
         FileExistsError: `overwrite` is false and the file exists; it is left as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
-    try:
-        yield temporary
-        _flush(temporary)
-        if overwrite:
-            temporary.replace(path)
-        else:
-            # A hard link, unlike a rename, refuses an existing name, in one indivisible step.
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _flush(path.parent)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path)
+        try:
+            yield temporary
+            _flush(temporary)
+            if overwrite:
+                temporary.replace(path)
+            else:
+                # A hard link, unlike a rename, refuses an existing name, in one indivisible step.
+                os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush(path.parent)
 
 
 @contextmanager
@@ -88,22 +129,23 @@ def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         FileExistsError: `overwrite` is false and the folder exists; it is left as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_name(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for parent, _, names in os.walk(temporary):
-            for name in names:
-                _flush(Path(parent, name))
-            _flush(Path(parent))
-        if overwrite and path.exists():
-            _replace_folder(temporary, path)
-        else:
-            _rename_folder(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _flush(path.parent)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_name(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for parent, _, names in os.walk(temporary):
+                for name in names:
+                    _flush(Path(parent, name))
+                _flush(Path(parent))
+            if overwrite and path.exists():
+                _replace_folder(temporary, path)
+            else:
+                _rename_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _flush(path.parent)
 
 
 def sweep(root: Path) -> list[Path]:

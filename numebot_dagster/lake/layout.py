@@ -6,11 +6,14 @@ value is percent-encoded, because a Numerai name may hold any character; DuckDB 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"  # how hive writes, and DuckDB reads, a value that is absent
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,23 @@ class Lake:
         """The stored live folders of a round by data version."""
         return dict(_partitions(self.root / "live" / f"round={round_number}", "version"))
 
+    def live_rounds(self) -> list[int]:
+        """The rounds of which some live data are stored, oldest first."""
+        return sorted(int(value) for value, _ in _partitions(self.root / "live", "round"))
+
     # Training
+
+    @property
+    def training_objects(self) -> Path:
+        """The folder of all downloaded training files."""
+        return self.root / "training" / "objects"
 
     def training_object(self, data_version: str, filename: str, stamp: str) -> Path:
         """A downloaded training file, immutable: `stamp` names its content.
 
         Vintages whose file has not changed share one object.
         """
-        version = self.root / "training" / "objects" / _part("version", data_version)
+        version = self.training_objects / _part("version", data_version)
         return version / _part("stamp", stamp) / filename
 
     def vintage_manifest(self, vintage: int) -> Path:
@@ -112,9 +124,15 @@ class Lake:
         folder = self.predictions_folder(model, round_number)
         return sorted(folder.glob("vintage=*/sha256=*/predictions.parquet"))
 
-    def predictions_file(self, model: str, round_number: int, vintage: int, sha256: str) -> Path:
-        """Predictions (`id`, `prediction`), named by their content and never overwritten."""
-        parent = self.predictions_folder(model, round_number) / f"vintage={vintage}"
+    def predictions_file(
+        self, model: str, round_number: int, vintage: int | None, sha256: str
+    ) -> Path:
+        """Predictions (`id`, `prediction`), named by their content and never overwritten.
+
+        Without a vintage they were made by no weights of ours.
+        """
+        value = _NULL if vintage is None else vintage
+        parent = self.predictions_folder(model, round_number) / f"vintage={value}"
         return parent / _part("sha256", sha256) / "predictions.parquet"
 
     def receipts_folder(self, model: str, round_number: int) -> Path:
@@ -145,6 +163,27 @@ class Lake:
 
     def _day(self, table: str, day: date) -> Path:
         return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
+
+    # Alerts
+
+    def alert_file(self, kind: str, subject: str) -> Path:
+        """What was said once of a subject, and where it has been sent."""
+        name = hashlib.sha256(subject.encode()).hexdigest()[:16]
+        return self.root / "alerts" / _part("kind", kind) / f"{name}.json"
+
+    def alert_files(self) -> list[Path]:
+        """Every alert that was ever raised, by kind."""
+        return sorted((self.root / "alerts").glob("kind=*/[0-9a-f]*.json"))
+
+    @property
+    def preflight_file(self) -> Path:
+        """What the last pre-flight found."""
+        return self.root / "preflight" / "last.json"
+
+    @property
+    def observation_file(self) -> Path:
+        """Numerai's data, rules and fields as they were when they were last looked at."""
+        return self.root / "preflight" / "numerai.json"
 
     # The rest
 

@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from numebot_dagster.lake import files
+
+
+class HeldElsewhere(Exception):
+    """Another process holds the lock.
+
+    Attributes:
+        pid: that process, if it has named itself yet.
+    """
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        super().__init__(f"{path} is held by process {pid or 'unknown'}")
+        self.pid = pid
+
+
+@contextmanager
+def sole(path: Path) -> Iterator[None]:
+    """Holds a lock while the block runs, without waiting for it; the file names its holder.
+
+    Raises:
+        HeldElsewhere: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            pid = file.read().strip()
+            raise HeldElsewhere(path, int(pid) if pid.isdigit() else None) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 @contextmanager
@@ -18,8 +54,10 @@ def exclusive(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator
         path: the lock file; it is made when missing and stays empty.
         on_wait: called once when another process holds the lock, before waiting for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class DamagedFile(Exception):
+class DamagedFile(OSError):
     """A file is missing, cut off, or not what its name says."""
 
 
@@ -53,12 +53,16 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
 
     Raises:
         FileNotFoundError: there is no such file.
+        DamagedFile: it is no whole Parquet file.
         polars.exceptions.ColumnNotFoundError: a column is not in the file.
     """
     import polars as pl
 
     scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
-    return (scan if columns is None else scan.select(columns)).collect()
+    try:
+        return (scan if columns is None else scan.select(columns)).collect()
+    except pl.exceptions.ComputeError as error:
+        raise DamagedFile(f"{path} is not a whole Parquet file: {error}") from error
 
 
 def schema(path: Path) -> dict[str, str]:

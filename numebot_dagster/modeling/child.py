@@ -15,11 +15,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, cast
 
+import psutil
+
 from numebot_dagster.modeling.failures import ModelCrashed, ModelOutOfMemory, ModelTimedOut
 from numebot_dagster.modeling.memory import ProcessTree
 from numebot_dagster.modeling.messages import Answer, Request
 
 GIGABYTE = 10**9
+BACKGROUND_NICENESS = 10
+LOWEST_DISK_PRIORITY = 7
 _TICK = 0.05  # seconds between two looks at the memory
 _START_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024  # how much of what a model prints is kept
@@ -47,9 +51,13 @@ class Budget:
 
 
 class WorkerProcess:
-    """One child process with its connection, its lifeline and the tail of its output."""
+    """One child process with its connection, its lifeline and the tail of its output.
 
-    def __init__(self) -> None:
+    Args:
+        background: it gives way to all others, at the processor and the disk.
+    """
+
+    def __init__(self, *, background: bool = False) -> None:
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         self._popen = subprocess.Popen(
@@ -64,6 +72,9 @@ class WorkerProcess:
             env=_environment(),
             start_new_session=True,
         )
+        if background:
+            # Before it has threads: each has a niceness of its own, taken from the one it began in.
+            _give_way(self._popen.pid)
         theirs.close()
         os.close(lifeline)
         self._connection = Connection(ours.detach())
@@ -154,6 +165,13 @@ class WorkerProcess:
         with output:
             while chunk := os.read(output.fileno(), 4096):
                 self._log = (self._log + chunk)[-_LOG_BYTES:]
+
+
+def _give_way(pid: int) -> None:
+    process = psutil.Process(pid)
+    process.nice(max(BACKGROUND_NICENESS, process.nice()))
+    if hasattr(process, "ionice"):  # Linux
+        process.ionice(psutil.IOPRIO_CLASS_BE, LOWEST_DISK_PRIORITY)
 
 
 def _over_time(budget: Budget) -> str:

@@ -223,7 +223,23 @@ def _predictions(model: NumeraiModel, data: LiveData) -> np.ndarray:
         )
     if wrong := int(np.count_nonzero(~np.isfinite(predictions))):
         raise WrongPredictions(f"{wrong} of {len(data)} predictions are NaN or infinite")
+    if _says_another_order(raw, data):
+        raise WrongPredictions(
+            "predict returned a Series whose index is the ids in another order; return "
+            "predictions.loc[data.ids]"
+        )
     return predictions
+
+
+def _says_another_order(raw: object, data: LiveData) -> bool:
+    """Whether what a model returned is labelled by the ids, and so shows that it was shuffled."""
+    import numpy as np
+
+    labels = getattr(raw, "index", None)
+    if labels is None or callable(labels):  # a list has a method of that name
+        return False
+    ids, labels = np.asarray(data.ids), np.asarray(labels)
+    return not np.array_equal(labels, ids) and set(labels.tolist()) == set(ids.tolist())
 
 
 def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:

@@ -35,9 +35,13 @@ class Worker:
 
         with Worker() as worker:
             result = worker.predict(PredictRequest(...))
+
+    Args:
+        background: its process gives way to all others, as training does to the hour of a round.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, background: bool = False) -> None:
+        self._background = background
         self._process: WorkerProcess | None = None
 
     def __enter__(self) -> Self:
@@ -86,10 +90,14 @@ class Worker:
             if request.folder.parent.exists():
                 files.sweep(request.folder.parent)
 
-    def predict(self, request: PredictRequest) -> PredictResult:
+    def predict(self, request: PredictRequest, seconds: float | None = None) -> PredictResult:
         """Loads a model's weights, repeats its canary and predicts one round.
 
         The budgets are those of the weights' manifest.
+
+        Args:
+            request: what to predict.
+            seconds: the most that it may take, where that is less than its time budget.
 
         Raises:
             ModelError: what went wrong.
@@ -98,9 +106,8 @@ class Worker:
         from numebot_dagster.modeling.weights import read_manifest
 
         manifest = read_manifest(request.weights)
-        budget = Budget(
-            manifest.time_budget, manifest.memory_budget, ("time_budget", "memory_budget")
-        )
+        allowed = manifest.time_budget if seconds is None else min(manifest.time_budget, seconds)
+        budget = Budget(allowed, manifest.memory_budget, ("time_budget", "memory_budget"))
         return self._ask(request, budget, PredictResult)
 
     def predict_out_of_sample(self, request: OutOfSampleRequest) -> OutOfSampleResult:
@@ -147,7 +154,7 @@ class Worker:
             return self._process
         self.close()
         try:
-            self._process = WorkerProcess()
+            self._process = WorkerProcess(background=self._background)
         except NotStarted as error:
             text = f"was not run: the worker process did not start\n{error}"
             raise ModelCrashed(model, text) from error

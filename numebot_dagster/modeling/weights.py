@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from numebot_dagster.lake import files
-from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.layout import Lake, WeightsFolder
 from numebot_dagster.modeling.contract import RetrainPolicy
 
 MANIFEST = "manifest.json"
@@ -181,8 +182,7 @@ def stored(lake: Lake, model: str) -> list[StoredWeights]:
     whole = []
     for place in lake.weights_folders(model):
         with suppress(DamagedWeights):
-            manifest = verify(place.path)
-            whole.append(StoredWeights(place.vintage, place.code_hash, place.path, manifest))
+            whole.append(opened(place))
     return sorted(whole, key=lambda one: (one.vintage, one.manifest.trained_at), reverse=True)
 
 
@@ -202,15 +202,46 @@ def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) ->
     Raises:
         NoWeights: there are none; the text says why and what to type.
     """
+    places = candidates(lake, model, code_hash, pinned)
+    return first_whole(lake, model, places, pinned)
+
+
+def first_whole(
+    lake: Lake, model: str, places: Sequence[WeightsFolder], pinned: int | None = None
+) -> StoredWeights:
+    """The first of some weights of a model that are whole.
+
+    Raises:
+        NoWeights: there are none; the text says why and what to type.
+    """
     damaged = []
-    places = [one for one in lake.weights_folders(model) if pinned in (None, one.vintage)]
-    # Newest vintage first already; the sort is stable. Hashing is left for what may be chosen.
-    for place in sorted(places, key=lambda one: one.code_hash != code_hash):
+    for place in places:
         try:
-            return StoredWeights(place.vintage, place.code_hash, place.path, verify(place.path))
+            return opened(place)
         except DamagedWeights as error:
             damaged.append(str(error))
     raise NoWeights(_why_none(model, [one.vintage for one in stored(lake, model)], damaged, pinned))
+
+
+def candidates(
+    lake: Lake, model: str, code_hash: str, pinned: int | None = None
+) -> list[WeightsFolder]:
+    """The weights of a model in the order in which to try them; see `choose`.
+
+    Nothing is opened yet: hashing is left for what is really tried.
+    """
+    places = [one for one in lake.weights_folders(model) if pinned in (None, one.vintage)]
+    # Newest vintage first already, and the sort is stable.
+    return sorted(places, key=lambda one: one.code_hash != code_hash)
+
+
+def opened(place: WeightsFolder) -> StoredWeights:
+    """The weights of a folder, once they are known to be whole.
+
+    Raises:
+        DamagedWeights: naming the first file that is missing or different.
+    """
+    return StoredWeights(place.vintage, place.code_hash, place.path, verify(place.path))
 
 
 def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int | None) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster.lake import files
 from numebot_dagster.numerai import downloads, parsing, queries
 from numebot_dagster.numerai.enrichment import Enrichment
 from numebot_dagster.numerai.errors import (
@@ -56,6 +57,10 @@ class NumeraiClient(Enrichment):
     def skew(self) -> timedelta | None:
         """How far Numerai's clock is ahead of ours; unknown before its first answer."""
         return self.transport.skew
+
+    def require_credentials(self) -> None:
+        """Raises `NotAuthorised` when no credentials are set, before anything is asked."""
+        self.transport.require_credentials()
 
     # Rounds
 
@@ -192,14 +197,16 @@ class NumeraiClient(Enrichment):
 
         Raises:
             DownloadFailed: what arrived is not what was announced, or not a whole file.
+            CannotWrite: the disk is full, or takes no file.
         """
-        return downloads.fetch(
-            self.transport,
-            name,
-            lambda: self._location(name, round_number),
-            destination,
-            progress=progress,
-        )
+        with files.explained(destination):
+            return downloads.fetch(
+                self.transport,
+                name,
+                lambda: self._location(name, round_number),
+                destination,
+                progress=progress,
+            )
 
     def _location(self, name: str, round_number: int | None) -> str:
         variables = {"filename": name, "round": round_number, "tournament": CLASSIC}

@@ -92,6 +92,12 @@ def fetch(
     raise DownloadFailed(f"{name} changed {_MOST_CHANGES} times while it was fetched; try again")
 
 
+def sweep_parts(root: Path) -> None:
+    """Removes the parts under a folder that no process is writing, also those to be resumed."""
+    for part in root.rglob(".*.part"):
+        _remove_if_free(part)
+
+
 def _finish(remote: RemoteFile, part: IO[bytes], destination: Path) -> DownloadedFile:
     """Checks a complete part and gives it its name."""
     _check(remote, part)

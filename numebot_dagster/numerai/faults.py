@@ -32,6 +32,7 @@ _NOT_AUTHORISED = re.compile(
     r"|(token|key|session).{0,20}(invalid|expired|revoked|unknown)",
     re.IGNORECASE,
 )
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _UNKNOWN_FIELD = re.compile(r"cannot query field", re.IGNORECASE)
 _NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)
 _CHECK_CREDENTIALS = "check the credentials and their scopes: numebot doctor"
@@ -43,14 +44,21 @@ class PassingFault(NumeraiUnavailable):
     Attributes:
         retry_after: seconds that the server asked to wait.
         arrived: whether the request may have been acted upon.
+        answered: whether anything came back, though it was not what Numerai answers.
     """
 
     def __init__(
-        self, text: str, *, retry_after: float | None = None, arrived: bool = True
+        self,
+        text: str,
+        *,
+        retry_after: float | None = None,
+        arrived: bool = True,
+        answered: bool = False,
     ) -> None:
         super().__init__(text)
         self.retry_after = retry_after
         self.arrived = arrived
+        self.answered = answered
 
 
 @contextmanager
@@ -71,7 +79,7 @@ def translated(url: str, scrub: Scrub) -> Iterator[None]:
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
-        text = f"{where}: the connection failed: {scrub(str(error))[:QUOTED]}"
+        text = f"{where}: the connection failed: {scrub(_reason(error))[:QUOTED]}"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             fault = NumeraiUnavailable(f"{text}; check the clock and the certificates here")
         else:
@@ -92,7 +100,7 @@ def status_fault(
     text = f"{address(url)} answered with status {status}"
     if status == 429 or status >= 500:
         wait = _retry_after(headers.get("Retry-After"))
-        return PassingFault(text, retry_after=wait, arrived=status != 429)
+        return PassingFault(text, retry_after=wait, arrived=status != 429, answered=True)
     text = f"{text}: {body()}".rstrip(": \n")
     if status in (401, 403):
         return NotAuthorised(f"{text}; {_CHECK_CREDENTIALS}")
@@ -128,7 +136,8 @@ def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
         answer = None
     if not isinstance(answer, dict):
         start = scrub(body[:60].decode(errors="replace"))
-        raise PassingFault(f"{endpoint} answered with something that is no JSON object: {start!r}")
+        text = f"{endpoint} answered with something that is no JSON object: {start!r}"
+        raise PassingFault(text, answered=True)
     return answer
 
 
@@ -164,6 +173,13 @@ def _retry_after(header: str | None) -> float | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the pool and the object that it went wrong in."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    text = str(cause or error)
+    return _ERRNO.sub("", text.rpartition("Failed to establish a new connection: ")[2]) or text
 
 
 def _never_sent(error: Exception) -> bool:

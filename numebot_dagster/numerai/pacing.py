@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.faults import PassingFault
 
 if TYPE_CHECKING:
@@ -83,11 +84,25 @@ class ServerClock:
         return None if self._reference is None else self.now() - datetime.now(UTC)
 
 
+OnRetry = Callable[[NumeraiUnavailable, float], None]
+
+
+def _silently(fault: NumeraiUnavailable, left: float) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True)
 class Patience:
-    """How long one call with all its retries may take, in seconds."""
+    """How long one call with all its retries may take, in seconds.
+
+    Attributes:
+        deadline: seconds from the first try to the last answer.
+        on_retry: is told before each further try what the last one failed with, and how many
+            seconds are left.
+    """
 
     deadline: float
+    on_retry: OnRetry = _silently
 
     def persist(self, attempt: Callable[[float], _T], *, repeatable: bool = True) -> _T:
         """Calls `attempt` until it ends without a passing fault, or the deadline has come.
@@ -111,6 +126,7 @@ class Patience:
             stop=lambda state: self._left(state) <= self._margin,
             wait=self._wait,
             retry=retry_if_exception(may_retry),
+            before_sleep=self._tell,
             reraise=True,
         )
         return retrying(lambda: attempt(max(started + self.deadline - time.monotonic(), 0.05)))
@@ -119,6 +135,11 @@ class Patience:
     def _margin(self) -> float:
         """What the last try needs: no wait eats it up."""
         return min(1.0, self.deadline / 10)
+
+    def _tell(self, state: RetryCallState) -> None:
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, PassingFault):
+            self.on_retry(fault, self._left(state))
 
     def _left(self, state: RetryCallState) -> float:
         return self.deadline - (state.seconds_since_start or 0.0)

@@ -1,13 +1,13 @@
 """What is known of each submission: an append-only log of immutable receipts.
 
 Every event of a submission is one Parquet file of one row. Nothing is ever overwritten; the
-newest receipt of a model and round is its state.
+state of a model and round is its newest receipt, unless that speaks of a mere attempt.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -59,6 +59,8 @@ class Receipt:
         outcome: unknown until Numerai was asked or the attempt ended.
         vintage: the training release whose weights predicted.
         rows: ids in the file.
+        predict_seconds: what the worker took to predict; unknown when it was not measured.
+        rung_reason: why predictions of this rung were sent: what the higher rungs failed with.
         reason: why the submission failed, was refused or replaced another.
         recorded_at: set by `append`, strictly growing within a model and round.
     """
@@ -73,6 +75,8 @@ class Receipt:
     vintage: int | None = None
     predictions_sha256: str | None = None
     rows: int | None = None
+    predict_seconds: float | None = None
+    rung_reason: str | None = None
     submitted_at: datetime | None = None
     accepted_at: datetime | None = None
     confirmed_at: datetime | None = None
@@ -103,16 +107,41 @@ def append(lake: Lake, receipt: Receipt) -> Receipt:
 def history(lake: Lake, model: str, round_number: int) -> list[Receipt]:
     """All receipts of one model and round, oldest first."""
     folder = lake.receipts_folder(model, round_number)
-    return [_from_row(parquet.read(path).row(0, named=True)) for path in _files(folder)]
+    return [_read(path) for path in _files(folder)]
+
+
+def standing(history: Sequence[Receipt]) -> Receipt | None:
+    """The receipt that tells the state of a model in a round: the newest, with one exception.
+
+    An attempt of which Numerai has not said anything yet, or that failed, does not hide what
+    Numerai was seen to hold before: that still counts there.
+
+    Args:
+        history: the receipts of one model and round, oldest first.
+    """
+    return _standing(reversed(history))
 
 
 def latest(lake: Lake, round_number: int) -> dict[str, Receipt]:
-    """The newest receipt of every model that has one for this round, by the model's name."""
+    """The receipt that is `standing` of every model that has one for this round, by its name."""
     example = lake.receipts_folder("any", round_number)
     folders = example.parent.parent.glob(f"model=*/{example.name}")
-    newest = [path for folder in folders for path in _files(folder)[-1:]]
-    receipts = [_from_row(parquet.read(path).row(0, named=True)) for path in newest]
-    return {receipt.model: receipt for receipt in receipts}
+    found = [_standing(map(_read, reversed(_files(folder)))) for folder in folders]
+    return {receipt.model: receipt for receipt in found if receipt is not None}
+
+
+def _standing(newest_first: Iterable[Receipt]) -> Receipt | None:
+    """Reads no further back than it must."""
+    newest: Receipt | None = None
+    for receipt in newest_first:
+        newest = newest or receipt
+        if receipt.state is not State.PENDING:
+            return newest if receipt.state is State.INVALID else receipt
+    return newest
+
+
+def _read(path: Path) -> Receipt:
+    return _from_row(parquet.read(path).row(0, named=True))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -133,6 +162,7 @@ def _to_frame(receipt: Receipt) -> polars.DataFrame:
     row = {_column(name): value for name, value in asdict(receipt).items()}
     kinds: dict[str, Any] = dict.fromkeys(row, pl.String)
     kinds |= dict.fromkeys(("round", "vintage", "rows"), pl.Int64)
+    kinds["predict_seconds"] = pl.Float64
     kinds |= {name: pl.Datetime("us", "UTC") for name in row if name.endswith("_at")}
     plain = {
         name: [value.value if isinstance(value, StrEnum) else value] for name, value in row.items()

@@ -9,13 +9,18 @@ late submission was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
-from numebot_dagster.numerai.records import HeldSubmission, Round
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
+
+# A submission that Numerai has registered may be shown only minutes later; uploading it anew before
+# would make two of one.
+REGISTRATION_PATIENCE = timedelta(minutes=5)
+REGISTERED = "registered"  # the status, in our words, of what Numerai does not show yet
 
 LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
 
@@ -63,7 +68,10 @@ class Situation:
 
 @dataclass(frozen=True)
 class Decision:
-    """The next step and why; `receipt` is ours of the file that Numerai holds, if it is ours."""
+    """The next step and why.
+
+    `receipt` is ours of the file that Numerai holds, with Numerai's id of it, if it is ours.
+    """
 
     action: Action
     reason: str
@@ -86,8 +94,9 @@ def decide(situation: Situation) -> Decision:
         )
     receipt = own_receipt(situation.held, situation.receipts)
     holding = _holding(situation, receipt)
-    if holding is _Holding.OURS and receipt is not None:
-        return _about_our_file(situation, receipt)
+    if holding is _Holding.OURS and receipt is not None and situation.held is not None:
+        known = replace(receipt, submission_id=situation.held.submission_id)
+        return _about_our_file(situation, known)
     return _about_no_file_of_ours(situation, holding)
 
 
@@ -104,6 +113,57 @@ def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Rec
     return matching[-1] if matching else None
 
 
+def doubtful_ids(situation: Situation) -> list[str]:
+    """The ids of ours that Numerai is to be asked about, because it does not show them as held.
+
+    The list of what is held may lag behind, or lack a field; a submission that is asked for by its
+    id may be shown all the same.
+    """
+    own = own_receipt(situation.held, situation.receipts)
+    if _holding(situation, own) is _Holding.OURS:
+        return []
+    return list({one.submission_id: None for one in situation.receipts if one.submission_id})
+
+
+def better_known(situation: Situation, states: Mapping[str, SubmissionState]) -> Situation:
+    """The situation with what Numerai said of the `doubtful_ids`, by their ids.
+
+    What it shows as selected is held. What it does not know yet, although it registered it within
+    `REGISTRATION_PATIENCE`, is held with status `REGISTERED`.
+    """
+    newest = {one.submission_id: one for one in situation.receipts if one.submission_id}
+    for submission_id, receipt in reversed(newest.items()):
+        held = _shown(situation, receipt, states.get(submission_id))
+        if held is not None:
+            return replace(situation, held=held)
+    return situation
+
+
+def _shown(
+    situation: Situation, receipt: Receipt, state: SubmissionState | None
+) -> HeldSubmission | None:
+    number = situation.round.number
+    if state is None:
+        sent = receipt.submitted_at
+        is_young = sent is not None and situation.now - sent < REGISTRATION_PATIENCE
+        if receipt.state is not State.PENDING or not is_young:
+            return None
+        status, at = REGISTERED, sent
+    elif state.selected and number <= (state.round_number or number):
+        status, at = "selected", state.inserted_at or receipt.submitted_at
+        number = state.round_number or number  # what came too late may count for the next one
+    else:
+        return None
+    return HeldSubmission(
+        receipt.model, "", number, receipt.submission_id, receipt.filename, status, at
+    )
+
+
+def is_carried_over(held: HeldSubmission, round_: Round) -> bool:
+    """Whether a file was uploaded before the round opened: for another one, and by then stale."""
+    return held.timestamp is not None and held.timestamp < round_.open_time
+
+
 def is_higher(rung: Rung, other: Rung) -> bool:
     """Whether `rung` is the better source of predictions: live, then previous, then fallback."""
     return LADDER.index(rung) > LADDER.index(other)
@@ -113,7 +173,7 @@ def _holding(situation: Situation, receipt: Receipt | None) -> _Holding:
     held = situation.held
     if held is None or held.submission_id is None:
         return _Holding.NOTHING
-    if held.timestamp is not None and held.timestamp < situation.round.open_time:
+    if is_carried_over(held, situation.round):
         return _Holding.CARRIED_OVER
     # Without a timestamp our receipt is the proof: intents are written only after the opening.
     return _Holding.FOREIGN if receipt is None else _Holding.OURS
@@ -123,6 +183,8 @@ def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     better = _why_replace(situation, receipt)
     if better is not None and _is_open(situation):
         return Decision(Action.SUBMIT, better, receipt)
+    if was_not_selected(receipt):
+        return Decision(Action.ACCEPT, "Numerai holds the file after all", receipt)
     if receipt.state is State.INVALID:
         return Decision(
             Action.REFUSE, f"what Numerai holds is not what we sent: {receipt.reason}", receipt
@@ -134,12 +196,20 @@ def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     return Decision(Action.ACCEPT, "Numerai holds the file of an earlier attempt", receipt)
 
 
+def was_not_selected(receipt: Receipt) -> bool:
+    """Whether a file is called invalid because Numerai did not, or no longer, count it.
+
+    Such a receipt has no time of acceptance; one of a file with another content has it.
+    """
+    return receipt.state is State.INVALID and receipt.accepted_at is None
+
+
 def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
     """Why the predictions at hand should replace our own file, or nothing."""
     intention = situation.intention
     if intention is None:
         return None
-    if receipt.state is State.INVALID:
+    if receipt.state is State.INVALID and not was_not_selected(receipt):
         return f"replaces our invalid file: {receipt.reason}"
     if is_higher(intention.rung, receipt.rung):
         return f"{intention.rung} predictions replace {receipt.rung} ones"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from numebot_dagster.numerai.records import Round
 
 SATURDAY = 5
+
+Interest = Literal["every", "weekend"]
 
 
 def new_rounds(rounds: Iterable[Round], cursor: int | None) -> list[Round]:
@@ -26,3 +29,8 @@ def round_to_play(rounds: Iterable[Round], now: datetime) -> Round | None:
 def is_weekend_round(round_: Round) -> bool:
     """Whether the round opens on a Saturday and so stays open until Sunday."""
     return round_.open_time.weekday() == SATURDAY
+
+
+def rounds_of_interest(rounds: Iterable[Round], interest: Interest) -> list[Round]:
+    """The rounds that a participant plays: every one, or those of the weekend only."""
+    return [one for one in rounds if interest == "every" or is_weekend_round(one)]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from numebot_dagster.numerai.errors import NotAuthorised
+from numebot_dagster.numerai.errors import NotAuthorised, NumeraiUnavailable
 from numebot_dagster.numerai.faults import (
     QUOTED,
     PassingFault,
@@ -43,9 +43,9 @@ class Transport:
 
     def __init__(self, settings: Settings, log: logging.Logger | None = None) -> None:
         self.endpoint = settings.numerai_api_url.rstrip("/")
-        self.patience = Patience(settings.numebot_retry_deadline)
-        self.clock = ServerClock()
         self.log = log or logging.getLogger(__name__)
+        self.patience = Patience(settings.numebot_retry_deadline, self._tell_retry)
+        self.clock = ServerClock()
         self._settings = settings
         self._local = threading.local()
         self._bucket = shared_bucket(
@@ -157,6 +157,17 @@ class Transport:
             if one is not None and one.get_secret_value():
                 text = text.replace(one.get_secret_value(), "***")
         return _SIGNATURE.sub("?…", text)
+
+    def require_credentials(self) -> None:
+        """Looks whether there are credentials to send at all, without sending them.
+
+        Raises:
+            NotAuthorised: none are set; the text says where to put them.
+        """
+        self._token()
+
+    def _tell_retry(self, fault: NumeraiUnavailable, left: float) -> None:
+        self.log.warning("%s; trying again, %.0f s left", fault, left)
 
     def _token(self) -> _Token:
         public, secret = self._settings.numerai_public_id, self._settings.numerai_secret_key

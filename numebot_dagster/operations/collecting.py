@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import files, parquet
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations.platform import Platform
 
@@ -57,6 +57,7 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     Returns:
         The number of scores by day.
     """
+    files.sweep(platform.lake.root)  # nothing hurries here, and killed runs may have left something
     now = today(platform)
     by_day: dict[date, list[Score]] = {day: [] for day in days if day <= now}
     if not by_day:

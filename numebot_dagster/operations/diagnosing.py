@@ -88,7 +88,7 @@ def _weights(platform: Platform, model: RegisteredModel, vintage: int | None) ->
 def _diagnose(platform: Platform, subject: Subject, folder: Path, refits: int) -> None:
     """Fills the folder of a diagnosis."""
     start = time.perf_counter()
-    with Worker() as worker:
+    with Worker(background=True) as worker:
         traits = worker.describe(DescribeRequest(subject.model.name, subject.model.code))
         chosen = out_of_sample.plan(
             subject,

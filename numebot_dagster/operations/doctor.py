@@ -5,49 +5,29 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 
 import psutil
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.registry import RegistryError, code_hash
-from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
+from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
+from numebot_dagster.numerai.errors import NotAuthorised
+from numebot_dagster.operations.doctor_numerai import (
+    NEEDED_SCOPES,
+    STAKE_SCOPES,
+    examine_numerai,
+)
+from numebot_dagster.operations.findings import Finding, Verdict
+from numebot_dagster.operations.libraries import changed_libraries
 from numebot_dagster.operations.platform import Platform
 
-NEEDED_SCOPES = (
-    "upload_submission",
-    "download_submission",
-    "read_submission_info",
-    "read_user_info",
-)
-STAKE_SCOPES = ("stake", "web3_staking")
+__all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
+
 GIGABYTE = 10**9
 LEAST_FREE_DISK, ENOUGH_FREE_DISK = 2 * GIGABYTE, 30 * GIGABYTE
 LEAST_MEMORY = 4 * GIGABYTE
-WORST_SKEW = timedelta(seconds=30)
 LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarrow")
-
-
-class Verdict(StrEnum):
-    """How serious a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do unless all is well."""
-
-    name: str
-    verdict: Verdict
-    text: str
-    remedy: str = ""
 
 
 def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
@@ -58,24 +38,14 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
         live: whether to compare the fields that we use with the endpoint's schema as well.
     """
     yield _settings(platform)
+    yield _voice(platform)
+    yield _folder(platform)
     yield _disk(platform)
     yield _memory()
     yield _libraries()
     yield _registry(platform)
-    if _answers(platform):
-        yield _endpoint(platform)
-        yield _clock(platform)
-        yield from _account(platform)
-        if live:
-            yield from _schema(platform)
-    else:
-        yield Finding(
-            "endpoint",
-            Verdict.FAILURE,
-            f"{platform.settings.numerai_api_url} does not answer",
-            "check the network, or NUMERAI_API_URL; a practice tournament must be running: "
-            "numebot practice serve",
-        )
+    yield from _key_is_set(platform)
+    yield from examine_numerai(platform, live=live)
     yield from _weights(platform)
 
 
@@ -88,6 +58,35 @@ def _settings(platform: Platform) -> Finding:
         f"{where} at {settings.numerai_api_url}; data in {settings.numerai_data_folder}; "
         f"DAGSTER_HOME={settings.instance_folder}",
     )
+
+
+def _voice(platform: Platform) -> Finding:
+    """Whether anybody would hear of a round that is about to be missed."""
+    settings = platform.settings
+    alerts, heartbeat = settings.numebot_notify_urls, settings.numebot_heartbeat_url
+    silenced = ", ".join(sorted(settings.numebot_silence))
+    text = (
+        f"NUMEBOT_NOTIFY_URLS is {'set' if alerts else 'not set'}, NUMEBOT_HEARTBEAT_URL is "
+        f"{'set' if heartbeat else 'not set'}" + (f"; silenced: {silenced}" if silenced else "")
+    )
+    if not alerts and not settings.is_practice:
+        remedy = "set it to an address of apprise (Slack, Discord, e-mail, …): see .env.example"
+        return Finding("alerts", Verdict.WARNING, f"{text}: nobody is told of a failure", remedy)
+    return Finding("alerts", Verdict.OK, text)
+
+
+def _folder(platform: Platform) -> Finding:
+    """Whether the data folder takes a file, shown by writing one."""
+    folder = platform.settings.numerai_data_folder
+    probe = platform.lake.lock_file("doctor")
+    try:
+        files.replace_bytes(probe, b"written by numebot doctor\n")
+        files.remove(probe)
+    except OSError as error:
+        remedy = f"make {folder} writable for this user, or set NUMERAI_DATA_FOLDER to another"
+        text = f"{folder} takes no file: {error.strerror or error}"
+        return Finding("folder", Verdict.FAILURE, text, remedy)
+    return Finding("folder", Verdict.OK, f"{folder} can be written")
 
 
 def _disk(platform: Platform) -> Finding:
@@ -126,102 +125,16 @@ def _registry(platform: Platform) -> Finding:
     if not names:
         remedy = "add a line: numerai_name,model_code"
         return Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
-    idle = ", ".join(model.name for model in registry.enabled if model.fallback)
-    if idle:
-        remedy = "fallbacks are read but not played yet: a model that fails is not submitted"
-        return Finding("registry", Verdict.WARNING, f"fallback is set for {idle}", remedy)
     return Finding("registry", Verdict.OK, f"{registry.path}: {names}")
 
 
-def _answers(platform: Platform) -> bool:
+def _key_is_set(platform: Platform) -> Iterator[Finding]:
+    """Said before the network is asked: a missing key needs no answer."""
     try:
-        platform.client.rounds(limit=1)
-    except NumeraiError:
-        return False
-    return True
-
-
-def _endpoint(platform: Platform) -> Finding:
-    now = platform.client.now()
-    found = [one for one in platform.client.open_rounds() if one.is_open(now)]
-    if not found:
-        return Finding("endpoint", Verdict.OK, f"no round is open at {now:%a %Y-%m-%d %H:%M} UTC")
-    last = found[-1]
-    return Finding(
-        "endpoint",
-        Verdict.OK,
-        f"round {last.number} is open until {last.close_staking_time:%a %d %b %H:%M} UTC",
-    )
-
-
-def _clock(platform: Platform) -> Finding:
-    skew = platform.client.skew or timedelta(0)
-    if platform.settings.is_practice:
-        return Finding(
-            "clock",
-            Verdict.OK,
-            f"the practice clock says {platform.client.now():%a %Y-%m-%d %H:%M} UTC",
-        )
-    text = f"{skew.total_seconds():+.1f} s from this machine's to Numerai's"
-    if abs(skew) > WORST_SKEW:
-        remedy = (
-            "set this machine's clock (timedatectl set-ntp true); rounds are timed by Numerai's"
-        )
-        return Finding("clock", Verdict.WARNING, text, remedy)
-    return Finding("clock", Verdict.OK, text)
-
-
-def _account(platform: Platform) -> Iterator[Finding]:
-    try:
-        account = platform.client.account()
-        held = platform.client.fleet().models
-    except NumeraiError as error:
+        platform.client.require_credentials()
+    except NotAuthorised as error:
         remedy = "make a key at numer.ai (Account, Custom API keys) and put it into .env"
         yield Finding("credentials", Verdict.FAILURE, str(error), remedy)
-        return
-    yield _scopes(account.username, account.scopes)
-    yield _slots(platform, set(held))
-
-
-def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
-    missing = [scope for scope in NEEDED_SCOPES if scope not in scopes]
-    text = f"account {username}, scopes {', '.join(scopes) or 'none'}"
-    if missing:
-        remedy = f"make a key that has {', '.join(missing)} as well"
-        return Finding("credentials", Verdict.FAILURE, text, remedy)
-    if set(STAKE_SCOPES) & set(scopes):
-        remedy = "the key may move stake, which is never needed here: make one without that scope"
-        return Finding("credentials", Verdict.WARNING, text, remedy)
-    return Finding("credentials", Verdict.OK, text)
-
-
-def _slots(platform: Platform, held: set[str]) -> Finding:
-    try:
-        wanted = {model.name for model in platform.registry.enabled if model.submit}
-    except RegistryError:
-        return Finding("models", Verdict.FAILURE, "the registry cannot be read", "see registry")
-    missing = sorted(wanted - held)
-    if missing:
-        remedy = f"correct numerai_name; the account has {', '.join(sorted(held)) or 'none'}"
-        return Finding("models", Verdict.FAILURE, f"not at Numerai: {', '.join(missing)}", remedy)
-    return Finding("models", Verdict.OK, f"{len(wanted)} registered models have their slot")
-
-
-def _schema(platform: Platform) -> Iterator[Finding]:
-    """Every field that our own queries use must exist in the schema that the endpoint serves."""
-    for type_name, needed in sorted(REQUIRED_FIELDS.items()):
-        try:
-            served = platform.client.schema_fields(type_name)
-        except NumeraiError as error:
-            yield Finding("schema", Verdict.FAILURE, f"{type_name}: {error}", "try again later")
-            continue
-        missing = sorted(needed - served)
-        text = f"{type_name}: {len(needed)} fields in use"
-        if missing:
-            remedy = "Numerai has changed its API: update Numebot before the next round"
-            yield Finding("schema", Verdict.FAILURE, f"{text}, missing {missing}", remedy)
-        else:
-            yield Finding("schema", Verdict.OK, text)
 
 
 def _weights(platform: Platform) -> Iterator[Finding]:
@@ -230,14 +143,24 @@ def _weights(platform: Platform) -> Iterator[Finding]:
     except RegistryError:
         return
     for model in models:
-        try:
-            chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
-        except weights.NoWeights as error:
-            yield Finding("weights", Verdict.FAILURE, str(error), "numebot train")
-            continue
-        text = f"{model.name}: vintage {chosen.vintage}, {chosen.manifest.data_version}"
-        if chosen.code_hash != code_hash(model):
-            remedy = f"numebot train --models {model.name}"
-            yield Finding("weights", Verdict.WARNING, f"{text}; the code changed since", remedy)
-        else:
-            yield Finding("weights", Verdict.OK, text)
+        yield _weights_of(platform, model)
+
+
+def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
+    train = f"numebot train --models {model.name}"
+    try:
+        code = code_hash(model)
+        chosen = weights.choose(platform.lake, model.name, code, model.vintage)
+    except SourceNotFound as error:
+        return Finding("weights", Verdict.FAILURE, str(error), "correct model_code")
+    except weights.NoWeights as error:
+        return Finding("weights", Verdict.FAILURE, str(error), train)
+    text = f"{model.name}: vintage {chosen.vintage}, {chosen.manifest.data_version}"
+    changed = changed_libraries(chosen.manifest)
+    if chosen.code_hash != code:
+        return Finding("weights", Verdict.WARNING, f"{text}; the code changed since", train)
+    if changed:
+        text = f"{text}, made with {', '.join(changed)}"
+        remedy = f"{train}, if its canary rows no longer predict the same"
+        return Finding("weights", Verdict.WARNING, text, remedy)
+    return Finding("weights", Verdict.OK, text)

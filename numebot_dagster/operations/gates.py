@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from numebot_dagster.numerai.submission import Problem
 
+if TYPE_CHECKING:
+    import polars as pl
+
 NEW_IDS = "ids_are_new"
+WELLFORMED = "live_data_wellformed"
 USUAL_ROW_COUNT = "usual_row_count"
 SAME_FEATURES = "same_features_as_trained"
 CANARY = "canary_predicts_as_trained"
@@ -57,6 +62,47 @@ def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:
     stale = previous is not None and set(ids) == set(previous)
     text = "the live ids are those of the round before" if stale else "the live ids are new"
     return Gate(NEW_IDS, not stale, True, text, {"rows": len(ids)})
+
+
+def live_data_wellformed(live: pl.DataFrame) -> Gate:
+    """The live rows have unique ids, and features of whole numbers from 0 to 4 without gaps.
+
+    Args:
+        live: the ids and all features; their type may be any that holds such numbers.
+    """
+    faults = [*_faults_of_ids(live), *_faults_of_features(live)]
+    text = "; ".join(faults) or "ids are unique, features are whole numbers from 0 to 4"
+    return Gate(WELLFORMED, not faults, True, text, {"faults": len(faults)})
+
+
+def _faults_of_ids(live: pl.DataFrame) -> list[str]:
+    if "id" not in live.columns:
+        return ["there is no column id"]
+    ids = live["id"]
+    counted = {
+        "there are no rows": not len(ids),
+        f"{ids.null_count()} ids are missing": ids.null_count(),
+        f"{len(ids) - ids.n_unique()} ids appear twice": len(ids) - ids.n_unique(),
+    }
+    return [text for text, count in counted.items() if count]
+
+
+def _faults_of_features(live: pl.DataFrame) -> list[str]:
+    features = [live[name] for name in live.columns if name != "id"]
+    if not features:
+        return ["there are no features"]
+    wrong = [column.name for column in features if not _holds_bins(column)]
+    if not wrong:
+        return []
+    shown = ", ".join(wrong[:3]) + (", …" if len(wrong) > 3 else "")
+    return [f"{len(wrong)} features hold something else than 0, 1, 2, 3 and 4 ({shown})"]
+
+
+def _holds_bins(column: pl.Series) -> bool:
+    if not column.dtype.is_numeric() or column.null_count():
+        return False
+    # A NaN lies between no numbers.
+    return bool(column.is_between(0, 4).all() and (column == column.round()).all())
 
 
 def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:

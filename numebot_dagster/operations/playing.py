@@ -1,96 +1,46 @@
 """Playing a round: every model predicted, submitted and confirmed, whatever happens to the others.
 
 The order of the hour: ask once what Numerai holds for the whole fleet; predict, pass the gates and
-upload, the largest stake first, uploads running beside the next model's prediction; only when
-nothing is left to upload, confirm by download.
+upload, the largest stake first, uploads running beside the next model's prediction; then the lower
+rungs that had to wait; only when nothing is left to upload, confirm by download.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from numebot_dagster.lake.locks import exclusive
-from numebot_dagster.modeling.failures import ModelError
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.receipts import Outcome, Receipt, State
-from numebot_dagster.numerai.reconcile import Action, Decision, Intention, Situation, decide
-from numebot_dagster.numerai.records import Fleet, Round
-from numebot_dagster.operations import submitting
-from numebot_dagster.operations.gates import Gate, GateClosed
-from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.predicting import (
-    InputMissing,
-    Prediction,
-    newest_file,
-    predict,
-    stored_prediction,
+from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError
+from numebot_dagster.numerai.receipts import Receipt, Rung, State
+from numebot_dagster.numerai.reconcile import (
+    LADDER,
+    Action,
+    Decision,
+    Intention,
+    Situation,
+    decide,
+    is_higher,
 )
-from numebot_dagster.operations.stakes import last_known_stakes
+from numebot_dagster.numerai.records import Fleet, Round
+from numebot_dagster.operations import alerts, planning, reconciling, submitting, watching
+from numebot_dagster.operations.gates import GateClosed
+from numebot_dagster.operations.ladder import EXPECTED, Ladder, LadderFailed, Postponed
+from numebot_dagster.operations.outcomes import Ending, Play, Played
+from numebot_dagster.operations.planning import HourPlan
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.predicting import Prediction, stored_prediction
 
 UPLOADS_AT_ONCE = 4
-ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 
-# What a model is expected to fail with now and then. Anything else is a defect of ours: it too must
-# not stop the other models, but its traceback is logged.
-EXPECTED: tuple[type[Exception], ...] = (
-    ModelError,
-    GateClosed,
-    InputMissing,
-    NumeraiError,
-    NoWeights,
-    OSError,
-)
-
-Step = Callable[[], "Played"]
-
-
-class Ending(StrEnum):
-    """How the round ended for one model in this run."""
-
-    ACCEPTED = "accepted"  # on the way to confirmed; no run ends with it
-    CONFIRMED = "confirmed"
-    PREDICTED = "predicted"  # predictions only, as asked
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Play:
-    """What is asked for.
-
-    Attributes:
-        round_number: the round.
-        models: whom to play for.
-        submit: false to predict and check only.
-        force: replace a submission that is not ours, or ours by newer predictions.
-    """
-
-    round_number: int
-    models: Sequence[RegisteredModel]
-    submit: bool = True
-    force: bool = False
-
-
-@dataclass(frozen=True)
-class Played:
-    """How the round ended for one model; `text` says why it was skipped or failed."""
-
-    model: RegisteredModel
-    ending: Ending
-    text: str
-    prediction: Prediction | None = None
-    receipt: Receipt | None = None
-    gates: tuple[Gate, ...] = ()
+Step = Callable[[], Played]
+Descend = Callable[[RegisteredModel, Rung], Prediction]
 
 
 def play(platform: Platform, wish: Play) -> list[Played]:
@@ -103,31 +53,21 @@ def play(platform: Platform, wish: Play) -> list[Played]:
     """
     lock = platform.lake.lock_file(f"round-{wish.round_number}")
     with exclusive(lock, lambda: platform.log.info("Another run plays this round: waiting")):
-        return _RoundPlay(platform, wish).run()
+        this = _RoundPlay(platform, wish)
+        played = this.run()
+    if this.submits:
+        watching.announce_round(platform, this.round, this.refusal)
+    return played
 
 
-def playing_order(
-    models: Sequence[RegisteredModel], stakes: Mapping[str, Decimal]
-) -> list[RegisteredModel]:
-    """Largest stake first, an unknown one counting as none; but no model before its inputs."""
-    by_name = {model.name: model for model in models}
-    placed: dict[str, RegisteredModel] = {}
-
-    def place(model: RegisteredModel) -> None:
-        for name in model.inputs:
-            if name in by_name:
-                place(by_name[name])
-        placed.setdefault(model.name, model)
-
-    for model in sorted(models, key=lambda one: -stakes.get(one.name, Decimal(0))):
-        place(model)
-    return list(placed.values())
+def _next_higher(rung: Rung) -> Rung:
+    return next((one for one in LADDER if is_higher(one, rung)), rung)
 
 
-def _fleet_of(platform: Platform, found: Round) -> Fleet:
-    """What Numerai holds of every model; of an old round it must be asked to look back further."""
-    is_open = found.is_open(platform.client.now())
-    return platform.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
+def _how(prediction: Prediction) -> str:
+    if prediction.rung is Rung.LIVE:
+        return f"with vintage {prediction.vintage} in {prediction.seconds or 0:.1f} s"
+    return f"on the {prediction.rung} rung: {prediction.rung_reason}"
 
 
 class _RoundPlay:
@@ -138,34 +78,81 @@ class _RoundPlay:
         self.wish = wish
         self.round: Round = platform.client.round(wish.round_number)
         self.submits = wish.submit and any(model.submit for model in wish.models)
-        self.fleet: Fleet | None = _fleet_of(platform, self.round) if self.submits else None
+        self.refusal: NotAuthorised | None = None
+        self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
+
+    def _ask_fleet(self) -> Fleet | None:
+        """What Numerai holds; without valid credentials the models predict all the same."""
+        try:
+            return reconciling.fleet_of(self.platform, self.round)
+        except NotAuthorised as refusal:
+            if not self.round.is_open(self.platform.client.now()):
+                raise
+            self.refusal = refusal
+            self.platform.log.error(
+                "Round %d: nothing can be submitted: %s. The models predict meanwhile; with a "
+                "corrected key, run `numebot run` again.",
+                *(self.round.number, refusal),
+            )
+            return None
 
     def run(self) -> list[Played]:
+        plan = self._plan()
         with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            sending = [self._begin(model, worker, pool) for model in self._in_order()]
-            sent = [one.result() for one in sending]
+            if plan is not None and plan.too_late:
+                pool.submit(alerts.send, self.platform, plan.alert)
+            measured = {} if plan is None else plan.measured
+            ladder = Ladder(self.platform, worker, self.round.number, self._seconds_left, measured)
+            sent = [one.result() for one in self._begin_all(ladder, pool)]
             # Nothing is left to upload: only now is there time for downloads.
             ending = [pool.submit(self._end, one) for one in sent]
             done = {one.model.name: one for one in (future.result() for future in ending)}
         return [done[model.name] for model in self.wish.models]
 
-    def _in_order(self) -> list[RegisteredModel]:
+    def _plan(self) -> HourPlan | None:
+        """The plan of what is left to predict; none where nothing hurries."""
+        if not self.submits or not self.round.is_open(self.platform.client.now()):
+            return None
         try:
-            stakes = last_known_stakes(self.platform.lake)
-        except Exception as error:  # the order is worth something, but not the round
-            self.platform.log.warning("Stakes are not known, so models go in order: %s", error)
-            stakes = {}
-        return playing_order(self.wish.models, stakes)
+            return planning.plan_the_rest(self.platform, self.wish.models, self.round)
+        except Exception as error:  # a plan is worth something, but not the round
+            self.platform.log.warning("The hour is played without a plan: %s", error)
+            return None
 
-    def _begin(
-        self, model: RegisteredModel, worker: Worker, pool: ThreadPoolExecutor
-    ) -> Future[Played]:
-        """Predicts if need be, here; what then goes over the network runs beside the next model."""
+    def _seconds_left(self) -> float:
+        return planning.seconds_left(self.platform, self.round) if self.submits else math.inf
+
+    def _begin_all(self, ladder: Ladder, pool: ThreadPoolExecutor) -> list[Future[Played]]:
+        """Predicts one model after another, here; uploads run beside the next one's prediction.
+
+        A model whose next rung would cost the others too much waits until they are through, and
+        with it those that need its predictions.
+        """
+        begun: list[Future[Played]] = []
+        waiting: list[RegisteredModel] = []
+        for model in planning.in_order(self.platform, self.wish.models):
+            if {one.name for one in waiting}.intersection(model.inputs):
+                waiting.append(model)
+                continue
+            try:
+                step = self._begin(model, ladder, others_wait=True)
+            except Postponed:
+                waiting.append(model)
+                continue
+            begun.append(pool.submit(self._carry_out, model, step))
+        for model in waiting:
+            step = self._begin(model, ladder, others_wait=False)
+            begun.append(pool.submit(self._carry_out, model, step))
+        return begun
+
+    def _begin(self, model: RegisteredModel, ladder: Ladder, *, others_wait: bool) -> Step:
+        """Predicts if need be; the step that is returned is what then goes over the network."""
         try:
-            step = self._next_step(model, worker)
+            return self._next_step(model, partial(ladder.descend, others_wait=others_wait))
+        except Postponed:
+            raise
         except Exception as error:
-            step = partial(self._failed, model, error)
-        return pool.submit(self._carry_out, model, step)
+            return partial(self._failed, model, error)
 
     def _end(self, played: Played) -> Played:
         if played.ending is not Ending.ACCEPTED:
@@ -179,67 +166,94 @@ class _RoundPlay:
         except Exception as error:
             return self._failed(model, error)
 
-    def _next_step(self, model: RegisteredModel, worker: Worker) -> Step:
+    def _next_step(self, model: RegisteredModel, descend: Descend) -> Step:
         """What is to do for a model; when it is to be submitted, its predictions are made first."""
         if not (self.submits and model.submit):
-            return partial(self._predicted_only, model, self._predict(model, worker))
+            return partial(self._predicted_only, model, self._predict(model, descend))
+        if self.refusal is not None:
+            return self._hold_back(model, descend, self.refusal)
         decision = self._decide(model, Intention(sha256=""))
+        if decision.action is not Action.SUBMIT:
+            return self._without_upload(model, decision)
+        intended = self._intended(model)
+        if intended is not None:
+            return partial(self._submit, model, intended)
+        standing = decision.receipt
+        if standing is None or standing.state is State.INVALID:
+            return partial(self._submit, model, self._predict(model, descend))
+        return self._improve(model, standing, descend)
+
+    def _improve(self, model: RegisteredModel, standing: Receipt, descend: Descend) -> Step:
+        """Tries for more than a lower rung that Numerai holds already; in vain, that one stays."""
+        if self.wish.force:
+            return partial(self._submit, model, self._predict(model, descend, standing.rung))
+        try:
+            prediction = self._predict(model, descend, _next_higher(standing.rung))
+        except Postponed:
+            raise
+        except Exception as error:
+            self.platform.log.warning(
+                "%s: the %s predictions that Numerai holds stay: %s",
+                *(model.name, standing.rung, error),
+                exc_info=not isinstance(error, EXPECTED) and error,
+            )
+            holding = Intention(standing.predictions_sha256 or "", standing.rung)
+            return self._without_upload(model, self._decide(model, holding))
+        return partial(self._submit, model, prediction)
+
+    def _without_upload(self, model: RegisteredModel, decision: Decision) -> Step:
         if decision.action is Action.REFUSE:
             return partial(self._refused, model, decision)
         if decision.action is Action.SKIP:
             return partial(self._skipped, model, decision)
-        if decision.action is Action.SUBMIT:
-            prediction = self._intended(model) or self._predict(model, worker)
-            return partial(self._submit, model, prediction)
         return partial(self._take_up, model, decision)
 
-    def _predict(self, model: RegisteredModel, worker: Worker) -> Prediction:
-        inputs = {name: self._input_file(model, name) for name in model.inputs}
-        prediction = predict(self.platform, worker, model, self.round.number, inputs)
+    def _predict(
+        self, model: RegisteredModel, descend: Descend, lowest: Rung = Rung.FALLBACK
+    ) -> Prediction:
+        prediction = descend(model, lowest)
         self.platform.log.info(
-            "%s: predicted %d ids with vintage %d in %.1f s",
-            model.name,
-            len(prediction.ids),
-            prediction.vintage,
-            prediction.seconds,
+            "%s: predicted %d ids, %s", model.name, len(prediction.ids), _how(prediction)
         )
         return prediction
 
-    def _input_file(self, model: RegisteredModel, name: str) -> Path:
-        path = newest_file(self.platform, name, self.round.number)
-        if path is None:
-            raise InputMissing(
-                f"{model.name} needs the predictions of {name} for round {self.round.number}, and "
-                f"there are none: run `numebot run --models {name},{model.name}`"
-            )
-        return path
+    def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NotAuthorised) -> Step:
+        """Stores and records predictions that cannot be sent, so that the next run sends them."""
+        if not planning.unfinished(self.platform.lake, [model], self.round.number):
+            raise refusal
+        prediction = self._intended(model) or self._predict(model, descend)
+        return partial(self._failed, model, refusal, prediction)
 
     def _predicted_only(self, model: RegisteredModel, prediction: Prediction) -> Played:
         text = "predicted and checked, not submitted"
         return Played(model, Ending.PREDICTED, text, prediction, gates=prediction.gates)
 
     def _intended(self, model: RegisteredModel) -> Prediction | None:
-        """The predictions that an interrupted attempt was about to send."""
+        """The live predictions that an interrupted attempt, or one without a key, left to send."""
         if self.wish.force:
             return None
         history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if not history or history[-1].state is not State.PENDING or history[-1].outcome is not None:
+        if not history or history[-1].state is not State.PENDING:
+            return None
+        if history[-1].outcome is not None and history[-1].filename is not None:
+            return None  # it was tried, and refused
+        if history[-1].rung is not Rung.LIVE:  # there may be time for a better one now
             return None
         return stored_prediction(self.platform, history[-1])
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
-        # Forced, but the predictions are the same that Numerai holds.
-        if decision.action is Action.SKIP:
-            return self._skipped(model, decision)
-        if decision.action in (Action.ACCEPT, Action.CONFIRM):
-            return self._take_up(model, decision)
-        if decision.action is Action.REFUSE:
-            return self._refused(model, decision)
+        if decision.action is not Action.SUBMIT:
+            # Forced, but the predictions are the same that Numerai holds.
+            return self._without_upload(model, decision)()
         if self._fleet.held(model.name, self.round.number) is not None:
             self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(
-            self.platform, self.round, self._fleet.models[model.name].id, prediction
+            self.platform,
+            self.round,
+            self._fleet.models[model.name].id,
+            prediction,
+            late=self.wish.late,
         )
         self.platform.log.info("%s: accepted", model.name)
         return Played(
@@ -249,13 +263,10 @@ class _RoundPlay:
     def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
         """Goes on where an earlier run was stopped after Numerai had registered the file."""
         receipt = decision.receipt
-        held = self._fleet.held(model.name, self.round.number)
-        if receipt is None or held is None:
+        if receipt is None:
             raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
         if decision.action is Action.ACCEPT:
-            receipt = submitting.accept(
-                self.platform, self.round, replace(receipt, submission_id=held.submission_id)
-            )
+            receipt = submitting.accept(self.platform, self.round, receipt)
         stored = stored_prediction(self.platform, receipt)
         return Played(model, Ending.ACCEPTED, decision.reason, stored, receipt)
 
@@ -276,26 +287,28 @@ class _RoundPlay:
                 f"{', '.join(sorted(self._fleet.models)) or 'none'}. Correct numerai_name in "
                 f"{self.platform.settings.model_configs_path}."
             )
-        return decide(
-            Situation(
-                round=self.round,
-                now=self.platform.client.now(),
-                held=self._fleet.held(model.name, self.round.number),
-                receipts=receipts.history(self.platform.lake, model.name, self.round.number),
-                intention=intention,
-                force=self.wish.force,
-            )
+        situation = Situation(
+            round=self.round,
+            now=self.platform.client.now(),
+            held=self._fleet.held(model.name, self.round.number),
+            receipts=receipts.history(self.platform.lake, model.name, self.round.number),
+            intention=intention,
+            force=self.wish.force,
+            late=self.wish.late,
         )
+        return decide(submitting.what_is_held(self.platform, situation))
 
     def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
         """Nothing may be uploaded: the round closed without us, or holds what is not ours."""
         closed = self.platform.client.now() >= self.round.close_staking_time
         if closed:
-            latest = submitting.record_missed(
-                self.platform, self.round.number, model.name, decision.reason
+            latest = reconciling.record_end(
+                self.platform, self.round, model.name, self._fleet, decision.reason
             )
         else:
-            latest = self._record_failure(model, decision.reason)
+            latest = submitting.record_failure(
+                self.platform, self.round, model.name, decision.reason
+            )
         self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
@@ -306,29 +319,23 @@ class _RoundPlay:
         prediction = None if receipt is None else stored_prediction(self.platform, receipt)
         return Played(model, Ending.SKIPPED, decision.reason, prediction, receipt)
 
-    def _failed(self, model: RegisteredModel, error: Exception) -> Played:
+    def _failed(
+        self, model: RegisteredModel, error: Exception, prediction: Prediction | None = None
+    ) -> Played:
         is_ours = not isinstance(error, EXPECTED)
         self.platform.log.error(
             "Round %d, %s: %s", self.round.number, model.name, error, exc_info=is_ours and error
         )
-        verdicts = error.gates if isinstance(error, GateClosed) else ()
+        verdicts = error.gates if isinstance(error, (GateClosed, LadderFailed)) else ()
         receipt = None
         if self.submits and model.submit:
             try:
-                receipt = self._record_failure(model, str(error))
+                receipt = submitting.record_failure(
+                    self.platform, self.round, model.name, str(error), prediction
+                )
             except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
                 self.platform.log.exception("%s: the failure was not recorded", model.name)
-        return Played(model, Ending.FAILED, str(error), receipt=receipt, gates=verdicts)
-
-    def _record_failure(self, model: RegisteredModel, reason: str) -> Receipt:
-        """A failed attempt is recorded beside, never over, what Numerai was seen to hold."""
-        history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if history and history[-1].state is not State.PENDING:
-            return history[-1]
-        base = history[-1] if history else Receipt(model.name, self.round.number)
-        return receipts.append(
-            self.platform.lake, replace(base, outcome=Outcome.FAILED, reason=reason)
-        )
+        return Played(model, Ending.FAILED, str(error), prediction, receipt, verdicts)
 
     @property
     def _fleet(self) -> Fleet:

@@ -14,18 +14,31 @@ from datetime import datetime
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
-from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.reconcile import Situation, better_known, doubtful_ids
+from numebot_dagster.numerai.records import Round, SubmissionState
+from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.numerai.submission import matches
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import Prediction
 
 # A registered submission is usually shown at once; minutes have been seen.
 ACCEPTANCE_PATIENCE = 90.0  # seconds
+# One that is shown, but not as selected, has been looked at: it is not going to count.
+SELECTION_PATIENCE = 10.0  # seconds
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds
 
 
-def submit(platform: Platform, found: Round, model_id: str, prediction: Prediction) -> Receipt:
+def submit(
+    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool = False
+) -> Receipt:
     """Uploads and registers predictions, and waits until Numerai shows them as selected.
+
+    Args:
+        platform: whose account submits.
+        found: the round.
+        model_id: Numerai's id of the model.
+        prediction: what is sent.
+        late: send after the close too; Numerai then also makes it the next round's submission.
 
     Raises:
         RoundNotOpen: when the window closed meanwhile; nothing is sent then.
@@ -33,56 +46,81 @@ def submit(platform: Platform, found: Round, model_id: str, prediction: Predicti
         NumeraiError: when Numerai cannot be reached.
     """
     client = platform.client
-    _require_open(platform, found)
+    require_uploads(platform, found, late=late)
     digest = prediction.submission.sha256[:8]
     target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
     intent = receipts.append(
         platform.lake,
-        Receipt(
-            model=prediction.model,
-            round_number=found.number,
-            filename=target.filename,
-            rung=prediction.rung,
-            vintage=prediction.vintage,
-            predictions_sha256=prediction.submission.sha256,
-            rows=prediction.submission.rows,
-            submitted_at=client.now(),
-        ),
+        replace(_intent(found, prediction), filename=target.filename, submitted_at=client.now()),
     )
     client.put_upload(target, prediction.submission.csv)
     # The upload may have taken minutes, and what is registered after the close fills another round.
-    _require_open(platform, found)
+    require_uploads(platform, found, late=late)
     submission_id = client.create_submission(model_id, target.filename)
     registered = receipts.append(platform.lake, replace(intent, submission_id=submission_id))
     return accept(platform, found, registered)
 
 
-def _require_open(platform: Platform, found: Round) -> None:
+def _intent(found: Round, prediction: Prediction) -> Receipt:
+    return Receipt(
+        model=prediction.model,
+        round_number=found.number,
+        rung=prediction.rung,
+        rung_reason=prediction.rung_reason,
+        vintage=prediction.vintage,
+        predictions_sha256=prediction.submission.sha256,
+        rows=prediction.submission.rows,
+        predict_seconds=prediction.seconds,
+    )
+
+
+def require_uploads(platform: Platform, found: Round, *, late: bool = False) -> None:
+    """Makes sure that what is uploaded now is for this round.
+
+    Raises:
+        RoundNotOpen: when it would not be, or would be late without having been asked for.
+    """
     now = platform.client.now()
-    if not found.is_open(now):
+    if found.is_open(now):
+        return
+    if not late or now < found.open_time:
         raise RoundNotOpen(
             f"round {found.number} takes on-time submissions from {found.open_time:%a %H:%M} to "
             f"{found.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
         )
+    newer = round_to_play(platform.client.open_rounds(), platform.client.now())
+    ended = found.close_time is not None and now >= found.close_time
+    if ended or (newer is not None and newer.number > found.number):
+        what = f"; round {newer.number} is open" if newer else ""
+        raise RoundNotOpen(f"round {found.number} takes no late submissions any more{what}")
 
 
 def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
     """Waits until Numerai shows a registered submission as selected, and records it.
 
+    One that arrived after the close may count for the next round instead: then its outcome is
+    `queued`.
+
     Raises:
-        SubmissionRejected: when it is not shown as selected in time, or for another round.
+        SubmissionRejected: when it is not shown as selected in time, or shown as not selected; the
+            receipt is then `invalid`.
     """
     if receipt.submission_id is None:
         raise ValueError(f"{receipt.model}: a receipt without a submission id cannot be accepted")
-    inserted_at = _wait_until_selected(platform, found, receipt.submission_id)
+    state = _wait_until_selected(platform, found, receipt)
+    received_at = state.inserted_at or receipt.submitted_at
     accepted = replace(
         receipt,
         state=State.ACCEPTED,
-        outcome=_outcome(found, inserted_at or receipt.submitted_at),
-        submitted_at=inserted_at or receipt.submitted_at,
+        outcome=outcome_of(found, received_at, state.round_number),
+        submitted_at=received_at,
         accepted_at=platform.client.now(),
         reason=None,
     )
+    if accepted.outcome is Outcome.QUEUED:
+        text = f"it arrived after the close; Numerai counts it for round {state.round_number}"
+        platform.log.warning("Round %d, %s: %s", found.number, receipt.model, text)
+        accepted = replace(accepted, reason=text)
     return receipts.append(platform.lake, accepted)
 
 
@@ -108,32 +146,56 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
     )
 
 
-def record_missed(platform: Platform, round_number: int, model: str, reason: str) -> Receipt:
-    """Notes that a round closed without a submission of ours, unless its end is known already.
+def what_is_held(platform: Platform, situation: Situation) -> Situation:
+    """The situation with what Numerai says of our submissions that it does not list as held.
 
-    Returns:
-        The newest receipt of the model and round.
+    Nothing is asked when it lists one of ours, or when we have registered none.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked.
     """
-    known = receipts.latest(platform.lake, round_number).get(model)
-    if known is not None and known.outcome is not None:
-        return known
-    missed = Receipt(model, round_number, outcome=Outcome.MISSED, reason=reason)
-    return receipts.append(platform.lake, missed)
+    ids = doubtful_ids(situation)
+    if not ids:
+        return situation
+    return better_known(situation, platform.client.submission_states(ids))
 
 
-def _wait_until_selected(platform: Platform, found: Round, submission_id: str) -> datetime | None:
-    """Asks until the submission is selected; returns when Numerai received it, if it says so."""
-    deadline, wait = time.monotonic() + ACCEPTANCE_PATIENCE, FIRST_WAIT
+def outcome_of(
+    found: Round, received_at: datetime | None, counted_for: int | None = None
+) -> Outcome:
+    """How a submission ended that Numerai received at a time (aware UTC; unknown: in time).
+
+    Args:
+        found: the round that it was meant for.
+        received_at: when Numerai received it.
+        counted_for: the round that Numerai counts it for, if it says so.
+    """
+    if counted_for is not None and counted_for > found.number:
+        return Outcome.QUEUED
+    late = received_at is not None and received_at >= found.close_staking_time
+    return Outcome.LATE if late else Outcome.ON_TIME
+
+
+def _wait_until_selected(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState:
+    """Asks until the submission is selected, or until it is clear that it will not be."""
+    submission_id = str(receipt.submission_id)
+    started, wait = time.monotonic(), FIRST_WAIT
+    shown_since: float | None = None
     while True:
-        state = platform.client.submission_states([submission_id]).get(submission_id)
+        state = _state_of(platform, found, receipt)
         if state is not None and state.selected:
-            if state.round_number not in (None, found.number):
+            if state.round_number is not None and state.round_number < found.number:
                 raise SubmissionRejected(
                     f"Numerai counts submission {submission_id} for round {state.round_number}, "
-                    f"not {found.number}: it arrived after the close"
+                    f"not {found.number}"
                 )
-            return state.inserted_at
-        if time.monotonic() + wait > deadline:
+            return state
+        now = time.monotonic()
+        if state is not None and state.selected is False:
+            shown_since = shown_since or now
+            if now - shown_since >= SELECTION_PATIENCE:
+                raise _not_selected(platform, receipt)
+        if now + wait - started > ACCEPTANCE_PATIENCE:
             raise SubmissionRejected(
                 f"Numerai registered submission {submission_id} but has not shown it as selected "
                 f"within {ACCEPTANCE_PATIENCE:.0f} s; `numebot run` asks again"
@@ -142,6 +204,68 @@ def _wait_until_selected(platform: Platform, found: Round, submission_id: str) -
         wait = min(2 * wait, LONGEST_WAIT)
 
 
-def _outcome(found: Round, received_at: datetime | None) -> Outcome:
-    late = received_at is not None and received_at >= found.close_staking_time
-    return Outcome.LATE if late else Outcome.ON_TIME
+def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
+    """What Numerai says of a submission; where it does not say whether it counts, the list does."""
+    submission_id = str(receipt.submission_id)
+    state = platform.client.submission_states([submission_id]).get(submission_id)
+    if state is None or state.selected is not None:
+        return state
+    held = platform.client.fleet().held(receipt.model, found.number)
+    is_held = held is not None and held.submission_id == submission_id
+    return replace(state, selected=is_held or None)
+
+
+def _not_selected(platform: Platform, receipt: Receipt) -> SubmissionRejected:
+    """Records that Numerai looked at a submission and does not count it."""
+    reason = (
+        f"Numerai shows submission {receipt.submission_id}, but not as selected: it was found "
+        "invalid, or another one was uploaded after it"
+    )
+    receipts.append(platform.lake, invalidated(receipt, reason))
+    again = f"numebot run --round {receipt.round_number} --models {receipt.model}"
+    return SubmissionRejected(f"{reason}. Run `{again}` again.")
+
+
+def record_failure(
+    platform: Platform,
+    found: Round,
+    model: str,
+    reason: str,
+    prediction: Prediction | None = None,
+) -> Receipt:
+    """Records an attempt that failed beside, never over, what Numerai was seen to hold.
+
+    Args:
+        platform: whose lake keeps the receipts.
+        found: the round.
+        model: whose attempt it was.
+        reason: what it failed with.
+        prediction: what is ready, though nothing could be sent; the next run sends it.
+
+    Returns:
+        The receipt that is standing now.
+    """
+    history = receipts.history(platform.lake, model, found.number)
+    standing = receipts.standing(history)
+    if standing is None or standing.state is State.PENDING:
+        base = _intent(found, prediction) if prediction else standing
+        base = base or Receipt(model, found.number)
+        failed = replace(base, outcome=Outcome.FAILED, reason=reason)
+    elif standing.state is State.INVALID:
+        failed = standing  # it says already what is wrong
+    else:
+        failed = replace(standing, reason=f"it stands, but a later attempt failed: {reason}")
+    is_known = bool(history) and replace(failed, recorded_at=history[-1].recorded_at) == history[-1]
+    return failed if is_known else receipts.append(platform.lake, failed)
+
+
+def invalidated(receipt: Receipt, reason: str) -> Receipt:
+    """The receipt of a submission that Numerai does not, or no longer, count."""
+    return replace(
+        receipt,
+        state=State.INVALID,
+        outcome=Outcome.FAILED,
+        accepted_at=None,
+        confirmed_at=None,
+        reason=reason,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,27 @@ def vintage_of_today(platform: Platform) -> int:
     return max(begun)
 
 
+def due_models(platform: Platform) -> list[RegisteredModel]:
+    """The enabled models whose own `retrain` policy asks for new weights now.
+
+    A model without weights is not among them: when it is trained first is the user's word. A newer
+    data version counts once the user has set it.
+    """
+    now = datetime.now(UTC)
+    return [model for model in platform.registry.enabled if _is_due(platform, model, now)]
+
+
+def _is_due(platform: Platform, model: RegisteredModel, now: datetime) -> bool:
+    if model.vintage is not None:
+        return False  # pinned by the registry: newer weights would not be used
+    try:
+        manifest = weights.choose(platform.lake, model.name, code_hash(model), None).manifest
+    except weights.NoWeights:
+        return False
+    version = platform.settings.numebot_data_version or manifest.data_version
+    return weights.is_due(manifest, now, version)
+
+
 def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> StoredWeights:
     """Makes the weights of a model's present code from a vintage.
 
@@ -53,7 +75,7 @@ def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> Store
         except DamagedWeights as error:
             platform.log.warning("%s is trained again: %s", model.name, error)
             damaged = True
-    with Worker() as worker:
+    with Worker(background=True) as worker:
         worker.train(request(model, vintage, folder, overwrite=damaged))
     return StoredWeights(vintage.number, code, folder, weights.verify(folder))
 

@@ -61,8 +61,9 @@ def write_address(folder: Path, address: Address) -> None:
 class Controls:
     """The control API of a running practice tournament."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path | None = None) -> None:
         self.url = url
+        self.folder = folder
 
     def state(self) -> dict[str, Any]:
         """Returns clock, rounds, models and submissions."""
@@ -110,9 +111,10 @@ class Controls:
         try:
             answer = requests.request(method, url, json=body if body else None, timeout=600)
         except requests.ConnectionError as error:
+            at = "" if self.folder is None else f" --folder {self.folder}"
             raise Refused(
                 f"no practice tournament answers at {self.url}; start it with "
-                "`numebot practice serve`"
+                f"`numebot practice serve{at}`"
             ) from error
         if answer.status_code == 400:
             raise Refused(answer.json()["errors"][0]["message"])

@@ -25,7 +25,12 @@ from graphql import (
     visit,
 )
 
+from numebot_dagster.practice.datasets import DATA_FILES
 from numebot_dagster.practice.dialect import admit, root_name, schema
+
+OPEN_DOMAINS = ("upload", "submission", "webhook")
+"""Endpoints whose names are made while the tournament runs."""
+_ROOTS = ("RootQueryType", "RootMutationType")
 
 
 def operations(body: bytes) -> list[str]:
@@ -52,6 +57,18 @@ def file_endpoint(path: str) -> str:
     if kind == "datasets":
         return f"download:{key.split('/', 2)[-1]}"
     return f"{kind.removesuffix('s')}:{key}"
+
+
+@cache
+def known_endpoints() -> tuple[str, ...]:
+    """Returns all endpoints whose names are known beforehand: root fields and data files."""
+    fields = [name.partition(".") for name in schema_fields()]
+    roots = [field for parent, _, field in fields if parent in _ROOTS]
+    return (
+        "graphql:",
+        *(f"graphql:{name}" for name in sorted(roots)),
+        *(f"download:{version}/{name}" for version, names in DATA_FILES.items() for name in names),
+    )
 
 
 def is_asked_for(field: str, request: Any) -> bool:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from numebot_dagster.practice.clock import Refused
-from numebot_dagster.practice.endpoints import schema_fields
+from numebot_dagster.practice.endpoints import OPEN_DOMAINS, known_endpoints, schema_fields
 from numebot_dagster.practice.fault_kinds import Kind, Value
 from numebot_dagster.practice.targets import HORIZONS
 
@@ -32,6 +32,7 @@ def check(kind: Kind, asked: Mapping[str, Any]) -> None:
     if kind.only and colon and not fnmatchcase(kind.only, f"{domain}:"):
         raise Refused(f"{kind.name} strikes {kind.only}… only, and never {where}")
     if kind.name != "deadline-moved":
+        _check_where(where)
         return
     more = [
         name for name, plain in _PLAIN.items() if asked.get(name) not in (None, plain)
@@ -41,6 +42,22 @@ def check(kind: Kind, asked: Mapping[str, Any]) -> None:
             f"a deadline is moved once, for everyone: {kind.name} takes no {', '.join(more)}; "
             "set minutes and round among its values (--set minutes=-30)"
         )
+
+
+def _check_where(where: str) -> None:
+    domain, colon, _ = where.partition(":")
+    if any(fnmatchcase(endpoint, where) for endpoint in known_endpoints()):
+        return
+    if colon and any(fnmatchcase(one, domain) for one in OPEN_DOMAINS):
+        return
+    domains = ", ".join(f"{one}:…" for one in ("graphql", "download", *OPEN_DOMAINS))
+    near = [
+        one
+        for one in known_endpoints()
+        if colon and one.startswith(f"{domain}:") and one[-1] != ":"
+    ]
+    known = f"; there are {', '.join(near)}" if near else ""
+    raise Refused(f"{where} is no endpoint: those begin with {domains}{known}")
 
 
 def values_of(kind: Kind, asked: Mapping[str, Any]) -> dict[str, Value]:

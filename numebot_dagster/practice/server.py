@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -65,8 +67,11 @@ def serve(
     from numebot_dagster.practice.files import Library
     from numebot_dagster.practice.lineup import Lineups
 
-    lock = _lock(folder)
-    tournament = open_tournament(folder, plan)
+    with _leaving_nothing_new(folder):
+        if port:
+            _listen(port, fixed=True).close()  # said before the data are made, not after
+        lock = _lock(folder)
+        tournament = open_tournament(folder, plan)
     Library(tournament, Lineups(tournament)).prepare(on_progress)
     listener = _listen(port or _former_port(folder), fixed=bool(port))
     address = Address(
@@ -102,8 +107,8 @@ class PracticeServer(Controls):
     def __init__(
         self, folder: Path, plan: Plan | None = None, *, port: int = 0, strict: bool = False
     ) -> None:
-        super().__init__("")
-        self.folder = folder
+        super().__init__("", folder)
+        self.folder: Path = folder
         self._plan = plan or Plan()
         self._port = port
         self._strict = strict
@@ -196,6 +201,18 @@ class PracticeServer(Controls):
             return False
         self.url = address.url
         return self.is_up()
+
+
+@contextmanager
+def _leaving_nothing_new(folder: Path) -> Iterator[None]:
+    """Removes the folders that were made for a tournament that is then refused."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield
+    except Refused:
+        if new and new[-1].exists():
+            shutil.rmtree(new[-1])
+        raise
 
 
 def _listen(port: int, *, fixed: bool) -> socket.socket:

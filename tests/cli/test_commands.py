@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
+from numebot_dagster.numerai.receipts import Outcome, State
 
 ESCAPE = "\x1b["
 
@@ -135,6 +135,21 @@ def test_only_the_models_asked_for(world):
     assert world.submissions(number) == {"second": 1}
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.state for name, one in latest.items()} == {"second": State.CONFIRMED}
+
+
+def test_late_submission_says_what_it_means(world):
+    number = world.open_round()
+    world.practice.advance("next-close")
+    refused = world.numebot("run", "--round", str(number))
+    assert refused.returncode == 1
+    assert world.submissions(number) == {}
+    finished = world.numebot("run", "--round", str(number), "--late")
+    assert finished.returncode == 0, finished.stderr
+    assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
+    latest = receipts.latest(world.platform.lake, number)
+    assert {(one.state, one.outcome) for one in latest.values()} == {
+        (State.CONFIRMED, Outcome.LATE)
+    }
 
 
 @pytest.mark.parametrize(

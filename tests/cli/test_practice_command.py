@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ import requests
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.practice import app
+from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.fault_checks import check
+from numebot_dagster.practice.fault_kinds import KINDS
 
 SERVE = "from numebot_dagster.cli.practice import app; app()"
 
@@ -89,7 +93,7 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
         assert "Traceback" not in process.stdout.read()
     code, text = run("state", "--folder", folder)
     assert code == 1
-    assert "start it with `numebot practice serve`" in text
+    assert f"start it with `numebot practice serve --folder {folder}`" in text.replace("\n", "")
 
 
 def test_real_time_opens_rounds_by_itself(tmp_path: Path) -> None:
@@ -168,3 +172,37 @@ def test_what_is_wrong_is_said(
     found, text = run(*arguments, "--folder", tmp_path / "none")
     assert found == code
     assert message in re.sub(r"[\s│]+", " ", text)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_port_that_is_taken_leaves_no_folder(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        folder = tmp_path / "deep" / "practice"
+        code, text = run("serve", "--folder", folder, "--port", taken.getsockname()[1])
+    assert code == 1
+    assert "is taken" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("graphql:acount", "graphql:account, "),
+        ("download:v5.3/lve.parquet", "download:v5.3/live.parquet, "),
+        ("account", "those begin with graphql:…, download:…, upload:…, submission:…, webhook:…"),
+        ("nothing:*", "those begin with graphql:…, download:…, upload:…, submission:…, webhook:…"),
+    ],
+)
+def test_a_fault_at_no_endpoint_is_refused(where: str, said: str) -> None:
+    with pytest.raises(Refused, match=f"{re.escape(where)} is no endpoint") as caught:
+        check(KINDS["status"], {"where": where})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "where", ["*", "graphql:account", "graphql:*", "download:*live*", "upload:*", "submission:two"]
+)
+def test_a_fault_at_an_endpoint_is_taken(where: str) -> None:
+    check(KINDS["status"], {"where": where})

@@ -44,7 +44,10 @@ def test_tables_break_no_word(world, arguments):
         ("train", "A vintage is named by the newest round. Training again during the same round"),
         ("demo", "Starts a practice tournament, trains two models, plays rounds until each"),
         ("up", "Start the Dagster UI and the daemon, which notices rounds and collects scores."),
-        ("status", "Read from the data folder alone, so that it answers without Numerai."),
+        (
+            "status",
+            "Read from the data folder. Numerai is asked for the open round alone, for five",
+        ),
         ("doctor", "Each is ok, or says what to do. Exit status 0 means that nothing failed."),
         ("practice", "The practice tournament: Numerai's stand-in on your own machine."),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import psutil
 import pytest
 import requests
 
+from numebot_dagster.defs.runs import PROCESS_TAG
+from numebot_dagster.modeling.child import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
 
@@ -32,8 +35,17 @@ mutation ($params: ExecutionParams!) {
 RUNS = """
 query ($partition: String!) {
   runsOrError(filter: {tags: [{key: "dagster/partition", value: $partition}]}) {
-    ... on Runs { results { runId status jobName } }
+    ... on Runs { results { runId status jobName tags { key value } } }
   }
+}
+"""
+ADD_VINTAGE = """
+mutation ($key: String!) {
+  addDynamicPartition(
+    partitionsDefName: "vintages", partitionKey: $key, repositorySelector: {
+      repositoryLocationName: "numebot_dagster.definitions", repositoryName: "__repository__"
+    }
+  ) { __typename }
 }
 """
 
@@ -70,8 +82,27 @@ class Dagster:
         assert "errors" not in answer, answer
         return answer["data"]
 
-    def runs(self, number: int) -> list[dict[str, str]]:
-        return self.ask(RUNS, partition=str(number))["runsOrError"]["results"]
+    def runs(self, number: int, job: str = "round_job") -> list[dict[str, Any]]:
+        found = self.ask(RUNS, partition=str(number))["runsOrError"]["results"]
+        return [run for run in found if run["jobName"] == job]
+
+    def launch(self, job: str, number: int, *assets: str) -> str:
+        """Materialises assets as the UI does; the id of the run."""
+        params = {
+            "selector": {
+                "repositoryLocationName": "numebot_dagster.definitions",
+                "repositoryName": "__repository__",
+                "pipelineName": job,
+                "assetSelection": [{"path": asset.split("/")} for asset in assets],
+                "assetCheckSelection": [],
+            },
+            "runConfigData": {},
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": str(number)}]},
+        }
+        launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return launched["run"]["runId"]
 
 
 @contextmanager
@@ -89,7 +120,8 @@ def up(world, log: Path) -> Iterator[tuple[Dagster, subprocess.Popen[bytes]]]:
         )
         try:
             dagster = Dagster(port)
-            until(dagster.answers, 90, log.read_text)
+            until(lambda: process.poll() is not None or dagster.answers(), 90, log.read_text)
+            assert process.poll() is None, log.read_text()
             yield dagster, process
         finally:
             if process.poll() is None:
@@ -106,64 +138,94 @@ def confirmed(world, number: int) -> set[str]:
     return {name for name, one in latest.items() if one.state is State.CONFIRMED}
 
 
+def trainers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The models' processes that give way."""
+    workers = [one for one in family(process) if "numebot_dagster.modeling.worker" in one.cmdline()]
+    return [one for one in workers if one.nice() == BACKGROUND_NICENESS]
+
+
+def start_trainings(world, dagster, process, vintage: int) -> psutil.Process:
+    """More trainings than one are asked for, and the first does not end; its worker."""
+    (world.folder / "hold-training").touch()
+    dagster.ask(ADD_VINTAGE, key=str(vintage))
+    for _ in range(4):
+        dagster.launch("train_job", vintage, "training/data", "models/second/weights")
+    until(lambda: trainers(process), 60)
+    [trainer] = trainers(process)
+    return trainer
+
+
 @pytest.mark.timeout(420)
 def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
     world = fresh_world
     log = tmp_path / "up.log"
     with up(world, log) as (dagster, process):
         # The sensor: a round opens, and nobody types anything.
-        number = world.open_round()
-        until(lambda: confirmed(world, number) == {"steady-1", "second"}, 180, log.read_text)
-        until(lambda: [run["status"] for run in dagster.runs(number)] == ["SUCCESS"], 30)
-        assert world.submissions(number) == {"steady-1": 1, "second": 1}
+        vintage = world.open_round()
+        until(lambda: confirmed(world, vintage) == {"steady-1", "second"}, 180, log.read_text)
+        until(lambda: [run["status"] for run in dagster.runs(vintage)] == ["SUCCESS"], 30)
+        assert world.submissions(vintage) == {"steady-1": 1, "second": 1}
 
-        # The UI, which launches one model while the sensor is about to play the same round.
+        # A second one on the same folder would do everything twice.
+        second = world.numebot("up", "--port", str(free_port()))
+        assert second.returncode == 1
+        assert f"as process {process.pid}" in " ".join(second.stderr.split())
+
+        # Trainings fill what they may while the next round is played: by the UI, which launches one
+        # model, by a command, and by the sensor, all at once.
+        trainer = start_trainings(world, dagster, process, vintage)
         number = world.open_round()
         assert world.numebot("rounds", "add").returncode == 0
-        run_id = launch(dagster, number, "second")
-        until(lambda: confirmed(world, number) == {"steady-1", "second"}, 180, log.read_text)
+        run_id = dagster.launch(
+            "round_job", number, "models/second/predictions", "models/second/submission"
+        )
+        typed = world.numebot("run")
+        assert typed.returncode == 0, typed.stderr
+        until(lambda: len(dagster.runs(number)) == 3, 60, log.read_text)
         until(
             lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},
             60,
             lambda: f"{dagster.runs(number)}\n{log.read_text()}",
         )
         assert run_id in {run["runId"] for run in dagster.runs(number)}
+        assert confirmed(world, number) == {"steady-1", "second"}
         assert world.submissions(number) == {"steady-1": 1, "second": 1}
+        training = dagster.runs(vintage, "train_job")
+        statuses = sorted(run["status"] for run in training)
+        assert statuses == ["QUEUED", "QUEUED", "QUEUED", "STARTED"]
+        assert trainer.is_running()
+        if hasattr(trainer, "ionice"):
+            assert trainer.ionice().value == LOWEST_DISK_PRIORITY
+
+        # A run that is killed says nothing more; the sensor's next tick tells what became of it.
+        [killed] = [run for run in training if run["status"] == "STARTED"]
+        tags = {tag["key"]: tag["value"] for tag in killed["tags"]}
+        os.kill(int(tags[PROCESS_TAG].split()[1]), signal.SIGKILL)
+        until(lambda: status_of(dagster, vintage, killed["runId"]) == "FAILURE", 60)
 
         left = family(process)
         assert left
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.send_signal(signal.SIGINT)  # Ctrl-C
+        assert process.wait(30) == 0
     gone = psutil.wait_procs(left, timeout=10)[1]
-    assert gone == [], log.read_text()[-2000:]
+    said = log.read_text()
+    assert gone == [], said[-2000:]
+    assert f" Round {vintage} is noticed" in said
+    assert "steady-1: confirmed" in said
+    assert not re.search("DEBUG|superseded|RUN_START", said), said
 
 
-def launch(dagster: Dagster, number: int, model: str) -> str:
-    """Materialises one model's predictions and submission as the UI does; the id of the run."""
-    params = {
-        "selector": {
-            "repositoryLocationName": "numebot_dagster.definitions",
-            "repositoryName": "__repository__",
-            "pipelineName": "round_job",
-            "assetSelection": [
-                {"path": ["models", model, "predictions"]},
-                {"path": ["models", model, "submission"]},
-            ],
-            "assetCheckSelection": [],
-        },
-        "runConfigData": {},
-        "mode": "default",
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": str(number)}]},
-    }
-    launched = dagster.ask(LAUNCH, params=params)["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    return launched["run"]["runId"]
+def status_of(dagster: Dagster, vintage: int, run_id: str) -> str:
+    [run] = [run for run in dagster.runs(vintage, "train_job") if run["runId"] == run_id]
+    return run["status"]
 
 
-def test_an_interrupt_leaves_no_process_behind(world, tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent's end is not told")
+def test_what_is_killed_leaves_no_daemon_behind(world, tmp_path):
+    """It would go on asking for runs, beside the one of the next `numebot up`."""
     log = tmp_path / "up.log"
     with up(world, log) as (_, process):
         left = family(process)
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(30) == 0
-    assert psutil.wait_procs(left, timeout=10)[1] == []
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait(30) == -signal.SIGKILL
+    assert psutil.wait_procs(left, timeout=30)[1] == [], log.read_text()

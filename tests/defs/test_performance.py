@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,9 +21,9 @@ from numerai_tools import scoring
 from numerapi import base_api
 
 from numebot_dagster.defs.performance.jobs import range_tags
-from numebot_dagster.lake import catalog
+from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.numerai.payouts import payout, payout_scores
-from numebot_dagster.operations import collecting, fetching
+from numebot_dagster.operations import alerts, collecting, digest, fetching
 from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.market import Market
@@ -234,6 +235,26 @@ def test_a_past_day_says_that_it_was_not_watched(season, world, instance, name):
     assert world.platform.lake.stored_days(name) == before
 
 
+def test_the_days_that_nobody_watched_are_counted(season, world, instance):
+    lake, now = world.platform.lake, today(season)
+    earlier = lake.leaderboard_file(now - timedelta(days=5))
+    parquet.write(earlier, parquet.read(lake.leaderboard_file(now)))
+    try:
+        result = (
+            world.definitions()
+            .resolve_job_def("performance_job")
+            .execute_in_process(
+                instance=instance,
+                partition_key=now.isoformat(),
+                asset_selection=[dg.AssetKey(["performance", "leaderboard"])],
+            )
+        )
+    finally:
+        shutil.rmtree(earlier.parent)
+    [event] = result.get_asset_materialization_events()
+    assert event.materialization.metadata["days_not_watched"].value == 4
+
+
 def test_collecting_again_changes_nothing(season, world):
     before = season.query("from scores order by all")
     platform = world.platform
@@ -283,6 +304,21 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
     for text in ("steady-1", "second"):
         assert text in shown["models"]
     assert world.platform.lake.catalog_file.is_file()
+
+
+def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
+    [told] = season.query("from alerts where kind = 'scores-published'").to_dicts()
+    newest = season.query("select max(date) from scores where value is not null").item()
+    assert told["subject"] == str(newest)
+    rows = season.query(
+        "from scores where model = 'second' and metric = 'corr60' and date = ?", newest
+    )
+    final = rows.filter("resolved")["value"]
+    assert f"- second: corr60 {rows['value'].mean():+.4f} over {len(rows)} rounds" in told["text"]
+    assert f", {final.mean():+.4f} final of {len(final)}\n" in told["text"]
+    monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
+    alerts.send(world.platform, *digest.newest_scores(world.platform))
+    assert receiver.titles.count(told["title"]) == 1  # the stored one, for which nobody was there
 
 
 def test_each_model_has_its_history(season):

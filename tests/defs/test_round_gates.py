@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from numebot_dagster.defs.rounds import assets
+from numebot_dagster.modeling import weights
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import DataNotReady
 from numebot_dagster.operations import fetching
@@ -68,7 +69,7 @@ def test_late_data_of_the_first_round_are_not_stored(fresh_world):
     assert stored.folder == folder
 
 
-def test_late_data_are_asked_for_again(world, late_data, run_round, monkeypatch):
+def test_late_data_are_asked_for_again(world, late_data, run_round, instance, monkeypatch):
     """The step waits; when the data come, it goes on."""
     monkeypatch.setattr(assets, "LATE_DATA_RETRIES", 2)
     monkeypatch.setattr(assets, "LATE_DATA_WAIT", 0)
@@ -76,6 +77,8 @@ def test_late_data_are_asked_for_again(world, late_data, run_round, monkeypatch)
     assert not result.success
     retries = [e for e in result.all_events if e.event_type_value == "STEP_RESTARTED"]
     assert len(retries) == 2
+    said = [event.user_message for event in instance.all_logs(result.run_id)]
+    assert sum("its pipeline says that data are ready since" in text for text in said) == 3
     assert world.submissions(late_data) == {}
     # The data are published (here: the earlier round gets back its own).
     lake = world.platform.lake
@@ -88,7 +91,7 @@ def test_other_features_block(world, run_round):
     number = world.open_round()
     run_round(world, number, ROUND)
     features = world.platform.lake.weights_folders("steady-1")
-    used = fetching.weights.verify(features[0].path).features
+    used = weights.verify(features[0].path).features
     rewrite_live(world, number, lambda frame: frame.rename({used[0]: "feature_renamed"}))
     result = run_round(world, number)
     assert not result.success

@@ -1,8 +1,12 @@
-"""What starts runs: the sensor on new rounds, the weekend's schedule, the daily one."""
+"""What starts runs: the sensor on new rounds, the weekend's schedule, the daily ones."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import os
+import platform
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -11,11 +15,22 @@ from numebot_dagster.defs.partitions import ROUND_TAG
 from numebot_dagster.defs.performance.jobs import RANGE_END_TAG, RANGE_START_TAG
 from numebot_dagster.defs.performance.schedules import daily_performance_schedule
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.rounds.requests import (
+    AFTER_CLOSE_TAG,
+    ATTEMPT_TAG,
+    ATTEMPTS_AFTER_CLOSE,
+    PAUSES,
+)
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import new_round_sensor
+from numebot_dagster.defs.runs import RunProcess
+from numebot_dagster.defs.training.schedules import retraining_schedule
+from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.operations import collecting, fetching
+from numebot_dagster.numerai.receipts import Outcome, Rung, State
+from numebot_dagster.operations import collecting, fetching, training
 
+HONEST = ("steady-1", "second")
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
 
@@ -56,13 +71,37 @@ def added(result):
     return [key for one in result.dynamic_partitions_requests for key in one.partition_keys]
 
 
+def is_saturday(world):
+    return datetime.fromisoformat(world.practice.state()["clock"]["now"]).weekday() == 5
+
+
 def advance_to(world, text):
     world.practice.advance(text)
 
 
-def run_of(instance, number, status):
+def run_of(instance, number, status, **tags):
     """A run that somebody else has asked for."""
-    instance.add_run(dg.DagsterRun("round_job", tags={ROUND_TAG: str(number)}, status=status))
+    run = dg.DagsterRun("round_job", tags={ROUND_TAG: str(number)} | tags, status=status)
+    instance.add_run(run)
+    return run
+
+
+def held(world, number, state=State.CONFIRMED, outcome=Outcome.ON_TIME, **more):
+    """Receipts of all models for a round."""
+    for name in HONEST:
+        receipt = receipts.Receipt(name, number, state=state, outcome=outcome, **more)
+        receipts.append(world.platform.lake, receipt)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """This machine's clock, some minutes further."""
+
+    def by(minutes):
+        clock = SimpleNamespace(time=lambda: time.time() + 60 * minutes)
+        monkeypatch.setattr("numebot_dagster.defs.rounds.requests.time", clock)
+
+    return by
 
 
 def test_the_first_look_takes_the_newest_round_only(world, look):
@@ -71,7 +110,7 @@ def test_the_first_look_takes_the_newest_round_only(world, look):
     result = look()
     assert added(result) == [str(number)]
     assert requested(result) == [(str(number), f"round-{number}", {ROUND_TAG: str(number)})]
-    assert result.cursor == str(number)
+    assert result.cursor == str(number - 1)  # it is not over yet
 
 
 def test_a_first_look_between_rounds_plays_nothing(world, look):
@@ -81,50 +120,167 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
     assert added(result) == [str(number)]
     assert requested(result) == []
     assert result.cursor == str(number)
+    again = look(result.cursor)
+    assert isinstance(again, dg.SkipReason)
+    assert again.skip_message == f"No round has opened since {number}."
 
 
-def test_the_same_round_is_not_noticed_twice(world, look):
+def test_a_round_under_way_is_not_asked_for_twice(world, look, instance):
     number = world.open_round()
     cursor = look().cursor
+    instance.add_dynamic_partitions("rounds", [str(number)])
+    run_of(instance, number, dg.DagsterRunStatus.STARTED)
     result = look(cursor)
-    assert isinstance(result, dg.SkipReason)
-    assert result.skip_message == f"No round has opened since {number}."
+    assert (added(result), requested(result)) == ([], [])
+    assert result.skip_reason.skip_message == f"Round {number} has a run already."
+    assert result.cursor == cursor
 
 
-def test_rounds_that_nobody_watched_get_a_partition_and_no_run(world, look):
+def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, instance):
+    """Each gets one run that finds out how it ended, behind the open one's."""
     seen = world.open_round()
+    held(world, seen)
     for _ in range(3):
         number = world.open_round()
+    first, second = seen + 1, seen + 2
     result = look(str(seen))
-    assert added(result) == [str(seen + 1), str(seen + 2), str(seen + 3)]
-    assert requested(result) == [(str(number), f"round-{number}", {ROUND_TAG: str(number)})]
+    assert added(result) == [str(first), str(second), str(number)]
+    (open_one, closed) = result.run_requests
+    assert (open_one.partition_key, open_one.tags) == (str(number), {ROUND_TAG: str(number)})
+    assert (closed.partition_key, closed.run_key) == (str(first), f"round-{first}")
+    assert closed.tags[AFTER_CLOSE_TAG] == "true"
+    assert int(closed.tags["dagster/priority"]) < 0
+    assert result.cursor == str(seen)
+
+    # The first run has recorded what became of the round: the next one has its turn.
+    held(world, first, State.PENDING, Outcome.MISSED)
+    result = look(result.cursor)
+    assert [key for key, *_ in requested(result)] == [str(number), str(second)]
+    assert result.cursor == str(first)
+
+    # What could not be found out is given up after some attempts, and what could is done with.
+    for _ in range(ATTEMPTS_AFTER_CLOSE):
+        run_of(instance, second, dg.DagsterRunStatus.FAILURE, **{AFTER_CLOSE_TAG: "true"})
+    result = look(result.cursor)
+    assert [key for key, *_ in requested(result)] == [str(number)]
+    assert result.cursor == str(second)
+
+
+def test_a_round_that_nobody_played_ends_as_missed(world, look, run_round):
+    number = world.open_round()
+    world.practice.advance("next-close")
+    [request] = look(str(number - 1)).run_requests
+    assert run_round(world, int(request.partition_key)).success
+    latest = receipts.latest(world.platform.lake, number)
+    assert {name: one.outcome for name, one in latest.items()} == dict.fromkeys(
+        HONEST, Outcome.MISSED
+    )
+    result = look(str(number - 1))
+    assert requested(result) == []
     assert result.cursor == str(number)
+
+
+def test_a_killed_run_does_not_stand_in_the_way(world, look, instance, later):
+    number = world.open_round()
+    run = run_of(instance, number, dg.DagsterRunStatus.STARTED)
+    gone = RunProcess(run.run_id, platform.node(), os.getpid(), started=0.0)  # a pid given away
+    instance.add_run_tags(run.run_id, gone.tag)
+    assert requested(look(str(number - 1))) == []
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    later(1.1)
+    assert [key for _, key, _ in requested(look(str(number - 1)))] == [f"round-{number}-attempt-2"]
+
+
+def test_an_attempt_that_recorded_nothing_does_not_settle_a_closed_round(world, look, instance):
+    """Not even a successful one: it may have been for one model, while the round was open."""
+    number = world.open_round()
+    run_of(instance, number, dg.DagsterRunStatus.SUCCESS)
+    world.practice.advance("next-close")
+    assert look(str(number - 1)).cursor == str(number - 1)
+    run_of(instance, number, dg.DagsterRunStatus.SUCCESS, **{AFTER_CLOSE_TAG: "true"})
+    assert look(str(number - 1)).cursor == str(number)
 
 
 @pytest.mark.parametrize(
     ("status", "again"),
     [
-        (dg.DagsterRunStatus.SUCCESS, False),
         (dg.DagsterRunStatus.STARTED, False),
         (dg.DagsterRunStatus.STARTING, False),
+        (dg.DagsterRunStatus.SUCCESS, True),
         (dg.DagsterRunStatus.FAILURE, True),
         (dg.DagsterRunStatus.CANCELED, True),
     ],
 )
-def test_what_is_requested_already_is_not_requested_again(world, look, instance, status, again):
+def test_a_round_is_asked_for_until_it_is_confirmed(world, look, instance, later, status, again):
+    """A run that is over and left something to do is followed by another, after a pause."""
     number = world.open_round()
     run_of(instance, number, status)
+    assert requested(look(str(number - 1))) == []
+    later(1.1)
+    tags = {ROUND_TAG: str(number), ATTEMPT_TAG: "2"}
+    expected = [(str(number), f"round-{number}-attempt-2", tags)] if again else []
+    assert requested(look(str(number - 1))) == expected
+    held(world, number)
     result = look(str(number - 1))
-    assert [key for key, *_ in requested(result)] == ([str(number)] if again else [])
-    assert result.cursor == str(number)
+    assert requested(result) == []
+    assert result.cursor == str(number - 1)
+
+
+def test_the_pauses_between_attempts_grow(world, look, instance, later):
+    number = world.open_round()
+    waited = []
+    for attempt, minutes in enumerate(PAUSES, 1):
+        tags = {ATTEMPT_TAG: str(attempt)} if attempt > 1 else {}
+        run_of(instance, number, dg.DagsterRunStatus.FAILURE, **tags)
+        later(minutes - 0.1)
+        assert requested(look(str(number - 1))) == []
+        later(minutes + 0.1)
+        waited += [key for _, key, _ in requested(look(str(number - 1)))]
+    assert waited == [f"round-{number}-attempt-{n}" for n in range(2, len(PAUSES) + 2)]
+
+
+@pytest.mark.parametrize(
+    ("state", "more"),
+    [
+        (State.ACCEPTED, {}),
+        (State.INVALID, {}),
+        (State.CONFIRMED, {"rung": Rung.PREVIOUS}),
+        (State.CONFIRMED, {"rung": Rung.FALLBACK}),
+    ],
+)
+def test_less_than_confirmed_with_own_predictions_is_not_enough(world, look, state, more):
+    number = world.open_round()
+    held(world, number, state, **more)
+    assert [key for key, *_ in requested(look(str(number - 1)))] == [str(number)]
+    held(world, number)
+    assert requested(look(str(number - 1))) == []
+
+
+def test_predictions_without_submission_are_made_once(world, look, instance):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text("numerai_name,model_code,submit\nsteady-1,quick_models:Ridge,false\n")
+    number = world.open_round()
+    assert [key for key, *_ in requested(look(str(number - 1)))] == [str(number)]
+    run_of(instance, number, dg.DagsterRunStatus.SUCCESS)
+    assert requested(look(str(number - 1))) == []
+
+
+def test_who_plays_the_weekend_only_is_not_asked_about_other_rounds(world, look, monkeypatch):
+    monkeypatch.setenv("NUMEBOT_ROUNDS", "weekend")
+    played = []
+    for _ in range(5):
+        number = world.open_round()
+        result = look(str(number - 1))
+        if isinstance(result, dg.SensorResult):
+            played += [(key, is_saturday(world)) for key, *_ in requested(result)]
+    assert [saturday for _, saturday in played] == [True]
 
 
 def test_weekend_schedule_skips_a_weekday_round_and_takes_the_weekend(world, tick, instance):
     for _ in range(6):
         number = world.open_round()
-        is_saturday = datetime.fromisoformat(world.practice.state()["clock"]["now"]).weekday() == 5
         found = tick(weekend_round_schedule)
-        if is_saturday:
+        if is_saturday(world):
             assert (found.partition_key, found.run_key) == (str(number), f"round-{number}")
             assert instance.has_dynamic_partition("rounds", str(number))
             # The sensor has noticed it as well: together they make one run.
@@ -138,7 +294,8 @@ def test_weekend_schedule_skips_a_weekday_round_and_takes_the_weekend(world, tic
 
 
 def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
-    while datetime.fromisoformat(world.practice.state()["clock"]["now"]).weekday() != 5:
+    number = world.open_round()
+    while not is_saturday(world):
         number = world.open_round()
     by_schedule = tick(weekend_round_schedule)
     [by_sensor] = look(str(number - 1)).run_requests
@@ -148,7 +305,7 @@ def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
 def test_daily_schedule_waits_for_an_open_weekday_round(world, tick):
     while True:
         number = world.open_round()
-        if datetime.fromisoformat(world.practice.state()["clock"]["now"]).weekday() != 5:
+        if not is_saturday(world):
             break
     found = tick(daily_performance_schedule)
     assert found.skip_message == f"Round {number} is open: its hour comes first."
@@ -166,8 +323,8 @@ def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, ti
 def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
     world = fresh_world
     advance_to(world, "2026-06-05T14:30:00Z")
-    platform = world.platform
-    collecting.collect_scores(platform, [collecting.today(platform)])
+    shop = world.platform
+    collecting.collect_scores(shop, [collecting.today(shop)])
     advance_to(world, "2026-06-08T22:30:00Z")
     found = tick(daily_performance_schedule)
     assert (found.tags[RANGE_START_TAG], found.tags[RANGE_END_TAG]) == ("2026-06-05", "2026-06-08")
@@ -194,3 +351,57 @@ def test_an_api_that_is_down_is_an_error_of_the_tick(world, look, tick, monkeypa
         error = caught.value
         chain = [error, error.__cause__, getattr(error, "original_exc_info", (None, None))[1]]
         assert any(isinstance(one, NumeraiUnavailable) for one in chain)
+
+
+@pytest.fixture
+def weeks_later(monkeypatch):
+    """This machine's clock, some weeks further."""
+
+    def by(weeks):
+        now = datetime.now(UTC) + timedelta(weeks=weeks)
+        monkeypatch.setattr(training, "datetime", SimpleNamespace(now=lambda zone: now))
+
+    return by
+
+
+def test_fresh_weights_are_left_alone(world, tick, weeks_later):
+    weeks_later(11.9)
+    assert tick(retraining_schedule).skip_message == "No model is due for retraining."
+
+
+def test_old_weights_are_made_again_from_a_new_vintage(world, tick, weeks_later, instance):
+    weeks_later(12.1)
+    number = world.open_round()
+    assert (
+        tick(retraining_schedule).skip_message
+        == f"Round {number} is open: its submissions come first."
+    )
+    world.practice.advance("next-close")
+    first = tick(retraining_schedule)
+    assert first.partition_key == str(number)
+    assert instance.has_dynamic_partition("vintages", str(number))
+    assert {key.to_user_string() for key in first.asset_selection} == {
+        "training/data",
+        "models/steady_1/weights",
+        "models/second/weights",
+    }
+    # Dagster makes one run for one key: a model that cannot be trained is tried once a week.
+    assert tick(retraining_schedule).run_key == first.run_key
+    for _ in range(5):
+        world.open_round()
+    world.practice.advance("next-close")
+    assert tick(retraining_schedule).run_key != first.run_key
+
+
+def test_only_the_policy_of_a_model_asks_for_it(world, weeks_later):
+    """Not the absence of weights, nor what the registry pins."""
+    weeks_later(12.1)
+    shop = world.platform
+    assert [model.name for model in training.due_models(shop)] == ["steady-1", "second"]
+    vintage = shop.lake.stored_vintages()[-1]
+    (world.folder / "model_configs.csv").write_text(
+        "numerai_name,model_code,vintage\n"
+        f"steady-1,quick_models:Ridge,{vintage}\n"
+        "untrained,quick_models:Ridge,\nsecond,quick_models:Stubborn,\n"
+    )
+    assert [model.name for model in training.due_models(world.platform)] == ["second"]

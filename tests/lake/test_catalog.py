@@ -33,8 +33,9 @@ PROMISED = {
     "scores": "model round metric version day date value percentile resolved",
     "leaderboard": "date model rank nmr_staked",
     "payouts": "date model round payout_nmr settled",
+    "alerts": "kind subject title text raised_at sent",
 }
-TIMES = ("open_time", "trained_at", "submitted_at", "recorded_at")
+TIMES = ("open_time", "trained_at", "submitted_at", "recorded_at", "raised_at")
 
 
 @pytest.fixture
@@ -79,6 +80,10 @@ def fill(lake: Lake) -> None:
     )
     parquet.write(
         lake.payouts_file(DAY), pl.DataFrame({"model": NAME, "round": 1343, "payout_nmr": 1.5})
+    )
+    raised = {"kind": "round-missed", "subject": "round-1343/a", "raised_at": OPEN.isoformat()}
+    files.replace_json(
+        lake.alert_file("round-missed", "round-1343/a"), raised | {"sent": True, "delivered": []}
     )
     files.replace_json(
         lake.weights_folder(NAME, 1340, "abcd0123") / "manifest.json",
@@ -143,6 +148,10 @@ def test_all_views_are_promised() -> None:
         ),
         ("SELECT date, model, rank, corr60_rep FROM leaderboard", [(DAY, "x", 1, 0.02)]),
         ("SELECT date, model, round, payout_nmr FROM payouts", [(DAY, NAME, 1343, 1.5)]),
+        (
+            "SELECT kind, subject, raised_at, sent FROM alerts",
+            [("round-missed", "round-1343/a", OPEN, True)],
+        ),
         (
             "SELECT model, vintage, code_hash, trained_at, train_eras, seconds, "
             "target_is->>'target' FROM weights",

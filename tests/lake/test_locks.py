@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.lake.locks import HeldElsewhere, exclusive, sole
 
 HOLDER = """
 import sys, time
@@ -86,3 +86,21 @@ def test_an_error_gives_the_lock_back(tmp_path):
     waits = []
     with exclusive(path, lambda: waits.append(1)):
         assert waits == []
+
+
+def test_a_sole_holder_is_named_to_who_comes_second(tmp_path):
+    path = tmp_path / "locks" / "up.lock"
+    with sole(path), pytest.raises(HeldElsewhere) as caught, sole(path):
+        pass
+    assert caught.value.pid == os.getpid()
+    with sole(path):  # it was given back
+        assert path.read_text() == str(os.getpid())
+
+
+def test_who_is_refused_leaves_the_holders_name(held_elsewhere):
+    path, holder = held_elsewhere
+    path.write_text(str(holder.pid))
+    for _ in range(2):
+        with pytest.raises(HeldElsewhere) as caught, sole(path):
+            pass
+        assert caught.value.pid == holder.pid

@@ -176,3 +176,18 @@ def test_weights_are_due_by_the_policy_in_their_manifest(
     )
     now = manifest.trained_at + timedelta(weeks=age_in_weeks)
     assert weights.is_due(manifest, now, current) is due
+
+
+def test_candidates_are_opened_in_the_order_to_try_them(lake: Lake) -> None:
+    for vintage, code in ((1340, "aaaaaaaa"), (1343, "aaaaaaaa"), (1344, "bbbbbbbb")):
+        store(lake, vintage, code)
+    places = weights.candidates(lake, "a-b c", "aaaaaaaa")
+    assert [one.vintage for one in places] == [1343, 1340, 1344]
+    pinned = weights.candidates(lake, "a-b c", "aaaaaaaa", 1344)
+    assert [one.vintage for one in pinned] == [1344]
+    (places[1].path / "model" / "model.txt").unlink()
+    with pytest.raises(DamagedWeights, match=r"model\.txt is missing"):
+        weights.opened(places[1])
+    assert weights.first_whole(lake, "a-b c", places[1:]).vintage == 1344
+    with pytest.raises(NoWeights, match=r"damaged: .*model\.txt is missing; to make some: numebot"):
+        weights.first_whole(lake, "a-b c", places[1:2])

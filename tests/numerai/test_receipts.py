@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from numebot_dagster.lake import catalog
+from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
@@ -22,6 +23,8 @@ FULL = Receipt(
     vintage=1340,
     predictions_sha256="ab" * 32,
     rows=6000,
+    predict_seconds=12.5,
+    rung_reason="live: it raised",
     submitted_at=NOON,
     accepted_at=NOON.replace(minute=1),
     confirmed_at=NOON.replace(minute=2),
@@ -40,6 +43,23 @@ def test_a_receipt_comes_back_as_it_was_written(lake, receipt):
     assert receipts.history(lake, receipt.model, receipt.round_number) == [written]
     assert receipts.latest(lake, receipt.round_number) == {receipt.model: written}
     assert abs((written.recorded_at - datetime.now(UTC)).total_seconds()) < 5
+
+
+def test_receipts_of_an_earlier_version_are_read_as_well(lake):
+    """They lack the columns that were added since; so does their view, until a new one is there."""
+    added = ["predict_seconds", "rung_reason"]
+    receipts.append(lake, FULL)
+    [path] = lake.receipts_folder(FULL.model, FULL.round_number).iterdir()
+    parquet.write(path, parquet.read(path).drop(added))
+    [old] = receipts.history(lake, FULL.model, FULL.round_number)
+    assert replace(old, recorded_at=None) == replace(FULL, predict_seconds=None, rung_reason=None)
+    query = "SELECT rows, predict_seconds, rung_reason FROM receipts ORDER BY recorded_at"
+    assert catalog.query(lake, query).rows() == [(6000, None, None)]
+    receipts.append(lake, FULL)
+    assert catalog.query(lake, query).rows() == [
+        (6000, None, None),
+        (6000, 12.5, "live: it raised"),
+    ]
 
 
 def test_every_event_is_kept_and_the_newest_counts(lake):
@@ -87,3 +107,33 @@ def test_the_catalog_shows_the_newest_receipt(lake):
     [(*values, confirmed_at)] = rows
     assert values == ["a-b c/ü", 1343, "confirmed", "on_time", "previous", 1340, 6000]
     assert confirmed_at == FULL.confirmed_at
+
+
+P, A, C, INVALID = State.PENDING, State.ACCEPTED, State.CONFIRMED, State.INVALID
+
+
+@pytest.mark.parametrize(
+    ("states", "which"),
+    [
+        ([], None),
+        ([P], 0),
+        ([P, P], 1),
+        ([P, A], 1),
+        ([P, A, C], 2),
+        ([P, A, C, P], 2),  # a forced attempt says nothing of what Numerai holds
+        ([P, A, C, P, P], 2),
+        ([P, A, P], 1),
+        ([P, A, C, P, A], 4),
+        ([P, A, INVALID], 2),
+        ([P, A, INVALID, P], 3),  # nothing stands that it could hide
+        ([P, A, INVALID, P, A], 4),
+    ],
+)
+def test_the_receipt_that_stands(tmp_path, states, which):
+    lake = Lake(tmp_path)
+    stored = [receipts.append(lake, Receipt("m", 1343, state=one)) for one in states]
+    expected = None if which is None else stored[which]
+    assert receipts.standing(receipts.history(lake, "m", 1343)) == expected
+    assert receipts.latest(lake, 1343).get("m") == expected
+    shown = catalog.query(lake, "SELECT recorded_at FROM submissions")["recorded_at"].to_list()
+    assert shown == ([] if expected is None else [expected.recorded_at])

@@ -10,14 +10,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import (
+    REGISTERED,
+    REGISTRATION_PATIENCE,
     Action,
     Intention,
     Situation,
+    better_known,
     decide,
+    doubtful_ids,
     is_higher,
     own_receipt,
 )
-from numebot_dagster.numerai.records import HeldSubmission, Round
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
 ROUND = Round(1343, OPEN, OPEN.replace(hour=13), close_time=OPEN + timedelta(days=1))
@@ -45,6 +49,7 @@ def situation(**changes):
 OURS = {"held": held(), "receipts": [receipt()]}
 CARRIED = held("yesterday.csv", "id-0", at=BEFORE)
 FOREIGN = held("by-hand.csv", "id-9")
+MISMATCH = receipt(State.INVALID, reason="2 ids differ", accepted_at=INSIDE)
 NOTHING = held(None, None, at=None, status="none")
 
 CASES = {
@@ -140,18 +145,23 @@ CASES = {
         "already confirmed",
     ),
     "invalid": (
-        {"held": held(), "receipts": [receipt(State.INVALID, reason="2 ids differ")]},
+        {"held": held(), "receipts": [MISMATCH]},
         Action.SUBMIT,
         "2 ids differ",
     ),
     "invalid, nothing ready": (
         {
             "held": held(),
-            "receipts": [receipt(State.INVALID, reason="2 ids differ")],
+            "receipts": [MISMATCH],
             "intention": None,
         },
         Action.REFUSE,
         "2 ids differ",
+    ),
+    "not selected, and then it is": (
+        {"held": held(), "receipts": [receipt(State.INVALID, reason="not selected")]},
+        Action.ACCEPT,
+        "after all",
     ),
     # after the close
     "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "after the close"),
@@ -261,7 +271,7 @@ def test_what_holds_in_every_situation(given_):
             )
     if decision.action in (Action.ACCEPT, Action.CONFIRM, Action.SKIP):
         assert decision.receipt is not None
-        assert decision.receipt is own
+        assert decision.receipt == replace(own, submission_id=given_.held.submission_id)
 
 
 class Killed(Exception):
@@ -387,3 +397,44 @@ def test_killed_once_at_each_point(steps, carried):
 
 TestKilledAnywhere = KilledAnywhere.TestCase
 TestKilledAnywhere.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
+
+
+def state(selected=True, round_number=1343, at=INSIDE):
+    return SubmissionState("id-1", "ours.csv", selected, round_number, at)
+
+
+SENT = receipt(submission_id="id-1", submitted_at=INSIDE)
+OLD = replace(SENT, submitted_at=INSIDE - REGISTRATION_PATIENCE)
+REFUSED = replace(SENT, state=State.INVALID)
+CONFIRMED = replace(SENT, state=State.CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "states", "status", "action"),
+    [
+        ([SENT], {"id-1": state()}, "selected", Action.ACCEPT),
+        ([CONFIRMED], {"id-1": state()}, "selected", Action.SKIP),
+        ([SENT], {"id-1": state(round_number=None)}, "selected", Action.ACCEPT),
+        ([SENT], {"id-1": state(round_number=1344)}, "selected", Action.ACCEPT),  # too late for it
+        ([SENT], {"id-1": state(round_number=1342)}, None, Action.SUBMIT),
+        ([SENT], {"id-1": state(selected=False)}, None, Action.SUBMIT),
+        ([SENT], {"id-1": state(selected=None)}, None, Action.SUBMIT),
+        ([SENT], {}, REGISTERED, Action.ACCEPT),  # Numerai needs a while to show it
+        ([OLD], {}, None, Action.SUBMIT),
+        ([SENT, REFUSED], {}, None, Action.SUBMIT),
+        ([REFUSED], {"id-1": state()}, "selected", Action.ACCEPT),
+        ([CONFIRMED], {}, None, Action.SUBMIT),
+    ],
+)
+@pytest.mark.parametrize("listed", [None, NOTHING, CARRIED], ids=["no row", "none", "carried"])
+def test_what_the_list_lacks_is_asked_for_by_its_id(receipts, states, status, action, listed):
+    given_ = situation(held=listed, receipts=receipts)
+    assert doubtful_ids(given_) == ["id-1"]
+    known = better_known(given_, states)
+    assert (known.held == listed) if status is None else (known.held.status == status)
+    assert decide(known).action is action
+
+
+def test_nothing_is_asked_when_the_list_shows_ours_or_nothing_was_registered():
+    assert doubtful_ids(situation(held=held(), receipts=[SENT])) == []
+    assert doubtful_ids(situation(receipts=[receipt()])) == []

@@ -17,6 +17,7 @@ from numebot_dagster.numerai.errors import (
     RoundNotOpen,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.faults import PassingFault
 from numebot_dagster.numerai.transport import Transport
 
 PUBLIC_ID, SECRET_KEY = "PUBLICIDOFTESTS", "SECRETKEYOFTESTS"  # those of `make_settings`
@@ -102,6 +103,33 @@ def test_a_refused_port_is_tried_until_the_deadline(make_settings):
         with pytest.raises(NumeraiUnavailable, match="connection failed"):
             Transport(make_settings(url, numebot_retry_deadline=0.6)).query("query { x }")
         assert 0.5 < time.monotonic() - started < 1.2
+
+
+def test_each_retry_is_told_with_its_reason_and_what_is_left(server, make_settings, caplog):
+    server.replies = [Reply(status=503), HTML, GOOD]
+    Transport(make_settings(server.url, numebot_retry_deadline=100.0)).query("query { rounds }")
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[0] == f"{server.url}/ answered with status 503; trying again, 100 s left"
+    assert "no JSON object: '<html>maintenance</html>'; trying again, 100 s left" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("reply", "answered"), [(Reply(status=503), True), (HTML, True), (Reply(delay=1.0), False)]
+)
+def test_a_strange_answer_is_told_from_none(server, make_settings, reply, answered):
+    server.replies = [reply]
+    with pytest.raises(PassingFault) as caught:
+        Transport(make_settings(server.url, numebot_retry_deadline=0.2)).query("query { x }")
+    assert caught.value.answered is answered
+
+
+def test_credentials_can_be_asked_for_without_the_network(server, make_settings):
+    unset = make_settings(server.url, numerai_public_id=None, numerai_secret_key=None)
+    with pytest.raises(NotAuthorised, match="set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY"):
+        Transport(unset).require_credentials()
+    Transport(make_settings(server.url)).require_credentials()
+    assert server.requests == []
 
 
 def test_an_answer_that_drips_ends_at_the_deadline(server, make_settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import polars as pl
 import pytest
 
 from numebot_dagster.numerai.submission import check_raw
@@ -25,6 +26,34 @@ def test_live_ids_must_be_new(ids, previous, passed):
     gate = gates.ids_are_new(ids, previous)
     assert (gate.name, gate.passed, gate.blocking) == ("ids_are_new", passed, True)
     assert gate.facts == {"rows": 2}
+
+
+@pytest.mark.parametrize(
+    ("ids", "values", "text"),
+    [
+        (["a", "b"], pl.Series([0, 4], dtype=pl.Int8), "ids are unique"),
+        (["a", "b"], pl.Series([0.0, 4.0]), "ids are unique"),
+        (["a", "a"], pl.Series([0, 4]), "1 ids appear twice"),
+        (["a", None], pl.Series([0, 4]), "1 ids are missing"),
+        (["a", "b"], pl.Series([0, 5]), "1 features hold something else"),
+        (["a", "b"], pl.Series([-1, 0]), "1 features hold something else"),
+        (["a", "b"], pl.Series([0.5, 1.0]), "1 features hold something else"),
+        (["a", "b"], pl.Series([float("nan"), 1.0]), "1 features hold something else"),
+        (["a", "b"], pl.Series([None, 1]), "1 features hold something else"),
+        (["a", "b"], pl.Series(["0", "1"]), "1 features hold something else"),
+        ([], pl.Series([], dtype=pl.Int8), "there are no rows"),
+    ],
+)
+def test_live_data_must_be_wellformed(ids, values, text):
+    frame = pl.DataFrame({"id": pl.Series(ids, dtype=pl.String), "feature_x": values})
+    gate = gates.live_data_wellformed(frame)
+    assert gate.text.startswith(text)
+    assert (gate.passed, gate.blocking) == (text == "ids are unique", True)
+
+
+def test_live_data_without_ids_or_features():
+    gate = gates.live_data_wellformed(pl.DataFrame())
+    assert gate.text == "there is no column id; there are no features"
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching, playing
-from numebot_dagster.operations.playing import Ending, Play, play, playing_order
+from numebot_dagster.operations import fetching, ladder
+from numebot_dagster.operations.outcomes import Ending, Play
+from numebot_dagster.operations.planning import playing_order
+from numebot_dagster.operations.playing import play
 
 
 def model(name, *inputs):
@@ -27,10 +30,12 @@ def model(name, *inputs):
     ("stakes", "expected"),
     [
         ({}, ["a", "b", "c", "d"]),
-        ({"c": "2"}, ["c", "a", "b", "d"]),
-        ({"b": "1", "c": "2.5", "a": "0"}, ["c", "b", "a", "d"]),
+        # Unknown counts as the average of the known ones.
+        ({"c": "2"}, ["a", "b", "c", "d"]),
+        ({"c": "2", "b": "1"}, ["c", "a", "d", "b"]),
+        ({"b": "1", "c": "2.5", "a": "0"}, ["c", "a", "d", "b"]),
         # d needs a, so a goes before d however little is staked on it.
-        ({"d": "9", "b": "1"}, ["a", "d", "b", "c"]),
+        ({"d": "9", "b": "1"}, ["a", "d", "c", "b"]),
         ({"somebody else": "100"}, ["a", "b", "c", "d"]),
     ],
 )
@@ -171,7 +176,7 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
     """The window is looked at again at the last moment before an upload."""
     number = world.open_round()
     platform = fetched(world, number)
-    predict = playing.predict
+    predict = ladder.predict
 
     def slowly(*arguments):
         prediction = predict(*arguments)
@@ -180,7 +185,7 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
             platform.client.rounds()  # any answer tells the time
         return prediction
 
-    monkeypatch.setattr(playing, "predict", slowly)
+    monkeypatch.setattr(ladder, "predict", slowly)
     uploads = world.uploads()
     results = play(platform, Play(number, [platform.registry["second"]]))
     assert [one.ending for one in results] in ([Ending.FAILED], [Ending.SKIPPED])
@@ -215,7 +220,7 @@ def test_predictions_are_the_models_own_ranked(world):
     platform = fetched(world, number)
     results = played(world, number, submit=False)
     [place] = platform.lake.weights_folders("steady-1")
-    used = fetching.weights.read_manifest(place.path).features
+    used = weights.read_manifest(place.path).features
     live = pl.read_parquet(platform.lake.live_folder(number, "v5.3") / "live.parquet")
     raw = (live.select(used).to_numpy().astype(float) - 2) @ np.load(
         place.path / "model" / "weights.npy"

@@ -1,6 +1,6 @@
 """`play_round`: the one step that plays a round for every model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -18,7 +18,8 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.assets import LIVE_DATA
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations import gates
-from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.outcomes import Ending, Play
+from numebot_dagster.operations.playing import play
 
 _PREDICTION_CHECKS = {
     gates.SAME_FEATURES: "Blocks: the live features are those of the weights' manifest.",
@@ -32,6 +33,7 @@ class PlayConfig(dg.Config):
     """What a run may be asked for besides its round and its assets."""
 
     force: bool = False
+    late: bool = False
 
 
 def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
@@ -58,19 +60,27 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
         shop = platform.open(context.log)
         number = int(context.partition_key)
         chosen = _chosen(models, context.selected_asset_keys)
-        played = play(shop, Play(number, chosen, force=config.force))
+        played = play(shop, Play(number, chosen, force=config.force, late=config.late))
         for one in played:
             yield from results.events(context, one)
         failed = {one.model.name: one.text for one in played if one.ending is Ending.FAILED}
         if failed:
             raise dg.Failure(
                 f"Round {number}: {len(failed)} of {len(played)} models failed: "
-                + "; ".join(f"{name}: {text}" for name, text in failed.items()),
+                + _reasons(failed),
                 metadata=failed,
                 allow_retries=False,
             )
 
     return [play_round]
+
+
+def _reasons(failed: Mapping[str, str]) -> str:
+    """What each model failed with; what they share is said once."""
+    names: dict[str, list[str]] = {}
+    for name, text in failed.items():
+        names.setdefault(text, []).append(name)
+    return "; ".join(f"{', '.join(of_all)}: {text}" for text, of_all in names.items())
 
 
 def _chosen(models: Sequence[RegisteredModel], selected: set[dg.AssetKey]) -> list[RegisteredModel]:
@@ -93,7 +103,9 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
         description=(
             f"The predictions of **{model.name}** for a round's live ids, ranked to (0, 1).\n\n"
             "Made with the newest verified weights (or the vintage that the registry pins) and "
-            "stored only when every blocking gate has passed."
+            "stored only when every blocking gate has passed. When that fails, the weights before "
+            "them are tried, then the fallback that the registry names: `rung` says what it came "
+            "to, `rung_reason` why."
         ),
         group_name=group_of(model),
         kinds={"python", "parquet"},

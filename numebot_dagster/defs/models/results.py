@@ -13,7 +13,7 @@ from numebot_dagster.defs.models.assets import predictions_key, submission_key
 from numebot_dagster.numerai.receipts import Receipt, State
 from numebot_dagster.operations import gates
 from numebot_dagster.operations.gates import Gate
-from numebot_dagster.operations.playing import Ending, Played
+from numebot_dagster.operations.outcomes import Ending, Played
 from numebot_dagster.operations.predicting import Prediction
 
 Event = dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation
@@ -83,10 +83,11 @@ def prediction_metadata(prediction: Prediction) -> Metadata:
         if gate.name in (gates.CANARY, gates.LIKE_EXAMPLE)
     }
     return {
-        "vintage": str(prediction.vintage),
+        "vintage": "" if prediction.vintage is None else str(prediction.vintage),
         "rung": prediction.rung.value,
-        "seconds": prediction.seconds,
-        "peak_memory_mb": prediction.peak_memory_mb,
+        **_known("rung_reason", prediction.rung_reason),
+        **_known("seconds", prediction.seconds),
+        **_known("peak_memory_mb", prediction.peak_memory_mb),
         "sha256": prediction.submission.sha256,
         "file": dg.MetadataValue.path(prediction.path),
         **numbers,
@@ -102,6 +103,7 @@ def receipt_metadata(receipt: Receipt) -> Metadata:
         "outcome": str(receipt.outcome),
         "state": str(receipt.state),
         "rung": receipt.rung.value,
+        **_known("rung_reason", receipt.rung_reason),
         "submission_id": receipt.submission_id or "",
         "vintage": "" if receipt.vintage is None else str(receipt.vintage),
         "predictions_sha256": receipt.predictions_sha256 or "",
@@ -109,6 +111,10 @@ def receipt_metadata(receipt: Receipt) -> Metadata:
         **_seconds("seconds_to_confirmed", receipt.submitted_at, receipt.confirmed_at),
         **({} if receipt.rows is None else {"dagster/row_count": receipt.rows}),
     }
+
+
+def _known(name: str, value: str | float | None) -> Metadata:
+    return {} if value is None else {name: value}
 
 
 def _seconds(name: str, start: datetime | None, end: datetime | None) -> dict[str, float]:

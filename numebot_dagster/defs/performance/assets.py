@@ -11,7 +11,7 @@ from numebot_dagster.defs.performance import figures
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
-from numebot_dagster.operations import collecting
+from numebot_dagster.operations import alerts, collecting, digest, status
 
 SCORES = dg.AssetKey(["performance", "scores"])
 LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
@@ -83,7 +83,15 @@ def leaderboard(
     ranks = [entry.rank for entry in own if entry.rank is not None]
     staked = sum(float(entry.nmr_staked or 0) for entry in own)
     best = {"best_rank": min(ranks)} if ranks else {}
-    return dg.MaterializeResult(metadata={"own_models": len(own), "nmr_staked": staked, **best})
+    empty = status.days_without_leaderboard(shop, shop.client.now())
+    return dg.MaterializeResult(
+        metadata={
+            "own_models": len(own),
+            "nmr_staked": staked,
+            "days_not_watched": len(empty),
+            **best,
+        }
+    )
 
 
 @dg.asset(key=PAYOUTS, **_DAILY)
@@ -170,10 +178,13 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
 
         CORR by scoring day for each model and round; final CORR by round; mean final CORR against
         the number of rounds resolved. Scores of the first days are noise: only the last one counts.
+        The newest day's scores are also sent as an alert, once.
         """
-        lake = platform.open(context.log).lake
-        catalog.rebuild(lake)
-        return dg.MaterializeResult(metadata=figures.overview_metadata(lake))
+        shop = platform.open(context.log)
+        catalog.rebuild(shop.lake)
+        shown = figures.overview_metadata(shop.lake)
+        alerts.send(shop, *digest.newest_scores(shop))
+        return dg.MaterializeResult(metadata=shown)
 
     return overview
 

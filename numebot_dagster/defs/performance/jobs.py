@@ -7,6 +7,7 @@ from datetime import date
 
 import dagster as dg
 
+from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.performance.assets import LEADERBOARD, OVERVIEW, PAYOUTS, SCORES
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
@@ -16,6 +17,7 @@ performance_job = dg.define_asset_job(
     "performance_job",
     selection=dg.AssetSelection.assets(SCORES, LEADERBOARD, PAYOUTS, OVERVIEW)
     | dg.AssetSelection.key_substring("/performance"),
+    tags=COLLECTING_RUNS,
     description="Scores, leaderboard and payouts of a range of days, then every model's history.",
 )
 

@@ -7,8 +7,8 @@ import dagster as dg
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.numerai.errors import DataNotReady, RoundNotOpen
-from numebot_dagster.operations import fetching, gates, submitting
+from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
+from numebot_dagster.operations import fetching, gates, reconciling
 from numebot_dagster.operations.fetching import LIVE
 from numebot_dagster.operations.platform import Platform
 
@@ -19,6 +19,12 @@ LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
 LATE_DATA_RETRIES, LATE_DATA_WAIT = 20, 30
 
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation]
+
+
+class LiveConfig(dg.Config):
+    """What a run may be asked for besides its round."""
+
+    late: bool = False
 
 
 @dg.asset(key=DETAILS, partitions_def=rounds, group_name="rounds", kinds={"numerai", "parquet"})
@@ -57,10 +63,11 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             skippable=True,
             description=(
                 "The live features of one round, with benchmark and example predictions.\n\n"
-                "One folder per data version that an enabled model's weights need. Each file is "
-                "checked for its size and its Parquet footer, and the ids must differ from those "
-                "of the last round: as long as they do not, Numerai has not published the round's "
-                "data yet, and the step waits and asks again."
+                "One folder per data version that an enabled model's weights need; one that "
+                "cannot be had stops only the models that need it. Each file is checked for its "
+                "size, its Parquet footer, its ids and its features, and the ids must differ from "
+                "those of earlier rounds: as long as they do not, Numerai has not published the "
+                "round's data yet, and the step waits and asks again."
             ),
         )
     ],
@@ -71,24 +78,33 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             gates.NEW_IDS, LIVE_DATA, rounds, "Blocks: the live ids differ from the last round's."
         ),
         metadata.check_spec(
+            gates.WELLFORMED,
+            LIVE_DATA,
+            rounds,
+            "Blocks: the ids are unique, the features are whole numbers from 0 to 4.",
+        ),
+        metadata.check_spec(
             gates.USUAL_ROW_COUNT, LIVE_DATA, rounds, "Warns: as many rows as in the last rounds."
         ),
     ],
 )
-def live_data(context: dg.AssetExecutionContext, platform: PlatformResource) -> Events:
-    """Fetches the live data of one round; a round that closed before is noted as missed."""
+def live_data(
+    context: dg.AssetExecutionContext, config: LiveConfig, platform: PlatformResource
+) -> Events:
+    """Fetches the live data of one round; how a round ended that closed before is recorded."""
     shop = platform.open(context.log)
     number = int(context.partition_key)
     try:
-        fetched = fetching.fetch_live(shop, number, shop.registry.enabled)
+        fetched = fetching.fetch_live(shop, number, shop.registry.enabled, late=config.late)
     except RoundNotOpen as reason:
         context.log.warning("Skipped: %s", reason)
-        _note_missed(shop, number, str(reason))
+        _record_ends(shop, number)
         yield dg.AssetObservation(
             LIVE_DATA, partition=context.partition_key, metadata={"skipped": str(reason)}
         )
         return
     except DataNotReady as error:
+        context.log.warning("%s; %s", error, _pipeline(platform.open_for_tick(context.log)))
         raise dg.RetryRequested(LATE_DATA_RETRIES, LATE_DATA_WAIT) from error
     newest = fetched[-1]
     yield dg.MaterializeResult(
@@ -105,9 +121,24 @@ def live_data(context: dg.AssetExecutionContext, platform: PlatformResource) -> 
     )
 
 
-def _note_missed(shop: Platform, round_number: int, reason: str) -> None:
-    """Without live data the models are not asked, so that nobody else would note it."""
-    if shop.client.now() >= shop.client.round(round_number).close_staking_time:
-        for model in shop.registry.enabled:
-            if model.submit:
-                submitting.record_missed(shop, round_number, model.name, reason)
+def _pipeline(shop: Platform) -> str:
+    """What Numerai says of its data pipeline: for the reader alone, the ids are what is believed."""
+    try:
+        ready = shop.client.pipeline_status().get("dataReadyAt")
+    except NumeraiError as error:
+        return f"its pipeline cannot be asked ({error})"
+    if ready is None:
+        return "its pipeline says that they are not ready"
+    return f"its pipeline says that data are ready since {ready:%a %H:%M} UTC"
+
+
+def _record_ends(shop: Platform, round_number: int) -> None:
+    """Without live data the models are not asked, so that nobody else would record it."""
+    found = shop.client.round(round_number)
+    if shop.client.now() < found.close_staking_time:
+        return
+    for model, receipt in reconciling.settle(shop, found, shop.registry.enabled).items():
+        shop.log.info(
+            "Round %d, %s: %s, %s",
+            *(round_number, model, receipt.outcome or receipt.state, receipt.reason or ""),
+        )

@@ -1,26 +1,100 @@
-"""What sensor and schedule ask for: one run per round, whoever notices it first."""
+"""What sensor and schedule ask for: one run of a round at a time, until nothing is left to do.
+
+Whether something is left is read from the receipts and not from Dagster's runs: a run that failed
+or was killed before it played has settled nothing, and one that succeeded may have had to play a
+lower rung.
+"""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Sequence
 
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Receipt, Rung, State
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations.platform import Platform
 
-# A run that failed or was cancelled does not stand in the way of another one.
-_STANDING = [
-    status
-    for status in dg.DagsterRunStatus
-    if status not in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-]
+ATTEMPT_TAG = "numebot/attempt"
+AFTER_CLOSE_TAG = "numebot/after_close"
+
+# Minutes from the end of one run to the next: five more attempts fit into the shortest window, and
+# the last two pauses are for the weekend's.
+PAUSES = (1, 2, 5, 10, 15, 30, 60)
+# How often a round that has closed is tried before its end stays unknown.
+ATTEMPTS_AFTER_CLOSE = 5
 
 
-def round_request(round_number: int) -> dg.RunRequest:
-    """The one run of a round."""
-    key = str(round_number)
-    return dg.RunRequest(run_key=f"round-{key}", partition_key=key, tags={ROUND_TAG: key})
+def request_for(
+    instance: dg.DagsterInstance, platform: Platform, found: Round
+) -> dg.RunRequest | str:
+    """The next run of a round, or why there is none to ask for now.
+
+    Before the close it plays. After it, it records how the round ended for each model.
+    """
+    runs = _runs_of(instance, found.number)
+    if any(not run.dagster_run.is_finished for run in runs):
+        return f"Round {found.number} has a run already."
+    if is_settled(instance, platform, found):
+        return f"Round {found.number} has nothing left to do."
+    if runs and (left := _pause_left(runs)) > 0:
+        return f"Round {found.number} is tried again in {left:.0f} s."
+    return _request(found, _attempt(runs), after_close=not found.is_open(platform.client.now()))
 
 
-def is_requested(instance: dg.DagsterInstance, round_number: int) -> bool:
-    """Whether a run of this round is under way or has succeeded, whoever asked for it."""
-    runs = dg.RunsFilter(tags={ROUND_TAG: str(round_number)}, statuses=_STANDING)
-    return instance.get_runs_count(runs) > 0
+def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -> bool:
+    """Whether a round has nothing left to do.
+
+    An open one: every submitting model is confirmed with its own predictions. A closed one: it is
+    known how it ended for each of them, or could not be found out.
+    """
+    names = [model.name for model in platform.registry.enabled if model.submit]
+    latest = receipts.latest(platform.lake, found.number)
+    known = [latest.get(name, Receipt(name, found.number)) for name in names]
+    finished = [
+        run.dagster_run for run in _runs_of(instance, found.number) if run.dagster_run.is_finished
+    ]
+    if found.is_open(platform.client.now()):
+        if not names:  # predictions only, which leave no receipt
+            return any(run.is_success for run in finished)
+        return all(one.state is State.CONFIRMED and one.rung is Rung.LIVE for one in known)
+    since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
+    return (
+        all(one.outcome is not None for one in known)
+        or any(run.is_success for run in since)
+        or len(since) >= ATTEMPTS_AFTER_CLOSE
+    )
+
+
+def _request(found: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
+    """Dagster drops a request whose key it has seen, so each attempt has its own."""
+    key = str(found.number)
+    tags = {ROUND_TAG: key}
+    run_key = f"round-{key}"
+    if attempt > 1:
+        tags[ATTEMPT_TAG] = str(attempt)
+        run_key += f"-attempt-{attempt}"
+    if after_close:
+        # Behind everything else that waits: an open round comes first.
+        tags |= {AFTER_CLOSE_TAG: "true", "dagster/priority": "-10"}
+    return dg.RunRequest(run_key=run_key, partition_key=key, tags=tags)
+
+
+def _runs_of(instance: dg.DagsterInstance, round_number: int) -> Sequence[dg.RunRecord]:
+    """The runs that sensor and schedule have asked for, and Dagster's own retries of them."""
+    return instance.get_run_records(dg.RunsFilter(tags={ROUND_TAG: str(round_number)}))
+
+
+def _attempt(runs: Sequence[dg.RunRecord]) -> int:
+    made = [int(run.dagster_run.tags.get(ATTEMPT_TAG, 1)) for run in runs]
+    return max(made, default=0) + 1
+
+
+def _pause_left(runs: Sequence[dg.RunRecord]) -> float:
+    """Seconds until the next attempt, by the clock of this machine as runs are."""
+    ended = max(run.end_time or run.update_timestamp.timestamp() for run in runs)
+    pause = 60 * PAUSES[min(_attempt(runs) - 2, len(PAUSES) - 1)]
+    return ended + pause - time.time()

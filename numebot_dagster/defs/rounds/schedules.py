@@ -5,10 +5,12 @@ import dagster as dg
 from numebot_dagster.defs.partitions import ROUNDS
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
-from numebot_dagster.defs.rounds.requests import is_requested, round_request
+from numebot_dagster.defs.rounds.requests import request_for
+from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.numerai.rounds import is_weekend_round, round_to_play
 
-# Saturday after the usual opening; the later looks are for a round that opened late.
+# Saturday after the usual opening; the later looks are for a round that opened late, or whose run
+# left something to do.
 WEEKEND_LOOKS = ["15 12 * * 6", "15 18 * * 6", "15 8 * * 0"]
 
 
@@ -21,14 +23,20 @@ WEEKEND_LOOKS = ["15 12 * * 6", "15 18 * * 6", "15 8 * * 0"]
 def weekend_round_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Plays the weekend round, if the tournament says that it is open and nobody plays it yet."""
-    client = platform.open_for_tick(context.log).client
-    found = round_to_play(client.open_rounds(), client.now())
+    """Plays the weekend round, if the tournament says that it is open and nobody plays it yet.
+
+    It needs no sensor. To play the weekend round only, set `NUMEBOT_ROUNDS=weekend`, or stop the
+    sensor in the UI and leave this schedule on.
+    """
+    end_dead_runs(context.instance, context.log)
+    shop = platform.open_for_tick(context.log)
+    found = round_to_play(shop.client.open_rounds(), shop.client.now())
     if found is None:
         return dg.SkipReason("No round is open.")
     if not is_weekend_round(found):
         return dg.SkipReason(f"Round {found.number} is not a weekend round.")
-    if is_requested(context.instance, found.number):
-        return dg.SkipReason(f"Round {found.number} has a run already.")
+    asked = request_for(context.instance, shop, found)
+    if isinstance(asked, str):
+        return dg.SkipReason(asked)
     context.instance.add_dynamic_partitions(ROUNDS, [str(found.number)])
-    return round_request(found.number)
+    return asked

@@ -1,12 +1,16 @@
 """Noticing new rounds."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from numebot_dagster.defs.partitions import rounds
+from numebot_dagster.defs.partitions import ROUNDS, rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
-from numebot_dagster.defs.rounds.requests import is_requested, round_request
-from numebot_dagster.numerai.rounds import new_rounds
+from numebot_dagster.defs.rounds.requests import is_settled, request_for
+from numebot_dagster.defs.runs import end_dead_runs
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
 
 SECONDS_BETWEEN_LOOKS = 30
 
@@ -19,28 +23,47 @@ SECONDS_BETWEEN_LOOKS = 30
 def new_round_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Asks the tournament for rounds, adds each new one as a partition, plays the open ones.
+    """Asks the tournament for rounds, adds each new one as a partition, and has it played.
 
-    The hour of a round moves, so the tournament is asked and no fixed time is assumed. The cursor
-    is the newest round seen; rounds that opened and closed while nobody watched get their
-    partition and no run.
+    The hour of a round moves, so the tournament is asked and no fixed time is assumed. While a
+    round is open it is asked for again, with growing pauses, until every model is confirmed. What
+    opened and closed while nobody watched gets one run that records how it ended. The cursor is
+    the round before the oldest one that is not over, so that none is forgotten.
     """
-    client = platform.open_for_tick(context.log).client
+    end_dead_runs(context.instance, context.log)
+    shop = platform.open_for_tick(context.log)
+    watched = rounds_of_interest(shop.client.rounds(), shop.settings.numebot_rounds)
+    now = shop.client.now()
     cursor = int(context.cursor) if context.cursor else None
-    begun = [one for one in client.rounds() if one.open_time <= client.now()]
-    fresh = new_rounds(begun, cursor)
+    fresh = new_rounds([one for one in watched if one.open_time <= now], cursor)
     if cursor is None:
         # The first look ever: history is not ours to play.
         fresh = fresh[-1:]
     if not fresh:
         return dg.SkipReason(f"No round has opened since {cursor}.")
-    openings = [
-        one.number
-        for one in fresh
-        if one.is_open(client.now()) and not is_requested(context.instance, one.number)
-    ]
+    going_on = [one for one in fresh if one.is_open(now)]
+    over = [] if cursor is None else [one for one in fresh if now >= one.close_staking_time]
+    unsettled = [one for one in over if not is_settled(context.instance, shop, one)]
+    # One closed round at a time, so that an open one never waits behind a week of them.
+    asked = [request_for(context.instance, shop, one) for one in going_on + unsettled[:1]]
+    requests = [one for one in asked if isinstance(one, dg.RunRequest)]
+    unknown = _unknown_to(context.instance, fresh)
+    for number in unknown:
+        context.log.info("Round %s is noticed", number)
     return dg.SensorResult(
-        run_requests=[round_request(number) for number in openings],
-        dynamic_partitions_requests=[rounds.build_add_request([str(one.number) for one in fresh])],
-        cursor=str(fresh[-1].number),
+        run_requests=requests,
+        skip_reason=None if requests or unknown else " ".join(str(one) for one in asked) or None,
+        dynamic_partitions_requests=[rounds.build_add_request(unknown)] if unknown else [],
+        cursor=str(_cursor(fresh, going_on + unsettled)),
     )
+
+
+def _unknown_to(instance: dg.DagsterInstance, found: Sequence[Round]) -> list[str]:
+    known = set(instance.get_dynamic_partitions(ROUNDS))
+    return [str(one.number) for one in found if str(one.number) not in known]
+
+
+def _cursor(fresh: Sequence[Round], not_over: Sequence[Round]) -> int:
+    if not_over:
+        return min(one.number for one in not_over) - 1
+    return fresh[-1].number

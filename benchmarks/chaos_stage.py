@@ -1,0 +1,242 @@
+"""Plays the rounds of the chaos run as they were planned, and counts what was done to them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+
+from benchmarks.chaos_daemon import Daemon
+from benchmarks.chaos_plan import (
+    ATTEMPT_MINUTES,
+    DRIP_SECONDS,
+    PAUSE_SECONDS,
+    STEPS,
+    Attempt,
+    Kill,
+    RoundPlan,
+)
+from benchmarks.chaos_world import World, workers_of
+
+# Runs that nothing disturbs any more, for models that their moods keep from their own predictions.
+CALM_ATTEMPTS = 2
+LONGEST_ATTEMPT = 150.0  # seconds; no fault keeps a run for so long
+LONGEST_BY_DAEMON = 300.0
+LOOK_SECONDS = 0.02
+WATCH_MINUTES = (31, 46, 56)
+AFTER_THE_CLOSE = timedelta(minutes=6)
+
+
+@dataclass
+class Played:
+    """What was done to one round.
+
+    Attributes:
+        struck: how often each kind of fault struck.
+        kills: what was killed, and where.
+        hung: runs that were still there after `LONGEST_ATTEMPT`.
+        finished: whether every model was submitted as it should be before the close.
+        seconds: of wall time.
+    """
+
+    plan: RoundPlan
+    number: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+    kills: list[str] = field(default_factory=list)
+    hung: int = 0
+    attempts: int = 0
+    finished: bool = False
+    seconds: float = 0.0
+
+
+class Stage:
+    """Plays rounds in a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._practice = world.practice
+
+    def play(self, plan: RoundPlan) -> Played:
+        """Plays one round from its opening to some minutes after its close."""
+        began = time.monotonic()
+        self._world.set_moods(plan.moods)
+        self._practice.advance("next-open")
+        state = self._practice.state()
+        played = Played(plan, number=int(state["open_round"]))
+        opened = datetime.fromisoformat(state["clock"]["now"])
+        lasting = [self._practice.add_fault(**fault) for fault in plan.lasting]
+        if plan.by_daemon:
+            self._by_daemon(played)
+        elif not plan.asleep:
+            self._by_hand(played, opened)
+        self._close(played, opened)
+        self._forget(played, lasting)
+        played.seconds = time.monotonic() - began
+        return played
+
+    # --- the player that is started again and again
+
+    def _by_hand(self, played: Played, opened: datetime) -> None:
+        """Runs as the sensor asks for them: again after a pause, until nothing is left to do."""
+        attempts = [*played.plan.attempts, *[Attempt()] * CALM_ATTEMPTS]
+        for minute, attempt in zip(ATTEMPT_MINUTES, attempts, strict=False):
+            self._advance_to(opened + timedelta(minutes=minute))
+            self._attempt(played, attempt)
+            if self._watch(played):
+                return
+
+    def _attempt(self, played: Played, attempt: Attempt) -> None:
+        played.attempts += 1
+        self._world.set_moods({**played.plan.moods, **attempt.moods})
+        faults = [self._practice.add_fault(**fault) for fault in attempt.faults]
+        pause = self._pause(attempt.kill)
+        arguments = ("run", "--round", str(played.number))
+        runs = [self._world.player.start(*arguments) for _ in range(1 + attempt.twin)]
+        if attempt.jump:
+            time.sleep(0.5)
+            self._practice.advance(hours=attempt.jump / 60)
+        if attempt.kill is not None:
+            self._kill(played, attempt.kill, runs[0], pause)
+        for pid in runs:
+            self._wait(played, pid)
+        self._forget(played, [*faults, *([pause] if pause else [])])
+        self._world.set_moods(played.plan.moods)
+
+    def _wait(self, played: Played, pid: int) -> None:
+        def give_up() -> None:
+            played.hung += 1
+            os.kill(pid, signal.SIGKILL)
+
+        timer = threading.Timer(LONGEST_ATTEMPT, give_up)
+        timer.start()
+        self._world.player.wait(pid)
+        timer.cancel()
+
+    def _pause(self, kill: Kill | None) -> int | None:
+        """Adds the fault that holds the run at the step in which it is to be killed."""
+        if kill is None or kill.step is None:
+            return None
+        kind, where = STEPS[kill.step]
+        seconds = PAUSE_SECONDS if kind == "latency" else DRIP_SECONDS
+        return self._practice.add_fault(kind, where=where, times=1, values={"seconds": seconds})
+
+    def _kill(self, played: Played, kill: Kill, pid: int, pause: int | None) -> None:
+        """Waits for the moment and kills; nothing is killed when the run is over before it."""
+
+        def has_come() -> bool:
+            found = self._world.rows("SELECT struck FROM faults WHERE id = ?", pause)
+            return bool(found and found[0]["struck"])
+
+        if pause is not None:
+            until(has_come, LONGEST_ATTEMPT, lambda: is_running(pid))
+        time.sleep(kill.seconds)
+        if not is_running(pid):
+            return
+        where = kill.step or "at a random moment"
+        if kill.victim == "server":
+            self._kill_server()
+        elif kill.victim == "worker":
+            if not until(lambda: workers_of(pid), 5.0, lambda: is_running(pid)):
+                return
+            for worker in workers_of(pid):
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
+        else:
+            os.kill(pid, signal.SIGKILL)
+        played.kills.append(f"{kill.victim} {where}")
+
+    def _kill_server(self) -> None:
+        self._practice.kill()
+        self._practice.start()
+
+    # --- the daemon
+
+    def _by_daemon(self, played: Played) -> None:
+        """Leaves the round to `numebot up`, which is started again when it ends, as by systemd."""
+        [attempt, *_] = [*played.plan.attempts, Attempt()]
+        faults = [self._practice.add_fault(**fault) for fault in attempt.faults]
+        self._world.set_moods({**played.plan.moods, **attempt.moods})
+        dice = random.Random(played.number)  # noqa: S311
+        with Daemon(self._world) as daemon:
+            if attempt.kill is not None:
+                self._kill_of_daemon(played, attempt.kill, daemon, dice)
+            self._forget(played, faults)
+            self._world.set_moods(played.plan.moods)
+            deadline = time.monotonic() + LONGEST_BY_DAEMON
+            while not self._watch(played) and time.monotonic() < deadline:
+                daemon.keep_up()
+                time.sleep(2.0)
+        played.attempts += 1
+
+    def _kill_of_daemon(
+        self, played: Played, kill: Kill, daemon: Daemon, dice: random.Random
+    ) -> None:
+        if not until(daemon.runs, 90.0, daemon.is_up):
+            return
+        time.sleep(dice.uniform(0.5, 5.0))
+        if kill.victim == "server":
+            self._kill_server()
+        elif not daemon.kill(kill.victim):
+            return
+        played.kills.append(f"{kill.victim} under a daemon")
+
+    # --- the clock
+
+    def _close(self, played: Played, opened: datetime) -> None:
+        """What is left undone: the deadline comes near, the round closes, its end is recorded."""
+        if not played.finished:
+            for minute in WATCH_MINUTES:
+                if self._practice.state()["open_round"] == played.number:
+                    self._advance_to(opened + timedelta(minutes=minute))
+                    self._watch(played)
+        if self._practice.state()["open_round"] == played.number:
+            self._practice.advance("next-close")
+        self._practice.advance(hours=AFTER_THE_CLOSE / timedelta(hours=1))
+        if not played.finished:
+            self._wait(played, self._world.player.start("run", "--round", str(played.number)))
+        self._watch(played)
+
+    def _watch(self, played: Played) -> bool:
+        """Lets the watchdog look; whether nothing is left to do."""
+        played.finished = self._world.player.watch(played.number) == []
+        return played.finished
+
+    def _advance_to(self, instant: datetime) -> None:
+        now = datetime.fromisoformat(self._practice.state()["clock"]["now"])
+        if instant > now:
+            self._practice.advance(instant.isoformat())
+
+    def _forget(self, played: Played, faults: list[int]) -> None:
+        """Removes faults, and counts how often they struck."""
+        for one in self._practice.faults():
+            if one["id"] in faults:
+                played.struck[one["kind"]] += int(one["struck"])
+                self._practice.remove_faults(one["id"])
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waited for."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until(what: Callable[[], Any], seconds: float, worth_it: Callable[[], bool]) -> bool:
+    """Waits until something is so; false when it takes too long or is not worth it any more."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline or not worth_it():
+            return False
+        time.sleep(LOOK_SECONDS)
+    return True

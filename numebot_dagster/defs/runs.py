@@ -1,0 +1,119 @@
+"""Runs whose process is gone: found by pid and start time, and ended, so that nothing waits.
+
+A run that was killed (SIGKILL, power cut, out of memory) says nothing more, and Dagster's own
+launcher does not look after it: it would stay "started" for ever, keep its place in the queue and
+in its pools, and stand in the way of the next run of its round.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from dataclasses import dataclass
+from typing import Self
+
+import dagster as dg
+import psutil
+
+from numebot_dagster.defs.partitions import ROUND_TAG
+
+PROCESS_TAG = "numebot/process"
+
+# A run names its process within moments of its start; one that died before that is known by this.
+UNNAMED_SECONDS = 120.0
+
+# Seconds by which two readings of one start may differ; the system counts it in hundredths.
+_SAME_START = 0.05
+
+
+@dataclass(frozen=True)
+class RunProcess:
+    """The process that executes a run.
+
+    Attributes:
+        run_id: the run; a retried run inherits the tags of the first, which are not its own.
+        host: the machine's name; processes of other machines cannot be looked at.
+        started: when the process began, in seconds since the machine's start: a clock that is set
+            does not move it, and a pid that is given to another process comes with another one.
+    """
+
+    run_id: str
+    host: str
+    pid: int
+    started: float
+
+    @classmethod
+    def here(cls, run_id: str) -> Self:
+        """This process."""
+        return cls(run_id, platform.node(), os.getpid(), _since_boot(psutil.Process()))
+
+    @classmethod
+    def of(cls, run: dg.DagsterRun) -> Self | None:
+        """The process that a run was tagged with, if it was."""
+        run_id, _, rest = run.tags.get(PROCESS_TAG, "").partition(" ")
+        if run_id != run.run_id:
+            return None
+        pid, started, host = rest.split(" ", 2)
+        return cls(run_id, host, int(pid), float(started))
+
+    @property
+    def tag(self) -> dict[str, str]:
+        """As a tag of the run."""
+        return {PROCESS_TAG: f"{self.run_id} {self.pid} {self.started:.2f} {self.host}"}
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it runs no more; false for what cannot be known from this machine."""
+        if self.host != platform.node():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            return (
+                abs(_since_boot(process) - self.started) > _SAME_START
+                or process.status() == psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return True
+
+
+def _since_boot(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()
+
+
+def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Notes with a run that this process executes it."""
+    instance.add_run_tags(run_id, RunProcess.here(run_id).tag)
+
+
+def end_dead_runs(
+    instance: dg.DagsterInstance, log: logging.Logger | None = None
+) -> list[dg.DagsterRun]:
+    """Marks runs whose process is gone as failed, and gives back the pool slots that they held.
+
+    Args:
+        instance: whose runs are looked at.
+        log: told of each of them.
+
+    Returns:
+        The runs that were ended.
+    """
+    started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    dead = [record.dagster_run for record in started if _is_dead(record)]
+    for run in dead:
+        text = "The process of this run is gone: it was killed, or the machine was restarted."
+        instance.report_run_failed(run, text)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        if log is not None:
+            log.warning("Run %s of %s was killed", run.run_id[:8], run.job_name)
+    return dead
+
+
+def _is_dead(record: dg.RunRecord) -> bool:
+    process = RunProcess.of(record.dagster_run)
+    if process is not None:
+        return process.is_gone
+    # Only our own runs are known to name their process.
+    is_ours = ROUND_TAG in record.dagster_run.tags
+    return is_ours and time.time() - (record.start_time or time.time()) > UNNAMED_SECONDS

@@ -1,0 +1,47 @@
+"""The daily look for models that are due for retraining."""
+
+import dagster as dg
+
+from numebot_dagster.defs.models.assets import weights_key
+from numebot_dagster.defs.partitions import VINTAGES
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.training.assets import TRAINING_DATA
+from numebot_dagster.defs.training.jobs import train_job
+from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations import training
+
+# Hours after the usual close of a weekday's round and of the weekend's.
+LOOK = "0 17 * * *"
+
+
+@dg.schedule(
+    job=train_job,
+    cron_schedule=LOOK,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def retraining_schedule(
+    context: dg.ScheduleEvaluationContext, platform: PlatformResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Trains the models whose own `retrain` policy says that they are due, on a new vintage.
+
+    With `retrain = never` nothing ever happens. While a round is open nothing is begun. A model
+    that cannot be trained is tried once a week and not every day.
+    """
+    shop = platform.open_for_tick(context.log)
+    due = training.due_models(shop)
+    if not due:
+        return dg.SkipReason("No model is due for retraining.")
+    rounds = shop.client.open_rounds()  # first, because its answer also tells Numerai's time
+    found = round_to_play(rounds, shop.client.now())
+    if found is not None:
+        return dg.SkipReason(f"Round {found.number} is open: its submissions come first.")
+    vintage = str(training.vintage_of_today(shop))
+    context.instance.add_dynamic_partitions(VINTAGES, [vintage])
+    year, week, _ = shop.client.now().isocalendar()
+    names = ",".join(model.name for model in due)
+    return dg.RunRequest(
+        run_key=f"retrain-{year}-{week:02d}-{names}",
+        partition_key=vintage,
+        asset_selection=[TRAINING_DATA, *(weights_key(model) for model in due)],
+    )

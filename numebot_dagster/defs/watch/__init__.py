@@ -1,0 +1,1 @@
+"""What watches over the rounds and looks ahead to the next one."""

@@ -1,0 +1,202 @@
+"""Alerts: each is stored first, so that it is said once and never lost, then sent.
+
+Whoever creates an alert's file is the one to raise it. A sending that fails is noted in the file
+and tried again by the watchdog's next tick, for the channels that do not have it yet.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from numebot_dagster.lake import files
+from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.operations import channels
+from numebot_dagster.operations.channels import Channel, Message
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import AlertKind
+
+Kind = AlertKind
+
+GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
+STALE_AFTER = timedelta(days=2)  # what could not be sent for so long is no news any more
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that the user should hear once.
+
+    Attributes:
+        kind: of what; a kind can be silenced.
+        subject: with the kind the identity: an alert of the same two is not raised again.
+        title: one line.
+        text: what happened, where, and what to type next.
+    """
+
+    kind: Kind
+    subject: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An alert as it is stored.
+
+    Attributes:
+        raised_at: by this machine's clock, ISO 8601 in UTC.
+        sent: whether every channel has it.
+        silenced: whether its kind was silenced when it was raised; it is not sent then.
+        delivered: the names of the channels that have it.
+        problem: why it was not sent to the others.
+    """
+
+    kind: str
+    subject: str
+    title: str
+    text: str
+    raised_at: str
+    sent: bool = False
+    silenced: bool = False
+    delivered: tuple[str, ...] = ()
+    problem: str | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is still to be sent."""
+        age = datetime.now(UTC) - datetime.fromisoformat(self.raised_at)
+        return not self.sent and not self.silenced and age < STALE_AFTER
+
+
+def send(platform: Platform, *alerts: Alert) -> list[Alert]:
+    """Stores and sends the alerts that were not raised before. Never raises.
+
+    What waits from earlier is sent as well. A channel that does not answer costs at most
+    `channels.LONGEST_SENDING`.
+
+    Returns:
+        The alerts that were new.
+    """
+    new = [alert for alert in alerts if _raise(platform, alert)]
+    try:
+        deliver(platform)
+    except Exception as error:  # the voice must never stop what it speaks of
+        platform.log.error("Alerts were not sent: %s", _clean(platform, str(error)))
+    return new
+
+
+def deliver(platform: Platform) -> None:
+    """Sends what waits, to the channels that do not have it yet; processes take turns."""
+    if not any(_waiting(platform)):
+        return
+    reachable = channels.open_channels(platform.settings)
+    if not reachable:
+        return  # nobody to tell but the log and the lake
+    with exclusive(platform.lake.lock_file("alerts")):
+        # Read again: whoever held the lock may have sent some of them.
+        waiting = sorted(_waiting(platform), key=lambda one: one[1].raised_at)
+        _send_to_all(platform, waiting, reachable)
+
+
+def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
+    """Every stored alert with its file; one that cannot be read is named and left out."""
+    yield from _read(platform, platform.lake.alert_files())
+
+
+def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
+    """What is still to be sent; files of years are not opened for that."""
+    oldest = time.time() - STALE_AFTER.total_seconds()
+    recent = [path for path in platform.lake.alert_files() if path.stat().st_mtime > oldest]
+    return ((path, raised) for path, raised in _read(platform, recent) if raised.is_waiting)
+
+
+def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:
+    for path in paths:
+        try:
+            content = json.loads(path.read_text())
+            raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
+        except (ValueError, TypeError, KeyError) as error:
+            platform.log.warning("%s is no alert (%s): delete it", path, error)
+            continue
+        yield path, raised
+
+
+def _raise(platform: Platform, alert: Alert) -> bool:
+    """Stores an alert and writes it to the log; whether it is new."""
+    try:
+        silenced = alert.kind in platform.settings.numebot_silence
+        title, text = _clean(platform, alert.title), _clean(platform, alert.text)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        raised = Raised(alert.kind, alert.subject, title, text, now, silenced=silenced)
+        if not _is_first(platform, raised):
+            return False
+    except Exception as error:
+        platform.log.error("An alert could not be raised: %s", _clean(platform, str(error)))
+        return False
+    level = logging.INFO if alert.kind in GOOD_NEWS else logging.WARNING
+    if not silenced:
+        platform.log.log(level, "%s: %s", title, text)
+    return True
+
+
+# Alerts of a disk that takes no file any more, which is when they are needed most.
+_said_without_a_file: set[tuple[str, str]] = set()
+
+
+def _is_first(platform: Platform, raised: Raised) -> bool:
+    path = platform.lake.alert_file(raised.kind, raised.subject)
+    if path.exists():
+        return False
+    try:
+        files.create_bytes(path, _to_json(raised))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        identity = (raised.kind, raised.subject)
+        if identity in _said_without_a_file:
+            return False
+        _said_without_a_file.add(identity)
+        platform.log.error("An alert could not be stored: %s", error)
+        if not raised.silenced:
+            channels.post(channels.open_channels(platform.settings), {0: _message(raised)})
+    return True
+
+
+def _send_to_all(
+    platform: Platform, waiting: Sequence[tuple[Path, Raised]], reachable: Sequence[Channel]
+) -> None:
+    messages = {
+        index: replace(_message(raised), skip=raised.delivered)
+        for index, (_, raised) in enumerate(waiting)
+    }
+    answers = channels.post(reachable, messages)
+    for index, (path, raised) in enumerate(waiting):
+        fresh = [one.name for one in reachable if answers.get((index, one.name)) is None]
+        delivered = tuple(dict.fromkeys([*raised.delivered, *fresh]))
+        problems = [
+            f"{one.name}: {answers[index, one.name]}"
+            for one in reachable
+            if one.name not in delivered
+        ]
+        problem = "; ".join(problems) or None
+        noted = replace(raised, delivered=delivered, sent=problem is None, problem=problem)
+        files.replace_bytes(path, _to_json(noted))
+        if problem:
+            platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)
+
+
+def _message(raised: Raised) -> Message:
+    return Message(raised.title, raised.text, good=raised.kind in GOOD_NEWS)
+
+
+def _to_json(raised: Raised) -> bytes:
+    return (json.dumps(asdict(raised), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _clean(platform: Platform, text: str) -> str:
+    return channels.without_secrets(platform.settings, text)

@@ -1,0 +1,157 @@
+"""Where alerts go: the addresses of `NUMEBOT_NOTIFY_URLS` through apprise, and the heartbeat.
+
+Any part of such an address may be a token, so none of it is ever shown: a channel goes by its
+scheme and a few digits of the address's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import Settings
+
+LONGEST_SENDING = 10.0  # seconds for all that waits, all channels at once
+HEARTBEAT_TIMEOUT = 5.0  # seconds
+
+# A comma or space parts two addresses only where the next one begins.
+_BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][\w+-]*://)")
+_PARTS = re.compile(r"[/:@?&=#,\s]+")
+_SHORTEST_SECRET = 6  # shorter parts of addresses are words
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a channel is given; channels named in `skip` have it already."""
+
+    title: str
+    text: str
+    good: bool = False
+    skip: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One address to send to."""
+
+    name: str
+    url: str = field(repr=False)
+
+    def post(self, message: Message) -> str | None:
+        """Sends one message; what went wrong, if something did."""
+        import apprise
+
+        _silence_libraries()
+        sender = apprise.Apprise()
+        if not sender.add(self.url):
+            return "the address is not one that apprise understands; correct NUMEBOT_NOTIFY_URLS"
+        kind = apprise.NotifyType.SUCCESS if message.good else apprise.NotifyType.WARNING
+        try:
+            sent = sender.notify(title=message.title, body=message.text, notify_type=kind)
+        except Exception as error:  # its text may hold the address
+            return f"failed with {type(error).__name__}"
+        return None if sent else "did not take it"
+
+
+def open_channels(settings: Settings) -> list[Channel]:
+    """The channels that are set, in their order."""
+    return [Channel(_name(url), url) for url in _addresses(settings)]
+
+
+def post(
+    channels: Sequence[Channel], messages: Mapping[int, Message]
+) -> dict[tuple[int, str], str | None]:
+    """Sends all messages to all channels, which work side by side and have a time limit.
+
+    Returns:
+        By message and channel's name nothing, or what went wrong.
+    """
+    answers: dict[tuple[int, str], str | None] = {
+        (number, channel.name): f"did not answer within {LONGEST_SENDING:.0f} s"
+        for number, message in messages.items()
+        for channel in channels
+        if channel.name not in message.skip
+    }
+    deadline = time.monotonic() + LONGEST_SENDING
+
+    def work(channel: Channel) -> None:
+        for number, message in messages.items():
+            if channel.name not in message.skip and time.monotonic() < deadline:
+                answers[number, channel.name] = channel.post(message)
+
+    # Threads that nobody waits for at the end of the process: one may hang for ever.
+    threads = [threading.Thread(target=work, args=[one], daemon=True) for one in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(answers)
+
+
+def ping(platform: Platform) -> bool:
+    """Fetches the heartbeat URL, if one is set; whether it answered well."""
+    import requests
+
+    url = platform.settings.numebot_heartbeat_url
+    if url is None:
+        return False
+    _silence_libraries()
+    address = url.get_secret_value()
+    try:
+        with requests.get(address, timeout=HEARTBEAT_TIMEOUT, stream=True) as answer:
+            answer.raise_for_status()
+    except requests.RequestException as error:
+        status = getattr(error.response, "status_code", None)
+        platform.log.warning(
+            "The heartbeat at %s was not taken: %s",
+            urlsplit(address).hostname,
+            type(error).__name__ if status is None else f"HTTP {status}",
+        )
+        return False
+    return True
+
+
+def without_secrets(settings: Settings, text: str) -> str:
+    """A text without any secret of the settings, and without the tokens within addresses."""
+    for secret in sorted(_secrets(settings), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(settings: Settings) -> set[str]:
+    values = (getattr(settings, name) for name in type(settings).model_fields)
+    whole = {one.get_secret_value() for one in values if isinstance(one, SecretStr)}
+    addresses = _addresses(settings)
+    if settings.numebot_heartbeat_url is not None:
+        addresses.append(settings.numebot_heartbeat_url.get_secret_value())
+    parts = {part for url in addresses for part in _PARTS.split(url.partition("://")[2])}
+    # What has a dot is a host, and is needed to say where something failed.
+    tokens = {one for one in parts if len(one) >= _SHORTEST_SECRET and "." not in one}
+    tokens -= {"localhost"}
+    return {one for one in whole | tokens | {unquote(token) for token in tokens} if one}
+
+
+def _addresses(settings: Settings) -> list[str]:
+    urls = settings.numebot_notify_urls
+    text = "" if urls is None else urls.get_secret_value().strip(" ,\n")
+    return [one for one in _BETWEEN.split(text) if one]
+
+
+def _name(url: str) -> str:
+    digest = hashlib.sha256(url.encode()).hexdigest()[:6]
+    return f"{url.partition('://')[0]} {digest}"
+
+
+def _silence_libraries() -> None:
+    """Apprise and urllib3 write addresses into their logs."""
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -1,0 +1,57 @@
+"""What is coming and what was rehearsed: the next openings, and what the last pre-flight found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.operations.findings import Finding, Verdict
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.preflight import ROUNDS_FOR_AN_ESTIMATE, next_opening
+
+OPENINGS_TOLD = 3
+
+
+def outlook(platform: Platform) -> Iterator[Finding]:
+    """Tells when the next rounds are expected, and what the last pre-flight found."""
+    try:
+        opened = [one.open_time for one in platform.client.rounds(limit=ROUNDS_FOR_AN_ESTIMATE)]
+    except NumeraiError:
+        pass  # the finding of the endpoint says it
+    else:
+        yield _openings(opened, platform.client.now())
+    yield _last_preflight(platform)
+
+
+def _openings(opened: list[datetime], now: datetime) -> Finding:
+    expected: list[datetime] = []
+    while len(expected) < OPENINGS_TOLD:
+        following = next_opening(opened, expected[-1] if expected else now)
+        if following is None:
+            return Finding("openings", Verdict.WARNING, "no round has opened yet", "wait for one")
+        expected.append(following)
+    moments = ", ".join(f"{one:%a %d %b %H:%M}" for one in expected)
+    text = f"the next are expected on {moments} UTC, by the last {len(opened)} rounds"
+    return Finding("openings", Verdict.OK, text)
+
+
+def _last_preflight(platform: Platform) -> Finding:
+    path = platform.lake.preflight_file
+    if not path.is_file():
+        text = "none yet: `numebot up` makes one two hours before a round is expected"
+        return Finding("pre-flight", Verdict.OK, text)
+    try:
+        last = json.loads(path.read_text())
+        when = datetime.fromisoformat(last["examined_at"])
+        failed = [one for one in last["findings"] if one["verdict"] == Verdict.FAILURE]
+        named = "; ".join(f"{one['name']}: {one['text']}" for one in failed)
+    except (ValueError, KeyError, TypeError) as error:
+        text = f"what the last one found cannot be read ({error!r})"
+        return Finding("pre-flight", Verdict.WARNING, text, f"remove {path}")
+    text = f"the last was on {when:%a %d %b %H:%M} UTC"
+    if failed:
+        remedy = "what is still wrong stands in this list"
+        return Finding("pre-flight", Verdict.WARNING, f"{text} and found {named}", remedy)
+    return Finding("pre-flight", Verdict.OK, f"{text}; nothing failed")

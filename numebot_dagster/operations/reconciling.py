@@ -1,0 +1,197 @@
+"""What Numerai holds by now: submissions that turned invalid, and the end of rounds that closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
+from numebot_dagster.numerai.reconcile import (
+    REGISTERED,
+    Situation,
+    is_carried_over,
+    own_receipt,
+    was_not_selected,
+)
+from numebot_dagster.numerai.records import Fleet, HeldSubmission, Round, SubmissionStatus
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.predicting import stored_prediction
+from numebot_dagster.operations.submitting import confirm, invalidated, outcome_of, what_is_held
+
+ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
+NOBODY_PLAYED = "no run played the round before it closed: was the platform running then?"
+HELD = (State.ACCEPTED, State.CONFIRMED)
+
+
+def fleet_of(platform: Platform, found: Round) -> Fleet:
+    """What Numerai holds of every model; of an old round it must be asked to look back further."""
+    is_open = found.is_open(platform.client.now())
+    return platform.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
+
+
+def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
+    """Asks Numerai once whether it still counts what was accepted or confirmed.
+
+    A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
+    the reason, so that the next run replaces it while the window is open. One of ours that Numerai
+    counts although that was not known becomes `accepted`.
+
+    Returns:
+        The receipts that were added.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked.
+    """
+    fleet = fleet_of(platform, found)
+    changed = []
+    for model in models:
+        history = receipts.history(platform.lake, model.name, found.number)
+        new = _changed(platform, found, fleet, history)
+        if new is not None:
+            platform.log.warning("Round %d, %s: %s", found.number, model.name, new.reason)
+            changed.append(receipts.append(platform.lake, new))
+    return changed
+
+
+def _changed(
+    platform: Platform, found: Round, fleet: Fleet, history: Sequence[Receipt]
+) -> Receipt | None:
+    """The receipt that is to be added to a model's history, if what Numerai holds has changed."""
+    standing = receipts.standing(history)
+    if standing is None:
+        return None
+    held = fleet.held(standing.model, found.number)
+    own = own_receipt(held, history)
+    if held is not None and own is not None and not is_carried_over(held, found):
+        is_known = own.state in HELD and standing.state in HELD
+        is_wrong = own.state is State.INVALID and not was_not_selected(own)
+        same = own.submission_id == standing.submission_id
+        if is_wrong or (is_known and same):
+            return None
+        return _accepted(platform, found, held, own, "Numerai counts this submission")
+    if standing.state not in HELD or standing.submission_id is None:
+        return None
+    reason = _why_not_held(platform, found, fleet, standing)
+    return None if reason is None else invalidated(standing, reason)
+
+
+def _why_not_held(platform: Platform, found: Round, fleet: Fleet, standing: Receipt) -> str | None:
+    """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
+    submission_id = str(standing.submission_id)
+    state = platform.client.submission_states([submission_id]).get(submission_id)
+    if state is not None and state.selected is not False:
+        return None
+    held = fleet.held(standing.model, found.number)
+    if held is not None:
+        return f"Numerai now counts {held.filename} in its place"
+    if state is not None:
+        return f"Numerai no longer counts submission {submission_id}: it was found invalid"
+    says_none = any(
+        (one.model, one.round_number, one.status)
+        == (standing.model, found.number, SubmissionStatus.NONE)
+        for one in fleet.submissions
+    )
+    return f"Numerai no longer knows submission {submission_id}" if says_none else None
+
+
+def settle(
+    platform: Platform, found: Round, models: Sequence[RegisteredModel]
+) -> dict[str, Receipt]:
+    """Records how a round that has closed ended for each submitting model, as Numerai says.
+
+    Args:
+        platform: whose account is asked.
+        found: the round.
+        models: whose end is recorded, if it is not known yet.
+
+    Returns:
+        The receipts that stand now of those whose end was not known, by their names.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked; nothing is recorded then.
+    """
+    submitting = [model for model in models if model.submit]
+    open_ends = [one for one in submitting if _is_open_end(platform, found, one)]
+    if not open_ends:
+        return {}
+    fleet = fleet_of(platform, found)
+    return {
+        model.name: record_end(platform, found, model.name, fleet, NOBODY_PLAYED)
+        for model in open_ends
+    }
+
+
+def _is_open_end(platform: Platform, found: Round, model: RegisteredModel) -> bool:
+    known = receipts.latest(platform.lake, found.number).get(model.name)
+    return known is None or known.outcome is None or known.state is State.ACCEPTED
+
+
+def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:
+    """Records how a closed round ended for a model, from what Numerai was just seen to hold.
+
+    What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
+    somebody else uploaded inside the window is `accepted` with that reason; else it is `missed`.
+
+    Returns:
+        The receipt that is standing now.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked.
+    """
+    history = receipts.history(platform.lake, model, found.number)
+    standing = receipts.standing(history)
+    if standing is None or standing.state not in HELD:
+        situation = Situation(
+            round=found,
+            now=platform.client.now(),
+            held=fleet.held(model, found.number),
+            receipts=history,
+        )
+        held = what_is_held(platform, situation).held
+        if held is None or is_carried_over(held, found):
+            return _missed(platform, found, model, standing, held, reason)
+        if held.status == REGISTERED and standing is not None:
+            return standing  # Numerai will say in a few minutes
+        own = own_receipt(held, history) or Receipt(model, found.number, filename=held.filename)
+        foreign = f"{held.filename} was uploaded by something else than this data folder"
+        note = "Numerai holds it" if own in history else foreign
+        standing = receipts.append(platform.lake, _accepted(platform, found, held, own, note))
+    return _confirmed_if_stored(platform, standing)
+
+
+def _missed(
+    platform: Platform,
+    found: Round,
+    model: str,
+    standing: Receipt | None,
+    held: HeldSubmission | None,
+    reason: str,
+) -> Receipt:
+    if standing is not None and standing.outcome is not None:
+        return standing
+    if held is not None:
+        reason += f"; {held.filename}, carried over from before it opened, counts in its place"
+    missed = Receipt(model, found.number, outcome=Outcome.MISSED, reason=reason)
+    return receipts.append(platform.lake, missed)
+
+
+def _accepted(
+    platform: Platform, found: Round, held: HeldSubmission, own: Receipt, reason: str
+) -> Receipt:
+    received_at = held.timestamp or own.submitted_at
+    return replace(
+        own,
+        submission_id=held.submission_id,
+        state=own.state if own.state in HELD else State.ACCEPTED,
+        outcome=outcome_of(found, received_at, held.round_number),
+        submitted_at=received_at,
+        accepted_at=own.accepted_at or platform.client.now(),
+        reason=reason,
+    )
+
+
+def _confirmed_if_stored(platform: Platform, receipt: Receipt) -> Receipt:
+    stored = stored_prediction(platform, receipt) if receipt.state is State.ACCEPTED else None
+    return receipt if stored is None else confirm(platform, receipt, stored)

@@ -1,0 +1,119 @@
+"""A vintage: the training data as Numerai publishes them on one day, pinned for good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from numebot_dagster.lake import files
+from numebot_dagster.numerai import downloads
+from numebot_dagster.operations.platform import Platform
+
+FEATURES = "features.json"
+TRAIN = "train.parquet"
+VALIDATION = "validation.parquet"
+TRAIN_BENCHMARKS = "train_benchmark_models.parquet"
+VALIDATION_BENCHMARKS = "validation_benchmark_models.parquet"
+META_MODEL = "meta_model.parquet"
+TRAINING_FILES = (
+    FEATURES,
+    TRAIN,
+    VALIDATION,
+    TRAIN_BENCHMARKS,
+    VALIDATION_BENCHMARKS,
+    META_MODEL,
+)
+
+
+@dataclass(frozen=True)
+class Vintage:
+    """One pinned release of the training data: which stored object each of its files is."""
+
+    number: int
+    data_version: str
+    pinned_at: datetime
+    files: dict[str, Path]
+    stamps: dict[str, str]
+
+
+def training_version(platform: Platform) -> str:
+    """The data version to train on: the one set, else that of the newest vintage, else the newest.
+
+    A newer version than the last vintage's is adopted only by the user's word.
+    """
+    if platform.settings.numebot_data_version:
+        return platform.settings.numebot_data_version
+    vintages = platform.lake.stored_vintages()
+    if vintages:
+        return read_vintage(platform, vintages[-1]).data_version
+    return platform.client.newest_data_version()
+
+
+def fetch_training(platform: Platform, vintage: int) -> Vintage:
+    """Pins a vintage: stores the training data of today under the number of a round.
+
+    A vintage that is pinned stays as it is. A file that has not changed since another vintage
+    is shared with it, not fetched or copied.
+
+    Raises:
+        DownloadFailed: when a file cannot be fetched whole.
+    """
+    manifest = platform.lake.vintage_manifest(vintage)
+    if manifest.is_file():
+        return read_vintage(platform, vintage)
+    files.sweep(platform.lake.root)  # what killed runs left behind, anywhere
+    version = training_version(platform)
+    stamps = {name: _fetch_object(platform, version, name) for name in TRAINING_FILES}
+    downloads.sweep_parts(platform.lake.training_objects)
+    files.replace_json(
+        manifest,
+        {
+            "vintage": vintage,
+            "data_version": version,
+            "pinned_at": platform.client.now().isoformat(),
+            "files": stamps,
+        },
+    )
+    return read_vintage(platform, vintage)
+
+
+def _fetch_object(platform: Platform, version: str, name: str) -> str:
+    """Stores a training file under the stamp of its content, unless it is there; the stamp."""
+    while True:
+        stamp = platform.client.identify(f"{version}/{name}").stamp
+        destination = platform.lake.training_object(version, name, stamp)
+        if destination.is_file():
+            return stamp
+        fetched = platform.download(f"{version}/{name}", destination)
+        if fetched.remote.stamp == stamp:
+            return stamp
+        # Published anew between the question and the download: it belongs under another stamp.
+        files.remove(destination)
+
+
+def read_vintage(platform: Platform, vintage: int) -> Vintage:
+    """What a stored vintage holds.
+
+    Raises:
+        FileNotFoundError: when it is not stored; the text says how to pin it.
+    """
+    path = platform.lake.vintage_manifest(vintage)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Vintage {vintage} is not stored: materialise training/data for it, "
+            "or run `numebot train`."
+        )
+    manifest = json.loads(path.read_text())
+    version, stamps = manifest["data_version"], manifest["files"]
+    return Vintage(
+        number=manifest["vintage"],
+        data_version=version,
+        pinned_at=datetime.fromisoformat(manifest["pinned_at"]),
+        files={
+            name: platform.lake.training_object(version, name, stamp)
+            for name, stamp in stamps.items()
+        },
+        stamps=stamps,
+    )

@@ -1,0 +1,279 @@
+"""The watchdog: what the recorded state of each round calls for, said while it can be mended.
+
+Alerts about rounds are a function of receipts and the time alone, so that whoever looks next says
+what a killed process could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from numebot_dagster.lake import files, parquet
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError
+from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.rounds import rounds_of_interest
+from numebot_dagster.operations import alerts, reconciling
+from numebot_dagster.operations.alerts import Alert, Kind
+from numebot_dagster.operations.doctor import GIGABYTE, LEAST_FREE_DISK
+from numebot_dagster.operations.platform import Platform
+
+WARNINGS = (30, 15, 5)  # minutes before the close
+# A run may still be asking Numerai for what it sent in the last second.
+AFTER_THE_CLOSE = timedelta(minutes=5)
+# A model without any receipt: later than this it is rather one that was registered since.
+UNTRIED_FOR = timedelta(days=1)
+LOOKED_BACK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look of the watchdog.
+
+    Attributes:
+        rounds: those that were looked at.
+        raised: the alerts that were new.
+        problem: what kept it from seeing everything; nothing when it is healthy.
+    """
+
+    rounds: tuple[int, ...]
+    raised: tuple[Alert, ...]
+    problem: str = ""
+
+
+def look(platform: Platform) -> Look:
+    """Looks at the open rounds and those that closed of late, at the disk, and sends what waits.
+
+    When Numerai does not answer, the stored times of the rounds and this machine's clock are used.
+    """
+    found, problem = _rounds(platform)
+    due = disk_alerts(platform)
+    for one in found:
+        if not problem and one.is_open(platform.client.now()):
+            refusal, problem = _recheck(platform, one)
+            due += refusal
+        due += _due(platform, one)
+    # At once, because a channel that does not answer costs its whole time limit.
+    raised = alerts.send(platform, *due)
+    return Look(tuple(one.number for one in found), tuple(raised), problem)
+
+
+def announce_round(
+    platform: Platform, found: Round, refusal: NotAuthorised | None = None
+) -> list[Alert]:
+    """Sends what the receipts of a round call for and was not said before. Never raises.
+
+    Args:
+        platform: whose round it is.
+        found: the round.
+        refusal: with what Numerai refused the credentials, if it did.
+    """
+    refused = [] if refusal is None else [refused_alert(platform, refusal)]
+    return alerts.send(platform, *refused, *_due(platform, found))
+
+
+def _due(platform: Platform, found: Round) -> list[Alert]:
+    try:
+        models = platform.registry.enabled
+        latest = receipts.latest(platform.lake, found.number)
+        return round_alerts(found, models, latest, platform.client.now())
+    except Exception as error:  # one damaged receipt must not silence the other rounds
+        platform.log.error("Round %d was not looked at: %s", found.number, error)
+        return []
+
+
+def round_alerts(
+    found: Round,
+    models: Sequence[RegisteredModel],
+    latest: Mapping[str, Receipt],
+    now: datetime,
+) -> list[Alert]:
+    """Everything that the recorded state of a round calls for.
+
+    Args:
+        found: the round.
+        models: the registered models; those that do not submit are left out.
+        latest: the newest receipt by model.
+        now: aware UTC, by Numerai's clock.
+    """
+    names = [model.name for model in models if model.submit and model.enabled]
+    due: list[Alert] = []
+    for name in names:
+        due += _of_model(found, name, latest.get(name))
+    if found.is_open(now):
+        due += _deadline_near(found, names, latest, now)
+    elif now >= found.close_staking_time:
+        due += _missed(found, names, latest, now)
+    held = [latest[name] for name in names if name in latest and _is_held(latest[name])]
+    if names and len(held) == len(names) and all(one.state is State.CONFIRMED for one in held):
+        due.append(_all_confirmed(found, held))
+    return due
+
+
+def disk_alerts(platform: Platform) -> list[Alert]:
+    """Whether the data folder's disk is nearly full; said once a day."""
+    free = files.free_bytes(platform.settings.numerai_data_folder)
+    if free >= LEAST_FREE_DISK:
+        return []
+    return [
+        Alert(
+            Kind.DISK_NEARLY_FULL,
+            f"{platform.client.now():%Y-%m-%d}",
+            f"Only {free / GIGABYTE:.1f} GB are free",
+            f"The disk of {platform.settings.numerai_data_folder} is nearly full: predictions and "
+            "receipts will soon not be stored. Free some space, or set NUMERAI_DATA_FOLDER to "
+            "another disk.",
+        )
+    ]
+
+
+def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
+    """Numerai refuses the key; said once a day."""
+    return Alert(
+        Kind.CREDENTIALS_REFUSED,
+        f"{platform.client.now():%Y-%m-%d}",
+        "Numerai refuses the credentials",
+        f"{error}. Make a key at numer.ai (Account, Custom API keys), put it into .env, and type: "
+        "numebot doctor",
+    )
+
+
+def _rounds(platform: Platform) -> tuple[list[Round], str]:
+    """The rounds to look at, oldest first, and why Numerai could not be asked, if so."""
+    try:
+        opened, problem = platform.client.open_rounds(), ""
+    except NumeraiError as error:
+        opened, problem = [], f"Numerai was not asked, the stored times are used: {error}"
+        if platform.settings.is_practice:  # whose clock cannot be known from here
+            return [], problem
+    now = platform.client.now()
+    known = {one.number: one for one in _stored_rounds(platform)}
+    known |= {one.number: one for one in opened if one.open_time <= now}
+    played = rounds_of_interest(known.values(), platform.settings.numebot_rounds)
+    recent = [one for one in played if now - one.close_staking_time < LOOKED_BACK]
+    return sorted(recent, key=lambda one: one.number), problem
+
+
+def _stored_rounds(platform: Platform) -> Iterator[Round]:
+    """The rounds whose times are in the lake, as many of the newest as a week can hold."""
+    for number in platform.lake.stored_rounds()[-10:]:
+        frame = parquet.read(
+            platform.lake.round_details(number), ["open_time", "close_staking_time"]
+        )
+        yield Round(number, *frame.row(0))
+
+
+def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:
+    """Asks whether Numerai still holds what it held; why that failed, if it did."""
+    models = [model for model in platform.registry.enabled if model.submit]
+    try:
+        reconciling.recheck(platform, found, models)
+    except NumeraiError as error:
+        refusal = [refused_alert(platform, error)] if isinstance(error, NotAuthorised) else []
+        return refusal, f"round {found.number} was not checked: {error}"
+    return [], ""
+
+
+def _of_model(found: Round, name: str, receipt: Receipt | None) -> list[Alert]:
+    """What failed for one model, or stands in for what failed."""
+    if receipt is None:
+        return []
+    subject = f"round-{found.number}/{name}"
+    again = f"To try again: {_command(found, [name])}"
+    if receipt.state is State.INVALID:
+        title = f"{name}: Numerai does not hold a valid submission for round {found.number}"
+        text = f"{receipt.reason or 'no reason was given'}. {again}"
+        return [Alert(Kind.MODEL_FAILED, f"{subject}/invalid", title, text)]
+    if receipt.outcome is Outcome.FAILED:
+        title = f"{name} failed in round {found.number}"
+        return [Alert(Kind.MODEL_FAILED, subject, title, f"{receipt.reason}. {again}")]
+    if _is_held(receipt) and receipt.rung is not Rung.LIVE:
+        title = f"{name}: {receipt.rung} predictions stand in round {found.number}"
+        why = receipt.rung_reason or "its own could not be made"
+        return [Alert(Kind.FALLBACK_USED, subject, title, f"{why}. {again}")]
+    return []
+
+
+def _deadline_near(
+    found: Round, names: Sequence[str], latest: Mapping[str, Receipt], now: datetime
+) -> list[Alert]:
+    """One alert for the nearest threshold that has been reached."""
+    left = found.close_staking_time - now
+    reached = [minutes for minutes in WARNINGS if left <= timedelta(minutes=minutes)]
+    open_ends = [name for name in names if not _is_held(latest.get(name))]
+    if not reached or not open_ends:
+        return []
+    reasons = "\n".join(f"- {name}: {_why(latest.get(name))}" for name in open_ends)
+    return [
+        Alert(
+            Kind.DEADLINE_NEAR,
+            f"round-{found.number}/{min(reached)}-minutes",
+            f"Round {found.number} closes in {left.total_seconds() / 60:.0f} minutes, "
+            f"{len(open_ends)} of {len(names)} models are not accepted",
+            f"{reasons}\nType: {_command(found, open_ends)}",
+        )
+    ]
+
+
+def _missed(
+    found: Round, names: Sequence[str], latest: Mapping[str, Receipt], now: datetime
+) -> list[Alert]:
+    since = now - found.close_staking_time
+    return [
+        Alert(
+            Kind.ROUND_MISSED,
+            f"round-{found.number}/{name}",
+            f"{name} missed round {found.number}",
+            f"The round closed at {found.close_staking_time:%a %d %b %H:%M} UTC: "
+            f"{_why(latest.get(name))}. Nothing is uploaded after the close unless you type: "
+            f"{_command(found, [name])} --late",
+        )
+        for name in names
+        if _is_missed(latest.get(name), since)
+    ]
+
+
+def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
+    if receipt is None:
+        return AFTER_THE_CLOSE <= since < UNTRIED_FOR
+    if receipt.outcome is Outcome.MISSED:
+        return True
+    return not _is_held(receipt) and since >= AFTER_THE_CLOSE
+
+
+def _is_held(receipt: Receipt | None) -> bool:
+    """Whether Numerai was seen to hold our file, on time."""
+    return (
+        receipt is not None
+        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
+        and receipt.outcome in (None, Outcome.ON_TIME)
+    )
+
+
+def _why(receipt: Receipt | None) -> str:
+    if receipt is None:
+        return "no run has tried it"
+    if receipt.reason:
+        return receipt.reason
+    if receipt.outcome is None:
+        return "a run was stopped while it submitted, or still does"
+    return f"the submission is {receipt.outcome}"
+
+
+def _all_confirmed(found: Round, held: Sequence[Receipt]) -> Alert:
+    lower = [f"{one.model} by {one.rung} predictions" for one in held if one.rung is not Rung.LIVE]
+    return Alert(
+        Kind.ALL_CONFIRMED,
+        f"round-{found.number}",
+        f"Round {found.number}: all {len(held)} models are confirmed",
+        "Numerai's copies were downloaded and match what was sent"
+        + (f"; {', '.join(lower)}." if lower else "."),
+    )
+
+
+def _command(found: Round, names: Sequence[str]) -> str:
+    return f"numebot run --round {found.number} --models {','.join(names)}"

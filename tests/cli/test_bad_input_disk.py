@@ -1,0 +1,135 @@
+"""Bad input of the machine: no room on the disk, a folder that takes no file.
+
+From the list of what is tried by a test (docs/bad-input.md has all of it): disk full; read-only
+folder; registry broken.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from numebot_dagster.cli.main import app
+from numebot_dagster.lake.files import CannotWrite, explained
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import State
+
+# Plays a round thrice: when not even the live data fit, when no predictions do, and with room again.
+# The limit on the size of files is enforced on root too: a write beyond it fails half way, as on a
+# disk that is full.
+PLAYER = """
+import json, resource, sys
+from pathlib import Path
+import numerai_tools.submissions, pandas, polars  # what is imported later may write caches
+from numebot_dagster.operations import fetching
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.playing import Play, play
+from numebot_dagster.settings import load_settings
+
+number = int(sys.argv[1])
+platform = Platform(load_settings(Path.cwd()))
+models = platform.registry.enabled
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+def attempt():
+    return {one.model.name: [one.ending, one.text] for one in play(platform, Play(number, models))}
+
+platform.client.round(number)
+limit(1000)
+try:
+    fetching.fetch_live(platform, number, models)
+except OSError as error:
+    print(json.dumps(str(error)))
+limit(resource.RLIM_INFINITY)
+fetching.fetch_live(platform, number, models)
+limit(20_000)
+print(json.dumps(attempt()))
+limit(resource.RLIM_INFINITY)
+print(json.dumps(attempt()))
+"""
+
+
+def numebot(command):
+    """Runs a command in this process: its exit status, and what it says is wrong."""
+    result = CliRunner().invoke(app, [command])
+    assert isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stderr
+
+
+def test_a_disk_that_is_full(world):
+    number = world.open_round()
+    lake = world.platform.lake
+    finished = subprocess.run(
+        [sys.executable, "-c", PLAYER, str(number)],
+        cwd=world.folder, env=world.whole_environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    no_data, no_room, room = map(json.loads, finished.stdout.splitlines())
+    remedy = "File too large: free some space, or set NUMERAI_DATA_FOLDER to another disk"
+    assert remedy in no_data
+    for name in ("steady-1", "second"):
+        ending, text = no_room[name]
+        assert ending == "failed"
+        assert remedy in text
+        assert room[name][0] == "confirmed"
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    latest = receipts.latest(lake, number)
+    assert {one.state for one in latest.values()} == {State.CONFIRMED}
+    assert not list(lake.root.rglob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EROFS, "make it writable for this user"),
+        (errno.EACCES, "make it writable for this user"),
+    ],
+)
+def test_each_refusal_of_the_system_names_its_remedy(tmp_path, number, remedy):
+    path = tmp_path / "receipt.parquet"
+    with pytest.raises(CannotWrite, match=remedy) as caught, explained(path):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.errno == number
+    assert str(path) in str(caught.value)
+    # As libraries in Rust say it, without a number of their own.
+    with pytest.raises(CannotWrite, match=remedy), explained(path):
+        raise OSError(f"{os.strerror(number)} (os error {number})")
+
+
+def test_other_errors_are_left_alone(tmp_path):
+    with pytest.raises(FileExistsError), explained(tmp_path):
+        raise FileExistsError(errno.EEXIST, "exists")
+    with pytest.raises(OSError, match="no number"), explained(tmp_path):
+        raise OSError("no number")
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "run"])
+def test_a_folder_that_takes_no_file(world, monkeypatch, command):
+    """Below a file no folder can be made, by root neither."""
+    (world.folder / "file").touch()
+    monkeypatch.setenv("NUMERAI_DATA_FOLDER", str(world.folder / "file" / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    code, said = numebot(command)
+    assert code == 1
+    assert "make it writable for this user, or set NUMERAI_DATA_FOLDER" in said
+
+
+def test_a_registry_that_is_broken(world):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code\nsteady-1,quick_models:Ridge\nsecond,quick models\n"
+    )
+    for command in ("run", "status"):
+        code, said = numebot(command)
+        assert code == 1
+        assert "model_configs.csv, line 3, column model_code: 'quick models' is no module" in said

@@ -1,0 +1,241 @@
+"""`numebot status` and `numebot doctor`: what they tell, to people and to scripts."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from numebot_dagster.cli import session, status
+from numebot_dagster.cli.main import app
+from numebot_dagster.lake import files, parquet
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.operations import alerts
+from numebot_dagster.operations.alerts import Alert, Kind
+from numebot_dagster.operations.status import (
+    Moment,
+    RoundModel,
+    Standing,
+    Window,
+    days_without_leaderboard,
+    standing_of,
+)
+
+NOW = datetime(2026, 6, 2, 12, 17, tzinfo=UTC)
+OPEN = Window(1280, NOW - timedelta(minutes=17), NOW + timedelta(minutes=43))
+
+
+def numebot(*arguments):
+    """Runs the command in this process; what it prints, and its exit status."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "100"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout, result.exit_code
+
+
+def findings():
+    told, code = numebot("doctor", "--json")
+    return {one["name"]: one for one in json.loads(told)}, code
+
+
+@pytest.mark.parametrize(
+    ("receipt", "standing"),
+    [
+        ({}, Standing.SENDING),
+        ({"state": State.ACCEPTED, "outcome": Outcome.ON_TIME}, Standing.ACCEPTED),
+        ({"state": State.CONFIRMED, "outcome": Outcome.ON_TIME}, Standing.CONFIRMED),
+        ({"state": State.CONFIRMED, "outcome": Outcome.LATE}, Standing.LATE),
+        ({"state": State.ACCEPTED, "outcome": Outcome.QUEUED}, Standing.QUEUED),
+        ({"state": State.INVALID, "outcome": Outcome.ON_TIME}, Standing.INVALID),
+        ({"outcome": Outcome.FAILED}, Standing.FAILED),
+        ({"outcome": Outcome.MISSED}, Standing.MISSED),
+    ],
+)
+def test_one_word_for_a_receipt(receipt, standing):
+    assert standing_of(Receipt("a", 1280, **receipt)) is standing
+    assert standing in status.LOOKS
+
+
+def shown(found, *, width=100, colours=False):
+    """What a terminal of that width shows."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, color_system="standard" if colours else None)
+    patch = pytest.MonkeyPatch()
+    with patch.context() as one:
+        one.setattr(status, "console", console)
+        status._show(found)
+    return out.getvalue()
+
+
+def overview(models, *, windows=(OPEN,)):
+    receipt = Receipt("m0", 1280, state=State.CONFIRMED, outcome=Outcome.ON_TIME)
+    lower = replace(receipt, rung=Rung.PREVIOUS)
+    cells = [
+        RoundModel(one.number, f"m{index}", Standing.CONFIRMED, lower if index == 1 else receipt)
+        for one in windows
+        for index in range(models)
+    ]
+    cells[-1] = RoundModel(1280, cells[-1].model, Standing.FAILED, None, "it raised [oops]")
+    return status.Overview(Moment(NOW, OPEN), windows, cells, {}, [], [], [], has_channel=True)
+
+
+def test_a_grid_of_few_models_has_a_cell_each():
+    text = shown(overview(3))
+    assert "round 1280 is open for another 43 min" in text
+    [row] = [line for line in text.splitlines() if line.lstrip().startswith("1280")]
+    cells = "1280 Tue 02 Jun ✓ confirmed ✓ confirmed previous ✗ failed"
+    assert row.split() == cells.split()
+    assert "Round 1280, m2: failed: it raised [oops]" in text
+    assert "\x1b[" not in text
+
+
+def test_a_grid_of_many_models_counts_them():
+    text = shown(overview(50), width=80)
+    assert "✓ 49 confirmed, ✗ 1 failed" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_colours_are_for_a_terminal():
+    text = shown(overview(3), colours=True)
+    assert "\x1b[32m✓ confirmed" in text
+    assert "\x1b[1;31m✗ failed" in text
+
+
+def test_status_of_a_played_a_missed_and_an_open_round(world):
+    """Nothing is played for it: receipts are written as runs leave them."""
+    platform, lake = world.platform, world.platform.lake
+    number = world.open_round()
+    details = {
+        "open_time": NOW - timedelta(days=1),
+        "close_staking_time": NOW - timedelta(hours=23),
+    }
+    parquet.write(lake.round_details(number - 1), pl.DataFrame([details]))
+    confirmed = Receipt(
+        "steady-1", number - 1, "f.csv", "s1", Outcome.ON_TIME, State.CONFIRMED, Rung.FALLBACK,
+        rung_reason="it raised", vintage=1279,
+    )  # fmt: skip
+    receipts.append(lake, confirmed)
+    receipts.append(lake, Receipt("second", number - 1, outcome=Outcome.MISSED, reason="no power"))
+    damaged = lake.receipts_folder("second", number) / "00000000000000000001.parquet"
+    files.replace_bytes(damaged, b"no Parquet")
+    alerts.send(platform, Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this"))
+    for day in (1, 4):
+        parquet.write(lake.leaderboard_file(date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
+
+    told, code = numebot("status", "--json")
+    assert code == 0
+    found = json.loads(told)
+    assert found["open_round"]["round"] == number
+    assert 3500 < found["open_round"]["seconds_left"] <= 3600
+    standings = {(one["round"], one["model"]): one["standing"] for one in found["rounds"]}
+    assert standings == {
+        (number, "steady-1"): "waiting", (number, "second"): "unreadable",
+        (number - 1, "steady-1"): "confirmed", (number - 1, "second"): "missed",
+    }  # fmt: skip
+    assert found["days_without_leaderboard"][:2] == ["2026-05-02", "2026-05-03"]
+    assert [one["title"] for one in found["alerts_not_sent"]] == ["second was missed"]
+
+    text, code = numebot("status")
+    assert code == 0
+    assert "confirmed fallback" in text
+    assert "fallback predictions stand in: it raised" in " ".join(text.split())
+    assert f"Round {number - 1}, second: missed: no power" in text
+    assert "not sent: NUMEBOT_NOTIFY_URLS is not set: second was missed" in text
+    assert "No leaderboard was kept on" in text
+    damaged.unlink()
+
+
+def test_a_round_whose_run_failed_before_anything_was_stored(world, monkeypatch):
+    """Only Dagster knows of it: by the partition, and by the run that failed."""
+    number = world.open_round()
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.2")
+        patch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
+        session.add_partition("rounds", str(number))
+        assert not session.execute(session.Wish("round_job", str(number))).success
+    world.practice.advance("next-close")
+    told, _ = numebot("status", "--json")
+    found = json.loads(told)
+    assert "the connection failed: Connection refused" in found["run_failures"][str(number)]
+    standings = {one["model"]: one["standing"] for one in found["rounds"] if one["round"] == number}
+    assert standings == {"steady-1": "unplayed", "second": "unplayed"}
+    assert f"Round {number}: run " in numebot("status")[0]
+
+
+def test_without_numerai_status_says_by_which_clock(world, monkeypatch):
+    monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.5")
+    monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
+    text, code = numebot("status")
+    assert code == 0
+    assert "by this machine's clock; Numerai was not reached" in " ".join(text.split())
+
+
+def test_days_without_leaderboard_end_yesterday(world):
+    lake = world.platform.lake
+    for day in lake.stored_days("leaderboard"):
+        lake.leaderboard_file(day).unlink()
+    assert days_without_leaderboard(world.platform, NOW) == []
+    for day in (date(2026, 5, 29), date(2026, 6, 1)):
+        parquet.write(lake.leaderboard_file(day), pl.DataFrame({"rank": [1]}))
+    missing = days_without_leaderboard(world.platform, NOW)
+    assert missing == [date(2026, 5, 30), date(2026, 5, 31)]
+
+
+def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatch):
+    monkeypatch.setenv("NUMEBOT_HEARTBEAT_URL", "http://127.0.0.1:9/secretpart")
+    monkeypatch.setenv("NUMEBOT_SILENCE", "scores-published")
+    world.open_round()
+    found, code = findings()
+    assert code == 0, found
+    assert found["alerts"]["text"] == (
+        "NUMEBOT_NOTIFY_URLS is not set, NUMEBOT_HEARTBEAT_URL is set; silenced: scores-published"
+    )
+    assert found["folder"]["verdict"] == found["instance"]["verdict"] == "ok"
+    assert found["daemon"]["verdict"] == "warning"
+    assert found["daemon"]["remedy"] == "numebot up"
+    assert "the next are expected on" in found["openings"]["text"]
+    assert found["pre-flight"]["text"].startswith("none yet")
+    assert "secretpart" not in str(found)
+
+    failed = {"name": "weights", "verdict": "failure", "text": "gone", "remedy": "numebot train"}
+    content = {"examined_at": NOW.isoformat(), "opening": NOW.isoformat(), "findings": [failed]}
+    files.replace_json(world.platform.lake.preflight_file, content)
+    found, _ = findings()
+    assert found["pre-flight"]["verdict"] == "warning"
+    assert "Tue 02 Jun 12:17 UTC and found weights: gone" in found["pre-flight"]["text"]
+
+
+def test_doctor_tells_a_strange_answer_from_none(world, monkeypatch):
+    monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.4")
+    for kind in ("html", "not-json"):
+        fault = world.practice.add_fault(kind, where="graphql:*")
+        found, code = findings()
+        world.practice.remove_faults(fault)
+        assert code == 1
+        assert "something answers, but not as Numerai does" in found["endpoint"]["text"]
+        assert "a proxy or a log-in page stands before it" in found["endpoint"]["remedy"]
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("NUMERAI_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        found, code = findings()
+    assert code == 1
+    assert found["endpoint"]["text"].startswith("no answer: ")
+    assert "check the network" in found["endpoint"]["remedy"]
+
+
+def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):
+    broken = world.folder / "broken"
+    broken.mkdir()
+    (broken / "dagster.yaml").write_text("concurrency: [of, the, wrong, kind]\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(broken))
+    found, code = findings()
+    assert code == 1
+    assert found["instance"]["verdict"] == "failure"
+    assert f"correct {broken / 'dagster.yaml'}, or remove it" in found["instance"]["remedy"]

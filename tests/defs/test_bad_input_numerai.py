@@ -1,0 +1,241 @@
+"""Bad input from Numerai: what it answers, when its rounds open and close, and its live data.
+
+From the list of what is tried by a test (docs/bad-input.md has all of it):
+
+- credentials missing, wrong, lacking a scope;
+- endpoint down, slow, cutting, answering HTML, 401, 429, 500, wrong JSON, GraphQL errors;
+- clock skew; a round that opens late, closes early, is cancelled;
+- live data truncated, of a wrong type, with a NaN, with duplicate ids.
+
+Each time the error names the cause, and the round is played when the cause is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from numebot_dagster.cli.main import app
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations import fetching
+from numebot_dagster.operations.playing import Play, play
+
+BOTH = {"steady-1": 1, "second": 1}
+
+
+@pytest.fixture
+def practice(world):
+    """The tournament, whose faults end with the test."""
+    yield world.practice
+    world.practice.remove_faults()
+
+
+def failure_of(result):
+    """What the step that failed says, with the causes of its error."""
+    assert not result.success
+    error = result.get_step_failure_events()[0].step_failure_data.error
+    texts = []
+    while error is not None:
+        texts.append(error.message)
+        error = error.cause
+    return " ".join(texts)
+
+
+def assert_played(world, number, run_round):
+    assert run_round(world, number).success
+    assert world.submissions(number) == BOTH
+    latest = receipts.latest(world.platform.lake, number)
+    assert {name: one.state for name, one in latest.items()} == dict.fromkeys(BOTH, State.CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("settings", "withdrawn", "said"),
+    [
+        ({"NUMERAI_PUBLIC_ID": "", "NUMERAI_SECRET_KEY": ""}, None, "set NUMERAI_PUBLIC_ID and"),
+        ({"NUMERAI_SECRET_KEY": "nonsense"}, None, "check the credentials and their scopes"),
+        ({}, "upload_submission", "check the credentials and their scopes"),
+    ],
+    ids=["missing", "wrong", "no upload"],
+)
+def test_credentials(world, practice, run_round, monkeypatch, settings, withdrawn, said):
+    number = world.open_round()
+    with monkeypatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        if withdrawn:
+            practice.add_fault("scope-withdrawn", values={"scope": withdrawn})
+        text = failure_of(run_round(world, number))
+    assert said in text
+    assert "nonsense" not in text
+    assert world.submissions(number) == {}
+    practice.remove_faults()
+    assert_played(world, number, run_round)
+
+
+def test_faults_that_pass_are_waited_out(world, practice, run_round):
+    number = world.open_round()
+    for kind, values in (
+        ("latency", {"seconds": 0.5}),
+        ("drip", {"seconds": 0.02}),
+        ("cut", {}),
+        ("html", {}),
+        ("not-json", {}),
+        ("status", {"status": 429, "retry_after": 0}),
+        ("status", {"status": 500}),
+    ):
+        practice.add_fault(kind, where="graphql:*", times=1, values=values)
+    practice.add_fault("cut", where="upload:*", times=1)
+    practice.add_fault("status", where="download:*", times=1, values={"status": 503})
+    assert_played(world, number, run_round)
+    struck = [one["struck"] for one in practice.faults()]
+    assert struck == [1] * 9
+
+
+def test_faults_that_stay_are_named_and_the_round_is_played_when_they_are_gone(
+    world, practice, run_round, monkeypatch
+):
+    number = world.open_round()
+    lasting = [
+        ("html", {}, "answered with something that is no JSON object: '<"),
+        ("not-json", {}, "answered with something that is no JSON object"),
+        ("latency", {"seconds": 2}, "did not answer in time"),
+        ("drip", {"seconds": 0.1}, "answered too slowly"),
+        ("cut", {}, "the connection failed"),
+        ("status", {"status": 401}, "status 401"),
+        ("status", {"status": 429}, "status 429"),
+        ("status", {"status": 500}, "status 500"),
+        ("error", {"message": "the database is tired"}, "Numerai says: the database is tired"),
+    ]
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.5")
+        for kind, values, said in lasting:
+            fault = practice.add_fault(kind, where="graphql:*", values=values)
+            with pytest.raises(NumeraiError) as caught:
+                play(world.platform, Play(number, world.platform.registry.enabled))
+            assert said in str(caught.value), (kind, values)
+            practice.remove_faults(fault)
+        # Nothing listens at all.
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            patch.setenv("NUMERAI_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+            assert "the connection failed: Connection refused" in failure_of(
+                run_round(world, number)
+            )
+    assert_played(world, number, run_round)
+
+
+def test_a_clock_that_is_skewed(world, practice, run_round):
+    """This machine's clock is months from the tournament's anyway; now Numerai's own is ahead."""
+    number = world.open_round()
+    practice.add_fault("clock-skew", values={"seconds": 900})
+    assert_played(world, number, run_round)
+    accepted = receipts.latest(world.platform.lake, number)["second"].accepted_at
+    opened = world.platform.client.round(number).open_time
+    assert timedelta(minutes=14) < accepted - opened < timedelta(minutes=20)
+
+
+def test_a_round_that_opens_late(world, practice, run_round):
+    number = world.open_round()
+    practice.add_fault("not-open")
+    refused = CliRunner().invoke(app, ["run"])
+    assert refused.exit_code == 1
+    assert "no round is open at" in refused.stderr
+    practice.remove_faults()
+    assert_played(world, number, run_round)
+
+
+def test_a_round_that_closes_early(world, practice, run_round):
+    """The times that were stored when it was noticed do not count any more."""
+    number = world.open_round()
+    fetching.fetch_details(world.platform, number)
+    uploads = world.uploads()
+    practice.add_fault("deadline-moved", values={"minutes": -59, "round": number})
+    practice.advance(hours=0.05)
+    run_round(world, number)
+    assert world.uploads() == uploads
+    latest = receipts.latest(world.platform.lake, number)
+    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert "before it closed" in latest["second"].reason
+
+
+def test_a_round_that_is_cancelled(world, practice, run_round):
+    """Numerai knows it no more: said by its number, and what was stored stays."""
+    number = world.open_round()
+    fetching.fetch_details(world.platform, number)
+    practice.add_fault("null", where="graphql:rounds", values={"field": "RootQueryType.rounds"})
+    assert f"Numerai knows no round {number}" in failure_of(run_round(world, number))
+    assert world.submissions(number) == {}
+    assert number in world.platform.lake.stored_rounds()
+    practice.remove_faults()
+    assert_played(world, number, run_round)
+
+
+def first_feature(frame):
+    return next(name for name in frame.columns if name.startswith("feature_"))
+
+
+def wrong_type(frame):
+    return frame.with_columns(pl.col(first_feature(frame)).cast(pl.String))
+
+
+def with_nan(frame):
+    name = first_feature(frame)
+    rows = pl.int_range(pl.len()) == 3
+    return frame.with_columns(pl.when(rows).then(float("nan")).otherwise(pl.col(name)).alias(name))
+
+
+def with_null(frame):
+    name = first_feature(frame)
+    rows = pl.int_range(pl.len()) == 3
+    return frame.with_columns(pl.when(rows).then(None).otherwise(pl.col(name)).alias(name))
+
+
+def doubled(frame):
+    return pl.concat([frame, frame.head(1)])
+
+
+def truncated(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 1000])
+
+
+def rewritten(change):
+    def spoil(path):
+        change(pl.read_parquet(path)).write_parquet(path)
+
+    return spoil
+
+
+def test_live_data_that_are_served_wrong(world, run_round):
+    """Each is refused before it is stored; the corrected file is then taken and played."""
+    number = world.open_round()
+    platform = world.platform
+    platform.client.identify("v5.3/live.parquet")  # so that the server has made its file
+    made = (world.folder / "tournament" / "datasets").glob("*/v5.3/live.parquet")
+    served = max(made, key=lambda path: path.stat().st_mtime)
+    content, stamp = served.read_bytes(), served.stat().st_mtime
+    for spoil, said in (
+        (truncated, "is not a whole Parquet file"),
+        (rewritten(wrong_type), "feature_"),
+        (rewritten(with_nan), "feature_"),
+        (rewritten(with_null), "feature_"),
+        (rewritten(doubled), "id"),
+    ):
+        served.write_bytes(content)
+        spoil(served)
+        os.utime(served, (stamp, stamp))
+        with pytest.raises(NumeraiError) as caught:
+            fetching.fetch_live(platform, number, platform.registry.enabled)
+        assert "live.parquet" in str(caught.value)
+        assert said in str(caught.value)
+        assert platform.lake.live_folders(number) == {}
+    served.write_bytes(content)
+    os.utime(served, (stamp, stamp))
+    assert_played(world, number, run_round)

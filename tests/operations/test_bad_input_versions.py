@@ -1,0 +1,45 @@
+"""Bad input of Numerai's data: a version that is newer than that of the weights.
+
+The practice tournament lists two versions; here the participant has settled on the older one, so
+that the other is the new one.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.receipts import State
+from numebot_dagster.operations import fetching, training
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.playing import Play, play
+
+OLD, NEW = "v5.2", "v5.3"
+
+
+@pytest.fixture
+def settled(fresh_world, monkeypatch):
+    """A participant whose newest vintage and only weights are of the older version."""
+    world = fresh_world
+    world.register("untrained")
+    number = world.open_round()
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMEBOT_DATA_VERSION", OLD)
+        platform = world.platform
+        vintage = fetching.fetch_training(platform, number)
+        training.train(platform, platform.registry["untrained"], vintage)
+    return world, number
+
+
+def test_a_new_data_version_is_not_adopted_by_itself(settled):
+    world, number = settled
+    platform: Platform = world.platform
+    assert platform.client.newest_data_version() == NEW
+    assert fetching.training_version(platform) == OLD
+
+    [live] = fetching.fetch_live(platform, number, platform.registry.enabled)
+    assert live.data_version == OLD
+    play(platform, Play(number, platform.registry.enabled))
+    assert receipts.latest(platform.lake, number)["untrained"].state is State.CONFIRMED
+    assert world.submissions(number) == {"untrained": 1}
+    assert list(platform.lake.live_folders(number)) == [OLD]

@@ -1,0 +1,151 @@
+"""What Numerai changes is told once: literal pairs of days, and a tournament that changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from numebot_dagster.operations import observing
+from numebot_dagster.operations.alerts import Kind
+from numebot_dagster.operations.changes import Observation, compare
+
+CORR = {"name": "corr60", "is_payout": True, "default_multiplier": 3.0}
+MMC = {"name": "mmc60", "is_payout": True, "default_multiplier": 15.0}
+DAY = Observation(
+    versions=("v5.2", "v5.3"),
+    used={"a": "v5.3", "b": "v5.3"},
+    stamps={"v5.3/train.parquet": "one"},
+    target="target_ender_60",
+    targets={"a": "target_ender_60", "b": "target_ender_60"},
+    round_number=1404,
+    scores={"corr60": CORR, "mmc60": MMC},
+    fields={"Round": ("closeTime", "number")},
+)
+
+
+def told(before, **changes):
+    return [(one.kind, one.title) for one in compare(before, replace(DAY, **changes))]
+
+
+DATA, RULES = Kind.DATA_CHANGED, Kind.RULES_CHANGED
+OTHER_RULES = "Round 1405 is scored or paid by other rules than round 1404"
+API = "Numerai's API has changed: fields of Round"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"round_number": 1405}, []),
+        (
+            {"versions": ("v5.2", "v5.3", "v5.4")},
+            [(DATA, "Numerai has published the data version v5.4")],
+        ),
+        ({"versions": ("v5.3",)}, [(DATA, "The data version v5.2 is gone")]),
+        (
+            {"versions": ("v5.2",)},
+            [(DATA, "The data version v5.3 is gone, and a, b cannot predict without it")],
+        ),
+        ({"versions": ()}, []),  # a listing that is empty is no listing
+        (
+            {"stamps": {"v5.3/train.parquet": "two"}},
+            [(DATA, "v5.3/train.parquet was replaced by another file within its version")],
+        ),
+        (
+            {"target": "target_x_60", "targets": {"a": "target_x_60", "b": "target_x_60"}},
+            [(DATA, "The column `target` is target_x_60; it was target_ender_60")],
+        ),
+        (
+            {"targets": {"a": "target_ender_60", "b": "target_ender_20"}},
+            [(DATA, "b was trained when `target` was target_ender_20; now it is target_ender_60")],
+        ),
+        (
+            {
+                "round_number": 1405,
+                "scores": {"corr60": CORR | {"default_multiplier": 4.0}, "mmc60": MMC},
+            },
+            [(RULES, OTHER_RULES)],
+        ),
+        (
+            {"round_number": 1405, "scores": {"corr60": CORR, "mmc60": MMC | {"is_payout": False}}},
+            [(RULES, OTHER_RULES)],
+        ),
+        ({"round_number": 1405, "scores": {"corr60": CORR}}, [(RULES, OTHER_RULES)]),
+        ({"round_number": 1405, "scores": {}}, []),
+        (
+            {
+                "round_number": 1405,
+                "scores": {"corr60": CORR, "mmc60": MMC, "zeta": {"name": "zeta"}},
+            },
+            [
+                (RULES, "Round 1405 has a score that Numebot does not know: zeta"),
+                (RULES, OTHER_RULES),
+            ],
+        ),
+        ({"fields": {"Round": ("closeTime", "number", "novelty")}}, [(RULES, API)]),
+        ({"fields": {"Round": ("number",)}}, [(RULES, API)]),
+        ({"fields": {}}, []),
+        ({"fields": {"Round": ("closeTime", "number"), "Model": ("id",)}}, []),
+    ],
+)
+def test_what_is_told_of_two_days(changes, expected):
+    assert told(DAY, **changes) == expected
+
+
+def test_the_first_look_tells_only_what_is_strange_by_itself():
+    assert told(None) == []
+    assert told(None, versions=("v5.2", "v5.4"), fields={}) == [
+        (DATA, "The data version v5.3 is gone, and a, b cannot predict without it")
+    ]
+
+
+def test_texts_say_what_changed_and_what_to_type():
+    [rules] = compare(
+        DAY, replace(DAY, round_number=1405, scores={"corr60": CORR | {"default_multiplier": 4.0}})
+    )
+    was, is_ = (f"is_payout True, default_multiplier {one}" for one in (3.0, 4.0))
+    assert f"- corr60: {is_}; it was: {was}" in rules.text
+    assert "- mmc60 is gone; it was: is_payout True, default_multiplier 15.0" in rules.text
+    [gone] = compare(DAY, replace(DAY, versions=("v5.2",)))
+    assert "NUMEBOT_DATA_VERSION=v5.2" in gone.text
+    assert "numebot train --models a,b" in gone.text
+    [fields] = compare(DAY, replace(DAY, fields={"Round": ("number", "novelty")}))
+    assert fields.text.startswith("new: novelty; gone: closeTime.")
+
+
+def test_a_tournament_that_changes_is_told_once(fresh_world):
+    """Faults of the practice tournament: a score and a field, a target switched in place."""
+    world = fresh_world
+    world.open_round()
+    assert observing.look(world.platform) == []
+    first = observing.recorded(world.platform)
+    assert first.versions[-1] == "v5.3"
+    assert first.target == "target_ender_60"
+    assert set(first.scores) >= {"corr60 (version 1)", "mmc60 (version 1)"}
+    assert set(first.stamps) == {"v5.3/train.parquet", "v5.3/features.json"}
+    assert "closeStakingTime" in first.fields["Round"]
+    assert observing.look(world.platform) == []
+    world.practice.add_fault("unknown-score")
+    world.practice.add_fault("target-switched")
+    world.practice.add_fault("field-removed", values={"field": "LatestSubmission.status"})
+    world.open_round()
+    titles = [one.title for one in observing.look(world.platform)]
+    assert any("a score that Numebot does not know: zeta60" in one for one in titles)
+    assert any("is scored or paid by other rules" in one for one in titles)
+    assert any("v5.3/train.parquet was replaced" in one for one in titles)
+    assert any("fields of LatestSubmission" in one for one in titles)
+    again = {one.subject for one in observing.look(world.platform)}
+    assert len(world.platform.lake.alert_files()) == len(titles)
+    assert all("unknown score" in subject for subject in again)
+
+
+def test_what_numerai_does_not_tell_counts_as_unchanged(fresh_world, caplog):
+    world = fresh_world
+    world.open_round()
+    observing.look(world.platform)
+    before = observing.recorded(world.platform)
+    world.practice.add_fault("error", where="graphql:*")
+    assert observing.look(world.platform) == []
+    assert observing.recorded(world.platform) == before
+    assert "Numerai does not tell its data versions, taken as unchanged" in caplog.text

@@ -1,0 +1,435 @@
+"""One selected submission per model and round, and receipts that say what Numerai holds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from numebot_dagster.lake import catalog, files
+from numebot_dagster.modeling.process import Worker
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.client import NumeraiClient
+from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
+from numebot_dagster.operations import fetching, reconciling, submitting
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.settings import load_settings
+
+BOTH = {"steady-1", "second"}
+
+
+class Killed(BaseException):
+    """Passes every handler of ours, as the end of a process does."""
+
+
+def fetched(world, number, platform=None):
+    platform = platform or world.platform
+    fetching.fetch_details(platform, number)
+    fetching.fetch_live(platform, number, platform.registry.enabled)
+    return platform
+
+
+def open_round(world):
+    number = world.open_round()
+    fetched(world, number)
+    return number
+
+
+def played(world, number, *names, **wish):
+    platform = world.platform
+    models = [one for one in platform.registry.enabled if not names or one.name in names]
+    return {one.model.name: one for one in play(platform, Play(number, models, **wish))}
+
+
+def endings(results):
+    return {one.ending for one in results.values()}
+
+
+def latest(world, number, name="second"):
+    return receipts.latest(world.platform.lake, number).get(name)
+
+
+def rechecked(world, number):
+    platform = world.platform
+    return reconciling.recheck(platform, platform.client.round(number), platform.registry.enabled)
+
+
+def settled(world, number):
+    platform = world.platform
+    return reconciling.settle(platform, platform.client.round(number), platform.registry.enabled)
+
+
+def held(world, number, name="second"):
+    return world.platform.client.fleet().held(name, number)
+
+
+@contextmanager
+def fault(world, kind, **more):
+    added = world.practice.add_fault(kind, **more)
+    try:
+        yield added
+    finally:
+        world.practice.remove_faults()
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Nobody waits long for what does not come."""
+    monkeypatch.setattr(submitting, "ACCEPTANCE_PATIENCE", 0.5)
+    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+
+
+# --- kills
+
+
+def die(*_, **__):
+    raise Killed
+
+
+def after(function):
+    def call(*arguments, **more):
+        function(*arguments, **more)
+        raise Killed
+
+    return call
+
+
+def after_receipt(matches):
+    """Ends after the first receipt that matches was written."""
+
+    def wrap(append):
+        def call(lake, receipt):
+            recorded = append(lake, receipt)
+            if matches(receipt):
+                raise Killed
+            return recorded
+
+        return call
+
+    return wrap
+
+
+def is_intent(receipt):
+    return receipt.state is State.PENDING and receipt.submission_id is None
+
+
+def is_registered(receipt):
+    return receipt.state is State.PENDING and receipt.submission_id is not None
+
+
+def is_in(state):
+    return lambda receipt: receipt.state is state
+
+
+# What comes right before a point is the point before. In pairs: two models in each round.
+POINTS = {
+    "before the authorisation": ("authorise_upload", lambda _: die, 0),
+    "after the authorisation": ("authorise_upload", after, 0),
+    "after the intent": ("append", after_receipt(is_intent), 0),
+    "after the PUT": ("put_upload", after, 0),
+    "after the registration": ("create_submission", after, 1),
+    "after the id's receipt": ("append", after_receipt(is_registered), 1),
+    "after the first look": ("submission_states", after, 1),
+    "after the accepted receipt": ("append", after_receipt(is_in(State.ACCEPTED)), 1),
+    "after the download": ("download_submission", after, 1),
+    "after the confirmed receipt": ("append", after_receipt(is_in(State.CONFIRMED)), 1),
+}
+
+
+def kill(world, number, point, model="second"):
+    """Plays one model until it is killed at a point."""
+    name, wrap, _ = POINTS[point]
+    with pytest.MonkeyPatch.context() as patch:
+        place = receipts if name == "append" else NumeraiClient
+        patch.setattr(place, name, wrap(getattr(place, name)))
+        with pytest.raises(Killed):
+            played(world, number, model)
+
+
+@pytest.mark.parametrize("points", list(zip(*[iter(POINTS)] * 2, strict=True)), ids=" and ".join)
+def test_killed_at_every_step_of_an_upload(world, points):
+    """Each time the next run takes up what arrived, and ends with one confirmed submission."""
+    number = open_round(world)
+    models = dict(zip(("steady-1", "second"), points, strict=True))
+    for model, point in models.items():
+        kill(world, number, point, model)
+        assert world.submissions(number).get(model, 0) == POINTS[point][2]
+    results = played(world, number)
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+    for model, point in models.items():
+        done = point == "after the confirmed receipt"
+        assert results[model].ending is (Ending.SKIPPED if done else Ending.CONFIRMED)
+        receipt = latest(world, number, model)
+        assert (receipt.state, receipt.outcome) == (State.CONFIRMED, Outcome.ON_TIME)
+        assert receipt.submission_id == held(world, number, model).submission_id
+
+
+@pytest.mark.parametrize("point", ["after the registration", "after the accepted receipt"])
+def test_killed_and_then_the_round_closed(world, point):
+    """What arrived in time is found at Numerai, and not called missed."""
+    number = open_round(world)
+    kill(world, number, point)
+    world.practice.advance("next-close")
+    ends = settled(world, number)
+    assert ends["second"].state is State.CONFIRMED
+    assert ends["second"].outcome is Outcome.ON_TIME
+    assert ends["second"].submission_id == held(world, number).submission_id
+    assert (ends["steady-1"].outcome, ends["steady-1"].state) == (Outcome.MISSED, State.PENDING)
+    assert settled(world, number) == {}  # once
+
+
+def test_two_runs_at_once_make_one_submission(world):
+    number = open_round(world)
+    found = []
+
+    def run():
+        found.append(played(world, number))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(map(sorted, map(endings, found))) == [["confirmed"], ["skipped"]]
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+# --- rounds that closed
+
+
+def test_a_round_that_nobody_played_is_missed_once_numerai_was_asked(world):
+    number = world.open_round()
+    fetching.fetch_details(world.platform, number)
+    world.practice.advance("next-close")
+    with fault(world, "error", where="graphql:account"), pytest.raises(NumeraiError):
+        settled(world, number)
+    assert receipts.latest(world.platform.lake, number) == {}
+    ends = settled(world, number)
+    assert {one.outcome for one in ends.values()} == {Outcome.MISSED}
+    assert "no run played the round before it closed" in ends["second"].reason
+
+
+def test_a_submission_of_another_folder_is_not_missed(world):
+    number = open_round(world)
+    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    shutil.rmtree(world.platform.lake.receipts_folder("second", number))  # as if made elsewhere
+    world.practice.advance("next-close")
+    receipt = settled(world, number)["second"]
+    assert (receipt.state, receipt.outcome) == (State.ACCEPTED, Outcome.ON_TIME)
+    assert "uploaded by something else than this data folder" in receipt.reason
+    assert receipt.submission_id == held(world, number).submission_id
+
+
+def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
+    number = world.open_round()
+    fetching.fetch_details(world.platform, number)
+    world.practice.advance("next-close")
+    platform = world.platform
+    with pytest.raises(RoundNotOpen):
+        fetching.fetch_live(platform, number, platform.registry.enabled)
+    fetching.fetch_live(platform, number, platform.registry.enabled, late=True)
+    assert endings(played(world, number)) == {Ending.SKIPPED}
+    assert latest(world, number).outcome is Outcome.MISSED
+
+    assert endings(played(world, number, late=True)) == {Ending.CONFIRMED}
+    receipt = latest(world, number)
+    assert (receipt.state, receipt.outcome) == (State.CONFIRMED, Outcome.LATE)
+    uploads = world.uploads()
+    assert endings(played(world, number, late=True)) == {Ending.SKIPPED}
+    assert world.uploads() == uploads
+
+    following = open_round(world)
+    stale = held(world, following)
+    assert stale.filename == receipt.filename  # Numerai has made it this round's
+    with pytest.raises(RoundNotOpen, match=f"round {number} takes no late submissions"):
+        submitting.require_uploads(world.platform, world.platform.client.round(number), late=True)
+    assert endings(played(world, following)) == {Ending.CONFIRMED}
+    assert held(world, following).filename.startswith(f"round-{following}-")
+    assert latest(world, following).outcome is Outcome.ON_TIME
+
+
+def test_a_carried_over_file_that_nobody_replaced_does_not_count_as_ours(world):
+    number = world.open_round()
+    world.practice.advance("next-close")
+    platform = world.platform
+    fetching.fetch_details(platform, number)
+    fetching.fetch_live(platform, number, platform.registry.enabled, late=True)
+    played(world, number, "second", late=True)
+    following = world.open_round()
+    fetching.fetch_details(world.platform, following)
+    world.practice.advance("next-close")
+    receipt = settled(world, following)["second"]
+    assert receipt.outcome is Outcome.MISSED
+    assert "carried over from before it opened, counts in its place" in receipt.reason
+
+
+# --- what Numerai says later
+
+
+def test_a_submission_that_turns_invalid_is_noticed_and_replaced(world):
+    number = open_round(world)
+    with fault(world, "invalid-later", where="submission:second", values={"seconds": 2}):
+        assert endings(played(world, number)) == {Ending.CONFIRMED}
+        first = latest(world, number)
+        asked_until = time.monotonic() + 20
+        while not (changed := rechecked(world, number)):
+            assert time.monotonic() < asked_until
+            time.sleep(0.2)
+    assert [(one.model, one.state) for one in changed] == [("second", State.INVALID)]
+    assert "found invalid" in changed[0].reason
+    assert latest(world, number) == changed[0]
+    assert rechecked(world, number) == []
+    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    again = latest(world, number)
+    assert again.state is State.CONFIRMED
+    assert again.submission_id == held(world, number).submission_id != first.submission_id
+    assert latest(world, number, "steady-1").state is State.CONFIRMED
+
+
+def test_another_file_in_the_place_of_ours_is_noticed(world):
+    number = open_round(world)
+    played(world, number, "second")
+    client = world.platform.client
+    model = client.fleet().models["second"].id
+    target = client.authorise_upload(model, "by-hand.csv")
+    sent = client.download_submission(latest(world, number).submission_id)
+    client.put_upload(target, sent)
+    client.create_submission(model, target.filename)
+    [changed] = rechecked(world, number)
+    assert changed.state is State.INVALID
+    assert f"now counts {target.filename} in its place" in changed.reason
+
+
+def test_answers_with_nothing_in_them_make_nothing_invalid(world):
+    """A field that is null for a while is no proof."""
+    number = open_round(world)
+    played(world, number)
+    for field in ("LatestSubmission.*", "V2Submission.*", "*.id"):
+        with fault(world, "null", where="graphql:*", values={"field": field}):
+            try:
+                changed = rechecked(world, number)
+            except NumeraiError:
+                changed = []
+            assert changed == [], field
+    assert latest(world, number).state is State.CONFIRMED
+
+
+def test_an_invalid_submission_is_noticed_at_once(world, monkeypatch):
+    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+    number = open_round(world)
+    with fault(world, "invalid-later", where="submission:second"):
+        results = played(world, number, "second")
+    assert endings(results) == {Ending.FAILED}
+    assert "not as selected" in results["second"].text
+    assert latest(world, number).state is State.INVALID
+    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"second": 2}
+
+
+def test_a_submission_that_is_shown_late_is_not_sent_twice(world, hasty):
+    number = open_round(world)
+    with fault(world, "hidden-submission", values={"seconds": 600}):
+        for _ in range(2):
+            results = played(world, number, "second")
+            assert endings(results) == {Ending.FAILED}
+            assert "has not shown it as selected" in results["second"].text
+    assert world.submissions(number) == {"second": 1}
+    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"second": 1}
+
+
+def test_a_list_that_lags_behind_costs_no_second_upload(world):
+    """The list of what is held lacks it; asked for by its id, it is shown."""
+    number = open_round(world)
+    kill(world, number, "after the id's receipt")
+    with fault(world, "null", where="graphql:account", values={"field": "LatestSubmission.id"}):
+        assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"second": 1}
+
+
+# --- failures beside what stands
+
+
+def test_a_forced_run_that_fails_hides_nothing(world):
+    number = open_round(world)
+    played(world, number, "second")
+    confirmed = latest(world, number)
+    lake = world.platform.lake
+    attempt = Receipt(
+        "second", number, filename="forced.csv", predictions_sha256="0" * 64, rows=confirmed.rows
+    )
+    receipts.append(lake, attempt)  # a forced run was killed in its upload
+    assert latest(world, number) == confirmed
+    found = submitting.record_failure(
+        world.platform, world.platform.client.round(number), "second", "the storage is full"
+    )
+    assert found.state is State.CONFIRMED
+    assert found.submission_id == confirmed.submission_id
+    assert found.reason == "it stands, but a later attempt failed: the storage is full"
+    assert latest(world, number) == found
+    shown = catalog.query(lake, f'SELECT state, reason FROM submissions WHERE "round" = {number}')
+    assert shown.rows() == [("confirmed", found.reason)]
+    submitting.record_failure(
+        world.platform, world.platform.client.round(number), "second", "the storage is full"
+    )
+    assert len(receipts.history(lake, "second", number)) == len(
+        set(receipts.history(lake, "second", number))
+    )
+    assert endings(played(world, number, "second")) == {Ending.SKIPPED}
+
+
+# --- credentials
+
+
+def test_without_a_valid_key_the_models_predict_and_a_corrected_key_submits(world, monkeypatch):
+    number = open_round(world)
+    good = world.environment["NUMERAI_SECRET_KEY"]
+    monkeypatch.setenv("NUMERAI_SECRET_KEY", "WRONG")
+    results = played(world, number)
+    assert endings(results) == {Ending.FAILED}
+    [text] = {one.text for one in results.values()}
+    assert "numebot doctor" in text
+    assert world.submissions(number) == {}
+    for name in BOTH:
+        receipt = latest(world, number, name)
+        assert (receipt.outcome, receipt.filename) == (Outcome.FAILED, None)
+        assert world.platform.lake.predictions_file(
+            name, number, receipt.vintage, receipt.predictions_sha256
+        ).is_file()
+
+    monkeypatch.setenv("NUMERAI_SECRET_KEY", good)
+    monkeypatch.setattr(Worker, "predict", die)  # nothing is predicted again
+    assert endings(played(world, number)) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+# --- litter
+
+
+def test_what_killed_runs_left_is_swept_when_a_vintage_is_pinned(fresh_world):
+    world = fresh_world
+    number = open_round(world)
+    lake = world.platform.lake
+    played(world, number, "second")
+    left = []
+    for folder in (
+        lake.receipts_folder("second", number),
+        lake.predictions_folder("second", number),
+        lake.training_objects,
+    ):
+        # No process has a number above Linux's largest.
+        name = files._temporary_name(folder / "x.parquet").name.replace(
+            f".{os.getpid()}.", ".4194305."
+        )
+        (folder / name).write_bytes(b"half")
+        left.append(folder / name)
+    part = lake.training_objects / ".train.parquet.0123456789ab.part"
+    part.write_bytes(b"half")
+    fetching.fetch_training(Platform(load_settings(world.folder)), number)
+    assert [path for path in (*left, part) if path.exists()] == []
