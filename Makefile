@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
 
 test: $(VENV)/.installed check
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -91,8 +91,10 @@ class Stage:
         attempts = [*played.plan.attempts, *[Attempt()] * CALM_ATTEMPTS]
         for minute, attempt in zip(ATTEMPT_MINUTES, attempts, strict=False):
             self._advance_to(opened + timedelta(minutes=minute))
+            kills = len(played.kills)
             self._attempt(played, attempt)
-            if self._watch(played):
+            # After a kill the next run finds out what is left.
+            if len(played.kills) == kills and self._watch(played):
                 return
 
     def _attempt(self, played: Played, attempt: Attempt) -> None:

@@ -117,11 +117,15 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
 
 
 def _show(platform: Platform, model: RegisteredModel, found: Diagnosis) -> None:
+    from numebot_dagster.reporting.diagnostics_tables import intervals_table
     from numebot_dagster.reporting.tables import rich_table
 
     _say(f"\n{found.recipe}")
     _say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
     console.print(rich_table(*_table(found)))
+    if "corr" in found.held_out:
+        title = "CORR of the held-out eras, with 95 % intervals"
+        console.print(rich_table(intervals_table(found.held_out["corr"]), title))
     _say(
         "Publish what is held out. ±95% is half of the mean's 95 % interval, by the eras that do "
         "not overlap; smart is the Sharpe ratio less what autocorrelation flatters; drawdown is "

@@ -14,22 +14,29 @@ from numebot_dagster.modeling.contract import (
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.data import LiveData, TrainingData
+    from numebot_dagster.modeling.splits import WalkForward, purge_eras
 
 __all__ = [
     "LiveData",
     "NumeraiModel",
     "RetrainPolicy",
     "TrainingData",
+    "WalkForward",
     "every",
     "never",
     "on_new_data_version",
+    "purge_eras",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # The data classes need polars, which whoever reads only the registry does not.
+    # These need polars or numpy, which whoever reads only the registry does not.
     if name in ("LiveData", "TrainingData"):
         from numebot_dagster.modeling import data
 
         return getattr(data, name)
+    if name in ("WalkForward", "purge_eras"):
+        from numebot_dagster.modeling import splits
+
+        return getattr(splits, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,12 +8,14 @@ themselves. The intervals here take that into account.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 _DAYS_OF_AN_ERA = 5
+_DRAWS = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,17 @@ class Summary:
         mean_low: lower end of the mean's 95 % interval; `mean_interval`.
         mean_high: upper end of it.
         std: standard deviation of the scores, ddof = 0, as Numerai shows it.
+        std_low: lower end of its 95 % interval; `bootstrap_interval`.
+        std_high: upper end of it.
         sharpe: mean / std, per era and not annualised, as Numerai shows it.
         sharpe_low: lower end of the Sharpe ratio's 95 % interval; `sharpe_interval`.
         sharpe_high: upper end of it.
         smart_sharpe: `sharpe` less what autocorrelation flatters; `autocorrelation_penalty`.
+        smart_sharpe_low: lower end of its 95 % interval; `bootstrap_interval`.
+        smart_sharpe_high: upper end of it.
         max_drawdown: deepest fall of the cumulated scores, positive; `max_drawdown`.
+        max_drawdown_low: lower end of its 95 % interval; `bootstrap_interval`.
+        max_drawdown_high: upper end of it.
         autocorrelation: between the scores of neighbouring eras.
     """
 
@@ -41,11 +49,17 @@ class Summary:
     mean_low: float
     mean_high: float
     std: float
+    std_low: float
+    std_high: float
     sharpe: float
     sharpe_low: float
     sharpe_high: float
     smart_sharpe: float
+    smart_sharpe_low: float
+    smart_sharpe_high: float
     max_drawdown: float
+    max_drawdown_low: float
+    max_drawdown_high: float
     autocorrelation: float
 
 
@@ -60,15 +74,19 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
     values = values[~np.isnan(values)]
     n = len(values)
     if not n:
-        return Summary(0, 0.0, *[math.nan] * 10)
+        return Summary(0, 0.0, *[math.nan] * 16)
     mean, std = float(values.mean()), float(values.std())
     if values.max() == values.min():
         std = 0.0  # not the rounding of the mean
     sharpe = mean / std if std else math.nan
     autocorrelation = lag_one_autocorrelation(values)
-    effective_n = effective_sample_size(n, horizon_overlap(horizon_days))
+    overlap = horizon_overlap(horizon_days)
+    effective_n = effective_sample_size(n, overlap)
     mean_low, mean_high = mean_interval(mean, std, effective_n)
     sharpe_low, sharpe_high = sharpe_interval(sharpe, effective_n)
+    std_low, std_high = bootstrap_interval(values, overlap, lambda drawn: drawn.std(axis=1))
+    smart_low, smart_high = bootstrap_interval(values, overlap, _smart_sharpes)
+    drawdown_low, drawdown_high = bootstrap_interval(values, overlap, max_drawdowns)
     return Summary(
         n=n,
         effective_n=effective_n,
@@ -76,11 +94,17 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
         mean_low=mean_low,
         mean_high=mean_high,
         std=std,
+        std_low=std_low,
+        std_high=std_high,
         sharpe=sharpe,
         sharpe_low=sharpe_low,
         sharpe_high=sharpe_high,
         smart_sharpe=sharpe / autocorrelation_penalty(n, autocorrelation),
+        smart_sharpe_low=smart_low,
+        smart_sharpe_high=smart_high,
         max_drawdown=max_drawdown(values),
+        max_drawdown_low=drawdown_low,
+        max_drawdown_high=drawdown_high,
         autocorrelation=autocorrelation,
     )
 
@@ -142,6 +166,39 @@ def sharpe_interval(sharpe: float, effective_n: float) -> tuple[float, float]:
     return sharpe - half, sharpe + half
 
 
+def bootstrap_interval(
+    scores: np.ndarray, overlap: int, statistic: Callable[[np.ndarray], np.ndarray]
+) -> tuple[float, float]:
+    """95 % interval of what has no formula: the spread of the statistic over redrawn histories.
+
+    Histories of the same length are put together from stretches of the scores, drawn with
+    replacement and wrapping around at the end. A stretch is twice as long as a target reaches, so
+    that eras which overlap mostly stay together. The draws are the same at each call.
+
+    Source: Politis and Romano, "A circular block-resampling procedure for stationary data" (1992);
+    the interval is that between the 2.5 % and 97.5 % quantiles.
+
+    Args:
+        scores: (n,) in the order of the eras.
+        overlap: weekly eras that the target spans.
+        statistic: makes (draws,) numbers of (draws, n) redrawn scores.
+
+    Returns:
+        NaN for both ends when the scores are fewer than two stretches.
+    """
+    n, block = len(scores), 2 * overlap
+    if n < 2 * block:
+        return math.nan, math.nan
+    starts = np.random.default_rng(0).integers(n, size=(_DRAWS, -(-n // block), 1))
+    places = ((starts + np.arange(block)) % n).reshape(_DRAWS, -1)[:, :n]
+    found = statistic(scores[places])
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return math.nan, math.nan
+    low, high = np.quantile(found, (0.025, 0.975))
+    return float(low), float(high)
+
+
 def lag_one_autocorrelation(scores: np.ndarray) -> float:
     """Pearson's correlation of (n,) scores with those one era later; NaN below three scores."""
     if len(scores) < 3 or scores[1:].std() == 0 or scores[:-1].std() == 0:
@@ -167,5 +224,27 @@ def max_drawdown(scores: np.ndarray) -> float:
 
     Source: Numerai's example scripts; the peak is sought from the first era on, not from zero.
     """
-    cumulated = np.cumsum(scores)
-    return float((np.maximum.accumulate(cumulated) - cumulated).max())
+    return float(max_drawdowns(scores[np.newaxis])[0])
+
+
+def max_drawdowns(histories: np.ndarray) -> np.ndarray:
+    """`max_drawdown` of each row of (draws, n) scores."""
+    cumulated = np.cumsum(histories, axis=1)
+    deepest: np.ndarray = (np.maximum.accumulate(cumulated, axis=1) - cumulated).max(axis=1)
+    return deepest
+
+
+def _smart_sharpes(histories: np.ndarray) -> np.ndarray:
+    """The "smart" Sharpe ratio of each row of (draws, n) scores; NaN where nothing varies."""
+    n = histories.shape[1]
+    before, after = (
+        part - part.mean(axis=1, keepdims=True) for part in (histories[:, :-1], histories[:, 1:])
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho = (before * after).sum(axis=1) / np.sqrt(
+            (before**2).sum(axis=1) * (after**2).sum(axis=1)
+        )
+        lags = np.arange(1, n)
+        variance = 1 + 2 * (((n - lags) / n) * rho[:, np.newaxis] ** lags).sum(axis=1)
+        smart: np.ndarray = histories.mean(axis=1) / histories.std(axis=1) / np.sqrt(variance)
+    return smart

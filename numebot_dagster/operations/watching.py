@@ -144,18 +144,26 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
 
 def _rounds(platform: Platform) -> tuple[list[Round], str]:
     """The rounds to look at, oldest first, and why Numerai could not be asked, if so."""
+    known = {one.number: one for one in _stored_rounds(platform)}
     try:
-        opened, problem = platform.client.open_rounds(), ""
+        known |= _open_by_numerai(platform, known)
+        problem = ""
     except NumeraiError as error:
-        opened, problem = [], f"Numerai was not asked, the stored times are used: {error}"
+        problem = f"Numerai was not asked, the stored times are used: {error}"
         if platform.settings.is_practice:  # whose clock cannot be known from here
             return [], problem
     now = platform.client.now()
-    known = {one.number: one for one in _stored_rounds(platform)}
-    known |= {one.number: one for one in opened if one.open_time <= now}
     played = rounds_of_interest(known.values(), platform.settings.numebot_rounds)
     recent = [one for one in played if now - one.close_staking_time < LOOKED_BACK]
     return sorted(recent, key=lambda one: one.number), problem
+
+
+def _open_by_numerai(platform: Platform, known: Mapping[int, Round]) -> dict[int, Round]:
+    """The open rounds, and those that should still be open but closed early."""
+    client = platform.client
+    opened = {one.number: one for one in client.open_rounds() if one.open_time <= client.now()}
+    early = [n for n, one in known.items() if one.is_open(client.now()) and n not in opened]
+    return opened | {number: client.round(number) for number in early}
 
 
 def _stored_rounds(platform: Platform) -> Iterator[Round]:

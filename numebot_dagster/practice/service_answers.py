@@ -5,6 +5,7 @@ A method is the resolver of the root field of its camelCase name.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from numebot_dagster.practice import pickles
@@ -140,11 +141,14 @@ class ServiceAnswers(AccountAnswers):
 
     def _work_on(self, job: Job) -> None:
         """Goes on with a job that has not ended, also after a restart."""
-        services = self._services
-        if job.kind == DIAGNOSTICS and job.newest.status in ("pending", "running"):
-            self._jobs.work(job.id, lambda: diagnose(services, job))
-        if job.kind == PICKLE and job.newest.status not in pickles.ENDS:
-            self._jobs.work(job.id, lambda: pickles.check(services, job))
+        if not _is_over(job):
+            self._jobs.work(job.id, partial(self._go_on, job))
+
+    def _go_on(self, asked: Job) -> None:
+        # It may have ended between the question about it and the start of this thread.
+        for job in self._jobs.find(asked.kind, asked.id):
+            if not _is_over(job):
+                (diagnose if job.kind == DIAGNOSTICS else pickles.check)(self._services, job)
 
     # --- pickles ------------------------------------------------------------------------------
 
@@ -260,3 +264,9 @@ def _log_fields(jobs: list[Job]) -> list[Fields]:
         for job in jobs
         for step in job.steps
     ]
+
+
+def _is_over(job: Job) -> bool:
+    if job.kind == DIAGNOSTICS:
+        return job.newest.status not in ("pending", "running")
+    return job.newest.status in pickles.ENDS

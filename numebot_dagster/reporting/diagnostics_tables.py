@@ -72,6 +72,20 @@ def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
+def intervals_table(summary: Summary) -> pl.DataFrame:
+    """Returns one row per figure of one score: `figure`, `value`, and its 95 % interval."""
+    names = ("mean", "std", "sharpe", "smart_sharpe", "max_drawdown")
+    rows = [
+        (
+            name.replace("_", " "),
+            *(getattr(summary, f"{name}{end}") for end in ("", "_low", "_high")),
+        )
+        for name in names
+    ]
+    schema = {"figure": pl.String} | dict.fromkeys(("value", "low", "high"), pl.Float64)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def summaries_beside(
     held_out: Mapping[str, Summary], everything: Mapping[str, Summary]
 ) -> pl.DataFrame:

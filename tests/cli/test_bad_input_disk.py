@@ -20,7 +20,7 @@ from numebot_dagster.lake.files import CannotWrite, explained
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
 
-# Plays a round thrice: when not even the live data fit, when no predictions do, and with room again.
+# Plays a round thrice: no room for the live data, none for predictions, and with room again.
 # The limit on the size of files is enforced on root too: a write beyond it fails half way, as on a
 # disk that is full.
 PLAYER = """

@@ -85,7 +85,7 @@ def test_a_query_that_is_wrong_is_explained(played):
     finished = world.numebot("sql", "select nothing from nowhere")
     assert finished.returncode == 1
     assert "nowhere does not exist" in finished.stderr
-    assert "The views are rounds, weights, predictions" in finished.stderr
+    assert "The views are rounds, weights, diagnostics, predictions" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

@@ -21,6 +21,11 @@ import psutil
 import pytest
 
 from numebot_dagster.modeling import every, weights
+from numebot_dagster.modeling.child import (
+    BACKGROUND_NICENESS,
+    LOWEST_DISK_PRIORITY,
+    WorkerProcess,
+)
 from numebot_dagster.modeling.failures import (
     ModelCrashed,
     ModelError,
@@ -587,3 +592,20 @@ def test_closing_ends_the_process(models) -> None:
         worker.describe(DescribeRequest("good", code(models, "Good")))
         assert len(set(psutil.Process().children(recursive=True)) - before) == 1
     assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the niceness of threads is read from /proc")
+@pytest.mark.parametrize("background", [True, False])
+def test_a_process_in_the_background_gives_way_with_all_its_threads(background) -> None:
+    """A thread keeps the niceness of the moment when it was started, so it must be set first."""
+    ours = psutil.Process().nice()
+    process = WorkerProcess(background=background)
+    try:
+        pid = process._popen.pid
+        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+        found = {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+        assert found == {max(ours, BACKGROUND_NICENESS) if background else ours}
+        lowest = psutil.Process(pid).ionice() == (psutil.IOPRIO_CLASS_BE, LOWEST_DISK_PRIORITY)
+        assert lowest == background
+    finally:
+        process.kill()

@@ -22,9 +22,10 @@ import pytest
 import requests
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.numerai import submission
+from numebot_dagster.numerai import diagnostics, submission
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import (
+    DiagnosticsRefused,
     DownloadFailed,
     NotAuthorised,
     NumeraiError,
@@ -306,6 +307,8 @@ def test_a_scope_that_is_withdrawn_is_named(
 # --- a schema that drifts ---------------------------------------------------------------------
 
 FIELDS = [f"{kind}.{name}" for kind, names in REQUIRED_FIELDS.items() for name in sorted(names)]
+NO_ROWS = b"id,prediction\n"
+OF_DIAGNOSTICS = [one for one in FIELDS if "iagnostics" in one]
 
 
 def outcome(call: Call, season: Season) -> str:
@@ -371,13 +374,28 @@ def test_null_in_all_that_may_be_absent(season: Season) -> None:
     assert set(first.reputations.values()) == {None}
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", [one for one in FIELDS if one not in OF_DIAGNOSTICS])
 def test_a_field_that_is_removed_is_named(season: Season, field: str) -> None:
     with season.fault("field-removed", strikes=None, values={"field": field}):
         outcomes = {name: outcome(call, season) for name, call in calls_of(field).items()}
     refused = {"QueryRefused", "SubmissionRejected"}  # the latter by the registration
     assert refused & set(outcomes.values()), outcomes
     assert set(outcomes.values()) <= {"ok", *refused}, outcomes
+
+
+def upload_and_ask(season: Season, identifier: str) -> None:
+    diagnostics.upload(season.client.transport, season.alpha.id, NO_ROWS)
+    diagnostics.wait(season.client.transport, season.alpha.id, identifier, seconds=0)
+
+
+@pytest.mark.parametrize("field", OF_DIAGNOSTICS)
+def test_a_field_of_diagnostics_that_is_removed_is_named(season: Season, field: str) -> None:
+    identifier = diagnostics.upload(season.client.transport, season.alpha.id, NO_ROWS)
+    with (
+        season.fault("field-removed", strikes=None, values={"field": field}),
+        pytest.raises((QueryRefused, DiagnosticsRefused), match=field.partition(".")[2]),
+    ):
+        upload_and_ask(season, identifier)
 
 
 def test_a_registration_without_its_mutation(season: Season) -> None:

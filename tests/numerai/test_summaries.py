@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from numebot_dagster.numerai.summaries import (
     autocorrelation_penalty,
+    bootstrap_interval,
     effective_sample_size,
     horizon_overlap,
     max_drawdown,
@@ -123,3 +124,27 @@ def test_the_mean_lies_in_its_interval_as_often_as_promised(overlap):
         low, high = mean_interval(scores.mean(), scores.std(), effective_sample_size(n, overlap))
         hits += low <= 0 <= high
     assert hits / trials == pytest.approx(0.95, abs=0.025)
+
+
+def test_intervals_of_what_has_no_formula():
+    random = np.random.default_rng(3)
+    summary = summarise(random.normal(0.02, 0.02, size=400), horizon_days=20)
+    assert summary.std_low < 0.02 < summary.std_high
+    assert summary.std_high - summary.std_low < 0.008
+    assert summary.smart_sharpe_low < summary.smart_sharpe < summary.smart_sharpe_high
+    assert 0 <= summary.max_drawdown_low < summary.max_drawdown_high
+    # Whatever is drawn of equal scores is the same again; below two stretches nothing is said.
+    assert bootstrap_interval(np.ones(40), 2, lambda drawn: drawn.sum(axis=1)) == (40, 40)
+    assert all(map(math.isnan, bootstrap_interval(np.ones(15), 4, lambda drawn: drawn[:, 0])))
+
+
+@pytest.mark.parametrize("overlap", [1, 4])
+def test_the_spread_lies_in_its_interval_about_as_often_as_promised(overlap):
+    random = np.random.default_rng(overlap)
+    n, trials, hits = 400, 40, 0
+    for _ in range(trials):
+        weeks = random.normal(size=n + overlap - 1)
+        scores = np.convolve(weeks, np.ones(overlap), mode="valid")
+        low, high = bootstrap_interval(scores, overlap, lambda drawn: drawn.std(axis=1))
+        hits += low <= math.sqrt(overlap) <= high
+    assert hits / trials > 0.8  # quantile intervals of short histories are somewhat narrow

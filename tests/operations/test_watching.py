@@ -161,6 +161,17 @@ def test_the_watchdog_follows_a_round_that_nobody_plays(seen, receiver):
     assert len(receiver.titles) == 5
 
 
+def test_a_round_that_closes_early_is_missed_when_it_is_closed(seen):
+    world, number = seen  # whose stored times say otherwise
+    opened = world.platform.client.round(number).open_time
+    world.practice.add_fault("deadline-moved", values={"minutes": -30})
+    world.practice.advance((opened + timedelta(minutes=37)).isoformat())
+    watching.look(world.platform)
+    round_ = f"round-{number}"
+    missed = [("round-missed", f"{round_}/second"), ("round-missed", f"{round_}/steady-1")]
+    assert sorted(said(world)) == missed
+
+
 def test_what_a_killed_run_did_not_say_is_said_by_the_next_look(seen, receiver):
     """Alerts are a function of what is recorded."""
     world, number = seen

@@ -10,6 +10,7 @@ from numebot_dagster.reporting.diagnostics_tables import (
     Difference,
     comparison_table,
     figures_table,
+    intervals_table,
     largest_differences,
     summaries_beside,
     summary_table,
@@ -20,6 +21,8 @@ from numebot_dagster.reporting.tables import markdown_table, rich_table
 SUMMARY = Summary(
     n=104, effective_n=9.0, mean=0.012, mean_low=0.002, mean_high=0.022, std=0.018, sharpe=0.67,
     sharpe_low=0.1, sharpe_high=1.2, smart_sharpe=0.42, max_drawdown=0.09, autocorrelation=0.4,
+    std_low=0.015, std_high=0.03, smart_sharpe_low=0.05, smart_sharpe_high=0.8,
+    max_drawdown_low=0.02, max_drawdown_high=0.2,
 )  # fmt: skip
 METRICS = (
     "corr", "mmc", "bmc", "fnc", "benchmark_corr", "correlation_with_benchmark",
@@ -36,6 +39,16 @@ def frame(*rows):
 def official(by_era, **figures):
     named = {tuple(name.split("__")): value for name, value in figures.items()}
     return OfficialDiagnostics("d-1", 3, (), False, named, by_era)
+
+
+def test_each_figure_with_its_interval():
+    assert intervals_table(SUMMARY).rows() == [
+        ("mean", 0.012, 0.002, 0.022),
+        ("std", 0.018, 0.015, 0.03),
+        ("sharpe", 0.67, 0.1, 1.2),
+        ("smart sharpe", 0.42, 0.05, 0.8),
+        ("max drawdown", 0.09, 0.02, 0.2),
+    ]
 
 
 def test_a_row_per_metric_in_a_fixed_order():

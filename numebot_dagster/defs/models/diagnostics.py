@@ -82,7 +82,7 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
 def diagnosis_metadata(lake: Lake, model: RegisteredModel, found: Diagnosis) -> Metadata:
     """Tables, pictures (which also lie as files below `figures/`) and numbers to plot."""
     from numebot_dagster.reporting.diagnostics_charts import cumulative
-    from numebot_dagster.reporting.diagnostics_tables import figures_table
+    from numebot_dagster.reporting.diagnostics_tables import figures_table, intervals_table
     from numebot_dagster.reporting.embed import picture
     from numebot_dagster.reporting.sparkline import sparkline
     from numebot_dagster.reporting.tables import markdown_table
@@ -90,10 +90,16 @@ def diagnosis_metadata(lake: Lake, model: RegisteredModel, found: Diagnosis) -> 
     totals = cumulative(found.by_era, "corr")["total"].to_list()
     curve = sparkline(totals, width=320, height=60, alt="CORR, summed over the eras")
     drawings = draw(lake, model, found)
+    corr = found.held_out.get("corr")
     return {
         "recipe": found.recipe,
         "held_out": dg.MetadataValue.md(markdown_table(figures_table(found.held_out))),
         "all_eras": dg.MetadataValue.md(markdown_table(figures_table(found.summaries))),
+        **(
+            {"corr_intervals": dg.MetadataValue.md(markdown_table(intervals_table(corr)))}
+            if corr is not None
+            else {}
+        ),
         "corr_curve": dg.MetadataValue.md(curve),
         **{
             name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))

@@ -122,7 +122,7 @@ def live_data(
 
 
 def _pipeline(shop: Platform) -> str:
-    """What Numerai says of its data pipeline: for the reader alone, the ids are what is believed."""
+    """What Numerai says of its data pipeline, for the reader: what is believed are the ids."""
     try:
         ready = shop.client.pipeline_status().get("dataReadyAt")
     except NumeraiError as error:
