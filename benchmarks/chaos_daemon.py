@@ -14,7 +14,7 @@ import psutil
 from benchmarks.chaos_world import World, workers_of
 
 # What tells the processes of `numebot up` apart, by the words of their command lines.
-VICTIMS = {"run": "execute_run", "daemon": "dagster._daemon"}
+VICTIMS = {"run": "multiprocessing.spawn", "daemon": "dagster._daemon"}
 STOPPING_SECONDS = 30.0
 
 

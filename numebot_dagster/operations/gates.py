@@ -26,6 +26,8 @@ CONFIRMED = "confirmed_by_numerai"
 
 # Live rows move by a few percent from round to round; a half-empty file is something else.
 ROW_COUNT_TOLERANCE = 0.1
+# Of all feature values of a round; the data published so far had none.
+MOST_GAPS = 0.1
 # Another machine may round the last bits otherwise. Measured by the spread of the predictions,
 # because a model may predict on any scale.
 CANARY_TOLERANCE = 1e-6
@@ -65,14 +67,22 @@ def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:
 
 
 def live_data_wellformed(live: pl.DataFrame) -> Gate:
-    """The live rows have unique ids, and features of whole numbers from 0 to 4 without gaps.
+    """The live rows have unique ids, and features of whole numbers from 0 to 4 with few gaps.
+
+    Gaps (null or NaN) are read as 2, which is how Numerai itself marks a missing value; so a few
+    of them are not worth a missed round, and only named.
 
     Args:
         live: the ids and all features; their type may be any that holds such numbers.
     """
+    gaps = _share_of_gaps(live)
     faults = [*_faults_of_ids(live), *_faults_of_features(live)]
+    if gaps > MOST_GAPS:
+        faults.append(f"{gaps:.0%} of the feature values are missing")
     text = "; ".join(faults) or "ids are unique, features are whole numbers from 0 to 4"
-    return Gate(WELLFORMED, not faults, True, text, {"faults": len(faults)})
+    if not faults and gaps:
+        text += f"; {gaps:.2%} of the values are missing and are read as 2"
+    return Gate(WELLFORMED, not faults, True, text, {"faults": len(faults), "gaps": gaps})
 
 
 def _faults_of_ids(live: pl.DataFrame) -> list[str]:
@@ -99,10 +109,21 @@ def _faults_of_features(live: pl.DataFrame) -> list[str]:
 
 
 def _holds_bins(column: pl.Series) -> bool:
-    if not column.dtype.is_numeric() or column.null_count():
+    """Whether there is nothing but 0 to 4, beside gaps."""
+    if not column.dtype.is_numeric():
         return False
-    # A NaN lies between no numbers.
-    return bool(column.is_between(0, 4).all() and (column == column.round()).all())
+    known = _without_nan(column).drop_nulls()
+    return bool(known.is_between(0, 4).all() and (known == known.round()).all())
+
+
+def _share_of_gaps(live: pl.DataFrame) -> float:
+    features = [live[name] for name in live.columns if name != "id"]
+    cells = len(features) * live.height
+    return sum(_without_nan(one).null_count() for one in features) / cells if cells else 0.0
+
+
+def _without_nan(column: pl.Series) -> pl.Series:
+    return column.fill_nan(None) if column.dtype.is_float() else column
 
 
 def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:

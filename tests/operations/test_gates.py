@@ -38,8 +38,8 @@ def test_live_ids_must_be_new(ids, previous, passed):
         (["a", "b"], pl.Series([0, 5]), "1 features hold something else"),
         (["a", "b"], pl.Series([-1, 0]), "1 features hold something else"),
         (["a", "b"], pl.Series([0.5, 1.0]), "1 features hold something else"),
-        (["a", "b"], pl.Series([float("nan"), 1.0]), "1 features hold something else"),
-        (["a", "b"], pl.Series([None, 1]), "1 features hold something else"),
+        (["a", "b"], pl.Series([float("nan"), 1.0]), "50% of the feature values are missing"),
+        (["a", "b"], pl.Series([None, 1]), "50% of the feature values are missing"),
         (["a", "b"], pl.Series(["0", "1"]), "1 features hold something else"),
         ([], pl.Series([], dtype=pl.Int8), "there are no rows"),
     ],
@@ -49,6 +49,16 @@ def test_live_data_must_be_wellformed(ids, values, text):
     gate = gates.live_data_wellformed(frame)
     assert gate.text.startswith(text)
     assert (gate.passed, gate.blocking) == (text == "ids are unique", True)
+
+
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_a_few_gaps_cost_no_round(gap):
+    values = pl.Series([gap, *[3.0] * 19])
+    gate = gates.live_data_wellformed(
+        pl.DataFrame({"id": [f"id{row}" for row in range(20)], "feature_x": values})
+    )
+    assert gate.passed
+    assert gate.text.endswith("5.00% of the values are missing and are read as 2")
 
 
 def test_live_data_without_ids_or_features():

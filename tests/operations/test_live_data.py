@@ -62,7 +62,7 @@ def served(world, change):
         rewrite(path, lambda _: original)
 
 
-FEATURE = pl.selectors.starts_with("feature") & pl.selectors.by_dtype(pl.Int8)
+FEATURE = pl.selectors.starts_with("feature")
 
 
 def first_feature(frame):
@@ -80,21 +80,18 @@ MALFORMED = {
         "1 ids are missing",
     ),
     "no rows": (lambda one: one.head(0), "there are no rows"),
-    "a missing feature value": (
-        with_feature(lambda one: pl.when(pl.row_index() > 0).then(one).name.keep()),
-        "1 features hold something else",
+    "half of the values missing": (
+        lambda one: one.with_columns(pl.when(pl.row_index() % 2 == 0).then(FEATURE).name.keep()),
+        "50% of the feature values are missing",
     ),
-    "a NaN": (
-        with_feature(
-            lambda one: (
-                pl.when(pl.row_index() > 0)
-                .then(one.cast(pl.Float32))
-                .otherwise(float("nan"))
-                .alias("x")
-                .name.keep()
-            )
+    "half of the values NaN": (
+        lambda one: one.with_columns(
+            pl.when(pl.row_index() % 2 == 0)
+            .then(FEATURE.cast(pl.Float32))
+            .otherwise(float("nan"))
+            .name.keep()
         ),
-        "1 features hold something else",
+        "50% of the feature values are missing",
     ),
     "a value out of range": (with_feature(lambda one: one + 1), "1 features hold something else"),
     "fractions": (with_feature(lambda one: one / 4), "1 features hold something else"),
