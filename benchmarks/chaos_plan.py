@@ -36,8 +36,8 @@ FILES = ("download:*live*", "upload:*", "submission:*")
 # A `latency` waits before the tournament does its work, a `drip` after it.
 STEPS: Mapping[str, tuple[str, str]] = {
     "before the round is read": ("latency", "graphql:rounds"),
-    "before the fleet is read": ("latency", "graphql:account"),
     "while live data come": ("drip", "download:*live*"),
+    "before the fleet is read": ("latency", "graphql:account"),
     "before the upload is authorised": ("latency", "graphql:submissionUploadAuth"),
     "before the intent is recorded": ("drip", "graphql:submissionUploadAuth"),
     "before the bytes are sent": ("latency", "upload:*"),
@@ -47,7 +47,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "before the confirmation": ("latency", "graphql:submissionDownloadAuth"),
     "while the submission comes back": ("drip", "submission:*"),
 }
-PAUSE_SECONDS = 4.0
+PAUSE_SECONDS = 2.0
 DRIP_SECONDS = PAUSE_SECONDS / 20
 
 Fault = Mapping[str, Any]
@@ -153,10 +153,11 @@ def every_kill() -> list[RoundPlan]:
         Attempt(kill=Kill("server", "before the registration")),
         Attempt(kill=Kill("run", None, 1.0), twin=True, jump=3),
     )
-    half = len(held) // 2
+    # What is registered, if only after the kill, is not registered again in the same round.
+    registered = list(STEPS).index("before the registration") + 1
     return [
-        RoundPlan(0, attempts=tuple(held[:half])),
-        RoundPlan(1, attempts=tuple(held[half:])),
+        RoundPlan(0, attempts=tuple(held[:registered])),
+        RoundPlan(1, attempts=tuple(held[registered:])),
         RoundPlan(2, attempts=others),
         RoundPlan(3, moods={"alpha": "newest", "gamma": "raise", "delta": "exit"}),
         RoundPlan(4, asleep=True),

@@ -148,13 +148,17 @@ class Stage:
         if kill.victim == "server":
             self._kill_server()
         elif kill.victim == "worker":
-            if not until(lambda: workers_of(pid), 5.0, lambda: is_running(pid)):
+            if not until(lambda: workers_of(pid), LONGEST_ATTEMPT, lambda: is_running(pid)):
                 return
             for worker in workers_of(pid):
                 with suppress(psutil.NoSuchProcess):
                     worker.kill()
         else:
             os.kill(pid, signal.SIGKILL)
+            if pause is not None:
+                # The tournament still does what it was asked for before the kill. The sensor's next
+                # run comes a minute later, when that is over.
+                time.sleep(PAUSE_SECONDS)
         played.kills.append(f"{kill.victim} {where}")
 
     def _kill_server(self) -> None:

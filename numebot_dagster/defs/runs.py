@@ -79,7 +79,9 @@ class RunProcess:
 
 
 def _since_boot(process: psutil.Process) -> float:
-    return process.create_time() - psutil.boot_time()
+    # First, because psutil before 7.1 adds the time of the boot that it was last asked for.
+    boot = psutil.boot_time()
+    return process.create_time() - boot
 
 
 def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -100,7 +102,9 @@ def end_dead_runs(
         The runs that were ended.
     """
     started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    dead = [record.dagster_run for record in started if _is_dead(record)]
+    gone = [record.dagster_run for record in started if _is_dead(record)]
+    # A run that ended between the two looks has said how; one that is still "started" never will.
+    dead = [run for run in gone if _is_started(instance, run.run_id)]
     for run in dead:
         text = "The process of this run is gone: it was killed, or the machine was restarted."
         instance.report_run_failed(run, text)
@@ -108,6 +112,11 @@ def end_dead_runs(
         if log is not None:
             log.warning("Run %s of %s was killed", run.run_id[:8], run.job_name)
     return dead
+
+
+def _is_started(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.STARTED
 
 
 def _is_dead(record: dg.RunRecord) -> bool:

@@ -28,7 +28,12 @@ _TICK = 0.05  # seconds between two looks at the memory
 _START_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024  # how much of what a model prints is kept
 # Model code has no business with the account; what it does not get, it cannot print.
-_WITHHELD = ("NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY")
+_WITHHELD = (
+    "NUMERAI_PUBLIC_ID",
+    "NUMERAI_SECRET_KEY",
+    "NUMEBOT_NOTIFY_URLS",
+    "NUMEBOT_HEARTBEAT_URL",
+)
 
 
 class NotStarted(Exception):

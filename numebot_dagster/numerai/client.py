@@ -128,11 +128,18 @@ class NumeraiClient(Enrichment):
                 f"the upload of {target.filename} was refused, nothing was submitted: {error}"
             ) from None
 
-    def create_submission(self, model_id: str, filename: str) -> str:
+    def create_submission(
+        self, model_id: str, filename: str, *, seconds: float | None = None
+    ) -> str:
         """Registers an uploaded file as the model's submission and gives its id.
 
         When an answer is lost and the repetition is refused, Numerai is asked whether the first
         try had worked.
+
+        Args:
+            model_id: Numerai's id of the model.
+            filename: the server's own name for the file.
+            seconds: after which it is not tried again, as when the round closes then.
 
         Raises:
             SubmissionRejected: Numerai refuses the file.
@@ -144,7 +151,9 @@ class NumeraiClient(Enrichment):
             "source": SOURCE,
         }
         try:
-            data = self.transport.query(queries.CREATE_SUBMISSION, variables, authorised=True)
+            data = self.transport.query(
+                queries.CREATE_SUBMISSION, variables, authorised=True, seconds=seconds
+            )
         except QueryRefused as refusal:
             registered = self._registered(model_id, filename)
             if registered is None:

@@ -204,6 +204,18 @@ def was_not_selected(receipt: Receipt) -> bool:
     return receipt.state is State.INVALID and receipt.accepted_at is None
 
 
+def is_end_known(receipt: Receipt) -> bool:
+    """Whether Numerai need not be asked any more how a round that has closed ended for a model.
+
+    What was sent may be held although the attempt failed, because the answer was lost or came too
+    late; and what was accepted is still to be compared, if it is ours.
+    """
+    if receipt.state is State.ACCEPTED:
+        return receipt.predictions_sha256 is None
+    may_be_held = receipt.state is State.PENDING and receipt.filename is not None
+    return receipt.outcome is not None and not may_be_held and not was_not_selected(receipt)
+
+
 def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
     """Why the predictions at hand should replace our own file, or nothing."""
     intention = situation.intention

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class Transport:
         *,
         authorised: bool = False,
         repeatable: bool = True,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Sends a GraphQL operation and gives its `data`.
 
@@ -76,6 +78,7 @@ class Transport:
             variables: its variables.
             authorised: whether the credentials are sent.
             repeatable: whether doing it twice is harmless.
+            seconds: the most that it may take, where that is less than the usual deadline.
 
         Raises:
             NumeraiUnavailable: no usable answer until the deadline.
@@ -95,7 +98,9 @@ class Transport:
                 self._refuse_bad_status(answer)
                 return graphql_data(_whole(answer, seconds), self.endpoint, self.scrub)
 
-        return self.patience.persist(attempt, repeatable=repeatable)
+        limit = self.patience.deadline if seconds is None else seconds
+        patience = replace(self.patience, deadline=min(self.patience.deadline, limit))
+        return patience.persist(attempt, repeatable=repeatable)
 
     def put(self, url: str, content: bytes) -> None:
         """Writes `content` to a signed URL, as a whole and again after a passing fault.

@@ -24,6 +24,7 @@ from numebot_dagster.settings import AlertKind
 Kind = AlertKind
 
 GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
+SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each try in vain after the second
 STALE_AFTER = timedelta(days=2)  # what could not be sent for so long is no news any more
 
 
@@ -54,6 +55,7 @@ class Raised:
         silenced: whether its kind was silenced when it was raised; it is not sent then.
         delivered: the names of the channels that have it.
         problem: why it was not sent to the others.
+        tries: how often it was sent in vain to some of them.
     """
 
     kind: str
@@ -65,12 +67,25 @@ class Raised:
     silenced: bool = False
     delivered: tuple[str, ...] = ()
     problem: str | None = None
+    tries: int = 0
 
     @property
     def is_waiting(self) -> bool:
         """Whether it is still to be sent."""
-        age = datetime.now(UTC) - datetime.fromisoformat(self.raised_at)
-        return not self.sent and not self.silenced and age < STALE_AFTER
+        return not self.sent and not self.silenced and self._age < STALE_AFTER
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be sent now.
+
+        A channel that takes a message, but answers too late, must not get it at every look.
+        """
+        pause = SHORTEST_PAUSE * (2 ** max(self.tries - 1, 0) - 1)
+        return self.is_waiting and not timedelta() <= self._age < pause
+
+    @property
+    def _age(self) -> timedelta:
+        return datetime.now(UTC) - datetime.fromisoformat(self.raised_at)
 
 
 def send(platform: Platform, *alerts: Alert) -> list[Alert]:
@@ -109,10 +124,10 @@ def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
 
 
 def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
-    """What is still to be sent; files of years are not opened for that."""
+    """What is to be sent now; files of years are not opened for that."""
     oldest = time.time() - STALE_AFTER.total_seconds()
     recent = [path for path in platform.lake.alert_files() if path.stat().st_mtime > oldest]
-    return ((path, raised) for path, raised in _read(platform, recent) if raised.is_waiting)
+    return ((path, raised) for path, raised in _read(platform, recent) if raised.is_due)
 
 
 def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:
@@ -184,7 +199,10 @@ def _send_to_all(
             if one.name not in delivered
         ]
         problem = "; ".join(problems) or None
-        noted = replace(raised, delivered=delivered, sent=problem is None, problem=problem)
+        tries = raised.tries + (problem is not None)
+        noted = replace(
+            raised, delivered=delivered, sent=problem is None, problem=problem, tries=tries
+        )
         files.replace_bytes(path, _to_json(noted))
         if problem:
             platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)

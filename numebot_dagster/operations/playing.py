@@ -229,14 +229,12 @@ class _RoundPlay:
         return Played(model, Ending.PREDICTED, text, prediction, gates=prediction.gates)
 
     def _intended(self, model: RegisteredModel) -> Prediction | None:
-        """The live predictions that an interrupted attempt, or one without a key, left to send."""
+        """The live predictions that an earlier attempt made and could not bring to Numerai."""
         if self.wish.force:
             return None
         history = receipts.history(self.platform.lake, model.name, self.round.number)
         if not history or history[-1].state is not State.PENDING:
             return None
-        if history[-1].outcome is not None and history[-1].filename is not None:
-            return None  # it was tried, and refused
         if history[-1].rung is not Rung.LIVE:  # there may be time for a better one now
             return None
         return stored_prediction(self.platform, history[-1])

@@ -12,6 +12,7 @@ from numebot_dagster.numerai.reconcile import (
     REGISTERED,
     Situation,
     is_carried_over,
+    is_end_known,
     own_receipt,
     was_not_selected,
 )
@@ -44,13 +45,17 @@ def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel])
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
+    names = [model.name for model in models]
+    known = {name: receipts.history(platform.lake, name, found.number) for name in names}
     fleet = fleet_of(platform, found)
     changed = []
-    for model in models:
-        history = receipts.history(platform.lake, model.name, found.number)
+    for name, history in known.items():
         new = _changed(platform, found, fleet, history)
-        if new is not None:
-            platform.log.warning("Round %d, %s: %s", found.number, model.name, new.reason)
+        if new is None:
+            continue
+        # A run that has recorded something meanwhile knows more than this answer of Numerai's.
+        if receipts.history(platform.lake, name, found.number) == history:
+            platform.log.warning("Round %d, %s: %s", found.number, name, new.reason)
             changed.append(receipts.append(platform.lake, new))
     return changed
 
@@ -125,7 +130,7 @@ def settle(
 
 def _is_open_end(platform: Platform, found: Round, model: RegisteredModel) -> bool:
     known = receipts.latest(platform.lake, found.number).get(model.name)
-    return known is None or known.outcome is None or known.state is State.ACCEPTED
+    return known is None or not is_end_known(known)
 
 
 def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:
@@ -155,6 +160,8 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
         if held.status == REGISTERED and standing is not None:
             return standing  # Numerai will say in a few minutes
         own = own_receipt(held, history) or Receipt(model, found.number, filename=held.filename)
+        if own.state is State.INVALID and not was_not_selected(own):
+            return own  # it was compared already, and is not what was sent
         foreign = f"{held.filename} was uploaded by something else than this data folder"
         note = "Numerai holds it" if own in history else foreign
         standing = receipts.append(platform.lake, _accepted(platform, found, held, own, note))

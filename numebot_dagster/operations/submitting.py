@@ -47,6 +47,10 @@ def submit(
     """
     client = platform.client
     require_uploads(platform, found, late=late)
+    left = None if late else (found.close_staking_time - client.now()).total_seconds()
+    earlier = _register_earlier(platform, found, model_id, prediction, left)
+    if earlier is not None:
+        return accept(platform, found, earlier)
     digest = prediction.submission.sha256[:8]
     target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
     intent = receipts.append(
@@ -56,9 +60,42 @@ def submit(
     client.put_upload(target, prediction.submission.csv)
     # The upload may have taken minutes, and what is registered after the close fills another round.
     require_uploads(platform, found, late=late)
-    submission_id = client.create_submission(model_id, target.filename)
+    left = None if late else (found.close_staking_time - client.now()).total_seconds()
+    submission_id = client.create_submission(model_id, target.filename, seconds=left)
     registered = receipts.append(platform.lake, replace(intent, submission_id=submission_id))
     return accept(platform, found, registered)
+
+
+def _register_earlier(
+    platform: Platform, found: Round, model_id: str, prediction: Prediction, seconds: float | None
+) -> Receipt | None:
+    """Registers the file that a killed attempt may have uploaded already.
+
+    Its own registration may still be on its way. Of one file Numerai makes one submission, so that
+    this cannot double it, as another upload of the same predictions would.
+
+    Returns:
+        The receipt with the submission's id; nothing when there is no such attempt, or when its
+        file never arrived.
+    """
+    history = receipts.history(platform.lake, prediction.model, found.number)
+    newest = history[-1] if history else None
+    if (
+        newest is None
+        or newest.filename is None
+        or newest.submission_id is not None
+        or newest.state is not State.PENDING
+        or newest.predictions_sha256 != prediction.submission.sha256
+    ):
+        return None
+    try:
+        registered = platform.client.create_submission(model_id, newest.filename, seconds=seconds)
+    except SubmissionRejected as refusal:
+        platform.log.info("%s: uploaded anew, because %s", prediction.model, refusal)
+        return None
+    return receipts.append(
+        platform.lake, replace(newest, submission_id=registered, outcome=None, reason=None)
+    )
 
 
 def _intent(found: Round, prediction: Prediction) -> Receipt:

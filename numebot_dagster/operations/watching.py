@@ -183,6 +183,9 @@ def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:
     except NumeraiError as error:
         refusal = [refused_alert(platform, error)] if isinstance(error, NotAuthorised) else []
         return refusal, f"round {found.number} was not checked: {error}"
+    except Exception as error:  # a full disk, a damaged receipt: the alerts are needed all the more
+        platform.log.exception("Round %d was not checked", found.number)
+        return [], f"round {found.number} was not checked: {error}"
     return [], ""
 
 

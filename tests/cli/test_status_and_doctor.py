@@ -213,7 +213,7 @@ def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatc
 
 
 def test_doctor_tells_a_strange_answer_from_none(world, monkeypatch):
-    monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.4")
+    monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "1.5")
     for kind in ("html", "not-json"):
         fault = world.practice.add_fault(kind, where="graphql:*")
         found, code = findings()

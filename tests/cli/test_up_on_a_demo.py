@@ -126,8 +126,8 @@ def test_what_is_in_use_is_left_alone(demo, tmp_path):
 
         again = numebot(home, "up", "--folder", "play", "--port", str(port))
         assert again.returncode == 1
-        assert f"cannot listen on 127.0.0.1:{port}" in again.stderr
-        assert "Is `numebot up` running already?" in again.stderr
+        assert "`numebot up` runs already on" in again.stderr
+        assert f"kill {process.pid}" in again.stderr
         end(process, signal.SIGTERM)
 
 

@@ -72,6 +72,19 @@ def test_a_killed_run_is_failed_and_gives_its_pool_back(instance, sleeper, caplo
     assert end_dead_runs(instance) == []
 
 
+def test_a_run_that_ended_between_the_two_looks_stays_as_it_ended(instance, sleeper, monkeypatch):
+    started(instance, process_of(sleeper))
+
+    def ended_meanwhile(record):
+        end = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "round_job")
+        instance.report_dagster_event(end, RUN_ID)
+        return True
+
+    monkeypatch.setattr(runs, "_is_dead", ended_meanwhile)
+    assert end_dead_runs(instance) == []
+    assert status(instance) is dg.DagsterRunStatus.SUCCESS
+
+
 def test_a_pid_that_was_given_away_is_another_process(instance, sleeper):
     found = process_of(sleeper)
     started(instance, RunProcess(RUN_ID, found.host, found.pid, found.started - 3600))

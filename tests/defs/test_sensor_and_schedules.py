@@ -228,6 +228,8 @@ def test_a_round_is_asked_for_until_it_is_confirmed(world, look, instance, later
 
 def test_the_pauses_between_attempts_grow(world, look, instance, later):
     number = world.open_round()
+    while not is_saturday(world):
+        number = world.open_round()
     waited = []
     for attempt, minutes in enumerate(PAUSES, 1):
         tags = {ATTEMPT_TAG: str(attempt)} if attempt > 1 else {}
@@ -237,6 +239,45 @@ def test_the_pauses_between_attempts_grow(world, look, instance, later):
         later(minutes + 0.1)
         waited += [key for _, key, _ in requested(look(str(number - 1)))]
     assert waited == [f"round-{number}-attempt-{n}" for n in range(2, len(PAUSES) + 2)]
+
+
+def test_near_the_close_the_pauses_shrink(world, look, instance, later):
+    """What works again late in the hour is still used, however often it was tried before."""
+    number = world.open_round()
+    while is_saturday(world):
+        number = world.open_round()
+    run_of(instance, number, dg.DagsterRunStatus.FAILURE, **{ATTEMPT_TAG: "6"})
+    world.practice.advance(hours=0.8)  # of one
+    later(3.5)
+    assert requested(look(str(number - 1))) == []
+    later(4.1)
+    assert len(requested(look(str(number - 1)))) == 1
+    world.practice.advance("next-close")
+    later(1.1)
+    assert len(requested(look(str(number - 1)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "more", "settled"),
+    [
+        (State.CONFIRMED, Outcome.ON_TIME, {}, True),
+        (State.PENDING, Outcome.MISSED, {}, True),
+        (State.PENDING, Outcome.FAILED, {}, True),
+        (State.PENDING, Outcome.FAILED, {"filename": "sent.csv"}, False),
+        (State.INVALID, Outcome.FAILED, {"filename": "sent.csv"}, False),
+        (State.INVALID, Outcome.ON_TIME, {"accepted_at": NOON}, True),
+        (State.ACCEPTED, Outcome.ON_TIME, {"predictions_sha256": "0" * 64}, False),
+        (State.ACCEPTED, Outcome.ON_TIME, {"filename": "not-ours.csv"}, True),
+    ],
+)
+def test_after_the_close_numerai_is_asked_about_what_was_sent(
+    world, look, state, outcome, more, settled
+):
+    """A failed attempt may have arrived, and what is accepted is still to be compared."""
+    number = world.open_round()
+    world.practice.advance("next-close")
+    held(world, number, state, outcome, **more)
+    assert (requested(look(str(number - 1))) == []) is settled
 
 
 @pytest.mark.parametrize(

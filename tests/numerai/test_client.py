@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,14 @@ def errors(text):
 def test_no_open_round_is_an_empty_list_however_numerai_says_it(server, client):
     server.replies = [data(rounds=[]), data(rounds=None), errors("Current round not open for x")]
     assert [client.open_rounds() for _ in range(3)] == [[], [], []]
+
+
+def test_a_registration_is_not_tried_again_after_the_close(make_settings):
+    client = NumeraiClient(make_settings("http://127.0.0.1:9", numebot_retry_deadline=60.0))
+    started = time.monotonic()
+    with pytest.raises(NumeraiUnavailable):
+        client.create_submission("1", "f.csv", seconds=0.5)
+    assert time.monotonic() - started < 5
 
 
 def test_rounds_come_once_in_order_and_limited(server, client):

@@ -92,6 +92,23 @@ def test_a_failed_sending_is_noted_and_tried_again(platform_of, receiver):
     assert len(receiver.messages) == tried + 1
 
 
+def test_a_channel_that_fails_for_long_is_tried_less_and_less(platform_of, receiver, monkeypatch):
+    """What answers too late has perhaps taken the message, and must not get it at every look."""
+    platform = platform_of(receiver.url)
+    receiver.status = 500
+    alerts.send(platform, FAILED)
+    alerts.deliver(platform)
+    tried = len(receiver.messages)
+    for _ in range(3):
+        alerts.deliver(platform)
+    assert len(receiver.messages) == tried
+    assert [one.is_waiting for _, one in alerts.read_all(platform)] == [True]
+    monkeypatch.setattr(alerts, "SHORTEST_PAUSE", timedelta())
+    receiver.status = 200
+    alerts.deliver(platform)
+    assert len(receiver.messages) == tried + 1
+
+
 def test_only_the_channel_that_failed_is_tried_again(platform_of, receiver):
     platform = platform_of(receiver.url, "json://127.0.0.1:9/")
     alerts.send(platform, FAILED)

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -292,18 +293,52 @@ def test_a_submission_that_turns_invalid_is_noticed_and_replaced(world):
     assert latest(world, number, "steady-1").state is State.CONFIRMED
 
 
-def test_another_file_in_the_place_of_ours_is_noticed(world):
-    number = open_round(world)
-    played(world, number, "second")
+def uploaded_by_hand(world, number):
+    """The server's name of a file that replaces ours, as from the web page."""
     client = world.platform.client
     model = client.fleet().models["second"].id
     target = client.authorise_upload(model, "by-hand.csv")
-    sent = client.download_submission(latest(world, number).submission_id)
-    client.put_upload(target, sent)
+    client.put_upload(target, client.download_submission(latest(world, number).submission_id))
     client.create_submission(model, target.filename)
+    return target.filename
+
+
+def test_another_file_in_the_place_of_ours_is_noticed(world):
+    number = open_round(world)
+    played(world, number, "second")
+    filename = uploaded_by_hand(world, number)
     [changed] = rechecked(world, number)
     assert changed.state is State.INVALID
-    assert f"now counts {target.filename} in its place" in changed.reason
+    assert f"now counts {filename} in its place" in changed.reason
+
+
+def test_what_a_run_records_meanwhile_is_not_overruled(world, monkeypatch):
+    """The watchdog holds an answer that is older than the newest receipt."""
+    number = open_round(world)
+    played(world, number, "second")
+    uploaded_by_hand(world, number)
+    ask = reconciling.fleet_of
+
+    def ask_while_a_run_goes_on(platform, found):
+        fleet = ask(platform, found)
+        receipts.append(platform.lake, replace(latest(world, number), reason="a run goes on"))
+        return fleet
+
+    monkeypatch.setattr(reconciling, "fleet_of", ask_while_a_run_goes_on)
+    assert rechecked(world, number) == []
+    assert latest(world, number).reason == "a run goes on"
+
+
+def test_a_file_that_is_known_to_differ_is_never_called_accepted(world):
+    """After the close it cannot be replaced; that Numerai holds it does not make it ours."""
+    number = open_round(world)
+    played(world, number, "second")
+    differs = replace(latest(world, number), state=State.INVALID, reason="it differs")
+    differs = receipts.append(world.platform.lake, differs)
+    world.practice.advance("next-close")
+    results = played(world, number, "second")
+    assert endings(results) == {Ending.SKIPPED}
+    assert receipts.history(world.platform.lake, "second", number)[-1] == differs
 
 
 def test_answers_with_nothing_in_them_make_nothing_invalid(world):

@@ -209,6 +209,20 @@ def test_credentials_that_are_refused_are_told_once(seen, monkeypatch):
     assert all(f"round {number} was not checked" in one.problem for one in looks)
 
 
+def test_a_full_disk_does_not_silence_the_watchdog(seen, monkeypatch):
+    """What Numerai no longer holds cannot be recorded then; all the more is to be said."""
+    world, _ = seen
+    monkeypatch.setattr(watching, "LEAST_FREE_DISK", 10**15)
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(watching.reconciling, "recheck", full)
+    look = watching.look(world.platform)
+    assert [one.kind for one in look.raised] == [Kind.DISK_NEARLY_FULL]
+    assert "was not checked: No space left on device" in look.problem
+
+
 def test_without_numerai_the_stored_times_are_used(tmp_path: Path):
     """The close comes nearer whether Numerai answers or not."""
     registry = tmp_path / "models.csv"

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
+from numebot_dagster.numerai.reconcile import is_end_known
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.platform import Platform
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
 
-# Minutes from the end of one run to the next: five more attempts fit into the shortest window, and
-# the last two pauses are for the weekend's.
+# Minutes from the end of one run to the next; before the close no pause but the shortest is longer
+# than this share of the time that is left, so that what works again late is still used.
 PAUSES = (1, 2, 5, 10, 15, 30, 60)
+SHARE_OF_TIME_LEFT = 1 / 3
 # How often a round that has closed is tried before its end stays unknown.
 ATTEMPTS_AFTER_CLOSE = 5
 
@@ -40,7 +43,7 @@ def request_for(
         return f"Round {found.number} has a run already."
     if is_settled(instance, platform, found):
         return f"Round {found.number} has nothing left to do."
-    if runs and (left := _pause_left(runs)) > 0:
+    if runs and (left := _pause_left(runs, found, platform.client.now())) > 0:
         return f"Round {found.number} is tried again in {left:.0f} s."
     return _request(found, _attempt(runs), after_close=not found.is_open(platform.client.now()))
 
@@ -63,7 +66,7 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
         return all(one.state is State.CONFIRMED and one.rung is Rung.LIVE for one in known)
     since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
     return (
-        all(one.outcome is not None for one in known)
+        all(is_end_known(one) for one in known)
         or any(run.is_success for run in since)
         or len(since) >= ATTEMPTS_AFTER_CLOSE
     )
@@ -93,8 +96,18 @@ def _attempt(runs: Sequence[dg.RunRecord]) -> int:
     return max(made, default=0) + 1
 
 
-def _pause_left(runs: Sequence[dg.RunRecord]) -> float:
+def _pause_left(runs: Sequence[dg.RunRecord], found: Round, now: datetime) -> float:
     """Seconds until the next attempt, by the clock of this machine as runs are."""
     ended = max(run.end_time or run.update_timestamp.timestamp() for run in runs)
-    pause = 60 * PAUSES[min(_attempt(runs) - 2, len(PAUSES) - 1)]
+    if found.is_open(now):
+        left = (found.close_staking_time - now).total_seconds()
+        longest = max(60 * PAUSES[0], left * SHARE_OF_TIME_LEFT)
+        pause = min(_pause(_attempt(runs) - 1), longest)
+    else:  # how often it was tried before the close says nothing of the attempts after it
+        pause = _pause(sum(AFTER_CLOSE_TAG in run.dagster_run.tags for run in runs))
     return ended + pause - time.time()
+
+
+def _pause(attempts: int) -> float:
+    """Seconds to wait after so many attempts."""
+    return 60.0 * PAUSES[min(max(attempts - 1, 0), len(PAUSES) - 1)]
