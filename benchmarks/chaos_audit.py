@@ -142,6 +142,8 @@ def _lost(case: _Case) -> Iterator[tuple[str, str]]:
 def _doubled(case: _Case) -> Iterator[tuple[str, str]]:
     valid = [one for one in case.entries if one.is_valid]
     for before, after in pairwise(valid):
+        if before.filename == after.filename:
+            continue  # one file registered twice, as when the first answer was lost: it counts once
         if case.rung_of(after) <= case.rung_of(before):
             yield DOUBLED, f"{before.filename} and then {after.filename}"
 

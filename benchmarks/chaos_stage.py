@@ -154,11 +154,8 @@ class Stage:
                 with suppress(psutil.NoSuchProcess):
                     worker.kill()
         else:
+            # What the tournament was asked for before the kill it still does, beside the next run.
             os.kill(pid, signal.SIGKILL)
-            if pause is not None:
-                # The tournament still does what it was asked for before the kill. The sensor's next
-                # run comes a minute later, when that is over.
-                time.sleep(PAUSE_SECONDS)
         played.kills.append(f"{kill.victim} {where}")
 
     def _kill_server(self) -> None:

@@ -148,6 +148,7 @@ def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
     received_at = state.inserted_at or receipt.submitted_at
     accepted = replace(
         receipt,
+        submission_id=state.submission_id,
         state=State.ACCEPTED,
         outcome=outcome_of(found, received_at, state.round_number),
         submitted_at=received_at,
@@ -231,7 +232,10 @@ def _wait_until_selected(platform: Platform, found: Round, receipt: Receipt) -> 
         if state is not None and state.selected is False:
             shown_since = shown_since or now
             if now - shown_since >= SELECTION_PATIENCE:
-                raise _not_selected(platform, receipt)
+                twin = _twin(platform, found, receipt)
+                if twin is None:
+                    raise _not_selected(platform, receipt)
+                return twin
         if now + wait - started > ACCEPTANCE_PATIENCE:
             raise SubmissionRejected(
                 f"Numerai registered submission {submission_id} but has not shown it as selected "
@@ -250,6 +254,15 @@ def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionS
     held = platform.client.fleet().held(receipt.model, found.number)
     is_held = held is not None and held.submission_id == submission_id
     return replace(state, selected=is_held or None)
+
+
+def _twin(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
+    """The submission that counts, if it is the same file, registered again by a killed run."""
+    held = platform.client.fleet().held(receipt.model, found.number)
+    if held is None or held.submission_id is None or held.filename != receipt.filename:
+        return None
+    state = platform.client.submission_states([held.submission_id]).get(held.submission_id)
+    return state if state is not None and state.selected else None
 
 
 def _not_selected(platform: Platform, receipt: Receipt) -> SubmissionRejected:

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -202,6 +203,35 @@ def test_two_runs_at_once_make_one_submission(world):
 
 
 # --- rounds that closed
+
+
+def test_a_registration_that_outlives_its_run_makes_no_second_upload(world, monkeypatch):
+    """Killed while Numerai still works on the registration: the next run sees nothing held."""
+    number = open_round(world)
+    create, on_its_way = NumeraiClient.create_submission, []
+
+    def send_and_die(client, model_id, filename, **_):
+        register = partial(create, client, model_id, filename)
+        on_its_way.append(threading.Thread(target=register))
+        on_its_way[0].start()
+        time.sleep(0.3)  # it has left
+        raise Killed
+
+    slow = {"seconds": 2}
+    with fault(world, "latency", where="graphql:createSubmission", times=1, values=slow):
+        with monkeypatch.context() as patch:
+            patch.setattr(NumeraiClient, "create_submission", send_and_die)
+            with pytest.raises(Killed):
+                played(world, number, "second")
+        assert held(world, number) is None
+        [confirmed] = played(world, number, "second").values()
+        assert confirmed.ending is Ending.CONFIRMED
+        on_its_way[0].join()
+    rechecked(world, number)
+    assert endings(played(world, number, "second")) <= {Ending.SKIPPED, Ending.CONFIRMED}
+    sent = world.rows("SELECT DISTINCT filename FROM submissions WHERE round = ?", number)
+    assert len(sent) == 1
+    assert latest(world, number).submission_id == held(world, number).submission_id
 
 
 def test_a_round_that_nobody_played_is_missed_once_numerai_was_asked(world):
