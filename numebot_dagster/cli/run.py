@@ -73,7 +73,8 @@ def _open_round(platform: Platform) -> int:
     if found is None:
         session.fail(
             f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC. Rounds open from "
-            "Tuesday to Saturday at 12:00 UTC; `numebot up` waits for them."
+            "Tuesday to Saturday at 12:00 UTC; `numebot up` waits for them. One that has closed is "
+            "played with --round N --late."
         )
     return found.number
 

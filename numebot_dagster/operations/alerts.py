@@ -204,7 +204,7 @@ def _send_to_all(
             raised, delivered=delivered, sent=problem is None, problem=problem, tries=tries
         )
         files.replace_bytes(path, _to_json(noted))
-        if problem:
+        if problem and not raised.tries:  # once: `numebot status` shows what still waits
             platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)
 
 

@@ -46,6 +46,13 @@ class Channel:
     name: str
     url: str = field(repr=False)
 
+    def is_understood(self) -> bool:
+        """Whether apprise can make anything of the address; nothing is sent."""
+        import apprise
+
+        _silence_libraries()
+        return bool(apprise.Apprise().add(self.url))
+
     def post(self, message: Message) -> str | None:
         """Sends one message; what went wrong, if something did."""
         import apprise

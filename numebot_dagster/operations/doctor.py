@@ -13,6 +13,7 @@ from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import NotAuthorised
+from numebot_dagster.operations import channels
 from numebot_dagster.operations.doctor_numerai import (
     NEEDED_SCOPES,
     STAKE_SCOPES,
@@ -69,6 +70,12 @@ def _voice(platform: Platform) -> Finding:
         f"NUMEBOT_NOTIFY_URLS is {'set' if alerts else 'not set'}, NUMEBOT_HEARTBEAT_URL is "
         f"{'set' if heartbeat else 'not set'}" + (f"; silenced: {silenced}" if silenced else "")
     )
+    wrong = [one.name for one in channels.open_channels(settings) if not one.is_understood()]
+    if wrong:
+        remedy = "correct NUMEBOT_NOTIFY_URLS; github.com/caronc/apprise/wiki lists the forms"
+        return Finding(
+            "alerts", Verdict.FAILURE, f"{text}; not understood: {', '.join(wrong)}", remedy
+        )
     if not alerts and not settings.is_practice:
         remedy = "set it to an address of apprise (Slack, Discord, e-mail, …): see .env.example"
         return Finding("alerts", Verdict.WARNING, f"{text}: nobody is told of a failure", remedy)

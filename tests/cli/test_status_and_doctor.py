@@ -239,3 +239,13 @@ def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):
     assert code == 1
     assert found["instance"]["verdict"] == "failure"
     assert f"correct {broken / 'dagster.yaml'}, or remove it" in found["instance"]["remedy"]
+
+
+def test_doctor_names_addresses_that_no_alert_can_reach(world, monkeypatch):
+    monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "jsn://user:secret@127.0.0.1:1/ json://127.0.0.1:1/")
+    found, code = findings()
+    assert code == 1
+    assert "; not understood: jsn" in found["alerts"]["text"]
+    assert "json" not in found["alerts"]["text"].partition("not understood")[2]
+    assert "secret" not in str(found["alerts"])
+    assert "correct NUMEBOT_NOTIFY_URLS" in found["alerts"]["remedy"]

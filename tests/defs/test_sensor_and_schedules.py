@@ -125,6 +125,17 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
     assert again.skip_message == f"No round has opened since {number}."
 
 
+def test_a_first_look_after_rounds_played_by_command_records_the_gap(world, look):
+    fetching.fetch_details(world.platform, world.open_round())
+    gap = world.open_round()
+    fetching.fetch_details(world.platform, world.open_round())
+    number = world.open_round()
+    result = look()
+    assert added(result) == [str(one) for one in range(gap, number + 1)]
+    assert [key for key, *_ in requested(result)] == [str(number), str(gap)]
+    assert result.cursor == str(gap - 1)
+
+
 def test_a_round_under_way_is_not_asked_for_twice(world, look, instance):
     number = world.open_round()
     cursor = look().cursor

@@ -56,14 +56,20 @@ def assert_all_is_well(world, number):
         assert {one.submission_id for one in history if one.submission_id} <= known
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("point", "registered"),
     [
-        ("before the PUT", set()),
+        # Every step, in this process, is in test_exactly_once.py; here the processes really end.
+        pytest.param("before the PUT", set(), marks=SLOW),
         ("after the PUT", set()),
         ("after the registration", {"steady-1"}),
-        ("before the accepted receipt", {"steady-1"}),
-        ("before the confirmed receipt", {"steady-1", "second"}),
+        pytest.param("before the accepted receipt", {"steady-1"}, marks=pytest.mark.slow),
+        pytest.param(
+            "before the confirmed receipt", {"steady-1", "second"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_next_run_takes_up_what_a_killed_one_left(world, point, registered):

@@ -1,6 +1,7 @@
 """Noticing new rounds."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
 
+FIRST_LOOK_BACK = timedelta(days=7)
 SECONDS_BETWEEN_LOOKS = 30
 
 
@@ -36,13 +38,13 @@ def new_round_sensor(
     now = shop.client.now()
     cursor = int(context.cursor) if context.cursor else None
     fresh = new_rounds([one for one in watched if one.open_time <= now], cursor)
+    ours = cursor is not None or bool(shop.lake.stored_rounds())
     if cursor is None:
-        # The first look ever: history is not ours to play.
-        fresh = fresh[-1:]
+        fresh = _at_first(fresh, shop.lake.stored_rounds(), now)
     if not fresh:
         return dg.SkipReason(f"No round has opened since {cursor}.")
     going_on = [one for one in fresh if one.is_open(now)]
-    over = [] if cursor is None else [one for one in fresh if now >= one.close_staking_time]
+    over = [one for one in fresh if ours and now >= one.close_staking_time]
     unsettled = [one for one in over if not is_settled(context.instance, shop, one)]
     # One closed round at a time, so that an open one never waits behind a week of them.
     asked = [request_for(context.instance, shop, one) for one in going_on + unsettled[:1]]
@@ -56,6 +58,20 @@ def new_round_sensor(
         dynamic_partitions_requests=[rounds.build_add_request(unknown)] if unknown else [],
         cursor=str(_cursor(fresh, going_on + unsettled)),
     )
+
+
+def _at_first(begun: Sequence[Round], stored: Sequence[int], now: datetime) -> list[Round]:
+    """What the first look ever is about: history is not ours to play.
+
+    But where rounds were played before, by a command, what closed in the last week since the first
+    of them is ours to record.
+    """
+    missable = [
+        one
+        for one in begun
+        if stored and one.number > stored[0] and now - one.close_staking_time < FIRST_LOOK_BACK
+    ]
+    return missable or list(begun[-1:])
 
 
 def _unknown_to(instance: dg.DagsterInstance, found: Sequence[Round]) -> list[str]:
