@@ -49,6 +49,12 @@ class Stubborn(Ridge):
         super().train(data)
 
 
+class OnEverything(Ridge):
+    """The same on all labelled rows, so that its weights have seen every era."""
+
+    train_on = "all"
+
+
 class Raising(Ridge):
     """Raises on a round, but not on the canary."""
 

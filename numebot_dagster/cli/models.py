@@ -124,7 +124,7 @@ def _show(platform: Platform, model: RegisteredModel, found: Diagnosis) -> None:
     _say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
     console.print(rich_table(*_table(found)))
     if "corr" in found.held_out:
-        title = "CORR of the held-out eras, with 95 % intervals"
+        title = "Held-out CORR, 95 % intervals"
         console.print(rich_table(intervals_table(found.held_out["corr"]), title))
     _say(
         "Publish what is held out. ±95% is half of the mean's 95 % interval, by the eras that do "

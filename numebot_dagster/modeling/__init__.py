@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from numebot_dagster.modeling.contract import (
@@ -13,7 +14,8 @@ from numebot_dagster.modeling.contract import (
 )
 
 if TYPE_CHECKING:
-    from numebot_dagster.modeling.data import LiveData, TrainingData
+    from numebot_dagster.modeling.data import TrainingData
+    from numebot_dagster.modeling.live import LiveData
     from numebot_dagster.modeling.splits import WalkForward, purge_eras
 
 __all__ = [
@@ -29,14 +31,16 @@ __all__ = [
 ]
 
 
+# These need polars or numpy, which whoever reads only the registry does not.
+_HOMES = {
+    "LiveData": "live",
+    "TrainingData": "data",
+    "WalkForward": "splits",
+    "purge_eras": "splits",
+}
+
+
 def __getattr__(name: str) -> object:
-    # These need polars or numpy, which whoever reads only the registry does not.
-    if name in ("LiveData", "TrainingData"):
-        from numebot_dagster.modeling import data
-
-        return getattr(data, name)
-    if name in ("WalkForward", "purge_eras"):
-        from numebot_dagster.modeling import splits
-
-        return getattr(splits, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

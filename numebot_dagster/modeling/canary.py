@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.modeling.data import LiveData, TrainingData
+from numebot_dagster.modeling.data import TrainingData
+from numebot_dagster.modeling.live import LiveData
 
 ROWS = 500
 _BENCHMARK = "benchmark:"

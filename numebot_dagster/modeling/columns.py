@@ -53,11 +53,23 @@ def aligned(
     paths: Sequence[Path],
     column: str,
     kind: type[pl.Float32 | pl.Float64] = pl.Float32,
+    *,
+    eras: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A column of files keyed by id, in the order of `ids`; NaN where the files lack an id."""
+    """A column of files keyed by id, in the order of `ids`; NaN where the files lack an id.
+
+    Args:
+        ids: (rows,) str objects.
+        paths: the files; one that lacks the column is passed over.
+        column: its name.
+        kind: what its values are made to be.
+        eras: (rows,) era numbers of the ids, where they are known: of a file that names its eras
+            only these are read, which of a long one is far less.
+    """
+    wanted_eras = None if eras is None else np.unique(eras)
     found = pl.concat(
         [
-            lake_matrix.scan(path).select("id", pl.col(column).cast(kind))
+            _of_eras(path, wanted_eras).select("id", pl.col(column).cast(kind))
             for path in paths
             if column in lake_matrix.column_names(path)
         ]
@@ -67,3 +79,10 @@ def aligned(
         found, on="id", how="left", validate="m:1", maintain_order="left"
     ).collect()
     return joined[column].fill_null(float("nan")).to_numpy()
+
+
+def _of_eras(path: Path, eras: np.ndarray | None) -> pl.LazyFrame:
+    rows = lake_matrix.scan(path)
+    if eras is None or "era" not in lake_matrix.column_names(path):
+        return rows
+    return rows.filter(pl.col("era").cast(pl.Int16, strict=False).is_in(eras.tolist()))

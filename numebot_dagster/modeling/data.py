@@ -1,4 +1,4 @@
-"""What a model sees: matrices of just the columns that it named, read when it asks for them."""
+"""What a model learns from: just the columns that it named, read when it asks for them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,8 @@ from numebot_dagster.modeling.columns import (
     UnknownColumn,
     aligned,
     prediction_names,
-    resolve_features,
 )
-from numebot_dagster.modeling.live import LiveData, read_inputs, read_live
 from numebot_dagster.modeling.splits import HELD_OUT_ERAS, purge_eras
-
-__all__ = [
-    "META_MODEL",
-    "LiveData",
-    "LookAhead",
-    "TrainingData",
-    "TrainingFiles",
-    "UnknownColumn",
-    "read_inputs",
-    "read_live",
-    "resolve_features",
-]
 
 # The memory of matrices that someone in this process still holds, by what they were read from.
 _held: WeakValueDictionary[tuple[object, ...], np.ndarray] = WeakValueDictionary()
@@ -228,7 +214,7 @@ class TrainingData:
             raise UnknownColumn(
                 f"no benchmark model {name!r}; there are: {', '.join(self.benchmark_names)}"
             )
-        return aligned(self.ids, self._files.benchmarks, name)
+        return aligned(self.ids, self._files.benchmarks, name, eras=self.eras)
 
     @property
     def meta_model(self) -> np.ndarray:
@@ -239,7 +225,7 @@ class TrainingData:
         """
         if self._files.meta_model is None:
             raise UnknownColumn("the vintage holds no meta model file")
-        return aligned(self.ids, [self._files.meta_model], META_MODEL)
+        return aligned(self.ids, [self._files.meta_model], META_MODEL, eras=self.eras)
 
     def what_target_is(self) -> str | None:
         """The named target whose values the bare `target` repeats, found by comparing the columns.

@@ -34,7 +34,7 @@ from numebot_dagster.modeling.weights import Manifest
 if TYPE_CHECKING:
     import numpy as np
 
-    from numebot_dagster.modeling.data import LiveData
+    from numebot_dagster.modeling.live import LiveData
 
 # A saved and loaded model may differ by rounding, but not by more than this part of the spread.
 _RELOAD_TOLERANCE = 1e-3
@@ -122,7 +122,8 @@ def _describe(kind: type[NumeraiModel]) -> ModelTraits:
 
 def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
     from numebot_dagster.modeling import canary
-    from numebot_dagster.modeling.data import TrainingData, resolve_features
+    from numebot_dagster.modeling.columns import resolve_features
+    from numebot_dagster.modeling.data import TrainingData
     from numebot_dagster.modeling.recording import manifest_of
 
     traits = _describe(kind)
@@ -277,7 +278,7 @@ def _feature_columns(path: Path) -> list[str]:
 def _live_data(request: PredictRequest, features: tuple[str, ...]) -> LiveData:
     from dataclasses import replace
 
-    from numebot_dagster.modeling.data import read_inputs
+    from numebot_dagster.modeling.live import read_inputs
 
     changed = tuple(
         path.stat().st_mtime_ns for path in (request.live, request.benchmarks) if path is not None
@@ -291,6 +292,6 @@ def _shared_live_data(
     live: Path, features: tuple[str, ...], benchmarks: Path | None, changed: tuple[int, ...]
 ) -> LiveData:
     """Models that share a file and a feature list share the matrix; `changed` is for the key."""
-    from numebot_dagster.modeling.data import read_live
+    from numebot_dagster.modeling.live import read_live
 
     return read_live(live, features, benchmarks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from numebot_dagster.numerai.era_rows import EraRows
 from numebot_dagster.numerai.projection import Neutralizer
 
 __all__ = ["Neutralizer", "neutralize", "neutralize_eras"]
@@ -59,11 +60,8 @@ def neutralize_eras(
             f"{len(eras)} rows of eras"
         )
     neutral = np.empty(np.shape(predictions))
-    for era in np.unique(eras):
-        rows = np.flatnonzero(eras == era)
-        # Together, as they mostly are, they can be looked at without a copy.
-        together = rows[-1] - rows[0] + 1 == len(rows)
-        places = slice(rows[0], rows[-1] + 1) if together else rows
+    rows = EraRows.of(eras, predictions)
+    for era, places in zip(rows.eras, rows.places, strict=True):
         try:
             neutral[places] = neutralize(predictions[places], features[places], proportion)
         except ValueError as error:

@@ -13,7 +13,7 @@ from numebot_dagster.numerai.submission import rank_to_unit_interval
 if TYPE_CHECKING:
     import numpy as np
 
-    from numebot_dagster.modeling.data import LiveData
+    from numebot_dagster.modeling.live import LiveData
 
 # Eras are read together, because to read one decodes whole columns of the file as well; all 3,555
 # features of 7,000 rows are 25 MB an era.
@@ -85,7 +85,8 @@ def _eras(request: OutOfSampleRequest, features: tuple[str, ...]) -> Iterator[tu
     """The eras in the shape of live data, in the order of the file, read together."""
     import numpy as np
 
-    from numebot_dagster.modeling.data import LiveData, TrainingData, read_inputs
+    from numebot_dagster.modeling.data import TrainingData
+    from numebot_dagster.modeling.live import LiveData, read_inputs
 
     rows = TrainingData(request.files, features, targets=(), train_on="all").of_eras(request.eras)
     by_feature = rows.matrix().T

@@ -48,6 +48,7 @@ def manifest_of(
     import numpy as np
 
     from numebot_dagster.modeling.canary import ROWS
+    from numebot_dagster.modeling.columns import BARE_TARGET
 
     eras = np.unique(data.eras)
     return Manifest(
@@ -59,7 +60,7 @@ def manifest_of(
         features=data.features,
         targets=traits.targets,
         target_is={
-            name: data.what_target_is() if name == "target" else name for name in traits.targets
+            name: data.what_target_is() if name == BARE_TARGET else name for name in traits.targets
         },
         inputs=request.inputs,
         parameters=traits.parameters,

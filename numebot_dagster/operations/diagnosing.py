@@ -37,7 +37,6 @@ def diagnose(
     vintage: int | None = None,
     *,
     again: bool = False,
-    refits: int = REFITS,
 ) -> Diagnosis:
     """Judges a model out of sample, and stores the predictions and their scores.
 
@@ -48,7 +47,6 @@ def diagnose(
         model: who is judged.
         vintage: of the weights; the newest that has some by default.
         again: whether to compute anew what is stored.
-        refits: how often to train anew a model that trains on everything.
 
     Raises:
         NoWeights: there are none of the present code; the text says how to make them.
@@ -58,8 +56,6 @@ def diagnose(
         ModelError: the model's code fails or leaves its budget.
         GateClosed: the weights do not predict as on the day they were made.
     """
-    if refits < 1:
-        raise ValueError(f"a recipe cannot be trained anew {refits} times: give 1 or more")
     chosen = _weights(platform, model, vintage)
     folder = platform.lake.diagnosis_folder(model.name, chosen.vintage, chosen.code_hash)
     lock = platform.lake.lock_file(f"diagnose-{model.asset_name}-{chosen.vintage}")
@@ -68,7 +64,7 @@ def diagnose(
             files.sweep(folder.parent)  # what a killed run left behind
             with files.folder(folder, overwrite=again) as unfinished:
                 subject = out_of_sample.open_subject(platform, model, chosen)
-                _diagnose(platform, subject, unfinished, refits)
+                _diagnose(platform, subject, unfinished)
     return diagnoses.read(folder)
 
 
@@ -85,14 +81,14 @@ def _weights(platform: Platform, model: RegisteredModel, vintage: int | None) ->
     return chosen
 
 
-def _diagnose(platform: Platform, subject: Subject, folder: Path, refits: int) -> None:
+def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
     """Fills the folder of a diagnosis."""
     start = time.perf_counter()
     with Worker(background=True) as worker:
         traits = worker.describe(DescribeRequest(subject.model.name, subject.model.code))
         chosen = out_of_sample.plan(
             subject,
-            refits=refits if traits.train_on == "all" else 0,
+            refits=REFITS if traits.train_on == "all" else 0,
             purge=subject.purge_eras,
         )
         peak = out_of_sample.predict(platform, worker, subject, chosen, folder)

@@ -149,7 +149,7 @@ def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> Verdict:
     import polars as pl
 
     from numebot_dagster.lake import matrix
-    from numebot_dagster.modeling.data import read_inputs
+    from numebot_dagster.modeling.live import read_inputs
     from numebot_dagster.modeling.out_of_sample import blocks
 
     selection = matrix.select_rows(by.validation, keep_eras=rows)
@@ -206,9 +206,9 @@ def _scores(
     eras, target = selection.eras, _target(by, selection)
     benchmark = meta_model = None
     if by.benchmark is not None:
-        benchmark = aligned(ids, by.files.benchmarks, by.benchmark, pl.Float64)
+        benchmark = aligned(ids, by.files.benchmarks, by.benchmark, pl.Float64, eras=eras)
     if by.files.meta_model is not None:
-        meta_model = aligned(ids, [by.files.meta_model], META_MODEL, pl.Float64)
+        meta_model = aligned(ids, [by.files.meta_model], META_MODEL, pl.Float64, eras=eras)
     own = score_eras(eras, values, target, meta_model=meta_model, benchmark=benchmark)
     columns = {"corr": own.corr, "mmc": own.mmc, "bmc": own.bmc}
     if benchmark is not None:

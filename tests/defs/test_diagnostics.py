@@ -13,6 +13,7 @@ from PIL import Image
 
 from numebot_dagster.defs.models.diagnostics import diagnostics_key
 from numebot_dagster.lake import catalog
+from numebot_dagster.operations.diagnoses import read_diagnosis
 from numebot_dagster.reporting.embed import INLINE_LIMIT
 
 OP = "models__{}__diagnostics"
@@ -107,6 +108,25 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
     assert found["dagster/row_count"] == predictions.height
     schema = {column.name: column.type for column in found["dagster/column_schema"].columns}
     assert schema == {name: str(kind) for name, kind in predictions.schema.items()}
+
+
+def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text("numerai_name,model_code\ngreedy,quick_models:OnEverything\n")
+    world.train("greedy")
+    found = shown(diagnose("greedy"))
+    assert "trained anew 4 times walking forward over eras" in found["recipe"]
+    assert "the weights in use have seen these eras" in found["recipe"]
+    assert found["refits"] == 4
+    predictions = pl.read_parquet(found["file"])
+    vintage = world.platform.lake.stored_vintages()[-1]
+    model = world.platform.registry["greedy"]
+    by_era = read_diagnosis(world.platform, model, vintage).by_era
+    judged = by_era.filter(pl.col("metric") == "corr")["era"]
+    assert judged.to_list() == predictions["era"].unique().sort().to_list()
+    assert len(judged) > 50  # all labelled validation eras of the practice data
+    # A ridge that has learnt the very labels would score far better than any honest one.
+    assert abs(found["mean_corr"]) < 0.1
 
 
 def test_what_is_stored_is_shown_again_unless_it_shall_be_computed(world, diagnose):

@@ -81,7 +81,8 @@ def test_a_model_must_implement_all_four_methods() -> None:
 
 
 def test_the_room_gives_its_data_classes_too() -> None:
-    from numebot_dagster.modeling.data import LiveData, TrainingData
+    from numebot_dagster.modeling.data import TrainingData
+    from numebot_dagster.modeling.live import LiveData
 
     assert modeling.LiveData is LiveData
     assert modeling.TrainingData is TrainingData

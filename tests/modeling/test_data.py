@@ -12,14 +12,9 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake.matrix import MissingColumns
-from numebot_dagster.modeling.data import (
-    LookAhead,
-    TrainingData,
-    UnknownColumn,
-    read_inputs,
-    read_live,
-    resolve_features,
-)
+from numebot_dagster.modeling.columns import UnknownColumn, aligned, resolve_features
+from numebot_dagster.modeling.data import LookAhead, TrainingData
+from numebot_dagster.modeling.live import read_inputs, read_live
 
 FEATURES = ["feature_plain_simple_d", "feature_plain_simple_a"]
 
@@ -228,6 +223,22 @@ def test_live_data(market) -> None:
 
 def test_live_data_without_benchmarks(market) -> None:
     assert read_live(market.live, FEATURES).benchmarks == {}
+
+
+def test_only_the_eras_asked_for_are_read_of_a_long_file(market) -> None:
+    ids = market.train["id"].to_numpy()
+    eras = market.train["era"].cast(pl.Int16).to_numpy()
+    data = TrainingData(market.files, FEATURES, ("target",))
+    [name, *_] = data.benchmark_names
+    everything = aligned(ids, market.files.benchmarks, name)
+    np.testing.assert_array_equal(
+        aligned(ids, market.files.benchmarks, name, eras=eras), everything
+    )
+    # The ids of other eras are not found: their rows are not read.
+    newest = np.full_like(eras, eras[-1])
+    found = aligned(ids, market.files.benchmarks, name, eras=newest)
+    assert np.isnan(found[eras != eras[-1]]).all()
+    np.testing.assert_array_equal(found[eras == eras[-1]], everything[eras == eras[-1]])
 
 
 def test_inputs_are_aligned_by_id(market, tmp_path: Path) -> None:

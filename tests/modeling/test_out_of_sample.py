@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling import out_of_sample, weights
-from numebot_dagster.modeling.data import LiveData, TrainingData
+from numebot_dagster.modeling.data import TrainingData
 from numebot_dagster.modeling.failures import ModelFailed, ModelTimedOut
+from numebot_dagster.modeling.live import LiveData
 from numebot_dagster.modeling.messages import ModelCode, OutOfSampleRequest, TrainRequest
 from numebot_dagster.modeling.process import Worker
 

@@ -113,13 +113,15 @@ def test_what_is_held_out_lies_a_purge_after_what_may_be_tuned_on(research, name
 
 def test_refits_are_told_as_they_are_made(research, caplog) -> None:
     with caplog.at_level(logging.INFO, "numebot"):
-        found = diagnose(research, "HonestOnAll", again=True, refits=2)
-    assert found.refits == 2
+        found = diagnose(research, "HonestOnAll", again=True)
+    assert found.refits == 4
     assert 50 < found.peak_memory_mb < 3000
     told = [one.message for one in caplog.records if "training" in one.message]
     assert told == [
-        "HonestOnAll: training 1 of 2, on eras 1 to 24, to predict eras 41 to 100",
-        "HonestOnAll: training 2 of 2, on eras 1 to 84, to predict eras 101 to 160",
+        "HonestOnAll: training 1 of 4, on eras 1 to 24, to predict eras 41 to 70",
+        "HonestOnAll: training 2 of 4, on eras 1 to 54, to predict eras 71 to 100",
+        "HonestOnAll: training 3 of 4, on eras 1 to 84, to predict eras 101 to 130",
+        "HonestOnAll: training 4 of 4, on eras 1 to 114, to predict eras 131 to 160",
     ]
 
 
@@ -131,11 +133,6 @@ def test_eras_of_constant_predictions_have_no_score_and_are_told(research, caplo
     assert found.summaries["benchmark_corr"].n == 104
     assert len(found.exposure_by_feature) == 0
     assert "Mute: 104 of 104 eras have no CORR" in caplog.text
-
-
-def test_a_recipe_is_trained_anew_once_at_least(research) -> None:
-    with pytest.raises(ValueError, match="0 times"):
-        diagnose(research, "HonestOnAll", refits=0)
 
 
 def test_there_may_be_nothing_to_judge(research) -> None:
