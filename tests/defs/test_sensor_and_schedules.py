@@ -44,12 +44,12 @@ def instance():
 @pytest.fixture
 def look(instance):
     """One tick of the sensor."""
+    return lambda cursor=None: look_at(instance, cursor)
 
-    def at(cursor=None):
-        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-            return new_round_sensor(context, platform=PlatformResource())
 
-    return at
+def look_at(instance, cursor=None):
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        return new_round_sensor(context, platform=PlatformResource())
 
 
 @pytest.fixture
@@ -125,12 +125,14 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
     assert again.skip_message == f"No round has opened since {number}."
 
 
-def test_a_first_look_after_rounds_played_by_command_records_the_gap(world, look):
+def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world):
+    world = fresh_world
     fetching.fetch_details(world.platform, world.open_round())
     gap = world.open_round()
     fetching.fetch_details(world.platform, world.open_round())
     number = world.open_round()
-    result = look()
+    with dg.instance_for_test() as instance:
+        result = look_at(instance)
     assert added(result) == [str(one) for one in range(gap, number + 1)]
     assert [key for key, *_ in requested(result)] == [str(number), str(gap)]
     assert result.cursor == str(gap - 1)
