@@ -36,7 +36,7 @@ def test_both_sides_are_measured_in_processes_of_their_own(tiny: str) -> None:
         assert one.result_mb == 8
     goals = {goal.row: goal for goal in outcome.benchmark.goals}
     assert outcome.value(goals["d"]) == 0.25
-    assert outcome.value(goals["e"]) == 20 * outcome.value(goals["a"])
+    assert outcome.value(goals["e"]) == pytest.approx(20 * outcome.value(goals["a"]))
     assert {row: outcome.verdict(goal) for row, goal in goals.items()} == {
         "a": "excellent", "b": "minimum", "c": "missed", "d": "minimum", "e": "excellent",
     }  # fmt: skip
