@@ -10,7 +10,7 @@ from benchmarks.stand_in import Source
 
 EVERY = 4
 # A Linux guest hands free memory back to its host after two seconds.
-PAUSE = 3.0
+PAUSE = 2.5
 
 
 def pandas_frame(source: Source) -> Any:

@@ -36,9 +36,11 @@ def prepare(full: Path | None) -> Era:
     import numebot_dagster.modeling.neutralize  # noqa: F401
 
     random = np.random.default_rng(11)
-    mixed = random.normal(size=(FEATURES, 24)) @ random.normal(size=(24, ROWS)) / 8
-    mixed += random.normal(size=mixed.shape)
-    features = np.digitize(mixed, [-1, -0.3, 0.3, 1]).astype(np.int8).T
+    loadings = random.standard_normal((FEATURES, 24), dtype=np.float32)
+    mixed = loadings @ random.standard_normal((24, ROWS), dtype=np.float32) / 8
+    mixed += random.standard_normal(mixed.shape, dtype=np.float32)
+    above = np.stack([mixed > cut for cut in (-1, -0.3, 0.3, 1)])
+    features = above.sum(axis=0, dtype=np.int8).T
     predictions = random.normal(size=(ROWS, MODELS))
     return Era(pd.DataFrame(features), pd.DataFrame(predictions), features, predictions)
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-# A block is as wide as fits in this many bytes: of a live file hundreds of columns. Of a long file
-# it is these few columns, 44 MB of 2.75 million rows; wider ones are no faster and cost memory.
-_BLOCK_BYTES = 16_000_000
+# A block of columns is decoded at once: wide ones are up to a third faster, narrow ones take less
+# memory beside the matrix. So it is a small part of the matrix, between bounds in bytes.
+_BLOCKS_A_MATRIX = 64
+_LEAST_BLOCK, _LARGEST_BLOCK = 16_000_000, 64_000_000
 _LEAST_COLUMNS = 16
 # Copying run by run beats picking single rows until the runs are this many.
 _MANY_RUNS = 2000
@@ -253,7 +254,8 @@ def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -
         else:
             np.take(values, positions, out=row, mode="clip")  # "raise" would copy once more
 
-    width = max(_LEAST_COLUMNS, _BLOCK_BYTES // (stop - start))
+    block_bytes = min(max(_LEAST_BLOCK, target.size // _BLOCKS_A_MATRIX), _LARGEST_BLOCK)
+    width = max(_LEAST_COLUMNS, block_bytes // (stop - start))
     # As many threads as polars decodes with: most of the copying is the matrix's first use.
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         for first in range(0, len(columns), width):
