@@ -72,7 +72,8 @@ def _changed(
     if held is not None and own is not None and not is_carried_over(held, found):
         is_known = own.state in HELD and standing.state in HELD
         is_wrong = own.state is State.INVALID and not was_not_selected(own)
-        same = own.submission_id == standing.submission_id
+        # One file that was registered twice is held under the id of the later registration.
+        same = held.submission_id == standing.submission_id
         if is_wrong or (is_known and same):
             return None
         return _accepted(platform, found, held, own, "Numerai counts this submission")
