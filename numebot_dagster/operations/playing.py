@@ -8,6 +8,8 @@ rungs that had to wait; only when nothing is left to upload, confirm by download
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +19,7 @@ from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError
+from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError, NumeraiUnavailable
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import (
     LADDER,
@@ -38,6 +40,8 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import Prediction, stored_prediction
 
 UPLOADS_AT_ONCE = 4
+# What Numerai was seen to hold is trusted for so long: somebody may upload by hand meanwhile.
+FLEET_SECONDS = 60.0
 
 Step = Callable[[], Played]
 Descend = Callable[[RegisteredModel, Rung], Prediction]
@@ -56,7 +60,8 @@ def play(platform: Platform, wish: Play) -> list[Played]:
         this = _RoundPlay(platform, wish)
         played = this.run()
     if this.submits:
-        watching.announce_round(platform, this.round, this.refusal)
+        refusal = this.refusal if isinstance(this.refusal, NotAuthorised) else None
+        watching.announce_round(platform, this.round, refusal)
     return played
 
 
@@ -78,23 +83,40 @@ class _RoundPlay:
         self.wish = wish
         self.round: Round = platform.client.round(wish.round_number)
         self.submits = wish.submit and any(model.submit for model in wish.models)
-        self.refusal: NotAuthorised | None = None
+        self.refusal: NumeraiError | None = None
         self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
+        self._asked_at = time.monotonic()
+        self._asking = threading.Lock()
 
     def _ask_fleet(self) -> Fleet | None:
-        """What Numerai holds; without valid credentials the models predict all the same."""
+        """What Numerai holds; where it does not say, the models predict all the same."""
         try:
             return reconciling.fleet_of(self.platform, self.round)
-        except NotAuthorised as refusal:
+        except (NotAuthorised, NumeraiUnavailable) as refusal:
             if not self.round.is_open(self.platform.client.now()):
                 raise
             self.refusal = refusal
+            remedy = "with a corrected key, " if isinstance(refusal, NotAuthorised) else ""
             self.platform.log.error(
-                "Round %d: nothing can be submitted: %s. The models predict meanwhile; with a "
-                "corrected key, run `numebot run` again.",
-                *(self.round.number, refusal),
+                "Round %d: nothing can be submitted now: %s. The models predict meanwhile; "
+                "%s`numebot run` submits what they predicted.",
+                *(self.round.number, refusal, remedy),
             )
             return None
+
+    def _ask_again(self) -> None:
+        """Renews what is known of the fleet, if it is old; in vain, what was known still holds."""
+        with self._asking:
+            if time.monotonic() - self._asked_at < FLEET_SECONDS:
+                return
+            try:
+                self.fleet = reconciling.fleet_of(self.platform, self.round)
+            except NumeraiError as error:
+                self.platform.log.warning(
+                    "Round %d: what Numerai holds was not asked again: %s",
+                    *(self.round.number, error),
+                )
+            self._asked_at = time.monotonic()
 
     def run(self) -> list[Played]:
         plan = self._plan()
@@ -217,7 +239,7 @@ class _RoundPlay:
         )
         return prediction
 
-    def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NotAuthorised) -> Step:
+    def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NumeraiError) -> Step:
         """Stores and records predictions that cannot be sent, so that the next run sends them."""
         if not planning.unfinished(self.platform.lake, [model], self.round.number):
             raise refusal
@@ -240,6 +262,7 @@ class _RoundPlay:
         return stored_prediction(self.platform, history[-1])
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        self._ask_again()
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is not Action.SUBMIT:
             # Forced, but the predictions are the same that Numerai holds.

@@ -310,6 +310,16 @@ def test_less_than_confirmed_with_own_predictions_is_not_enough(world, look, sta
     assert requested(look(str(number - 1))) == []
 
 
+def test_a_damaged_receipt_keeps_no_round_from_being_played(world, look):
+    before = world.open_round()
+    held(world, before)
+    number = world.open_round()
+    for one in world.platform.lake.receipts_folder("second", before).iterdir():
+        one.write_bytes(b"PAR1")
+    found = [key for key, *_ in requested(look(str(before - 1)))]
+    assert found == [str(number), str(before)]
+
+
 def test_predictions_without_submission_are_made_once(world, look, instance):
     registry = world.folder / "model_configs.csv"
     registry.write_text("numerai_name,model_code,submit\nsteady-1,quick_models:Ridge,false\n")

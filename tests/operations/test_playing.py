@@ -16,7 +16,7 @@ from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching, ladder
+from numebot_dagster.operations import fetching, ladder, playing
 from numebot_dagster.operations.outcomes import Ending, Play
 from numebot_dagster.operations.planning import playing_order
 from numebot_dagster.operations.playing import play
@@ -157,6 +157,35 @@ def test_ours_that_somebody_replaced_is_noticed(world):
     assert selected(world, number, "steady-1").submission_id == foreign
     assert endings(played(world, number, force=True))["steady-1"] is Ending.CONFIRMED
     assert selected(world, number, "steady-1").submission_id != foreign
+
+
+def test_a_file_that_is_uploaded_by_hand_during_the_hour_stays(world, monkeypatch):
+    number = world.open_round()
+    platform = fetched(world, number)
+    monkeypatch.setattr(playing, "FLEET_SECONDS", 0.0)
+    run = playing._RoundPlay(platform, Play(number, platform.registry.enabled))
+    foreign = upload(world, "second", seed=2)
+    ends = {one.model.name: one.ending for one in run.run()}
+    assert ends == {"steady-1": Ending.CONFIRMED, "second": Ending.FAILED}
+    assert selected(world, number, "second").submission_id == foreign
+
+
+def test_while_numerai_does_not_say_what_it_holds_the_models_predict(world, monkeypatch):
+    number = world.open_round()
+    fetched(world, number)
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.5")
+        values = {"status": 503}
+        added = world.practice.add_fault("status", where="graphql:account", values=values)
+        assert set(endings(played(world, number)).values()) == {Ending.FAILED}
+        world.practice.remove_faults(added)
+    latest = receipts.latest(world.platform.lake, number)
+    predicted = {name: one.predictions_sha256 for name, one in latest.items()}
+    assert all(predicted.values())
+    # What the first run predicted is what the next one sends.
+    assert endings(played(world, number)) == BOTH_CONFIRMED
+    latest = receipts.latest(world.platform.lake, number)
+    assert {name: one.predictions_sha256 for name, one in latest.items()} == predicted
 
 
 def test_nothing_is_uploaded_after_the_close(world):

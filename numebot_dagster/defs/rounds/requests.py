@@ -14,6 +14,7 @@ from datetime import datetime
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
+from numebot_dagster.lake.parquet import DamagedFile
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import is_end_known
@@ -52,11 +53,11 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     """Whether a round has nothing left to do.
 
     An open one: every submitting model is confirmed with its own predictions. A closed one: it is
-    known how it ended for each of them, or could not be found out.
+    known how it ended for each of them, or could not be found out. A receipt that cannot be read
+    settles nothing, and keeps no other round waiting.
     """
     names = [model.name for model in platform.registry.enabled if model.submit]
-    latest = receipts.latest(platform.lake, found.number)
-    known = [latest.get(name, Receipt(name, found.number)) for name in names]
+    known = [_standing(platform, found, name) for name in names]
     finished = [
         run.dagster_run for run in _runs_of(instance, found.number) if run.dagster_run.is_finished
     ]
@@ -70,6 +71,16 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
         or any(run.is_success for run in since)
         or len(since) >= ATTEMPTS_AFTER_CLOSE
     )
+
+
+def _standing(platform: Platform, found: Round, model: str) -> Receipt:
+    """What is known of a model in a round; nothing, where its receipts are damaged."""
+    nothing = Receipt(model, found.number)
+    try:
+        return receipts.standing(receipts.history(platform.lake, model, found.number)) or nothing
+    except DamagedFile as error:
+        platform.log.error("Round %d, %s: %s", found.number, model, error)
+        return nothing
 
 
 def _request(found: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
