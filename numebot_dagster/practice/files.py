@@ -109,13 +109,14 @@ class Library:
     # --- files --------------------------------------------------------------------------------
 
     def prepare(self, progress: Callable[[str, int, int], None]) -> None:
-        """Makes the newest files that take minutes, if the market is large.
+        """Makes the newest files that take minutes, if the market is large, and what names them.
 
         Args:
             progress: called with a file's name, the eras that are done, and all of them.
         """
         newest = max(name.partition("/")[0] for name in self.names())
-        for file in LARGE_FILES if self._tournament.market.scale.is_large else ():
+        files = ("features.json", *LARGE_FILES)
+        for file in files if self._tournament.market.scale.is_large else ():
             name = f"{newest}/{file}"
             self.path_of(self.snapshot(name, None), partial(progress, name))
 

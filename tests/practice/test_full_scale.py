@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,7 +14,11 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import stand_in
+from numebot_dagster.practice import creation
 from numebot_dagster.practice.datasets import write_dataset
+from numebot_dagster.practice.files import Library
+from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.market import FULL, SMALL, Market, Scale
 from numebot_dagster.practice.packing import Making
 from numebot_dagster.practice.universe import Growth
@@ -114,6 +118,24 @@ def test_a_week_costs_the_newest_parts_only(tmp_path: Path) -> None:
     assert whole["era"].n_unique() == SLIM.validation_eras + 1
 
 
+class LargeScale(Scale):
+    """Files are made ahead, as at full scale."""
+
+    is_large = True
+
+
+def test_the_files_made_ahead_are_enough_for_the_benchmarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slim = LargeScale(**{field.name: getattr(SLIM, field.name) for field in fields(Scale)})
+    monkeypatch.setitem(creation.SCALES, "slim", slim)
+    tournament = creation.open_tournament(tmp_path, creation.Plan(scale="slim"))
+    Library(tournament, Lineups(tournament)).prepare(lambda name, done, total: None)
+    source = stand_in.find(tmp_path, "all")
+    assert len(source.features) == SLIM.features
+    assert set(source.features) < set(pq.ParquetFile(source.path).schema_arrow.names)
+
+
 def test_features_are_dictionaries_of_three_bits(tmp_path: Path) -> None:
     path = tmp_path / "live.parquet"
     write_dataset(Market(0, replace(FULL, train_eras=2, validation_eras=20)), "v5.3/live.parquet",
@@ -132,10 +154,14 @@ def test_features_are_dictionaries_of_three_bits(tmp_path: Path) -> None:
 
 _MEASURE = """
 import resource, sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
+from benchmarks import stand_in
+from numebot_dagster.practice import creation
 from numebot_dagster.practice.datasets import write_dataset
+from numebot_dagster.practice.files import Library
+from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.market import FULL, Market
 from numebot_dagster.practice.packing import Making
 scale = replace(FULL, train_eras=4, validation_eras=20, shares=None)
