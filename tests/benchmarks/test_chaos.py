@@ -160,7 +160,6 @@ def test_an_alert_that_never_arrived_and_a_torn_file_are_found(tmp_path):
 # --- the short form
 
 
-@pytest.mark.slow
 def test_every_victim_and_every_step_of_an_upload(prepared, tmp_path):
     """Each kind of kill once; daemons are for the long form."""
     folder = tmp_path / "participant"

@@ -44,8 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_a_demo_ends_confirmed_and_a_second_one_continues(home):
-    # The first is killed in the middle, which must cost nothing but time.
+def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
     killed = subprocess.Popen(
         [*COMMAND, "demo", "--rounds", "1", "--folder", "play"],
         cwd=home,
@@ -62,11 +61,11 @@ def test_a_demo_ends_confirmed_and_a_second_one_continues(home):
     killed.send_signal(signal.SIGKILL)
     killed.wait()
 
-    first = numebot(home, "demo", "--rounds", "1", "--folder", "play")
-    assert first.returncode == 0, first.stdout + first.stderr
+    second = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    assert second.returncode == 0, second.stdout + second.stderr
     for said in ("What happened", "example_model", "lightgbm_model", "noise on day 1"):
-        assert said in first.stdout
-    assert "numebot up --folder play" in first.stdout
+        assert said in second.stdout
+    assert "numebot up --folder play" in second.stdout
     assert confirmed(home / "play") == 2  # rounds x models
 
     second = numebot(home, "demo", "--rounds", "1", "--folder", "play")

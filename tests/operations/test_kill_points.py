@@ -56,20 +56,15 @@ def assert_all_is_well(world, number):
         assert {one.submission_id for one in history if one.submission_id} <= known
 
 
-SLOW = pytest.mark.slow
-
-
+@pytest.mark.slow  # the short form of the chaos run kills at these steps and more
 @pytest.mark.parametrize(
     ("point", "registered"),
     [
-        # Every step, in this process, is in test_exactly_once.py; here the processes really end.
-        pytest.param("before the PUT", set(), marks=SLOW),
+        ("before the PUT", set()),
         ("after the PUT", set()),
         ("after the registration", {"steady-1"}),
-        pytest.param("before the accepted receipt", {"steady-1"}, marks=pytest.mark.slow),
-        pytest.param(
-            "before the confirmed receipt", {"steady-1", "second"}, marks=pytest.mark.slow
-        ),
+        ("before the accepted receipt", {"steady-1"}),
+        ("before the confirmed receipt", {"steady-1", "second"}),
     ],
 )
 def test_the_next_run_takes_up_what_a_killed_one_left(world, point, registered):
