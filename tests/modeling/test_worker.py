@@ -218,7 +218,7 @@ class Drifting(Good):
 
 class Curious(Good):
     def predict(self, data):
-        found = [name for name in os.environ if name.startswith("NUMERAI")]
+        found = [name for name in os.environ if name.upper().startswith("NUMERAI")]
         return super().predict(data) + (1000.0 if found else 0.0)
 """
 
@@ -345,6 +345,7 @@ def test_existing_weights_are_not_overwritten(worker, models, market, good_weigh
 @pytest.mark.parametrize("name", ["Printing", "AsSeries", "AsFloat32List", "Curious"])
 def test_odd_but_good(worker, models, market, good_weights, name, monkeypatch) -> None:
     monkeypatch.setenv("NUMERAI_SECRET_KEY", "secret")
+    monkeypatch.setenv("numerai_secret_key", "secret")  # the settings take this as well
     worker.close()  # so that the process is made with that environment
     expected = worker.predict(request(models, market, "Good", good_weights)).predictions
     result = worker.predict(request(models, market, name, good_weights))
