@@ -6,7 +6,7 @@ what a killed process could not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -162,9 +162,10 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
 
 def _rounds(platform: Platform) -> tuple[list[Round], str]:
     """The rounds to look at, oldest first, and why Numerai could not be asked, if so."""
-    known = {one.number: one for one in _stored_rounds(platform)}
+    stored = _stored_rounds(platform)
+    known = {number: one for number, one in stored.items() if one is not None}
     try:
-        known |= _open_by_numerai(platform, known)
+        known |= _told_by_numerai(platform, stored)
         problem = ""
     except NumeraiError as error:
         problem = f"Numerai was not asked, the stored times are used: {error}"
@@ -176,21 +177,26 @@ def _rounds(platform: Platform) -> tuple[list[Round], str]:
     return sorted(recent, key=lambda one: one.number), problem
 
 
-def _open_by_numerai(platform: Platform, known: Mapping[int, Round]) -> dict[int, Round]:
-    """The open rounds, and those that should still be open but closed early."""
+def _told_by_numerai(platform: Platform, stored: Mapping[int, Round | None]) -> dict[int, Round]:
+    """The open rounds, those that should still be open but closed early, and unreadable ones."""
     client = platform.client
     opened = {one.number: one for one in client.open_rounds() if one.open_time <= client.now()}
-    early = [n for n, one in known.items() if one.is_open(client.now()) and n not in opened]
-    return opened | {number: client.round(number) for number in early}
+    unclear = [n for n, one in stored.items() if one is None or one.is_open(client.now())]
+    return opened | {number: client.round(number) for number in unclear if number not in opened}
 
 
-def _stored_rounds(platform: Platform) -> Iterator[Round]:
-    """The rounds whose times are in the lake, as many of the newest as a week can hold."""
-    for number in platform.lake.stored_rounds()[-10:]:
-        frame = parquet.read(
-            platform.lake.round_details(number), ["open_time", "close_staking_time"]
-        )
-        yield Round(number, *frame.row(0))
+def _stored_rounds(platform: Platform) -> dict[int, Round | None]:
+    """The rounds in the lake, as many of the newest as a week can hold; none for a torn file."""
+    return {number: _stored(platform, number) for number in platform.lake.stored_rounds()[-10:]}
+
+
+def _stored(platform: Platform, number: int) -> Round | None:
+    path = platform.lake.round_details(number)
+    try:
+        return Round(number, *parquet.read(path, ["open_time", "close_staking_time"]).row(0))
+    except parquet.DamagedFile as error:  # one round must not silence the others
+        platform.log.error("%s", error)
+        return None
 
 
 def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:

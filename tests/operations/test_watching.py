@@ -206,6 +206,10 @@ def test_a_round_that_cannot_be_read_is_no_healthy_look(seen):
     look = watching.look(world.platform)
     assert look.rounds == (number,)
     assert f"{damaged} is not a whole Parquet file" in look.problem
+    damaged.unlink()
+    files.replace_bytes(world.platform.lake.round_details(number), b"no Parquet")
+    look = watching.look(world.platform)  # Numerai knows its times
+    assert (look.rounds, look.problem) == ((number,), "")
 
 
 def test_what_a_killed_run_did_not_say_is_said_by_the_next_look(seen, receiver):
