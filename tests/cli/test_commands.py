@@ -143,6 +143,17 @@ def test_late_submission_says_what_it_means(world):
     refused = world.numebot("run", "--round", str(number))
     assert refused.returncode == 1
     assert world.submissions(number) == {}
+    assert f"Round {number} closed on " in refused.stdout
+    assert refused.stderr == ""  # one voice is enough
+    dry = world.numebot("run", "--round", str(number), "--dry-run")
+    assert (dry.returncode, dry.stderr) == (1, "")
+    assert "Not predicted: steady-1, second" in dry.stdout
+    for name in ("steady-1", "second"):
+        [line] = [line for line in refused.stdout.splitlines() if line.split()[:1] == [name]]
+        assert line.rstrip().split(maxsplit=3)[1::2] == [
+            "missed",
+            "no run played the round before it closed",
+        ]
     finished = world.numebot("run", "--round", str(number), "--late")
     assert finished.returncode == 0, finished.stderr
     assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
