@@ -35,6 +35,7 @@ from numebot_dagster.modeling.failures import (
 )
 from numebot_dagster.modeling.messages import (
     DescribeRequest,
+    Failure,
     ModelCode,
     PredictRequest,
     TrainRequest,
@@ -366,6 +367,11 @@ def test_processes_that_a_model_leaves_behind_are_ended(
     left = [one for one in psutil.Process().children(recursive=True) if one not in before]
     assert all(one.status() == psutil.STATUS_ZOMBIE for one in left)
     assert_still_works(worker, models, market, good_weights)
+
+
+def test_each_phase_is_told_in_words() -> None:
+    failed = ModelFailed("a", Failure("canary", "ValueError", "no such column", ""))
+    assert str(failed) == "a failed to repeat its canary rows: ValueError: no such column"
 
 
 @pytest.mark.parametrize(
