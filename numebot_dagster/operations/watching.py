@@ -228,7 +228,7 @@ def _of_model(found: Round, name: str, receipt: Receipt | None, now: datetime) -
         return [Alert(Kind.MODEL_FAILED, f"{subject}/invalid", title, text)]
     if receipt.outcome is Outcome.FAILED:
         title = f"{name} failed in round {found.number}"
-        return [Alert(Kind.MODEL_FAILED, subject, title, f"{receipt.reason}{again}")]
+        return [Alert(Kind.MODEL_FAILED, subject, title, f"{_why(receipt).rstrip('.?')}{again}")]
     if _is_held(receipt) and receipt.rung is not Rung.LIVE:
         title = f"{name}: {receipt.rung} predictions stand in round {found.number}"
         why = receipt.rung_reason or "its own could not be made"
