@@ -181,8 +181,7 @@ def _last_words(case: _Case) -> str:
 def _case(
     world: World, plan: RoundPlan, number: int, model: str, alerts: Sequence[dict[str, Any]]
 ) -> _Case:
-    subject = f"round-{number}/{model}"
-    about = [one for one in alerts if one["subject"] in (subject, f"{subject}/invalid")]
+    about = [one for one in alerts if model in _models_of(one)]
     return _Case(
         plan, model, _entries(world, number, model), _receipts(world, number, model), about
     )
@@ -203,6 +202,12 @@ def _entries(world: World, number: int, model: str) -> list[Entry]:
 def _receipts(world: World, number: int, model: str) -> list[dict[str, Any]]:
     folder = world.lake_folder / "submissions" / f"model={model}" / f"round={number}"
     return [_read_parquet(path)[0] for path in sorted(folder.glob("[0-9]*.parquet"))]
+
+
+def _models_of(alert: dict[str, Any]) -> list[str]:
+    """The models that an alert about a round names: its subject is `round-9/alpha,beta/what`."""
+    names: str = [*alert["subject"].split("/"), ""][1]
+    return names.split(",")
 
 
 def _is_about(alert: dict[str, Any], number: int) -> bool:

@@ -143,7 +143,8 @@ def load_settings(folder: Path | None = None) -> Settings:
         return Settings(_env_file=folder / ".env", **_secret_file(folder / ".secret"))  # type: ignore[arg-type,call-arg]
     except ValidationError as error:
         problems = "; ".join(
-            f"{str(problem['loc'][0]).upper() + ': ' if problem['loc'] else ''}{problem['msg']}"
+            f"{str(problem['loc'][0]).upper() + ': ' if problem['loc'] else ''}"
+            f"{problem['msg'].removeprefix('Value error, ')}"  # which says nothing to the user
             for problem in error.errors(include_input=False, include_url=False)
         )
         message = f"{problems}. Correct it in the environment or in {folder / '.env'}."

@@ -132,14 +132,14 @@ def test_endpoint(load, url, stored, practice):
         ({"NUMEBOT_READ_TIMEOUT": "0"}, "NUMEBOT_READ_TIMEOUT: Input should be greater than 0"),
         ({"NUMEBOT_REQUEST_BURST": "1.5"}, "NUMEBOT_REQUEST_BURST: "),
         ({"NUMEBOT_DATA_VERSION": "5.3"}, "NUMEBOT_DATA_VERSION: String should match pattern"),
-        ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: Value error, 'api.numer.ai' is no"),
+        ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: 'api.numer.ai' is no"),
         (
             {"NUMEBOT_SILENCE": "all-confirmed,everything"},
-            "NUMEBOT_SILENCE: Value error, there is no alert everything; there are all-confirmed, ",
+            "NUMEBOT_SILENCE: there is no alert everything; there are all-confirmed, ",
         ),
         (
             {"NUMEBOT_HEARTBEAT_URL": f"hc-ping.com/{SECRET}"},
-            "NUMEBOT_HEARTBEAT_URL: Value error, it begins with https:// or http://",
+            "NUMEBOT_HEARTBEAT_URL: it begins with https:// or http://",
         ),
         ({"NUMERAI_SECRET_KEY": SECRET}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),
         ({"NUMERAI_PUBLIC_ID": "ID"}, "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY go together"),

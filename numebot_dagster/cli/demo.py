@@ -80,8 +80,8 @@ def _season(server: PracticeServer, rounds: int) -> bool:
             good &= session.execute(Wish("round_job", str(number))).success
     with _step("Moving the clock until a round resolves (about 13 weeks)"):
         server.advance("resolve")
-    with _step("Collecting every day's scores, the leaderboard and the payouts"):
-        days = collecting.days_to_collect(platform)
+    days = collecting.days_to_collect(platform)
+    with _step(f"Collecting the scores of {len(days)} days, the leaderboard and the payouts"):
         good &= _collect(days)
     _results(platform)
     return good

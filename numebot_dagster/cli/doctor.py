@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.practice_folder import is_practice_here, is_practice_up
 from numebot_dagster.cli.session import console
 from numebot_dagster.operations.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.outlook import outlook
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import Settings
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
 PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the answer
@@ -46,17 +49,30 @@ def doctor(
 def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
     from numebot_dagster.cli.instance import examine_instance
 
-    yield from examine(platform, live=live)
+    for finding in examine(platform, live=live):
+        yield _as_here(platform.settings, finding)
     yield from outlook(platform)
-    yield from examine_instance(platform.settings)
+    for finding in examine_instance(platform.settings):
+        yield _as_here(platform.settings, finding)
+
+
+def _as_here(settings: Settings, finding: Finding) -> Finding:
+    """Beside a practice tournament, as in a demo's folder, one command starts all that is off."""
+    if not finding.remedy or not is_practice_here(settings):
+        return finding
+    command = f"numebot up --folder {Path.cwd()}"
+    if finding.name == "daemon":
+        return replace(finding, remedy=command)
+    if finding.name == "endpoint" and not is_practice_up(settings):
+        return replace(finding, remedy=f"start its practice tournament: {command}")
+    return finding
 
 
 def _print(finding: Finding) -> None:
     # Not as markup: texts of errors have brackets of their own.
-    line = Text.assemble(
-        (f"{finding.verdict.value:<8}", STYLES[finding.verdict]),
-        f" {finding.name:<12} {finding.text}",
-    )
+    start = f"{finding.verdict.value:<8} {finding.name:<12} "
+    line = Text(session.wrapped(start + finding.text, indent=len(start)))
+    line.stylize(STYLES[finding.verdict], 0, len(finding.verdict.value))
     console.print(line, soft_wrap=True)
-    if finding.remedy:
+    if finding.remedy:  # on one line, so that a command can be copied
         console.print(f"{'':<21} → {finding.remedy}", highlight=False, markup=False, soft_wrap=True)

@@ -16,8 +16,8 @@ _RUN = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# Said of every start, and of checks of what was skipped, which were not due.
-_NOISE = ("No cursor for event type", "AssetCheckResult for check", "op '")
+# Said of every start, of steps that were skipped, and of their checks, which were not due.
+_NOISE = ("No cursor for event type", "AssetCheckResult for check", "op '", "Skipping step ")
 _BEGUN = "RUN_START - "
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from rich.table import Table
 
 from numebot_dagster.cli import practice_faults, practice_scenario
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
+
+WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -136,7 +139,7 @@ def state(
         return
     console = Console()
     console.print(_headline(held))
-    console.print(_rounds_table(held))
+    console.print(_rounds_table(held, console.width))
 
 
 class _Making:
@@ -190,11 +193,16 @@ def _headline(held: dict[str, Any]) -> str:
     return f"{now:%A %Y-%m-%d %H:%M:%S} UTC, the clock {stands}; {window}"
 
 
-def _rounds_table(held: dict[str, Any], newest: int = 20) -> Table:
-    """Returns rounds by models, newest first, with what each model has in each round."""
-    table = Table()
+def _rounds_table(held: dict[str, Any], width: int, newest: int = 20) -> Table:
+    """Rounds, newest first, with what each model has in each, or counts where that is too wide."""
+    from rich import box
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     names = [model["name"] for model in held["models"]]
-    for title in ("round", "opens", "status", "scored days", "resolves", *names):
+    fits = WIDTH_WITHOUT_MODELS + sum(max(len(name), 7) + 2 for name in names) <= width
+    for title in ("round", "opens", "status", "days", "final"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "days" else "left")
+    for title in names if fits else ["submissions"]:
         table.add_column(title)
     counted = {
         (line["round"], line["model"]): line["status"]
@@ -202,13 +210,16 @@ def _rounds_table(held: dict[str, Any], newest: int = 20) -> Table:
         if line["status"] in ("on-time", "late", "queued")
     }
     for one in held["rounds"][:newest]:
+        statuses = [counted.get((one["number"], name), "") for name in names]
+        counts = Counter(filter(None, statuses))
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
         table.add_row(
             str(one["number"]),
-            f"{datetime.fromisoformat(one['open_time']):%a %Y-%m-%d %H:%M}",
-            one["status"],
+            f"{datetime.fromisoformat(one['open_time']):%a %d %b %H:%M}",
+            one["status"].lower(),
             str(one["scored_days"]),
-            f"{datetime.fromisoformat(one['resolve_time']):%a %Y-%m-%d}",
-            *(counted.get((one["number"], name), "") for name in names),
+            f"{datetime.fromisoformat(one['resolve_time']):%d %b}",
+            *(statuses if fits else [shown]),
         )
     return table
 

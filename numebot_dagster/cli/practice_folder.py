@@ -117,18 +117,30 @@ def restart_practice(stack: ExitStack, settings: Settings) -> bool:
     Returns:
         Whether it was started; not when there is none, or when it answers already.
     """
-    if not settings.is_practice or not (Path(TOURNAMENT) / "practice.json").is_file():
+    if not is_practice_here(settings) or is_practice_up(settings):
         return False
-    from numebot_dagster.practice.server import Controls, PracticeServer, read_address
+    from numebot_dagster.practice.server import PracticeServer
 
-    if read_address(Path(TOURNAMENT)).url != settings.numerai_api_url:
-        return False
-    if Controls(settings.numerai_api_url).is_up():
-        return False
     port = int(settings.numerai_api_url.rpartition(":")[2])  # the settings point to no other
     with _explained():
         stack.enter_context(PracticeServer(Path(TOURNAMENT), port=port))
     return True
+
+
+def is_practice_here(settings: Settings) -> bool:
+    """Whether the working directory holds the tournament that the settings point to."""
+    if not settings.is_practice or not (Path(TOURNAMENT) / "practice.json").is_file():
+        return False
+    from numebot_dagster.practice.controls import read_address
+
+    return read_address(Path(TOURNAMENT)).url == settings.numerai_api_url
+
+
+def is_practice_up(settings: Settings) -> bool:
+    """Whether a practice tournament answers where the settings point to."""
+    from numebot_dagster.practice.controls import Controls
+
+    return Controls(settings.numerai_api_url).is_up()
 
 
 @contextmanager

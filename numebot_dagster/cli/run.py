@@ -12,6 +12,7 @@ from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
+from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.reconciling import ROUNDS_LOOKED_BACK
@@ -53,22 +54,28 @@ def run(
         chosen = session.chosen_models(platform.registry, models)
         if not dry_run:
             platform.client.require_credentials()  # said at once, however long Numerai is silent
-        number = (
+        found = (
             _open_round(platform) if round_number is None else _known_round(platform, round_number)
         )
+        number = found.number
         session.add_partition("rounds", str(number))
         if late:
             _say_what_late_means(number)
+        elif platform.client.now() >= found.close_staking_time:
+            _say_what_closed_means(found, dry_run=dry_run)
         result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force, late=late))
         predicted = {event.asset_key for event in result.get_asset_materialization_events()}
         if dry_run:
-            done = all(predictions_key(model) in predicted for model in chosen)
+            missing = [one.name for one in chosen if predictions_key(one) not in predicted]
+            done = not missing
+            if missing:
+                console.print(f"Not predicted: {', '.join(missing)}", highlight=False)
         else:
             done = _report(platform, number, chosen, late=late) and result.success
     raise typer.Exit(0 if done else 1)
 
 
-def _open_round(platform: Platform) -> int:
+def _open_round(platform: Platform) -> Round:
     found = round_to_play(platform.client.open_rounds(), platform.client.now())
     if found is None:
         session.fail(
@@ -76,11 +83,11 @@ def _open_round(platform: Platform) -> int:
             "Tuesday to Saturday at 12:00 UTC; `numebot up` waits for them. One that has closed is "
             "played with --round N --late."
         )
-    return found.number
+    return found
 
 
-def _known_round(platform: Platform, number: int) -> int:
-    """The number, if it is that of a round of which Numerai still tells what it holds."""
+def _known_round(platform: Platform, number: int) -> Round:
+    """The round, if it has opened and Numerai still tells what it holds of it."""
     newest = platform.client.rounds(limit=1)[-1].number
     try:
         found = platform.client.round(number)
@@ -92,13 +99,28 @@ def _known_round(platform: Platform, number: int) -> int:
             f"the newest is {newest}, and what was submitted can be asked for the last "
             f"{ROUNDS_LOOKED_BACK} rounds"
         )
-    return number
+    if platform.client.now() < found.open_time:
+        session.fail(f"round {number} opens on {found.open_time:%a %d %b at %H:%M} UTC")
+    return found
 
 
 def _say_what_late_means(number: int) -> None:
     console.print(
         f"[yellow]Late submission:[/] what is uploaded after the close of round {number} is not "
         f"paid there, and also fills round {number + 1}, until that round is played."
+    )
+
+
+def _say_what_closed_means(found: Round, *, dry_run: bool) -> None:
+    meaning = (
+        "it can be predicted if its live data were stored before."
+        if dry_run
+        else "nothing is uploaded without --late. What Numerai holds of it:"
+    )
+    console.print(
+        f"Round {found.number} closed on {found.close_staking_time:%a %d %b at %H:%M} UTC: "
+        f"{meaning}",
+        highlight=False,
     )
 
 
@@ -136,7 +158,7 @@ def _report(platform: Platform, number: int, models: list[RegisteredModel], *, l
         {
             "model": name,
             "outcome": one.outcome,
-            "state": one.state if name in latest else None,
+            "state": one.state if name in latest and not _is_over_untold(one) else None,
             "rung": one.rung if one.predictions_sha256 else None,
             "vintage": one.vintage,
             "rows": one.rows,
@@ -144,6 +166,13 @@ def _report(platform: Platform, number: int, models: list[RegisteredModel], *, l
         }
         for name, one in known.items()
     ]
-    console.print(rich_table(pl.DataFrame(rows), f"Round {number}"))
+    frame = pl.DataFrame(rows)
+    empty = [name for name in ("rung", "vintage", "rows") if frame[name].null_count() == len(rows)]
+    console.print(rich_table(frame.drop(empty), f"Round {number}"))
     wanted = set(Outcome) if late else {Outcome.ON_TIME}
     return all(one.state is State.CONFIRMED and one.outcome in wanted for one in known.values())
+
+
+def _is_over_untold(receipt: Receipt) -> bool:
+    """Whether it ended before Numerai was asked: to call that pending would promise something."""
+    return receipt.state is State.PENDING and receipt.outcome is not None

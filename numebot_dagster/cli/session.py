@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,22 @@ def explained() -> Iterator[None]:
         yield
     except _TO_MEND as error:
         fail(str(error))
+
+
+def wrapped(text: str, indent: int) -> str:
+    """A line as a terminal shows it best: no word broken, and what follows indented.
+
+    Piped, a line stays one line.
+    """
+    if not console.is_terminal:
+        return text
+    return textwrap.fill(
+        text,
+        console.width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def fail(text: str) -> NoReturn:

@@ -48,16 +48,20 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the command tells."""
+    """All that the command tells.
+
+    Attributes:
+        unseen_days: without leaderboard; unknown while Numerai does not tell its date.
+        alerts: that wait to be sent; none without a channel, where nobody waits for them.
+    """
 
     at: Moment
     windows: Sequence[Window]
     cells: Sequence[RoundModel]
     failures: dict[int, str]
     weights: Sequence[WeightsStatus]
-    unseen_days: Sequence[date]
+    unseen_days: Sequence[date] | None
     alerts: Sequence[Raised]
-    has_channel: bool
 
 
 def status(
@@ -88,9 +92,8 @@ def _overview(platform: Platform, rounds: int) -> Overview:
         reading.standings(platform, windows, at.now),
         instance.failures(window.number for window in windows),
         reading.weights_status(platform),
-        reading.days_without_leaderboard(platform, at.now),
-        reading.unsent_alerts(platform),
-        platform.settings.numebot_notify_urls is not None,
+        None if at.problem else reading.days_without_leaderboard(platform, at.now),
+        reading.unsent_alerts(platform) if platform.settings.numebot_notify_urls else (),
     )
 
 
@@ -103,7 +106,9 @@ def _as_json(found: Overview) -> dict[str, Any]:
         "rounds": [_cell_json(cell) for cell in found.cells],
         "run_failures": found.failures,
         "weights": [asdict(one) for one in found.weights],
-        "days_without_leaderboard": [day.isoformat() for day in found.unseen_days],
+        "days_without_leaderboard": None
+        if found.unseen_days is None
+        else [day.isoformat() for day in found.unseen_days],
         "alerts_not_sent": [asdict(one) for one in found.alerts],
     }
 
@@ -229,11 +234,10 @@ def _show_weights(weights: Sequence[WeightsStatus]) -> None:
 
 
 def _remarks(found: Overview) -> list[str]:
-    texts = []
-    if found.alerts:
-        why = "not sent yet" if found.has_channel else "not sent: NUMEBOT_NOTIFY_URLS is not set"
-        texts += [f"Alert, {why}: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
-    if found.unseen_days:
+    texts = [f"Alert, not sent yet: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
+    if found.unseen_days is None:
+        texts.append("Whether a day is without leaderboard cannot be told without Numerai's date.")
+    elif found.unseen_days:
         newest = ", ".join(f"{day:%d %b}" for day in found.unseen_days[-3:])
         texts.append(
             f"No leaderboard was kept on {len(found.unseen_days)} days, of late {newest}: Numerai "

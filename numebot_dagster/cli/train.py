@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.operations import training
+from numebot_dagster.operations.platform import Platform
 
 
 def train(
@@ -32,17 +35,19 @@ def train(
         session.add_partition("vintages", str(vintage))
         selection = [TRAINING_DATA, *(weights_key(model) for model in chosen)]
         result = session.execute(Wish("train_job", str(vintage), selection))
-        _report(platform, vintage)
+        _report(platform, vintage, chosen)
     raise typer.Exit(0 if result.success else 1)
 
 
-def _report(platform: training.Platform, vintage: int) -> None:
+def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel]) -> None:
+    """Shows the weights of the code as it is; others of the same vintage are of former code."""
     from numebot_dagster.reporting.tables import rich_table
 
     trained = catalog.query(
         platform.lake,
         "select model, data_version, train_eras, train_rows, seconds, peak_memory_mb::bigint as mb "
-        "from weights where vintage = ? order by model",
-        [vintage],
+        "from weights where vintage = ? and list_contains(?, model || ' ' || code_hash) "
+        "order by model",
+        [vintage, [f"{model.name} {code_hash(model)}" for model in models]],
     )
     console.print(rich_table(trained, f"Weights of vintage {vintage}"))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, cast
 
@@ -102,6 +102,8 @@ def _serve(host: str, port: int) -> int:
         _show(process)
         return process.wait()
     except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal itself may be gone
+            console.print(f"Stopping, within {STOPPING_SECONDS:.0f} s …", highlight=False)
         return 0
     finally:
         _end_group(process)

@@ -25,6 +25,8 @@ class _Tidy(logging.Handler):
             return
         if message.startswith("op '") and "did not yield" in message:
             return  # Dagster's list of the checks of what was skipped: they were not due
+        if message.startswith("Skipping step "):
+            return  # our own messages say why
         message += f"\n  {cause}" if cause else ""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         _TERMINAL.write(f"{level}{message}\n")

@@ -79,9 +79,7 @@ class RunProcess:
 
 
 def _since_boot(process: psutil.Process) -> float:
-    # First, because psutil before 7.1 adds the time of the boot that it was last asked for.
-    boot = psutil.boot_time()
-    return process.create_time() - boot
+    return process.create_time() - psutil.boot_time()
 
 
 def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -171,9 +171,9 @@ class Lake:
         name = hashlib.sha256(subject.encode()).hexdigest()[:16]
         return self.root / "alerts" / _part("kind", kind) / f"{name}.json"
 
-    def alert_files(self) -> list[Path]:
-        """Every alert that was ever raised, by kind."""
-        return sorted((self.root / "alerts").glob("kind=*/[0-9a-f]*.json"))
+    def alert_files(self, kind: str = "*") -> list[Path]:
+        """Every alert that was ever raised, by kind, or those of one kind."""
+        return sorted((self.root / "alerts").glob(f"kind={kind}/[0-9a-f]*.json"))
 
     @property
     def preflight_file(self) -> Path:

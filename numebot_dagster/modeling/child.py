@@ -27,7 +27,8 @@ LOWEST_DISK_PRIORITY = 7
 _TICK = 0.05  # seconds between two looks at the memory
 _START_SECONDS = 60.0
 _LOG_BYTES = 64 * 1024  # how much of what a model prints is kept
-# Model code has no business with the account; what it does not get, it cannot print.
+# Model code has no business with the account; what it does not get, it cannot print. The settings
+# are read in whatever case their names are written.
 _WITHHELD = (
     "NUMERAI_PUBLIC_ID",
     "NUMERAI_SECRET_KEY",
@@ -194,7 +195,9 @@ def _over(what: str, attribute: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
+    environment = {
+        name: value for name, value in os.environ.items() if name.upper() not in _WITHHELD
+    }
     package_root = str(Path(__file__).parents[2])
     paths = [package_root, *filter(None, [environment.get("PYTHONPATH")])]
     environment["PYTHONPATH"] = os.pathsep.join(paths)

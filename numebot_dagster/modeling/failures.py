@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numebot_dagster.modeling.messages import Failure
 
+_DOING = {"canary": "repeat its canary rows"}  # where the name of a phase is no verb
+
 
 class ModelError(Exception):
     """The base of every failure of one model; other models are not concerned.
@@ -32,7 +34,8 @@ class ModelFailed(ModelError):
     def __init__(self, model: str, failure: Failure, log_tail: str = "") -> None:
         where = f"\n{failure.traceback}" if failure.traceback else ""
         reason = f"{failure.kind}: {failure.message}"
-        super().__init__(model, f"failed to {failure.phase}: {reason}{where}", log_tail)
+        doing = _DOING.get(failure.phase, failure.phase)
+        super().__init__(model, f"failed to {doing}: {reason}{where}", log_tail)
         self.phase = failure.phase
         self.kind = failure.kind
         self.reason = failure.message

@@ -1,7 +1,8 @@
 """Alerts: each is stored first, so that it is said once and never lost, then sent.
 
 Whoever creates an alert's file is the one to raise it. A sending that fails is noted in the file
-and tried again by the watchdog's next tick, for the channels that do not have it yet.
+and tried again by the watchdog's next tick, for the channels that do not have it yet. What is
+raised while no channel is set is never sent: the first channel must not begin with old news.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Raised:
         raised_at: by this machine's clock, ISO 8601 in UTC.
         sent: whether every channel has it.
         silenced: whether its kind was silenced when it was raised; it is not sent then.
+        unheard: whether no channel was set when it was raised; it is not sent then.
         delivered: the names of the channels that have it.
         problem: why it was not sent to the others.
         tries: how often it was sent in vain to some of them.
@@ -65,6 +67,7 @@ class Raised:
     raised_at: str
     sent: bool = False
     silenced: bool = False
+    unheard: bool = False
     delivered: tuple[str, ...] = ()
     problem: str | None = None
     tries: int = 0
@@ -72,7 +75,8 @@ class Raised:
     @property
     def is_waiting(self) -> bool:
         """Whether it is still to be sent."""
-        return not self.sent and not self.silenced and self._age < STALE_AFTER
+        is_wanted = not (self.sent or self.silenced or self.unheard)
+        return is_wanted and self._age < STALE_AFTER
 
     @property
     def is_due(self) -> bool:
@@ -123,6 +127,11 @@ def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
     yield from _read(platform, platform.lake.alert_files())
 
 
+def subjects(platform: Platform, kind: Kind) -> list[str]:
+    """Of what an alert of a kind was raised before."""
+    return [raised.subject for _, raised in _read(platform, platform.lake.alert_files(kind))]
+
+
 def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
     """What is to be sent now; files of years are not opened for that."""
     oldest = time.time() - STALE_AFTER.total_seconds()
@@ -147,7 +156,10 @@ def _raise(platform: Platform, alert: Alert) -> bool:
         silenced = alert.kind in platform.settings.numebot_silence
         title, text = _clean(platform, alert.title), _clean(platform, alert.text)
         now = datetime.now(UTC).isoformat(timespec="microseconds")
-        raised = Raised(alert.kind, alert.subject, title, text, now, silenced=silenced)
+        unheard = not channels.open_channels(platform.settings)
+        raised = Raised(
+            alert.kind, alert.subject, title, text, now, silenced=silenced, unheard=unheard
+        )
         if not _is_first(platform, raised):
             return False
     except Exception as error:
@@ -155,7 +167,8 @@ def _raise(platform: Platform, alert: Alert) -> bool:
         return False
     level = logging.INFO if alert.kind in GOOD_NEWS else logging.WARNING
     if not silenced:
-        platform.log.log(level, "%s: %s", title, text)
+        between = ":\n" if text.startswith("- ") else ": "  # a list begins on its own line
+        platform.log.log(level, "%s%s%s", title, between, text)
     return True
 
 

@@ -128,9 +128,12 @@ def ping(platform: Platform) -> bool:
 
 
 def without_secrets(settings: Settings, text: str) -> str:
-    """A text without any secret of the settings, and without the tokens within addresses."""
+    """A text without any secret of the settings, and without the tokens within addresses.
+
+    In whatever case: libraries write parts of addresses in lower case.
+    """
     for secret in sorted(_secrets(settings), key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
     return text
 
 

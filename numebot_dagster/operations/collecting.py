@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
+from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     if not by_day:
         return {}
     for model in _own_models(platform):
-        for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
-            if score.date in by_day:
-                by_day[score.date].append(score)
+        with patience.told(platform.log, f"Reading the scores of {model.name}"):
+            for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
+                if score.date in by_day:
+                    by_day[score.date].append(score)
     for day, scores in by_day.items():
         parquet.write(platform.lake.scores_file(day), _scores_frame(scores))
     return {day: len(scores) for day, scores in by_day.items()}

@@ -12,7 +12,7 @@ from numebot_dagster.modeling.messages import DescribeRequest
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import NoWeights, StoredWeights
-from numebot_dagster.operations import diagnoses, judging, out_of_sample
+from numebot_dagster.operations import diagnoses, judging, out_of_sample, patience
 from numebot_dagster.operations.diagnoses import Diagnosis, NotDiagnosed, read_diagnosis
 from numebot_dagster.operations.out_of_sample import REFITS, NothingToJudge, Plan, Subject
 from numebot_dagster.operations.platform import Platform
@@ -92,7 +92,8 @@ def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
             purge=subject.purge_eras,
         )
         peak = out_of_sample.predict(platform, worker, subject, chosen, folder)
-    verdict = judging.judge(subject.yardstick, folder / diagnoses.PREDICTIONS, chosen.rows)
+    with patience.told(platform.log, f"{subject.model.name}: scoring {len(chosen.rows)} eras"):
+        verdict = judging.judge(subject.yardstick, folder / diagnoses.PREDICTIONS, chosen.rows)
     unscored = len(chosen.rows) - len(verdict.by_era.filter(metric="corr"))
     if unscored:
         platform.log.warning(

@@ -56,14 +56,14 @@ class Postponed(Exception):
 
 
 class LadderFailed(Exception):
-    """Every rung failed; the text says of each why.
+    """Every rung that was tried failed; the text says of each why.
 
     Attributes:
         gates: the verdicts on the highest rung that the gates stopped.
     """
 
     def __init__(self, model: str, failures: Sequence[tuple[Rung, Exception]]) -> None:
-        super().__init__(f"{model}: every rung failed. {_reasons(failures)}")
+        super().__init__(f"{model}: all that was tried failed. {_reasons(failures)}")
         stopped = (error for _, error in failures if isinstance(error, GateClosed))
         first = next(stopped, None)
         self.gates: tuple[Gate, ...] = () if first is None else first.gates

@@ -91,19 +91,23 @@ def fetch_live(
         DownloadFailed: when a file cannot be fetched whole.
     """
     needed = versions_needed(platform, models)
-    fetched, failures = [], []
-    for version, names in needed.items():
+    fetched: list[LiveData] = []
+    failures: dict[str, NumeraiError] = {}
+    for version in needed:
         try:
             fetched.append(fetch_version(platform, round_number, version, late=late))
         except NumeraiError as error:
-            failures.append(error)
-            platform.log.error(
-                "Round %d has no live data %s, which %s needs: %s",
-                *(round_number, version, ", ".join(names) or "nobody yet", error),
-            )
+            failures[version] = error
+    if not fetched and all(isinstance(one, RoundNotOpen) for one in failures.values()):
+        raise next(iter(failures.values()))  # nothing has failed, it is too late or too early
+    for version, failure in failures.items():
+        platform.log.error(
+            "Round %d has no live data %s, which %s needs: %s",
+            *(round_number, version, ", ".join(needed[version]) or "nobody yet", failure),
+        )
     if not fetched:
-        waiting = [one for one in failures if isinstance(one, DataNotReady)]
-        raise (waiting or failures)[0]
+        waiting = [one for one in failures.values() if isinstance(one, DataNotReady)]
+        raise [*waiting, *failures.values()][0]
     return fetched
 
 

@@ -18,7 +18,14 @@ from numebot_dagster.modeling.messages import OutOfSampleRequest
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import StoredWeights
-from numebot_dagster.operations import diagnoses, fetching, gates, judging, training
+from numebot_dagster.operations import (
+    diagnoses,
+    fetching,
+    gates,
+    judging,
+    patience,
+    training,
+)
 from numebot_dagster.operations.diagnoses import NotDiagnosed
 from numebot_dagster.operations.fetching import Vintage
 from numebot_dagster.operations.gates import GateClosed
@@ -163,17 +170,18 @@ def predict(
     peak = 0.0
     for trained, eras, megabytes in _weights_and_eras(platform, worker, subject, chosen, folder):
         parts.append(folder / f"part-{len(parts)}.parquet")
-        result = worker.predict_out_of_sample(
-            OutOfSampleRequest(
-                model=subject.model.name,
-                code=subject.model.code,
-                weights=trained,
-                files=subject.yardstick.files,
-                eras=eras,
-                predictions=parts[-1],
-                inputs=subject.inputs,
-            )
+        request = OutOfSampleRequest(
+            model=subject.model.name,
+            code=subject.model.code,
+            weights=trained,
+            files=subject.yardstick.files,
+            eras=eras,
+            predictions=parts[-1],
+            inputs=subject.inputs,
         )
+        what = f"{subject.model.name}: predicting eras {eras[0]} to {eras[-1]}"
+        with patience.told(platform.log, what):
+            result = worker.predict_out_of_sample(request)
         verdict = gates.canary(result.canary_max_difference, result.canary_spread)
         if not verdict.passed:
             raise GateClosed([verdict])
@@ -200,15 +208,16 @@ def _weights_and_eras(
         for eras in blocks(chosen.rows, features):
             yield subject.weights.folder, eras, 0.0
     for number, step in enumerate(chosen.refits, 1):
-        platform.log.info(
-            "%s: training %d of %d, on eras %d to %d, to predict eras %d to %d",
-            *(subject.model.name, number, len(chosen.refits)),
-            *(step.train[0], step.train[-1], step.test[0], step.test[-1]),
+        what = (
+            f"{subject.model.name}: training {number} of {len(chosen.refits)}, on eras "
+            f"{step.train[0]} to {step.train[-1]}, to predict eras {step.test[0]} to "
+            f"{step.test[-1]}"
         )
         trained = folder / "refit"
-        result = worker.train(
-            training.request(subject.model, subject.vintage, trained, eras=step.train)
-        )
+        with patience.told(platform.log, what):
+            result = worker.train(
+                training.request(subject.model, subject.vintage, trained, eras=step.train)
+            )
         for eras in blocks({era: chosen.rows[era] for era in step.test}, features):
             yield trained, eras, result.peak_memory_mb
         files.remove(trained)

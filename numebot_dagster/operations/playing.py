@@ -215,7 +215,7 @@ class _RoundPlay:
             raise
         except Exception as error:
             self.platform.log.warning(
-                "%s: the %s predictions that Numerai holds stay: %s",
+                "%s: no rung above `%s` could be played, so what Numerai holds stays: %s",
                 *(model.name, standing.rung, error),
                 exc_info=not isinstance(error, EXPECTED) and error,
             )

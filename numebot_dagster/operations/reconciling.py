@@ -22,7 +22,7 @@ from numebot_dagster.operations.predicting import stored_prediction
 from numebot_dagster.operations.submitting import confirm, invalidated, outcome_of, what_is_held
 
 ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
-NOBODY_PLAYED = "no run played the round before it closed: was the platform running then?"
+NOBODY_PLAYED = "no run played the round before it closed"
 HELD = (State.ACCEPTED, State.CONFIRMED)
 
 

@@ -6,7 +6,7 @@ what a killed process could not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -56,7 +56,9 @@ def look(platform: Platform) -> Look:
         if not problem and one.is_open(platform.client.now()):
             refusal, problem = _recheck(platform, one)
             due += refusal
-        due += _due(platform, one)
+        alerts_of_round, unread = _due(platform, one)
+        due += alerts_of_round
+        problem = problem or unread
     # At once, because a channel that does not answer costs its whole time limit.
     raised = alerts.send(platform, *due)
     return Look(tuple(one.number for one in found), tuple(raised), problem)
@@ -73,17 +75,30 @@ def announce_round(
         refusal: with what Numerai refused the credentials, if it did.
     """
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
-    return alerts.send(platform, *refused, *_due(platform, found))
+    return alerts.send(platform, *refused, *_due(platform, found)[0])
 
 
-def _due(platform: Platform, found: Round) -> list[Alert]:
+def _due(platform: Platform, found: Round) -> tuple[list[Alert], str]:
+    """What a round calls for, and why that is unknown, if it is."""
     try:
         models = platform.registry.enabled
         latest = receipts.latest(platform.lake, found.number)
-        return round_alerts(found, models, latest, platform.client.now())
+        told = _told_as_missed(platform, found)
+        return round_alerts(found, models, latest, platform.client.now(), told), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
         platform.log.error("Round %d was not looked at: %s", found.number, error)
-        return []
+        return [], f"round {found.number} was not looked at: {error}"
+
+
+def _told_as_missed(platform: Platform, found: Round) -> set[str]:
+    """The models of which an alert has said that they missed a round."""
+    parts = [one.partition("/") for one in alerts.subjects(platform, Kind.ROUND_MISSED)]
+    return {
+        name
+        for round_, _, names in parts
+        if round_ == f"round-{found.number}"
+        for name in names.split(",")
+    }
 
 
 def round_alerts(
@@ -91,6 +106,7 @@ def round_alerts(
     models: Sequence[RegisteredModel],
     latest: Mapping[str, Receipt],
     now: datetime,
+    told_as_missed: Collection[str] = (),
 ) -> list[Alert]:
     """Everything that the recorded state of a round calls for.
 
@@ -99,15 +115,17 @@ def round_alerts(
         models: the registered models; those that do not submit are left out.
         latest: the newest receipt by model.
         now: aware UTC, by Numerai's clock.
+        told_as_missed: the models of which it was said already that they missed the round.
     """
     names = [model.name for model in models if model.submit and model.enabled]
     due: list[Alert] = []
     for name in names:
-        due += _of_model(found, name, latest.get(name))
+        due += _of_model(found, name, latest.get(name), now)
     if found.is_open(now):
         due += _deadline_near(found, names, latest, now)
     elif now >= found.close_staking_time:
-        due += _missed(found, names, latest, now)
+        untold = [name for name in names if name not in told_as_missed]
+        due += _missed(found, untold, latest, now)
     held = [latest[name] for name in names if name in latest and _is_held(latest[name])]
     if names and len(held) == len(names) and all(one.state is State.CONFIRMED for one in held):
         due.append(_all_confirmed(found, held))
@@ -144,9 +162,10 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
 
 def _rounds(platform: Platform) -> tuple[list[Round], str]:
     """The rounds to look at, oldest first, and why Numerai could not be asked, if so."""
-    known = {one.number: one for one in _stored_rounds(platform)}
+    stored = _stored_rounds(platform)
+    known = {number: one for number, one in stored.items() if one is not None}
     try:
-        known |= _open_by_numerai(platform, known)
+        known |= _told_by_numerai(platform, stored)
         problem = ""
     except NumeraiError as error:
         problem = f"Numerai was not asked, the stored times are used: {error}"
@@ -158,21 +177,26 @@ def _rounds(platform: Platform) -> tuple[list[Round], str]:
     return sorted(recent, key=lambda one: one.number), problem
 
 
-def _open_by_numerai(platform: Platform, known: Mapping[int, Round]) -> dict[int, Round]:
-    """The open rounds, and those that should still be open but closed early."""
+def _told_by_numerai(platform: Platform, stored: Mapping[int, Round | None]) -> dict[int, Round]:
+    """The open rounds, those that should still be open but closed early, and unreadable ones."""
     client = platform.client
     opened = {one.number: one for one in client.open_rounds() if one.open_time <= client.now()}
-    early = [n for n, one in known.items() if one.is_open(client.now()) and n not in opened]
-    return opened | {number: client.round(number) for number in early}
+    unclear = [n for n, one in stored.items() if one is None or one.is_open(client.now())]
+    return opened | {number: client.round(number) for number in unclear if number not in opened}
 
 
-def _stored_rounds(platform: Platform) -> Iterator[Round]:
-    """The rounds whose times are in the lake, as many of the newest as a week can hold."""
-    for number in platform.lake.stored_rounds()[-10:]:
-        frame = parquet.read(
-            platform.lake.round_details(number), ["open_time", "close_staking_time"]
-        )
-        yield Round(number, *frame.row(0))
+def _stored_rounds(platform: Platform) -> dict[int, Round | None]:
+    """The rounds in the lake, as many of the newest as a week can hold; none for a torn file."""
+    return {number: _stored(platform, number) for number in platform.lake.stored_rounds()[-10:]}
+
+
+def _stored(platform: Platform, number: int) -> Round | None:
+    path = platform.lake.round_details(number)
+    try:
+        return Round(number, *parquet.read(path, ["open_time", "close_staking_time"]).row(0))
+    except parquet.DamagedFile as error:  # one round must not silence the others
+        platform.log.error("%s", error)
+        return None
 
 
 def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:
@@ -189,23 +213,26 @@ def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:
     return [], ""
 
 
-def _of_model(found: Round, name: str, receipt: Receipt | None) -> list[Alert]:
-    """What failed for one model, or stands in for what failed."""
+def _of_model(found: Round, name: str, receipt: Receipt | None, now: datetime) -> list[Alert]:
+    """What failed for one model, or stands in for what failed.
+
+    After the close another run would not mend it.
+    """
     if receipt is None:
         return []
     subject = f"round-{found.number}/{name}"
-    again = f"To try again: {_command(found, [name])}"
+    again = f". To try again: {_command(found, [name])}" if found.is_open(now) else ""
     if receipt.state is State.INVALID:
         title = f"{name}: Numerai does not hold a valid submission for round {found.number}"
-        text = f"{receipt.reason or 'no reason was given'}. {again}"
+        text = f"{receipt.reason or 'no reason was given'}{again}"
         return [Alert(Kind.MODEL_FAILED, f"{subject}/invalid", title, text)]
     if receipt.outcome is Outcome.FAILED:
         title = f"{name} failed in round {found.number}"
-        return [Alert(Kind.MODEL_FAILED, subject, title, f"{receipt.reason}. {again}")]
+        return [Alert(Kind.MODEL_FAILED, subject, title, f"{_why(receipt).rstrip('.?')}{again}")]
     if _is_held(receipt) and receipt.rung is not Rung.LIVE:
         title = f"{name}: {receipt.rung} predictions stand in round {found.number}"
         why = receipt.rung_reason or "its own could not be made"
-        return [Alert(Kind.FALLBACK_USED, subject, title, f"{why}. {again}")]
+        return [Alert(Kind.FALLBACK_USED, subject, title, f"{why}{again}")]
     return []
 
 
@@ -233,18 +260,25 @@ def _deadline_near(
 def _missed(
     found: Round, names: Sequence[str], latest: Mapping[str, Receipt], now: datetime
 ) -> list[Alert]:
+    """One alert for all models; those that are found missed later get another one."""
     since = now - found.close_staking_time
+    missed = [name for name in names if _is_missed(latest.get(name), since)]
+    if not missed:
+        return []
+    who = missed[0] if len(missed) == 1 else f"{len(missed)} models"
+    reasons = "\n".join(f"- {name}: {_why(latest.get(name))}" for name in missed)
+    without = [name for name in missed if not _is_late(latest.get(name))]
+    late = (
+        f"\nNothing is uploaded after the close unless you type: {_command(found, without)} --late"
+    )
     return [
         Alert(
             Kind.ROUND_MISSED,
-            f"round-{found.number}/{name}",
-            f"{name} missed round {found.number}",
-            f"The round closed at {found.close_staking_time:%a %d %b %H:%M} UTC: "
-            f"{_why(latest.get(name))}. Nothing is uploaded after the close unless you type: "
-            f"{_command(found, [name])} --late",
+            f"round-{found.number}/{','.join(missed)}",
+            f"{who} missed round {found.number}",
+            f"The round closed at {found.close_staking_time:%a %d %b %H:%M} UTC.\n{reasons}"
+            + (late if without else ""),
         )
-        for name in names
-        if _is_missed(latest.get(name), since)
     ]
 
 
@@ -265,9 +299,21 @@ def _is_held(receipt: Receipt | None) -> bool:
     )
 
 
+def _is_late(receipt: Receipt | None) -> bool:
+    """Whether Numerai was seen to hold our file, but not on time."""
+    return (
+        receipt is not None
+        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
+        and receipt.outcome in (Outcome.LATE, Outcome.QUEUED)
+    )
+
+
 def _why(receipt: Receipt | None) -> str:
     if receipt is None:
         return "no run has tried it"
+    if _is_late(receipt):
+        counts = "for the next round" if receipt.outcome is Outcome.QUEUED else "without being paid"
+        return f"its submission came late and counts {counts}"
     if receipt.reason:
         return receipt.reason
     if receipt.outcome is None:

@@ -100,7 +100,9 @@ def world_of(folder: Path, entries: list, receipts: list, alerts: list) -> Simpl
     for index, kind in enumerate(alerts):
         path = data / "alerts" / f"kind={kind}" / f"{index:x}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"kind": kind, "subject": "round-9/alpha", "title": kind}))
+        models = "omega,alpha" if kind == "round-missed" else "alpha"
+        alert = {"kind": kind, "subject": f"round-9/{models}", "title": kind}
+        path.write_text(json.dumps(alert))
     return SimpleNamespace(
         models=("alpha",),
         lake_folder=data,

@@ -143,6 +143,17 @@ def test_late_submission_says_what_it_means(world):
     refused = world.numebot("run", "--round", str(number))
     assert refused.returncode == 1
     assert world.submissions(number) == {}
+    assert f"Round {number} closed on " in refused.stdout
+    assert refused.stderr == ""  # one voice is enough
+    dry = world.numebot("run", "--round", str(number), "--dry-run")
+    assert (dry.returncode, dry.stderr) == (1, "")
+    assert "Not predicted: steady-1, second" in dry.stdout
+    for name in ("steady-1", "second"):
+        [line] = [line for line in refused.stdout.splitlines() if line.split()[:1] == [name]]
+        assert line.rstrip().split(maxsplit=3)[1::2] == [
+            "missed",
+            "no run played the round before it closed",
+        ]
     finished = world.numebot("run", "--round", str(number), "--late")
     assert finished.returncode == 0, finished.stderr
     assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
@@ -206,3 +217,8 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     assert world.numebot("train").returncode == 0
     assert sorted((world.folder / "data" / "weights").rglob("manifest.json")) == stored
     assert [path.read_bytes() for path in stored] == contents
+    with (world.folder / "quick_models.py").open("a") as code:
+        code.write("# otherwise the same\n")
+    told = world.numebot("train", "--models", "second").stdout
+    assert len(list((world.folder / "data" / "weights").rglob("manifest.json"))) == len(stored) + 1
+    assert [line.split()[0] for line in told.splitlines() if "v5." in line] == ["second"]

@@ -31,6 +31,7 @@ AT = "2026-11-24 19:37:19 +0000"
             f"{AT} - dagster - WARNING - {RUN} - play_round - AssetCheckResult for check 'x' was",
             None,
         ),
+        (f"{AT} - dagster - INFO - {RUN} - Skipping step play_round due to skipped x", None),
         (
             f"{AT} - dagster - INFO - __repository__ - new_round_sensor - Round 1280 is noticed",
             "19:37:19 Round 1280 is noticed",

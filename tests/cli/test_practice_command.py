@@ -82,7 +82,7 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
 
         code, text = run("state", "--folder", folder)
         assert code == 0
-        assert re.search(r"1280 +│ Tue 2026-06-02 12:00 +│ RESOLVING", text)
+        assert re.search(r"1280 +Tue 02 Jun 12:00 +resolving", text)
         code, text = run("state", "--folder", folder, "--json")
         held = json.loads(text)
         assert held["clock"]["now"] == "2026-06-02T13:00:01+00:00"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import socket
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +15,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from numebot_dagster.cli import session, status
+from numebot_dagster.cli import doctor, session, status
 from numebot_dagster.cli.main import app
+from numebot_dagster.cli.practice_folder import TOURNAMENT
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
@@ -28,6 +31,8 @@ from numebot_dagster.operations.status import (
     days_without_leaderboard,
     standing_of,
 )
+from numebot_dagster.practice.controls import Address, write_address
+from numebot_dagster.practice.creation import Credentials
 
 NOW = datetime(2026, 6, 2, 12, 17, tzinfo=UTC)
 OPEN = Window(1280, NOW - timedelta(minutes=17), NOW + timedelta(minutes=43))
@@ -83,7 +88,7 @@ def overview(models, *, windows=(OPEN,)):
         for index in range(models)
     ]
     cells[-1] = RoundModel(1280, cells[-1].model, Standing.FAILED, None, "it raised [oops]")
-    return status.Overview(Moment(NOW, OPEN), windows, cells, {}, [], [], [], has_channel=True)
+    return status.Overview(Moment(NOW, OPEN), windows, cells, {}, [], [], [])
 
 
 def test_a_grid_of_few_models_has_a_cell_each():
@@ -108,9 +113,9 @@ def test_colours_are_for_a_terminal():
     assert "\x1b[1;31m✗ failed" in text
 
 
-def test_status_of_a_played_a_missed_and_an_open_round(world):
+def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     """Nothing is played for it: receipts are written as runs leave them."""
-    platform, lake = world.platform, world.platform.lake
+    lake = world.platform.lake
     number = world.open_round()
     details = {
         "open_time": NOW - timedelta(days=1),
@@ -125,7 +130,9 @@ def test_status_of_a_played_a_missed_and_an_open_round(world):
     receipts.append(lake, Receipt("second", number - 1, outcome=Outcome.MISSED, reason="no power"))
     damaged = lake.receipts_folder("second", number) / "00000000000000000001.parquet"
     files.replace_bytes(damaged, b"no Parquet")
-    alerts.send(platform, Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this"))
+    monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "json://127.0.0.1:9/")
+    missed = Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this")
+    alerts.send(world.platform, missed)
     for day in (1, 4):
         parquet.write(lake.leaderboard_file(date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
 
@@ -147,9 +154,11 @@ def test_status_of_a_played_a_missed_and_an_open_round(world):
     assert "confirmed fallback" in text
     assert "fallback predictions stand in: it raised" in " ".join(text.split())
     assert f"Round {number - 1}, second: missed: no power" in text
-    assert "not sent: NUMEBOT_NOTIFY_URLS is not set: second was missed" in text
+    assert "Alert, not sent yet: second was missed" in text
     assert "No leaderboard was kept on" in text
     damaged.unlink()
+    monkeypatch.delenv("NUMEBOT_NOTIFY_URLS")
+    assert "second was missed" not in numebot("status")[0]
 
 
 def test_a_round_whose_run_failed_before_anything_was_stored(world, monkeypatch):
@@ -174,7 +183,10 @@ def test_without_numerai_status_says_by_which_clock(world, monkeypatch):
     monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
     text, code = numebot("status")
     assert code == 0
-    assert "by this machine's clock; Numerai was not reached" in " ".join(text.split())
+    text = " ".join(text.split())
+    assert "by this machine's clock; Numerai was not reached" in text
+    assert "a day is without leaderboard cannot be told without Numerai's date" in text
+    assert json.loads(numebot("status", "--json")[0])["days_without_leaderboard"] is None
 
 
 def test_days_without_leaderboard_end_yesterday(world):
@@ -239,6 +251,39 @@ def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):
     assert code == 1
     assert found["instance"]["verdict"] == "failure"
     assert f"correct {broken / 'dagster.yaml'}, or remove it" in found["instance"]["remedy"]
+
+
+def test_doctor_beside_a_practice_tournament_names_what_starts_it(world, monkeypatch):
+    """As in the folder of a demo, whose tournament ended with it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.3")
+        monkeypatch.setenv("NUMERAI_API_URL", url)
+        here = world.folder / TOURNAMENT
+        here.mkdir()
+        write_address(here, Address(url, os.getpid(), Credentials("PUBLIC", "SECRET")))
+        found, _ = findings()
+        told, _ = numebot("doctor")
+    shutil.rmtree(here)
+    remedy = f"numebot up --folder {world.folder}"
+    assert found["endpoint"]["remedy"] == f"start its practice tournament: {remedy}"
+    assert found["daemon"]["remedy"] == remedy
+    assert f"→ {remedy}" in told
+
+
+def test_doctor_wraps_its_lines_in_a_terminal_alone(world, monkeypatch):
+    piped, _ = numebot("doctor")
+    assert any(len(line) > 80 for line in piped.splitlines())
+    out = io.StringIO()
+    terminal = Console(file=out, width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(session, "console", terminal)
+    monkeypatch.setattr(doctor, "console", terminal)
+    numebot("doctor")
+    text = [line for line in out.getvalue().splitlines() if "→" not in line]
+    long_words = max(len(word) for line in text for word in line.split())
+    assert max(map(len, text)) <= max(80, 22 + long_words)
+    assert any(line.startswith(" " * 22) for line in text)
 
 
 def test_doctor_names_addresses_that_no_alert_can_reach(world, monkeypatch):

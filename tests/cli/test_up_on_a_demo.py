@@ -109,6 +109,7 @@ def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, 
         assert Controls(before).is_up()
         assert f"NUMERAI_API_URL={before}" in demo.env_file.read_text()
         end(process, signal.SIGHUP)
+        assert "Stopping, within 15 s …" in log.read_text()
     assert not Controls(before).is_up()
 
 

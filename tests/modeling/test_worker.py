@@ -35,6 +35,7 @@ from numebot_dagster.modeling.failures import (
 )
 from numebot_dagster.modeling.messages import (
     DescribeRequest,
+    Failure,
     ModelCode,
     PredictRequest,
     TrainRequest,
@@ -218,7 +219,7 @@ class Drifting(Good):
 
 class Curious(Good):
     def predict(self, data):
-        found = [name for name in os.environ if name.startswith("NUMERAI")]
+        found = [name for name in os.environ if name.upper().startswith("NUMERAI")]
         return super().predict(data) + (1000.0 if found else 0.0)
 """
 
@@ -345,6 +346,7 @@ def test_existing_weights_are_not_overwritten(worker, models, market, good_weigh
 @pytest.mark.parametrize("name", ["Printing", "AsSeries", "AsFloat32List", "Curious"])
 def test_odd_but_good(worker, models, market, good_weights, name, monkeypatch) -> None:
     monkeypatch.setenv("NUMERAI_SECRET_KEY", "secret")
+    monkeypatch.setenv("numerai_secret_key", "secret")  # the settings take this as well
     worker.close()  # so that the process is made with that environment
     expected = worker.predict(request(models, market, "Good", good_weights)).predictions
     result = worker.predict(request(models, market, name, good_weights))
@@ -365,6 +367,11 @@ def test_processes_that_a_model_leaves_behind_are_ended(
     left = [one for one in psutil.Process().children(recursive=True) if one not in before]
     assert all(one.status() == psutil.STATUS_ZOMBIE for one in left)
     assert_still_works(worker, models, market, good_weights)
+
+
+def test_each_phase_is_told_in_words() -> None:
+    failed = ModelFailed("a", Failure("canary", "ValueError", "no such column", ""))
+    assert str(failed) == "a failed to repeat its canary rows: ValueError: no such column"
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     failed = latest["constant"]
     assert (failed.state, failed.outcome) == (State.PENDING, Outcome.FAILED)
     for reason in (
-        "constant: every rung failed. live: constant failed to predict: ArithmeticError",
+        "constant: all that was tried failed. live: constant failed to predict: ArithmeticError",
         "previous: constant failed to predict: WrongPredictions: 1 of ",
         "fallback: sleeper has no weights; to make some: numebot train --models sleeper",
     ):
@@ -214,7 +214,7 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     assert stored.height == live.height
 
 
-def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage):
+def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage, caplog):
     stage.register([("second", MOODY, "", "benchmark")])
     stage.store("second", NEW, "raises")
     platform, number = stage.open_round()
@@ -226,6 +226,9 @@ def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage):
     uploads = stage.world.uploads()
     assert endings(played(platform, number)) == {"second": Ending.SKIPPED}
     assert receipts.latest(platform.lake, number)["second"] == first
+    said = [line for line in caplog.messages if "what Numerai holds stays" in line]
+    assert len(said) == 1
+    assert said[0].startswith("second: no rung above `fallback` could be played, ")
     # Force is no reason to replace it by less, or by the same.
     assert endings(played(platform, number, force=True)) == {"second": Ending.SKIPPED}
     assert stage.world.uploads() == uploads
@@ -268,7 +271,9 @@ def test_rungs_that_would_cost_the_others_more_than_one_budget_wait_for_them(sta
         "raising": Ending.FAILED,
         "steady-1": Ending.CONFIRMED,
     }
-    assert results["raising"].text.count("; fallback: sleeper: every rung failed. live: ") == 1
+    assert (
+        results["raising"].text.count("; fallback: sleeper: all that was tried failed. live: ") == 1
+    )
     order = stage.world.rows(
         "SELECT m.name FROM uploads u JOIN models m ON m.id = u.model_id "
         "WHERE u.filename LIKE ? ORDER BY u.rowid",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.lake import catalog
+from numebot_dagster.lake import catalog, files
 from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
@@ -72,13 +72,13 @@ def due(minute, a, b):
         # closed: a run may still be asking about its last second
         (61, None, PENDING, []),
         (61, MISSED, CONFIRMED, [("round-missed", "/a")]),
-        (66, None, PENDING, [("round-missed", "/a"), ("round-missed", "/b")]),
+        (66, None, PENDING, [("round-missed", "/a,b")]),
         (66, FAILED, CONFIRMED, [("model-failed", "/a"), ("round-missed", "/a")]),
-        (66, LATE, QUEUED, [("round-missed", "/a"), ("round-missed", "/b")]),
+        (66, LATE, QUEUED, [("round-missed", "/a,b")]),
         (66, ACCEPTED, CONFIRMED, []),
         # days later: a model without a receipt is rather a new one
         (3 * 1440, None, CONFIRMED, []),
-        (3 * 1440, PENDING, MISSED, [("round-missed", "/a"), ("round-missed", "/b")]),
+        (3 * 1440, PENDING, MISSED, [("round-missed", "/a,b")]),
         # before the opening
         (-5, None, None, []),
     ],
@@ -116,13 +116,26 @@ def test_alerts_name_model_reason_and_what_to_type():
     assert "Round 1312 closes in 10 minutes, 2 of 2 models are not accepted" in near
     assert "- a: it raised\n- b: no run has tried it" in near
     assert "numebot run --round 1312 --models a,b" in near
-    failed = texts(50, a=FAILED)[Kind.MODEL_FAILED]
+    failed = texts(50, a=replace(FAILED, reason="it raised."))[Kind.MODEL_FAILED]
     assert "it raised. To try again: numebot run --round 1312 --models a" in failed
     assert "it hung" in texts(1, a=PREVIOUS)[Kind.FALLBACK_USED]
     missed = texts(66, a=MISSED, b=replace(CONFIRMED, model="b"))[Kind.ROUND_MISSED]
     assert "a missed round 1312" in missed
     assert "nobody played" in missed
     assert "numebot run --round 1312 --models a --late" in missed
+    assert "To try again" not in texts(66, a=FAILED)[Kind.MODEL_FAILED]
+
+
+@pytest.mark.parametrize("late", [LATE, QUEUED])
+def test_all_that_missed_a_round_are_one_alert_and_what_is_late_is_not_asked_for(late):
+    both = texts(66, a=replace(late, model="a"), b=replace(MISSED, model="b"))
+    missed = both[Kind.ROUND_MISSED]
+    assert missed.startswith("2 models missed round 1312\n")
+    assert "- a: its submission came late and counts" in missed
+    assert "- b: nobody played" in missed
+    assert "numebot run --round 1312 --models b --late" in missed
+    only = texts(66, a=late, b=replace(CONFIRMED, model="b"))[Kind.ROUND_MISSED]
+    assert "--late" not in only
 
 
 # --- against the practice tournament -----------------------------------------------------------
@@ -155,10 +168,10 @@ def test_the_watchdog_follows_a_round_that_nobody_plays(seen, receiver):
     world.practice.advance((close + timedelta(minutes=6)).isoformat())
     look = watching.look(world.platform)
     assert (look.rounds, look.problem) == ((number,), "")
-    missed = [("round-missed", f"{round_}/second"), ("round-missed", f"{round_}/steady-1")]
-    assert sorted(said(world)) == sorted(near + missed)
+    missed = [("round-missed", f"{round_}/steady-1,second")]
+    assert said(world) == near + missed
     assert watching.look(world.platform).raised == ()
-    assert len(receiver.titles) == 5
+    assert len(receiver.titles) == 4
 
 
 def test_a_round_that_closes_early_is_missed_when_it_is_closed(seen):
@@ -167,9 +180,36 @@ def test_a_round_that_closes_early_is_missed_when_it_is_closed(seen):
     world.practice.add_fault("deadline-moved", values={"minutes": -30})
     world.practice.advance((opened + timedelta(minutes=37)).isoformat())
     watching.look(world.platform)
-    round_ = f"round-{number}"
-    missed = [("round-missed", f"{round_}/second"), ("round-missed", f"{round_}/steady-1")]
-    assert sorted(said(world)) == missed
+    assert said(world) == [("round-missed", f"round-{number}/steady-1,second")]
+
+
+def test_one_more_model_that_missed_is_one_more_message(seen):
+    world, number = seen
+    lake, round_ = world.platform.lake, f"round-{number}"
+    receipts.append(lake, replace(MISSED, model="second", round_number=number))
+    world.practice.advance("next-close")
+    watching.look(world.platform)
+    assert said(world) == [("round-missed", f"{round_}/second")]
+    receipts.append(lake, replace(MISSED, model="steady-1", round_number=number))
+    watching.look(world.platform)
+    both = [("round-missed", f"{round_}/second"), ("round-missed", f"{round_}/steady-1")]
+    assert said(world) == both
+    watching.look(world.platform)
+    assert said(world) == both
+
+
+def test_a_round_that_cannot_be_read_is_no_healthy_look(seen):
+    """Else the heartbeat would go on while nobody knows how the round stands."""
+    world, number = seen
+    damaged = world.platform.lake.receipts_folder("second", number) / f"{1:020d}.parquet"
+    files.replace_bytes(damaged, b"no Parquet")
+    look = watching.look(world.platform)
+    assert look.rounds == (number,)
+    assert f"{damaged} is not a whole Parquet file" in look.problem
+    damaged.unlink()
+    files.replace_bytes(world.platform.lake.round_details(number), b"no Parquet")
+    look = watching.look(world.platform)  # Numerai knows its times
+    assert (look.rounds, look.problem) == ((number,), "")
 
 
 def test_what_a_killed_run_did_not_say_is_said_by_the_next_look(seen, receiver):

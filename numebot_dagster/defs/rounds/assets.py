@@ -1,6 +1,7 @@
 """A round's details and live data."""
 
 from collections.abc import Iterator
+from logging import DEBUG, WARNING
 
 import dagster as dg
 
@@ -97,7 +98,7 @@ def live_data(
     try:
         fetched = fetching.fetch_live(shop, number, shop.registry.enabled, late=config.late)
     except RoundNotOpen as reason:
-        context.log.warning("Skipped: %s", reason)
+        context.log.log(WARNING if config.late else DEBUG, "Skipped: %s", reason)
         _record_ends(shop, number)
         yield dg.AssetObservation(
             LIVE_DATA, partition=context.partition_key, metadata={"skipped": str(reason)}
@@ -138,7 +139,7 @@ def _record_ends(shop: Platform, round_number: int) -> None:
     if shop.client.now() < found.close_staking_time:
         return
     for model, receipt in reconciling.settle(shop, found, shop.registry.enabled).items():
-        shop.log.info(
+        shop.log.debug(
             "Round %d, %s: %s, %s",
             *(round_number, model, receipt.outcome or receipt.state, receipt.reason or ""),
         )
