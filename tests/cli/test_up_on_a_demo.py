@@ -103,19 +103,13 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, tmp_path):
     before = read_address(demo.tournament).url
     assert not Controls(before).is_up()
-    log = tmp_path / "up.log"
-    with up(demo, free_port(), log) as process:
+    log, port, home = tmp_path / "up.log", free_port(), demo.path.parent
+    with up(demo, port, log) as process:
         assert "The practice tournament answers again." in log.read_text()
         assert Controls(before).is_up()
         assert f"NUMERAI_API_URL={before}" in demo.env_file.read_text()
-        end(process, signal.SIGHUP)
-        assert "Stopping, within 15 s …" in log.read_text()
-    assert not Controls(before).is_up()
 
-
-def test_what_is_in_use_is_left_alone(demo, tmp_path):
-    port, home = free_port(), demo.path.parent
-    with up(demo, port, tmp_path / "up.log") as process:
+        # What is in use is left alone.
         state = (demo.tournament / "state.sqlite").stat().st_ino
         for arguments in (["demo"], ["demo", "--fresh"]):
             refused = numebot(home, *arguments, "--folder", "play")
@@ -129,7 +123,9 @@ def test_what_is_in_use_is_left_alone(demo, tmp_path):
         assert again.returncode == 1
         assert "`numebot up` runs already on" in again.stderr
         assert f"kill {process.pid}" in again.stderr
-        end(process, signal.SIGTERM)
+        end(process, signal.SIGHUP)
+        assert "Stopping, within 15 s …" in log.read_text()
+    assert not Controls(before).is_up()
 
 
 def test_a_taken_port_of_the_tournament_is_explained(demo):
