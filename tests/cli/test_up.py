@@ -181,13 +181,14 @@ def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
         )
         typed = world.numebot("run")
         assert typed.returncode == 0, typed.stderr
-        until(lambda: len(dagster.runs(number)) == 3, 60, log.read_text)
+        # The sensor has a run of its own only if it looks before the command is done.
         until(
             lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},
             60,
             lambda: f"{dagster.runs(number)}\n{log.read_text()}",
         )
         assert run_id in {run["runId"] for run in dagster.runs(number)}
+        assert len(dagster.runs(number)) in (2, 3)
         assert confirmed(world, number) == {"steady-1", "second"}
         assert world.submissions(number) == {"steady-1": 1, "second": 1}
         training = dagster.runs(vintage, "train_job")

@@ -95,7 +95,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) > 2
     process.send_signal(how)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     psutil.wait_procs(family, timeout=10)
     assert [one for one in family if is_alive(one)] == []
 

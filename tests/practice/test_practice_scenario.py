@@ -87,7 +87,7 @@ def test_a_scenario_that_is_stopped(tmp_path: Path, number: signal.Signals) -> N
         child = psutil.Process(int(played.read_text()))
         assert len(practice.faults()) == len(BAD_WEEK[0].faults)
         scenario.send_signal(number)
-        scenario.wait(20)
+        scenario.wait(60)
         if number is signal.SIGKILL:
             child.kill()
             assert len(practice.faults()) == len(BAD_WEEK[0].faults)
