@@ -163,13 +163,14 @@ def test_an_alert_that_never_arrived_and_a_torn_file_are_found(tmp_path):
 
 
 def test_every_victim_and_every_step_of_an_upload(prepared, tmp_path):
-    """Each kind of kill once; daemons are for the long form."""
+    """Each kind of kill once, and a round of dice; daemons are for the long form."""
     folder = tmp_path / "participant"
     shutil.copytree(prepared, folder)
     registry = "numerai_name,model_code,description\nsteady-1,quick_models:Ridge,\n"
     (folder / "model_configs.csv").write_text(registry)
     outcome = chaos.Outcome(len(HONEST))
     plans = [plan for plan in chaos_plan.every_kill() if plan.attempts]
+    plans.append(chaos_plan.plan_round(5, 34, 0))  # one with many faults
     with (
         PracticeServer(folder / "tournament") as served,
         chaos_world.joined(folder, served, HONEST) as world,
@@ -183,4 +184,5 @@ def test_every_victim_and_every_step_of_an_upload(prepared, tmp_path):
     killed = Counter(kill for one in outcome.played for kill in one.kills)
     assert [step for step in STEPS if not killed[f"run {step}"]] == []
     assert {name.split()[0] for name in killed} == {"run", "worker", "server"}
+    assert outcome.played[-1].struck.total() >= 2
     assert outcome.last_line.endswith("lost 0 doubled 0 unreported 0")
