@@ -144,7 +144,7 @@ def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Rai
         try:
             content = json.loads(path.read_text())
             raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             platform.log.warning("%s is no alert (%s): delete it", path, error)
             continue
         yield path, raised
