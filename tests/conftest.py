@@ -22,7 +22,7 @@ import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from numebot_dagster.lake.locks import exclusive
-from numebot_dagster.operations import fetching, training
+from numebot_dagster.operations import training, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
@@ -95,7 +95,7 @@ class World:
     def train(self, *names: str) -> None:
         """Makes weights of more models from the stored vintage."""
         platform = self.platform
-        vintage = fetching.read_vintage(platform, platform.lake.stored_vintages()[-1])
+        vintage = vintages.read_vintage(platform, platform.lake.stored_vintages()[-1])
         for name in names:
             training.train(platform, platform.registry[name], vintage)
 
@@ -246,7 +246,7 @@ def _prepare(folder: Path) -> None:
         environment["numebot_retry_deadline"] = "120"  # the first request makes the data
         platform = Platform(Settings(_env_file=None, **environment))
         number = training.vintage_of_today(platform)
-        vintage = fetching.fetch_training(platform, number)
+        vintage = vintages.fetch_training(platform, number)
         for model in platform.registry.enabled:
             training.train(platform, model, vintage)
 

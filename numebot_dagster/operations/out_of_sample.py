@@ -20,17 +20,17 @@ from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import StoredWeights
 from numebot_dagster.operations import (
     diagnoses,
-    fetching,
     gates,
     judging,
     patience,
     training,
+    vintages,
 )
 from numebot_dagster.operations.diagnoses import NotDiagnosed
-from numebot_dagster.operations.fetching import Vintage
 from numebot_dagster.operations.gates import GateClosed
 from numebot_dagster.operations.judging import Yardstick
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.vintages import Vintage
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.splits import EraSplit
@@ -95,7 +95,7 @@ def open_subject(platform: Platform, model: RegisteredModel, chosen: StoredWeigh
     Raises:
         NotDiagnosed: an input of a second-order model has no diagnosis on this vintage.
     """
-    vintage = fetching.read_vintage(platform, chosen.vintage)
+    vintage = vintages.read_vintage(platform, chosen.vintage)
     by = judging.yardstick(training.files_of(vintage), chosen.manifest.features)
     inputs = {
         name: _input(platform, platform.registry[name], chosen.vintage) for name in model.inputs

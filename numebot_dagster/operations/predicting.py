@@ -15,7 +15,7 @@ from numebot_dagster.modeling.weights import StoredWeights
 from numebot_dagster.numerai import receipts, submission
 from numebot_dagster.numerai.receipts import Receipt, Rung
 from numebot_dagster.numerai.submission import Submission
-from numebot_dagster.operations import fetching, gates
+from numebot_dagster.operations import gates, live
 from numebot_dagster.operations.gates import Gate, GateClosed
 from numebot_dagster.operations.platform import Platform
 
@@ -104,8 +104,8 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
             model=model.name,
             code=model.code,
             weights=task.weights.folder,
-            live=folder / fetching.LIVE,
-            benchmarks=_existing(folder / fetching.LIVE_BENCHMARKS),
+            live=folder / live.LIVE,
+            benchmarks=_existing(folder / live.LIVE_BENCHMARKS),
             inputs=task.inputs,
         ),
         task.seconds,
@@ -140,7 +140,7 @@ def benchmark(platform: Platform, round_number: int) -> tuple[str, StandIn]:
     """
     from numebot_dagster.modeling.columns import prediction_names
 
-    path = _any_live_folder(platform, round_number) / fetching.LIVE_BENCHMARKS
+    path = _any_live_folder(platform, round_number) / live.LIVE_BENCHMARKS
     if not path.is_file():
         raise FileNotFoundError(
             f"round {round_number} has no benchmark predictions: {path} does not exist"
@@ -204,7 +204,7 @@ def live_folder(platform: Platform, round_number: int, data_version: str) -> Pat
     """
     folder = platform.lake.live_folder(round_number, data_version)
     if not folder.is_dir():
-        fetching.fetch_version(platform, round_number, data_version)
+        live.fetch_version(platform, round_number, data_version)
     return folder
 
 
@@ -216,9 +216,7 @@ def _any_live_folder(platform: Platform, round_number: int) -> Path:
             f"no live data are stored for round {round_number}: materialise rounds/live_data, or "
             f"run `numebot run --round {round_number}`"
         )
-    with_benchmarks = [
-        one for one in folders.values() if (one / fetching.LIVE_BENCHMARKS).is_file()
-    ]
+    with_benchmarks = [one for one in folders.values() if (one / live.LIVE_BENCHMARKS).is_file()]
     return (with_benchmarks or list(folders.values()))[-1]
 
 
@@ -231,7 +229,7 @@ def _judged_and_stored(
     passed: Sequence[Gate],
 ) -> Prediction:
     """Ranks predictions and stores them, if the gates on them pass."""
-    ids, live_ids = list(made.ids), fetching.live_ids(folder)
+    ids, live_ids = list(made.ids), live.live_ids(folder)
     raw = gates.submission_rules(submission.check_raw(ids, made.values, live_ids))
     if gates.closed([raw]):
         raise GateClosed([*passed, raw])
@@ -240,7 +238,7 @@ def _judged_and_stored(
     verdicts = [
         *passed,
         gates.submission_rules(submission.check(prepared, live_ids)),
-        _like_example(ids, ranked, folder / fetching.LIVE_EXAMPLE),
+        _like_example(ids, ranked, folder / live.LIVE_EXAMPLE),
     ]
     if gates.closed(verdicts):
         raise GateClosed(verdicts)

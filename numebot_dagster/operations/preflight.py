@@ -25,8 +25,8 @@ from numebot_dagster.operations import (
     alerts,
     collecting,
     doctor,
-    fetching,
     gates,
+    live,
     observing,
     predicting,
 )
@@ -164,12 +164,12 @@ def _request(
     inputs: dict[str, Path | None],
 ) -> PredictRequest:
     folder = platform.lake.live_folder(number, chosen.manifest.data_version)
-    benchmarks = folder / fetching.LIVE_BENCHMARKS
+    benchmarks = folder / live.LIVE_BENCHMARKS
     return PredictRequest(
         model=model.name,
         code=model.code,
         weights=chosen.folder,
-        live=folder / fetching.LIVE,
+        live=folder / live.LIVE,
         benchmarks=benchmarks if benchmarks.is_file() else None,
         inputs={name: path for name, path in inputs.items() if path is not None},
     )
@@ -179,7 +179,7 @@ def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) 
     result = worker.predict(request)
     verdicts = [gates.same_features(result.missing_features, result.unexpected_features)]
     if not result.missing_features:
-        live_ids = fetching.live_ids(request.live.parent)
+        live_ids = live.live_ids(request.live.parent)
         problems = submission.check_raw(list(result.ids), result.predictions, live_ids)
         verdicts.append(gates.canary(result.canary_max_difference, result.canary_spread))
         verdicts.append(gates.submission_rules(problems))

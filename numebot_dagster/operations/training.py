@@ -14,9 +14,9 @@ from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import DamagedWeights, StoredWeights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.operations import fetching
-from numebot_dagster.operations.fetching import Vintage
+from numebot_dagster.operations import vintages
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.vintages import Vintage
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.data import TrainingFiles
@@ -118,11 +118,11 @@ def files_of(vintage: Vintage) -> TrainingFiles:
 
     files = vintage.files
     return TrainingFiles(
-        features=files[fetching.FEATURES],
-        train=files[fetching.TRAIN],
-        validation=files[fetching.VALIDATION],
-        benchmarks=(files[fetching.TRAIN_BENCHMARKS], files[fetching.VALIDATION_BENCHMARKS]),
-        meta_model=files[fetching.META_MODEL],
+        features=files[vintages.FEATURES],
+        train=files[vintages.TRAIN],
+        validation=files[vintages.VALIDATION],
+        benchmarks=(files[vintages.TRAIN_BENCHMARKS], files[vintages.VALIDATION_BENCHMARKS]),
+        meta_model=files[vintages.META_MODEL],
     )
 
 

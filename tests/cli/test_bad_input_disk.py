@@ -27,7 +27,7 @@ PLAYER = """
 import json, resource, sys
 from pathlib import Path
 import numerai_tools.submissions, pandas, polars  # what is imported later may write caches
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import live
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.playing import Play, play
 from numebot_dagster.settings import load_settings
@@ -45,11 +45,11 @@ def attempt():
 platform.client.round(number)
 limit(1000)
 try:
-    fetching.fetch_live(platform, number, models)
+    live.fetch_live(platform, number, models)
 except OSError as error:
     print(json.dumps(str(error)))
 limit(resource.RLIM_INFINITY)
-fetching.fetch_live(platform, number, models)
+live.fetch_live(platform, number, models)
 limit(20_000)
 print(json.dumps(attempt()))
 limit(resource.RLIM_INFINITY)

@@ -24,7 +24,7 @@ from numebot_dagster.cli.main import app
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import details, live
 from numebot_dagster.operations.playing import Play, play
 
 BOTH = {"steady-1": 1, "second": 1}
@@ -154,7 +154,7 @@ def test_a_round_that_opens_late(world, practice, run_round):
 def test_a_round_that_closes_early(world, practice, run_round):
     """The times that were stored when it was noticed do not count any more."""
     number = world.open_round()
-    fetching.fetch_details(world.platform, number)
+    details.fetch_details(world.platform, number)
     uploads = world.uploads()
     practice.add_fault("deadline-moved", values={"minutes": -59, "round": number})
     practice.advance(hours=0.05)
@@ -168,7 +168,7 @@ def test_a_round_that_closes_early(world, practice, run_round):
 def test_a_round_that_is_cancelled(world, practice, run_round):
     """Numerai knows it no more: said by its number, and what was stored stays."""
     number = world.open_round()
-    fetching.fetch_details(world.platform, number)
+    details.fetch_details(world.platform, number)
     practice.add_fault("null", where="graphql:rounds", values={"field": "RootQueryType.rounds"})
     assert f"Numerai knows no round {number}" in failure_of(run_round(world, number))
     assert world.submissions(number) == {}
@@ -232,7 +232,7 @@ def test_live_data_that_are_served_wrong(world, run_round):
         spoil(served)
         os.utime(served, (stamp, stamp))
         with pytest.raises(NumeraiError) as caught:
-            fetching.fetch_live(platform, number, platform.registry.enabled)
+            live.fetch_live(platform, number, platform.registry.enabled)
         assert "live.parquet" in str(caught.value)
         assert said in str(caught.value)
         assert platform.lake.live_folders(number) == {}

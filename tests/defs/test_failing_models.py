@@ -10,7 +10,7 @@ import pytest
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import details, live
 from numebot_dagster.operations.playing import Ending, Play, play
 
 FAILING = {
@@ -104,8 +104,8 @@ def test_a_budget_is_all_that_a_hanging_model_costs(world):
     platform = world.platform
     number = world.open_round()
     world.register("sleeper", "steady-1")
-    fetching.fetch_details(platform, number)
-    fetching.fetch_live(platform, number, platform.registry.enabled)
+    details.fetch_details(platform, number)
+    live.fetch_live(platform, number, platform.registry.enabled)
     started = time.monotonic()
     played = play(platform, Play(number, platform.registry.enabled))
     assert time.monotonic() - started < 12  # of which 2 s are the budget

@@ -23,7 +23,7 @@ from numerapi import base_api
 from numebot_dagster.defs.performance.jobs import range_tags
 from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.numerai.payouts import payout, payout_scores
-from numebot_dagster.operations import alerts, collecting, digest, fetching
+from numebot_dagster.operations import alerts, collecting, details, digest, live
 from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.market import Market
@@ -60,8 +60,8 @@ def season(make_world):
         for _ in range(2):
             number = world.open_round()
             platform = world.platform
-            fetching.fetch_details(platform, number)
-            fetching.fetch_live(platform, number, platform.registry.enabled)
+            details.fetch_details(platform, number)
+            live.fetch_live(platform, number, platform.registry.enabled)
             played = play(platform, Play(number, platform.registry.enabled))
             assert {one.ending for one in played} == {Ending.CONFIRMED}
             rounds.append(number)

@@ -12,7 +12,7 @@ from numebot_dagster.defs.rounds import assets
 from numebot_dagster.modeling import weights
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import DataNotReady
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import live
 
 ROUND = [dg.AssetKey(["rounds", "details"]), dg.AssetKey(["rounds", "live_data"])]
 LIVE_DATA = ROUND[1]
@@ -49,7 +49,7 @@ def late_data(world, run_round):
 def test_late_data_are_not_stored(world, late_data):
     platform = world.platform
     with pytest.raises(DataNotReady, match=f"Round {late_data} is open, but v5.3/live.parquet"):
-        fetching.fetch_live(platform, late_data, platform.registry.enabled)
+        live.fetch_live(platform, late_data, platform.registry.enabled)
     folder = platform.lake.live_folder(late_data, "v5.3")
     assert not folder.exists()
     assert list(folder.parent.glob(".*")) == []
@@ -61,11 +61,11 @@ def test_late_data_of_the_first_round_are_not_stored(fresh_world):
     platform = fresh_world.platform
     fresh_world.practice.add_fault("late-data")
     with pytest.raises(DataNotReady, match=f"Round {number} is open, but v5.3/live.parquet"):
-        fetching.fetch_live(platform, number, platform.registry.enabled)
+        live.fetch_live(platform, number, platform.registry.enabled)
     folder = platform.lake.live_folder(number, "v5.3")
     assert not folder.exists()
     fresh_world.practice.remove_faults()
-    [stored] = fetching.fetch_live(platform, number, platform.registry.enabled)
+    [stored] = live.fetch_live(platform, number, platform.registry.enabled)
     assert stored.folder == folder
 
 

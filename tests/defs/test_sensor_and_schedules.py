@@ -28,7 +28,7 @@ from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.receipts import Outcome, Rung, State
-from numebot_dagster.operations import collecting, fetching, training
+from numebot_dagster.operations import collecting, details, training
 
 HONEST = ("steady-1", "second")
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -127,9 +127,9 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
 
 def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world):
     world = fresh_world
-    fetching.fetch_details(world.platform, world.open_round())
+    details.fetch_details(world.platform, world.open_round())
     gap = world.open_round()
-    fetching.fetch_details(world.platform, world.open_round())
+    details.fetch_details(world.platform, world.open_round())
     number = world.open_round()
     with dg.instance_for_test() as instance:
         result = look_at(instance)
@@ -378,7 +378,7 @@ def test_daily_schedule_waits_for_an_open_weekday_round(world, tick):
 def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, tick):
     world = fresh_world
     number = world.open_round()  # Tuesday 2026-06-02
-    fetching.fetch_details(world.platform, number)
+    details.fetch_details(world.platform, number)
     advance_to(world, "2026-06-08T22:30:00Z")
     found = tick(daily_performance_schedule)
     assert (found.tags[RANGE_START_TAG], found.tags[RANGE_END_TAG]) == ("2026-06-02", "2026-06-08")

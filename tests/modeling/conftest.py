@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.data import TrainingFiles
+from numebot_dagster.modeling.messages import ModelCode, PredictRequest, PredictResult, TrainRequest
+from numebot_dagster.modeling.process import Worker
 
 FEATURES = [f"feature_plain_simple_{letter}" for letter in "abcdefghij"]
 MEDIUM = FEATURES[:6]
@@ -89,3 +94,77 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
     return Market(
         files, train, validation, folder / "live.parquet", folder / "live_benchmarks.parquet"
     )
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """The models of `zoo_models.py`, as modules in a folder, and a worker that runs them.
+
+    Attributes:
+        folder: where the modules are.
+        good: the weights of the model `Good`.
+    """
+
+    worker: Worker
+    folder: Path
+    market: Market
+    good: Path
+
+    def code(self, class_name: str, module: str = "zoo") -> ModelCode:
+        return ModelCode(module, class_name, (str(self.folder),))
+
+    def train(self, class_name: str, folder: Path, inputs: tuple[str, ...] = ()) -> Path:
+        request = TrainRequest(
+            model=class_name.lower(),
+            code=self.code(class_name),
+            code_hash="0123abcd",
+            vintage=1343,
+            data_version="v5.3",
+            data_stamp="stamp",
+            files=self.market.files,
+            folder=folder,
+            inputs=inputs,
+        )
+        return self.worker.train(request).folder
+
+    def request(self, class_name: str, folder: Path | None = None) -> PredictRequest:
+        """To predict the live data, with the good model's weights unless others are given."""
+        return PredictRequest(
+            class_name.lower(),
+            self.code(class_name),
+            folder or self.good,
+            self.market.live,
+            self.market.live_benchmarks,
+        )
+
+    def predict(self, class_name: str, folder: Path | None = None) -> PredictResult:
+        return self.worker.predict(self.request(class_name, folder))
+
+    def with_budgets(self, folder: Path, **budgets: float) -> Path:
+        """The good model's weights under a manifest with other budgets."""
+        target = folder / "weights"
+        shutil.copytree(self.good, target)
+        weights.write_manifest(target, replace(weights.read_manifest(self.good), **budgets))
+        return target
+
+    def assert_still_works(self) -> None:
+        result = self.predict("Good")
+        live = pl.read_parquet(self.market.live)
+        learned = np.load(self.good / "model" / "weights.npy")
+        features = weights.read_manifest(self.good).features
+        np.testing.assert_allclose(result.predictions, live.select(features).to_numpy() @ learned)
+        assert result.ids.tolist() == live["id"].to_list()
+        assert result.canary_max_difference == 0
+
+
+@pytest.fixture(scope="module")
+def zoo(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
+    folder = tmp_path_factory.mktemp("models")
+    shutil.copy(Path(__file__).with_name("zoo_models.py"), folder / "zoo.py")
+    (folder / "broken_syntax.py").write_text("x = 1\nclass Broken(:\n")
+    (folder / "broken_import.py").write_text("import a_package_that_is_not_there\n")
+    (folder / "slow_import.py").write_text("import os\nos.abort()\n")
+    with Worker() as worker:
+        zoo = Zoo(worker, folder, market, tmp_path_factory.mktemp("weights") / "good")
+        zoo.train("Good", zoo.good)
+        yield zoo

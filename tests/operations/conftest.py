@@ -15,7 +15,7 @@ import pytest
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling.weights import StoredWeights
-from numebot_dagster.operations import fetching, training
+from numebot_dagster.operations import training, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 
@@ -145,8 +145,8 @@ class Research:
         )
 
     @property
-    def vintage(self) -> fetching.Vintage:
-        return fetching.read_vintage(self.platform, 1300)
+    def vintage(self) -> vintages.Vintage:
+        return vintages.read_vintage(self.platform, 1300)
 
     def train(self, name: str) -> StoredWeights:
         return training.train(self.platform, self.platform.registry[name], self.vintage)
@@ -178,10 +178,10 @@ def _prepare(folder: Path) -> Research:
 def _store_vintage(research: Research) -> None:
     tables = _tables()
     lake = research.platform.lake
-    for name in fetching.TRAINING_FILES:
+    for name in vintages.TRAINING_FILES:
         path = lake.training_object("v5.3", name, "one")
         path.parent.mkdir(parents=True, exist_ok=True)
-        if name == fetching.FEATURES:
+        if name == vintages.FEATURES:
             sets = {"all": FEATURES, "fncv3_features": [SIGNAL, *NOISE]}
             path.write_text(json.dumps({"feature_sets": sets}))
         else:
@@ -190,7 +190,7 @@ def _store_vintage(research: Research) -> None:
         "vintage": 1300,
         "data_version": "v5.3",
         "pinned_at": "2026-11-20T12:00:00+00:00",
-        "files": dict.fromkeys(fetching.TRAINING_FILES, "one"),
+        "files": dict.fromkeys(vintages.TRAINING_FILES, "one"),
     }
     files.replace_json(lake.vintage_manifest(1300), manifest)
 
@@ -240,11 +240,11 @@ def _tables() -> dict[str, pl.DataFrame]:
     train = every.filter(number.is_in(TRAIN))
     validation = every.filter(number.is_in(VALIDATION))
     return {
-        fetching.TRAIN: train.select("id", "era", *model_columns),
-        fetching.VALIDATION: validation.select("id", "era", *model_columns),
-        fetching.TRAIN_BENCHMARKS: train.select("id", "era", *benchmarks),
-        fetching.VALIDATION_BENCHMARKS: validation.select("id", "era", *benchmarks).reverse(),
-        fetching.META_MODEL: every.filter(number.is_in(META_MODEL)).select(
+        vintages.TRAIN: train.select("id", "era", *model_columns),
+        vintages.VALIDATION: validation.select("id", "era", *model_columns),
+        vintages.TRAIN_BENCHMARKS: train.select("id", "era", *benchmarks),
+        vintages.VALIDATION_BENCHMARKS: validation.select("id", "era", *benchmarks).reverse(),
+        vintages.META_MODEL: every.filter(number.is_in(META_MODEL)).select(
             "id", "era", "numerai_meta_model"
         ),
     }

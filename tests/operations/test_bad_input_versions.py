@@ -10,7 +10,7 @@ import pytest
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
-from numebot_dagster.operations import fetching, training
+from numebot_dagster.operations import live, training, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.playing import Play, play
 
@@ -26,7 +26,7 @@ def settled(fresh_world, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("NUMEBOT_DATA_VERSION", OLD)
         platform = world.platform
-        vintage = fetching.fetch_training(platform, number)
+        vintage = vintages.fetch_training(platform, number)
         training.train(platform, platform.registry["untrained"], vintage)
     return world, number
 
@@ -35,10 +35,10 @@ def test_a_new_data_version_is_not_adopted_by_itself(settled):
     world, number = settled
     platform: Platform = world.platform
     assert platform.client.newest_data_version() == NEW
-    assert fetching.training_version(platform) == OLD
+    assert vintages.training_version(platform) == OLD
 
-    [live] = fetching.fetch_live(platform, number, platform.registry.enabled)
-    assert live.data_version == OLD
+    [stored] = live.fetch_live(platform, number, platform.registry.enabled)
+    assert stored.data_version == OLD
     play(platform, Play(number, platform.registry.enabled))
     assert receipts.latest(platform.lake, number)["untrained"].state is State.CONFIRMED
     assert world.submissions(number) == {"untrained": 1}

@@ -18,7 +18,7 @@ from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
-from numebot_dagster.operations import fetching, reconciling, submitting
+from numebot_dagster.operations import details, live, reconciling, submitting, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.settings import load_settings
@@ -32,8 +32,8 @@ class Killed(BaseException):
 
 def fetched(world, number, platform=None):
     platform = platform or world.platform
-    fetching.fetch_details(platform, number)
-    fetching.fetch_live(platform, number, platform.registry.enabled)
+    details.fetch_details(platform, number)
+    live.fetch_live(platform, number, platform.registry.enabled)
     return platform
 
 
@@ -236,7 +236,7 @@ def test_a_registration_that_outlives_its_run_makes_no_second_upload(world, monk
 
 def test_a_round_that_nobody_played_is_missed_once_numerai_was_asked(world):
     number = world.open_round()
-    fetching.fetch_details(world.platform, number)
+    details.fetch_details(world.platform, number)
     world.practice.advance("next-close")
     with fault(world, "error", where="graphql:account"), pytest.raises(NumeraiError):
         settled(world, number)
@@ -259,12 +259,12 @@ def test_a_submission_of_another_folder_is_not_missed(world):
 
 def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
     number = world.open_round()
-    fetching.fetch_details(world.platform, number)
+    details.fetch_details(world.platform, number)
     world.practice.advance("next-close")
     platform = world.platform
     with pytest.raises(RoundNotOpen):
-        fetching.fetch_live(platform, number, platform.registry.enabled)
-    fetching.fetch_live(platform, number, platform.registry.enabled, late=True)
+        live.fetch_live(platform, number, platform.registry.enabled)
+    live.fetch_live(platform, number, platform.registry.enabled, late=True)
     assert endings(played(world, number)) == {Ending.SKIPPED}
     assert latest(world, number).outcome is Outcome.MISSED
 
@@ -289,11 +289,11 @@ def test_a_carried_over_file_that_nobody_replaced_does_not_count_as_ours(world):
     number = world.open_round()
     world.practice.advance("next-close")
     platform = world.platform
-    fetching.fetch_details(platform, number)
-    fetching.fetch_live(platform, number, platform.registry.enabled, late=True)
+    details.fetch_details(platform, number)
+    live.fetch_live(platform, number, platform.registry.enabled, late=True)
     played(world, number, "second", late=True)
     following = world.open_round()
-    fetching.fetch_details(world.platform, following)
+    details.fetch_details(world.platform, following)
     world.practice.advance("next-close")
     receipt = settled(world, following)["second"]
     assert receipt.outcome is Outcome.MISSED
@@ -496,5 +496,5 @@ def test_what_killed_runs_left_is_swept_when_a_vintage_is_pinned(fresh_world):
         left.append(folder / name)
     part = lake.training_objects / ".train.parquet.0123456789ab.part"
     part.write_bytes(b"half")
-    fetching.fetch_training(Platform(load_settings(world.folder)), number)
+    vintages.fetch_training(Platform(load_settings(world.folder)), number)
     assert [path for path in (*left, part) if path.exists()] == []

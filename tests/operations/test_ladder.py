@@ -20,7 +20,7 @@ from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import code_hash
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations import details, live
 from numebot_dagster.operations.outcomes import Ending, Play
 from numebot_dagster.operations.planning import UPLOAD_SECONDS
 from numebot_dagster.operations.playing import play
@@ -59,8 +59,8 @@ class Stage:
         """A platform with the next round's live data, and the number of the round."""
         number = self.world.open_round()
         platform = self.world.platform
-        fetching.fetch_details(platform, number)
-        fetching.fetch_live(platform, number, platform.registry.enabled)
+        details.fetch_details(platform, number)
+        live.fetch_live(platform, number, platform.registry.enabled)
         return platform, number
 
     def content(self, submission_id):

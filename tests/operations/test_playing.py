@@ -16,9 +16,9 @@ from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import fetching, ladder, playing
+from numebot_dagster.operations import details, ladder, live, planning, playing
 from numebot_dagster.operations.outcomes import Ending, Play
-from numebot_dagster.operations.planning import playing_order
+from numebot_dagster.operations.planning import plan_the_rest, playing_order
 from numebot_dagster.operations.playing import play
 
 
@@ -48,8 +48,8 @@ def test_order(stakes, expected):
 def fetched(world, number):
     """A platform with the round's details and live data stored."""
     platform = world.platform
-    fetching.fetch_details(platform, number)
-    fetching.fetch_live(platform, number, platform.registry.enabled)
+    details.fetch_details(platform, number)
+    live.fetch_live(platform, number, platform.registry.enabled)
     return platform
 
 
@@ -161,13 +161,18 @@ def test_ours_that_somebody_replaced_is_noticed(world):
 
 def test_a_file_that_is_uploaded_by_hand_during_the_hour_stays(world, monkeypatch):
     number = world.open_round()
-    platform = fetched(world, number)
+    fetched(world, number)
     monkeypatch.setattr(playing, "FLEET_SECONDS", 0.0)
-    run = playing._RoundPlay(platform, Play(number, platform.registry.enabled))
-    foreign = upload(world, "second", seed=2)
-    ends = {one.model.name: one.ending for one in run.run()}
+    foreign = []
+
+    def uploaded_meanwhile(*arguments):  # the fleet was asked, no model has predicted
+        foreign.append(upload(world, "second", seed=2))
+        return plan_the_rest(*arguments)
+
+    monkeypatch.setattr(planning, "plan_the_rest", uploaded_meanwhile)
+    ends = endings(played(world, number))
     assert ends == {"steady-1": Ending.CONFIRMED, "second": Ending.FAILED}
-    assert selected(world, number, "second").submission_id == foreign
+    assert [selected(world, number, "second").submission_id] == foreign
 
 
 def test_while_numerai_does_not_say_what_it_holds_the_models_predict(world, monkeypatch):

@@ -1,4 +1,4 @@
-"""What the recorded state of a round calls for, and that the watchdog says it, once."""
+"""The watchdog says what a round calls for, once, whatever it meets."""
 
 from __future__ import annotations
 
@@ -7,138 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from numebot_dagster.lake import catalog, files
-from numebot_dagster.modeling.messages import ModelCode
-from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations import fetching, watching
+from numebot_dagster.operations import details, watching
 from numebot_dagster.operations.alerts import Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 
-OPEN = datetime(2026, 6, 2, 12, tzinfo=UTC)
-ROUND = Round(1312, OPEN, OPEN + timedelta(hours=1))
-
-
-def model(name, **more):
-    return RegisteredModel(name, name, "m", ModelCode("m", "M"), **more)
-
-
-MODELS = [model("a"), model("b"), model("idle", submit=False), model("off", enabled=False)]
-PENDING = Receipt("a", 1312)
-ACCEPTED = replace(PENDING, state=State.ACCEPTED, outcome=Outcome.ON_TIME)
-CONFIRMED = replace(ACCEPTED, state=State.CONFIRMED)
-FAILED = replace(PENDING, outcome=Outcome.FAILED, reason="it raised")
-INVALID = replace(CONFIRMED, state=State.INVALID, reason="another file is held")
-PREVIOUS = replace(CONFIRMED, rung=Rung.PREVIOUS, rung_reason="it hung")
-MISSED = replace(PENDING, outcome=Outcome.MISSED, reason="nobody played")
-LATE = replace(CONFIRMED, outcome=Outcome.LATE)
-QUEUED = replace(ACCEPTED, outcome=Outcome.QUEUED)
-
-
-def due(minute, a, b):
-    """Kinds and subjects at a minute after the opening, of the newest receipts of a and b."""
-    latest = {name: replace(one, model=name) for name, one in (("a", a), ("b", b)) if one}
-    found = watching.round_alerts(ROUND, MODELS, latest, OPEN + timedelta(minutes=minute))
-    return sorted((str(one.kind), one.subject.removeprefix("round-1312")) for one in found)
-
-
-@pytest.mark.parametrize(
-    ("minute", "a", "b", "expected"),
-    [
-        # early: nothing to say of what is not done yet
-        (1, None, None, []),
-        (1, PENDING, ACCEPTED, []),
-        (1, CONFIRMED, ACCEPTED, []),
-        (1, CONFIRMED, CONFIRMED, [("all-confirmed", "")]),
-        (1, FAILED, CONFIRMED, [("model-failed", "/a")]),
-        (1, INVALID, CONFIRMED, [("model-failed", "/a/invalid")]),
-        (1, PREVIOUS, ACCEPTED, [("fallback-used", "/a")]),
-        (1, PREVIOUS, CONFIRMED, [("all-confirmed", ""), ("fallback-used", "/a")]),
-        # near the close: one alert at each threshold for all
-        (29.9, None, PENDING, []),
-        (30, None, PENDING, [("deadline-near", "/30-minutes")]),
-        (44, None, CONFIRMED, [("deadline-near", "/30-minutes")]),
-        (45, None, CONFIRMED, [("deadline-near", "/15-minutes")]),
-        (55, None, ACCEPTED, [("deadline-near", "/5-minutes")]),
-        (59.99, FAILED, ACCEPTED, [("deadline-near", "/5-minutes"), ("model-failed", "/a")]),
-        (59.99, ACCEPTED, CONFIRMED, []),
-        (50, LATE, CONFIRMED, [("deadline-near", "/15-minutes")]),
-        # closed: a run may still be asking about its last second
-        (61, None, PENDING, []),
-        (61, MISSED, CONFIRMED, [("round-missed", "/a")]),
-        (66, None, PENDING, [("round-missed", "/a,b")]),
-        (66, FAILED, CONFIRMED, [("model-failed", "/a"), ("round-missed", "/a")]),
-        (66, LATE, QUEUED, [("round-missed", "/a,b")]),
-        (66, ACCEPTED, CONFIRMED, []),
-        # days later: a model without a receipt is rather a new one
-        (3 * 1440, None, CONFIRMED, []),
-        (3 * 1440, PENDING, MISSED, [("round-missed", "/a,b")]),
-        # before the opening
-        (-5, None, None, []),
-    ],
-)
-def test_what_a_state_calls_for(minute, a, b, expected):
-    assert due(minute, a, b) == expected
-
-
-STATES = st.sampled_from(
-    [None, PENDING, ACCEPTED, CONFIRMED, FAILED, INVALID, PREVIOUS, MISSED, LATE, QUEUED]
-)
-
-
-@given(minute=st.floats(-60, 20_000), a=STATES, b=STATES)
-def test_a_round_without_trouble_is_never_complained_of_and_the_others_are(minute, a, b):
-    kinds = {kind for kind, _ in due(minute, a, b)}
-    good = {ACCEPTED, CONFIRMED, PREVIOUS}
-    if {a, b} <= good:
-        assert not kinds & {"model-failed", "deadline-near", "round-missed"}
-    elif 65 <= minute < 60 + 1440:
-        assert "round-missed" in kinds
-    elif 30 <= minute < 60:
-        assert "deadline-near" in kinds
-    assert ("all-confirmed" in kinds) == ({a, b} <= {CONFIRMED, PREVIOUS})
-    assert ("fallback-used" in kinds) == (PREVIOUS in (a, b))
-
-
-def texts(minute, **latest):
-    found = watching.round_alerts(ROUND, MODELS, latest, OPEN + timedelta(minutes=minute))
-    return {one.kind: f"{one.title}\n{one.text}" for one in found}
-
-
-def test_alerts_name_model_reason_and_what_to_type():
-    near = texts(50, a=FAILED)[Kind.DEADLINE_NEAR]
-    assert "Round 1312 closes in 10 minutes, 2 of 2 models are not accepted" in near
-    assert "- a: it raised\n- b: no run has tried it" in near
-    assert "numebot run --round 1312 --models a,b" in near
-    failed = texts(50, a=replace(FAILED, reason="it raised."))[Kind.MODEL_FAILED]
-    assert "it raised. To try again: numebot run --round 1312 --models a" in failed
-    assert "it hung" in texts(1, a=PREVIOUS)[Kind.FALLBACK_USED]
-    missed = texts(66, a=MISSED, b=replace(CONFIRMED, model="b"))[Kind.ROUND_MISSED]
-    assert "a missed round 1312" in missed
-    assert "nobody played" in missed
-    assert "numebot run --round 1312 --models a --late" in missed
-    assert "To try again" not in texts(66, a=FAILED)[Kind.MODEL_FAILED]
-
-
-@pytest.mark.parametrize("late", [LATE, QUEUED])
-def test_all_that_missed_a_round_are_one_alert_and_what_is_late_is_not_asked_for(late):
-    both = texts(66, a=replace(late, model="a"), b=replace(MISSED, model="b"))
-    missed = both[Kind.ROUND_MISSED]
-    assert missed.startswith("2 models missed round 1312\n")
-    assert "- a: its submission came late and counts" in missed
-    assert "- b: nobody played" in missed
-    assert "numebot run --round 1312 --models b --late" in missed
-    only = texts(66, a=late, b=replace(CONFIRMED, model="b"))[Kind.ROUND_MISSED]
-    assert "--late" not in only
-
-
-# --- against the practice tournament -----------------------------------------------------------
+MISSED = Receipt("a", 1312, outcome=Outcome.MISSED, reason="nobody played")
+FAILED = Receipt("a", 1312, outcome=Outcome.FAILED, reason="it raised")
+ACCEPTED = Receipt("a", 1312, state=State.ACCEPTED, outcome=Outcome.ON_TIME)
 
 
 def said(world):
@@ -151,7 +32,7 @@ def seen(fresh_world, receiver, monkeypatch):
     """A world with an open round that is known, and alerts that go to the receiver."""
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
     number = fresh_world.open_round()
-    fetching.fetch_details(fresh_world.platform, number)
+    details.fetch_details(fresh_world.platform, number)
     return fresh_world, number
 
 
@@ -279,7 +160,7 @@ def test_without_numerai_the_stored_times_are_used(tmp_path: Path):
     )
     now = datetime.now(UTC)
     found = Round(1405, now - timedelta(minutes=50), now + timedelta(minutes=10))
-    fetching._store_details(platform, found)
+    details.store_details(platform, found)
     platform.client.transport.endpoint = "http://127.0.0.1:9"
     look = watching.look(platform)
     assert [one.subject for one in look.raised] == ["round-1405/15-minutes"]

@@ -6,7 +6,8 @@ from numebot_dagster.defs.partitions import TRAINING_POOL, vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
-from numebot_dagster.operations import fetching, patience, training
+from numebot_dagster.operations import patience, training
+from numebot_dagster.operations.vintages import read_vintage
 
 
 def weights_key(model: RegisteredModel) -> dg.AssetKey:
@@ -54,7 +55,7 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
         shop = platform.open(context.log)
-        vintage = fetching.read_vintage(shop, int(context.partition_key))
+        vintage = read_vintage(shop, int(context.partition_key))
         with patience.told(shop.log, f"Training {model.name} on vintage {vintage.number}"):
             stored = training.train(shop, model, vintage)
         manifest = stored.manifest

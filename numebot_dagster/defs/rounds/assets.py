@@ -9,8 +9,9 @@ from numebot_dagster.defs import metadata
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
-from numebot_dagster.operations import fetching, gates, reconciling
-from numebot_dagster.operations.fetching import LIVE
+from numebot_dagster.operations import gates, reconciling
+from numebot_dagster.operations.details import fetch_details
+from numebot_dagster.operations.live import LIVE, fetch_live
 from numebot_dagster.operations.platform import Platform
 
 DETAILS = dg.AssetKey(["rounds", "details"])
@@ -35,7 +36,7 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
     How the round is scored and paid is read from here, never from constants in the code.
     """
     shop = platform.open(context.log)
-    found = fetching.fetch_details(shop, int(context.partition_key))
+    found = fetch_details(shop, int(context.partition_key))
     window = found.close_staking_time - found.open_time
     paid = [one.name for one in found.score_configs if one.is_payout]
     return dg.MaterializeResult(
@@ -96,7 +97,7 @@ def live_data(
     shop = platform.open(context.log)
     number = int(context.partition_key)
     try:
-        fetched = fetching.fetch_live(shop, number, shop.registry.enabled, late=config.late)
+        fetched = fetch_live(shop, number, shop.registry.enabled, late=config.late)
     except RoundNotOpen as reason:
         context.log.log(WARNING if config.late else DEBUG, "Skipped: %s", reason)
         _record_ends(shop, number)

@@ -5,7 +5,7 @@ import dagster as dg
 from numebot_dagster.defs.partitions import API_POOL, vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.lake import parquet
-from numebot_dagster.operations import fetching
+from numebot_dagster.operations.vintages import TRAIN, VALIDATION, fetch_training
 
 TRAINING_DATA = dg.AssetKey(["training", "data"])
 
@@ -24,7 +24,7 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
     Files that have not changed since another vintage are shared with it, not fetched again.
     """
     shop = platform.open(context.log)
-    vintage = fetching.fetch_training(shop, int(context.partition_key))
+    vintage = fetch_training(shop, int(context.partition_key))
     facts = {
         name: parquet.verify(path)
         for name, path in vintage.files.items()
@@ -34,9 +34,9 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
         metadata={
             "data_version": vintage.data_version,
             "pinned_at": dg.MetadataValue.timestamp(vintage.pinned_at),
-            "validation_rows": facts[fetching.VALIDATION].rows,
-            "columns": len(facts[fetching.TRAIN].columns),
+            "validation_rows": facts[VALIDATION].rows,
+            "columns": len(facts[TRAIN].columns),
             "megabytes": sum(path.stat().st_size for path in vintage.files.values()) / 1e6,
-            "dagster/row_count": facts[fetching.TRAIN].rows,
+            "dagster/row_count": facts[TRAIN].rows,
         }
     )

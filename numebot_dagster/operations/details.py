@@ -1,4 +1,4 @@
-"""Fetching what Numerai publishes: a round's details, its live data, a vintage's training data."""
+"""What Numerai says of a round: its times, its status and the configurations of its scores."""
 
 from __future__ import annotations
 
@@ -11,54 +11,7 @@ from typing import Any
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations.live import (
-    LIVE,
-    LIVE_BENCHMARKS,
-    LIVE_EXAMPLE,
-    LiveData,
-    fetch_live,
-    fetch_version,
-    live_ids,
-    versions_needed,
-)
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.vintages import (
-    FEATURES,
-    META_MODEL,
-    TRAIN,
-    TRAIN_BENCHMARKS,
-    TRAINING_FILES,
-    VALIDATION,
-    VALIDATION_BENCHMARKS,
-    Vintage,
-    fetch_training,
-    read_vintage,
-    training_version,
-)
-
-__all__ = [
-    "FEATURES",
-    "LIVE",
-    "LIVE_BENCHMARKS",
-    "LIVE_EXAMPLE",
-    "META_MODEL",
-    "TRAIN",
-    "TRAINING_FILES",
-    "TRAIN_BENCHMARKS",
-    "VALIDATION",
-    "VALIDATION_BENCHMARKS",
-    "LiveData",
-    "Vintage",
-    "fetch_details",
-    "fetch_live",
-    "fetch_training",
-    "fetch_version",
-    "live_ids",
-    "read_vintage",
-    "status_of",
-    "training_version",
-    "versions_needed",
-]
 
 
 def fetch_details(platform: Platform, round_number: int) -> Round:
@@ -80,11 +33,12 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
             round_number,
             error,
         )
-    _store_details(platform, found)
+    store_details(platform, found)
     return found
 
 
-def _store_details(platform: Platform, found: Round) -> None:
+def store_details(platform: Platform, found: Round) -> None:
+    """Stores them as one row, with the status of this moment."""
     import polars as pl
 
     row = {
