@@ -19,7 +19,8 @@ import polars as pl
 # memory beside the matrix. So it is a small part of the matrix, between bounds in bytes.
 _BLOCKS_A_MATRIX = 64
 _LEAST_BLOCK, _LARGEST_BLOCK = 16_000_000, 64_000_000
-_LEAST_COLUMNS = 16
+# Each read of a block looks through the whole footer of the file once more.
+_LEAST_COLUMNS = 32
 # Copying run by run beats picking single rows until the runs are this many.
 _MANY_RUNS = 2000
 # Numerai writes a missing feature as the middle bin; so a null is read as that.
@@ -131,11 +132,12 @@ def select_rows(
     Raises:
         MissingColumns: naming the columns that the file lacks.
     """
-    _require(path, ["era", *labelled])
+    rows = scan(path)
+    _require(rows, path, ["era", *labelled])
     era = pl.col("era").cast(pl.Int16, strict=False).fill_null(0)
     has_label = [pl.col(name).is_not_null() & pl.col(name).is_not_nan() for name in labelled]
     keep = pl.all_horizontal(has_label) if has_label else pl.lit(True)
-    frame = scan(path).select(era.alias("era"), keep=keep).collect()
+    frame = rows.select(era.alias("era"), keep=keep).collect()
     eras = frame["era"].to_numpy()
     kept = frame["keep"].to_numpy().copy()
     if keep_eras is not None:
@@ -156,13 +158,15 @@ def fill_matrix(selections: Sequence[RowSelection], columns: Sequence[str]) -> n
         MissingColumns: naming the features that a file lacks.
         NotABin: a feature holds something else than whole numbers of one byte.
     """
-    for selection in selections:
-        _require(selection.path, columns)
+    scans = [scan(selection.path) for selection in selections]
+    for rows, selection in zip(scans, selections, strict=True):
+        _require(rows, selection.path, columns)
     store = _fresh_memory(len(columns), sum(map(len, selections)))
     first_row = 0
-    for selection in selections:
+    for rows, selection in zip(scans, selections, strict=True):
         if len(selection):
-            _fill(store[:, first_row : first_row + len(selection)], selection, columns)
+            part = store[:, first_row : first_row + len(selection)]
+            _fill(part, rows, selection, columns)
         first_row += len(selection)
     return store.T
 
@@ -173,9 +177,10 @@ def read_rows(selection: RowSelection, columns: Sequence[str]) -> pl.DataFrame:
     Raises:
         MissingColumns: naming the columns that the file lacks.
     """
-    _require(selection.path, columns)
+    rows = scan(selection.path)
+    _require(rows, selection.path, columns)
     start, stop = selection.span
-    spanned = scan(selection.path).slice(start, stop - start).select(columns).collect()
+    spanned = rows.slice(start, stop - start).select(columns).collect()
     return spanned[selection.positions() - start]
 
 
@@ -194,8 +199,8 @@ def scan(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
 
 
-def _require(path: Path, columns: Sequence[str]) -> None:
-    present = set(column_names(path))
+def _require(rows: pl.LazyFrame, path: Path, columns: Sequence[str]) -> None:
+    present = set(rows.collect_schema().names())
     missing = [name for name in columns if name not in present]
     if missing:
         shown = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
@@ -212,7 +217,7 @@ def _runs_of(positions: np.ndarray) -> np.ndarray:
     return np.column_stack([starts, stops])
 
 
-def _as_bins(column: pl.Series, path: Path) -> np.ndarray:
+def _as_bins(column: pl.Series, path: Path) -> pl.Series:
     if column.dtype.is_float():
         column = column.fill_nan(None)
     if column.null_count():
@@ -225,7 +230,7 @@ def _as_bins(column: pl.Series, path: Path) -> np.ndarray:
                 f"numbers of one byte (its type is {column.dtype})"
             )
         column = bins
-    return column.to_numpy()
+    return column
 
 
 def _fresh_memory(columns: int, rows: int) -> np.ndarray:
@@ -240,19 +245,23 @@ def _fresh_memory(columns: int, rows: int) -> np.ndarray:
     return np.frombuffer(memory, dtype=np.int8).reshape(columns, rows)
 
 
-def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -> None:
+def _fill(
+    target: np.ndarray, rows: pl.LazyFrame, selection: RowSelection, columns: Sequence[str]
+) -> None:
     """Copies the selected rows of the columns into the rows of the target, block by block."""
     start, stop = selection.span
-    spanned = scan(selection.path).slice(start, stop - start)
+    spanned = rows.slice(start, stop - start)
     runs = selection.runs - start
     positions = selection.positions() - start if len(runs) > _MANY_RUNS else None
 
     def copy(row: np.ndarray, column: pl.Series) -> None:
-        values = _as_bins(column, selection.path)
-        if positions is None:
-            _copy_runs(values, runs, row)
-        else:
-            np.take(values, positions, out=row, mode="clip")  # "raise" would copy once more
+        bins = _as_bins(column, selection.path)
+        if len(runs) == 1:
+            _copy_all(bins, row)
+        elif positions is None:
+            _copy_runs(bins.to_numpy(), runs, row)
+        else:  # mode "raise" would copy once more
+            np.take(bins.to_numpy(), positions, out=row, mode="clip")
 
     block_bytes = min(max(_LEAST_BLOCK, target.size // _BLOCKS_A_MATRIX), _LARGEST_BLOCK)
     width = max(_LEAST_COLUMNS, block_bytes // (stop - start))
@@ -263,6 +272,14 @@ def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -
             for _ in pool.map(copy, target[first : first + width], block.iter_columns()):
                 pass
             del block  # before the next one is there
+
+
+def _copy_all(column: pl.Series, target: np.ndarray) -> None:
+    """Chunk by chunk: as one array, the chunks of several row groups would be copied twice."""
+    first = 0
+    for chunk in column.get_chunks():
+        target[first : first + len(chunk)] = chunk.to_numpy()
+        first += len(chunk)
 
 
 def _copy_runs(values: np.ndarray, runs: np.ndarray, target: np.ndarray) -> None:
