@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -132,12 +133,11 @@ def select_rows(
     Raises:
         MissingColumns: naming the columns that the file lacks.
     """
-    rows = scan(path)
-    _require(rows, path, ["era", *labelled])
+    _require(path, ["era", *labelled])
     era = pl.col("era").cast(pl.Int16, strict=False).fill_null(0)
     has_label = [pl.col(name).is_not_null() & pl.col(name).is_not_nan() for name in labelled]
     keep = pl.all_horizontal(has_label) if has_label else pl.lit(True)
-    frame = rows.select(era.alias("era"), keep=keep).collect()
+    frame = scan(path).select(era.alias("era"), keep=keep).collect()
     eras = frame["era"].to_numpy()
     kept = frame["keep"].to_numpy().copy()
     if keep_eras is not None:
@@ -158,15 +158,13 @@ def fill_matrix(selections: Sequence[RowSelection], columns: Sequence[str]) -> n
         MissingColumns: naming the features that a file lacks.
         NotABin: a feature holds something else than whole numbers of one byte.
     """
-    scans = [scan(selection.path) for selection in selections]
-    for rows, selection in zip(scans, selections, strict=True):
-        _require(rows, selection.path, columns)
+    for selection in selections:
+        _require(selection.path, columns)
     store = _fresh_memory(len(columns), sum(map(len, selections)))
     first_row = 0
-    for rows, selection in zip(scans, selections, strict=True):
+    for selection in selections:
         if len(selection):
-            part = store[:, first_row : first_row + len(selection)]
-            _fill(part, rows, selection, columns)
+            _fill(store[:, first_row : first_row + len(selection)], selection, columns)
         first_row += len(selection)
     return store.T
 
@@ -177,11 +175,10 @@ def read_rows(selection: RowSelection, columns: Sequence[str]) -> pl.DataFrame:
     Raises:
         MissingColumns: naming the columns that the file lacks.
     """
-    rows = scan(selection.path)
-    _require(rows, selection.path, columns)
+    _require(selection.path, columns)
     start, stop = selection.span
-    spanned = rows.slice(start, stop - start).select(columns).collect()
-    return spanned[selection.positions() - start]
+    spanned = scan(selection.path).slice(start, stop - start).select(columns).collect()
+    return spanned if len(selection) == stop - start else spanned[selection.positions() - start]
 
 
 def read_ids(selection: RowSelection) -> np.ndarray:
@@ -196,11 +193,19 @@ def column_names(path: Path) -> list[str]:
 
 def scan(path: Path) -> pl.LazyFrame:
     """A lazy read of exactly this file: nothing is taken from the names of its folders."""
+    found = path.stat()
+    return _scan(path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+# The footer of a full-size file takes a tenth of a second and 60 MB. It is kept with the read, and
+# training data lie in two files.
+@lru_cache(maxsize=2)
+def _scan(path: Path, *_version: int) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
 
 
-def _require(rows: pl.LazyFrame, path: Path, columns: Sequence[str]) -> None:
-    present = set(rows.collect_schema().names())
+def _require(path: Path, columns: Sequence[str]) -> None:
+    present = set(column_names(path))
     missing = [name for name in columns if name not in present]
     if missing:
         shown = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
@@ -245,12 +250,10 @@ def _fresh_memory(columns: int, rows: int) -> np.ndarray:
     return np.frombuffer(memory, dtype=np.int8).reshape(columns, rows)
 
 
-def _fill(
-    target: np.ndarray, rows: pl.LazyFrame, selection: RowSelection, columns: Sequence[str]
-) -> None:
+def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -> None:
     """Copies the selected rows of the columns into the rows of the target, block by block."""
     start, stop = selection.span
-    spanned = rows.slice(start, stop - start)
+    spanned = scan(selection.path).slice(start, stop - start)
     runs = selection.runs - start
     positions = selection.positions() - start if len(runs) > _MANY_RUNS else None
 

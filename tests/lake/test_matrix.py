@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numebot_dagster.lake.matrix import (
     MissingColumns,
     NotABin,
+    column_names,
     fill_matrix,
     read_matrix,
     read_rows,
@@ -157,6 +158,16 @@ def test_picked_rows(path: Path) -> None:
 def test_the_live_era(tmp_path: Path) -> None:
     make_frame(["X"] * 5).write_parquet(tmp_path / "live.parquet")
     assert read_matrix(tmp_path / "live.parquet", FEATURES).eras.tolist() == [0] * 5
+
+
+def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    path, newer = tmp_path / "features.parquet", tmp_path / "newer"
+    for names in (FEATURES[:3], FEATURES[3:6]):
+        FRAME.select("era", *names).write_parquet(newer)
+        newer.replace(path)
+        assert column_names(path) == ["era", *names]
+        expected = FRAME.select(names).to_numpy()
+        np.testing.assert_array_equal(fill_matrix([select_rows(path)], names), expected)
 
 
 def test_missing_features_are_named(path: Path) -> None:

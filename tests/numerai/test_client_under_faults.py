@@ -602,7 +602,8 @@ def test_a_registration_whose_answer_is_lost(
     season.client.put_upload(target, season.csv(10))
     with season.fault(kind, where="graphql:createSubmission", times=1, values=values):
         mine = season.client.create_submission(season.alpha.id, target.filename)
-    assert season.client.submission_states([mine])[mine].selected
+    # A slow registration may come after its own repetition: then that one counts, of the same file.
+    assert mine in season.client.submission_states([mine])
     held = season.client.fleet().held("alpha", season.round.number)
     assert held is not None
     assert held.filename == target.filename
@@ -725,9 +726,11 @@ def test_an_entity_tag_that_lies_does_not_join_two_files(
 def test_the_target_alias_that_switches_in_place(season: Season, tmp_path: Path) -> None:
     name = "v5.3/validation.parquet"
     columns = ["target", "target_ender_20", "target_ender_60"]
-    before = season.client.download(name, tmp_path / "before.parquet")
+    # Each version of the file is made when it is first asked for, which takes its time.
+    client = season.make(numebot_read_timeout=60.0, numebot_retry_deadline=120.0)
+    before = client.download(name, tmp_path / "before.parquet")
     with season.fault("target-switched", strikes=None):
-        after = season.client.download(name, tmp_path / "after.parquet")
+        after = client.download(name, tmp_path / "after.parquet")
     assert before.remote.etag != after.remote.etag
     for got, alias in ((before, "target_ender_60"), (after, "target_ender_20")):
         table = pl.read_parquet(got.path, columns=columns)
