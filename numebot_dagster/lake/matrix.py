@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 
 # A block of columns is decoded at once: wide ones are up to a third faster, narrow ones take less
-# memory beside the matrix. So it is a small part of the matrix, between bounds in bytes.
+# memory beside the matrix. So it is a small part of the matrix, between bounds in bytes, but has
+# never fewer than so many columns: each block looks through the footer of the file once more.
 _BLOCKS_A_MATRIX = 64
 _LEAST_BLOCK, _LARGEST_BLOCK = 16_000_000, 64_000_000
-# Each read of a block looks through the whole footer of the file once more.
 _LEAST_COLUMNS = 32
 # Copying run by run beats picking single rows until the runs are this many.
 _MANY_RUNS = 2000
@@ -30,6 +30,10 @@ _MISSING = 2
 
 class MissingColumns(Exception):
     """Columns that were asked for are not in the file."""
+
+
+class FileReplaced(Exception):
+    """A file is no longer the one in which the rows were selected."""
 
 
 class NotABin(Exception):
@@ -157,6 +161,7 @@ def fill_matrix(selections: Sequence[RowSelection], columns: Sequence[str]) -> n
     Raises:
         MissingColumns: naming the features that a file lacks.
         NotABin: a feature holds something else than whole numbers of one byte.
+        FileReplaced: a file has become shorter since its rows were selected.
     """
     for selection in selections:
         _require(selection.path, columns)
@@ -174,10 +179,11 @@ def read_rows(selection: RowSelection, columns: Sequence[str]) -> pl.DataFrame:
 
     Raises:
         MissingColumns: naming the columns that the file lacks.
+        FileReplaced: the file has become shorter since its rows were selected.
     """
     _require(selection.path, columns)
     start, stop = selection.span
-    spanned = scan(selection.path).slice(start, stop - start).select(columns).collect()
+    spanned = _collect(_spanned(selection), selection, columns)
     return spanned if len(selection) == stop - start else spanned[selection.positions() - start]
 
 
@@ -197,11 +203,30 @@ def scan(path: Path) -> pl.LazyFrame:
     return _scan(path, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-# The footer of a full-size file takes a tenth of a second and 60 MB. It is kept with the read, and
-# training data lie in two files.
+# The footer of a full-size file takes a tenth of a second and 60 MB. Those of the last two files
+# stay in memory: training data lie in two, and each is read several times.
 @lru_cache(maxsize=2)
 def _scan(path: Path, *_version: int) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
+
+
+def _spanned(selection: RowSelection) -> pl.LazyFrame:
+    start, stop = selection.span
+    return scan(selection.path).slice(start, stop - start)
+
+
+def _collect(
+    spanned: pl.LazyFrame, selection: RowSelection, columns: Sequence[str]
+) -> pl.DataFrame:
+    """Columns of the spanned rows; a shorter file must not pass for one with zeros at its end."""
+    frame = spanned.select(columns).collect()
+    start, stop = selection.span
+    if frame.height != stop - start:
+        raise FileReplaced(
+            f"{selection.path} has changed since its rows were selected: it has no {stop:,} rows "
+            "any more. Select them again"
+        )
+    return frame
 
 
 def _require(path: Path, columns: Sequence[str]) -> None:
@@ -253,7 +278,7 @@ def _fresh_memory(columns: int, rows: int) -> np.ndarray:
 def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -> None:
     """Copies the selected rows of the columns into the rows of the target, block by block."""
     start, stop = selection.span
-    spanned = scan(selection.path).slice(start, stop - start)
+    spanned = _spanned(selection)
     runs = selection.runs - start
     positions = selection.positions() - start if len(runs) > _MANY_RUNS else None
 
@@ -271,7 +296,7 @@ def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -
     # As many threads as polars decodes with: most of the copying is the matrix's first use.
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         for first in range(0, len(columns), width):
-            block = spanned.select(columns[first : first + width]).collect()
+            block = _collect(spanned, selection, columns[first : first + width])
             for _ in pool.map(copy, target[first : first + width], block.iter_columns()):
                 pass
             del block  # before the next one is there

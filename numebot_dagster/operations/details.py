@@ -38,7 +38,7 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
 
 
 def store_details(platform: Platform, found: Round) -> None:
-    """Stores them as one row, with the status of this moment."""
+    """Stores a round's times and score configurations as one row, with its status of now."""
     import polars as pl
 
     row = {

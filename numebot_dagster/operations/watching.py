@@ -1,7 +1,7 @@
-"""The watchdog: what the recorded state of each round calls for, said while it can be mended.
+"""The watchdog: looks at the rounds, and says what they call for while it can be mended.
 
-Alerts about rounds are a function of receipts and the time alone, so that whoever looks next says
-what a killed process could not.
+What they call for is a function of receipts and the time alone (`round_alerts.py`), so that whoever
+looks next says what a killed process could not.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numebot_dagster.lake.matrix import (
+    FileReplaced,
     MissingColumns,
     NotABin,
     column_names,
@@ -168,6 +169,19 @@ def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
         assert column_names(path) == ["era", *names]
         expected = FRAME.select(names).to_numpy()
         np.testing.assert_array_equal(fill_matrix([select_rows(path)], names), expected)
+
+
+def test_rows_that_a_file_has_lost_since_are_no_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "features.parquet"
+    FRAME.write_parquet(path)
+    whole = select_rows(path)
+    some = whole.pick(np.arange(0, len(whole), 2))
+    FRAME.head(50).write_parquet(path)
+    for selection in (whole, some):
+        with pytest.raises(FileReplaced, match=r"features\.parquet has changed .* has no \d+ rows"):
+            fill_matrix([selection], FEATURES[:3])
+        with pytest.raises(FileReplaced):
+            read_rows(selection, ["target"])
 
 
 def test_missing_features_are_named(path: Path) -> None:

@@ -13,10 +13,7 @@ from numebot_dagster.modeling.failures import (
     ModelOutOfMemory,
     ModelTimedOut,
 )
-from numebot_dagster.modeling.messages import (
-    DescribeRequest,
-    Failure,
-)
+from numebot_dagster.modeling.messages import DescribeRequest, Failure
 
 
 def test_each_phase_is_told_in_words():

@@ -12,11 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from numebot_dagster.modeling.child import (
-    BACKGROUND_NICENESS,
-    LOWEST_DISK_PRIORITY,
-    WorkerProcess,
-)
+from numebot_dagster.modeling.child import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY, WorkerProcess
 from numebot_dagster.modeling.messages import DescribeRequest
 from numebot_dagster.modeling.process import Worker
 

@@ -602,8 +602,9 @@ def test_a_registration_whose_answer_is_lost(
     season.client.put_upload(target, season.csv(10))
     with season.fault(kind, where="graphql:createSubmission", times=1, values=values):
         mine = season.client.create_submission(season.alpha.id, target.filename)
+    state = season.client.submission_states([mine])[mine]
     # A slow registration may come after its own repetition: then that one counts, of the same file.
-    assert mine in season.client.submission_states([mine])
+    assert state.selected or kind == "latency"
     held = season.client.fleet().held("alpha", season.round.number)
     assert held is not None
     assert held.filename == target.filename

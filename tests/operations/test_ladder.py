@@ -165,11 +165,11 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
         "Numerai's benchmark model v53_lgbm_ender60 stands in. live: second failed to predict: "
     )
     assert "; previous: numerai_submission_rules: " in benchmark.rung_reason
-    live = pl.read_parquet(lake.live_folder(number, "v5.3") / "live_benchmark_models.parquet")
+    served = pl.read_parquet(lake.live_folder(number, "v5.3") / "live_benchmark_models.parquet")
     sent = pd.read_csv(io.BytesIO(stage.content(benchmark.submission_id)))
-    assert sent["id"].tolist() == live["id"].to_list()
+    assert sent["id"].tolist() == served["id"].to_list()
     np.testing.assert_array_equal(
-        sent["prediction"].rank(), live["v53_lgbm_ender60"].to_pandas().rank()
+        sent["prediction"].rank(), served["v53_lgbm_ender60"].to_pandas().rank()
     )
     assert latest["sleeper"].rung is Rung.FALLBACK  # never trained
 
@@ -211,7 +211,7 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     [failure] = result.get_step_failure_events()
     assert "2 of 7 models failed" in failure.step_failure_data.error.message
     stored = pl.read_parquet(newest_file(stage.world.platform, "second", number))
-    assert stored.height == live.height
+    assert stored.height == served.height
 
 
 def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage, caplog):

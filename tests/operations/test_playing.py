@@ -240,10 +240,10 @@ def test_predictions_only_as_asked(world):
     assert world.uploads() == uploads
     prediction = results["steady-1"].prediction
     frame = pl.read_parquet(prediction.path)
-    live = pl.read_parquet(
+    served = pl.read_parquet(
         world.platform.lake.live_folder(number, "v5.3") / "live.parquet", columns=["id"]
     )
-    assert frame["id"].to_list() == live["id"].to_list()
+    assert frame["id"].to_list() == served["id"].to_list()
     assert 0 < frame["prediction"].min() < frame["prediction"].max() < 1
     assert receipts.latest(world.platform.lake, number) == {}
 
@@ -255,8 +255,8 @@ def test_predictions_are_the_models_own_ranked(world):
     results = played(world, number, submit=False)
     [place] = platform.lake.weights_folders("steady-1")
     used = weights.read_manifest(place.path).features
-    live = pl.read_parquet(platform.lake.live_folder(number, "v5.3") / "live.parquet")
-    raw = (live.select(used).to_numpy().astype(float) - 2) @ np.load(
+    served = pl.read_parquet(platform.lake.live_folder(number, "v5.3") / "live.parquet")
+    raw = (served.select(used).to_numpy().astype(float) - 2) @ np.load(
         place.path / "model" / "weights.npy"
     )
     expected = (pd.Series(raw).rank(method="average") - 0.5) / len(raw)
