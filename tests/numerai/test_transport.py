@@ -43,13 +43,14 @@ def errors(*messages: str) -> Reply:
         HTML,
         Reply(body=b"[1, 2]"),
         Reply(body=GOOD["body"], cut_after=5),
-        Reply(body=GOOD["body"], delay=1.0),
+        Reply(body=GOOD["body"], delay=3.0),
     ],
     ids=["500", "502", "503", "429", "html", "no object", "cut", "slow"],
 )
 def test_a_passing_fault_is_tried_again(server, make_settings, fault):
     server.replies = [fault, GOOD]
-    data = Transport(make_settings(server.url)).query("query { rounds { number } }")
+    settings = make_settings(server.url, numebot_read_timeout=2.0, numebot_retry_deadline=20.0)
+    data = Transport(settings).query("query { rounds { number } }")
     assert data == {"rounds": [{"number": 7}]}
     assert len(server.requests) == 2
 
