@@ -170,6 +170,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def version(path: Path) -> tuple[int, int, int]:
+    """Changes when the file is replaced or rewritten: for the key of what is kept of it in memory.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def free_bytes(path: Path) -> int:
     """The free bytes on the disk that holds a path, or will hold it once it is made."""
     existing = next(place for place in (path, *path.absolute().parents) if place.exists())

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from numebot_dagster.lake import files
+
 # A block of columns is decoded at once: wide ones are up to a third faster, narrow ones take less
 # memory beside the matrix. So it is a small part of the matrix, between bounds in bytes, but has
 # never fewer than so many columns: each block looks through the footer of the file once more.
@@ -199,14 +201,13 @@ def column_names(path: Path) -> list[str]:
 
 def scan(path: Path) -> pl.LazyFrame:
     """A lazy read of exactly this file: nothing is taken from the names of its folders."""
-    found = path.stat()
-    return _scan(path, found.st_mtime_ns, found.st_size, found.st_ino)
+    return _scan(path, files.version(path))
 
 
 # The footer of a full-size file takes a tenth of a second and 60 MB. Those of the last two files
 # stay in memory: training data lie in two, and each is read several times.
 @lru_cache(maxsize=2)
-def _scan(path: Path, *_version: int) -> pl.LazyFrame:
+def _scan(path: Path, _version: tuple[int, int, int]) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from numebot_dagster.lake import matrix as lake_matrix
+from numebot_dagster.lake.files import version
 from numebot_dagster.lake.matrix import RowSelection
 from numebot_dagster.modeling.columns import (
     BARE_TARGET,
@@ -271,4 +272,4 @@ class TrainingData:
 def _content(rows: RowSelection) -> tuple[object, ...]:
     """What changes when a matrix of these rows would."""
     chosen = hashlib.sha256(rows.runs.tobytes()).digest()
-    return rows.path, rows.path.stat().st_mtime_ns, chosen
+    return rows.path, version(rows.path), chosen

@@ -281,7 +281,7 @@ def _live_data(request: PredictRequest, features: tuple[str, ...]) -> LiveData:
     from numebot_dagster.modeling.live import read_inputs
 
     changed = tuple(
-        path.stat().st_mtime_ns for path in (request.live, request.benchmarks) if path is not None
+        files.version(path) for path in (request.live, request.benchmarks) if path is not None
     )
     live = _shared_live_data(request.live, features, request.benchmarks, changed)
     return replace(live, inputs=read_inputs(live.ids, request.inputs))
@@ -289,7 +289,10 @@ def _live_data(request: PredictRequest, features: tuple[str, ...]) -> LiveData:
 
 @lru_cache(maxsize=4)
 def _shared_live_data(
-    live: Path, features: tuple[str, ...], benchmarks: Path | None, changed: tuple[int, ...]
+    live: Path,
+    features: tuple[str, ...],
+    benchmarks: Path | None,
+    changed: tuple[tuple[int, ...], ...],
 ) -> LiveData:
     """Models that share a file and a feature list share the matrix; `changed` is for the key."""
     from numebot_dagster.modeling.live import read_live
