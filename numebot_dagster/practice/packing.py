@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Not a multiple of the rows of any era, so that readers cannot count on eras being whole.
+# Neither is a multiple of the rows of any era, so that readers cannot count on eras being whole:
+# files that are made at once have several groups too; those of many parts have what pandas writes.
 ROW_GROUP = 100_000
+LARGE_ROW_GROUP = 1_048_576
 # Eras that are made, kept and read back together: 200 MB of memory at the full scale.
 ERAS_A_PART = 8
 COLUMNS_AT_ONCE = 128
@@ -87,7 +89,7 @@ def write_parts(path: Path, parts: list[Part], making: Making) -> None:
         temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
         _write(temporary, count(part.blocks()))
         temporary.replace(file)
-    _write(path, map(_read, kept))
+    _write(path, map(_read, kept), LARGE_ROW_GROUP)
     for file in making.parts.glob("*.parquet"):
         if not making.keep_parts or file not in kept:
             file.unlink()
@@ -115,31 +117,42 @@ def _computed(blocks: Iterator[Block], guard: AbstractContextManager[Any]) -> It
         yield table
 
 
-def _write(path: Path, tables: Iterable[pa.Table]) -> None:
-    """Writes tables as one in row groups of a fixed size."""
-    waiting: list[pa.Table] = []
+def _write(path: Path, tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> None:
+    """Writes tables as one in row groups of a fixed size.
+
+    The compression is pandas' own choice. Zstandard would make the packed bins a tenth smaller,
+    but the published size of the real validation file has no room for that.
+    """
     writer: pq.ParquetWriter | None = None
     try:
-        for table in tables:
+        for group in _regrouped(tables, row_group):
             writer = writer or pq.ParquetWriter(
                 path,
-                table.schema,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=[name for name in table.column_names if name != "id"],
+                group.schema,
+                compression="snappy",
+                use_dictionary=[name for name in group.column_names if name != "id"],
             )
-            waiting.append(table)
-            while sum(part.num_rows for part in waiting) >= ROW_GROUP:
-                joined = pa.concat_tables(waiting)
-                writer.write_table(joined.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
-                waiting = [joined.slice(ROW_GROUP)]
+            writer.write_table(group, row_group_size=row_group)
+            del group  # a large one has gigabytes, and the next one is gathered now
         if writer is None:
             raise ValueError(f"{path.name} would have no eras yet: ask for a later date.")
-        if waiting[0].num_rows or len(waiting) > 1:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
     finally:
         if writer is not None:
             writer.close()
+
+
+def _regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of so many; the last one has what is left."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(part.num_rows for part in waiting) >= rows:
+            joined = pa.concat_tables(waiting)
+            waiting = [joined.slice(rows)]
+            yield joined.slice(0, rows)
+            del joined
+    if sum(part.num_rows for part in waiting):
+        yield pa.concat_tables(waiting)
 
 
 def _read(path: Path) -> pa.Table:

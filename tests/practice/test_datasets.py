@@ -374,7 +374,6 @@ def test_the_small_scale_is_ready_in_seconds(tmp_path: Path) -> None:
     assert eras[99_999] == eras[100_000]  # an era that lies in two row groups
     column = train.metadata.row_group(0).column(60)
     assert column.path_in_schema.startswith("feature_")
-    assert column.compression == "ZSTD"
+    assert column.compression == "SNAPPY"
     assert "RLE_DICTIONARY" in column.encodings
-    cells = train.metadata.num_rows * 112
-    assert (tmp_path / "train.parquet").stat().st_size < 0.6 * cells
+    assert column.total_compressed_size < 0.4 * groups[0]  # three bits a value

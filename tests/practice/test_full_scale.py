@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import stand_in
-from numebot_dagster.practice import creation
+from numebot_dagster.practice import creation, packing
 from numebot_dagster.practice.datasets import write_dataset
 from numebot_dagster.practice.files import Library
 from numebot_dagster.practice.lineup import Lineups
@@ -106,6 +106,23 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert list(parts.iterdir()) == [*parts.glob("*.part")]  # the finished ones are gone
 
 
+def test_parts_are_joined_in_large_row_groups_that_cut_eras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert packing.LARGE_ROW_GROUP == 1_048_576  # what pandas writes
+    monkeypatch.setattr(packing, "LARGE_ROW_GROUP", 1_000)
+    make(tmp_path / "a.parquet", "v5.3/train.parquet", tmp_path / "parts")
+    with pq.ParquetFile(tmp_path / "a.parquet") as file:
+        groups = [
+            file.metadata.row_group(number).num_rows
+            for number in range(file.metadata.num_row_groups)
+        ]
+        eras = file.read(["era"]).column("era").to_pylist()
+    assert groups[:-1] == [1_000] * (len(eras) // 1_000)
+    assert groups[-1] == len(eras) % 1_000
+    assert eras[999] == eras[1_000]
+
+
 def test_a_week_costs_the_newest_parts_only(tmp_path: Path) -> None:
     name, parts = "v5.3/validation.parquet", tmp_path / "parts"
     assert make(tmp_path / "a.parquet", name, parts) == SLIM.validation_eras
@@ -147,7 +164,7 @@ def test_features_are_dictionaries_of_three_bits(tmp_path: Path) -> None:
         assert str(file.schema.column(2).logical_type) == "Int(bitWidth=8, isSigned=true)"
         assert "RLE_DICTIONARY" in chunk.encodings
         assert chunk.total_compressed_size < 0.5 * rows
-        assert chunk.compression == "ZSTD"
+        assert chunk.compression == "SNAPPY"
     assert columns == 3_555 + 3  # era, data_type and id beside the features
     assert 10e6 < path.stat().st_size < 14e6
 
