@@ -29,7 +29,9 @@ def show(
 
     shown, below = table(outcomes), caption(outcomes)
     console = Console()
-    console.print(rich_table(shown, "Beside what others do"), below)
+    on_screen = rich_table(shown, "Beside what others do")
+    on_screen.show_edge = False  # or its last column is cut at 80 characters, as when piped
+    console.print(on_screen, f"\n{below}")
     if json_file is not None:
         json_file.write_text(json.dumps(figures(outcomes), indent=2) + "\n")
         console.print(f"All figures are in {json_file}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import report, stand_in
+from benchmarks import report, scores, stand_in
 from benchmarks.harness import Measured, Outcome, largest_difference, measure
 
 HERE = Path(__file__).parent
@@ -58,6 +58,18 @@ def test_full_size_memory_is_counted_with_all_that_the_process_holds(tiny: str) 
     assert shown["c"]["reached"] == "1.11"
     assert shown["d"]["verdict"] == "excellent"
     assert (shown["e"]["baseline"], shown["e"]["ours"]) == ("160 s, 6.00 GB", "2 s, 1.00 GB")
+
+
+def test_no_verdict_is_cut_at_the_80_characters_of_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    slow, fast = Measured(72.8, 1260, 150, 0), Measured(1.33, 1190, 150, 0)
+    report.show([Outcome(scores.BENCHMARK, (slow,), (fast,), 7.63e-16, full=True)])
+    printed = capsys.readouterr().out
+    assert "54.7x     ≥ 50x      ≥ 30x    excellent\n" in printed
+    assert "7.63e-16  ≤ 1e-12    ≤ 1e-09  excellent\n" in printed
+    assert max(map(len, printed.splitlines())) == 80
 
 
 def test_results_differ_by_their_largest_difference(tmp_path: Path) -> None:
