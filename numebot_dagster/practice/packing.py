@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Neither is a multiple of the rows of any era, so that readers cannot count on eras being whole:
-# files that are made at once have several groups too; those of many parts have what pandas writes.
+# Eras differ in rows, so groups cut them, and readers cannot count on whole ones. Large files have
+# what pandas writes; with that, the small scale's would have one group only, which cuts nothing.
 ROW_GROUP = 100_000
 LARGE_ROW_GROUP = 1_048_576
-# Eras that are made, kept and read back together: 200 MB of memory at the full scale.
+# Eras that are made, kept and read back together: 200 MB of memory at the full scale. Joining the
+# parts takes more: a whole row group is held, 4 GB.
 ERAS_A_PART = 8
 COLUMNS_AT_ONCE = 128
 
@@ -120,8 +121,8 @@ def _computed(blocks: Iterator[Block], guard: AbstractContextManager[Any]) -> It
 def _write(path: Path, tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> None:
     """Writes tables as one in row groups of a fixed size.
 
-    The compression is pandas' own choice. Zstandard would make the packed bins a tenth smaller,
-    but the published size of the real validation file has no room for that.
+    The compression is pandas' own choice. Zstandard would make the packed bins a tenth smaller, but
+    the real validation file, as published, is as large as bins without any compression.
     """
     writer: pq.ParquetWriter | None = None
     try:
