@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,35 @@ def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> t
         return tuple(sets[feature_set])
     known = {name for names in sets.values() for name in names}
     if unknown := [name for name in feature_set if name not in known]:
-        raise UnknownColumn(f"not among the features of {features_json}: {', '.join(unknown[:10])}")
+        raise UnknownColumn(
+            f"`feature_set` names what is not among the features of {features_json}: "
+            f"{_with_nearest(unknown, known)}"
+        )
     return tuple(feature_set)
+
+
+def require_targets(path: Path, targets: Sequence[str]) -> None:
+    """Raises an error that a model's author understands when a training file lacks targets.
+
+    Raises:
+        UnknownColumn: naming them, with what may have been meant.
+    """
+    columns = lake_matrix.column_names(path)
+    if unknown := [name for name in targets if name not in columns]:
+        known = [name for name in columns if name.startswith(BARE_TARGET)]
+        raise UnknownColumn(
+            f"`targets` names what {path.name} lacks: {_with_nearest(unknown, known)}; it has "
+            f"{', '.join(known)}"
+        )
+
+
+def _with_nearest(unknown: Sequence[str], known: Collection[str]) -> str:
+    """The first unknown names, each with the known one that is most like it, if any is."""
+    shown = []
+    for name in unknown[:10]:
+        nearest = get_close_matches(name, known, n=1, cutoff=0.8)
+        shown.append(f"{name} (did you mean {nearest[0]}?)" if nearest else name)
+    return ", ".join(shown) + (", …" if len(unknown) > 10 else "")
 
 
 def prediction_names(paths: Sequence[Path]) -> tuple[str, ...]:

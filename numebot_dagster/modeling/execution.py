@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.contract import NumeraiModel
+from numebot_dagster.modeling.contract import NumeraiModel, RetrainPolicy
 from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
 from numebot_dagster.modeling.messages import (
     Answer,
@@ -92,20 +93,31 @@ def _import_class(code: ModelCode) -> type[NumeraiModel]:
     module = importlib.import_module(code.module)
     kind = getattr(module, code.class_name, None)
     if kind is None:
-        raise WrongModel(
-            f"{module.__file__} has no class {code.class_name}; name the class in the registry "
-            f"as {code.module}:ClassName, or rename it"
+        models = [name for name, one in vars(module).items() if _is_model_of(one, module)]
+        remedy = (
+            f"it has {', '.join(models)}: write {code.module}:{models[0]} in the registry"
+            if models
+            else f"write class {code.class_name}(NumeraiModel) there"
         )
+        raise WrongModel(f"{module.__file__} has no class {code.class_name}; {remedy}")
     if not (isinstance(kind, type) and issubclass(kind, NumeraiModel)):
         raise WrongModel(f"{code} is not a subclass of numebot_dagster.modeling.NumeraiModel")
+    if missing := sorted(kind.__abstractmethods__):
+        raise WrongModel(f"{module.__file__}: {code.class_name} lacks {', '.join(missing)}")
     return kind
 
 
+def _is_model_of(thing: object, module: ModuleType) -> bool:
+    """Whether it is a model that the module itself defines, not one that it imports."""
+    is_model = isinstance(thing, type) and issubclass(thing, NumeraiModel)
+    return is_model and thing.__module__ == module.__name__
+
+
 def _describe(kind: type[NumeraiModel]) -> ModelTraits:
-    if kind.train_on not in ("train", "all"):
-        raise WrongModel(f'train_on is {kind.train_on!r}; it must be "train" or "all"')
-    if isinstance(kind.targets, str):
-        raise WrongModel(f'targets is the text {kind.targets!r}; write ("{kind.targets}",)')
+    if wrong := _wrong_declaration(kind):
+        raise WrongModel(
+            f"{wrong} (class {kind.__name__}, {sys.modules[kind.__module__].__file__})"
+        )
     features = kind.feature_set
     return ModelTraits(
         feature_set=features if isinstance(features, str) else tuple(features),
@@ -120,15 +132,34 @@ def _describe(kind: type[NumeraiModel]) -> ModelTraits:
     )
 
 
+def _wrong_declaration(kind: type[NumeraiModel]) -> str | None:
+    """What is wrong in a class attribute of the contract, with its remedy."""
+    if kind.train_on not in ("train", "all"):
+        return f'train_on is {kind.train_on!r}; it must be "train" or "all"'
+    if isinstance(kind.targets, str):
+        return f'targets is the text {kind.targets!r}; write ("{kind.targets}",)'
+    if not isinstance(kind.retrain, RetrainPolicy):
+        return (
+            f"retrain is {kind.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
+        )
+    for name in ("time_budget", "memory_budget", "train_time_budget", "train_memory_budget"):
+        budget = getattr(kind, name)
+        if not (isinstance(budget, int | float) and budget > 0):
+            unit = "GB" if "memory" in name else "seconds"
+            return f"{name} is {budget!r}; it must be a number of {unit} above 0"
+    return None
+
+
 def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
     from numebot_dagster.modeling import canary
-    from numebot_dagster.modeling.columns import resolve_features
+    from numebot_dagster.modeling.columns import require_targets, resolve_features
     from numebot_dagster.modeling.data import TrainingData
     from numebot_dagster.modeling.recording import manifest_of
 
     traits = _describe(kind)
     with phase("read"):
         features = resolve_features(request.files.features, traits.feature_set)
+        require_targets(request.files.train, traits.targets)
         data = TrainingData(request.files, features, traits.targets, traits.train_on)
         if request.eras is not None:
             data = data.of_eras(request.eras)

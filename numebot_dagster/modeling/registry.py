@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -135,12 +136,15 @@ def read_registry(path: Path) -> Registry:
 
 
 def code_hash(model: RegisteredModel) -> str:
-    """Eight hexadecimal digits over the source of the model's whole top-level package.
+    """Eight hexadecimal digits over the model's class and the source of its top-level package.
+
+    Whoever names another class in the registry has other code, though no file has changed.
 
     Raises:
         SourceNotFound: the source is no longer there.
     """
-    return hash_source(find_source(model.module, model.code.search_path))
+    source = hash_source(find_source(model.module, model.code.search_path))
+    return hashlib.sha256(f"{model.code} {source}".encode()).hexdigest()[:8]
 
 
 def _rows(path: Path) -> Iterator[_Row]:

@@ -14,7 +14,7 @@ from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import DamagedWeights, StoredWeights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.operations import vintages
+from numebot_dagster.operations import patience, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.vintages import Vintage
 
@@ -71,11 +71,18 @@ def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> Store
     damaged = False
     if folder.is_dir():
         try:
-            return StoredWeights(vintage.number, code, folder, weights.verify(folder))
+            whole = StoredWeights(vintage.number, code, folder, weights.verify(folder))
         except DamagedWeights as error:
             platform.log.warning("%s is trained again: %s", model.name, error)
             damaged = True
-    with Worker(background=True) as worker:
+        else:
+            platform.log.info(
+                "%s is trained on vintage %d already, by the code as it is: nothing to do",
+                model.name, vintage.number,
+            )  # fmt: skip
+            return whole
+    what = f"Training {model.name} on vintage {vintage.number}"
+    with patience.told(platform.log, what), Worker(background=True) as worker:
         worker.train(request(model, vintage, folder, overwrite=damaged))
     return StoredWeights(vintage.number, code, folder, weights.verify(folder))
 

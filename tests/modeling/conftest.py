@@ -163,6 +163,7 @@ def zoo(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zo
     shutil.copy(Path(__file__).with_name("zoo_models.py"), folder / "zoo.py")
     (folder / "broken_syntax.py").write_text("x = 1\nclass Broken(:\n")
     (folder / "broken_import.py").write_text("import a_package_that_is_not_there\n")
+    (folder / "empty.py").write_text("from numebot_dagster.modeling import NumeraiModel\n")
     (folder / "slow_import.py").write_text("import os\nos.abort()\n")
     with Worker() as worker:
         zoo = Zoo(worker, folder, market, tmp_path_factory.mktemp("weights") / "good")

@@ -153,17 +153,28 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_the_hash_covers_the_whole_package(folder: Path) -> None:
     before = hashes(folder)
-    assert before["a"] == before["b"]
     assert len(before["a"]) == 8
     int(before["a"], 16)
     (folder / "my_models" / "deep" / "third.py").write_text(MODELS + "# a comment\n")
     changed = hashes(folder)
-    assert changed["a"] == changed["b"] != before["a"]
+    assert changed["a"] != before["a"]
+    assert changed["b"] != before["b"]
     assert changed["c"] == before["c"]
     (folder / "my_models" / "table.json").write_text("{}")
     assert hashes(folder)["a"] != changed["a"]
     (folder / "lonely_model.py").write_text("x = 1\n")
     assert hashes(folder)["c"] != before["c"]
+
+
+def test_another_class_is_other_code(folder: Path) -> None:
+    def of(model_code: str) -> str:
+        path = write(folder, f"numerai_name,model_code\na,{model_code}\n")
+        return code_hash(read_registry(path)["a"])
+
+    first = of("my_models.first_model:Model")
+    assert of("my_models.first_model:Model") == first
+    assert of("my_models.first_model:Other") != first
+    assert of("my_models.deep.third:Model") != first
 
 
 def test_the_hash_leaves_out_what_is_no_source(folder: Path) -> None:

@@ -215,6 +215,34 @@ class UnknownSet(Good):
     feature_set = "huge"
 
 
+class MisspeltTarget(Good):
+    targets = ("target", "target_alfa_20")
+
+
+class MisspeltFeature(Good):
+    feature_set = ("feature_plain_simple_a", "feature_plain_simpel_b")
+
+
+class TextBudget(Good):
+    time_budget = "60s"
+
+
+class NoMemory(Good):
+    train_memory_budget = 0
+
+
+class TextRetrain(Good):
+    retrain = "weekly"
+
+
+class Saveless(NumeraiModel):
+    def train(self, data):
+        pass
+
+    def predict(self, data):
+        return data.matrix[:, 0]
+
+
 class TextTargets(Good):
     targets = "target"
 

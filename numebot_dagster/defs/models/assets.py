@@ -6,7 +6,7 @@ from numebot_dagster.defs.partitions import TRAINING_POOL, vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
-from numebot_dagster.operations import patience, training
+from numebot_dagster.operations import training
 from numebot_dagster.operations.vintages import read_vintage
 
 
@@ -56,8 +56,7 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         shop = platform.open(context.log)
         vintage = read_vintage(shop, int(context.partition_key))
-        with patience.told(shop.log, f"Training {model.name} on vintage {vintage.number}"):
-            stored = training.train(shop, model, vintage)
+        stored = training.train(shop, model, vintage)
         manifest = stored.manifest
         return dg.MaterializeResult(
             metadata={
