@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import polars as pl
 import pytest
@@ -214,7 +215,10 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     assert first.returncode == 0, first.stderr
     stored = sorted((world.folder / "data" / "weights").rglob("manifest.json"))
     contents = [path.read_bytes() for path in stored]
-    assert world.numebot("train").returncode == 0
+    again = world.numebot("train")
+    assert again.returncode == 0
+    assert "second is trained on vintage" in again.stdout + again.stderr
+    assert "Training second" not in again.stdout + again.stderr
     assert sorted((world.folder / "data" / "weights").rglob("manifest.json")) == stored
     assert [path.read_bytes() for path in stored] == contents
     with (world.folder / "quick_models.py").open("a") as code:
@@ -222,3 +226,17 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     told = world.numebot("train", "--models", "second").stdout
     assert len(list((world.folder / "data" / "weights").rglob("manifest.json"))) == len(stored) + 1
     assert [line.split()[0] for line in told.splitlines() if "v5." in line] == ["second"]
+
+
+def test_a_model_that_is_given_another_class_is_trained_anew(world):
+    number = world.open_round()
+    assert world.numebot("train", "--models", "second").returncode == 0
+    registry = world.folder / "model_configs.csv"
+    before = registry.read_text()
+    registry.write_text(re.sub(r"(second,quick_models:)\w+", r"\1Contrarian", before))
+    assert registry.read_text() != before
+    finished = world.numebot("train", "--models", "second")
+    assert finished.returncode == 0, finished.stderr
+    assert "Training second on vintage" in finished.stdout + finished.stderr
+    weights = world.folder / "data" / "weights" / "model=second" / f"vintage={number}"
+    assert len(list(weights.iterdir())) == 2
