@@ -36,8 +36,9 @@ def add(
     where: Annotated[
         str | None,
         typer.Option(
-            help="Endpoints: graphql:<root field>, download:<version>/<file>, upload:<file>, "
-            "submission:<file or model>, webhook:<model>; * stands for anything."
+            # Typer's Markdown would take what stands in <> for HTML, and leave it out.
+            help="Endpoints: graphql:FIELD, download:VERSION/FILE, upload:FILE, "
+            "submission:FILE_OR_MODEL, webhook:MODEL; * stands for anything."
         ),
     ] = None,
     times: Annotated[

@@ -61,11 +61,14 @@ def _print(answer: pl.DataFrame, form: Format) -> None:
 
 def _print_table(answer: pl.DataFrame) -> None:
     import polars as pl
+    from rich.markup import escape
 
     from numebot_dagster.reporting.tables import rich_table
 
     console = session.console
     table = rich_table(answer, "")
+    for column, name in zip(table.columns, answer.columns, strict=True):
+        column.header = escape(name)  # as it is typed in the next query
     # Measured as if the terminal were endless: otherwise no answer is ever too wide.
     endless = console.options.update(width=100_000)
     if console.measure(table, options=endless).minimum <= console.width:

@@ -77,7 +77,10 @@ def _voice(platform: Platform) -> Finding:
             "alerts", Verdict.FAILURE, f"{text}; not understood: {', '.join(wrong)}", remedy
         )
     if not alerts and not settings.is_practice:
-        remedy = "set it to an address of apprise (Slack, Discord, e-mail, …): see .env.example"
+        remedy = (
+            "set NUMEBOT_NOTIFY_URLS to an address of apprise (Slack, Discord, e-mail, …): see "
+            ".env.example"
+        )
         return Finding("alerts", Verdict.WARNING, f"{text}: nobody is told of a failure", remedy)
     return Finding("alerts", Verdict.OK, text)
 

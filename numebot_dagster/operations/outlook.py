@@ -12,6 +12,7 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.preflight import ROUNDS_FOR_AN_ESTIMATE, next_opening
 
 OPENINGS_TOLD = 3
+ROUNDS_FOR_A_WEEK = 5
 
 
 def outlook(platform: Platform) -> Iterator[Finding]:
@@ -21,11 +22,12 @@ def outlook(platform: Platform) -> Iterator[Finding]:
     except NumeraiError:
         pass  # the finding of the endpoint says it
     else:
-        yield _openings(opened, platform.client.now())
+        yield expected_openings(opened, platform.client.now())
     yield _last_preflight(platform)
 
 
-def _openings(opened: list[datetime], now: datetime) -> Finding:
+def expected_openings(opened: list[datetime], now: datetime) -> Finding:
+    """When the next rounds are expected, and how much the rounds that are known say of it."""
     expected: list[datetime] = []
     while len(expected) < OPENINGS_TOLD:
         following = next_opening(opened, expected[-1] if expected else now)
@@ -33,7 +35,10 @@ def _openings(opened: list[datetime], now: datetime) -> Finding:
             return Finding("openings", Verdict.WARNING, "no round has opened yet", "wait for one")
         expected.append(following)
     moments = ", ".join(f"{one:%a %d %b %H:%M}" for one in expected)
-    text = f"the next are expected on {moments} UTC, by the last {len(opened)} rounds"
+    basis = f"the last {len(opened)} rounds" if len(opened) > 1 else "the only round so far"
+    text = f"the next are expected on {moments} UTC, by {basis}"
+    if len(opened) < ROUNDS_FOR_A_WEEK:
+        text += ", which is too few to know the days"
     return Finding("openings", Verdict.OK, text)
 
 

@@ -65,6 +65,8 @@ def test_sql_in_every_format(played):
     as_json = world.numebot("sql", query, "--format", "json")
     assert json.loads(as_json.stdout)[0] == {"model": "second", "round": number}
     assert "steady-1" in world.numebot("sql", query).stdout
+    headed = world.numebot("sql", "select 1 as peak_memory_mb").stdout
+    assert headed.split()[0] == "peak_memory_mb"  # as it is typed in a query
 
 
 def test_sql_as_parquet(played):
