@@ -103,7 +103,9 @@ def _import_class(code: ModelCode) -> type[NumeraiModel]:
     if not (isinstance(kind, type) and issubclass(kind, NumeraiModel)):
         raise WrongModel(f"{code} is not a subclass of numebot_dagster.modeling.NumeraiModel")
     if missing := sorted(kind.__abstractmethods__):
-        raise WrongModel(f"{module.__file__}: {code.class_name} lacks {', '.join(missing)}")
+        raise WrongModel(
+            f"{module.__file__}: {code.class_name} does not implement {', '.join(missing)}"
+        )
     return kind
 
 

@@ -228,9 +228,16 @@ class Ladder:
 
     def _own(self, model: RegisteredModel, rung: Rung, limit: float) -> Prediction:
         lake = self.platform.lake
-        places = weights.candidates(lake, model.name, code_hash(model), model.vintage)
+        code = code_hash(model)
+        places = weights.candidates(lake, model.name, code, model.vintage)
         of_rung = places[:1] if rung is Rung.LIVE else places[1:]
         chosen = weights.first_whole(lake, model.name, of_rung, model.vintage)
+        if rung is Rung.LIVE and chosen.code_hash != code:
+            self.platform.log.warning(
+                "%s: the code changed since its weights were made; they stand in if it repeats "
+                "their canary rows, until: numebot train --models %s",
+                model.name, model.name,
+            )  # fmt: skip
         inputs = {name: self._input_file(model, name) for name in model.inputs}
         task = Task(model, self.round_number, chosen, rung, inputs, limit)
         start = time.monotonic()

@@ -225,6 +225,9 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     assert [path.read_bytes() for path in stored] == contents
     with (world.folder / "quick_models.py").open("a") as code:
         code.write("# otherwise the same\n")
+    played = world.numebot("run", "--models", "second")
+    assert played.returncode == 0, played.stderr
+    assert "second: the code changed since its weights were made" in played.stdout + played.stderr
     told = world.numebot("train", "--models", "second").stdout
     assert len(list((world.folder / "data" / "weights").rglob("manifest.json"))) == len(stored) + 1
     assert [line.split()[0] for line in told.splitlines() if "v5." in line] == ["second"]

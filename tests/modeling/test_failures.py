@@ -103,7 +103,7 @@ def test_a_model_that_takes_too_much_memory(zoo, tmp_path, name: str):
         ("Any", "not_there", "failed to import: ModuleNotFoundError: No module named 'not_there'"),
         ("Missing", "zoo", r"zoo\.py has no class Missing; it has Good, .*: write zoo:Good in the"),
         ("Mine", "empty", r"empty\.py has no class Mine; write class Mine\(NumeraiModel\) there"),
-        ("Saveless", "zoo", r"WrongModel: .*zoo\.py: Saveless lacks load, save"),
+        ("Saveless", "zoo", r"WrongModel: .*zoo\.py: Saveless does not implement load, save"),
         (
             "TextBudget",
             "zoo",
