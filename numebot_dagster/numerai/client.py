@@ -34,13 +34,12 @@ from numebot_dagster.numerai.records import (
     SubmissionState,
     UploadTarget,
 )
+from numebot_dagster.numerai.registration import Registration
 from numebot_dagster.numerai.transport import Transport
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.progress import Progress
     from numebot_dagster.settings import Settings
-
-SOURCE = "numebot-dagster"
 
 
 class NumeraiClient(Enrichment):
@@ -129,44 +128,28 @@ class NumeraiClient(Enrichment):
             ) from None
 
     def create_submission(
-        self, model_id: str, filename: str, *, seconds: float | None = None
+        self,
+        model_id: str,
+        filename: str,
+        *,
+        seconds: float | None = None,
+        perhaps_registered: bool = False,
     ) -> str:
-        """Registers an uploaded file as the model's submission and gives its id.
-
-        When an answer is lost and the repetition is refused, Numerai is asked whether the first
-        try had worked.
+        """Registers an uploaded file as the model's submission, once, and gives its id.
 
         Args:
             model_id: Numerai's id of the model.
             filename: the server's own name for the file.
             seconds: after which it is not tried again, as when the round closes then.
+            perhaps_registered: an earlier attempt may have registered it, or be about to; Numerai
+                is asked first.
 
         Raises:
             SubmissionRejected: Numerai refuses the file.
         """
-        variables = {
-            "filename": filename,
-            "tournament": CLASSIC,
-            "modelId": model_id,
-            "source": SOURCE,
-        }
-        try:
-            data = self.transport.query(
-                queries.CREATE_SUBMISSION, variables, authorised=True, seconds=seconds
-            )
-        except QueryRefused as refusal:
-            registered = self._registered(model_id, filename)
-            if registered is None:
-                raise SubmissionRejected(f"{filename} was not accepted: {refusal}") from None
-            return registered
-        return str(parsing.need(data, "createSubmission", "id"))
-
-    def _registered(self, model_id: str, filename: str) -> str | None:
-        variables = {"modelId": model_id}
-        data = self.transport.query(queries.SUBMISSIONS_OF_MODEL, variables, authorised=True)
-        found = parsing.rows(data.get("submissions"))
-        ids = [str(raw["id"]) for raw in found if raw.get("filename") == filename]
-        return ids[0] if ids else None
+        registration = Registration(self.transport, model_id, filename, seconds)
+        shown = registration.await_shown() if perhaps_registered else None
+        return shown or registration.create()
 
     def submission_states(self, ids: Sequence[str]) -> dict[str, SubmissionState]:
         """What Numerai says of these submissions, by id; ids that it does not know are absent."""

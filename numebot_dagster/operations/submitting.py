@@ -26,6 +26,8 @@ ACCEPTANCE_PATIENCE = 90.0  # seconds
 # One that is shown, but not as selected, has been looked at: it is not going to count.
 SELECTION_PATIENCE = 10.0  # seconds
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds
+# The first address may have expired and the second be unlucky; what is refused again stays refused.
+UPLOADS = 3
 
 
 def submit(
@@ -45,12 +47,31 @@ def submit(
         SubmissionRejected: when the upload is refused or never shown as selected.
         NumeraiError: when Numerai cannot be reached.
     """
+    require_uploads(platform, found, late=late)
+    registered = _register_earlier(platform, found, model_id, prediction, late=late)
+    uploads = 1
+    while registered is None:
+        try:
+            registered = _upload(platform, found, model_id, prediction, late=late)
+        except SubmissionRejected as refusal:
+            if uploads == UPLOADS:
+                raise
+            uploads += 1
+            platform.log.warning("%s: uploaded again, because %s", prediction.model, refusal)
+    return accept(platform, found, registered)
+
+
+def _upload(
+    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool
+) -> Receipt:
+    """Upload predictions to a new address and register them.
+
+    Raises:
+        SubmissionRejected: the address is refused, as when it has expired, or the file is not there
+            at its registration; another address may do.
+    """
     client = platform.client
     require_uploads(platform, found, late=late)
-    left = None if late else (found.close_staking_time - client.now()).total_seconds()
-    earlier = _register_earlier(platform, found, model_id, prediction, left)
-    if earlier is not None:
-        return accept(platform, found, earlier)
     digest = prediction.submission.sha256[:8]
     target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
     intent = receipts.append(
@@ -60,19 +81,21 @@ def submit(
     client.put_upload(target, prediction.submission.csv)
     # The upload may have taken minutes, and what is registered after the close fills another round.
     require_uploads(platform, found, late=late)
-    left = None if late else (found.close_staking_time - client.now()).total_seconds()
-    submission_id = client.create_submission(model_id, target.filename, seconds=left)
-    registered = receipts.append(platform.lake, replace(intent, submission_id=submission_id))
-    return accept(platform, found, registered)
+    submission_id = client.create_submission(
+        model_id, target.filename, seconds=_seconds_left(platform, found, late=late)
+    )
+    return receipts.append(platform.lake, replace(intent, submission_id=submission_id))
+
+
+def _seconds_left(platform: Platform, found: Round, *, late: bool) -> float | None:
+    """Seconds in which a registration still counts as it is meant; unbounded when late is fine."""
+    return None if late else (found.close_staking_time - platform.client.now()).total_seconds()
 
 
 def _register_earlier(
-    platform: Platform, found: Round, model_id: str, prediction: Prediction, seconds: float | None
+    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool
 ) -> Receipt | None:
-    """Registers the file that a killed attempt may have uploaded already.
-
-    Its own registration may still be on its way. Of one file Numerai makes one submission, so that
-    this cannot double it, as another upload of the same predictions would.
+    """Register the file that a killed attempt may have uploaded already, if it is not by now.
 
     Returns:
         The receipt with the submission's id; nothing when there is no such attempt, or when its
@@ -89,7 +112,12 @@ def _register_earlier(
     ):
         return None
     try:
-        registered = platform.client.create_submission(model_id, newest.filename, seconds=seconds)
+        registered = platform.client.create_submission(
+            model_id,
+            newest.filename,
+            seconds=_seconds_left(platform, found, late=late),
+            perhaps_registered=True,
+        )
     except SubmissionRejected as refusal:
         platform.log.info("%s: uploaded anew, because %s", prediction.model, refusal)
         return None

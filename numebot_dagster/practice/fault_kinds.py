@@ -112,12 +112,25 @@ _ALL = (
         {"bytes": HALF},
         only="upload:",
     ),
+    Kind(
+        "lost-upload",
+        "upload:*",
+        "A PUT is answered with 200, but nothing is kept: the file is not there.",
+        only="upload:",
+    ),
     # --- what GraphQL says
     Kind(
         "error",
         "graphql:*",
         "A GraphQL error with this `message`.",
         {"message": "Internal server error"},
+        only="graphql:",
+    ),
+    Kind(
+        "expired-upload",
+        "graphql:submissionUploadAuth",
+        "The address of an upload has expired when it comes: every PUT to it is refused with 403.",
+        by_change=True,
         only="graphql:",
     ),
     Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from numebot_dagster.practice.tournament import Tournament
 from numebot_dagster.practice.unseen import Unseen, age
 
 Change = Callable[["FaultyAnswers", Fault, str, Any], Any]
+_UPLOAD_URL, _TOKEN_OF_UPLOAD = "FileUploadAuth.url", re.compile("/uploads/[^/]+/")
 _SHOWN_IN = ("Model.latestSubmissions", "Model.submissions", "RootQueryType.submissions")
 
 
@@ -178,11 +180,16 @@ def _negative_payouts(_: FaultyAnswers, fault: Fault, name: str, value: Any) -> 
     return -abs(Decimal(value))
 
 
+def _expired_upload(_: FaultyAnswers, fault: Fault, name: str, value: Any) -> Any:
+    return _TOKEN_OF_UPLOAD.sub("/uploads/0-expired/", value) if name == _UPLOAD_URL else value
+
+
 _CHANGES: dict[str, Change] = {
     "null": _null,
     "unknown-status": _unknown_status,
     "unknown-score": _unknown_score,
     "two-payouts": _two_payouts,
     "negative-payouts": _negative_payouts,
+    "expired-upload": _expired_upload,
     "hidden-submission": FaultyAnswers.hide,
 }

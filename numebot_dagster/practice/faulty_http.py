@@ -238,6 +238,13 @@ async def _truncated_upload(
     await app(scope, _replayed(body[: len(body) // 2 if kept < 0 else int(kept)]), send)
 
 
+async def _lost_upload(
+    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    await _whole(receive)
+    await PlainTextResponse("")(scope, receive, send)
+
+
 _STRIKES: dict[str, Strike] = {
     "latency": _latency,
     "drip": _drip,
@@ -249,6 +256,7 @@ _STRIKES: dict[str, Strike] = {
     "not-open": _error,
     "stale-etag": _stale_etag,
     "truncated-upload": _truncated_upload,
+    "lost-upload": _lost_upload,
 }
 
 

@@ -202,10 +202,44 @@ def test_two_runs_at_once_make_one_submission(world):
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
 
 
+# --- uploads that fail on the way
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "values"),
+    [
+        ("expired-upload", "graphql:submissionUploadAuth", {}),
+        ("status", "upload:*", {"status": 403}),
+        ("lost-upload", "upload:*", {}),
+        ("error", "graphql:createSubmission", {"message": "file not found"}),
+    ],
+)
+def test_a_refused_upload_goes_to_a_new_address_within_the_run(world, kind, where, values):
+    number = open_round(world)
+    before = world.uploads()
+    with fault(world, kind, where=where, times=1, values=values):
+        results = played(world, number, "second")
+    assert endings(results) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"second": 1}
+    assert world.uploads() - before == 2
+
+
+def test_uploads_that_stay_refused_end_with_the_reason(world):
+    number = open_round(world)
+    before = world.uploads()
+    with fault(world, "expired-upload"):
+        results = played(world, number, "second")
+    assert endings(results) == {Ending.FAILED}
+    assert "403" in results["second"].text
+    assert world.uploads() - before == submitting.UPLOADS
+    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    assert world.submissions(number) == {"second": 1}
+
+
 # --- rounds that closed
 
 
-def test_a_registration_that_outlives_its_run_makes_no_second_upload(world, monkeypatch):
+def test_a_registration_that_outlives_its_run_is_not_repeated(world, monkeypatch):
     """Killed while Numerai still works on the registration: the next run sees nothing held."""
     number = open_round(world)
     create, on_its_way = NumeraiClient.create_submission, []
@@ -229,8 +263,7 @@ def test_a_registration_that_outlives_its_run_makes_no_second_upload(world, monk
         on_its_way[0].join()
     rechecked(world, number)
     assert endings(played(world, number, "second")) <= {Ending.SKIPPED, Ending.CONFIRMED}
-    sent = world.rows("SELECT DISTINCT filename FROM submissions WHERE round = ?", number)
-    assert len(sent) == 1
+    assert world.submissions(number) == {"second": 1}
     assert latest(world, number).submission_id == held(world, number).submission_id
 
 

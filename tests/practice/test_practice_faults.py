@@ -410,8 +410,8 @@ def fault(practice: PracticeServer, kind: str, **more: Any) -> Iterator[Callable
 
 # What strikes no endpoint of GraphQL.
 ELSEWHERE = (
-    "invalid-later", "deadline-moved", "duplicate-trigger", "truncated-upload", "late-data",
-    "changing-data", "stale-etag", "ignore-range", "target-switched",
+    "invalid-later", "deadline-moved", "duplicate-trigger", "truncated-upload", "lost-upload",
+    "late-data", "changing-data", "stale-etag", "ignore-range", "target-switched",
 )  # fmt: skip
 
 

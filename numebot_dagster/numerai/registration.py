@@ -1,0 +1,140 @@
+"""Register an uploaded file as a submission once, even where Numerai's answers are lost."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from numebot_dagster.numerai import parsing, queries
+from numebot_dagster.numerai.errors import QueryRefused, SubmissionRejected, UnexpectedAnswer
+from numebot_dagster.numerai.faults import PassingFault
+from numebot_dagster.numerai.numerapi_bridge import CLASSIC
+
+if TYPE_CHECKING:
+    from numebot_dagster.numerai.transport import Transport
+
+SOURCE = "numebot-dagster"
+# How long Numerai gets to show a registration whose answer was lost before it is repeated. The
+# second and third time it gets longer: then it is rather slow than deaf.
+PATIENCE = 5.0  # seconds
+LONGER_EACH_TIME = 3
+SHARE_OF_TIME_LEFT = 1 / 4  # the most of what is left that is spent waiting
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between two looks
+# What was registered in the last second may still be looked for after the deadline.
+LAST_LOOK = 5.0  # seconds
+
+
+class Registration:
+    """The registration of one uploaded file of one model.
+
+    Args:
+        transport: the way to Numerai.
+        model_id: Numerai's id of the model.
+        filename: the server's own name for the file.
+        seconds: after which nothing is tried again, as when the round closes then.
+    """
+
+    def __init__(
+        self, transport: Transport, model_id: str, filename: str, seconds: float | None = None
+    ) -> None:
+        deadline = transport.patience.deadline
+        self._transport = transport
+        self._model_id = model_id
+        self._filename = filename
+        self._ends_at = time.monotonic() + (deadline if seconds is None else min(seconds, deadline))
+
+    def create(self) -> str:
+        """Register the file and return the id of the submission.
+
+        An answer that is lost says nothing of whether the file was registered, so Numerai is asked
+        for the file's name before it is registered again.
+
+        Raises:
+            SubmissionRejected: Numerai refuses the file.
+            NumeraiError: there was no usable answer in time.
+        """
+        patience = PATIENCE
+        while True:
+            try:
+                return self._register()
+            except QueryRefused as refusal:
+                return self._shown_or(
+                    SubmissionRejected(f"{self._filename} was not accepted: {refusal}")
+                )
+            except UnexpectedAnswer as empty:
+                return self._shown_or(empty)
+            except PassingFault as fault:
+                if not fault.arrived:  # and was tried again until the end
+                    raise
+                lost = fault
+            self._transport.log.warning(
+                "%s; asking whether %s was registered before it is registered again",
+                lost,
+                self._filename,
+            )
+            shown = self.await_shown(patience)
+            if shown is not None:
+                return shown
+            if self._seconds_left <= 0:
+                raise lost
+            patience *= LONGER_EACH_TIME
+
+    def await_shown(self, patience: float = PATIENCE) -> str | None:
+        """Return the id of the submission of this file as soon as Numerai shows one.
+
+        Args:
+            patience: seconds to wait for it, or less when the deadline is near.
+        """
+        until = time.monotonic() + min(patience, self._seconds_left * SHARE_OF_TIME_LEFT)
+        pause = FIRST_PAUSE
+        while True:
+            shown = self._shown()
+            if shown is not None or time.monotonic() + pause > until:
+                return shown
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    @property
+    def _seconds_left(self) -> float:
+        return max(self._ends_at - time.monotonic(), 0.0)
+
+    def _register(self) -> str:
+        variables = {
+            "filename": self._filename,
+            "tournament": CLASSIC,
+            "modelId": self._model_id,
+            "source": SOURCE,
+        }
+        data = self._transport.query(
+            queries.CREATE_SUBMISSION,
+            variables,
+            authorised=True,
+            repeatable=False,
+            seconds=self._seconds_left,
+        )
+        return str(parsing.need(data, "createSubmission", "id"))
+
+    def _shown_or(self, error: Exception) -> str:
+        """Return the submission that Numerai has all the same, or raise the error."""
+        shown = self._shown()
+        if shown is None:
+            raise error from None
+        return shown
+
+    def _shown(self) -> str | None:
+        """Look once for a submission of this file."""
+        try:
+            rows = self._ask(queries.SUBMISSIONS_OF_MODEL, {"modelId": self._model_id})
+            submissions = parsing.rows(rows.get("submissions"))
+        except QueryRefused:  # what counts for a round is shown elsewhere too
+            account = self._ask(queries.FLEET, {"latestRounds": 2}).get("account") or {}
+            models = parsing.rows(account.get("models"))
+            submissions = [
+                row for model in models for row in parsing.rows(model.get("latestSubmissions"))
+            ]
+        ids = [row.get("id") for row in submissions if row.get("filename") == self._filename]
+        return next((str(submission_id) for submission_id in ids if submission_id), None)
+
+    def _ask(self, text: str, variables: dict[str, Any]) -> dict[str, Any]:
+        seconds = max(self._seconds_left, LAST_LOOK)
+        return self._transport.query(text, variables, authorised=True, seconds=seconds)
