@@ -1,4 +1,4 @@
-"""What Dagster's instance knows: rounds, runs that failed, its daemon, its pools.
+"""What Dagster's instance knows: rounds, runs that failed, its daemon, who works at the moment.
 
 Read for `numebot status` and `numebot doctor`, which say so where it cannot be read.
 """
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from numebot_dagster.cli import session
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.doctor import Finding, Verdict
 from numebot_dagster.settings import Settings
 
@@ -66,13 +67,13 @@ def _said(event: dg.DagsterEvent | None) -> str:
 
 
 def examine_instance(settings: Settings) -> Iterator[Finding]:
-    """Looks at Dagster's instance: can it be opened, is its daemon running, are pools free?"""
+    """Looks at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
     path = settings.instance_folder / session.INSTANCE_FILE
     try:
         with session.open_instance() as instance:
             yield Finding("instance", Verdict.OK, f"{path} is understood")
             yield _daemon(instance)
-            yield _pools(instance)
+            yield _at_work(instance, Lake(settings.numerai_data_folder))
     except Exception as error:  # a file of the user's, read by Dagster: whatever is wrong is told
         remedy = f"correct {path}, or remove it: the next command writes the shipped one"
         text = f"Dagster cannot open its instance: {str(error).strip().splitlines()[0]}"
@@ -96,19 +97,15 @@ def _daemon(instance: dg.DagsterInstance) -> Finding:
     return Finding("daemon", Verdict.WARNING, text, "numebot up")
 
 
-def _pools(instance: dg.DagsterInstance) -> Finding:
-    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
-    default = instance.global_op_concurrency_default_limit
-    texts, full = [], []
-    for name in sorted(limits):
-        info = instance.event_log_storage.get_concurrency_info(name)
-        texts.append(f"{name} {info.active_slot_count} of {info.slot_count} in use")
-        if info.slot_count and info.active_slot_count >= info.slot_count:
-            full += [f"{name} by run {run[:8]}" for run in sorted(info.active_run_ids)]
-    text = "; ".join(texts) or f"none in use yet, {default or 'any number of'} at once in each"
-    if default is None and not limits:
-        remedy = "add concurrency: pools: default_limit: 1 to dagster.yaml, so that only one trains"
-        return Finding("pools", Verdict.WARNING, f"{text}: pools have no limit", remedy)
-    if full:
-        text = f"{text} ({', '.join(full)})"
-    return Finding("pools", Verdict.OK, text)
+def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:
+    """Say what others wait for, and end runs that were killed, for which nothing shall wait."""
+    from numebot_dagster.defs.runs import end_dead_runs
+    from numebot_dagster.defs.turns import running
+
+    killed = [
+        f"run {run.run_id[:8]} of {run.job_name} was killed, which is now recorded"
+        for run in end_dead_runs(instance)
+    ]
+    work = [f"{holder} {activity}" for activity, holder in running(lake).items()]
+    text = "; ".join([*killed, *work]) or "no run trains, none reads scores or training data"
+    return Finding("runs", Verdict.OK, text)

@@ -1,4 +1,4 @@
-"""The three ways in which assets are partitioned, and the names of pools and tags."""
+"""The three ways in which assets are partitioned, and the names of tags."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ rounds = dg.DynamicPartitionsDefinition(name=ROUNDS)
 vintages = dg.DynamicPartitionsDefinition(name=VINTAGES)
 # `end_offset=1` so that today, which is rewritten until it ends, has a partition.
 days = dg.DailyPartitionsDefinition(start_date="2021-01-01", end_offset=1)
-
-# Reading scores and training data takes turns; so does training. The hour's step is in no pool: a
-# killed process keeps its place in a pool, but not the lock that the step holds instead.
-API_POOL = "numerai_api"
-TRAINING_POOL = "training"
 
 ROUND_TAG = "numebot/round"
 

@@ -1,8 +1,8 @@
 """Runs whose process is gone: found by pid and start time, and ended, so that nothing waits.
 
 A run that was killed (SIGKILL, power cut, out of memory) says nothing more, and Dagster's own
-launcher does not look after it: it would stay "started" for ever, keep its place in the queue and
-in its pools, and stand in the way of the next run of its round.
+launcher does not look after it: it would stay "started" for ever, keep its place in the queue, and
+stand in the way of the next run of its round.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ import psutil
 from numebot_dagster.defs.partitions import ROUND_TAG
 
 PROCESS_TAG = "numebot/process"
+
+# Whatever a process can be in the midst of when it is killed.
+_IN_A_PROCESS = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 # A run names its process within moments of its start; one that died before that is known by this.
 UNNAMED_SECONDS = 120.0
@@ -90,7 +97,7 @@ def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:
 def end_dead_runs(
     instance: dg.DagsterInstance, log: logging.Logger | None = None
 ) -> list[dg.DagsterRun]:
-    """Marks runs whose process is gone as failed, and gives back the pool slots that they held.
+    """Mark runs whose process is gone as failed, or as canceled where that was asked for.
 
     Args:
         instance: whose runs are looked at.
@@ -99,22 +106,24 @@ def end_dead_runs(
     Returns:
         The runs that were ended.
     """
-    started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    gone = [record.dagster_run for record in started if _is_dead(record)]
-    # A run that ended between the two looks has said how; one that is still "started" never will.
-    dead = [run for run in gone if _is_started(instance, run.run_id)]
+    unfinished = instance.get_run_records(dg.RunsFilter(statuses=_IN_A_PROCESS))
+    gone = [record.dagster_run for record in unfinished if _is_dead(record)]
+    # A run that ended between the two looks has said how; one that is still the same never will.
+    dead = [run for run in gone if _is_unfinished(instance, run.run_id)]
     for run in dead:
         text = "The process of this run is gone: it was killed, or the machine was restarted."
-        instance.report_run_failed(run, text)
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, text)
+        else:
+            instance.report_run_failed(run, text)
         if log is not None:
             log.warning("Run %s of %s was killed", run.run_id[:8], run.job_name)
     return dead
 
 
-def _is_started(instance: dg.DagsterInstance, run_id: str) -> bool:
+def _is_unfinished(instance: dg.DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
-    return run is not None and run.status is dg.DagsterRunStatus.STARTED
+    return run is not None and run.status in _IN_A_PROCESS
 
 
 def _is_dead(record: dg.RunRecord) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from numebot_dagster.lake import files
 
@@ -45,23 +47,58 @@ def sole(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds an exclusive lock on a file while the block runs; waits while another holds it.
+def exclusive(
+    path: Path, on_wait: Callable[[str], None] | None = None, holder: str = ""
+) -> Iterator[None]:
+    """Hold an exclusive lock on a file while the block runs; wait while another holds it.
 
-    The operating system gives the lock back when its holder ends, even by SIGKILL.
+    The operating system gives the lock back when its holder ends, even by SIGKILL. Waiting costs
+    nothing and ends with the first signal whose handler raises.
 
     Args:
-        path: the lock file; it is made when missing and stays empty.
-        on_wait: called once when another process holds the lock, before waiting for it.
+        path: the lock file; it is made when missing and names its holder while the lock is held.
+        on_wait: called once when another process holds the lock, before waiting for it, with a
+            text that says who holds it and since when.
+        holder: what this process shall be called in that text, besides its process id.
     """
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        file = path.open("a+")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is not None:
-                on_wait()
+                on_wait(_name_in(file))
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        since = f"process {os.getpid()}, since {datetime.now(UTC):%d %b %H:%M:%S} UTC"
+        _write_name(file, ", ".join(filter(None, [holder, since])))
+        try:
+            yield
+        finally:
+            _write_name(file, "")
+
+
+def holder_of(path: Path) -> str | None:
+    """Return who holds a lock and since when, or None when nobody does."""
+    if not path.is_file():
+        return None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _name_in(file)
+    return None
+
+
+def _name_in(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "another process"
+
+
+def _write_name(file: IO[str], name: str) -> None:
+    """Name the holder in its lock file; on a full disk the lock holds all the same."""
+    with suppress(OSError):
+        file.truncate(0)
+        file.write(name)
+        file.flush()

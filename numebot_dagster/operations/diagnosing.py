@@ -59,7 +59,10 @@ def diagnose(
     chosen = _weights(platform, model, vintage)
     folder = platform.lake.diagnosis_folder(model.name, chosen.vintage, chosen.code_hash)
     lock = platform.lake.lock_file(f"diagnose-{model.asset_name}-{chosen.vintage}")
-    with exclusive(lock, lambda: platform.log.info("Another run diagnoses this model: waiting")):
+    with exclusive(
+        lock,
+        lambda holder: platform.log.info("Waiting: another run diagnoses this model (%s)", holder),
+    ):
         if again or not folder.is_dir():
             files.sweep(folder.parent)  # what a killed run left behind
             with files.folder(folder, overwrite=again) as unfinished:

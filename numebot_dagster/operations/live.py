@@ -161,7 +161,10 @@ def _store(wanted: _Wanted) -> None:
     """Fetches the live files into their folder, while no other process does the same."""
     platform, folder = wanted.platform, wanted.folder
     lock = platform.lake.lock_file(f"live-{wanted.round_number}-{wanted.version}")
-    with exclusive(lock, lambda: platform.log.info("Another run fetches the live data: waiting")):
+    with exclusive(
+        lock,
+        lambda holder: platform.log.info("Waiting: another run fetches the live data (%s)", holder),
+    ):
         problem = _problem_of(folder)
         if problem is None:
             return

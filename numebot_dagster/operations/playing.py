@@ -56,7 +56,9 @@ def play(platform: Platform, wish: Play) -> list[Played]:
         NumeraiError: when the round or the fleet cannot be read at all.
     """
     lock = platform.lake.lock_file(f"round-{wish.round_number}")
-    with exclusive(lock, lambda: platform.log.info("Another run plays this round: waiting")):
+    with exclusive(
+        lock, lambda holder: platform.log.info("Waiting: another run plays this round (%s)", holder)
+    ):
         this = _RoundPlay(platform, wish)
         played = this.run()
     if this.submits:

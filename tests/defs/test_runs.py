@@ -51,12 +51,9 @@ def process_of(other, run_id=RUN_ID):
 
 
 @pytest.mark.parametrize("reaped", [True, False])
-def test_a_killed_run_is_failed_and_gives_its_pool_back(instance, sleeper, caplog, reaped):
+def test_a_killed_run_is_failed(instance, sleeper, caplog, reaped):
     """Also while its parent has not asked for its end: it is a zombie then."""
     started(instance, process_of(sleeper))
-    storage = instance.event_log_storage
-    storage.set_concurrency_slots("training", 1)
-    assert storage.claim_concurrency_slot("training", RUN_ID, "step").is_claimed
     assert end_dead_runs(instance) == []
     os.kill(sleeper.pid, signal.SIGKILL)
     if reaped:
@@ -68,8 +65,16 @@ def test_a_killed_run_is_failed_and_gives_its_pool_back(instance, sleeper, caplo
         assert [run.run_id for run in end_dead_runs(instance, logging.getLogger())] == [RUN_ID]
     assert status(instance) is dg.DagsterRunStatus.FAILURE
     assert caplog.messages == [f"Run {RUN_ID[:8]} of round_job was killed"]
-    assert storage.claim_concurrency_slot("training", "another", "step").is_claimed
     assert end_dead_runs(instance) == []
+
+
+def test_a_run_that_was_killed_while_it_was_stopped_is_canceled(instance, sleeper):
+    started(instance, process_of(sleeper))
+    instance.report_run_canceling(instance.get_run_by_id(RUN_ID))
+    sleeper.kill()
+    sleeper.wait()
+    assert [run.run_id for run in end_dead_runs(instance)] == [RUN_ID]
+    assert status(instance) is dg.DagsterRunStatus.CANCELED
 
 
 def test_a_run_that_ended_between_the_two_looks_stays_as_it_ended(instance, sleeper, monkeypatch):

@@ -47,7 +47,7 @@ def test_a_killed_process_does_not_keep_the_lock(held_elsewhere):
 
     killer = threading.Thread(target=kill_when_we_wait)
     killer.start()
-    with exclusive(path, waited.set):
+    with exclusive(path, lambda _: waited.set()):
         assert holder.wait(10) == -signal.SIGKILL
     killer.join()
 
@@ -55,7 +55,7 @@ def test_a_killed_process_does_not_keep_the_lock(held_elsewhere):
 def test_a_free_lock_is_taken_without_waiting(tmp_path):
     asked = []
     for _ in range(2):
-        with exclusive(tmp_path / "deep" / "free.lock", lambda: asked.append(1)):
+        with exclusive(tmp_path / "deep" / "free.lock", asked.append):
             pass
     assert asked == []
 
@@ -84,7 +84,7 @@ def test_an_error_gives_the_lock_back(tmp_path):
     with pytest.raises(KeyError), exclusive(path):
         raise KeyError
     waits = []
-    with exclusive(path, lambda: waits.append(1)):
+    with exclusive(path, waits.append):
         assert waits == []
 
 

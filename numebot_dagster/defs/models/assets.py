@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from numebot_dagster.defs.partitions import TRAINING_POOL, vintages
+from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
+from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
 from numebot_dagster.operations import training
 from numebot_dagster.operations.vintages import read_vintage
@@ -42,7 +43,6 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         deps=[TRAINING_DATA],
         group_name=group_of(model),
         kinds={"python"},
-        pool=TRAINING_POOL,
         code_version=code_hash(model),
         description=(
             f"What **{model.name}** learned from a vintage. {model.description}\n\n"
@@ -56,7 +56,8 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         shop = platform.open(context.log)
         vintage = read_vintage(shop, int(context.partition_key))
-        stored = training.train(shop, model, vintage)
+        with turn(context, shop.lake, TRAINING):
+            stored = training.train(shop, model, vintage)
         manifest = stored.manifest
         return dg.MaterializeResult(
             metadata={

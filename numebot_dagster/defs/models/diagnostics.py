@@ -7,8 +7,9 @@ import dagster as dg
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.metadata import Metadata
 from numebot_dagster.defs.models.assets import group_of, weights_key
-from numebot_dagster.defs.partitions import TRAINING_POOL, vintages
+from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
@@ -54,7 +55,6 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
         ],
         group_name=group_of(model),
         kinds={"python", "parquet"},
-        pool=TRAINING_POOL,
         code_version=code_hash(model),
         description=(
             f"How **{model.name}** does on eras that it has not seen: its predictions for the "
@@ -73,7 +73,8 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
     ) -> dg.MaterializeResult:
         shop = platform.open(context.log)
         vintage = int(context.partition_key)
-        found = diagnosing.diagnose(shop, model, vintage, again=config.again)
+        with turn(context, shop.lake, TRAINING):
+            found = diagnosing.diagnose(shop, model, vintage, again=config.again)
         return dg.MaterializeResult(metadata=diagnosis_metadata(shop.lake, model, found))
 
     return diagnostics

@@ -6,9 +6,10 @@ from typing import Any
 import dagster as dg
 
 from numebot_dagster.defs.models.assets import group_of, submission_key
-from numebot_dagster.defs.partitions import API_POOL, days, rounds
+from numebot_dagster.defs.partitions import days, rounds
 from numebot_dagster.defs.performance import figures
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.turns import READING, turn
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations import alerts, collecting, digest, status
@@ -22,7 +23,6 @@ _DAILY: dict[str, Any] = {
     "partitions_def": days,
     "group_name": "performance",
     "kinds": {"numerai", "parquet"},
-    "pool": API_POOL,
     # One run, and one question per model, for a whole range of days.
     "backfill_policy": dg.BackfillPolicy.single_run(),
 }
@@ -47,7 +47,8 @@ def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
     """
     shop = platform.open(context.log)
     wanted = _days(context)
-    counts = collecting.collect_scores(shop, wanted)
+    with turn(context, shop.lake, READING):
+        counts = collecting.collect_scores(shop, wanted)
     played = set(context.instance.get_dynamic_partitions(rounds.name))
     plotted = {model.name: scores_key(model) for model in _submitting(shop.registry)}
     for found in figures.scores_to_plot(shop.lake, wanted):
@@ -79,7 +80,8 @@ def leaderboard(
         return dg.MaterializeResult(
             metadata={"empty": "Numerai tells only today's leaderboard; this day was not watched."}
         )
-    own = collecting.collect_leaderboard(shop)
+    with turn(context, shop.lake, READING):
+        own = collecting.collect_leaderboard(shop)
     ranks = [entry.rank for entry in own if entry.rank is not None]
     staked = sum(float(entry.nmr_staked or 0) for entry in own)
     best = {"best_rank": min(ranks)} if ranks else {}
@@ -105,7 +107,8 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
         return dg.MaterializeResult(
             metadata={"empty": "Numerai tells only today's payouts; this day was not watched."}
         )
-    found = collecting.collect_payouts(shop)
+    with turn(context, shop.lake, READING):
+        found = collecting.collect_payouts(shop)
     return dg.MaterializeResult(
         metadata={
             "pending_nmr": sum(float(one.payout_nmr) for one in found if not one.settled),

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from numebot_dagster.defs.partitions import API_POOL, vintages
+from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.turns import READING, turn
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.vintages import TRAIN, VALIDATION, fetch_training
 
@@ -15,7 +16,6 @@ TRAINING_DATA = dg.AssetKey(["training", "data"])
     partitions_def=vintages,
     group_name="training",
     kinds={"numerai", "parquet"},
-    pool=API_POOL,
 )
 def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """The files that models of one vintage learn from: features, train, validation and companions.
@@ -24,7 +24,8 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
     Files that have not changed since another vintage are shared with it, not fetched again.
     """
     shop = platform.open(context.log)
-    vintage = fetch_training(shop, int(context.partition_key))
+    with turn(context, shop.lake, READING):
+        vintage = fetch_training(shop, int(context.partition_key))
     facts = {
         name: parquet.verify(path)
         for name, path in vintage.files.items()
