@@ -27,6 +27,8 @@ Kind = AlertKind
 GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
 SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each try in vain after the second
 STALE_AFTER = timedelta(days=2)  # what could not be sent for so long is no news any more
+# Rounds are looked at for a week after their close; the rest is for a computer that was off.
+REMEMBERED_FOR = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -128,15 +130,21 @@ def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
 
 
 def subjects(platform: Platform, kind: Kind) -> list[str]:
-    """Of what an alert of a kind was raised before."""
-    return [raised.subject for _, raised in _read(platform, platform.lake.alert_files(kind))]
+    """Return of what an alert of a kind was raised in the last weeks."""
+    recent = _changed_since(platform.lake.alert_files(kind), REMEMBERED_FOR)
+    return [raised.subject for _, raised in _read(platform, recent)]
 
 
 def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
     """What is to be sent now; files of years are not opened for that."""
-    oldest = time.time() - STALE_AFTER.total_seconds()
-    recent = [path for path in platform.lake.alert_files() if path.stat().st_mtime > oldest]
+    recent = _changed_since(platform.lake.alert_files(), STALE_AFTER)
     return ((path, raised) for path, raised in _read(platform, recent) if raised.is_due)
+
+
+def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
+    """Leave out old files by their time alone: those of years are not opened."""
+    oldest = time.time() - age.total_seconds()
+    return [path for path in paths if path.stat().st_mtime > oldest]
 
 
 def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -62,11 +63,39 @@ class Channel:
         if not sender.add(self.url):
             return "the address is not one that apprise understands; correct NUMEBOT_NOTIFY_URLS"
         kind = apprise.NotifyType.SUCCESS if message.good else apprise.NotifyType.WARNING
+        body = fitted(message.text, _room(sender, message.title))
         try:
-            sent = sender.notify(title=message.title, body=message.text, notify_type=kind)
+            sent = sender.notify(title=message.title, body=body, notify_type=kind)
         except Exception as error:  # its text may hold the address
             return f"failed with {type(error).__name__}"
         return None if sent else "did not take it"
+
+
+def fitted(text: str, room: int) -> str:
+    """Return as much of a text as a channel takes.
+
+    Whole lines are left out before the last one, which says what to type.
+
+    Args:
+        text: of a message.
+        room: characters that the channel takes for it.
+    """
+    if len(text) <= room:
+        return text
+    *lines, last = text.splitlines()
+    for count in range(len(lines) - 1, -1, -1):
+        rest = f"\N{HORIZONTAL ELLIPSIS} and {len(lines) - count} lines more: numebot status"
+        shorter = "\n".join([*lines[:count], rest, last])
+        if len(shorter) <= room:
+            return shorter
+    return last if len(last) <= room else last[: max(room - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _room(sender: Any, title: str) -> int:
+    """Return how many characters of a text the channel takes beside a title."""
+    [service] = sender
+    # A service without titles, as those of text messages, gets it as the first line of the text.
+    return int(service.body_maxlen) - (0 if service.title_maxlen else len(title) + 2)
 
 
 def open_channels(settings: Settings) -> list[Channel]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts import Alert, Kind
+from numebot_dagster.operations.causes import by_cause, models_option, names_of
 
+_INVALID = "invalid"
 WARNINGS = (30, 15, 5)  # minutes before the close
 # A run may still be asking Numerai for what it sent in the last second.
 AFTER_THE_CLOSE = timedelta(minutes=5)
@@ -18,103 +21,169 @@ UNTRIED_FOR = timedelta(days=1)
 
 
 def round_alerts(
-    found: Round,
+    round_: Round,
     models: Sequence[RegisteredModel],
     latest: Mapping[str, Receipt],
     now: datetime,
-    told_as_missed: Collection[str] = (),
+    raised: Mapping[Kind, Collection[str]] | None = None,
 ) -> list[Alert]:
-    """Everything that the recorded state of a round calls for.
+    """Return everything that the recorded state of a round calls for, one alert for each kind.
 
     Args:
-        found: the round.
+        round_: the round.
         models: the registered models; those that do not submit are left out.
         latest: the newest receipt by model.
         now: aware UTC, by Numerai's clock.
-        told_as_missed: the models of which it was said already that they missed the round.
+        raised: the subjects of earlier alerts by kind; a model that one of them names is not named
+            again in the same matter.
     """
     names = [model.name for model in models if model.submit and model.enabled]
-    due: list[Alert] = []
-    for name in names:
-        due += _of_model(found, name, latest.get(name), now)
-    if found.is_open(now):
-        due += _deadline_near(found, names, latest, now)
-    elif now >= found.close_staking_time:
-        untold = [name for name in names if name not in told_as_missed]
-        due += _missed(found, untold, latest, now)
-    held = [latest[name] for name in names if name in latest and _is_held(latest[name])]
-    if names and len(held) == len(names) and all(one.state is State.CONFIRMED for one in held):
-        due.append(_all_confirmed(found, held))
+    matter = _Matter(round_, {name: latest.get(name) for name in names}, now, raised or {})
+    due = [*_failed(matter), *_invalid(matter), *_on_a_lower_rung(matter)]
+    if round_.is_open(now):
+        due += _deadline_near(matter)
+    elif now >= round_.close_staking_time:
+        due += _missed(matter)
+    submitted = [receipt for receipt in matter.receipts.values() if receipt and _is_held(receipt)]
+    is_confirmed = all(receipt.state is State.CONFIRMED for receipt in submitted)
+    if names and len(submitted) == len(names) and is_confirmed:
+        due.append(_all_confirmed(round_, submitted))
     return due
 
 
-def _of_model(found: Round, name: str, receipt: Receipt | None, now: datetime) -> list[Alert]:
-    """What failed for one model, or stands in for what failed.
+@dataclass(frozen=True)
+class _Matter:
+    """A round, the newest receipts of its models, the time, and what was said before."""
 
-    After the close another run would not mend it.
-    """
-    if receipt is None:
+    round: Round
+    receipts: Mapping[str, Receipt | None]
+    now: datetime
+    raised: Mapping[Kind, Collection[str]]
+
+    def unsaid(self, kind: Kind, names: Iterable[str], aspect: str = "") -> list[str]:
+        """Return the models that no earlier alert of this kind names."""
+        said: set[str] = set()
+        for subject in self.raised.get(kind, ()):
+            round_, _, rest = subject.partition("/")
+            models, _, of = rest.partition("/")
+            if (round_, of) == (f"round-{self.round.number}", aspect):
+                said.update(models.split(","))
+        return [name for name in names if name not in said]
+
+    def subject(self, names: Sequence[str], aspect: str = "") -> str:
+        """Return the identity of an alert about some models; `unsaid` reads it."""
+        return f"round-{self.round.number}/{','.join(names)}{aspect and '/' + aspect}"
+
+    @property
+    def again(self) -> str:
+        """What leads to the command that tries again; after the close none would mend it."""
+        return "To try again: " if self.round.is_open(self.now) else ""
+
+    def command(self, names: Sequence[str]) -> str:
+        """Return the command that plays some models of the round."""
+        return f"numebot run --round {self.round.number}{models_option(names)}"
+
+
+def _about(matter: _Matter, names: Sequence[str], reason: Callable[[str], str]) -> str:
+    """Return why, for one model as a sentence, for more by cause; and what to type."""
+    causes = by_cause((name, reason(name)) for name in names)
+    command = matter.again and f"{matter.again}{matter.command(names)}"
+    if len(names) == 1:
+        why = causes[0].text
+        return f"{why.rstrip('.?')}. {command}" if command else why
+    return "\n".join([*(f"- {cause}" for cause in causes), *filter(None, [command])])
+
+
+def _failed(matter: _Matter) -> list[Alert]:
+    failed = [
+        name
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.outcome is Outcome.FAILED and receipt.state is not State.INVALID
+    ]
+    names = matter.unsaid(Kind.MODEL_FAILED, failed)
+    if not names:
         return []
-    subject = f"round-{found.number}/{name}"
-    again = f". To try again: {_command(found, [name])}" if found.is_open(now) else ""
-    if receipt.state is State.INVALID:
-        title = f"{name}: Numerai does not hold a valid submission for round {found.number}"
-        text = f"{receipt.reason or 'no reason was given'}{again}"
-        return [Alert(Kind.MODEL_FAILED, f"{subject}/invalid", title, text)]
-    if receipt.outcome is Outcome.FAILED:
-        title = f"{name} failed in round {found.number}"
-        return [Alert(Kind.MODEL_FAILED, subject, title, f"{_why(receipt).rstrip('.?')}{again}")]
-    if _is_held(receipt) and receipt.rung is not Rung.LIVE:
-        title = f"{name}: {receipt.rung} predictions stand in round {found.number}"
-        why = receipt.rung_reason or "its own could not be made"
-        return [Alert(Kind.FALLBACK_USED, subject, title, f"{why}{again}")]
-    return []
+    title = f"{_who(names)} failed in round {matter.round.number}"
+    text = _about(matter, names, lambda name: _why(matter.receipts[name]))
+    return [Alert(Kind.MODEL_FAILED, matter.subject(names), title, text)]
 
 
-def _deadline_near(
-    found: Round, names: Sequence[str], latest: Mapping[str, Receipt], now: datetime
-) -> list[Alert]:
+def _invalid(matter: _Matter) -> list[Alert]:
+    reasons = {
+        name: receipt.reason or "no reason was given"
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.state is State.INVALID
+    }
+    names = matter.unsaid(Kind.MODEL_FAILED, reasons, _INVALID)
+    if not names:
+        return []
+    title = (
+        f"{_who(names)}: Numerai does not hold a valid submission for round {matter.round.number}"
+    )
+    text = _about(matter, names, reasons.__getitem__)
+    return [Alert(Kind.MODEL_FAILED, matter.subject(names, _INVALID), title, text)]
+
+
+def _on_a_lower_rung(matter: _Matter) -> list[Alert]:
+    """One alert for each rung whose predictions stand in for a model's own."""
+    alerts = []
+    for rung in (Rung.PREVIOUS, Rung.FALLBACK):
+        reasons = {
+            name: receipt.rung_reason or "its own could not be made"
+            for name, receipt in matter.receipts.items()
+            if receipt and _is_held(receipt) and receipt.rung is rung
+        }
+        names = matter.unsaid(Kind.FALLBACK_USED, reasons)
+        if names:
+            title = f"{_who(names)}: {rung} predictions stand in round {matter.round.number}"
+            text = _about(matter, names, reasons.__getitem__)
+            alerts.append(Alert(Kind.FALLBACK_USED, matter.subject(names), title, text))
+    return alerts
+
+
+def _deadline_near(matter: _Matter) -> list[Alert]:
     """One alert for the nearest threshold that has been reached."""
-    left = found.close_staking_time - now
+    round_, receipts = matter.round, matter.receipts
+    left = round_.close_staking_time - matter.now
     reached = [minutes for minutes in WARNINGS if left <= timedelta(minutes=minutes)]
-    open_ends = [name for name in names if not _is_held(latest.get(name))]
-    if not reached or not open_ends:
+    names = [name for name, receipt in receipts.items() if not _is_held(receipt)]
+    if not reached or not names:
         return []
-    reasons = "\n".join(f"- {name}: {_why(latest.get(name))}" for name in open_ends)
+    causes = by_cause((name, _why(receipts[name])) for name in names)
+    lines = [*(f"- {cause}" for cause in causes), f"Type: {matter.command(names)}"]
     return [
         Alert(
             Kind.DEADLINE_NEAR,
-            f"round-{found.number}/{min(reached)}-minutes",
-            f"Round {found.number} closes in {left.total_seconds() / 60:.0f} minutes, "
-            f"{len(open_ends)} of {len(names)} models are not accepted",
-            f"{reasons}\nType: {_command(found, open_ends)}",
+            f"round-{round_.number}/{min(reached)}-minutes",
+            f"Round {round_.number} closes in {left.total_seconds() / 60:.0f} minutes, "
+            f"{len(names)} of {len(receipts)} models are not accepted",
+            "\n".join(lines),
         )
     ]
 
 
-def _missed(
-    found: Round, names: Sequence[str], latest: Mapping[str, Receipt], now: datetime
-) -> list[Alert]:
-    """One alert for all models; those that are found missed later get another one."""
-    since = now - found.close_staking_time
-    missed = [name for name in names if _is_missed(latest.get(name), since)]
-    if not missed:
+def _missed(matter: _Matter) -> list[Alert]:
+    """One alert for all models; those that are seen to have missed later get another one."""
+    round_, receipts = matter.round, matter.receipts
+    since = matter.now - round_.close_staking_time
+    missed = [name for name, receipt in receipts.items() if _is_missed(receipt, since)]
+    names = matter.unsaid(Kind.ROUND_MISSED, missed)
+    if not names:
         return []
-    who = missed[0] if len(missed) == 1 else f"{len(missed)} models"
-    reasons = "\n".join(f"- {name}: {_why(latest.get(name))}" for name in missed)
-    without = [name for name in missed if not _is_late(latest.get(name))]
-    late = (
-        f"\nNothing is uploaded after the close unless you type: {_command(found, without)} --late"
-    )
-    return [
-        Alert(
-            Kind.ROUND_MISSED,
-            f"round-{found.number}/{','.join(missed)}",
-            f"{who} missed round {found.number}",
-            f"The round closed at {found.close_staking_time:%a %d %b %H:%M} UTC.\n{reasons}"
-            + (late if without else ""),
+    causes = by_cause((name, _why(receipts[name])) for name in names)
+    closed = f"The round closed at {round_.close_staking_time:%a %d %b %H:%M} UTC."
+    lines = [closed, *(f"- {cause}" for cause in causes)]
+    unsent = [name for name in names if not _is_late(receipts[name])]
+    if unsent:
+        lines.append(
+            f"Nothing is uploaded after the close unless you type: {matter.command(unsent)} --late"
         )
-    ]
+    title = f"{_who(names)} missed round {round_.number}"
+    return [Alert(Kind.ROUND_MISSED, matter.subject(names), title, "\n".join(lines))]
+
+
+def _who(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} models"
 
 
 def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
@@ -156,16 +225,16 @@ def _why(receipt: Receipt | None) -> str:
     return f"the submission is {receipt.outcome}"
 
 
-def _all_confirmed(found: Round, held: Sequence[Receipt]) -> Alert:
-    lower = [f"{one.model} by {one.rung} predictions" for one in held if one.rung is not Rung.LIVE]
+def _all_confirmed(round_: Round, submitted: Sequence[Receipt]) -> Alert:
+    by_rung = {
+        rung: [receipt.model for receipt in submitted if receipt.rung is rung]
+        for rung in (Rung.PREVIOUS, Rung.FALLBACK)
+    }
+    lower = [f"{names_of(names)} by {rung} predictions" for rung, names in by_rung.items() if names]
     return Alert(
         Kind.ALL_CONFIRMED,
-        f"round-{found.number}",
-        f"Round {found.number}: all {len(held)} models are confirmed",
+        f"round-{round_.number}",
+        f"Round {round_.number}: all {len(submitted)} models are confirmed",
         "Numerai's copies were downloaded and match what was sent"
         + (f"; {', '.join(lower)}." if lower else "."),
     )
-
-
-def _command(found: Round, names: Sequence[str]) -> str:
-    return f"numebot run --round {found.number} --models {','.join(names)}"

@@ -46,17 +46,17 @@ def look(platform: Platform) -> Look:
     """
     found, problem = _rounds(platform)
     due = disk_alerts(platform)
-    missed_before = alerts.subjects(platform, Kind.ROUND_MISSED)
+    raised = _raised(platform)
     for one in found:
         if not problem and one.is_open(platform.client.now()):
             refusal, problem = _recheck(platform, one)
             due += refusal
-        alerts_of_round, unread = _due(platform, one, missed_before)
+        alerts_of_round, unread = _due(platform, one, raised)
         due += alerts_of_round
         problem = problem or unread
     # At once, because a channel that does not answer costs its whole time limit.
-    raised = alerts.send(platform, *due)
-    return Look(tuple(one.number for one in found), tuple(raised), problem)
+    new = alerts.send(platform, *due)
+    return Look(tuple(one.number for one in found), tuple(new), problem)
 
 
 def announce_round(
@@ -70,31 +70,26 @@ def announce_round(
         refusal: with what Numerai refused the credentials, if it did.
     """
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
-    missed_before = alerts.subjects(platform, Kind.ROUND_MISSED)
-    return alerts.send(platform, *refused, *_due(platform, found, missed_before)[0])
+    return alerts.send(platform, *refused, *_due(platform, found, _raised(platform))[0])
 
 
-def _due(platform: Platform, found: Round, missed_before: Sequence[str]) -> tuple[list[Alert], str]:
+def _due(
+    platform: Platform, found: Round, raised: Mapping[Kind, Sequence[str]]
+) -> tuple[list[Alert], str]:
     """What a round calls for, and why that is unknown, if it is."""
     try:
         models = platform.registry.enabled
         latest = receipts.latest(platform.lake, found.number)
-        told = _told_as_missed(found, missed_before)
-        return round_alerts(found, models, latest, platform.client.now(), told), ""
+        return round_alerts(found, models, latest, platform.client.now(), raised), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
         platform.log.error("Round %d was not looked at: %s", found.number, error)
         return [], f"round {found.number} was not looked at: {error}"
 
 
-def _told_as_missed(found: Round, missed_before: Sequence[str]) -> set[str]:
-    """The models of which an alert, by its subject, has said that they missed a round."""
-    parts = [subject.partition("/") for subject in missed_before]
-    return {
-        name
-        for round_, _, names in parts
-        if round_ == f"round-{found.number}"
-        for name in names.split(",")
-    }
+def _raised(platform: Platform) -> dict[Kind, list[str]]:
+    """The subjects of the alerts about models that were raised of late, by kind."""
+    kinds = (Kind.MODEL_FAILED, Kind.FALLBACK_USED, Kind.ROUND_MISSED)
+    return {kind: alerts.subjects(platform, kind) for kind in kinds}
 
 
 def disk_alerts(platform: Platform) -> list[Alert]:

@@ -28,6 +28,7 @@ from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.market import Market
 from numebot_dagster.practice.population import Attendance
+from numebot_dagster.reporting.numbers import score
 
 MODELS = ("steady-1", "second")
 STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}
@@ -310,12 +311,19 @@ def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
     [told] = season.query("from alerts where kind = 'scores-published'").to_dicts()
     newest = season.query("select max(date) from scores where value is not null").item()
     assert told["subject"] == str(newest)
-    rows = season.query(
-        "from scores where model = 'second' and metric = 'corr60' and date = ?", newest
+    rows = season.query("from scores where model = 'second' and date = ?", newest)
+    mean, final = (
+        {
+            metric: score(values.filter(pl.col("metric") == metric)["value"].mean())
+            for metric in ("corr60", "mmc60")
+        }
+        for values in (rows, rows.filter("resolved"))
     )
-    final = rows.filter("resolved")["value"]
-    assert f"- second: corr60 {rows['value'].mean():+.4f} over {len(rows)} rounds" in told["text"]
-    assert f", {final.mean():+.4f} final of {len(final)}\n" in told["text"]
+    [line] = [line for line in told["text"].splitlines() if line.startswith("- second: ")]
+    assert line == (
+        f"- second: corr60 {mean['corr60']}, mmc60 {mean['mmc60']} over 2 rounds; "
+        f"final of 1 round: corr60 {final['corr60']}, mmc60 {final['mmc60']}"
+    )
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
     alerts.send(world.platform, *digest.newest_scores(world.platform))
     assert told["title"] not in receiver.titles  # it was raised when nobody was there to hear it

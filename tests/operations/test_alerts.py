@@ -255,3 +255,36 @@ def test_the_heartbeat_is_a_get_and_its_failure_a_warning(platform_of, receiver,
     assert "ConnectionError" in caplog.text
     assert "beat-uuid" not in caplog.text
     assert not channels.ping(platform_of())
+
+
+LINES = "- a: no memory\n- b and c: no time\n- d: no power at all, anywhere\nType: numebot run"
+SHORTER = (
+    "- a: no memory\n\N{HORIZONTAL ELLIPSIS} and 2 lines more: numebot status\nType: numebot run"
+)
+
+
+@pytest.mark.parametrize(
+    ("room", "text"),
+    [
+        (1000, LINES),
+        (70, SHORTER),
+        (40, "Type: numebot run"),
+        (10, "Type: num\N{HORIZONTAL ELLIPSIS}"),
+    ],
+)
+def test_a_channel_gets_what_it_takes_and_always_what_to_type(room, text):
+    assert channels.fitted(LINES, room) == text
+    assert len(text) <= max(room, 1)
+
+
+def test_a_service_without_titles_has_less_room_for_the_text(monkeypatch):
+    """A text message takes 160 characters, of which apprise makes the title the first."""
+    sent = {}
+    monkeypatch.setattr(
+        "apprise.Apprise.notify", lambda self, **message: sent.update(message) or True
+    )
+    sms = f"twilio://AC{'1' * 32}:{'2' * 32}@12345678900/12345678901"
+    message = channels.Message("Round 1312 closes in 5 minutes", LINES * 5)
+    assert channels.Channel("sms", sms).post(message) is None
+    assert len(sent["title"]) + 2 + len(sent["body"]) <= 160
+    assert sent["body"].endswith("Type: numebot run")

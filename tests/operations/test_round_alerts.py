@@ -36,11 +36,13 @@ LATE = replace(CONFIRMED, outcome=Outcome.LATE)
 QUEUED = replace(ACCEPTED, outcome=Outcome.QUEUED)
 
 
-def due(minute, a, b):
+def due(minute, a, b, raised=None):
     """Kinds and subjects at a minute after the opening, of the newest receipts of a and b."""
-    latest = {name: replace(one, model=name) for name, one in (("a", a), ("b", b)) if one}
-    found = round_alerts(ROUND, MODELS, latest, OPEN + timedelta(minutes=minute))
-    return sorted((str(one.kind), one.subject.removeprefix("round-1312")) for one in found)
+    latest = {
+        name: replace(receipt, model=name) for name, receipt in (("a", a), ("b", b)) if receipt
+    }
+    alerts = round_alerts(ROUND, MODELS, latest, OPEN + timedelta(minutes=minute), raised)
+    return sorted((str(alert.kind), alert.subject.removeprefix("round-1312")) for alert in alerts)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,10 @@ def due(minute, a, b):
         (1, INVALID, CONFIRMED, [("model-failed", "/a/invalid")]),
         (1, PREVIOUS, ACCEPTED, [("fallback-used", "/a")]),
         (1, PREVIOUS, CONFIRMED, [("all-confirmed", ""), ("fallback-used", "/a")]),
+        # what is alike is one alert
+        (1, FAILED, FAILED, [("model-failed", "/a,b")]),
+        (1, FAILED, INVALID, [("model-failed", "/a"), ("model-failed", "/b/invalid")]),
+        (1, PREVIOUS, PREVIOUS, [("all-confirmed", ""), ("fallback-used", "/a,b")]),
         # near the close: one alert at each threshold for all
         (29.9, None, PENDING, []),
         (30, None, PENDING, [("deadline-near", "/30-minutes")]),
@@ -80,6 +86,22 @@ def due(minute, a, b):
 )
 def test_what_a_state_calls_for(minute, a, b, expected):
     assert due(minute, a, b) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "receipt", "left"),
+    [
+        (Kind.MODEL_FAILED, "round-1312/a", FAILED, "/b"),
+        (Kind.MODEL_FAILED, "round-1312/a,b", FAILED, None),
+        (Kind.MODEL_FAILED, "round-1311/a,b", FAILED, "/a,b"),  # of another round
+        (Kind.MODEL_FAILED, "round-1312/a", INVALID, "/a,b/invalid"),  # another matter
+        (Kind.MODEL_FAILED, "round-1312/b/invalid", INVALID, "/a/invalid"),
+        (Kind.FALLBACK_USED, "round-1312/b", PREVIOUS, "/a"),
+    ],
+)
+def test_a_model_is_named_once_in_a_matter(kind, subject, receipt, left):
+    alerts = [said for of, said in due(1, receipt, receipt, {kind: [subject]}) if of == kind]
+    assert alerts == ([] if left is None else [left])
 
 
 STATES = st.sampled_from(
@@ -109,7 +131,7 @@ def texts(minute, **latest):
 def test_alerts_name_model_reason_and_what_to_type():
     near = texts(50, a=FAILED)[Kind.DEADLINE_NEAR]
     assert "Round 1312 closes in 10 minutes, 2 of 2 models are not accepted" in near
-    assert "- a: it raised\n- b: no run has tried it" in near
+    assert "- a: it raised\n- b: no run has tried it\n" in near
     assert "numebot run --round 1312 --models a,b" in near
     failed = texts(50, a=replace(FAILED, reason="it raised."))[Kind.MODEL_FAILED]
     assert "it raised. To try again: numebot run --round 1312 --models a" in failed
@@ -131,3 +153,23 @@ def test_all_that_missed_a_round_are_one_alert_and_what_is_late_is_not_asked_for
     assert "numebot run --round 1312 --models b --late" in missed
     only = texts(66, a=late, b=replace(CONFIRMED, model="b"))[Kind.ROUND_MISSED]
     assert "--late" not in only
+
+
+def test_messages_about_fifty_models_are_short_and_say_each_cause_once():
+    fleet = [model(f"model_{number}") for number in range(50)]
+    names = [registered.name for registered in fleet]
+    latest = {
+        name: replace(FAILED, model=name, reason=f"{name}: predict took {number} GB, 4 are allowed")
+        for number, name in enumerate(names[:49])
+    }
+    alerts = {
+        alert.kind: alert
+        for alert in round_alerts(ROUND, fleet, latest, OPEN + timedelta(minutes=50))
+    }
+    failed = alerts[Kind.MODEL_FAILED]
+    assert failed.title == "49 models failed in round 1312"
+    assert failed.text == (
+        "- model_0, model_1, model_2 and 46 more: model_0: predict took 0 GB, 4 are allowed\n"
+        "To try again: numebot run --round 1312"
+    )
+    assert alerts[Kind.DEADLINE_NEAR].text.count("\n") == 2

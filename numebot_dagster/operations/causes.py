@@ -1,0 +1,82 @@
+"""Group what is said of many models by its cause, so that each cause is said once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+NAMES_SHOWN = 3
+NAMES_IN_A_COMMAND = 5
+LONGEST_REASON = 300  # characters; the view `submissions` has all of them
+
+_WITH_A_DIGIT = re.compile(r"\S*\d\S*")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason, as it was given for the first of its models.
+
+    Attributes:
+        text: the reason, on one line.
+        models: whose reason it is, in the order in which they were given.
+    """
+
+    text: str
+    models: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{names_of(self.models)}: {self.text}"
+
+
+def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
+    """Group models whose reasons differ in nothing but the model's name and in numbers.
+
+    Args:
+        reasons: a model's name and its reason, for each model.
+
+    Returns:
+        The causes in the order of their first model.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for model, reason in reasons:
+        text = one_line(reason)
+        groups.setdefault(pattern_of(model, text), []).append((model, text))
+    return [_cause(members) for members in groups.values()]
+
+
+def pattern_of(model: str, text: str) -> str:
+    """Return what a reason has in common with those of the same cause."""
+    return _WITH_A_DIGIT.sub("#", _own_name(model).sub("\N{BULLET}", text))
+
+
+def names_of(models: Sequence[str]) -> str:
+    """Return some models in words: `a`, `a and b`, or `a, b, c and 17 more`."""
+    if len(models) <= NAMES_SHOWN + 1:
+        return " and ".join(filter(None, [", ".join(models[:-1]), models[-1]]))
+    return f"{', '.join(models[:NAMES_SHOWN])} and {len(models) - NAMES_SHOWN} more"
+
+
+def models_option(models: Sequence[str]) -> str:
+    """Return ` --models a,b` for a command, or nothing for many: what is done is not done again."""
+    return f" --models {','.join(models)}" if len(models) <= NAMES_IN_A_COMMAND else ""
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks, and shortened where it is too long for a message."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST_REASON:
+        return line
+    return line[: LONGEST_REASON - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _cause(members: Sequence[tuple[str, str]]) -> Cause:
+    models = tuple(model for model, _ in members)
+    first, text = members[0]
+    if len(models) > 1:
+        text = text.replace(f" --models {first}", models_option(models))
+    return Cause(text, models)
+
+
+def _own_name(model: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(model)}(?![\w-])")

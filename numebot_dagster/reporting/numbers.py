@@ -1,0 +1,39 @@
+"""Write numbers as they are read: the digits, the sign and the unit that each kind deserves."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "\N{EN DASH}"
+SCORE_DIGITS = 4
+NMR_DIGITS = 3
+
+
+def score(value: float | None) -> str:
+    """Return a score with its sign and four digits, as `+0.0123`; a dash for what is unknown."""
+    return _signed(value, SCORE_DIGITS)
+
+
+def nmr(value: float | None) -> str:
+    """Return an amount of NMR earned or burned, as `+1.250 NMR`; a dash for what is unknown."""
+    text = _signed(value, NMR_DIGITS)
+    return text if text == MISSING else f"{text} NMR"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, as `1 model` or `3 models`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def plotted(value: float) -> float:
+    """Return a number without digits that mean nothing: six significant ones."""
+    return float(f"{value:.6g}")
+
+
+def _signed(value: float | None, digits: int) -> str:
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    if float(text) == 0:
+        return text[1:]
+    return text.replace("-", "\N{MINUS SIGN}")

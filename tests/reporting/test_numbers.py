@@ -1,0 +1,32 @@
+"""Numbers as they are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from numebot_dagster.reporting import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.01234567, "+0.0123"),
+        (-0.01234567, "\N{MINUS SIGN}0.0123"),
+        (-0.00001, "0.0000"),
+        (0.0, "0.0000"),
+        (None, "\N{EN DASH}"),
+        (float("nan"), "\N{EN DASH}"),
+    ],
+)
+def test_scores_have_a_sign_and_four_digits(value, text):
+    assert numbers.score(value) == text
+
+
+def test_amounts_have_their_unit():
+    assert numbers.nmr(-1.25) == "\N{MINUS SIGN}1.250 NMR"
+    assert numbers.nmr(None) == "\N{EN DASH}"
+
+
+def test_counts_and_digits():
+    assert (numbers.counted(1, "model"), numbers.counted(0, "model")) == ("1 model", "0 models")
+    assert numbers.plotted(0.123456789012) == 0.123457
