@@ -17,8 +17,10 @@ from rich.table import Table
 
 from numebot_dagster.cli import practice_faults, practice_scenario
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
+from numebot_dagster.practice.rate_limits import Enforcement
 
 WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,6 +70,9 @@ def serve(
         bool,
         typer.Option("--strict", help="Refuse the known deviations of released clients too."),
     ] = False,
+    rate_limits: Annotated[
+        Enforcement, typer.Option(help="Numerai's limits of each query: as published, half, none.")
+    ] = Enforcement.ON,
 ) -> None:
     """Serve a practice tournament until Ctrl-C; an existing folder is continued where it stood.
 
@@ -98,6 +103,7 @@ def serve(
                 plan,
                 port,
                 deviations=not strict,
+                rate_limits=rate_limits,
                 on_ready=lambda at: _welcome(folder, at, by_itself=real_clock or real_time),
                 on_progress=making.show,
             )

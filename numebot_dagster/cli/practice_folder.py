@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from numebot_dagster.lake import files
+from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class PracticeFolder:
         from numebot_dagster.practice.server import PracticeServer, read_address
 
         self._refuse_if_in_use()
-        server = PracticeServer(self.tournament, Plan(models=tuple(STAKES), stakes=STAKES))
+        plan = Plan(models=tuple(STAKES), stakes=STAKES)
+        server = PracticeServer(self.tournament, plan, rate_limits=Enforcement.ON)
         with _explained():
             server.start()
         registry = self.path / "model_configs.csv"
@@ -123,7 +125,7 @@ def restart_practice(stack: ExitStack, settings: Settings) -> bool:
 
     port = int(settings.numerai_api_url.rpartition(":")[2])  # the settings point to no other
     with _explained():
-        stack.enter_context(PracticeServer(Path(TOURNAMENT), port=port))
+        stack.enter_context(PracticeServer(Path(TOURNAMENT), port=port, rate_limits=Enforcement.ON))
     return True
 
 

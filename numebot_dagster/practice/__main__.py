@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.practice.server import serve
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--rules-change-at", type=int)
     parser.add_argument("--minutes-a-round", type=float, default=0.0)
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--rate-limits", type=Enforcement, default=Enforcement.ON)
     parser.add_argument("--until-stdin-closes", action="store_true")
     asked = parser.parse_args()
     stakes = dict(text.rsplit("=", 1) for text in asked.stake)
@@ -45,6 +47,7 @@ def main() -> None:
             plan,
             asked.port,
             deviations=not asked.strict,
+            rate_limits=asked.rate_limits,
             until_stdin_closes=asked.until_stdin_closes,
         )
     except Refused as error:

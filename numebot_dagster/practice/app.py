@@ -27,21 +27,29 @@ from numebot_dagster.practice.faulty_http import STRUCK, FaultyHttp
 from numebot_dagster.practice.files import Snapshot
 from numebot_dagster.practice.graphql import answer
 from numebot_dagster.practice.keys import add_key
+from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.practice.report import report
 from numebot_dagster.practice.request import Services
 from numebot_dagster.practice.state import Token
+from numebot_dagster.practice.throttling import RateLimited
 from numebot_dagster.practice.tournament import Tournament
 from numebot_dagster.practice.webhooks import Webhooks
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
+def make_app(
+    tournament: Tournament,
+    *,
+    deviations: bool = True,
+    rate_limits: Enforcement = Enforcement.ON,
+) -> ASGIApp:
     """Returns the web application of a tournament.
 
     Args:
         tournament: What it serves.
         deviations: Whether GraphQL lets the known deviations of released clients through.
+        rate_limits: How Numerai's rate limits are enforced.
     """
     services = Services.of(tournament)
     faults = FaultBook(tournament.state, tournament.clock, tournament.deadlines)
@@ -66,8 +74,10 @@ def make_app(tournament: Tournament, *, deviations: bool = True) -> ASGIApp:
         exception_handlers={Refused: _refused},
         lifespan=_with_webhooks(services.webhooks),
     )
-    faulty = FaultyHttp(app, faults, services.library, tournament.clock)
-    return _PracticeDate(faulty, tournament.clock)  # outermost, so that errors are dated too
+    outer: ASGIApp = FaultyHttp(app, faults, services.library, tournament.clock)
+    if rate_limits is not Enforcement.OFF:
+        outer = RateLimited(outer, tournament.clock, faults, rate_limits)
+    return _PracticeDate(outer, tournament.clock)  # outermost, so that errors are dated too
 
 
 def _with_webhooks(webhooks: Webhooks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from time import monotonic
 from time import time as wall_time
 
 PRACTICE_START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -192,6 +193,7 @@ class Clock:
 
     def __init__(self, store: MutableMapping[str, str]) -> None:
         self._store = store
+        self._moved = timedelta()
 
     @property
     def is_real(self) -> bool:
@@ -218,6 +220,12 @@ class Clock:
             return datetime.now(UTC)
         return datetime.fromisoformat(self._store["now"])
 
+    def seconds(self) -> float:
+        """Return seconds that never go back: real ones, and those by which the clock was moved."""
+        if self.pace is not None:  # moves itself forward between two windows
+            return self.now().timestamp()
+        return monotonic() + self._moved.total_seconds()
+
     def advance_to(self, instant: datetime) -> datetime:
         """Moves a clock that stands still forward.
 
@@ -235,4 +243,5 @@ class Clock:
                 f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}; serve a new folder instead"
             )
         self._store["now"] = instant.astimezone(UTC).isoformat()
+        self._moved += instant - now
         return self.now()

@@ -141,6 +141,13 @@ _ALL = (
         only="graphql:",
     ),
     Kind(
+        "rate-limit-as-error",
+        "graphql:*",
+        "Calls past their rate limit are refused by a GraphQL error with HTTP 200, instead of 429.",
+        standing=True,
+        only="graphql:",
+    ),
+    Kind(
         "null",
         "graphql:*",
         "Null in every nullable field that matches `field`, a pattern as Round.* or "

@@ -20,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from numebot_dagster.practice.asgi import replayed, whole_body
 from numebot_dagster.practice.clock import Clock, Round, newest_opened, round_on
 from numebot_dagster.practice.endpoints import file_endpoint, operations
 from numebot_dagster.practice.fault_kinds import HALF
@@ -47,9 +48,9 @@ class FaultyHttp:
             await self._app(scope, receive, send)
             return
         if scope["method"] == "POST":
-            body = await _whole(receive)
+            body = await whole_body(receive)
             endpoints = operations(body)
-            receive = _replayed(body)
+            receive = replayed(body)
         else:
             endpoints = [file_endpoint(scope["path"])]
         struck = await run_in_threadpool(self._book.strike, endpoints)
@@ -233,9 +234,9 @@ async def _stale_etag(
 async def _truncated_upload(
     fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    body = await _whole(receive)
+    body = await whole_body(receive)
     kept = fault.number("bytes")
-    await app(scope, _replayed(body[: len(body) // 2 if kept < 0 else int(kept)]), send)
+    await app(scope, replayed(body[: len(body) // 2 if kept < 0 else int(kept)]), send)
 
 
 async def _lost_upload(
@@ -290,25 +291,6 @@ async def _cut_after(count: float, run: Callable[[Send], Awaitable[None]], send:
         await run(cut)
     except _CutOff:
         return
-
-
-async def _whole(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _replayed(body: bytes) -> Receive:
-    """Returns what gives an application a body that was read already."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return waiting.pop() if waiting else {"type": "http.disconnect"}
-
-    return receive
 
 
 async def _answer(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:

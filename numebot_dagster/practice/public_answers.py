@@ -20,6 +20,7 @@ from numebot_dagster.practice.clock import (
     round_on,
 )
 from numebot_dagster.practice.ledger import payout_of_score
+from numebot_dagster.practice.rate_limits import published, rate_limit_fields
 from numebot_dagster.practice.request import (
     Fields,
     Resolver,
@@ -75,6 +76,10 @@ class PublicAnswers(Resolver):
             and target in (None, shapes.TARGET)
         ]
         return [self._round(one) for one in found[:limit]]
+
+    def graphql_rate_limits(self) -> list[Fields]:
+        """Returns how often each operation may be called, as published."""
+        return [rate_limit_fields(limit) for limit in published()]
 
     def tournaments(self) -> list[Fields]:
         """Returns Numerai's three tournaments, of which the first is practised."""

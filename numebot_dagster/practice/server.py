@@ -25,6 +25,7 @@ from numebot_dagster.practice.controls import (
     write_address,
 )
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
+from numebot_dagster.practice.rate_limits import Enforcement
 
 __all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
 
@@ -42,6 +43,7 @@ def serve(
     port: int = 0,
     *,
     deviations: bool = True,
+    rate_limits: Enforcement = Enforcement.ON,
     until_stdin_closes: bool = False,
     on_ready: Callable[[Address], None] = lambda _: None,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
@@ -53,6 +55,7 @@ def serve(
         plan: What a new tournament is made of.
         port: 0 takes the port that the folder had before, else a free one.
         deviations: Whether GraphQL lets the known deviations of released clients through.
+        rate_limits: How Numerai's rate limits are enforced.
         until_stdin_closes: Whether to stop when the process that started this one is gone.
         on_ready: Called with the address when requests are accepted.
         on_progress: Called while large data files are made, which comes first: with a file's name,
@@ -78,9 +81,8 @@ def serve(
         f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), credentials(tournament)
     )
     write_address(folder, address)
-    config = uvicorn.Config(
-        make_app(tournament, deviations=deviations), log_level="warning", date_header=False
-    )
+    app = make_app(tournament, deviations=deviations, rate_limits=rate_limits)
+    config = uvicorn.Config(app, log_level="warning", date_header=False)
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_wait_for_end, args=(server,), daemon=True).start()
@@ -102,16 +104,24 @@ class PracticeServer(Controls):
         plan: What a new tournament is made of.
         port: 0 takes a free one.
         strict: Whether GraphQL refuses the known deviations of released clients too.
+        rate_limits: How Numerai's rate limits are enforced.
     """
 
     def __init__(
-        self, folder: Path, plan: Plan | None = None, *, port: int = 0, strict: bool = False
+        self,
+        folder: Path,
+        plan: Plan | None = None,
+        *,
+        port: int = 0,
+        strict: bool = False,
+        rate_limits: Enforcement = Enforcement.OFF,
     ) -> None:
         super().__init__("", folder)
         self.folder: Path = folder
         self._plan = plan or Plan()
         self._port = port
         self._strict = strict
+        self._rate_limits = rate_limits
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> PracticeServer:
@@ -148,6 +158,7 @@ class PracticeServer(Controls):
             "--folder", str(self.folder), "--port", str(self._port), "--seed", str(plan.seed),
             "--scale", plan.scale, "--start", plan.start.isoformat(),
             "--models", ",".join(plan.models), "--until-stdin-closes",
+            "--rate-limits", self._rate_limits,
             *(f"--stake={model}={nmr}" for model, nmr in plan.stakes.items()),
             *([f"--rules-change-at={plan.rules_change_at}"] if plan.rules_change_at else []),
             *([f"--minutes-a-round={plan.minutes_a_round}"] if plan.minutes_a_round else []),

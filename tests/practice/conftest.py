@@ -22,6 +22,7 @@ from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.controls import Controls
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
 from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.practice.tournament import Tournament
 
@@ -130,8 +131,9 @@ class World:
 class Serving:
     """Serves a tournament on a free port from a thread of this process."""
 
-    def __init__(self, tournament: Tournament) -> None:
-        config = uvicorn.Config(make_app(tournament), log_level="warning", date_header=False)
+    def __init__(self, tournament: Tournament, rate_limits: Enforcement) -> None:
+        app = make_app(tournament, rate_limits=rate_limits)
+        config = uvicorn.Config(app, log_level="warning", date_header=False)
         self._tournament = tournament
         self._server = uvicorn.Server(config)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -154,10 +156,10 @@ class Serving:
 def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
     running: list[Serving] = []
 
-    def make(**plan: Any) -> World:
+    def make(rate_limits: Enforcement = Enforcement.OFF, **plan: Any) -> World:
         folder = tmp_path_factory.mktemp("practice")
         tournament = open_tournament(folder, Plan(**plan))
-        running.append(Serving(tournament))
+        running.append(Serving(tournament, rate_limits))
         return World(Controls(running[-1].url), folder, credentials(tournament), Market())
 
     yield make

@@ -218,6 +218,7 @@ WHOLE = {
     "computePickleDataVersions": "(deprecated: true)",
     "computePickleDockerImages": "",
     "computePickles": "",
+    "graphqlRateLimits": "",
     "latestNmrPrice": "",
     "pipelineStatus": "",
     "roundDetails": f"(roundNumber: {ROUND}, tournament: 8)",
