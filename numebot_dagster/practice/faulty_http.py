@@ -242,7 +242,7 @@ async def _truncated_upload(
 async def _lost_upload(
     fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    await _whole(receive)
+    await whole_body(receive)
     await PlainTextResponse("")(scope, receive, send)
 
 
