@@ -19,7 +19,12 @@ from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError, NumeraiUnavailable
+from numebot_dagster.numerai.errors import (
+    NotAuthorised,
+    NumeraiError,
+    NumeraiUnavailable,
+    SubmissionRejected,
+)
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import (
     LADDER,
@@ -106,10 +111,10 @@ class _RoundPlay:
             )
             return None
 
-    def _ask_again(self) -> None:
+    def _ask_again(self, trusted_for: float = FLEET_SECONDS) -> None:
         """Renews what is known of the fleet, if it is old; in vain, what was known still holds."""
         with self._asking:
-            if time.monotonic() - self._asked_at < FLEET_SECONDS:
+            if time.monotonic() - self._asked_at < trusted_for:
                 return
             try:
                 self.fleet = reconciling.fleet_of(self.platform, self.round)
@@ -265,6 +270,23 @@ class _RoundPlay:
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
         self._ask_again()
+        try:
+            return self._send(model, prediction)
+        except SubmissionRejected as refusal:
+            return self._replace_invalid(model, prediction, refusal)
+
+    def _replace_invalid(
+        self, model: RegisteredModel, prediction: Prediction, refusal: SubmissionRejected
+    ) -> Played:
+        """Sends predictions once more at once, if Numerai found their submission invalid."""
+        history = receipts.history(self.platform.lake, model.name, self.round.number)
+        if self.wish.late or history[-1].state is not State.INVALID:
+            raise refusal
+        self.platform.log.warning("%s: sent again, because %s", model.name, refusal)
+        self._ask_again(trusted_for=0)
+        return self._send(model, prediction)
+
+    def _send(self, model: RegisteredModel, prediction: Prediction) -> Played:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is not Action.SUBMIT:
             # Forced, but the predictions are the same that Numerai holds.
@@ -299,7 +321,13 @@ class _RoundPlay:
                 "the predictions that were submitted are no longer stored, so that Numerai's copy "
                 "cannot be compared with them; `numebot run --force` predicts and submits again"
             )
-        receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
+        try:
+            receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
+        except SubmissionRejected as refusal:
+            again = self._replace_invalid(played.model, played.prediction, refusal)
+            if again.receipt is None or again.ending is not Ending.ACCEPTED:
+                return again
+            receipt = submitting.confirm(self.platform, again.receipt, played.prediction)
         self.platform.log.info("%s: confirmed", played.model.name)
         return replace(played, ending=Ending.CONFIRMED, receipt=receipt)
 

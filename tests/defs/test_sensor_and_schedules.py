@@ -19,7 +19,6 @@ from numebot_dagster.defs.rounds.requests import (
     AFTER_CLOSE_TAG,
     ATTEMPT_TAG,
     ATTEMPTS_AFTER_CLOSE,
-    PAUSES,
 )
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import new_round_sensor
@@ -239,22 +238,7 @@ def test_a_round_is_asked_for_until_it_is_confirmed(world, look, instance, later
     assert result.cursor == str(number - 1)
 
 
-def test_the_pauses_between_attempts_grow(world, look, instance, later):
-    number = world.open_round()
-    while not is_saturday(world):
-        number = world.open_round()
-    waited = []
-    for attempt, minutes in enumerate(PAUSES, 1):
-        tags = {ATTEMPT_TAG: str(attempt)} if attempt > 1 else {}
-        run_of(instance, number, dg.DagsterRunStatus.FAILURE, **tags)
-        later(minutes - 0.1)
-        assert requested(look(str(number - 1))) == []
-        later(minutes + 0.1)
-        waited += [key for _, key, _ in requested(look(str(number - 1)))]
-    assert waited == [f"round-{number}-attempt-{n}" for n in range(2, len(PAUSES) + 2)]
-
-
-def test_near_the_close_the_pauses_shrink(world, look, instance, later):
+def test_near_the_close_the_pauses_shrink_to_none(world, look, instance, later):
     """What works again late in the hour is still used, however often it was tried before."""
     number = world.open_round()
     while is_saturday(world):
@@ -265,9 +249,25 @@ def test_near_the_close_the_pauses_shrink(world, look, instance, later):
     assert requested(look(str(number - 1))) == []
     later(4.1)
     assert len(requested(look(str(number - 1)))) == 1
+    world.practice.advance(hours=0.125)
+    later(0)
+    assert len(requested(look(str(number - 1)))) == 1
     world.practice.advance("next-close")
+    assert requested(look(str(number - 1))) == []
     later(1.1)
     assert len(requested(look(str(number - 1)))) == 1
+
+
+def test_a_submission_that_turned_invalid_is_replaced_without_a_pause(world, look, instance):
+    number = world.open_round()
+    run_of(instance, number, dg.DagsterRunStatus.SUCCESS)
+    held(world, number, submission_id="first")
+    assert requested(look(str(number - 1))) == []
+    for submission_id in ("first", "second", "third"):
+        held(world, number, State.INVALID, Outcome.FAILED, submission_id=submission_id)
+        assert len(requested(look(str(number - 1)))) == 1
+    held(world, number, State.INVALID, Outcome.FAILED, submission_id="fourth")
+    assert requested(look(str(number - 1))) == []
 
 
 @pytest.mark.parametrize(

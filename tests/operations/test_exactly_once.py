@@ -366,6 +366,23 @@ def uploaded_by_hand(world, number):
     return target.filename
 
 
+def test_a_run_that_is_replaced_by_hand_meanwhile_does_not_fight(world, hasty, monkeypatch):
+    number = open_round(world)
+    create = NumeraiClient.create_submission
+
+    def create_and_replace(client, model_id, filename, **more):
+        mine = create(client, model_id, filename, **more)
+        target = client.authorise_upload(model_id, "by-hand.csv")
+        client.put_upload(target, client.download_submission(mine))
+        create(client, model_id, target.filename)
+        return mine
+
+    monkeypatch.setattr(NumeraiClient, "create_submission", create_and_replace)
+    played(world, number, "second")
+    assert world.submissions(number) == {"second": 2}
+    assert held(world, number).filename.startswith("by-hand-")
+
+
 def test_another_file_in_the_place_of_ours_is_noticed(world):
     number = open_round(world)
     played(world, number, "second")
@@ -418,16 +435,19 @@ def test_answers_with_nothing_in_them_make_nothing_invalid(world):
     assert latest(world, number).state is State.CONFIRMED
 
 
-def test_an_invalid_submission_is_noticed_at_once(world, monkeypatch):
+def test_an_invalid_submission_is_replaced_within_the_run(world, monkeypatch):
     monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
     number = open_round(world)
     with fault(world, "invalid-later", where="submission:second"):
         results = played(world, number, "second")
-    assert endings(results) == {Ending.FAILED}
-    assert "not as selected" in results["second"].text
-    assert latest(world, number).state is State.INVALID
-    assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
+    assert endings(results) == {Ending.CONFIRMED}
     assert world.submissions(number) == {"second": 2}
+    with fault(world, "truncated-upload", where="upload:*"):  # and once only
+        results = played(world, number, "steady-1")
+    assert endings(results) == {Ending.FAILED}
+    assert "not as selected" in results["steady-1"].text
+    assert latest(world, number, "steady-1").state is State.INVALID
+    assert world.submissions(number) == {"second": 2, "steady-1": 2}
 
 
 def test_a_submission_that_is_shown_late_is_not_sent_twice(world, hasty):

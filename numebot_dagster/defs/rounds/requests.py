@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
 from numebot_dagster.lake.parquet import DamagedFile
 from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import is_end_known
 from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations import reconciling
+from numebot_dagster.operations.pauses import LAST_MINUTES, seconds_before_next_run
 from numebot_dagster.operations.platform import Platform
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
 
-# Minutes from the end of one run to the next; before the close no pause but the shortest is longer
-# than this share of the time that is left, so that what works again late is still used.
-PAUSES = (1, 2, 5, 10, 15, 30, 60)
-SHARE_OF_TIME_LEFT = 1 / 3
 # How often a round that has closed is tried before its end stays unknown.
 ATTEMPTS_AFTER_CLOSE = 5
 
@@ -42,9 +40,9 @@ def request_for(
     runs = _runs_of(instance, found.number)
     if any(not run.dagster_run.is_finished for run in runs):
         return f"Round {found.number} has a run already."
-    if is_settled(instance, platform, found):
+    if is_settled(instance, platform, found) and not _lost_of_late(platform, found):
         return f"Round {found.number} has nothing left to do."
-    if runs and (left := _pause_left(runs, found, platform.client.now())) > 0:
+    if runs and (left := _pause_left(runs, platform, found)) > 0:
         return f"Round {found.number} is tried again in {left:.0f} s."
     return _request(found, _attempt(runs), after_close=not found.is_open(platform.client.now()))
 
@@ -56,8 +54,11 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     known how it ended for each of them, or could not be found out. A receipt that cannot be read
     settles nothing, and keeps no other round waiting.
     """
-    names = [model.name for model in platform.registry.enabled if model.submit]
-    known = [_standing(platform, found, name) for name in names]
+    names = _submitting(platform)
+    known = [
+        receipts.standing(_history(platform, found, name)) or Receipt(name, found.number)
+        for name in names
+    ]
     finished = [
         run.dagster_run for run in _runs_of(instance, found.number) if run.dagster_run.is_finished
     ]
@@ -73,14 +74,17 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     )
 
 
-def _standing(platform: Platform, found: Round, model: str) -> Receipt:
-    """What is known of a model in a round; nothing, where its receipts are damaged."""
-    nothing = Receipt(model, found.number)
+def _submitting(platform: Platform) -> list[str]:
+    return [model.name for model in platform.registry.enabled if model.submit]
+
+
+def _history(platform: Platform, found: Round, model: str) -> list[Receipt]:
+    """The receipts of a model in a round; none, where they are damaged."""
     try:
-        return receipts.standing(receipts.history(platform.lake, model, found.number)) or nothing
+        return receipts.history(platform.lake, model, found.number)
     except DamagedFile as error:
         platform.log.error("Round %d, %s: %s", found.number, model, error)
-        return nothing
+        return []
 
 
 def _request(found: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
@@ -107,18 +111,45 @@ def _attempt(runs: Sequence[dg.RunRecord]) -> int:
     return max(made, default=0) + 1
 
 
-def _pause_left(runs: Sequence[dg.RunRecord], found: Round, now: datetime) -> float:
+def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, found: Round) -> float:
     """Seconds until the next attempt, by the clock of this machine as runs are."""
     ended = max(run.end_time or run.update_timestamp.timestamp() for run in runs)
+    now = platform.client.now()
     if found.is_open(now):
-        left = (found.close_staking_time - now).total_seconds()
-        longest = max(60 * PAUSES[0], left * SHARE_OF_TIME_LEFT)
-        pause = min(_pause(_attempt(runs) - 1), longest)
+        pause = seconds_before_next_run(
+            _attempt(runs) - 1,
+            (found.close_staking_time - now).total_seconds(),
+            invalidations=_invalidations(platform, found),
+        )
     else:  # how often it was tried before the close says nothing of the attempts after it
-        pause = _pause(sum(AFTER_CLOSE_TAG in run.dagster_run.tags for run in runs))
+        tried = sum(AFTER_CLOSE_TAG in run.dagster_run.tags for run in runs)
+        pause = seconds_before_next_run(tried, None)
     return ended + pause - time.time()
 
 
-def _pause(attempts: int) -> float:
-    """Seconds to wait after so many attempts."""
-    return 60.0 * PAUSES[min(max(attempts - 1, 0), len(PAUSES) - 1)]
+def _lost_of_late(platform: Platform, found: Round) -> bool:
+    """Whether Numerai does not count a submission any more, asked in the last minutes only.
+
+    Before them the watchdog asks, and a tick more does no harm.
+    """
+    left = (found.close_staking_time - platform.client.now()).total_seconds()
+    if not 0 < left <= 60 * LAST_MINUTES:
+        return False
+    try:
+        models = [model for model in platform.registry.enabled if model.submit]
+        return bool(reconciling.recheck(platform, found, models))
+    except (NumeraiError, DamagedFile) as error:
+        platform.log.warning("Round %d was not checked: %s", found.number, error)
+        return False
+
+
+def _invalidations(platform: Platform, found: Round) -> int:
+    """How often a model that has no valid submission now lost one, where that was most often."""
+    counts = [0]
+    for name in _submitting(platform):
+        history = _history(platform, found, name)
+        standing = receipts.standing(history)
+        if standing is not None and standing.state is State.INVALID:
+            lost = {one.submission_id for one in history if one.state is State.INVALID}
+            counts.append(len(lost))
+    return max(counts)
