@@ -68,7 +68,9 @@ def serve(
     ] = 5.0,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Refuse the known deviations of released clients too."),
+        typer.Option(
+            "--strict", help="Read queries by the letter of the schema, as Numerai does not."
+        ),
     ] = False,
     rate_limits: Annotated[
         Enforcement, typer.Option(help="Numerai's limits of each query: as published, half, none.")

@@ -48,7 +48,7 @@ def make_app(
 
     Args:
         tournament: What it serves.
-        deviations: Whether GraphQL lets the known deviations of released clients through.
+        deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
         rate_limits: How Numerai's rate limits are enforced.
     """
     services = Services.of(tournament)

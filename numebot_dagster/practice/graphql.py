@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_sync
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_sync
 
 from numebot_dagster.practice.answers import STAKE_MUTATIONS, Answers
 from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.dialect import admit, schema
 from numebot_dagster.practice.faulty_answers import FaultyAnswers
+from numebot_dagster.practice.leniency import values_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def answer(
         request: The request's JSON: ``query``, ``variables`` and, to choose one of several
             operations, ``operationName``.
         answers: What to resolve from.
-        deviations: Whether the known deviations of released clients are let through.
+        deviations: Whether names and variables are read as leniently as the service does.
         faulty: What faults make of the answer.
 
     Returns:
@@ -56,7 +57,7 @@ def answer(
         schema(removed),
         document,
         root_value=answers,
-        variable_values=request.get("variables"),
+        variable_values=_values(document, request.get("variables"), deviations=deviations),
         operation_name=request.get("operationName"),
         field_resolver=_resolve,
         middleware=faulty.middleware if faulty else None,
@@ -68,6 +69,10 @@ def answer(
             raise cause
     body: dict[str, Any] = {"data": result.data}
     return {**body, **_errors(result.errors)} if result.errors else body
+
+
+def _values(document: DocumentNode, given: Any, *, deviations: bool) -> Any:
+    return values_of(document, given) if deviations else given
 
 
 def _slip_of(request: Any) -> str | None:

@@ -54,7 +54,7 @@ def serve(
         folder: Holds its state; made when missing.
         plan: What a new tournament is made of.
         port: 0 takes the port that the folder had before, else a free one.
-        deviations: Whether GraphQL lets the known deviations of released clients through.
+        deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
         rate_limits: How Numerai's rate limits are enforced.
         until_stdin_closes: Whether to stop when the process that started this one is gone.
         on_ready: Called with the address when requests are accepted.
@@ -103,7 +103,7 @@ class PracticeServer(Controls):
         folder: Holds its state; made when missing, continued when not.
         plan: What a new tournament is made of.
         port: 0 takes a free one.
-        strict: Whether GraphQL refuses the known deviations of released clients too.
+        strict: Whether GraphQL is read by the letter of the schema.
         rate_limits: How Numerai's rate limits are enforced.
     """
 

@@ -68,26 +68,18 @@ def test_half_of_them_only_as_deviations() -> None:
     ("sent", "message"),
     [
         ("{account {usernam}}", "Cannot query field 'usernam' on type 'Account'"),
-        ("{account {inserted_at}}", "Cannot query field 'inserted_at' on type 'Account'"),
-        ("{list_datasets}", "Cannot query field 'list_datasets'"),
-        ("{rounds {number resolve_time}}", "Cannot query field 'resolve_time' on type 'Round'"),
-        ("{model(model_id: 1) {id}}", "Unknown argument 'model_id'"),
+        ("{listdatasets}", "Cannot query field 'listdatasets'"),
+        ("{rounds {roundnumber}}", "Cannot query field 'roundnumber' on type 'Round'"),
+        ("{model(model: 1) {id}}", "Unknown argument 'model'"),
         ("{submissionScores {value}}", "argument 'modelId' of type 'ID!' is required"),
-        (
-            "query($m: String) {submissionScores(modelId: $m) {value}}",
-            "Variable '$m' of type 'String' used in position expecting type 'ID!'",
-        ),
-        (
-            "query($m: Int) {submissions(modelId: $m) {id}}",
-            "Variable '$m' of type 'Int' used in position expecting type 'ID'",
-        ),
+        ("query($m: ID) {account {id}}", "Variable '$m' is never used"),
         ("query($n: bool!) {rounds(number: 1) {id}}", "Unknown type 'bool'"),
         ("{account {models}}", "must have a selection of subfields"),
         ("{account {id}", "Syntax Error"),
         ("query A {account {id}} query A {account {id}}", "only one operation named 'A'"),
     ],
 )
-def test_every_other_slip_is_refused(sent: str, message: str) -> None:
+def test_other_slips_are_refused(sent: str, message: str) -> None:
     with pytest.raises(GraphQLError, match=message.replace("$", r"\$").replace("(", r"\(")):
         admit(sent)
 
@@ -105,6 +97,14 @@ def test_every_other_slip_is_refused(sent: str, message: str) -> None:
         ("query($i: String) {submissionDownloadAuth(id: $i) {url}}", "query ($i: ID!)"),
         ("query($i: String) {submissions(modelId: $i) {id}}", "query ($i: ID)"),
         ("query($i: String!) {model(modelId: $i) {id}}", "query ($i: ID!)"),
+        ("query($n: String) {rounds(number: $n) {id}}", "query ($n: Int)"),
+        ("query($u: ID) {computePickles(unassigned: $u) {id}}", "query ($u: Boolean)"),
+        ("query($m: Int = 5) {submissionScores(modelId: $m) {day}}", "query ($m: ID = 5)"),
+        (
+            "query($i: Int!) {rounds(number: $i) {id} model(modelId: $i) {id}}",
+            "query ($i: Int!, $i__copy1: ID!)",
+        ),
+        ("query($i: String) {stakeTransactions(modelIds: [$i]) {round}}", "query ($i: ID)"),
     ],
 )
 def test_deviations_become_what_the_schema_says(sent: str, means: str) -> None:
