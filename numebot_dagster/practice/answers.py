@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numebot_dagster.practice.people_answers import PeopleAnswers
+from numebot_dagster.practice.overview_answers import OverviewAnswers
 from numebot_dagster.practice.service_answers import ServiceAnswers
 
 STAKE_MUTATIONS = {
@@ -16,5 +16,5 @@ STAKE_MUTATIONS = {
 }
 
 
-class Answers(PeopleAnswers, ServiceAnswers):
+class Answers(OverviewAnswers, ServiceAnswers):
     """The root of all answers; what the schema has and this lacks is refused by name."""

@@ -14,6 +14,7 @@ from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.dialect import admit, schema
 from numebot_dagster.practice.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.leniency import values_of
+from numebot_dagster.practice.request import not_part
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def _check_counts(arguments: dict[str, Any]) -> None:
 
 def _missing(info: GraphQLResolveInfo) -> Refused:
     where = f"{info.parent_type.name}.{info.field_name}"
-    return Refused(f"{where} is not part of the practice tournament yet")
+    return not_part(where)
 
 
 def _snake(name: str) -> str:

@@ -120,6 +120,16 @@ class History:
             if np.isfinite(self.reputations[name][place, column])
         ]
 
+    def mean_reputations(
+        self, model_ids: list[str]
+    ) -> list[tuple[datetime, dict[str, float | None]]]:
+        """Returns the means of participants' reputations by score on each day, oldest first."""
+        columns = [self._columns[model_id] for model_id in model_ids]
+        return [
+            (date, {name: _mean(self.reputations[name][place, columns]) for name in SCORE_NAMES})
+            for place, date in enumerate(self.dates)
+        ]
+
     def daily(self, model_id: str) -> list[Fields]:
         """Returns a DailyModelPerformance for each publication day, newest first.
 
@@ -164,6 +174,12 @@ class Histories:
         if self._held is None or self._held[0] != key:
             self._held = key, History(self._tournament, self._scorer)
         return self._held[1]
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Returns the mean of the values that there are."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def _ranked(values: np.ndarray) -> np.ndarray:

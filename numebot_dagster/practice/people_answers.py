@@ -103,6 +103,7 @@ class PeopleAnswers(PublicAnswers):
             "totalStake": sum((one.stake for one in held), Decimal(0)),
             "models": [people_shapes.model_profile_fields(one, account_id) for one in held],
             "scores": self._account_scores(held),
+            "scoresTs": lambda interval="ltm": self._account_scores_by_day(held),
             "returns": people_shapes.returns_fields(earnings, self._now),
             "returnsTs": lambda interval="ltm": people_shapes.returns_values(earnings, self._now),
             "totalStakeTs": lambda interval="ltm": [
@@ -121,6 +122,20 @@ class PeopleAnswers(PublicAnswers):
             **{f"{api}Ltm": best[name] for api, name in names.items()},
             "date": self._now,
         }
+
+    def _account_scores_by_day(self, held: list[Standing]) -> list[Fields]:
+        """Returns an AccountScores for each publication day, oldest first."""
+        names = {"corr60": "corr60", "mmc60": "mmc60", "v2Corr20": "v2_corr20", "mmc": "mmc"}
+        days = self._history().mean_reputations([one.model.id for one in held])
+        return [
+            {
+                **dict.fromkeys(schema_fields("AccountScores")),
+                **{api: means[name] for api, name in names.items()},
+                **{f"{api}Ltm": means[name] for api, name in names.items()},
+                "date": date,
+            }
+            for date, means in days
+        ]
 
 
 # What the owner of a practice account has not told.

@@ -26,6 +26,7 @@ from numebot_dagster.practice.request import (
     Resolver,
     camel,
     is_classic,
+    not_part,
     refuse_other,
 )
 from numebot_dagster.practice.round_detail import round_detail_fields
@@ -98,7 +99,7 @@ class PublicAnswers(Resolver):
     def pipeline_status(self, tournament: str = "classic", date: str | None = None) -> Fields:
         """Returns how far the newest scoring day has come; the date is ignored."""
         if tournament != "classic":
-            raise Refused(f"there is no pipeline of {tournament} in the practice tournament")
+            raise not_part(f"the pipeline of {tournament}")
         run = newest_published(self._now).opened
         day = partial(datetime.combine, run)
         times = {

@@ -118,7 +118,15 @@ def camel(name: str) -> str:
 def refuse_other(tournament: int) -> None:
     """Refuses tournaments that are not practised."""
     if not is_classic(tournament):
-        raise Refused(f"tournament {tournament} is not part of the practice tournament")
+        raise not_part(f"tournament {tournament}")
+
+
+def not_part(what: str) -> Refused:
+    """Return the refusal of everything that is out of scope."""
+    return Refused(
+        f"{what} is not part of the practice tournament, which plays Numerai Classic (tournament "
+        f"{CLASSIC}) only"
+    )
 
 
 def page(items: list[Fields], limit: int | None, offset: int | None) -> list[Fields]:

@@ -1,7 +1,7 @@
 """The API's objects, as mappings from field names to values or to functions of their arguments.
 
-A field that is missing from a mapping is not part of the practice tournament yet, and says so when
-it is asked for; None is an answer.
+A field that is missing from a mapping is not part of the practice tournament, and says so when it
+is asked for; None is an answer.
 """
 
 from __future__ import annotations

@@ -214,6 +214,12 @@ WHOLE = {
     "account": "",
     "apiTokenInfo": "",
     "apiTokenScopes": "",
+    "currencyCodes": "",
+    "latestCurrencyPrice": '(baseSymbol: "NMR", targetSymbol: "USD")',
+    "latestEthPrice": "",
+    "stakeTransactions": "",
+    "tournamentOverview": "",
+    "v2TournamentOverview": "(tournament: 8)",
     "accountProfile": '(username: "practice")',
     "computePickleDataVersions": "(deprecated: true)",
     "computePickleDockerImages": "",
@@ -231,7 +237,7 @@ WHOLE = {
 WHOLE = {name: asked for name, asked in WHOLE.items() if "_" not in name and name not in MUTATIONS}
 DEPTH = 4
 # Fields of types that are asked for elsewhere, or only make an answer long.
-ONCE = ("rounds", "round", "submissions", "allSubmissionScores", "scoresTs", "tb200Diagnostics")
+ONCE = ("rounds", "round", "submissions", "allSubmissionScores", "tb200Diagnostics")
 
 
 def named(kind: Any) -> Any:
@@ -272,13 +278,68 @@ def test_what_is_answered_is_asked_somewhere() -> None:
     answered = {name for name in query_type.fields if hasattr(Answers, snake(name))}
     elsewhere = {
         "accountNameAvailable", "computePickleDownloadAuth", "computePickleUploadAuth",
-        "diagnosticsTriggerLogs", "modelNameAvailable", "triggerLogs", "v3StakeClaim",
+        "diagnosticsTriggerLogs", "modelNameAvailable", "triggerLogs", "unreadBanners",
+        "unreadEarnedTitleNotifications", "unreadNotifications", "v3StakeClaim",
     }  # fmt: skip
     assert answered == set(WHOLE) | elsewhere
 
 
 def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+# What the whole schema has and a practice of Numerai Classic does not.
+OUT_OF_SCOPE = {
+    "accountProfileImageUploadAuth", "activityFeed", "createApiToken", "createSignalsSubmission",
+    "cryptosignalsLeaderboard", "cryptosignalsLeaderboardOverview", "cryptosignalsMetaModelPage",
+    "defaultApiToken", "earnQuestsProgress", "grandmasterTierConfigs", "profileImageUploadAuth",
+    "reportLink", "revokeApiToken", "seasonAccountSummary", "seasonLeaderboard",
+    "setComputeWeekdayEnabled", "signalsLeaderboard", "signalsLeaderboardOverview",
+    "submissionUploadSignalsAuth", "testSubmissionWebhook", "v2SignalsProfile",
+}  # fmt: skip
+PLAIN_VALUES = {"String": '"1"', "ID": '"1"', "Int": "8", "Boolean": "true", "Float": "1.0"}
+ROOTS = [
+    (operation, name)
+    for operation, root in (("query", schema().query_type), ("mutation", schema().mutation_type))
+    if root is not None
+    for name in root.fields
+]
+
+
+@pytest.mark.parametrize(("operation", "name"), ROOTS, ids=[name for _, name in ROOTS])
+def test_each_root_field_is_answered_or_refused(world: World, operation: str, name: str) -> None:
+    root = schema().query_type if operation == "query" else schema().mutation_type
+    assert root is not None
+    field = root.fields[name]
+    given = ", ".join(
+        f"{key}: {'[]' if '[' in str(argument.type) else PLAIN_VALUES[named(argument.type).name]}"
+        for key, argument in field.args.items()
+        if isinstance(argument.type, GraphQLNonNull)
+    )
+    inner = "" if isinstance(named(field.type), GraphQLScalarType) else "{__typename}"
+    body = world.post(f"{operation} {{{name}{f'({given})' if given else ''} {inner}}}")
+    text = "".join(error["message"] for error in body.get("errors", ()))
+    scope = "is not part of the practice tournament, which plays Numerai Classic (tournament 8)"
+    assert (scope in text) == (name in OUT_OF_SCOPE), text
+    assert text or name in body["data"]
+
+
+@pytest.mark.parametrize("tournament", [11, 12])
+def test_other_tournaments_are_empty_or_refused(world: World, tournament: int) -> None:
+    empty = (
+        f"{{rounds(tournament: {tournament}) {{id}} listDatasets(tournament: {tournament}) "
+        f"accountLeaderboard(tournament: {tournament}) {{id}} "
+        f'submissionScores(modelId: "x", tournament: {tournament}) {{day}} '
+        f'v3UserProfile(modelName: "x", tournament: {tournament}) {{id}}}}'
+    )
+    assert not any(world.post(empty)["data"].values())
+    for asked in (
+        'submissionUploadAuth(filename: "p.csv", tournament: N) {url}',
+        "v2TournamentOverview(tournament: N) {totalStakes}",
+        'modelNameAvailable(name: "x", tournament: N)',
+    ):
+        text = world.refusal(f"{{{asked.replace(': N', f': {tournament}')}}}")
+        assert text.startswith(f"tournament {tournament} is not part of the practice tournament")
 
 
 def test_stake_is_moved_by_no_mutation(world: World) -> None:
