@@ -13,6 +13,7 @@ from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
 from numebot_dagster.modeling.weights import NoWeights
+from numebot_dagster.operations.diagnoses import folder_of
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
     from numebot_dagster.defs.models.diagnostics import diagnostics_key
 
     key = diagnostics_key(model)
-    stored = platform.lake.diagnosis_folder(model.name, vintage, code_hash(model)).is_dir()
+    stored = folder_of(platform, model, vintage).is_dir()
     session.errors.print(
         "Diagnosed before, and read back; --again computes it anew."
         if stored and not again

@@ -9,7 +9,7 @@ import typer
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
-from numebot_dagster.lake import catalog
+from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.operations import training
 from numebot_dagster.operations.platform import Platform
@@ -19,11 +19,18 @@ def train(
     models: Annotated[
         str | None, typer.Option(help="Numerai names, joined by commas; by default all enabled.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even models whose code has not changed.")
+    ] = False,
 ) -> None:
     """Pin today's training data as a vintage, and train models on it.
 
     A vintage is named by the newest round. Training again during the same round uses the same
-    vintage, and a model whose code has not changed since is not trained a second time.
+    vintage, and a model whose code has not changed since is not trained a second time, unless
+    --force is given: then the new weights are stored beside the former ones, and used from then on.
+
+    A model's code is its module and what that imports of your own files, directly or not. Comments,
+    docstrings and formatting do not count; data files count that its class names in `data_files`.
     """
     from numebot_dagster.defs.models.assets import weights_key
     from numebot_dagster.defs.training.assets import TRAINING_DATA
@@ -33,21 +40,36 @@ def train(
         chosen = session.chosen_models(platform.registry, models)
         vintage = training.vintage_of_today(platform)
         session.add_partition("vintages", str(vintage))
-        selection = [TRAINING_DATA, *(weights_key(model) for model in chosen)]
-        result = session.execute(Wish("train_job", str(vintage), selection))
+        keys = [weights_key(model) for model in chosen]
+        config = {key.to_python_identifier(): {"config": {"force": force}} for key in keys}
+        request = Wish("train_job", str(vintage), [TRAINING_DATA, *keys], config)
+        result = session.execute(request)
         _report(platform, vintage, chosen)
     raise typer.Exit(0 if result.success else 1)
 
 
 def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel]) -> None:
-    """Shows the weights of the code as it is; others of the same vintage are of former code."""
+    """Show the weights of the code as it is; others of the same vintage are of former code."""
+    import polars as pl
+
     from numebot_dagster.reporting.tables import rich_table
 
-    trained = catalog.query(
-        platform.lake,
-        "select model, data_version, train_eras, train_rows, seconds, peak_memory_mb::bigint as mb "
-        "from weights where vintage = ? and list_contains(?, model || ' ' || code_hash) "
-        "order by model",
-        [vintage, [f"{model.name} {code_hash(model)}" for model in models]],
-    )
-    console.print(rich_table(trained, f"Weights of vintage {vintage}"))
+    manifests = [
+        weights.read_manifest(place.path)
+        for model in models
+        for place in training.weights_of_code(platform, model, vintage, code_hash(model))[:1]
+    ]
+    rows = [
+        {
+            "model": manifest.model,
+            "data_version": manifest.data_version,
+            "train_eras": manifest.train_eras,
+            "train_rows": manifest.train_rows,
+            "seconds": manifest.seconds,
+            "mb": round(manifest.peak_memory_mb),
+        }
+        for manifest in manifests
+    ]
+    columns = ("model", "data_version", "train_eras", "train_rows", "seconds", "mb")
+    table = pl.DataFrame(rows, schema=None if rows else columns).sort("model")
+    console.print(rich_table(table, f"Weights of vintage {vintage}"))

@@ -18,11 +18,32 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"  # how hive writes, and DuckDB reads, a val
 
 @dataclass(frozen=True)
 class WeightsFolder:
-    """One stored training of a model: what its path says, without opening a file."""
+    """One stored training of a model: what its path says, without opening a file.
+
+    Attributes:
+        vintage: that it was trained on.
+        code_hash: of the code that made it, by the present rule, even if the folder bears a
+            former one.
+        path: the folder.
+    """
 
     vintage: int
     code_hash: str
     path: Path
+
+    @property
+    def label(self) -> str:
+        """What the folder is named by: the code's hash, and from the second training on a number.
+
+        It names the diagnosis of these weights as well.
+        """
+        return unquote(self.path.name.removeprefix("code="))
+
+    @property
+    def attempt(self) -> int:
+        """Which training it is of the same code on the same vintage, the first being 1."""
+        number = self.label.partition("-")[2]
+        return int(number) if number.isdecimal() else 1
 
 
 @dataclass(frozen=True)
@@ -86,26 +107,45 @@ class Lake:
 
     # Models
 
-    def weights_folder(self, model: str, vintage: int, code_hash: str) -> Path:
+    def weights_folder(self, model: str, vintage: int, code_hash: str, attempt: int = 1) -> Path:
         """The folder of what one code version of a model learned from a vintage."""
-        parent = self.root / "weights" / _part("model", model) / f"vintage={vintage}"
-        return parent / _part("code", code_hash)
+        label = code_hash if attempt == 1 else f"{code_hash}-{attempt}"
+        return self._weights(model) / f"vintage={vintage}" / _part("code", label)
 
     def weights_folders(self, model: str) -> list[WeightsFolder]:
-        """The weights folders of a model that exist, newest vintage first."""
-        found = [
-            WeightsFolder(int(vintage), code_hash, path)
-            for vintage, folder in _partitions(
-                self.root / "weights" / _part("model", model), "vintage"
-            )
-            for code_hash, path in _partitions(folder, "code")
-        ]
-        return sorted(found, key=lambda place: (-place.vintage, place.code_hash))
+        """The weights folders of a model that exist: newest vintage first, last training first."""
+        present = self.former_code_hashes(model)
+        places = []
+        for vintage, folder in _partitions(self._weights(model), "vintage"):
+            for label, path in _partitions(folder, "code"):
+                code_hash = label.partition("-")[0]
+                places.append(WeightsFolder(int(vintage), present.get(code_hash, code_hash), path))
+        return sorted(
+            places,
+            key=lambda place: (
+                *(-place.vintage, place.code_hash),
+                *(not place.label.startswith(place.code_hash), -place.attempt),
+            ),
+        )
 
-    def diagnosis_folder(self, model: str, vintage: int, code_hash: str) -> Path:
-        """Out-of-sample predictions of what one code version learned, and their scores."""
-        parent = self._diagnoses(model, vintage)
-        return parent / _part("code_hash", code_hash)
+    def former_code_file(self, model: str, former: str, present: str) -> Path:
+        """An empty file whose path says that two hashes are of the same code of a model."""
+        return self._weights(model) / _part("former", former) / _part("code", present)
+
+    def former_code_hashes(self, model: str) -> dict[str, str]:
+        """The present hash of a model's code by the one that it had under a former rule."""
+        return {
+            former: present
+            for former, folder in _partitions(self._weights(model), "former")
+            for present, _ in _partitions(folder, "code")
+        }
+
+    def _weights(self, model: str) -> Path:
+        return self.root / "weights" / _part("model", model)
+
+    def diagnosis_folder(self, model: str, vintage: int, label: str) -> Path:
+        """Out-of-sample predictions of weights, by their folder's label, and their scores."""
+        return self._diagnoses(model, vintage) / _part("code_hash", label)
 
     def diagnosis_folders(self, model: str, vintage: int) -> list[Path]:
         """The diagnoses of a model and a vintage that are stored, newest first."""

@@ -71,6 +71,10 @@ class NumeraiModel(ABC):
         retrain: when the weights are too old: `every(weeks=…)`, `never`, `on_new_data_version`.
         time_budget: seconds to predict one round, from the import of the module to the last row.
         memory_budget: GB (10^9 bytes) for predicting, the process and its children together.
+        data_files: files that the model reads besides, relative to the module's folder. They count
+            as its code: when one changes, the model's code has changed. To be written out in the
+            source as a tuple of names, because it is read from there; each is read whole whenever
+            the definitions are loaded.
         train_time_budget: seconds to train.
         train_memory_budget: GB (10^9 bytes) for training.
     """
@@ -81,6 +85,7 @@ class NumeraiModel(ABC):
     retrain: ClassVar[RetrainPolicy] = every(weeks=12)
     time_budget: ClassVar[float] = 120
     memory_budget: ClassVar[float] = 4
+    data_files: ClassVar[Sequence[str]] = ()
     train_time_budget: ClassVar[float] = 4 * 3600
     train_memory_budget: ClassVar[float] = 16
 

@@ -144,11 +144,24 @@ def _wrong_declaration(kind: type[NumeraiModel]) -> str | None:
         return (
             f"retrain is {kind.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
         )
+    if wrong := _wrong_data_files(kind):
+        return wrong
     for name in ("time_budget", "memory_budget", "train_time_budget", "train_memory_budget"):
         budget = getattr(kind, name)
         if not (isinstance(budget, int | float) and budget > 0):
             unit = "GB" if "memory" in name else "seconds"
             return f"{name} is {budget!r}; it must be a number of {unit} above 0"
+    return None
+
+
+def _wrong_data_files(kind: type[NumeraiModel]) -> str | None:
+    if isinstance(kind.data_files, str):
+        return f'data_files is the text {kind.data_files!r}; write ("{kind.data_files}",)'
+    declaring = next(one for one in kind.__mro__ if "data_files" in vars(one))
+    folder = Path(str(sys.modules[declaring.__module__].__file__)).parent
+    missing = [name for name in kind.data_files if not (folder / name).is_file()]
+    if missing:
+        return f"data_files names {', '.join(missing)}, and there is no such file in {folder}"
     return None
 
 
@@ -167,7 +180,7 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
             data = data.of_eras(request.eras)
         if not len(data):
             raise WrongModel(f"no row has a value for all of {', '.join(traits.targets)}")
-    with files.folder(request.folder, overwrite=request.overwrite) as folder:
+    with files.folder(request.folder) as folder:
         model_folder = folder / weights.MODEL_FOLDER
         model_folder.mkdir()
         with phase("train"):

@@ -70,7 +70,6 @@ class TrainRequest:
         files: the vintage's files.
         folder: the weights folder to make.
         inputs: names of the models whose predictions this one is given when it predicts.
-        overwrite: whether an existing weights folder may be replaced.
         eras: the only eras to learn from; all labelled ones by default.
     """
 
@@ -83,7 +82,6 @@ class TrainRequest:
     files: TrainingFiles
     folder: Path
     inputs: tuple[str, ...] = ()
-    overwrite: bool = False
     eras: tuple[int, ...] | None = None
 
 

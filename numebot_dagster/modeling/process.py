@@ -74,9 +74,9 @@ class Worker:
 
         Raises:
             ModelError: what went wrong; nothing is stored then.
-            FileExistsError: the weights folder exists and `overwrite` is not set.
+            FileExistsError: the weights folder exists.
         """
-        if request.folder.exists() and not request.overwrite:
+        if request.folder.exists():
             raise FileExistsError(f"{request.folder} exists already and is never overwritten")
         traits = self.describe(DescribeRequest(request.model, request.code))
         budget = Budget(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from numebot_dagster.modeling.messages import ModelCode
-from numebot_dagster.modeling.source import SourceNotFound, find_source, hash_source
+from numebot_dagster.modeling.own_code import own_code
+from numebot_dagster.modeling.source import SourceNotFound, find_module
 
 REQUIRED_COLUMNS = ("numerai_name", "model_code")
 COLUMNS = (
@@ -136,15 +136,14 @@ def read_registry(path: Path) -> Registry:
 
 
 def code_hash(model: RegisteredModel) -> str:
-    """Eight hexadecimal digits over the model's class and the source of its top-level package.
+    """Return eight hexadecimal digits over the model's class and all that its code is made of.
 
     Whoever names another class in the registry has other code, though no file has changed.
 
     Raises:
         SourceNotFound: the source is no longer there.
     """
-    source = hash_source(find_source(model.module, model.code.search_path))
-    return hashlib.sha256(f"{model.code} {source}".encode()).hexdigest()[:8]
+    return own_code(model.code).hash
 
 
 def _rows(path: Path) -> Iterator[_Row]:
@@ -219,7 +218,7 @@ def _code(row: _Row, search_path: tuple[str, ...]) -> ModelCode:
         )
     module, _, class_name = text.partition(":")
     try:
-        find_source(module, search_path)
+        find_module(module, search_path)
     except SourceNotFound as error:
         raise row.error("model_code", f"{error}; correct it, or install the package") from error
     return ModelCode(module, class_name or _camel_case(module), search_path)

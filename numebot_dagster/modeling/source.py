@@ -1,109 +1,121 @@
-"""Finding and hashing a model's source without importing anything of it."""
+"""Find modules by their names without importing anything of the user."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
-from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
-# What is larger is data and not source; reading it would slow down each loading of definitions.
-_LARGEST = 1_000_000
-_SUFFIXES = (".py", ".so", ".pyd")
+_SUFFIXES = (".py", *EXTENSION_SUFFIXES)
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_NUMEBOT = Path(__file__).parents[1]
+_STANDARD = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 
 
 class SourceNotFound(FileNotFoundError):
     """No file of that module is on the search path."""
 
 
-def find_source(module: str, search_path: Sequence[str]) -> Path:
-    """The whole that a module belongs to: its top-level package's folder, or its only file.
+@dataclass(frozen=True)
+class Module:
+    """A module that was found.
 
-    Nothing is imported: a submodule is looked for by its file name.
+    Attributes:
+        name: its dotted name.
+        file: its source, or a package's `__init__`; a folder without one has none.
+        folders: where its submodules are; of a single file there are none.
+    """
+
+    name: str
+    file: Path | None
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def is_package(self) -> bool:
+        """Whether it may have submodules."""
+        return bool(self.folders)
+
+    @property
+    def is_the_users(self) -> bool:
+        """Whether it is neither Python's own, nor installed, nor a part of Numebot."""
+        for place in (self.file, *self.folders):
+            if place is not None:
+                installed = _INSTALLED.intersection(place.parts)
+                standard = any(place.is_relative_to(folder) for folder in _STANDARD)
+                return not (installed or standard or place.is_relative_to(_NUMEBOT))
+        return False
+
+
+def find_module(name: str, search_path: Sequence[str]) -> Module:
+    """Find a module by its dotted name, as the import in a worker will.
 
     Args:
-        module: dotted name.
+        name: dotted name.
         search_path: folders that are searched before `sys.path`.
 
     Raises:
         SourceNotFound: naming the part that is missing and where it was looked for.
     """
-    top, *rest = module.split(".")
-    spec = _find_spec(top, search_path)
-    if spec is None:
+    top, *rest = name.split(".")
+    module = _top_level(top, search_path)
+    if module is None:
         raise SourceNotFound(f"no module {top} in {', '.join(search_path)} or among the installed")
-    if spec.submodule_search_locations is None:
-        if rest:
-            raise SourceNotFound(f"{top} ({spec.origin}) is a single module: it has no {rest[0]}")
-        return Path(str(spec.origin))
-    roots = [Path(location) for location in spec.submodule_search_locations]
-    for root in roots:
-        if _has_module(root, rest):
-            return root
-    raise SourceNotFound(f"no module {module} in {', '.join(map(str, roots))}")
+    if rest and not module.is_package:
+        raise SourceNotFound(f"{top} ({module.file}) is a single module: it has no {rest[0]}")
+    for part in rest:
+        submodule = find_submodule(module, part)
+        if submodule is None:
+            raise SourceNotFound(f"no module {name} in {', '.join(map(str, module.folders))}")
+        module = submodule
+    return module
 
 
-def hash_source(source: Path) -> str:
-    """Eight hexadecimal digits over all source files of a folder, or over a single file.
-
-    Every change to a file's name or content changes it. Hidden files, `__pycache__` and files above
-    1 MB are left out.
-    """
-    return _hash_files(source, tuple(_listing(source)))
+def find_submodule(package: Module, name: str) -> Module | None:
+    """Find a module in a package."""
+    # By its last name alone: with the whole one, Python would look for the imported package.
+    spec = PathFinder.find_spec(name, [str(folder) for folder in package.folders])
+    return None if spec is None else _module(f"{package.name}.{name}", spec)
 
 
-def _find_spec(top: str, search_path: Sequence[str]) -> ModuleSpec | None:
-    # As the worker's import will: a package anywhere on the path wins over a folder without
-    # __init__.py. Editable installs have finders of their own; for a top-level name those import
-    # nothing of it.
-    spec = PathFinder.find_spec(top, [*search_path, *sys.path])
+def modules_below(package: Module) -> Iterator[Module]:
+    """Every module of a package, at any depth, in hidden folders excepted."""
+    for root in package.folders:
+        for parent, folders, names in os.walk(root):
+            folders[:] = sorted(filter(str.isidentifier, set(folders) - {"__pycache__"}))
+            parts = (package.name, *Path(parent).relative_to(root).parts)
+            for name in sorted(names):
+                stem, dot, _ = name.partition(".")
+                if dot and name.endswith(_SUFFIXES) and stem.isidentifier():
+                    own = parts if stem == "__init__" else (*parts, stem)
+                    inside = (Path(parent),) if stem == "__init__" else ()
+                    yield Module(".".join(own), Path(parent, name), inside)
+
+
+def modules_beside(file: Path) -> Iterator[Module]:
+    """Every module in the folder of a file, and in the folders there that hold modules."""
+    for place in sorted(file.parent.iterdir()):
+        if place.is_file() and place.suffix == ".py" and place.stem.isidentifier():
+            yield Module(place.stem, place)
+        elif place.name.isidentifier() and place != _NUMEBOT and any(place.glob("*.py")):
+            yield from modules_below(Module(place.name, None, (place,)))
+
+
+def _top_level(name: str, search_path: Sequence[str]) -> Module | None:
+    # A package anywhere on the path wins over a folder without __init__.py. Editable installs have
+    # finders of their own; for a top-level name those import nothing of it.
+    spec = PathFinder.find_spec(name, [*search_path, *sys.path])
     try:
-        return spec or importlib.util.find_spec(top)
+        spec = spec or importlib.util.find_spec(name)
     except ValueError:  # a module like __main__, which has no specification
         return None
+    return None if spec is None else _module(name, spec)
 
 
-def _has_module(root: Path, parts: Sequence[str]) -> bool:
-    if not parts:
-        return True
-    place = root.joinpath(*parts)
-    if place.is_dir():
-        return True
-    return any(
-        file.name.startswith(f"{place.name}.") and file.name.endswith(_SUFFIXES)
-        for file in place.parent.glob(f"{place.name}.*")
-    )
-
-
-def _listing(source: Path) -> list[tuple[str, int, int]]:
-    """Relative path, time of change and size of each file that counts, in order."""
-    if source.is_file():
-        status = source.stat()
-        return [(source.name, status.st_mtime_ns, status.st_size)]
-    found = []
-    for parent, folders, names in os.walk(source):
-        folders[:] = [one for one in folders if one != "__pycache__" and not one.startswith(".")]
-        for name in names:
-            path = Path(parent, name)
-            if name.startswith(".") or name.endswith(".pyc") or not path.is_file():
-                continue
-            status = path.stat()
-            if status.st_size <= _LARGEST:
-                relative = path.relative_to(source).as_posix()
-                found.append((relative, status.st_mtime_ns, status.st_size))
-    return sorted(found)
-
-
-@lru_cache(maxsize=64)
-def _hash_files(source: Path, listing: tuple[tuple[str, int, int], ...]) -> str:
-    """Hashes names and contents; times and sizes are only the key under which it is remembered."""
-    digest = hashlib.sha256()
-    for relative, _, _ in listing:
-        content = (source / relative if source.is_dir() else source).read_bytes()
-        digest.update(f"{relative}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()[:8]
+def _module(name: str, spec: ModuleSpec) -> Module:
+    folders = tuple(Path(folder) for folder in spec.submodule_search_locations or ())
+    return Module(name, Path(spec.origin) if spec.has_location and spec.origin else None, folders)

@@ -97,11 +97,20 @@ class Manifest:
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights that were verified."""
+    """Weights that were verified.
+
+    Attributes:
+        vintage: that they were trained on.
+        code_hash: of the code that made them, by the present rule.
+        folder: where they are.
+        label: what the folder is named by, and their diagnosis.
+        manifest: what is known of the training.
+    """
 
     vintage: int
     code_hash: str
     folder: Path
+    label: str
     manifest: Manifest
 
     @property
@@ -241,7 +250,8 @@ def opened(place: WeightsFolder) -> StoredWeights:
     Raises:
         DamagedWeights: naming the first file that is missing or different.
     """
-    return StoredWeights(place.vintage, place.code_hash, place.path, verify(place.path))
+    manifest = verify(place.path)
+    return StoredWeights(place.vintage, place.code_hash, place.path, place.label, manifest)
 
 
 def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.lake import files, parquet
+from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.operations.platform import Platform
 
@@ -79,14 +80,24 @@ class Diagnosis:
     peak_memory_mb: float = 0.0
 
 
+def folder_of(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
+    """Return where the diagnosis of a model's present code on a vintage is, or would be."""
+    present = code_hash(model)
+    places = weights.candidates(platform.lake, model.name, present, vintage)
+    labels = [place.label for place in places if place.code_hash == present]
+    return platform.lake.diagnosis_folder(model.name, vintage, labels[0] if labels else present)
+
+
 def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> Diagnosis:
     """The stored diagnosis of a vintage: of the code as it is now, else the newest of other code.
 
     Raises:
         NotDiagnosed: there is none; the text says how to make it.
     """
-    own = platform.lake.diagnosis_folder(model.name, vintage, code_hash(model))
-    for folder in (own, *platform.lake.diagnosis_folders(model.name, vintage)):
+    for folder in (
+        folder_of(platform, model, vintage),
+        *platform.lake.diagnosis_folders(model.name, vintage),
+    ):
         if folder.is_dir():
             return read(folder)
     raise NotDiagnosed(

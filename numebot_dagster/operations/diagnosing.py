@@ -57,7 +57,7 @@ def diagnose(
         GateClosed: the weights do not predict as on the day they were made.
     """
     chosen = _weights(platform, model, vintage)
-    folder = platform.lake.diagnosis_folder(model.name, chosen.vintage, chosen.code_hash)
+    folder = platform.lake.diagnosis_folder(model.name, chosen.vintage, chosen.label)
     lock = platform.lake.lock_file(f"diagnose-{model.asset_name}-{chosen.vintage}")
     with exclusive(
         lock,

@@ -10,7 +10,8 @@ import psutil
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
+from numebot_dagster.modeling.own_code import own_code
+from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import NotAuthorised
 from numebot_dagster.operations import channels
@@ -159,15 +160,17 @@ def _weights(platform: Platform) -> Iterator[Finding]:
 def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
     train = f"numebot train --models {model.name}"
     try:
-        code = code_hash(model)
-        chosen = weights.choose(platform.lake, model.name, code, model.vintage)
+        code = own_code(model.code)
+        chosen = weights.choose(platform.lake, model.name, code.hash, model.vintage)
     except SourceNotFound as error:
         return Finding("weights", Verdict.FAILURE, str(error), "correct model_code")
     except weights.NoWeights as error:
         return Finding("weights", Verdict.FAILURE, str(error), train)
     text = f"{model.name}: vintage {chosen.vintage}, {chosen.manifest.data_version}"
+    if code.remark:
+        text = f"{text}; {code.remark}"
     changed = changed_libraries(chosen.manifest)
-    if chosen.code_hash != code:
+    if chosen.code_hash != code.hash:
         return Finding("weights", Verdict.WARNING, f"{text}; the code changed since", train)
     if changed:
         text = f"{text}, made with {', '.join(changed)}"

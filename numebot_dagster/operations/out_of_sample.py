@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling.messages import OutOfSampleRequest
 from numebot_dagster.modeling.process import Worker
-from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights import StoredWeights
 from numebot_dagster.operations import (
     diagnoses,
@@ -104,7 +104,7 @@ def open_subject(platform: Platform, model: RegisteredModel, chosen: StoredWeigh
 
 
 def _input(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
-    folder = platform.lake.diagnosis_folder(model.name, vintage, code_hash(model))
+    folder = diagnoses.folder_of(platform, model, vintage)
     if not folder.is_dir():
         raise NotDiagnosed(
             f"the input {model.name} has no out-of-sample predictions on vintage {vintage} by its "

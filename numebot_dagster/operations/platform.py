@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
+from numebot_dagster.modeling.same_code import recognise_former_weights
 from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,8 +48,11 @@ class Platform:
 
     @cached_property
     def registry(self) -> Registry:
-        """The registered models."""
-        return read_registry(self.settings.model_configs_path)
+        """The registered models; weights of theirs that bear a former hash are recognised."""
+        registry = read_registry(self.settings.model_configs_path)
+        for model in registry.models:
+            recognise_former_weights(self.lake, model)
+        return registry
 
     @cached_property
     def client(self) -> NumeraiClient:

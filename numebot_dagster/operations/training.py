@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster.lake.layout import WeightsFolder
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.messages import TrainRequest
+from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import DamagedWeights, StoredWeights
@@ -58,33 +61,58 @@ def _is_due(platform: Platform, model: RegisteredModel, now: datetime) -> bool:
     return weights.is_due(manifest, now, version)
 
 
-def train(platform: Platform, model: RegisteredModel, vintage: Vintage) -> StoredWeights:
-    """Makes the weights of a model's present code from a vintage.
+def train(
+    platform: Platform, model: RegisteredModel, vintage: Vintage, *, force: bool = False
+) -> StoredWeights:
+    """Make the weights of a model's present code from a vintage.
 
     Weights are immutable: when whole ones exist for this vintage and code, they are returned.
+
+    Args:
+        platform: whose lake has the vintage.
+        model: who learns.
+        vintage: from what.
+        force: whether to train although there are whole weights. They stay; the new ones are
+            stored beside them under the next number and are used from then on.
 
     Raises:
         ModelError: when the model's code fails or leaves its budget.
     """
-    code = code_hash(model)
-    folder = platform.lake.weights_folder(model.name, vintage.number, code)
-    damaged = False
-    if folder.is_dir():
-        try:
-            whole = StoredWeights(vintage.number, code, folder, weights.verify(folder))
-        except DamagedWeights as error:
-            platform.log.warning("%s is trained again: %s", model.name, error)
-            damaged = True
-        else:
-            platform.log.info(
-                "%s is trained on vintage %d already, by the code as it is: nothing to do",
-                model.name, vintage.number,
-            )  # fmt: skip
-            return whole
+    code = own_code(model.code)
+    if code.remark:
+        platform.log.info("%s: %s", model.name, code.remark)
+    places = weights_of_code(platform, model, vintage.number, code.hash)
+    whole = None if force else _first_whole(platform, places)
+    if whole is not None:
+        platform.log.info(
+            "%s is trained on vintage %d already, by the code as it is: nothing to do (--force "
+            "trains it again)",
+            model.name, vintage.number,
+        )  # fmt: skip
+        return whole
+    attempt = 1 + max((place.attempt for place in places), default=0)
+    folder = platform.lake.weights_folder(model.name, vintage.number, code.hash, attempt)
     what = f"Training {model.name} on vintage {vintage.number}"
     with patience.told(platform.log, what), Worker(background=True) as worker:
-        worker.train(request(model, vintage, folder, overwrite=damaged))
-    return StoredWeights(vintage.number, code, folder, weights.verify(folder))
+        worker.train(request(model, vintage, folder))
+    return weights.opened(WeightsFolder(vintage.number, code.hash, folder))
+
+
+def weights_of_code(
+    platform: Platform, model: RegisteredModel, vintage: int, code_hash: str
+) -> list[WeightsFolder]:
+    """Return the weights that one code of a model has made from a vintage, the last first."""
+    places = platform.lake.weights_folders(model.name)
+    return [one for one in places if (one.vintage, one.code_hash) == (vintage, code_hash)]
+
+
+def _first_whole(platform: Platform, places: Sequence[WeightsFolder]) -> StoredWeights | None:
+    for place in places:
+        try:
+            return weights.opened(place)
+        except DamagedWeights as error:
+            platform.log.warning("Damaged weights are passed over: %s", error)
+    return None
 
 
 def request(
@@ -93,7 +121,6 @@ def request(
     folder: Path,
     *,
     eras: tuple[int, ...] | None = None,
-    overwrite: bool = False,
 ) -> TrainRequest:
     """What is asked of a worker to train a model's present code on a vintage into a folder.
 
@@ -102,7 +129,6 @@ def request(
         vintage: from what.
         folder: the weights folder to make.
         eras: the only eras to learn from; all labelled ones by default.
-        overwrite: whether the folder may be replaced.
     """
     return TrainRequest(
         model=model.name,
@@ -114,7 +140,6 @@ def request(
         files=files_of(vintage),
         folder=folder,
         inputs=model.inputs,
-        overwrite=overwrite,
         eras=eras,
     )
 

@@ -9,6 +9,7 @@ import re
 import polars as pl
 import pytest
 
+from numebot_dagster.modeling import weights
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
 
@@ -217,20 +218,40 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     assert first.returncode == 0, first.stderr
     stored = sorted((world.folder / "data" / "weights").rglob("manifest.json"))
     contents = [path.read_bytes() for path in stored]
+    code = world.folder / "quick_models.py"
+    code.write_text(f"# a comment\n{code.read_text()}")
     again = world.numebot("train")
     assert again.returncode == 0
     assert "second is trained on vintage" in again.stdout + again.stderr
     assert "Training second" not in again.stdout + again.stderr
     assert sorted((world.folder / "data" / "weights").rglob("manifest.json")) == stored
     assert [path.read_bytes() for path in stored] == contents
-    with (world.folder / "quick_models.py").open("a") as code:
-        code.write("# otherwise the same\n")
+    code.write_text(f"{code.read_text()}\nimport importlib\nimportlib.import_module(str('json'))\n")
     played = world.numebot("run", "--models", "second")
     assert played.returncode == 0, played.stderr
     assert "second: the code changed since its weights were made" in played.stdout + played.stderr
-    told = world.numebot("train", "--models", "second").stdout
+    trained = world.numebot("train", "--models", "second")
     assert len(list((world.folder / "data" / "weights").rglob("manifest.json"))) == len(stored) + 1
-    assert [line.split()[0] for line in told.splitlines() if "v5." in line] == ["second"]
+    shown = [line.split()[0] for line in trained.stdout.splitlines() if "v5." in line]
+    assert shown == ["second"]
+    remark = "second: every module of its package counts as its code"
+    assert remark in trained.stdout + trained.stderr
+
+
+def test_a_forced_training_is_stored_beside_the_first_and_used(world):
+    world.register("second")
+    number = world.open_round()
+    assert world.numebot("train").returncode == 0
+    forced = world.numebot("train", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert "Training second on vintage" in forced.stdout + forced.stderr
+    last, first = world.platform.lake.weights_folders("second")[:2]
+    assert (last.vintage, last.attempt, first.attempt) == (number, 2, 1)
+    assert last.code_hash == first.code_hash
+    again = world.numebot("train")
+    assert "nothing to do" in again.stdout + again.stderr
+    platform = world.platform
+    assert weights.choose(platform.lake, "second", last.code_hash).folder == last.path
 
 
 def test_a_model_that_is_given_another_class_is_trained_anew(world):

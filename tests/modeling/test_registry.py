@@ -143,29 +143,6 @@ def test_text_in_another_encoding(tmp_path: Path) -> None:
         read_registry(path)
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    path = write(
-        folder,
-        "numerai_name,model_code\na,my_models.first_model\nb,my_models.deep.third\nc,lonely_model\n",
-    )
-    return {model.name: code_hash(model) for model in read_registry(path).models}
-
-
-def test_the_hash_covers_the_whole_package(folder: Path) -> None:
-    before = hashes(folder)
-    assert len(before["a"]) == 8
-    int(before["a"], 16)
-    (folder / "my_models" / "deep" / "third.py").write_text(MODELS + "# a comment\n")
-    changed = hashes(folder)
-    assert changed["a"] != before["a"]
-    assert changed["b"] != before["b"]
-    assert changed["c"] == before["c"]
-    (folder / "my_models" / "table.json").write_text("{}")
-    assert hashes(folder)["a"] != changed["a"]
-    (folder / "lonely_model.py").write_text("x = 1\n")
-    assert hashes(folder)["c"] != before["c"]
-
-
 def test_another_class_is_other_code(folder: Path) -> None:
     def of(model_code: str) -> str:
         path = write(folder, f"numerai_name,model_code\na,{model_code}\n")
@@ -175,24 +152,6 @@ def test_another_class_is_other_code(folder: Path) -> None:
     assert of("my_models.first_model:Model") == first
     assert of("my_models.first_model:Other") != first
     assert of("my_models.deep.third:Model") != first
-
-
-def test_the_hash_leaves_out_what_is_no_source(folder: Path) -> None:
-    before = hashes(folder)
-    for name in ("__pycache__/a.pyc", ".git/config", ".hidden"):
-        path = folder / "my_models" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("x")
-    (folder / "my_models" / "data.parquet").write_bytes(bytes(1_000_001))
-    assert hashes(folder) == before
-
-
-def test_moving_the_folder_does_not_change_the_hash(folder: Path, tmp_path_factory) -> None:
-    before = hashes(folder)
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (folder / "my_models").rename(elsewhere / "my_models")
-    (folder / "lonely_model.py").rename(elsewhere / "lonely_model.py")
-    assert hashes(elsewhere) == before
 
 
 def test_reading_and_hashing_is_fast_and_imports_nothing_heavy(folder: Path) -> None:

@@ -321,7 +321,7 @@ def test_a_second_order_model_stands_on_the_diagnoses_of_its_inputs(own_research
 def test_weights_of_other_code_are_not_judged(own_research) -> None:
     own_research.train("Honest")
     module = own_research.folder / "honest_and_not.py"
-    module.write_text(module.read_text() + "\n# changed\n")
+    module.write_text(module.read_text() + "\nchanged = True\n")
     model = own_research.platform.registry["Honest"]
     with pytest.raises(diagnosing.OtherCode, match="numebot train --models Honest"):
         diagnosing.diagnose(own_research.platform, model)

@@ -1,6 +1,7 @@
 """One chain of assets per registered model: weights, then predictions and submission by round."""
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
@@ -9,6 +10,18 @@ from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
 from numebot_dagster.operations import training
 from numebot_dagster.operations.vintages import read_vintage
+
+
+class TrainConfig(dg.Config):
+    """What a training may be asked for besides its vintage."""
+
+    force: bool = Field(
+        default=False,
+        description=(
+            "Train although there are weights of this vintage and code. They stay; the new ones "
+            "are stored beside them and are used from then on."
+        ),
+    )
 
 
 def weights_key(model: RegisteredModel) -> dg.AssetKey:
@@ -48,16 +61,17 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
             f"What **{model.name}** learned from a vintage. {model.description}\n\n"
             "Trained in a process of its own, under the budgets that the model declares; stored in "
             "the library's own format with a manifest and 500 canary rows, by which later "
-            "predictions are checked. Immutable for one vintage and code version."
+            "predictions are checked. Never changed: a forced training of the same vintage and "
+            "code is stored beside the first."
         ),
     )
     def weights(
-        context: dg.AssetExecutionContext, platform: PlatformResource
+        context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformResource
     ) -> dg.MaterializeResult:
-        shop = platform.open(context.log)
-        vintage = read_vintage(shop, int(context.partition_key))
-        with turn(context, shop.lake, TRAINING):
-            stored = training.train(shop, model, vintage)
+        opened = platform.open(context.log)
+        vintage = read_vintage(opened, int(context.partition_key))
+        with turn(context, opened.lake, TRAINING):
+            stored = training.train(opened, model, vintage, force=config.force)
         manifest = stored.manifest
         return dg.MaterializeResult(
             metadata={
