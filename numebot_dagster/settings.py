@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     numebot_heartbeat_url: SecretStr | None = None
     numebot_silence: Annotated[frozenset[AlertKind], NoDecode] = frozenset()
 
+    # Host names of the UI besides those of this machine, as behind a proxy.
+    numebot_ui_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
     @field_validator("numebot_silence", mode="before")
     @classmethod
     def _kinds(cls, value: Any) -> Any:
@@ -87,6 +90,20 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"there is no alert {', '.join(unknown)}; there are {', '.join(AlertKind)}"
             )
+        return frozenset(names)
+
+    @field_validator("numebot_ui_hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: Any) -> Any:
+        """Names, separated by commas or spaces."""
+        if not isinstance(value, str):
+            return value
+        names = value.lower().replace(",", " ").split()
+        for name in names:
+            if "/" in name or "*" in name:
+                raise ValueError(
+                    f"{name!r} is no host name; write `bot.example` or `bot.example:8443`"
+                )
         return frozenset(names)
 
     @field_validator("numebot_heartbeat_url")

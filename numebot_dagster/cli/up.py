@@ -28,10 +28,6 @@ LOOPBACK = "127.0.0.1"
 STOPPING_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
-# Dagster's own messages from warnings up. What a run says of a round is short and comes through.
-QUIET = ("--log-level", "warning")
-QUIET_WARNINGS = "ignore:Function `dev_command` is superseded"  # it is not for what we need
-
 
 def up(
     folder: Annotated[
@@ -87,10 +83,8 @@ def _only_one(settings: Settings) -> Iterator[None]:
 def _serve(host: str, port: int) -> int:
     """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
     _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
     process = subprocess.Popen(
-        [*command, "-h", host, "-p", str(port), *QUIET],
-        env={**os.environ, "PYTHONWARNINGS": QUIET_WARNINGS},
+        [sys.executable, "-m", "numebot_dagster.cli.services", host, str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,14 +1,27 @@
-"""What a person sees: the Dagster UI in headless Chromium, on a round that was scored."""
+"""The Dagster UI in headless Chromium, on a round that was scored: what a person sees in it.
+
+And what another web page can do through it: nothing.
+"""
 
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import requests
+
+from tests.ui.hostile_page import ADD, ATTACKS, FORGED, MATERIALIZATIONS, OWN, VINTAGES
 
 pytestmark = pytest.mark.browser
+
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,7 +46,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def ui(_module_world, browser):
-    """The web server on a world that was diagnosed, played and scored; its first visitor."""
+    """The guarded web server on a world that was diagnosed, played and scored; its visitor."""
     world = _module_world
     world.register("steady-1", "second")
     number = world.open_round()
@@ -42,9 +55,8 @@ def ui(_module_world, browser):
     assert world.numebot("collect").returncode == 0
     assert world.numebot("models", "diagnose", "steady-1").returncode == 0
     port = free_port()
-    command = [sys.executable, "-m", "dagster_webserver", "-m", "numebot_dagster.definitions"]
     server = subprocess.Popen(
-        [*command, "-h", "127.0.0.1", "-p", str(port)],
+        [sys.executable, str(Path(__file__).with_name("guarded_server.py")), str(port)],
         cwd=world.folder,
         env=world.whole_environment,
         stdout=subprocess.DEVNULL,
@@ -60,18 +72,12 @@ def ui(_module_world, browser):
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
-    import time
-
-    import requests
-
     deadline = time.monotonic() + 90
     while True:
         try:
@@ -162,3 +168,48 @@ def test_diagnostics_show_their_tables_in_sight_and_their_charts_on_demand(ui):
         assert picture.evaluate("image => image.naturalWidth") == 990
         page.keyboard.press("Escape")
         picture.wait_for(state="detached", timeout=30_000)
+
+
+@pytest.fixture
+def hostile_url(tmp_path):
+    """A page of another origin: the same machine, but another port."""
+    (tmp_path / "index.html").write_text("<title>hostile</title><body></body>")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def ask(url, query):
+    return requests.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
+
+
+def test_another_page_changes_nothing_and_the_ui_itself_does(ui, hostile_url):
+    page, url, _ = ui
+    played = ask(url, MATERIALIZATIONS)
+    vintages = ask(url, VINTAGES)["assetNodeOrError"]["partitionKeys"]
+    page.goto(hostile_url)
+    assert page.evaluate(ATTACKS, [url, ADD, FORGED]) == "refused"
+    assert ask(url, VINTAGES)["assetNodeOrError"]["partitionKeys"] == vintages
+    assert ask(url, MATERIALIZATIONS) == played
+    # The same from the UI's own page works, so that it was the guard that refused.
+    page.goto(f"{url}/asset-groups")
+    assert page.evaluate(OWN, [url, ADD]) == 200
+    assert ask(url, VINTAGES)["assetNodeOrError"]["partitionKeys"] == [*vintages, "own"]
+
+
+def test_the_ui_answers_by_its_own_names_and_reads_only_by_get(ui):
+    _, url, _ = ui
+    foreign = requests.get(url, headers={"Host": "attacker.example"}, timeout=30)
+    assert foreign.status_code == 403
+    assert "NUMEBOT_UI_HOSTS" in foreign.text
+    own = requests.get(url.replace("127.0.0.1", "localhost"), timeout=30)
+    assert own.status_code == 200
+    assert own.headers["X-Frame-Options"] == "SAMEORIGIN"
+    read = requests.get(f"{url}/graphql", params={"query": "{ version }"}, timeout=30)
+    assert read.json()["data"]["version"]
+    changed = requests.get(
+        f"{url}/graphql", params={"query": "{ version } " + ADD, "operationName": "x"}, timeout=30
+    )
+    assert changed.status_code == 405
