@@ -57,7 +57,9 @@ def main(host: str, port: int) -> int:
             DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
         )
         target = WorkspaceFileTarget([str(workspace)])
-        context = stack.enter_context(WorkspaceProcessContext(instance, target, version=dg.__version__))
+        context = stack.enter_context(
+            WorkspaceProcessContext(instance, target, version=dg.__version__)
+        )
         server = build_server(context, Address(host, port, names))
         threading.Thread(target=_end_together, args=(daemon, server), daemon=True).start()
         with suppress(KeyboardInterrupt):
