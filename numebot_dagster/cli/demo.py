@@ -19,7 +19,7 @@ from numebot_dagster.lake import catalog
 from numebot_dagster.modeling import weights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.rounds import round_to_play
-from numebot_dagster.operations import collecting, training
+from numebot_dagster.operations import collecting, skipped_rounds, training
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
@@ -80,6 +80,7 @@ def _season(server: PracticeServer, rounds: int) -> bool:
             good &= session.execute(Wish("round_job", str(number))).success
     with _step("Moving the clock until a round resolves (about 13 weeks)"):
         server.advance("resolve")
+        skipped_rounds.skip_what_closed(platform)
     days = collecting.days_to_collect(platform)
     with _step(f"Collecting the scores of {len(days)} days, the leaderboard and the payouts"):
         good &= _collect(days)

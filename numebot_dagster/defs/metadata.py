@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._check import not_none as check_not_none
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.gates import Gate
@@ -36,6 +39,55 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
             description=gate.text,
             metadata=dict(gate.facts),
         )
+
+
+def verdicts_so_far(
+    instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey], partition: str
+) -> list[dg.AssetCheckEvaluation]:
+    """Return what earlier runs said of these checks in a partition, where they said anything.
+
+    A run plans all checks of its assets, and Dagster calls those skipped of which it says nothing;
+    a run that leaves an asset as it is repeats therefore what holds.
+    """
+    verdicts = []
+    for check in checks:
+        records = instance.event_log_storage.get_asset_check_execution_history(
+            check,
+            limit=1,
+            status={
+                AssetCheckExecutionRecordStatus.SUCCEEDED,
+                AssetCheckExecutionRecordStatus.FAILED,
+            },
+            partition_filter=PartitionKeyFilter(key=partition),
+        )
+        events = [record.event.dagster_event for record in records if record.event]
+        verdicts += [event.asset_check_evaluation_data for event in events if event]
+    return verdicts
+
+
+def as_result(verdict: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
+    """Return the verdict of an earlier run as a result of this one."""
+    return dg.AssetCheckResult(
+        asset_key=verdict.asset_key,
+        check_name=verdict.check_name,
+        passed=verdict.passed,
+        severity=verdict.severity,
+        description=verdict.description,
+        metadata=verdict.metadata,
+    )
+
+
+def as_evaluation(result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckEvaluation:
+    """Return a result as an event that the step of another asset can log."""
+    return dg.AssetCheckEvaluation(
+        asset_key=check_not_none(result.asset_key),
+        check_name=check_not_none(result.check_name),
+        passed=result.passed,
+        metadata=result.metadata or {},
+        severity=result.severity,
+        description=result.description,
+        partition=partition,
+    )
 
 
 def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:

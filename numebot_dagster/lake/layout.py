@@ -66,6 +66,11 @@ class Lake:
             if (folder / "details.parquet").is_file()
         )
 
+    @property
+    def skipped_rounds_file(self) -> Path:
+        """The newest round that was skipped on purpose."""
+        return self.root / "rounds" / "skipped.json"
+
     def live_folder(self, round_number: int, data_version: str) -> Path:
         """The folder of a round's live files of one data version, for example `v5.3`."""
         return self.root / "live" / f"round={round_number}" / _part("version", data_version)

@@ -23,6 +23,7 @@ CANARY = "canary_predicts_as_trained"
 SUBMISSION_RULES = "numerai_submission_rules"
 LIKE_EXAMPLE = "agrees_with_example"
 CONFIRMED = "confirmed_by_numerai"
+OF_PREDICTIONS = (SAME_FEATURES, CANARY, SUBMISSION_RULES, LIKE_EXAMPLE)
 
 # Live rows move by a few percent from round to round; a half-empty file is something else.
 ROW_COUNT_TOLERANCE = 0.1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import dagster as dg
 import numpy as np
 import polars as pl
@@ -156,6 +158,21 @@ def test_a_confirmed_round_is_played_once(world, run_round, instance):
         assert [one.partition_key for one in found] == [str(number)]
 
 
+def test_a_pass_is_never_overwritten_by_skipped(world, run_round, instance):
+    """Dagster calls each planned check skipped of which a run says nothing."""
+    number = world.open_round()
+    passed = checks(run_round(world, number))
+    assert len(passed) == 13
+    assert checks(run_round(world, number)) == passed  # nothing was left to do
+    world.practice.advance("next-close")
+    shutil.rmtree(world.platform.lake.root / "live" / f"round={number}")
+    after = run_round(world, number)  # without live data the models' step does not run
+    assert after.success
+    assert {key: one for key, one in checks(after).items() if key[0].startswith("models")} == {
+        key: one for key, one in passed.items() if key[0].startswith("models")
+    }
+
+
 def test_what_a_killed_run_confirmed_is_recorded_by_the_next(world, run_round, instance):
     """Killed between Numerai's confirmation and Dagster's event log."""
     number = world.open_round()
@@ -177,8 +194,9 @@ def test_a_round_that_closed_without_us_is_missed(world, run_round):
     world.practice.advance("next-close")
     uploads = world.uploads()
     result = run_round(world, number)
-    assert result.success
+    assert not result.success
     assert set(materialised(result)) == ROUND
+    assert checks(result)["models/second/submission", "confirmed_by_numerai"] is False
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
     assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
@@ -194,9 +212,16 @@ def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
     world.practice.advance("next-close")
     uploads = world.uploads()
     result = run_round(world, number)
-    assert result.success
+    assert not result.success  # a missed round looks like one
     assert set(materialised(result)) == {"rounds/details"}
     assert "cannot be fetched" in observations(result)["rounds/live_data"]["skipped"]
+    [verdict] = [
+        one
+        for one in result.get_asset_check_evaluations()
+        if one.asset_key == dg.AssetKey(["models", "steady_1", "submission"])
+    ]
+    assert (verdict.passed, verdict.partition) == (False, str(number))
+    assert verdict.description == "missed: no run played the round before it closed"
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.outcome for name, one in latest.items()} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.receipts import Outcome, Rung, State
 from numebot_dagster.operations import collecting, details, training
+from numebot_dagster.operations.skipped_rounds import skip_what_closed
 
 HONEST = ("steady-1", "second")
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -121,7 +123,8 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
     assert result.cursor == str(number)
     again = look(result.cursor)
     assert isinstance(again, dg.SkipReason)
-    assert again.skip_message == f"No round has opened since {number}."
+    assert again.skip_message.startswith(f"No round has opened since {number}. ")
+    assert re.search(r"The next round is expected on \w+ .* UTC\.$", again.skip_message)
 
 
 def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world):
@@ -135,6 +138,18 @@ def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world
     assert added(result) == [str(one) for one in range(gap, number + 1)]
     assert [key for key, *_ in requested(result)] == [str(number), str(gap)]
     assert result.cursor == str(gap - 1)
+
+
+def test_rounds_that_a_demo_jumped_over_are_not_missed(fresh_world):
+    world = fresh_world
+    details.fetch_details(world.platform, world.open_round())
+    world.practice.advance(days=20)
+    world.practice.advance("next-close")
+    skip_what_closed(world.platform)
+    with dg.instance_for_test() as instance:
+        assert isinstance(look_at(instance), dg.SkipReason)
+        number = world.open_round()
+        assert [key for key, *_ in requested(look_at(instance))] == [str(number)]
 
 
 def test_a_round_under_way_is_not_asked_for_twice(world, look, instance):
@@ -182,7 +197,7 @@ def test_a_round_that_nobody_played_ends_as_missed(world, look, run_round):
     number = world.open_round()
     world.practice.advance("next-close")
     [request] = look(str(number - 1)).run_requests
-    assert run_round(world, int(request.partition_key)).success
+    assert not run_round(world, int(request.partition_key)).success
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.outcome for name, one in latest.items()} == dict.fromkeys(
         HONEST, Outcome.MISSED

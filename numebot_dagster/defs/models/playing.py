@@ -1,6 +1,6 @@
 """`play_round`: the one step that plays a round for every model."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -63,24 +63,20 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
         played = play(shop, Play(number, chosen, force=config.force, late=config.late))
         for one in played:
             yield from results.events(context, one)
-        failed = {one.model.name: one.text for one in played if one.ending is Ending.FAILED}
+        failed = {
+            one.model.name: one.text
+            for one in played
+            if one.ending is Ending.FAILED or results.is_missed(one)
+        }
         if failed:
             raise dg.Failure(
                 f"Round {number}: {len(failed)} of {len(played)} models failed: "
-                + _reasons(failed),
+                + results.reasons(failed),
                 metadata=failed,
                 allow_retries=False,
             )
 
     return [play_round]
-
-
-def _reasons(failed: Mapping[str, str]) -> str:
-    """What each model failed with; what they share is said once."""
-    names: dict[str, list[str]] = {}
-    for name, text in failed.items():
-        names.setdefault(text, []).append(name)
-    return "; ".join(f"{', '.join(of_all)}: {text}" for text, of_all in names.items())
 
 
 def _chosen(models: Sequence[RegisteredModel], selected: set[dg.AssetKey]) -> list[RegisteredModel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import dagster as dg
@@ -10,7 +10,7 @@ import dagster as dg
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.metadata import Metadata
 from numebot_dagster.defs.models.assets import predictions_key, submission_key
-from numebot_dagster.numerai.receipts import Receipt, State
+from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.operations import gates
 from numebot_dagster.operations.gates import Gate
 from numebot_dagster.operations.outcomes import Ending, Played
@@ -31,7 +31,7 @@ def events(context: dg.AssetExecutionContext, played: Played) -> Iterator[Event]
 def _of_predictions(
     context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
 ) -> Iterator[Event]:
-    checks = list(metadata.check_results(key, played.gates))
+    checks = _completed(context, key, metadata.check_results(key, played.gates))
     if played.prediction is not None and _is_news(context, key, played):
         facts = prediction_metadata(played.prediction)
         yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)
@@ -44,19 +44,64 @@ def _of_submission(
     context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
 ) -> Iterator[Event]:
     receipt = played.receipt
+    failure = played.text if played.ending is Ending.FAILED else None
+    checks = _completed(context, key, submission_verdict(key, receipt, failure))
     confirmed = receipt is not None and receipt.state is State.CONFIRMED
     if receipt is not None and confirmed and _is_news(context, key, played):
-        verdict = Gate(gates.CONFIRMED, True, True, "Numerai's copy matches id by id")
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata=receipt_metadata(receipt),
-            check_results=list(metadata.check_results(key, [verdict])),
-        )
+        facts = receipt_metadata(receipt)
+        yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)
         return
-    if played.ending is Ending.FAILED:
-        verdict = Gate(gates.CONFIRMED, False, True, played.text)
-        yield from metadata.check_results(key, [verdict])
+    yield from checks
     yield _observation(context, key, played)
+
+
+def is_missed(played: Played) -> bool:
+    """Whether the round closed without a submission of the model."""
+    return played.receipt is not None and played.receipt.outcome is Outcome.MISSED
+
+
+def reasons(failed: Mapping[str, str]) -> str:
+    """Say why each model failed, by its name; a reason that several share is said once."""
+    names: dict[str, list[str]] = {}
+    for name, text in failed.items():
+        names.setdefault(text, []).append(name)
+    return "; ".join(f"{', '.join(of_all)}: {text}" for text, of_all in names.items())
+
+
+def submission_verdict(
+    key: dg.AssetKey, receipt: Receipt | None, failure: str | None = None
+) -> Iterator[dg.AssetCheckResult]:
+    """Return the verdict on a submission; none where it is neither confirmed nor lost.
+
+    Args:
+        key: the asset of the submission.
+        receipt: what is known of it.
+        failure: why this run could not make it, if it tried and could not.
+    """
+    if failure is None and receipt is not None and receipt.state is State.CONFIRMED:
+        verdict = Gate(gates.CONFIRMED, True, True, "Numerai's copy matches id by id")
+    elif failure is not None:
+        verdict = Gate(gates.CONFIRMED, False, True, failure)
+    elif receipt is not None and receipt.outcome is Outcome.MISSED:
+        verdict = Gate(gates.CONFIRMED, False, True, f"missed: {receipt.reason}")
+    else:
+        return
+    yield from metadata.check_results(key, [verdict])
+
+
+def _completed(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, said: Iterator[dg.AssetCheckResult]
+) -> list[dg.AssetCheckResult]:
+    """This run's verdicts, and those of earlier runs on what it did not look at again."""
+    results = list(said)
+    names = {result.check_name for result in results}
+    left = [
+        check
+        for check in context.selected_asset_check_keys
+        if check.asset_key == key and check.name not in names
+    ]
+    earlier = metadata.verdicts_so_far(context.instance, left, context.partition_key)
+    return [*results, *map(metadata.as_result, earlier)]
 
 
 def _is_news(context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played) -> bool:

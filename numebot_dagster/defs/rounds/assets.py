@@ -1,17 +1,22 @@
 """A round's details and live data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from logging import DEBUG, WARNING
 
 import dagster as dg
 
 from numebot_dagster.defs import metadata
+from numebot_dagster.defs.models import results
+from numebot_dagster.defs.models.assets import predictions_key, submission_key
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
+from numebot_dagster.numerai.receipts import Outcome, Receipt
 from numebot_dagster.operations import gates, reconciling
 from numebot_dagster.operations.details import fetch_details
-from numebot_dagster.operations.live import LIVE, fetch_live
+from numebot_dagster.operations.live import LIVE, LiveData, fetch_live
 from numebot_dagster.operations.platform import Platform
 
 DETAILS = dg.AssetKey(["rounds", "details"])
@@ -100,16 +105,29 @@ def live_data(
         fetched = fetch_live(shop, number, shop.registry.enabled, late=config.late)
     except RoundNotOpen as reason:
         context.log.log(WARNING if config.late else DEBUG, "Skipped: %s", reason)
-        _record_ends(shop, number)
-        yield dg.AssetObservation(
-            LIVE_DATA, partition=context.partition_key, metadata={"skipped": str(reason)}
-        )
-        return
+        not_open = reason
     except DataNotReady as error:
         context.log.warning("%s; %s", error, _pipeline(platform.open_for_tick(context.log)))
         raise dg.RetryRequested(LATE_DATA_RETRIES, LATE_DATA_WAIT) from error
+    else:
+        yield _fetched(fetched)
+        return
+    missed = _end_without_live_data(context, shop, number)
+    so_far = metadata.verdicts_so_far(
+        context.instance, context.selected_asset_check_keys, context.partition_key
+    )
+    yield from map(metadata.as_result, so_far)
+    yield dg.AssetObservation(
+        LIVE_DATA, partition=context.partition_key, metadata={"skipped": str(not_open)}
+    )
+    if missed:  # a missed round shall look like one
+        text = f"Round {number} was missed: {results.reasons(missed)}"
+        raise dg.Failure(text, metadata=missed, allow_retries=False)
+
+
+def _fetched(fetched: Sequence[LiveData]) -> dg.MaterializeResult:
     newest = fetched[-1]
-    yield dg.MaterializeResult(
+    return dg.MaterializeResult(
         asset_key=LIVE_DATA,
         metadata={
             "data_versions": ", ".join(one.data_version for one in fetched),
@@ -134,13 +152,43 @@ def _pipeline(shop: Platform) -> str:
     return f"its pipeline says that data are ready since {ready:%a %H:%M} UTC"
 
 
-def _record_ends(shop: Platform, round_number: int) -> None:
-    """Without live data the models are not asked, so that nobody else would record it."""
-    found = shop.client.round(round_number)
-    if shop.client.now() < found.close_staking_time:
-        return
-    for model, receipt in reconciling.settle(shop, found, shop.registry.enabled).items():
-        shop.log.debug(
-            "Round %d, %s: %s, %s",
-            *(round_number, model, receipt.outcome or receipt.state, receipt.reason or ""),
-        )
+def _end_without_live_data(
+    context: dg.AssetExecutionContext, shop: Platform, round_number: int
+) -> dict[str, str]:
+    """Record how a closed round ended: without live data the models' own step does not run.
+
+    Returns:
+        Why each model without a submission missed it, by name; nothing while the round may open.
+    """
+    round_ = shop.client.round(round_number)
+    if shop.client.now() < round_.close_staking_time:
+        return {}
+    reconciling.settle(shop, round_, shop.registry.enabled)
+    latest = receipts.latest(shop.lake, round_number)
+    missed = {}
+    for model in shop.registry.enabled:
+        if not model.submit:
+            continue
+        receipt = latest.get(model.name)
+        _report_end(context, model, receipt)
+        if receipt is not None and receipt.outcome is Outcome.MISSED:
+            missed[model.name] = receipt.reason or ""
+    return missed
+
+
+def _report_end(
+    context: dg.AssetExecutionContext, model: RegisteredModel, receipt: Receipt | None
+) -> None:
+    """Report the end of a model's round at its own assets, whose step does not run."""
+    key, partition = submission_key(model), context.partition_key
+    verdicts = list(results.submission_verdict(key, receipt))
+    for verdict in verdicts:
+        context.log_event(metadata.as_evaluation(verdict, partition))
+    checks = [dg.AssetCheckKey(predictions_key(model), name) for name in gates.OF_PREDICTIONS]
+    if not verdicts:
+        checks.append(dg.AssetCheckKey(key, gates.CONFIRMED))
+    for evaluation in metadata.verdicts_so_far(context.instance, checks, partition):
+        context.log_event(evaluation)
+    if receipt is not None:
+        facts = {"outcome": str(receipt.outcome), "reason": receipt.reason or ""}
+        context.log_event(dg.AssetObservation(key, partition=partition, metadata=facts))

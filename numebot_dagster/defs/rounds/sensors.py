@@ -1,7 +1,7 @@
 """Noticing new rounds."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
 
@@ -10,10 +10,12 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
 from numebot_dagster.defs.rounds.requests import is_settled, request_for
 from numebot_dagster.defs.runs import end_dead_runs
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
+from numebot_dagster.operations.preflight import next_opening
+from numebot_dagster.operations.skipped_rounds import skipped_through
 
-FIRST_LOOK_BACK = timedelta(days=7)
 SECONDS_BETWEEN_LOOKS = 30
 
 
@@ -37,12 +39,11 @@ def new_round_sensor(
     watched = rounds_of_interest(shop.client.rounds(), shop.settings.numebot_rounds)
     now = shop.client.now()
     cursor = int(context.cursor) if context.cursor else None
-    fresh = new_rounds([one for one in watched if one.open_time <= now], cursor)
-    ours = cursor is not None or bool(shop.lake.stored_rounds())
-    if cursor is None:
-        fresh = _at_first(fresh, shop.lake.stored_rounds(), now)
+    fresh, ours = _to_look_at([one for one in watched if one.open_time <= now], cursor, shop.lake)
+    expected = _expected(watched, now)
     if not fresh:
-        return dg.SkipReason(f"No round has opened since {cursor}.")
+        newest = watched[-1].number if watched else cursor
+        return dg.SkipReason(f"No round has opened since {newest}. {expected}")
     going_on = [one for one in fresh if one.is_open(now)]
     over = [one for one in fresh if ours and now >= one.close_staking_time]
     unsettled = [one for one in over if not is_settled(context.instance, shop, one)]
@@ -52,26 +53,40 @@ def new_round_sensor(
     unknown = _unknown_to(context.instance, fresh)
     for number in unknown:
         context.log.info("Round %s is noticed", number)
+    reasons = [*(str(one) for one in asked), *([] if going_on else [expected])]
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests or unknown else " ".join(str(one) for one in asked) or None,
+        skip_reason=None if requests or unknown else " ".join(reasons),
         dynamic_partitions_requests=[rounds.build_add_request(unknown)] if unknown else [],
         cursor=str(_cursor(fresh, going_on + unsettled)),
     )
 
 
-def _at_first(begun: Sequence[Round], stored: Sequence[int], now: datetime) -> list[Round]:
-    """What the first look ever is about: history is not ours to play.
+def _expected(watched: Sequence[Round], now: datetime) -> str:
+    """Say when the next round is expected, as far as those before it tell."""
+    opening = next_opening([one.open_time for one in watched], now)
+    if opening is None:
+        return "When the next one opens is not known yet."
+    return f"The next round is expected on {opening:%a %d %b at %H:%M} UTC."
 
-    But where rounds were played before, by a command, what closed in the last week since the first
-    of them is ours to record.
+
+def _to_look_at(begun: Sequence[Round], cursor: int | None, lake: Lake) -> tuple[list[Round], bool]:
+    """Return the rounds that are not over for us, and whether those that closed are ours.
+
+    History is not ours to play: the first look ever is about the newest round only. But where
+    rounds were played before, by a command, every one since the first of them is ours.
     """
-    missable = [
-        one
-        for one in begun
-        if stored and one.number > stored[0] and now - one.close_staking_time < FIRST_LOOK_BACK
-    ]
-    return missable or list(begun[-1:])
+    skipped = skipped_through(lake)
+    stored = lake.stored_rounds()
+    if cursor is not None:
+        return new_rounds(begun, max(cursor, skipped)), True
+    if stored:
+        return new_rounds(begun, max(stored[0], skipped)) or _newest(begun, skipped), True
+    return _newest(begun, skipped), False
+
+
+def _newest(begun: Sequence[Round], skipped: int) -> list[Round]:
+    return [one for one in begun[-1:] if one.number > skipped]
 
 
 def _unknown_to(instance: dg.DagsterInstance, found: Sequence[Round]) -> list[str]:
