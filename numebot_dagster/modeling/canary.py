@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from numebot_dagster.lake import parquet
+from numebot_dagster.modeling.comparison import Comparison, compare
 from numebot_dagster.modeling.data import TrainingData
 from numebot_dagster.modeling.live import LiveData
 
@@ -72,12 +73,7 @@ def read(path: Path, features: tuple[str, ...]) -> tuple[LiveData, np.ndarray]:
 
 def repeat(
     path: Path, features: tuple[str, ...], predict: Callable[[LiveData], np.ndarray]
-) -> tuple[float, float]:
-    """Predicts the stored rows again.
-
-    Returns:
-        The largest absolute difference from what was predicted then, and the standard deviation
-        of that, to measure the difference by.
-    """
+) -> Comparison:
+    """Predict the stored rows again and compare."""
     rows, expected = read(path, features)
-    return float(np.max(np.abs(predict(rows) - expected))), float(np.std(expected))
+    return compare(expected, predict(rows))

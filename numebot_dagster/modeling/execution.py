@@ -208,9 +208,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
     model, manifest = _load(kind, request.weights, phase)
     predict = partial(_predictions, model)
     with phase("canary"):
-        difference, spread = canary.repeat(
-            request.weights / weights.CANARY, manifest.features, predict
-        )
+        repeated = canary.repeat(request.weights / weights.CANARY, manifest.features, predict)
     with phase("read"):
         missing, unexpected = _feature_differences(request, manifest)
         live = None if missing else _live_data(request, manifest.features)
@@ -219,8 +217,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
     return PredictResult(
         ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
-        canary_max_difference=difference,
-        canary_spread=spread,
+        canary=repeated,
         missing_features=missing,
         unexpected_features=unexpected,
         seconds=phase.total,
@@ -237,12 +234,10 @@ def _predict_out_of_sample(
     model, manifest = _load(kind, request.weights, phase)
     predict = partial(_predictions, model)
     with phase("canary"):
-        difference, spread = canary.repeat(
-            request.weights / weights.CANARY, manifest.features, predict
-        )
+        repeated = canary.repeat(request.weights / weights.CANARY, manifest.features, predict)
     with phase("predict"):
         rows = out_of_sample.predict(request, manifest, predict)
-    return OutOfSampleResult(rows, difference, spread, phase.total, peak_memory_mb())
+    return OutOfSampleResult(rows, repeated, phase.total, peak_memory_mb())
 
 
 def _load(kind: type[NumeraiModel], folder: Path, phase: Phases) -> tuple[NumeraiModel, Manifest]:
@@ -290,13 +285,13 @@ def _says_another_order(raw: object, data: LiveData) -> bool:
 
 
 def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:
-    import numpy as np
+    from numebot_dagster.modeling.comparison import compare
 
-    difference = float(np.max(np.abs(reloaded - trained)))
-    if difference > _RELOAD_TOLERANCE * float(np.std(trained)):
+    found = compare(trained, reloaded)
+    if not found.is_same_model and found.largest_difference > _RELOAD_TOLERANCE * found.spread:
         raise WrongPredictions(
-            f"after save and load the model predicts otherwise (by up to {difference:.3g}): "
-            "something that predict needs is not saved"
+            "after save and load the model predicts otherwise (by up to "
+            f"{found.largest_difference:.3g}): something that predict needs is not saved"
         )
 
 

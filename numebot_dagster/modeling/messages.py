@@ -12,6 +12,7 @@ from numebot_dagster.modeling.contract import RetrainPolicy
 if TYPE_CHECKING:
     import numpy as np
 
+    from numebot_dagster.modeling.comparison import Comparison
     from numebot_dagster.modeling.data import TrainingFiles
 
 
@@ -130,9 +131,7 @@ class PredictResult:
     Attributes:
         ids: (rows,) str objects, in the order of the live file; none when features are missing.
         predictions: (rows,) float64, finite, as the model gave them: not ranked.
-        canary_max_difference: largest absolute difference between what the model predicts now for
-            the canary rows and what it predicted when it was trained.
-        canary_spread: standard deviation of what it predicted then, to measure the difference by.
+        canary: what the model predicted for the canary rows when it was trained, and now.
         missing_features: features that the model was trained on and the live file lacks; with
             such there are no predictions.
         unexpected_features: features of the live file that the training data did not have.
@@ -143,8 +142,7 @@ class PredictResult:
 
     ids: np.ndarray
     predictions: np.ndarray
-    canary_max_difference: float
-    canary_spread: float
+    canary: Comparison
     missing_features: tuple[str, ...]
     unexpected_features: tuple[str, ...]
     seconds: float
@@ -182,15 +180,13 @@ class OutOfSampleResult:
 
     Attributes:
         rows: how many were predicted.
-        canary_max_difference: as in `PredictResult`.
-        canary_spread: as in `PredictResult`.
+        canary: as in `PredictResult`.
         seconds: time taken, the import of the model's code included.
         peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
     """
 
     rows: int
-    canary_max_difference: float
-    canary_spread: float
+    canary: Comparison
     seconds: float
     peak_memory_mb: float
 

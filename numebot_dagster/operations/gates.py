@@ -15,6 +15,8 @@ from numebot_dagster.numerai.submission import Problem
 if TYPE_CHECKING:
     import polars as pl
 
+    from numebot_dagster.modeling.comparison import Comparison
+
 NEW_IDS = "ids_are_new"
 WELLFORMED = "live_data_wellformed"
 USUAL_ROW_COUNT = "usual_row_count"
@@ -29,9 +31,6 @@ OF_PREDICTIONS = (SAME_FEATURES, CANARY, SUBMISSION_RULES, LIKE_EXAMPLE)
 ROW_COUNT_TOLERANCE = 0.1
 # Of all feature values of a round; the data published so far had none.
 MOST_GAPS = 0.1
-# Another machine may round the last bits otherwise. Measured by the spread of the predictions,
-# because a model may predict on any scale.
-CANARY_TOLERANCE = 1e-6
 # Honest models agree with the example model at .3 to .9; a negative value hints at a flipped sign.
 LEAST_EXAMPLE_CORRELATION = 0.0
 
@@ -152,23 +151,20 @@ def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
     return Gate(SAME_FEATURES, False, True, text, facts)
 
 
-def canary(largest_difference: float, spread: float) -> Gate:
-    """The weights must predict the rows stored beside them as on the day they were made.
-
-    Args:
-        largest_difference: between the predictions of then and now, on the model's own scale.
-        spread: standard deviation of the predictions of then.
-    """
-    allowed = CANARY_TOLERANCE * spread
-    # Written so that a NaN difference does not pass.
-    passed = largest_difference <= allowed
-    text = f"largest difference on the canary rows {largest_difference:.3g}"
+def canary(found: Comparison) -> Gate:
+    """The weights must predict the rows stored beside them as on the day they were made."""
+    passed = found.is_same_model
+    text = f"largest difference on the canary rows {found.largest_difference:.3g}"
     if not passed:
         text += (
-            f", allowed {allowed:.3g}: the code, a library or the weights have changed; "
-            "train again with `numebot train`"
+            f" where predictions spread by {found.spread:.3g}, more than rounding explains: "
+            "the code, a library or the weights have changed; train again with `numebot train`"
         )
-    return Gate(CANARY, passed, True, text, {"largest_difference": largest_difference})
+    facts = {
+        "largest_difference": found.largest_difference,
+        "mean_rank_displacement": found.displacement,
+    }
+    return Gate(CANARY, passed, True, text, facts)
 
 
 def submission_rules(problems: Sequence[Problem]) -> Gate:

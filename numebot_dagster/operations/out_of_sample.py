@@ -182,7 +182,7 @@ def predict(
         what = f"{subject.model.name}: predicting eras {eras[0]} to {eras[-1]}"
         with patience.told(platform.log, what):
             result = worker.predict_out_of_sample(request)
-        verdict = gates.canary(result.canary_max_difference, result.canary_spread)
+        verdict = gates.canary(result.canary)
         if not verdict.passed:
             raise GateClosed([verdict])
         peak = max(peak, megabytes, result.peak_memory_mb)

@@ -261,7 +261,7 @@ def _gates_of_model(result: PredictResult) -> list[Gate]:
     features = gates.same_features(result.missing_features, result.unexpected_features)
     if result.missing_features:
         return [features]  # then there are no predictions to judge
-    return [features, gates.canary(result.canary_max_difference, result.canary_spread)]
+    return [features, gates.canary(result.canary)]
 
 
 def _like_example(ids: Sequence[str], values: NDArray[np.float64], example: Path) -> Gate:

@@ -181,7 +181,7 @@ def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) 
     if not result.missing_features:
         live_ids = live.live_ids(request.live.parent)
         problems = submission.check_raw(list(result.ids), result.predictions, live_ids)
-        verdicts.append(gates.canary(result.canary_max_difference, result.canary_spread))
+        verdicts.append(gates.canary(result.canary))
         verdicts.append(gates.submission_rules(problems))
     closed = gates.closed(verdicts)
     if closed:

@@ -104,12 +104,12 @@ def test_a_model_learns_and_comes_back_the_same(
 ) -> None:
     request = PredictRequest(module, code(module), folder, data.live)
     result = worker.predict(request)
-    assert result.canary_max_difference == 0
+    assert result.canary.largest_difference == 0
     assert np.corrcoef(result.predictions, data.signal)[0, 1] > 0.5
 
     worker.close()  # another process, another load of the library
     again = worker.predict(request)
-    assert again.canary_max_difference == 0
+    assert again.canary.largest_difference == 0
     np.testing.assert_array_equal(again.predictions, result.predictions)
 
 

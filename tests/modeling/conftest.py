@@ -154,7 +154,7 @@ class Zoo:
         features = weights.read_manifest(self.good).features
         np.testing.assert_allclose(result.predictions, live.select(features).to_numpy() @ learned)
         assert result.ids.tolist() == live["id"].to_list()
-        assert result.canary_max_difference == 0
+        assert result.canary.largest_difference == 0
 
 
 @pytest.fixture(scope="module")

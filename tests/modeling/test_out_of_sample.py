@@ -112,7 +112,7 @@ def test_every_row_is_predicted_with_or_without_a_label(worker, market, folder) 
     table = pl.DataFrame({"era": expected["era"], "raw": raw})
     ranks = table.select((pl.col("raw").rank().over("era") - 0.5) / 60)["raw"]
     np.testing.assert_allclose(found["prediction"], ranks)
-    assert result.canary_max_difference == 0
+    assert result.canary.largest_difference == 0
 
 
 def test_the_time_of_a_round_is_given_to_each_era(worker, market, folder) -> None:

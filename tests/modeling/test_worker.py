@@ -106,7 +106,7 @@ def test_a_second_order_model(zoo, tmp_path):
     result = zoo.worker.predict(replace(asked, inputs={"a-b c": tmp_path / "input.parquet"}))
     benchmark = pl.read_parquet(zoo.market.live)["feature_plain_simple_d"].to_numpy() / 4
     np.testing.assert_allclose(result.predictions, base.predictions + benchmark, rtol=1e-6)
-    assert result.canary_max_difference == 0
+    assert result.canary.largest_difference == 0
     given.head(9).write_parquet(tmp_path / "input.parquet")
     with pytest.raises(ModelFailed, match="input a-b c lack 191 of 200 live ids"):
         zoo.worker.predict(replace(asked, inputs={"a-b c": tmp_path / "input.parquet"}))
@@ -115,9 +115,9 @@ def test_a_second_order_model(zoo, tmp_path):
 def test_a_change_of_what_a_model_predicts_shows_in_the_canary(zoo, tmp_path):
     folder = zoo.train("Drifting", tmp_path / "weights")
     asked = zoo.request("Drifting", folder)
-    assert zoo.worker.predict(asked).canary_max_difference == 0
+    assert zoo.worker.predict(asked).canary.largest_difference == 0
     (zoo.folder / "drift").touch()
-    assert zoo.worker.predict(asked).canary_max_difference == pytest.approx(0.25)
+    assert zoo.worker.predict(asked).canary.largest_difference == pytest.approx(0.25)
 
 
 def test_changed_live_features(zoo, tmp_path):

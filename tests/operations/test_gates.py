@@ -7,6 +7,7 @@ import math
 import polars as pl
 import pytest
 
+from numebot_dagster.modeling.comparison import Comparison
 from numebot_dagster.numerai.submission import check_raw
 from numebot_dagster.operations import gates
 from numebot_dagster.operations.gates import Gate, GateClosed
@@ -100,20 +101,22 @@ def test_features_must_be_those_of_the_manifest(missing, unexpected, passed, tex
 
 
 @pytest.mark.parametrize(
-    ("difference", "spread", "passed"),
+    ("difference", "steps", "displacement", "correlation", "passed"),
     [
-        (0.0, 1.0, True),
-        (0.9e-6, 1.0, True),
-        (1.1e-6, 1.0, False),
-        (1.1e-6, 100.0, True),
-        (0.9e-6, 0.01, False),
-        (0.0, 0.0, True),
-        (math.nan, 1.0, False),
-        (math.inf, 1.0, False),
+        (0.0, 0.0, 0.0, 1.0, True),
+        (0.1, 16.0, 0.02, 0.95, True),  # rounding, of a coarse type
+        (0.01, 1e9, 1e-4, 1.0, True),  # the ranks stay
+        (0.1, 1e9, 1e-4, 1.0, False),  # they do, but not the numbers
+        (0.1, 17.0, 0.02, 0.95, False),
+        (0.1, 2.0, 0.3, 0.1, False),  # a step is all that the model knows
+        (math.nan, math.nan, math.nan, math.nan, False),
+        (math.inf, math.inf, 0.3, 0.99, False),
     ],
 )
-def test_canary_is_measured_by_the_spread(difference, spread, passed):
-    gate = gates.canary(difference, spread)
+def test_the_canary_blocks_what_rounding_does_not_explain(
+    difference, steps, displacement, correlation, passed
+):
+    gate = gates.canary(Comparison(difference, 0.2, steps, displacement, correlation))
     assert (gate.passed, gate.blocking) == (passed, True)
     assert ("train again" in gate.text) is not passed
 

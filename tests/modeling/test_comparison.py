@@ -1,0 +1,82 @@
+"""Rounding passes for the same model, and what is another model does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numebot_dagster.modeling.comparison import compare
+
+ROWS, LEAVES = 500, 8
+TYPES = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+
+
+def trees(random, count, spread, kind):
+    """(count, rows) what each tree adds to each row; the sums lie about 0.5, as Numerai's do."""
+    leaves = 0.5 / count + spread / count**0.5 * random.normal(size=(count, LEAVES))
+    places = random.integers(0, LEAVES, (count, ROWS))
+    return np.take_along_axis(leaves, places, axis=1).astype(kind)
+
+
+def added(parts, order):
+    """One tree after the other, each sum rounded to the type."""
+    total = np.zeros(ROWS, parts.dtype)
+    for place in order:
+        total = total + parts[place]
+    return total
+
+
+MODELS = st.tuples(st.integers(0, 2**32), st.integers(100, 300), st.floats(0.004, 0.05))
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, st.sampled_from(list(TYPES)), st.sampled_from([np.float32, np.float64]))
+def test_the_same_sum_in_another_order_is_the_same_model(model, kind, stored_as):
+    seed, count, spread = model
+    random = np.random.default_rng(seed)
+    parts = trees(random, count, spread, TYPES[kind])
+    then = added(parts, range(count)).astype(stored_as)
+    assert compare(then, added(parts, random.permutation(count))).is_same_model
+    # Computed in the type, but given on as averages or ranks: the numbers no longer tell.
+    halves = added(parts[::2], range(len(parts[::2]))) / np.float64(3) + then / np.float64(7)
+    again = added(parts[::2], range(len(parts[::2]))[::-1]) / np.float64(3) + then / np.float64(7)
+    assert kind == "float16" or compare(halves, again).is_same_model
+    ranked, ranked_again = (np.argsort(np.argsort(one)) / ROWS for one in (halves, again))
+    assert kind == "float16" or compare(ranked, ranked_again).is_same_model
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, st.sampled_from(list(TYPES)))
+def test_one_other_tree_in_a_hundred_is_another_model(model, kind):
+    """Of a float16 it may be less than rounding; shuffled rows or another target never are."""
+    seed, count, spread = model
+    random = np.random.default_rng(seed)
+    parts = trees(random, count, spread, TYPES[kind])
+    then = added(parts, range(count))
+    assert not compare(then, random.permutation(then)).is_same_model
+    assert not compare(then, 1 - then).is_same_model
+    changed = parts.copy()
+    changed[: count // 100] = trees(random, count, spread, TYPES[kind])[: count // 100]
+    assert kind == "float16" or not compare(then, added(changed, range(count))).is_same_model
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5], True),
+        ([0.5, 0.5, 0.5], [0.5, 0.5, 0.6], False),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, math.nan], False),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, math.inf], False),
+        ([1, 2, 3, 99, 100], [1, 2, 3, 100, 99], False),  # whole numbers are no float16
+        ([0, 0, 1, 1], [1e-9, 0, 1, 1 - 1e-9], True),  # what was tied is ordered by rounding
+        ([0, 0, 1, 1], [0, 1, 0, 1], False),
+        ([1, 2, 3, 4], [10, 20, 30, 40], False),  # whose ranks are the same
+        ([1, 2, 3, 4, 5, 6, 7, 1e6], [2, 1, 3, 4, 5, 7, 6, 1e6], False),  # one hides no others
+    ],
+)
+def test_cases(then, now, same):
+    assert compare(np.array(then, float), np.array(now, float)).is_same_model is same
