@@ -120,11 +120,16 @@ class Mute(Honest):
         return np.zeros(len(data))
 
 class Moody(Honest):
-    """Predicts something else each time."""
+    """Predicts something else in each process."""
+    def save(self, folder):
+        import os
+        super().save(folder)
+        (folder / "process").write_text(str(os.getpid()))
     def load(self, folder):
         import os
         super().load(folder)
-        self.weights = self.weights + 1e-6 * np.random.default_rng(os.getpid()).normal(size=3)
+        if (folder / "process").read_text() != str(os.getpid()):
+            self.weights = self.weights[::-1]
 '''
 
 
