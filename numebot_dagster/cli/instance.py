@@ -1,16 +1,15 @@
-"""What Dagster's instance knows: rounds, runs that failed, its daemon, who works at the moment.
+"""What Dagster's instance knows: rounds, runs that failed, who works at the moment.
 
 Read for `numebot status` and `numebot doctor`, which say so where it cannot be read.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.automation import examine_automation
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.doctor import Finding, Verdict
 from numebot_dagster.settings import Settings
@@ -66,35 +65,30 @@ def _said(event: dg.DagsterEvent | None) -> str:
     return "" if error is None else error.message.strip().splitlines()[0]
 
 
+def automation_warnings() -> list[str]:
+    """What keeps rounds from being played by themselves, for those who leave `numebot up` on."""
+    with session.open_instance() as instance:
+        was_up = any(status.last_heartbeat for status in instance.get_daemon_statuses().values())
+        findings = list(examine_automation(instance)) if was_up else []
+    return [
+        f"{finding.text} → {finding.remedy}"
+        for finding in findings
+        if finding.verdict is not Verdict.OK
+    ]
+
+
 def examine_instance(settings: Settings) -> Iterator[Finding]:
     """Looks at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
     path = settings.instance_folder / session.INSTANCE_FILE
     try:
         with session.open_instance() as instance:
             yield Finding("instance", Verdict.OK, f"{path} is understood")
-            yield _daemon(instance)
+            yield from examine_automation(instance)
             yield _at_work(instance, Lake(settings.numerai_data_folder))
     except Exception as error:  # a file of the user's, read by Dagster: whatever is wrong is told
         remedy = f"correct {path}, or remove it: the next command writes the shipped one"
         text = f"Dagster cannot open its instance: {str(error).strip().splitlines()[0]}"
         yield Finding("instance", Verdict.FAILURE, text, remedy)
-
-
-def _daemon(instance: dg.DagsterInstance) -> Finding:
-    beats = instance.get_daemon_statuses()
-    silent = [name for name, status in beats.items() if status.required and not status.healthy]
-    if not silent:
-        return Finding("daemon", Verdict.OK, "`numebot up` is running: rounds are played by itself")
-    newest = max(
-        (one.last_heartbeat.timestamp for one in beats.values() if one.last_heartbeat), default=None
-    )
-    since = (
-        "" if newest is None else f" since {datetime.fromtimestamp(newest, UTC):%d %b %H:%M} UTC"
-    )
-    text = f"no daemon is running{since}: no round is noticed"
-    if newest is not None and time.time() - newest < 300:
-        text = f"these daemons do not run: {', '.join(sorted(silent))}"
-    return Finding("daemon", Verdict.WARNING, text, "numebot up")
 
 
 def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.automation import CONSEQUENCES
 from numebot_dagster.cli.session import console
 from numebot_dagster.operations import status as reading
 from numebot_dagster.operations.alerts import Raised
@@ -53,6 +54,7 @@ class Overview:
     Attributes:
         unseen_days: without leaderboard; unknown while Numerai does not tell its date.
         alerts: that wait to be sent; none without a channel, where nobody waits for them.
+        automation: what keeps rounds from being played by themselves, where `numebot up` was used.
     """
 
     at: Moment
@@ -62,6 +64,7 @@ class Overview:
     weights: Sequence[WeightsStatus]
     unseen_days: Sequence[date] | None
     alerts: Sequence[Raised]
+    automation: Sequence[str] = ()
 
 
 def status(
@@ -94,6 +97,7 @@ def _overview(platform: Platform, rounds: int) -> Overview:
         reading.weights_status(platform),
         None if at.problem else reading.days_without_leaderboard(platform, at.now),
         reading.unsent_alerts(platform) if platform.settings.numebot_notify_urls else (),
+        instance.automation_warnings(),
     )
 
 
@@ -110,6 +114,7 @@ def _as_json(found: Overview) -> dict[str, Any]:
         if found.unseen_days is None
         else [day.isoformat() for day in found.unseen_days],
         "alerts_not_sent": [asdict(one) for one in found.alerts],
+        "automation": list(found.automation),
     }
 
 
@@ -218,6 +223,10 @@ def _reasons(found: Overview) -> list[str]:
     return texts
 
 
+def _capital(text: str) -> str:
+    return text if text.partition(" ")[0] in CONSEQUENCES else text[:1].upper() + text[1:]
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -234,7 +243,8 @@ def _show_weights(weights: Sequence[WeightsStatus]) -> None:
 
 
 def _remarks(found: Overview) -> list[str]:
-    texts = [f"Alert, not sent yet: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
+    texts = [_capital(text) for text in found.automation]
+    texts += [f"Alert, not sent yet: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
     if found.unseen_days is None:
         texts.append("Whether a day is without leaderboard cannot be told without Numerai's date.")
     elif found.unseen_days:

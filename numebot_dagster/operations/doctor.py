@@ -6,15 +6,13 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterator
 
-import psutil
-
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import NotAuthorised
-from numebot_dagster.operations import channels
+from numebot_dagster.operations import channels, doctor_machine
 from numebot_dagster.operations.doctor_numerai import (
     NEEDED_SCOPES,
     STAKE_SCOPES,
@@ -28,7 +26,6 @@ __all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
 GIGABYTE = 10**9
 LEAST_FREE_DISK, ENOUGH_FREE_DISK = 2 * GIGABYTE, 30 * GIGABYTE
-LEAST_MEMORY = 4 * GIGABYTE
 LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarrow")
 
 
@@ -42,10 +39,10 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
     yield _settings(platform)
     yield _voice(platform)
     yield _folder(platform)
-    yield _disk(platform)
-    yield _memory()
+    yield from _disk(platform)
+    yield doctor_machine.examine_memory()
     yield _libraries()
-    yield _registry(platform)
+    yield from _registry(platform)
     yield from _key_is_set(platform)
     yield from examine_numerai(platform, live=live)
     yield from _weights(platform)
@@ -100,25 +97,22 @@ def _folder(platform: Platform) -> Finding:
     return Finding("folder", Verdict.OK, f"{folder} can be written")
 
 
-def _disk(platform: Platform) -> Finding:
+def _disk(platform: Platform) -> Iterator[Finding]:
     free = files.free_bytes(platform.settings.numerai_data_folder)
     text = f"{free / GIGABYTE:.0f} GB free for {platform.settings.numerai_data_folder}"
     if free < LEAST_FREE_DISK:
         remedy = "free some space, or set NUMERAI_DATA_FOLDER to another disk"
-        return Finding("disk", Verdict.FAILURE, text, remedy)
+        yield Finding("disk", Verdict.FAILURE, text, remedy)
+        return  # what it can do could not be tried
     if free < ENOUGH_FREE_DISK and not platform.settings.is_practice:
         remedy = "the full training data need about 10 GB a vintage"
-        return Finding("disk", Verdict.WARNING, text, remedy)
-    return Finding("disk", Verdict.OK, text)
-
-
-def _memory() -> Finding:
-    memory = psutil.virtual_memory()
-    text = f"{memory.available / GIGABYTE:.0f} of {memory.total / GIGABYTE:.0f} GB available"
-    if memory.available < LEAST_MEMORY:
-        remedy = "close other programs; a model is stopped when it exceeds its memory_budget"
-        return Finding("memory", Verdict.WARNING, text, remedy)
-    return Finding("memory", Verdict.OK, text)
+        yield Finding("disk", Verdict.WARNING, text, remedy)
+    else:
+        yield Finding("disk", Verdict.OK, text)
+    try:
+        yield doctor_machine.examine_disk_abilities(platform.lake)
+    except OSError:
+        return  # the finding of the folder says that it takes no file
 
 
 def _libraries() -> Finding:
@@ -127,16 +121,19 @@ def _libraries() -> Finding:
     return Finding("versions", Verdict.OK, versions + tool)
 
 
-def _registry(platform: Platform) -> Finding:
+def _registry(platform: Platform) -> Iterator[Finding]:
     try:
         registry = platform.registry
     except RegistryError as error:
-        return Finding("registry", Verdict.FAILURE, str(error), "correct the file")
+        yield Finding("registry", Verdict.FAILURE, str(error), "correct the file")
+        return
     names = ", ".join(model.name for model in registry.enabled)
     if not names:
         remedy = "add a line: numerai_name,model_code"
-        return Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
-    return Finding("registry", Verdict.OK, f"{registry.path}: {names}")
+        yield Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
+        return
+    yield Finding("registry", Verdict.OK, f"{registry.path}: {names}")
+    yield from doctor_machine.examine_classes(registry.enabled)
 
 
 def _key_is_set(platform: Platform) -> Iterator[Finding]:
