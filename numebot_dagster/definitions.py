@@ -20,8 +20,9 @@ from numebot_dagster.defs.performance.assets import (
     payouts,
     scores,
 )
-from numebot_dagster.defs.performance.jobs import performance_job
+from numebot_dagster.defs.performance.jobs import figures_job, performance_job
 from numebot_dagster.defs.performance.schedules import daily_performance_schedule
+from numebot_dagster.defs.performance.sensors import figures_sensor
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.assets import details, live_data
 from numebot_dagster.defs.rounds.jobs import round_job
@@ -30,6 +31,7 @@ from numebot_dagster.defs.rounds.sensors import new_round_sensor
 from numebot_dagster.defs.training.assets import data
 from numebot_dagster.defs.training.jobs import train_job
 from numebot_dagster.defs.training.schedules import retraining_schedule
+from numebot_dagster.defs.training.today import train_today_job, train_today_sensor
 from numebot_dagster.defs.watch.jobs import preflight_job
 from numebot_dagster.defs.watch.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.modeling.registry import read_registry
@@ -51,9 +53,23 @@ defs = dg.Definitions(
         *build_scores(registry),
         *build_performance(registry),
     ],
-    jobs=[round_job, train_job, diagnose_job, performance_job, preflight_job],
+    jobs=[
+        round_job,
+        train_today_job,
+        train_job,
+        diagnose_job,
+        performance_job,
+        figures_job,
+        preflight_job,
+    ],
     schedules=[weekend_round_schedule, daily_performance_schedule, retraining_schedule],
-    sensors=[new_round_sensor, watchdog_sensor, preflight_sensor],
+    sensors=[
+        new_round_sensor,
+        watchdog_sensor,
+        preflight_sensor,
+        train_today_sensor,
+        figures_sensor,
+    ],
     resources={"platform": PlatformResource()},
     loggers={"console": terminal_logger},
     # One process for a run: its steps cost milliseconds, and models have workers of their own.

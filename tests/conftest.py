@@ -320,8 +320,10 @@ def run_round(
         selection: Sequence[dg.AssetKey] | None = None,
         *,
         force: bool = False,
+        dry_run: bool = False,
     ) -> dg.ExecuteInProcessResult:
         instance.add_dynamic_partitions("rounds", [str(number)])
+        config = {"force": force, "dry_run": dry_run}
         plays = selection is None or any("models" in key.path[0] for key in selection)
         with set_defs_state_storage(None):  # see `_no_ended_instance`
             job = world.definitions().resolve_job_def("round_job")
@@ -330,7 +332,7 @@ def run_round(
             partition_key=str(number),
             asset_selection=selection,
             run_config={
-                "ops": {"play_round": {"config": {"force": force}}} if plays else {},
+                "ops": {"play_round": {"config": config}} if plays else {},
             },
             raise_on_error=False,
         )

@@ -17,6 +17,8 @@ CONSEQUENCES = {
     "new_round_sensor": ("sensor", "no round is noticed, and none is played by itself"),
     "watchdog_sensor": ("sensor", "nobody is told before a round is missed"),
     "preflight_sensor": ("sensor", "nothing is rehearsed before a round opens"),
+    "train_today_sensor": ("sensor", "what train_today_job registers is not trained"),
+    "figures_sensor": ("sensor", "figures are renewed once a day and not after each round"),
     "weekend_round_schedule": ("schedule", "the weekend's round has no second start"),
     "daily_performance_schedule": ("schedule", "no scores are collected"),
     "retraining_schedule": ("schedule", "no model is retrained when it is due"),

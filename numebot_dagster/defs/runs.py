@@ -11,7 +11,9 @@ import logging
 import os
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import dagster as dg
@@ -30,6 +32,9 @@ _IN_A_PROCESS = [
 
 # A run names its process within moments of its start; one that died before that is known by this.
 UNNAMED_SECONDS = 120.0
+
+# How far back a sensor looks that follows other runs, before it has a cursor.
+FIRST_LOOK_BACK = timedelta(hours=1)
 
 # Seconds by which two readings of one start may differ; the system counts it in hundredths.
 _SAME_START = 0.05
@@ -133,3 +138,29 @@ def _is_dead(record: dg.RunRecord) -> bool:
     # Only our own runs are known to name their process.
     is_ours = ROUND_TAG in record.dagster_run.tags
     return is_ours and time.time() - (record.start_time or time.time()) > UNNAMED_SECONDS
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Runs that ended since a sensor's cursor, oldest first, and the cursor behind them."""
+
+    runs: list[dg.DagsterRun]
+    cursor: str
+
+
+def newly_finished(
+    context: dg.SensorEvaluationContext, job: str, statuses: Sequence[dg.DagsterRunStatus]
+) -> Finished:
+    """Return the runs of a job that ended since the last look; at first, those of the last hour.
+
+    Runs of commands are among them, which Dagster's own run status sensors do not see.
+    """
+    if context.cursor:
+        since = datetime.fromisoformat(context.cursor)
+    else:
+        since = datetime.now(UTC) - FIRST_LOOK_BACK
+    wanted = dg.RunsFilter(job_name=job, statuses=statuses, updated_after=since)
+    records = context.instance.get_run_records(wanted)
+    records = sorted(records, key=lambda record: record.update_timestamp)
+    newest = records[-1].update_timestamp.isoformat() if records else since.isoformat()
+    return Finished([record.dagster_run for record in records], newest)

@@ -61,6 +61,14 @@ def next_opening(open_times: Sequence[datetime], now: datetime) -> datetime | No
     return min(expected, default=None)
 
 
+def expectation(open_times: Sequence[datetime], now: datetime) -> str:
+    """Say when the next round is expected, as far as those before it tell."""
+    opening = next_opening(open_times, now)
+    if opening is None:
+        return "When the next round opens is not known yet."
+    return f"The next round is expected on {opening:%a %d %b at %H:%M} UTC."
+
+
 def examine(platform: Platform, opening: datetime) -> list[Finding]:
     """Looks at everything, tells what would fail, and keeps the findings for `numebot doctor`.
 

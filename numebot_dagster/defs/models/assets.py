@@ -9,7 +9,8 @@ from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
 from numebot_dagster.operations import training
-from numebot_dagster.operations.vintages import read_vintage
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.vintages import Vintage, read_vintage
 
 
 class TrainConfig(dg.Config):
@@ -69,7 +70,7 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformResource
     ) -> dg.MaterializeResult:
         opened = platform.open(context.log)
-        vintage = read_vintage(opened, int(context.partition_key))
+        vintage = _vintage(opened, context.partition_key)
         with turn(context, opened.lake, TRAINING):
             stored = training.train(opened, model, vintage, force=config.force)
         manifest = stored.manifest
@@ -90,3 +91,13 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         )
 
     return weights
+
+
+def _vintage(platform: Platform, key: str) -> Vintage:
+    if not key.isdigit() or int(key) not in platform.lake.stored_vintages():
+        raise dg.Failure(
+            f"Vintage {key} is not pinned yet, so there is nothing to train on: launch "
+            "train_today_job, or materialise training/data for it first.",
+            allow_retries=False,
+        )
+    return read_vintage(platform, int(key))

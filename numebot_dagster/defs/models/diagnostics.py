@@ -3,6 +3,7 @@
 import math
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.metadata import Metadata
@@ -29,7 +30,9 @@ _MEANS = {
 class DiagnoseConfig(dg.Config):
     """What a run may be asked for besides its vintage and its models."""
 
-    again: bool = False
+    again: bool = Field(
+        default=False, description="Judge the model again although it was judged before."
+    )
 
 
 def diagnostics_key(model: RegisteredModel) -> dg.AssetKey:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.models import results
@@ -32,8 +33,20 @@ _PREDICTION_CHECKS = {
 class PlayConfig(dg.Config):
     """What a run may be asked for besides its round and its assets."""
 
-    force: bool = False
-    late: bool = False
+    force: bool = Field(
+        default=False,
+        description="Replace a submission that Numebot did not make, or its own by newer "
+        "predictions. Without it, what Numerai holds is left alone.",
+    )
+    late: bool = Field(
+        default=False,
+        description="Submit although the round has closed. It is scored but not paid, and Numerai "
+        "makes it the next round's submission too, until that round is played. Set it for "
+        "live_data as well.",
+    )
+    dry_run: bool = Field(
+        default=False, description="Predict and check with every model, but submit nothing."
+    )
 
 
 def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
@@ -60,7 +73,16 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
         shop = platform.open(context.log)
         number = int(context.partition_key)
         chosen = _chosen(models, context.selected_asset_keys)
-        played = play(shop, Play(number, chosen, force=config.force, late=config.late))
+        played = play(
+            shop,
+            Play(
+                number,
+                chosen,
+                submit=not config.dry_run,
+                force=config.force,
+                late=config.late,
+            ),
+        )
         for one in played:
             yield from results.events(context, one)
         failed = {

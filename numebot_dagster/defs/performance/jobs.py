@@ -22,6 +22,14 @@ performance_job = dg.define_asset_job(
 )
 
 
+figures_job = dg.define_asset_job(
+    "figures_job",
+    selection=dg.AssetSelection.assets(OVERVIEW) | dg.AssetSelection.key_substring("/performance"),
+    tags=COLLECTING_RUNS,
+    description="Every model's history and the dashboard anew, from what is stored.",
+)
+
+
 def range_tags(wanted: Sequence[date]) -> dict[str, str]:
     """The tags of a run over all days from the first to the last."""
     return {

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from logging import DEBUG, WARNING
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.models import results
@@ -31,7 +32,11 @@ Events = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservati
 class LiveConfig(dg.Config):
     """What a run may be asked for besides its round."""
 
-    late: bool = False
+    late: bool = Field(
+        default=False,
+        description="Fetch the live data although the round has closed, for a late submission: set "
+        "it for play_round as well.",
+    )
 
 
 @dg.asset(key=DETAILS, partitions_def=rounds, group_name="rounds", kinds={"numerai", "parquet"})

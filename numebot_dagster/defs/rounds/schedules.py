@@ -7,7 +7,9 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
 from numebot_dagster.defs.rounds.requests import request_for
 from numebot_dagster.defs.runs import end_dead_runs
-from numebot_dagster.numerai.rounds import is_weekend_round, round_to_play
+from numebot_dagster.numerai.rounds import is_weekend_round, round_to_play, rounds_of_interest
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.preflight import expectation
 
 # Saturday after the usual opening; the later looks are for a round that opened late, or whose run
 # left something to do.
@@ -32,11 +34,17 @@ def weekend_round_schedule(
     shop = platform.open_for_tick(context.log)
     found = round_to_play(shop.client.open_rounds(), shop.client.now())
     if found is None:
-        return dg.SkipReason("No round is open.")
+        return dg.SkipReason(f"No round is open. {_expected(shop)}")
     if not is_weekend_round(found):
-        return dg.SkipReason(f"Round {found.number} is not a weekend round.")
+        return dg.SkipReason(f"Round {found.number} is not a weekend round. {_expected(shop)}")
     asked = request_for(context.instance, shop, found)
     if isinstance(asked, str):
         return dg.SkipReason(asked)
     context.instance.add_dynamic_partitions(ROUNDS, [str(found.number)])
     return asked
+
+
+def _expected(shop: Platform) -> str:
+    """Say when the next weekend round is expected."""
+    known = rounds_of_interest(shop.client.rounds(), "weekend")
+    return expectation([one.open_time for one in known], shop.client.now())

@@ -1,7 +1,6 @@
 """Noticing new rounds."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import dagster as dg
 
@@ -13,7 +12,7 @@ from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
-from numebot_dagster.operations.preflight import next_opening
+from numebot_dagster.operations.preflight import expectation
 from numebot_dagster.operations.skipped_rounds import skipped_through
 
 SECONDS_BETWEEN_LOOKS = 30
@@ -40,7 +39,7 @@ def new_round_sensor(
     now = shop.client.now()
     cursor = int(context.cursor) if context.cursor else None
     fresh, ours = _to_look_at([one for one in watched if one.open_time <= now], cursor, shop.lake)
-    expected = _expected(watched, now)
+    expected = expectation([one.open_time for one in watched], now)
     if not fresh:
         newest = watched[-1].number if watched else cursor
         return dg.SkipReason(f"No round has opened since {newest}. {expected}")
@@ -60,14 +59,6 @@ def new_round_sensor(
         dynamic_partitions_requests=[rounds.build_add_request(unknown)] if unknown else [],
         cursor=str(_cursor(fresh, going_on + unsettled)),
     )
-
-
-def _expected(watched: Sequence[Round], now: datetime) -> str:
-    """Say when the next round is expected, as far as those before it tell."""
-    opening = next_opening([one.open_time for one in watched], now)
-    if opening is None:
-        return "When the next one opens is not known yet."
-    return f"The next round is expected on {opening:%a %d %b at %H:%M} UTC."
 
 
 def _to_look_at(begun: Sequence[Round], cursor: int | None, lake: Lake) -> tuple[list[Round], bool]:

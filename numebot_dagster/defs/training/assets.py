@@ -6,6 +6,8 @@ from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.turns import READING, turn
 from numebot_dagster.lake import parquet
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import vintage_of_today
 from numebot_dagster.operations.vintages import TRAIN, VALIDATION, fetch_training
 
 TRAINING_DATA = dg.AssetKey(["training", "data"])
@@ -25,7 +27,7 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
     """
     shop = platform.open(context.log)
     with turn(context, shop.lake, READING):
-        vintage = fetch_training(shop, int(context.partition_key))
+        vintage = fetch_training(shop, _number(shop, context.partition_key))
     facts = {
         name: parquet.verify(path)
         for name, path in vintage.files.items()
@@ -41,3 +43,21 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
             "dagster/row_count": facts[TRAIN].rows,
         }
     )
+
+
+def _number(platform: Platform, key: str) -> int:
+    """The number of a vintage that is stored, or that can be pinned now.
+
+    Raises:
+        Failure: it can be neither: today's data would be kept under a wrong name.
+    """
+    if key.isdigit() and int(key) in platform.lake.stored_vintages():
+        return int(key)
+    today = vintage_of_today(platform)
+    if key != str(today):
+        raise dg.Failure(
+            f"Vintage {key} was never pinned, and today's data are those of vintage {today}: "
+            "launch train_today_job, which needs no number.",
+            allow_retries=False,
+        )
+    return today

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.operations import preflight
@@ -12,7 +13,11 @@ from numebot_dagster.operations.findings import Verdict
 class PreflightConfig(dg.Config):
     """When the next round is expected to open, as ISO 8601; by default within the day."""
 
-    opening: str | None = None
+    opening: str | None = Field(
+        default=None,
+        description="When the next round is expected to open, as ISO 8601 such as "
+        "2026-06-02T12:00:00+00:00; by default in two hours.",
+    )
 
 
 @dg.op(name="preflight")
