@@ -1,8 +1,9 @@
-"""What `numebot up` shows of Dagster's output: one short line per event that matters."""
+"""Shorten what Dagster's processes print to one line for each event that matters."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # As Dagster's loggers write it: moment, logger, level, then the sensor or schedule that ticks, or
 # the run (job, id, pid, step, event).
@@ -20,23 +21,80 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = ("No cursor for event type", "AssetCheckResult for check", "op '", "Skipping step ")
 _BEGUN = "RUN_START - "
 
+# The trace of a failed step or run belongs to the run's page. Of its text the first line is
+# Dagster's own error; what caused it follows, the innermost last.
+_FAILED = re.compile(r"(?:(?P<step>[\w.\[\]]+) - )?(?P<event>STEP_FAILURE|RUN_FAILURE) - ")
+_CAUSED_BY = "The above exception was caused by the following exception:"
+_CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*: ")
 
-def tidy(line: str) -> str | None:
-    """A line of Dagster's as it is shown, or nothing when it is of no interest.
 
-    What is not in Dagster's own form, such as a traceback, is shown as it is.
+class Follower:
+    """Follows the output line by line; the trace of a failure becomes one line with its cause.
+
+    What is not in Dagster's own form and belongs to no failed step is shown as it is.
     """
-    plain = _COLOUR.sub("", line.rstrip())
-    found = _LINE.fullmatch(plain)
-    if found is None:
-        return plain
-    run = _RUN.fullmatch(found["rest"])
-    text = run["text"] if run else found["rest"]
-    if found["level"] == "DEBUG":
+
+    def __init__(self) -> None:
+        self._failure: _Failure | None = None
+
+    def lines(self, line: str) -> Iterator[str]:
+        """Yield what is to be shown once this line has come: often nothing."""
+        plain = _COLOUR.sub("", line.rstrip())
+        event = _LINE.fullmatch(plain)
+        if event is None and self._failure is not None:
+            self._failure.add(plain)
+            return
+        yield from self.rest()
+        if event is None:
+            yield plain
+            return
+        run = _RUN.fullmatch(event["rest"])
+        failed = _FAILED.match(run["step_and_event"]) if run else None
+        if run and failed:
+            # A run repeats what its step failed with.
+            is_told = failed["event"] == "RUN_FAILURE" and "Steps failed" in run["text"]
+            head = f"{event['time']} error: {failed['step'] or run['job']}"
+            self._failure = _Failure(head, run["text"], is_told=is_told)
+        elif text := _shown(event, run):
+            yield text
+
+    def rest(self) -> Iterator[str]:
+        """Yield the failure whose trace has ended, if there is one."""
+        failure, self._failure = self._failure, None
+        if failure is not None and not failure.is_told:
+            yield failure.line
+
+
+class _Failure:
+    """A failed step or run whose trace is being read."""
+
+    def __init__(self, head: str, text: str, *, is_told: bool) -> None:
+        self.is_told = is_told
+        self._head = head
+        self._cause = text
+        self._is_next = False
+
+    def add(self, line: str) -> None:
+        """Read a line of the trace: the one below the last "caused by" is the cause."""
+        if self._is_next and line.strip():
+            self._cause = line.strip()
+            self._is_next = False
+        if line.strip() == _CAUSED_BY:
+            self._is_next = True
+
+    @property
+    def line(self) -> str:
+        return f"{self._head}: {_CLASS.sub('', self._cause)}"
+
+
+def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:
+    """Return an event as it is shown, or nothing when it is of no interest."""
+    text = run["text"] if run else event["rest"]
+    if event["level"] == "DEBUG":
         if not run or run["step_and_event"] != _BEGUN:
             return None
         text = f"run {run['run']} of {run['job']} begins"
     if text.startswith(_NOISE):
         return None
-    level = "" if found["level"] in ("DEBUG", "INFO") else f"{found['level'].lower()}: "
-    return f"{found['time']} {level}{text}"
+    level = "" if event["level"] in ("DEBUG", "INFO") else f"{event['level'].lower()}: "
+    return f"{event['time']} {level}{text}"

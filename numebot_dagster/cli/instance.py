@@ -41,6 +41,8 @@ def failures(rounds: Iterable[int]) -> dict[int, str]:
 def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
     import dagster as dg
 
+    from numebot_dagster.defs.failures import reason_of
+
     tags = {"dagster/partition": str(number)}
     newest = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags=tags), limit=1)
     if not newest or newest[0].status is not dg.DagsterRunStatus.FAILURE:
@@ -49,20 +51,9 @@ def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
     records = instance.get_records_for_run(
         run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     ).records
-    said = [text for one in records if (text := _said(one.event_log_entry.dagster_event))]
-    return f"run {run.run_id[:8]} failed: {said[0] if said else 'see it in the UI'}"
-
-
-def _said(event: dg.DagsterEvent | None) -> str:
-    """The first line of what a step or a run failed with, by its innermost cause."""
-    if event is None:
-        return ""
-    if not event.is_step_failure:
-        return event.message or ""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return "" if error is None else error.message.strip().splitlines()[0]
+    reasons = [reason_of(record.event_log_entry.dagster_event) for record in records]
+    why = next(filter(None, reasons), "see it in the UI")
+    return f"run {run.run_id[:8]} failed: {why}"
 
 
 def automation_warnings() -> list[str]:

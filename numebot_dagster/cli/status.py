@@ -15,6 +15,7 @@ from numebot_dagster.cli.automation import CONSEQUENCES
 from numebot_dagster.cli.session import console
 from numebot_dagster.operations import status as reading
 from numebot_dagster.operations.alerts import Raised
+from numebot_dagster.operations.causes import by_cause, names_of, one_line, pattern_of
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.status import (
     Moment,
@@ -213,33 +214,53 @@ def _counts(cells: Sequence[RoundModel]) -> str:
 
 
 def _reasons(found: Overview) -> list[str]:
-    """Below the grid: why a run failed, and why a model is not where it should be."""
-    texts = [f"Round {number}: {text}" for number, text in found.failures.items()]
-    texts += [
-        f"Round {cell.round_number}, {cell.model}: {cell.standing}: {_one_line(cell.reason)}"
-        for cell in found.cells
-        if cell.reason
+    """Below the grid: why runs failed, and why models are not where they should be, by cause."""
+    failed = by_cause((str(number), text) for number, text in found.failures.items())
+    texts = [
+        f"{_rounds([int(number) for number in cause.models])}: {cause.text}" for cause in failed
     ]
-    return texts
+    groups: dict[tuple[Standing, str], list[RoundModel]] = {}
+    for cell in found.cells:
+        if cell.reason:
+            pattern = pattern_of(cell.model, one_line(cell.reason))
+            groups.setdefault((cell.standing, pattern), []).append(cell)
+    return texts + [_reason(standing, cells) for (standing, _), cells in groups.items()]
 
 
 def _capital(text: str) -> str:
     return text if text.partition(" ")[0] in CONSEQUENCES else text[:1].upper() + text[1:]
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _reason(standing: Standing, cells: Sequence[RoundModel]) -> str:
+    rounds = _rounds(list(dict.fromkeys(cell.round_number for cell in cells)))
+    models = names_of(list(dict.fromkeys(cell.model for cell in cells)))
+    return f"{rounds}, {models}: {standing}: {one_line(cells[0].reason)}"
+
+
+def _rounds(numbers: Sequence[int]) -> str:
+    """Return rounds in words: `Round 1310`, `Rounds 1310 to 1314`, or a list with gaps."""
+    first, last = min(numbers), max(numbers)
+    if first == last:
+        return f"Round {first}"
+    if last - first == len(numbers) - 1 > 1:
+        return f"Rounds {first} to {last}"
+    return f"Rounds {names_of([str(number) for number in sorted(numbers)])}"
 
 
 def _show_weights(weights: Sequence[WeightsStatus]) -> None:
-    table = _table("weights of", "vintage", "trained at")
-    for one in weights:
-        trained = "" if one.trained_at is None else f"{one.trained_at:%Y-%m-%d %H:%M}"
-        table.add_row(one.model, "" if one.vintage is None else str(one.vintage), trained)
+    """A row for all models with weights of one vintage; below, what is wrong with which."""
+    table = _table("weights", "vintage", "trained at")
+    by_vintage: dict[int | None, list[WeightsStatus]] = {}
+    for model in weights:
+        by_vintage.setdefault(model.vintage, []).append(model)
+    for vintage, models in by_vintage.items():
+        days = sorted(f"{model.trained_at:%Y-%m-%d}" for model in models if model.trained_at)
+        trained = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
+        names = names_of([model.model for model in models])
+        table.add_row(names, "" if vintage is None else str(vintage), trained)
     console.print(table)
-    for one in weights:
-        if one.problem:
-            _say(f"{one.model}: {one.problem}")
+    for cause in by_cause((model.model, model.problem) for model in weights if model.problem):
+        _say(str(cause))
 
 
 def _remarks(found: Overview) -> list[str]:

@@ -17,7 +17,7 @@ from typing import IO, Annotated, cast
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.following import tidy
+from numebot_dagster.cli.following import Follower
 from numebot_dagster.cli.practice_folder import restart_practice
 from numebot_dagster.cli.session import console
 from numebot_dagster.lake.layout import Lake
@@ -104,9 +104,12 @@ def _serve(host: str, port: int) -> int:
 
 
 def _show(process: subprocess.Popen[str]) -> None:
+    follower = Follower()
     for line in cast(IO[str], process.stdout):
-        if text := tidy(line):
+        for text in follower.lines(line):
             console.print(text, highlight=False, markup=False, soft_wrap=True)
+    for text in follower.rest():
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,8 @@ import os
 
 import dagster as dg
 
+from numebot_dagster.defs.failures import reason_of, repeats_its_step
+
 # While a run lasts, Dagster redirects standard error into a file and copies it back from there with
 # a process that it ends with the run: what was written last, the reason of a failure, can be lost.
 # This way to the terminal is kept from before any run.
@@ -18,28 +20,20 @@ class _Tidy(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
-        is_event = meta.get("dagster_event") is not None
+        event = meta.get("dagster_event")
         message = meta.get("orig_message") or record.getMessage()
-        cause = _cause(meta.get("dagster_event"))
-        if is_event and record.levelno < logging.WARNING:
+        if event is not None and record.levelno < logging.WARNING:
+            return
+        if repeats_its_step(event):
             return
         if message.startswith("op '") and "did not yield" in message:
             return  # Dagster's list of the checks of what was skipped: they were not due
         if message.startswith("Skipping step "):
             return  # our own messages say why
-        message += f"\n  {cause}" if cause else ""
+        if event is not None and (reason := reason_of(event)):
+            message = f"{event.step_key}: {reason}" if event.step_key else reason
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         _TERMINAL.write(f"{level}{message}\n")
-
-
-def _cause(event: dg.DagsterEvent | None) -> str | None:
-    """Why a step failed: the message of the innermost error, without its traceback."""
-    if event is None or not event.is_step_failure:
-        return None
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return None if error is None else error.message.strip()
 
 
 @dg.logger(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.cli.following import tidy
+from numebot_dagster.cli.following import Follower
 
 RUN = "round_job - e75b42b0-846e-47fa-b6a8-225a78b43fb5"
 AT = "2026-11-24 19:37:19 +0000"
@@ -22,10 +22,6 @@ AT = "2026-11-24 19:37:19 +0000"
         (
             f"{AT} - dagster - INFO - {RUN} - play_round - steady-1: confirmed",
             "19:37:19 steady-1: confirmed",
-        ),
-        (
-            f"{AT} - dagster - ERROR - {RUN} - 212 - play_round - STEP_FAILURE - it failed - why",
-            "19:37:19 error: it failed - why",
         ),
         (
             f"{AT} - dagster - WARNING - {RUN} - play_round - AssetCheckResult for check 'x' was",
@@ -51,4 +47,34 @@ AT = "2026-11-24 19:37:19 +0000"
     ],
 )
 def test_one_line_for_what_matters(line, shown):
-    assert tidy(line) == shown
+    follower = Follower()
+    assert [*follower.lines(line), *follower.rest()] == ([] if shown is None else [shown])
+
+
+TRACE = f"""\
+{AT} - dagster - ERROR - {RUN} - 212 - play_round - STEP_FAILURE - Execution of step "x" failed.
+
+dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred while executing op:
+
+Stack Trace:
+  File "execute_plan.py", line 246, in dagster_event_sequence_for_step
+    yield from check.generator(step_events)
+
+The above exception was caused by the following exception:
+dagster._core.definitions.events.Failure: Round 1280: 2 of 3 models failed: a and b: no memory
+
+Stack Trace:
+  File "playing.py", line 68, in play_round
+{AT} - dagster - ERROR - {RUN} - 212 - RUN_FAILURE - Execution of run failed. Steps failed: ['x'].
+dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred while executing op:
+{AT} - dagster - INFO - __repository__ - new_round_sensor - Round 1280 is tried again
+"""
+
+
+def test_a_trace_is_one_line_with_its_cause():
+    follower = Follower()
+    lines = [text for line in TRACE.splitlines() for text in follower.lines(line)]
+    assert lines == [
+        "19:37:19 error: play_round: Round 1280: 2 of 3 models failed: a and b: no memory",
+        "19:37:19 Round 1280 is tried again",
+    ]

@@ -107,6 +107,32 @@ def test_a_grid_of_many_models_counts_them():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_fleet_that_missed_rounds_is_told_in_a_few_lines():
+    rounds = [Window(1280 - back, NOW - timedelta(days=back)) for back in range(5)]
+    names = [f"model_{number}" for number in range(20)]
+    cells = [
+        RoundModel(
+            round_.number, name, Standing.MISSED, None, f"round {round_.number} was not played"
+        )
+        for round_ in rounds
+        for name in names
+    ]
+    weights = [
+        status.WeightsStatus(name, 1270, NOW, f"due for retraining: numebot train --models {name}")
+        for name in names
+    ]
+    failures = {round_.number: f"run {round_.number}f00 failed: no memory" for round_ in rounds}
+    overview = status.Overview(Moment(NOW, OPEN), rounds, cells, failures, weights, [], [])
+    text = shown(overview, width=80)
+    assert "Rounds 1276 to 1280: run 1280f00 failed: no memory\n" in text
+    missed = (
+        "Rounds 1276 to 1280, model_0, model_1, model_2 and 17 more: missed: round 1280 was not"
+    )
+    assert missed in " ".join(text.split())
+    assert "and 17 more: due for retraining: numebot train" in " ".join(text.split())
+    assert len(text.splitlines()) < 20
+
+
 def test_colours_are_for_a_terminal():
     text = shown(overview(3), colours=True)
     assert "\x1b[32m✓ confirmed" in text

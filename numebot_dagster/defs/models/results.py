@@ -12,6 +12,7 @@ from numebot_dagster.defs.metadata import Metadata
 from numebot_dagster.defs.models.assets import predictions_key, submission_key
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.operations import gates
+from numebot_dagster.operations.causes import by_cause
 from numebot_dagster.operations.gates import Gate
 from numebot_dagster.operations.outcomes import Ending, Played
 from numebot_dagster.operations.predicting import Prediction
@@ -62,10 +63,7 @@ def is_missed(played: Played) -> bool:
 
 def reasons(failed: Mapping[str, str]) -> str:
     """Say why each model failed, by its name; a reason that several share is said once."""
-    names: dict[str, list[str]] = {}
-    for name, text in failed.items():
-        names.setdefault(text, []).append(name)
-    return "; ".join(f"{', '.join(of_all)}: {text}" for text, of_all in names.items())
+    return "; ".join(str(cause) for cause in by_cause(failed.items()))
 
 
 def submission_verdict(
