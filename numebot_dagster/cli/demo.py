@@ -132,8 +132,23 @@ def _results(platform: Platform) -> None:
     console.print(rich_table(summary, "What happened"))
     console.print(
         "CORR and MMC are final where a round has resolved. Until then they are what the market "
-        "has shown so far: noise on day 1, and only day 60 is paid.\n",
+        "has shown so far: noise on day 1, and only day 60 is paid."
+        + _how_much_it_says(summary["round"].unique().to_list())
+        + "\n",
         highlight=False,
+    )
+
+
+def _how_much_it_says(rounds: list[int]) -> str:
+    from numebot_dagster.reporting.numbers import counted
+    from numebot_dagster.reporting.tables import independent_rounds
+
+    independent = independent_rounds(rounds)
+    if len(rounds) < 2 or independent > len(rounds) / 2:
+        return ""
+    return (
+        f" These {counted(len(rounds), 'round')} share most of their days and say as much as "
+        f"{independent:.1f} independent ones: too little to prefer a model."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.gates import Gate
+from numebot_dagster.reporting.numbers import plotted
 
 Metadata = dict[str, Any]
 
@@ -37,7 +38,7 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
             passed=gate.passed,
             severity=dg.AssetCheckSeverity.ERROR if gate.blocking else dg.AssetCheckSeverity.WARN,
             description=gate.text,
-            metadata=dict(gate.facts),
+            metadata=readable(gate.facts),
         )
 
 
@@ -88,6 +89,13 @@ def as_evaluation(result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckE
         description=result.description,
         partition=partition,
     )
+
+
+def readable(facts: Mapping[str, Any]) -> Metadata:
+    """Return facts with no more digits than mean something: the UI shows a number as it is."""
+    return {
+        name: plotted(value) if isinstance(value, float) else value for name, value in facts.items()
+    }
 
 
 def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:

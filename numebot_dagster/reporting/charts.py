@@ -55,9 +55,9 @@ def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
     figure, axes = new_figure(
         f"{_label(metric)} by scoring day, {_rounds(known)}, {_models(known)}",
         ("Thin: one round.  Thick" if with_rounds else "Each line")
-        + ": a model's mean over the rounds that have reached the day.  Only the last day is paid.",
+        + ": a model's mean, as far as half of its rounds have come.  Only the last day is paid.",
     )
-    means = known.group_by("model", "day").agg(pl.col("value").mean()).sort("model", "day")
+    means = means_by_day(known)
     if with_rounds:
         _draw_rounds(axes, known, styles)
     for (model,), line in means.group_by("model", maintain_order=True):
@@ -126,6 +126,20 @@ def running_means(final: pl.DataFrame) -> pl.DataFrame:
         resolved=count,
         mean=pl.col("value").cum_sum().over("model") / count,
     )
+
+
+def means_by_day(known: pl.DataFrame) -> pl.DataFrame:
+    """Returns model, day and value: each model's mean over the rounds that have reached the day.
+
+    A day that fewer than half of the model's rounds have reached is left out: its mean would be
+    one of other rounds, and jump where only the oldest are left.
+
+    Args:
+        known: one row per model, round and day, as `selection.scores_of` returns it.
+    """
+    by_day = known.group_by("model", "day").agg(pl.col("value").mean(), rounds=pl.len())
+    reached = pl.col("rounds") * 2 >= pl.col("rounds").max().over("model")
+    return by_day.filter(reached).drop("rounds").sort("model", "day")
 
 
 def _draw_rounds(axes: Axes, known: pl.DataFrame, styles: dict[str, SeriesStyle]) -> None:

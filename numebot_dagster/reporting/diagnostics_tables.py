@@ -47,7 +47,8 @@ def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
     """Returns one row per metric that is known, in the order of `LABELS`.
 
     Returns:
-        score; eras; mean and what its 95 % interval reaches to both sides; std; Sharpe and the
+        score; eras; mean and what its 95 % interval reaches to both sides (nothing where the eras
+        are too few to tell); std; Sharpe and the
         Sharpe ratio less what autocorrelation flatters ("smart"); the largest drawdown. See
         `numerai.summaries` for their formulas. The last four only for what adds up over eras.
     """
@@ -102,7 +103,9 @@ def summaries_beside(
 
 
 def _row(metric: str, summary: Summary) -> tuple[object, ...]:
-    reach = summary.mean_high - summary.mean
+    width = summary.mean_high - summary.mean
+    # All of these lie between -1 and 1: so wide an interval says that there are too few eras.
+    reach = width if width < 1 else None
     earned = (summary.std, summary.sharpe, summary.smart_sharpe, summary.max_drawdown)
     shown = earned if metric in EARNED else (None,) * len(earned)
     return (LABELS[metric], summary.n, summary.mean, reach, *shown)

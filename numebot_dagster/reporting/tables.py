@@ -7,18 +7,21 @@ that are named here are ignored.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from numebot_dagster.reporting.numbers import MISSING
 from numebot_dagster.reporting.selection import ONE_SUBMISSION, final_scores, newest_scores
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-MISSING = "\N{EN DASH}"
+HORIZON_DAYS = 60
+LEAST_FOR_SHARPE = 3.0  # independent rounds, which take about eight months
 
 STYLES = {
     "on_time": "green",
@@ -117,17 +120,24 @@ def model_summary(
         mmc: Numerai's name of the score for the column mean_mmc.
 
     Returns:
-        model, rounds (with a score), resolved (rounds with a final score), mean_corr, std_corr
-        (population, as in numerai-tools) and sharpe (their ratio; from two resolved rounds
+        model, rounds (with a score), resolved (rounds with a final score), independent (how many
+        independent ones say as much, see `independent_rounds`), mean_corr, std_corr (population, as
+        in numerai-tools) and sharpe (their ratio; only from `LEAST_FOR_SHARPE` independent rounds
         up) and mean_mmc, all of final scores; percentile (0 to 1) of the CORR that has seen most
-        days, the newest of these; settled_nmr and pending_nmr, the sums of payouts in NMR.
+        days, the newest of these; settled_nmr and pending_nmr, the sums of payouts in NMR, unknown
+        where no payout is.
     """
     newest = newest_scores(scores, corr)
     per_model = newest.group_by("model").agg(rounds=pl.len())
     final = (
         final_scores(scores, corr)
         .group_by("model")
-        .agg(resolved=pl.len(), mean_corr=pl.col("value").mean(), std_corr=_spread())
+        .agg(
+            resolved=pl.len(),
+            independent=pl.col("round").map_batches(_independent, pl.Float64, returns_scalar=True),
+            mean_corr=pl.col("value").mean(),
+            std_corr=_spread(),
+        )
     )
     mean_mmc = final_scores(scores, mmc).group_by("model").agg(mean_mmc=pl.col("value").mean())
     percentile = (
@@ -141,16 +151,41 @@ def model_summary(
     for part in (per_model, final, mean_mmc, percentile, _earned(payouts)):
         table = table.join(part, on="model", how="left")
     spread = pl.col("std_corr")
+    tells = (spread > 0) & (pl.col("independent") >= LEAST_FOR_SHARPE)
     return table.select(
         "model",
         pl.col("rounds", "resolved").fill_null(0).cast(pl.Int64),
+        "independent",
         "mean_corr",
         "std_corr",
-        pl.when(spread > 0).then(pl.col("mean_corr") / spread).alias("sharpe"),
+        pl.when(tells).then(pl.col("mean_corr") / spread).alias("sharpe"),
         "mean_mmc",
         "percentile",
-        pl.col("settled_nmr", "pending_nmr").fill_null(0.0),
+        "settled_nmr",
+        "pending_nmr",
     ).sort("model")
+
+
+def independent_rounds(rounds: Sequence[int]) -> float:
+    """Return how many independent rounds tell as much of a mean as these, which share days.
+
+    Two rounds that open k rounds apart have `HORIZON_DAYS` - k of their scoring days in common, and
+    their scores are taken to correlate as much: n^2 / sum of max(0, 1 - k / `HORIZON_DAYS`) over
+    all pairs (the usual effective sample size of a mean).
+
+    Args:
+        rounds: numbers of rounds, each once; five open in a week, as many as are days of scoring.
+    """
+    import numpy as np
+
+    numbers = np.asarray(rounds, dtype=float)
+    apart = np.abs(numbers[:, None] - numbers[None, :])
+    shared = np.clip(1 - apart / HORIZON_DAYS, 0, None).sum()
+    return float(len(numbers) ** 2 / shared) if len(numbers) else 0.0
+
+
+def _independent(rounds: pl.Series) -> float:
+    return independent_rounds(rounds.to_list())
 
 
 def _spread() -> pl.Expr:
@@ -166,8 +201,14 @@ def _earned(payouts: pl.DataFrame) -> pl.DataFrame:
     )
     amount, settled = pl.col("payout_nmr"), pl.col("settled")
     return newest.group_by("model").agg(
-        settled_nmr=amount.filter(settled).sum(), pending_nmr=amount.filter(~settled).sum()
+        settled_nmr=_sum_of_known(amount.filter(settled)),
+        pending_nmr=_sum_of_known(amount.filter(~settled)),
     )
+
+
+def _sum_of_known(amounts: pl.Expr) -> pl.Expr:
+    """A sum that is unknown, and not zero, where no amount is."""
+    return pl.when(amounts.count() > 0).then(amounts.sum())
 
 
 def _heading(column: str) -> str:

@@ -33,7 +33,7 @@ def test_tables_break_no_word(world, arguments):
     shown = world.numebot(*arguments, **COLUMNS)
     assert shown.returncode == 0, shown.stderr
     for name in ("steady-1", "second"):
-        assert any(line.split()[:1] == [name] for line in shown.stdout.splitlines())
+        assert any(name in line.split() for line in shown.stdout.splitlines())
     assert max(len(line) for line in shown.stdout.splitlines()) <= 80
 
 

@@ -126,3 +126,16 @@ def test_importing_the_room_loads_no_plotting_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_mean_ends_where_few_rounds_have_come(score_frame):
+    frame = score_frame(
+        *(
+            ("a", round_number, "corr60", day, -0.05 if day > 30 else 0.01)
+            for round_number, last in ((1343, 60), (1344, 30), (1345, 29), (1346, 28))
+            for day in range(1, last + 1)
+        )
+    )
+    means = charts.means_by_day(frame)
+    assert means["day"].to_list() == list(range(1, 31))  # one round of four has come further
+    assert means["value"].to_list() == pytest.approx([0.01] * 30)

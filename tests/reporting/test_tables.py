@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from numebot_dagster.reporting.tables import (
+    independent_rounds,
     markdown_table,
     model_summary,
     rich_table,
@@ -157,9 +158,10 @@ def test_model_summary(score_frame):
         {
             "rounds": 3,
             "resolved": 2,
+            "independent": 4 / (2 + 2 * 59 / 60),
             "mean_corr": 0.02,
             "std_corr": 0.01,
-            "sharpe": 2.0,
+            "sharpe": None,  # of two rounds that share 59 of 60 days
             "mean_mmc": 0.001,
             "percentile": 0.9,
             "settled_nmr": -0.25,
@@ -172,6 +174,32 @@ def test_model_summary(score_frame):
     assert (by_model["c"]["rounds"], by_model["c"]["resolved"]) == (1, 0)
     assert by_model["c"]["percentile"] == 0.3
     assert (by_model["d"]["rounds"], by_model["d"]["pending_nmr"]) == (0, 2.0)
+    assert by_model["d"]["settled_nmr"] is None  # unknown, which is not zero
+
+
+@pytest.mark.parametrize(
+    ("rounds", "independent"),
+    [
+        ([], 0),
+        ([1343], 1),
+        ([1343, 1344, 1345], 9 / (3 + 4 * 59 / 60 + 2 * 58 / 60)),
+        ([1300, 1360, 1420], 3),  # without a common day
+        (list(range(64)), 1.5513192778689562),
+    ],
+)
+def test_rounds_that_share_days_count_less(rounds, independent):
+    assert independent_rounds(rounds) == pytest.approx(independent)
+
+
+def test_a_sharpe_ratio_needs_independent_rounds(score_frame):
+    rows = [
+        ("a", number, "corr60", 60, 0.01 + 0.01 * (number % 2), "1", None, True)
+        for number in range(1000, 1241)
+    ]
+    payouts = pl.DataFrame(schema=PAYOUTS)
+    (row,) = model_summary(score_frame(*rows), payouts).to_dicts()
+    assert row["independent"] > 3
+    assert row["sharpe"] == pytest.approx(3.0, abs=0.05)
 
 
 def test_model_summary_takes_decimals_and_equal_scores(score_frame):

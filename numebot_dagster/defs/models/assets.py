@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
+from numebot_dagster.defs.metadata import readable
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
@@ -75,19 +76,21 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
             stored = training.train(opened, model, vintage, force=config.force)
         manifest = stored.manifest
         return dg.MaterializeResult(
-            metadata={
-                "data_version": manifest.data_version,
-                "target_is": dg.MetadataValue.json(manifest.target_is),
-                "features": len(manifest.features),
-                "train_eras": manifest.train_eras,
-                "train_rows": manifest.train_rows,
-                "seconds": manifest.seconds,
-                "peak_memory_mb": manifest.peak_memory_mb,
-                "parameters": dg.MetadataValue.json(manifest.parameters),
-                "libraries": dg.MetadataValue.json(manifest.library_versions),
-                "code_hash": stored.code_hash,
-                "folder": dg.MetadataValue.path(stored.folder),
-            }
+            metadata=readable(
+                {
+                    "data_version": manifest.data_version,
+                    "target_is": dg.MetadataValue.json(manifest.target_is),
+                    "features": len(manifest.features),
+                    "train_eras": manifest.train_eras,
+                    "train_rows": manifest.train_rows,
+                    "seconds": manifest.seconds,
+                    "peak_memory_mb": manifest.peak_memory_mb,
+                    "parameters": dg.MetadataValue.json(manifest.parameters),
+                    "libraries": dg.MetadataValue.json(manifest.library_versions),
+                    "code_hash": stored.code_hash,
+                    "folder": dg.MetadataValue.path(stored.folder),
+                }
+            )
         )
 
     return weights

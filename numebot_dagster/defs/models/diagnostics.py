@@ -160,7 +160,8 @@ def _numbers(found: Diagnosis) -> dict[str, float | int]:
         "seconds": found.seconds,
         "peak_memory_mb": found.peak_memory_mb,
     }
-    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+    finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    return metadata.readable(finite)
 
 
 def _largest_exposure(found: Diagnosis) -> float:

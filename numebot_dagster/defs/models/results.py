@@ -125,7 +125,7 @@ def prediction_metadata(prediction: Prediction) -> Metadata:
         for name, value in gate.facts.items()
         if gate.name in (gates.CANARY, gates.LIKE_EXAMPLE)
     }
-    return {
+    facts = {
         "vintage": "" if prediction.vintage is None else str(prediction.vintage),
         "rung": prediction.rung.value,
         **_known("rung_reason", prediction.rung_reason),
@@ -138,6 +138,7 @@ def prediction_metadata(prediction: Prediction) -> Metadata:
             len(prediction.ids), [("id", "string"), ("prediction", "float64, in (0, 1)")]
         ),
     }
+    return metadata.readable(facts)
 
 
 def receipt_metadata(receipt: Receipt) -> Metadata:

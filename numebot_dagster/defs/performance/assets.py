@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from numebot_dagster.defs.metadata import readable
 from numebot_dagster.defs.models.assets import group_of, submission_key
 from numebot_dagster.defs.partitions import days, rounds
 from numebot_dagster.defs.performance import figures
@@ -87,12 +88,14 @@ def leaderboard(
     best = {"best_rank": min(ranks)} if ranks else {}
     empty = status.days_without_leaderboard(shop, shop.client.now())
     return dg.MaterializeResult(
-        metadata={
-            "own_models": len(own),
-            "nmr_staked": staked,
-            "days_not_watched": len(empty),
-            **best,
-        }
+        metadata=readable(
+            {
+                "own_models": len(own),
+                "nmr_staked": staked,
+                "days_not_watched": len(empty),
+                **best,
+            }
+        )
     )
 
 
@@ -108,14 +111,17 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             metadata={"empty": "Numerai tells only today's payouts; this day was not watched."}
         )
     with turn(context, shop.lake, READING):
-        found = collecting.collect_payouts(shop)
-    return dg.MaterializeResult(
-        metadata={
-            "pending_nmr": sum(float(one.payout_nmr) for one in found if not one.settled),
-            "settled_nmr": sum(float(one.payout_nmr) for one in found if one.settled),
-            "dagster/row_count": len(found),
-        }
-    )
+        payouts = collecting.collect_payouts(shop)
+    by_state = {
+        "pending_nmr": [payout for payout in payouts if not payout.settled],
+        "settled_nmr": [payout for payout in payouts if payout.settled],
+    }
+    sums = {
+        name: sum(float(payout.payout_nmr) for payout in of_state)
+        for name, of_state in by_state.items()
+        if of_state  # no payout is not a payout of zero
+    }
+    return dg.MaterializeResult(metadata=readable({**sums, "dagster/row_count": len(payouts)}))
 
 
 def build_scores(registry: Registry) -> list[dg.AssetSpec]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from numebot_dagster.defs.metadata import readable
 from numebot_dagster.lake import catalog, files
 from numebot_dagster.lake.layout import Lake
 
@@ -51,7 +52,7 @@ def scores_to_plot(lake: Lake, days: Sequence[date]) -> Iterator[NewestScores]:
             facts[metric] = value
             if percentile is not None:
                 facts[f"{metric}_percentile"] = percentile
-        yield NewestScores(str(model), str(number), facts)
+        yield NewestScores(str(model), str(number), readable(facts))
 
 
 def model_metadata(lake: Lake, model: str) -> Metadata:
@@ -69,7 +70,7 @@ def model_metadata(lake: Lake, model: str) -> Metadata:
             sparkline(newest["value"].to_list(), alt=f"newest {CORR} of each round")
         ),
         "summary": dg.MetadataValue.md(markdown_table(summary)),
-        **{name: value for name, value in numbers.items() if value is not None},
+        **readable({name: value for name, value in numbers.items() if value is not None}),
     }
 
 
@@ -115,8 +116,9 @@ def _narrow_models(models: pl.DataFrame) -> pl.DataFrame:
     """As many columns as the page has room for; a model's own page has all of them."""
     import polars as pl
 
-    earned = (pl.col("settled_nmr") + pl.col("pending_nmr")).alias("nmr")
-    return models.select("model", "resolved", "mean_corr", "mean_mmc", earned)
+    independent = pl.col("independent").round(1)
+    shown = models.select("model", "resolved", independent, "mean_corr", "mean_mmc", "settled_nmr")
+    return shown.rename({"settled_nmr": "settled NMR"})
 
 
 def _narrow_rounds(rounds: pl.DataFrame) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
             "pinned_at": dg.MetadataValue.timestamp(vintage.pinned_at),
             "validation_rows": facts[VALIDATION].rows,
             "columns": len(facts[TRAIN].columns),
-            "megabytes": sum(path.stat().st_size for path in vintage.files.values()) / 1e6,
+            "megabytes": sum(path.stat().st_size for path in vintage.files.values()) // 1_000_000,
             "dagster/row_count": facts[TRAIN].rows,
         }
     )
