@@ -28,7 +28,7 @@ from numebot_dagster.operations.playing import Ending, Play, play
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.market import Market
 from numebot_dagster.practice.population import Attendance
-from numebot_dagster.reporting.numbers import score
+from numebot_dagster.reporting.numbers import plotted, score
 
 MODELS = ("steady-1", "second")
 STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}
@@ -356,7 +356,7 @@ def test_scores_are_plotted_by_round(season):
         ).rows()
     )
     shown = by_round[str(season.rounds[0])]
-    assert shown["corr60"] == final["corr60"]
+    assert shown["corr60"] == plotted(final["corr60"])
     assert shown["scoring_day"] == 60
 
 
