@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.own_code import own_code
+from numebot_dagster.modeling.registry_file import MODULE, RegistryError, Row, read_rows
 from numebot_dagster.modeling.source import SourceNotFound, find_module
 
-REQUIRED_COLUMNS = ("numerai_name", "model_code")
-COLUMNS = (
-    *REQUIRED_COLUMNS,
-    "description",
-    "enabled",
-    "submit",
-    "inputs",
-    "fallback",
-    "vintage",
-)
 BENCHMARK = "benchmark"
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", re.ASCII)
+_INVISIBLE = ("Cc", "Cf", "Zl", "Zp")  # categories of Unicode
 
-
-class RegistryError(Exception):
-    """A row of the registry is wrong; the text names file, line, column and remedy."""
+__all__ = [
+    "BENCHMARK",
+    "RegisteredModel",
+    "Registry",
+    "RegistryError",
+    "code_hash",
+    "read_registry",
+]
 
 
 @dataclass(frozen=True)
@@ -104,18 +100,6 @@ class Registry:
         raise RegistryError(f"no model {name!r} in {self.path}; it has: {known}")
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A row with its place, so that every complaint can name it."""
-
-    path: Path
-    line: int
-    cells: dict[str, str]
-
-    def error(self, column: str, problem: str) -> RegistryError:
-        return RegistryError(f"{self.path}, line {self.line}, column {column}: {problem}")
-
-
 def read_registry(path: Path) -> Registry:
     """Reads the registry; no user module is imported.
 
@@ -123,7 +107,7 @@ def read_registry(path: Path) -> Registry:
         RegistryError: naming file, line and column of the first thing that is wrong, and what to
             write instead.
     """
-    rows = list(_rows(path))
+    rows = read_rows(path)
     search_path = tuple(dict.fromkeys([str(Path.cwd()), str(path.absolute().parent)]))
     models = [_model(row, search_path) for row in rows]
     pairs = list(zip(rows, models, strict=True))
@@ -146,56 +130,21 @@ def code_hash(model: RegisteredModel) -> str:
     return own_code(model.code).hash
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark in front.
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise RegistryError(
-            f"{path} does not exist: make it with the line numerai_name,model_code,description "
-            "and one line for each model, or set MODEL_CONFIGS_PATH"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise RegistryError(f"{path} is not UTF-8 text: {error}; save it as UTF-8") from error
-    reader = csv.reader(text.splitlines(keepends=True))
-    header = [cell.strip() for cell in next(reader, [])]
-    _check_header(path, header)
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) > len(header):
-            extra = ",".join(cells[len(header) :])
-            raise RegistryError(
-                f"{path}, line {reader.line_num}, column {header[-1]}: {extra!r} follows after the "
-                "last column; put a cell that holds a comma between double quotes"
-            )
-        stripped = (cell.strip() for cell in cells)
-        yield _Row(path, reader.line_num, dict(zip(header, stripped, strict=False)))
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    for name in REQUIRED_COLUMNS:
-        if name not in header:
-            raise RegistryError(f"{path}, line 1: the column {name} is missing; add it")
-    for name in header:
-        if name not in COLUMNS:
-            raise RegistryError(
-                f"{path}, line 1, column {name or '(empty)'}: unknown; the columns are "
-                f"{', '.join(COLUMNS)}"
-            )
-        if header.count(name) > 1:
-            raise RegistryError(f"{path}, line 1, column {name}: it is there twice; remove one")
-
-
-def _model(row: _Row, search_path: tuple[str, ...]) -> RegisteredModel:
+def _model(row: Row, search_path: tuple[str, ...]) -> RegisteredModel:
     name = row.cells["numerai_name"]
     if not name:
         raise row.error("numerai_name", "it is empty; write the model's name at Numerai")
+    for letter in name:
+        if unicodedata.category(letter) in _INVISIBLE:
+            raise row.error(
+                "numerai_name",
+                f"{name!r} has an invisible character (U+{ord(letter):04X}); type the name anew",
+            )
     inputs = [one.strip() for one in row.cells.get("inputs", "").split(";")]
     return RegisteredModel(
         name=name,
         asset_name=re.sub(r"[^A-Za-z0-9_]", "_", name),
-        model_code=row.cells.get("model_code", ""),
+        model_code=row.cells["model_code"],
         code=_code(row, search_path),
         description=row.cells.get("description", ""),
         enabled=_truth(row, "enabled"),
@@ -206,11 +155,11 @@ def _model(row: _Row, search_path: tuple[str, ...]) -> RegisteredModel:
     )
 
 
-def _code(row: _Row, search_path: tuple[str, ...]) -> ModelCode:
-    text = row.cells.get("model_code", "")
+def _code(row: Row, search_path: tuple[str, ...]) -> ModelCode:
+    text = row.cells["model_code"]
     if not text:
         raise row.error("model_code", "it is empty; write for example model_code.example_model")
-    if not _MODULE.fullmatch(text):
+    if not MODULE.fullmatch(text):
         raise row.error(
             "model_code",
             f"{text!r} is no module; write for example model_code.example_model or "
@@ -229,14 +178,14 @@ def _camel_case(module: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in words)
 
 
-def _truth(row: _Row, column: str) -> bool:
+def _truth(row: Row, column: str) -> bool:
     text = row.cells.get(column, "").lower()
     if text and text not in (*_TRUE, *_FALSE):
         raise row.error(column, f"{text!r} is neither true nor false; write one of them")
     return text not in _FALSE
 
 
-def _vintage(row: _Row) -> int | None:
+def _vintage(row: Row) -> int | None:
     text = row.cells.get("vintage", "")
     if not text:
         return None
@@ -245,7 +194,7 @@ def _vintage(row: _Row) -> int | None:
     return int(text)
 
 
-def _check_names(pairs: Sequence[tuple[_Row, RegisteredModel]]) -> None:
+def _check_names(pairs: Sequence[tuple[Row, RegisteredModel]]) -> None:
     _check_unique(
         pairs,
         lambda model: model.name,
@@ -265,7 +214,7 @@ def _check_names(pairs: Sequence[tuple[_Row, RegisteredModel]]) -> None:
 
 
 def _check_unique(
-    pairs: Sequence[tuple[_Row, RegisteredModel]],
+    pairs: Sequence[tuple[Row, RegisteredModel]],
     key: Callable[[RegisteredModel], str],
     problem: Callable[[RegisteredModel, int], str],
 ) -> None:
@@ -277,7 +226,7 @@ def _check_unique(
 
 
 def _check_references(
-    row: _Row, model: RegisteredModel, by_name: dict[str, RegisteredModel]
+    row: Row, model: RegisteredModel, by_name: dict[str, RegisteredModel]
 ) -> None:
     references = [("inputs", name) for name in model.inputs]
     if model.fallback is not None and model.fallback != BENCHMARK:
@@ -292,7 +241,7 @@ def _check_references(
             raise row.error(column, f"{name!r} is not enabled; enable it, or disable {model.name}")
 
 
-def _check_cycles(pairs: Sequence[tuple[_Row, RegisteredModel]]) -> None:
+def _check_cycles(pairs: Sequence[tuple[Row, RegisteredModel]]) -> None:
     try:
         TopologicalSorter({model.name: model.inputs for _, model in pairs}).prepare()
     except CycleError as error:

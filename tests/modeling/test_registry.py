@@ -136,11 +136,128 @@ def test_a_missing_registry_says_how_to_make_one(tmp_path: Path) -> None:
         read_registry(tmp_path / "none.csv")
 
 
-def test_text_in_another_encoding(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes("numerai_name,model_code\né,x\n".encode("latin-1"))
-    with pytest.raises(RegistryError, match="save it as UTF-8"):
+TWO = [("a", "my_models.first_model", "one"), ("b", "my_models.second", "two")]
+PLAIN = "numerai_name,model_code,description\na,my_models.first_model,one\nb,my_models.second,two\n"
+LONG = "x" * 100_000
+
+# What spreadsheets and editors write, with the three cells of the two rows.
+READ = {
+    "crlf": (PLAIN.replace("\n", "\r\n"), TWO),
+    "cr": (PLAIN.replace("\n", "\r"), TWO),
+    "no end of line": (PLAIN.rstrip(), TWO),
+    "semicolons": (PLAIN.replace(",", ";"), TWO),
+    "tabs": (PLAIN.replace(",", "\t"), TWO),
+    "sep line": ("sep=|\n" + PLAIN.replace(",", "|"), TWO),
+    "quoted sep line": ('"sep=;"\r\n' + PLAIN.replace(",", ";"), TWO),
+    "header in capitals": (PLAIN.replace("numerai_name", " Numerai_Name "), TWO),
+    "empty columns at the end": (PLAIN.replace("\n", ",,\n"), TWO),
+    "blank lines": ("\n\n" + PLAIN.replace("\n", "\n , \n\n"), TWO),
+    "quoted cells": (PLAIN.replace("one", '"one"').replace("model_code", '"model_code"'), TWO),
+    "byte order mark": ("\ufeff" + PLAIN, TWO),
+    "line separators": (
+        PLAIN.replace("one", "o\u2028n\x85e\x0b"),
+        [("a", "my_models.first_model", "o\u2028n\x85e"), TWO[1]],
+    ),
+    "a long cell": (PLAIN.replace("one", LONG), [(*TWO[0][:2], LONG), TWO[1]]),
+    "quotes and newlines": (
+        PLAIN.replace("one", '"a ""b"",\nof two, lines"'),
+        [(*TWO[0][:2], 'a "b",\nof two, lines'), TWO[1]],
+    ),
+    "a quote inside": (PLAIN.replace("one", 'o"n"e'), [(*TWO[0][:2], 'o"n"e'), TWO[1]]),
+    "another order": (
+        "model_code,numerai_name\nmy_models.second,b\n",
+        [("b", "my_models.second", "")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_programs_write_is_read(folder: Path, name: str) -> None:
+    text, expected = READ[name]
+    path = folder / "model_configs.csv"
+    path.write_bytes(text.encode())
+    models = read_registry(path).models
+    assert [(one.name, one.model_code, one.description) for one in models] == expected
+
+
+REFUSED = {
+    "unclosed quote": (
+        PLAIN.replace("one", '"one'),
+        "line 2, column description: a double quote is opened there and never closed",
+    ),
+    "unclosed quote before a quoted cell": (
+        PLAIN.replace("one", '"one').replace("two", '"two"'),
+        "line 2, column description: on line 3 text follows after a closing double quote",
+    ),
+    "two unclosed quotes": (
+        PLAIN.replace("one", '"one').replace("two", 'two"'),
+        "line 2, column description: it goes on over line 3, which looks like a row of its own",
+    ),
+    "unclosed quote in a name": (
+        PLAIN.replace("b,", '"b,'),
+        "line 3, column numerai_name: a double quote is opened there and never closed",
+    ),
+    "text after a quote": (
+        PLAIN.replace("my_models.second", '"my_models".second'),
+        "line 3, column model_code: on line 3 text follows after a closing double quote",
+    ),
+    "a name of two lines": (
+        PLAIN.replace("b,", '"b\nc",'),
+        "line 3, column numerai_name: it goes on over several lines",
+    ),
+    "huge cell": (
+        PLAIN.replace("two", LONG + LONG),
+        "line 3, column description: the cell has more than 131,072 characters",
+    ),
+    "nul": (PLAIN.replace("two", "t\0wo"), "line 3: it has a NUL character"),
+    "utf-16 without a mark": (PLAIN.encode("utf-16-le"), "line 1: it has a NUL character"),
+    "windows": (
+        PLAIN.replace("two", "caf\xe9s").encode("cp1252"),
+        "line 3: it is not UTF-8 text (invalid continuation byte, byte 0xe9); save it as UTF-8",
+    ),
+    "other separator below": (
+        "numerai_name,model_code\nb;my_models.second\n",
+        "line 2, column numerai_name: 'b;my_models.second' separates its cells by a semicolon, and "
+        "the header by a comma",
+    ),
+    "one column twice": (
+        PLAIN.replace("description", "Model_Code"),
+        "line 1, column model_code: it is there twice",
+    ),
+    "an empty column inside": (
+        PLAIN.replace("model_code,", "model_code,,"),
+        "line 1, column (empty): unknown",
+    ),
+    "a line too long": (
+        PLAIN.replace("two", "two, three"),
+        "line 3, column description: 'three' follows after the last column",
+    ),
+    "invisible": (
+        PLAIN.replace("b,", "b\u200bc,"),
+        "line 3, column numerai_name: 'b\\u200bc' has an invisible character (U+200B)",
+    ),
+    "after quoted lines": (
+        PLAIN.replace("one", '"1\n2"').replace("my_models.second", "no_such"),
+        "line 4, column model_code: no module no_such",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_with_its_place(folder: Path, name: str) -> None:
+    content, complaint = REFUSED[name]
+    path = folder / "model_configs.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RegistryError) as caught:
         read_registry(path)
+    assert f"{path}, {complaint}" in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_an_encoding_with_a_byte_order_mark_is_read(folder: Path, encoding: str) -> None:
+    path = folder / "model_configs.csv"
+    path.write_bytes(PLAIN.replace("one", "\xe9\u4e2d").encode(encoding))
+    assert read_registry(path)["a"].description == "\xe9\u4e2d"
 
 
 def test_another_class_is_other_code(folder: Path) -> None:
