@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGINT
 
@@ -62,11 +62,12 @@ def main(host: str, port: int) -> int:
         )
         server = build_server(context, Address(host, port, names))
         threading.Thread(target=_end_together, args=(daemon, server), daemon=True).start()
-        with suppress(KeyboardInterrupt):
+        try:
             server.run()
-        if daemon.poll() is None:
+        except KeyboardInterrupt:
             return 0
-        logging.getLogger("dagster").error("Dagster's daemon ended, so that nothing is played")
+        if server.started:
+            logging.getLogger("dagster").error("Dagster's daemon ended, so that nothing is played")
         return 1
 
 

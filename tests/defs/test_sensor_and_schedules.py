@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from numebot_dagster.defs.partitions import ROUND_TAG
@@ -22,12 +23,15 @@ from numebot_dagster.defs.rounds.requests import (
     ATTEMPTS_AFTER_CLOSE,
 )
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
-from numebot_dagster.defs.rounds.sensors import new_round_sensor
+from numebot_dagster.defs.rounds.sensors import _to_look_at, new_round_sensor
 from numebot_dagster.defs.runs import RunProcess
 from numebot_dagster.defs.training.schedules import retraining_schedule
+from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.receipts import Outcome, Rung, State
+from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations import collecting, details, training
 from numebot_dagster.operations.skipped_rounds import skip_what_closed
 
@@ -138,6 +142,19 @@ def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world
     assert added(result) == [str(one) for one in range(gap, number + 1)]
     assert [key for key, *_ in requested(result)] == [str(number), str(gap)]
     assert result.cursor == str(gap - 1)
+
+
+def test_every_round_since_the_first_is_ours_however_long_ago(tmp_path):
+    lake = Lake(tmp_path)
+    begun = [Round(n, NOON + timedelta(days=n), NOON + timedelta(days=n + 1)) for n in range(1, 60)]
+    assert _to_look_at(begun, None, lake) == (begun[-1:], False)
+    parquet.write(lake.round_details(5), pl.DataFrame({"open_time": [NOON]}))
+    assert _to_look_at(begun, None, lake) == (begun[5:], True)
+    assert _to_look_at(begun, 40, lake) == (begun[40:], True)
+    files.replace_json(lake.skipped_rounds_file, {"through": 50})
+    assert _to_look_at(begun, None, lake) == _to_look_at(begun, 40, lake) == (begun[50:], True)
+    files.replace_bytes(lake.skipped_rounds_file, b"{torn")  # costs no more than the mark
+    assert _to_look_at(begun, 40, lake) == (begun[40:], True)
 
 
 def test_rounds_that_a_demo_jumped_over_are_not_missed(fresh_world):
