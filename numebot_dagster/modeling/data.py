@@ -23,6 +23,7 @@ from numebot_dagster.modeling.columns import (
     aligned,
     prediction_names,
 )
+from numebot_dagster.modeling.feature_matrix import FeatureMatrix, feature_matrix
 from numebot_dagster.modeling.splits import HELD_OUT_ERAS, purge_eras
 
 # The memory of matrices that someone in this process still holds, by what they were read from.
@@ -152,8 +153,9 @@ class TrainingData:
             is_whole = bool((self.eras[together] == era).all())
             yield int(era), together if is_whole else np.flatnonzero(self.eras == era)
 
-    def matrix(self) -> np.ndarray:
-        """(rows, features) int8, column-major, values 0 to 4.
+    @property
+    def matrix(self) -> FeatureMatrix:
+        """(rows, features) int8, column-major, values 0 to 4; `data.matrix()` is the same.
 
         Read-only, because it is shared: while anyone in this process holds the matrix, whoever asks
         for the same features of the same rows is given that one. A copy is yours to change.
@@ -165,7 +167,7 @@ class TrainingData:
             assert memory is not None, "a matrix is a view of the memory that was filled"
             memory.setflags(write=False)
             _held[key] = memory  # not the matrix: that, and all views of it, hold on to this
-        return memory.reshape(len(self.features), len(self)).T
+        return feature_matrix(memory.reshape(len(self.features), len(self)).T)
 
     @cached_property
     def eras(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.answers import WrongPredictions, as_predictions
 from numebot_dagster.modeling.contract import NumeraiModel, RetrainPolicy
 from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
 from numebot_dagster.modeling.messages import (
@@ -45,10 +46,6 @@ class WrongModel(Exception):
     """The class is missing or is no model, or declares something that cannot be."""
 
 
-class WrongPredictions(Exception):
-    """The model returned something else than one finite number for each row."""
-
-
 class Phases:
     """Which phase is running, and how long each took."""
 
@@ -68,6 +65,13 @@ class Phases:
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    @contextmanager
+    def method(self, name: str) -> Iterator[None]:
+        """Name a method of the model that runs within a phase, so that its error names it."""
+        phase, self.current = self.current, name
+        yield
+        self.current = phase
 
 
 def run(request: Request, phase: Phases) -> Answer:
@@ -191,9 +195,10 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
         with phase("canary"):
             rows = canary.choose_rows(data, request.inputs)
             reloaded = kind()
-            reloaded.load(model_folder)
-            predictions = _predictions(reloaded, rows)
-            _require_same(predictions, _predictions(model, rows))
+            with phase.method("load"):
+                reloaded.load(model_folder)
+            predictions = _predictions(reloaded, phase, rows)
+            _require_same(predictions, _predictions(model, phase, rows))
             canary.write(folder / weights.CANARY, rows, predictions)
             _write_known_features(folder, request)
         weights.write_manifest(folder, manifest_of(request, traits, data, folder, phase.total))
@@ -206,7 +211,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
     from numebot_dagster.modeling import canary
 
     model, manifest = _load(kind, request.weights, phase)
-    predict = partial(_predictions, model)
+    predict = partial(_predictions, model, phase)
     with phase("canary"):
         repeated = canary.repeat(request.weights / weights.CANARY, manifest.features, predict)
     with phase("read"):
@@ -232,7 +237,7 @@ def _predict_out_of_sample(
     from numebot_dagster.modeling import canary, out_of_sample
 
     model, manifest = _load(kind, request.weights, phase)
-    predict = partial(_predictions, model)
+    predict = partial(_predictions, model, phase)
     with phase("canary"):
         repeated = canary.repeat(request.weights / weights.CANARY, manifest.features, predict)
     with phase("predict"):
@@ -248,40 +253,10 @@ def _load(kind: type[NumeraiModel], folder: Path, phase: Phases) -> tuple[Numera
     return model, manifest
 
 
-def _predictions(model: NumeraiModel, data: LiveData) -> np.ndarray:
+def _predictions(model: NumeraiModel, phase: Phases, data: LiveData) -> np.ndarray:
     """What a model predicts, as (rows,) float64, once it is known to be that."""
-    import numpy as np
-
-    raw = model.predict(data)
-    try:
-        predictions = np.array(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WrongPredictions(
-            f"predict returned {type(raw).__name__}, which is not an array of numbers: {error}"
-        ) from None
-    if predictions.shape != (len(data),):
-        raise WrongPredictions(
-            f"predict returned the shape {predictions.shape}; one number per row is ({len(data)},)"
-        )
-    if wrong := int(np.count_nonzero(~np.isfinite(predictions))):
-        raise WrongPredictions(f"{wrong} of {len(data)} predictions are NaN or infinite")
-    if _says_another_order(raw, data):
-        raise WrongPredictions(
-            "predict returned a Series whose index is the ids in another order; return "
-            "predictions.loc[data.ids]"
-        )
-    return predictions
-
-
-def _says_another_order(raw: object, data: LiveData) -> bool:
-    """Whether what a model returned is labelled by the ids, and so shows that it was shuffled."""
-    import numpy as np
-
-    labels = getattr(raw, "index", None)
-    if labels is None or callable(labels):  # a list has a method of that name
-        return False
-    ids, labels = np.asarray(data.ids), np.asarray(labels)
-    return not np.array_equal(labels, ids) and set(labels.tolist()) == set(ids.tolist())
+    with phase.method("predict"):
+        return as_predictions(model.predict(data), data.ids)
 
 
 def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import polars as pl
 
 from numebot_dagster.lake import matrix as lake_matrix
 from numebot_dagster.modeling.columns import UnknownColumn, aligned, prediction_names
+from numebot_dagster.modeling.feature_matrix import feature_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,8 @@ class LiveData:
     Attributes:
         ids: (rows,) str objects.
         features: names of the matrix's columns, in the order in which the model was trained.
-        matrix: (rows, features) int8, column-major, read-only: it is shared between models.
+        matrix: (rows, features) int8, column-major, read-only: it is shared between models;
+            `data.matrix()` is the same.
         benchmarks: (rows,) float32 predictions of each benchmark model by its name.
         inputs: (rows,) float64 predictions of each model that the registry names as an input.
     """
@@ -36,6 +38,9 @@ class LiveData:
     matrix: np.ndarray
     benchmarks: Mapping[str, np.ndarray] = field(default_factory=dict)
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrix", feature_matrix(self.matrix))
 
     def __len__(self) -> int:
         return len(self.ids)

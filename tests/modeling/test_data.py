@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from numebot_dagster.lake.matrix import MissingColumns
 from numebot_dagster.modeling.columns import UnknownColumn, aligned, resolve_features
 from numebot_dagster.modeling.data import LookAhead, TrainingData
-from numebot_dagster.modeling.live import read_inputs, read_live
+from numebot_dagster.modeling.live import LiveData, read_inputs, read_live
 
 FEATURES = ["feature_plain_simple_d", "feature_plain_simple_a"]
 
@@ -251,3 +252,14 @@ def test_inputs_are_aligned_by_id(market, tmp_path: Path) -> None:
     frame.head(150).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(UnknownColumn, match="input a lack 50 of 200"):
         read_inputs(ids, {"a": tmp_path / "a.parquet"})
+
+
+def test_the_matrix_is_the_same_written_either_way_in_both_data_classes(market) -> None:
+    training = TrainingData(market.files, FEATURES, ("target",))
+    live = LiveData(training.ids, tuple(FEATURES), np.asarray(training.matrix))
+    for data in (training, live):
+        assert np.shares_memory(data.matrix, data.matrix())
+        np.testing.assert_array_equal(data.matrix, data.matrix())
+        for computed in (data.matrix @ np.ones(len(FEATURES)), data.matrix + 1.5):
+            assert type(computed) is np.ndarray
+        assert type(pickle.loads(pickle.dumps(data.matrix))) is np.ndarray

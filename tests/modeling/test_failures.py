@@ -133,6 +133,8 @@ def test_a_crash_at_import(zoo):
         ("GreedyTraining", ModelOutOfMemory, "0.8 GB .* `train_memory_budget`"),
         ("Forgetful", ModelFailed, "after save and load the model predicts otherwise"),
         ("Unfinished", ModelFailed, "failed to save: OSError: disk full"),
+        ("NeverPredicting", ModelFailed, r"failed to predict: KeyError: 'a column'\n.*zoo\.py:"),
+        ("NeverLoading", ModelFailed, r"failed to load: OSError: no such file\n.*zoo\.py:"),
         ("MisspeltTarget", ModelFailed, r"`targets` names .*target_alfa_20.*; it has target, "),
         ("MisspeltFeature", ModelFailed, r"simpel_b \(did you mean feature_plain_simple_b\?\)"),
         ("UnknownSet", ModelFailed, "failed to read: UnknownColumn: no feature set 'huge'"),

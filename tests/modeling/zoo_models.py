@@ -211,6 +211,16 @@ class Unfinished(Good):
         raise OSError("disk full")
 
 
+class NeverPredicting(Good):
+    def predict(self, data):
+        raise KeyError("a column")
+
+
+class NeverLoading(Good):
+    def load(self, folder):
+        raise OSError("no such file")
+
+
 class UnknownSet(Good):
     feature_set = "huge"
 
