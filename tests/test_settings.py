@@ -15,7 +15,9 @@ from numebot_dagster.settings import (
     AlertKind,
     Settings,
     SettingsError,
+    in_force,
     load_settings,
+    origins,
 )
 
 SECRET = "SECRETKEYTHATNOBODYMAYSEE"
@@ -156,6 +158,45 @@ def test_bad_settings_are_named_without_showing_secrets(load, tmp_path, environm
     assert text in str(caught.value)
     assert f"Correct it in the environment or in {tmp_path / '.env'}" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+DEFAULT_LINES = [
+    f"endpoint: Numerai at {NUMERAI_API_URL} (default)",
+    "account: no key",
+    "data folder: HERE/data (default)",
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "secret", "account", "lines"),
+    [
+        ({}, None, None, None, DEFAULT_LINES),
+        # Dagster's processes are given what `.env` leaves empty as an empty variable.
+        (EMPTY, EMPTY, None, None, DEFAULT_LINES),
+        (
+            {**PAIR, "NUMERAI_DATA_FOLDER": "other"},
+            {**DOTENV, "NUMERAI_API_URL": "http://127.0.0.1:8800"},
+            DOTSECRET,
+            None,
+            [
+                "endpoint: a practice tournament at http://127.0.0.1:8800 (.env)",
+                "account: key FROM… (environment)",
+                "data folder: HERE/other (environment)",
+            ],
+        ),
+        (
+            {},
+            None,
+            DOTSECRET,
+            "alice",
+            [DEFAULT_LINES[0], "account: alice, key FROM… (.secret)", DEFAULT_LINES[2]],
+        ),
+    ],
+)
+def test_what_is_in_force(load, tmp_path, environment, dotenv, secret, account, lines):
+    shown = in_force(load(environment, dotenv, secret), origins(tmp_path), account)
+    assert shown == [line.replace("HERE", str(tmp_path)) for line in lines]
+    assert SECRET not in str(shown)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,14 @@ from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.diagnoses import NotDiagnosed
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.settings import Settings, SettingsError, load_settings
+from numebot_dagster.settings import (
+    Settings,
+    SettingsError,
+    dotenv_lines,
+    in_force,
+    load_settings,
+    origins,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -102,18 +109,26 @@ def use_only(folder: Path) -> None:
 
 
 def prepare_instance(settings: Settings) -> None:
-    """Makes `DAGSTER_HOME` with the shipped `dagster.yaml` on first use, and points Dagster to it.
+    """Make `DAGSTER_HOME` with the shipped `dagster.yaml` on first use, and point Dagster to it.
 
-    The settings that were read from `.env` are put into the environment, so that Dagster's own
-    processes and the models' see the same ones wherever they run.
+    Of `.env`, what is meant for other programs is put into the environment as well, where that
+    does not have it, as Dagster does it in its own processes.
     """
     home = settings.instance_folder
     if not (home / INSTANCE_FILE).is_file():
         content = package_files("numebot_dagster").joinpath(INSTANCE_FILE).read_bytes()
         files.replace_bytes(home / INSTANCE_FILE, content)
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["NUMERAI_DATA_FOLDER"] = str(settings.numerai_data_folder)
-    os.environ["MODEL_CONFIGS_PATH"] = str(settings.model_configs_path)
+    ours = {field.upper() for field in Settings.model_fields}
+    for name, value in dotenv_lines(Path.cwd()).items():
+        if name not in ours:
+            os.environ.setdefault(name, value)
+
+
+def show_in_force(settings: Settings) -> None:
+    """Print endpoint, account and data folder, and where each comes from."""
+    for line in in_force(settings, origins()):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def chosen_models(registry: Registry, names: str | None) -> list[RegisteredModel]:

@@ -20,9 +20,10 @@ from numebot_dagster.cli import session
 from numebot_dagster.cli.following import Follower
 from numebot_dagster.cli.practice_folder import restart_practice
 from numebot_dagster.cli.session import console
+from numebot_dagster.environment import refuse_other_home
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
-from numebot_dagster.settings import Settings, SettingsError, load_settings
+from numebot_dagster.settings import Settings, SettingsError, dotenv_lines, load_settings
 
 LOOPBACK = "127.0.0.1"
 STOPPING_SECONDS = 15.0
@@ -49,7 +50,9 @@ def up(
                 raise SettingsError(f"there is no folder {folder}")
             session.use_only(folder)
         settings = load_settings()
+        refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
         session.prepare_instance(settings)
+        session.show_in_force(settings)
         stack.enter_context(_only_one(settings))
         _refuse_taken(host, port)
         if restart_practice(stack, settings):

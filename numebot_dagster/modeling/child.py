@@ -34,6 +34,7 @@ _WITHHELD = (
     "NUMERAI_SECRET_KEY",
     "NUMEBOT_NOTIFY_URLS",
     "NUMEBOT_HEARTBEAT_URL",
+    "NUMEBOT_HIDDEN_ENVIRONMENT",  # may hold any of them
 )
 
 

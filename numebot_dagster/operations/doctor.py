@@ -21,6 +21,7 @@ from numebot_dagster.operations.doctor_numerai import (
 from numebot_dagster.operations.findings import Finding, Verdict
 from numebot_dagster.operations.libraries import changed_libraries
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import in_force, origins
 
 __all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
@@ -49,14 +50,9 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
 
 
 def _settings(platform: Platform) -> Finding:
-    settings = platform.settings
-    where = "a practice tournament" if settings.is_practice else "Numerai"
-    return Finding(
-        "settings",
-        Verdict.OK,
-        f"{where} at {settings.numerai_api_url}; data in {settings.numerai_data_folder}; "
-        f"DAGSTER_HOME={settings.instance_folder}",
-    )
+    lines = in_force(platform.settings, origins())
+    text = "; ".join([*lines, f"DAGSTER_HOME={platform.settings.instance_folder}"])
+    return Finding("settings", Verdict.OK, text)
 
 
 def _voice(platform: Platform) -> Finding:
