@@ -1,14 +1,16 @@
-"""Undo in Dagster's own processes that Dagster puts `.env` over the environment.
+"""Mend the environment of this process before anything is read from it.
 
-Each of Dagster's processes copies `.env` of its working directory over its environment before it
-loads any code, and its children inherit that. What a user had set in the shell is then left in one
-place only: the environment that the first of these processes was started with.
+Loopback is never asked through a proxy. In Dagster's own processes it is undone that Dagster puts
+`.env` over the environment: each of them copies `.env` of its working directory over what it was
+started with before it loads any code, and its children inherit that. What a user had set in the
+shell is then left in one place only: the environment of the first of these processes at its start.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from numebot_dagster.settings import Settings, SettingsError, dotenv_lines
 
 # For descendants, whose first ancestor may have ended: the variables that `.env` hides, as JSON.
 HIDDEN = "NUMEBOT_HIDDEN_ENVIRONMENT"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# Of Python's own modules those that our processes import for certain.
+_IN_USE = frozenset(sys.stdlib_module_names & sys.modules.keys())
 _SPAWNED = "multiprocessing"  # in the command line of Python's own child processes
 
 
@@ -38,6 +43,32 @@ def restore_environment() -> None:
         os.environ.pop(name, None)  # the settings read it from the file themselves
     os.environ.update(hidden)
     os.environ[HIDDEN] = json.dumps(hidden)
+
+
+def spare_loopback() -> None:
+    """Let no proxy stand between this process, or its children, and this machine itself."""
+    for name in ("no_proxy", "NO_PROXY"):
+        exceptions = [part for part in os.environ.get(name, "").split(",") if part.strip()]
+        missing = [host for host in LOOPBACK if host not in exceptions]
+        if "*" not in exceptions and (name in os.environ or name.islower()):
+            os.environ[name] = ",".join([*exceptions, *missing])
+
+
+def refuse_hiding_modules(folder: Path) -> None:
+    """Refuse files of the user that would be imported in place of Python's own modules.
+
+    The processes of models and of Dagster look into their working directory first.
+
+    Raises:
+        SettingsError: naming the file.
+    """
+    for path in sorted(folder.iterdir()):
+        is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+        if is_module and path.stem in _IN_USE:
+            raise SettingsError(
+                f"{path} hides Python's own module {path.stem}, which everything here needs: "
+                "give it another name"
+            )
 
 
 def refuse_other_home(home: str | None, lines: Mapping[str, str]) -> None:

@@ -6,7 +6,9 @@ neither a log nor an exception nor a `repr` can show them.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +18,11 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from numebot_dagster.texts import UnreadableText, read_text
+
+# Dagster looks for its own dagster.yaml by a pattern, and gives its folder to a database as a URL.
+_PATTERN = re.compile(r"\[[^/]*\]|[*?]|%[0-9A-Fa-f]{2}")
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 NUMERAI_API_URL = "https://api-tournament.numer.ai"
 
 
@@ -118,7 +125,7 @@ class Settings(BaseSettings):
     @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        return None if value is None else _expanded(value).absolute()
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -130,13 +137,44 @@ class Settings(BaseSettings):
 
     @property
     def instance_folder(self) -> Path:
-        """Where Dagster keeps its instance: `DAGSTER_HOME`, or a folder under the data folder."""
-        return self.dagster_home or self.numerai_data_folder / "dagster"
+        """Where Dagster keeps its instance: `DAGSTER_HOME`, or a folder under the data folder.
+
+        Raises:
+            SettingsError: Dagster cannot work in a folder of this name.
+        """
+        home = self.dagster_home or self.numerai_data_folder / "dagster"
+        if pattern := _PATTERN.search(str(home)):
+            raise SettingsError(
+                f"Dagster cannot work in {home}, because of {pattern[0]} in its name: set "
+                "DAGSTER_HOME to a folder without brackets, *, ? and % in its name"
+            )
+        return home
 
     @property
     def is_practice(self) -> bool:
         """Whether the endpoint is something else than Numerai's own."""
         return self.numerai_api_url != NUMERAI_API_URL
+
+
+def _expanded(path: Path) -> Path:
+    """A path whose `~` and `$NAME` are replaced, unless there is a folder of just that name.
+
+    Raises:
+        ValueError: a variable is not set, or there is no home folder.
+    """
+    if path.exists():
+        return path
+    expanded = Path(os.path.expandvars(path))
+    if name := _VARIABLE.search(str(expanded)):
+        raise ValueError(
+            f"the variable {name[0]} in {str(path)!r} is not set: write the whole path"
+        )
+    try:
+        return expanded.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{str(path)!r} begins with ~, but there is no home folder: write the whole path"
+        ) from None
 
 
 class Origin(StrEnum):
@@ -210,9 +248,23 @@ def in_force(
 
 
 def dotenv_lines(folder: Path) -> dict[str, str]:
-    """Read the names and values of a folder's `.env`, those of other programs included."""
-    path = folder / ".env"
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+    """Read the names and values of a folder's `.env`, those of other programs included.
+
+    Raises:
+        SettingsError: the file is not UTF-8; Dagster reads it as well, and would not start.
+    """
+    return _lines(folder / ".env", utf_16=False)
+
+
+def _lines(path: Path, *, utf_16: bool) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        text = read_text(path, utf_16=utf_16)
+    except UnreadableText as error:
+        raise SettingsError(str(error)) from None
+    values = dotenv_values(stream=io.StringIO(text))
+    return {name: value or "" for name, value in values.items()}
 
 
 def _layers(folder: Path) -> dict[Origin, Layer]:
@@ -239,7 +291,10 @@ _PAIR = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
 
 def _secret_file(path: Path) -> Layer:
     """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`)."""
-    if not path.is_file():
-        return {}
-    lines = dotenv_values(path)
-    return {field: value for name, field in _PAIR.items() if (value := lines.get(name))}
+    lines = _lines(path, utf_16=True)
+    missing = [name for name in _PAIR if not lines.get(name)]
+    if len(missing) == 1:
+        raise SettingsError(
+            f"{path} has no {missing[0]}: PUBLIC_ID and SECRET_KEY go together, set both or neither"
+        )
+    return {field: lines[name] for name, field in _PAIR.items() if not missing}

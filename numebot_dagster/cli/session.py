@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from numebot_dagster.environment import refuse_hiding_modules
 from numebot_dagster.lake import files
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
@@ -22,6 +24,7 @@ from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.diagnoses import NotDiagnosed
+from numebot_dagster.operations.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import (
     Settings,
@@ -82,23 +85,34 @@ def fail(text: str) -> NoReturn:
     Raises:
         Exit: always, with status 1.
     """
-    errors.print(f"[bold red]error:[/] {text}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
-def open_platform(*, patience: float | None = None) -> Platform:
+def open_platform(*, patience: float | None = None, offline: bool = False) -> Platform:
     """The platform of the working directory's settings, with Dagster's instance made ready.
 
     Args:
+        offline: whether nothing may be asked: of a data folder only the endpoint is compared then.
         patience: the most seconds that one call may take, for commands that someone waits for; by
             default what the settings say.
+
+    Raises:
+        OtherTournament: the data folder belongs to another tournament or account.
     """
     settings = load_settings()
     if patience is not None:
         shorter = min(patience, settings.numebot_retry_deadline)
         settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
+    platform = Platform(settings, progress_bars=sys.stderr.isatty())
+    _ = settings.instance_folder  # refused before anything is written
+    if offline:
+        refuse_other_endpoint(platform)
+    else:
+        claim(platform)
+    refuse_hiding_modules(Path.cwd())
     prepare_instance(settings)
-    return Platform(settings, progress_bars=sys.stderr.isatty())
+    return platform
 
 
 def use_only(folder: Path) -> None:
@@ -125,9 +139,9 @@ def prepare_instance(settings: Settings) -> None:
             os.environ.setdefault(name, value)
 
 
-def show_in_force(settings: Settings) -> None:
+def show_in_force(platform: Platform) -> None:
     """Print endpoint, account and data folder, and where each comes from."""
-    for line in in_force(settings, origins()):
+    for line in in_force(platform.settings, origins(), account_name(platform)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -167,7 +181,7 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
     from numebot_dagster.defs.runs import end_dead_runs
 
     bars = {"progress_bars": sys.stderr.isatty()}
-    with open_instance() as instance:
+    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         end_dead_runs(instance)
         return defs.resolve_job_def(wish.job).execute_in_process(
             instance=instance,
@@ -185,7 +199,7 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
 
 def add_partition(name: str, key: str) -> bool:
     """Registers a dynamic partition; false when it was known already."""
-    with open_instance() as instance:
+    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
@@ -196,7 +210,8 @@ def open_instance() -> dg.DagsterInstance:
     """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
     import dagster as dg
 
-    with exclusive(Path(os.environ["DAGSTER_HOME"]) / "opening.lock"):
+    home = Path(os.environ["DAGSTER_HOME"])
+    with files.explained(home), exclusive(home / "opening.lock"):
         instance = dg.DagsterInstance.get()
         # Naming them opens them, and what is opened first makes the tables.
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
