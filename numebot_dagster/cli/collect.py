@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.cli.session import console
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations import collecting
 
@@ -15,16 +15,15 @@ def collect() -> None:
 
     Days on which nothing ran are read back. `numebot up` does this by itself every day.
     """
-    from numebot_dagster.defs.performance.jobs import range_tags
     from numebot_dagster.reporting.tables import model_summary, rich_table
 
     with session.explained():
         platform = session.open_platform()
         days = collecting.days_to_collect(platform)
         console.print(f"Reading {days[0]} to {days[-1]} …", highlight=False)
-        result = session.execute(Wish("performance_job", tags=range_tags(days)))
+        done = session.collect(platform, days)
         scores = catalog.query(platform.lake, "from scores")
         payouts = catalog.query(platform.lake, "from payouts")
         summary = model_summary(scores, payouts).drop("std_corr", "rounds", "settled_nmr")
         console.print(rich_table(summary, "Models"))
-    raise typer.Exit(0 if result.success else 1)
+    raise typer.Exit(0 if done else 1)

@@ -83,7 +83,7 @@ def _season(server: PracticeServer, rounds: int) -> bool:
         skipped_rounds.skip_what_closed(platform)
     days = collecting.days_to_collect(platform)
     with _step(f"Collecting the scores of {len(days)} days, the leaderboard and the payouts"):
-        good &= _collect(days)
+        good &= session.collect(platform, days)
     _results(platform)
     return good
 
@@ -105,12 +105,6 @@ def _open_round(platform: Platform) -> int:
     if found is None:
         raise UnexpectedAnswer("the practice tournament has no open round after its opening")
     return found.number
-
-
-def _collect(days: list[collecting.date]) -> bool:
-    from numebot_dagster.defs.performance.jobs import range_tags
-
-    return session.execute(Wish("performance_job", tags=range_tags(days))).success
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -195,6 +196,17 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
             tags=wish.tags,
             raise_on_error=False,
         )
+
+
+def collect(platform: Platform, wanted: Sequence[date]) -> bool:
+    """Read what was published on these days and draw the figures anew; whether all of it worked."""
+    from numebot_dagster.defs.performance.jobs import collecting_runs
+
+    results = [
+        execute(Wish("performance_job", selection=run.selection, tags=run.tags))
+        for run in collecting_runs(wanted, platform.registry)
+    ]
+    return all(result.success for result in results)
 
 
 def add_partition(name: str, key: str) -> bool:

@@ -20,7 +20,7 @@ from matplotlib import image
 from numerai_tools import scoring
 from numerapi import base_api
 
-from numebot_dagster.defs.performance.jobs import range_tags
+from numebot_dagster.defs.performance.jobs import collecting_runs
 from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.numerai.payouts import payout, payout_scores
 from numebot_dagster.operations import alerts, collecting, details, digest, live
@@ -39,16 +39,17 @@ class Season:
     world: Any
     rounds: list[int]
     days: list[date]
-    result: dg.ExecuteInProcessResult
+    results: list[dg.ExecuteInProcessResult]
     instance: dg.DagsterInstance
 
     def query(self, sql, *values):
         return catalog.query(self.world.platform.lake, sql, values)
 
     def metadata(self, name):
-        for event in self.result.get_asset_materialization_events():
-            if event.asset_key.to_user_string() == name:
-                return {key: one.value for key, one in event.materialization.metadata.items()}
+        for result in self.results:
+            for event in result.get_asset_materialization_events():
+                if event.asset_key.to_user_string() == name:
+                    return {key: one.value for key, one in event.materialization.metadata.items()}
         raise KeyError(name)
 
 
@@ -72,9 +73,12 @@ def season(make_world):
         world.practice.advance("resolve")
         days = collecting.days_to_collect(world.platform)
         job = world.definitions().resolve_job_def("performance_job")
-        result = job.execute_in_process(instance=instance, tags=range_tags(days))
-        assert result.success
-        yield Season(world, rounds, days, result, instance)
+        results = [
+            job.execute_in_process(instance=instance, tags=run.tags, asset_selection=run.selection)
+            for run in collecting_runs(days, world.platform.registry)
+        ]
+        assert all(result.success for result in results)
+        yield Season(world, rounds, days, results, instance)
 
 
 @pytest.fixture
@@ -94,14 +98,24 @@ def today(season):
     return season.days[-1]
 
 
-def test_every_day_is_filled_by_one_run(season, world):
+def test_every_day_is_filled_by_two_runs_that_plan_little(season, world):
     first = date.fromisoformat("2026-06-02")
     assert season.days[0] == first
     assert len(season.days) == (today(season) - first).days + 1 > 80
     assert world.platform.lake.stored_days("scores") == season.days
-    for name in ("scores", "leaderboard", "payouts"):
-        found = season.instance.get_materialized_partitions(dg.AssetKey(["performance", name]))
-        assert found == {day.isoformat() for day in season.days}, name
+    days = {day.isoformat() for day in season.days}
+    expected = {"scores": days, "leaderboard": {max(days)}, "payouts": {max(days)}}
+    for name, partitions in expected.items():
+        key = dg.AssetKey(["performance", name])
+        assert season.instance.get_materialized_partitions(key) == partitions, name
+    planned = [
+        season.instance.get_records_for_run(
+            result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        ).records
+        for result in season.results
+    ]
+    # A day of scores each, and each other asset once: not every asset once a day.
+    assert [len(events) for events in planned] == [len(days), 5]
 
 
 def test_scores_are_those_that_numerai_tells(season, plain):

@@ -412,8 +412,11 @@ def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, ti
     number = world.open_round()  # Tuesday 2026-06-02
     details.fetch_details(world.platform, number)
     advance_to(world, "2026-06-08T22:30:00Z")
-    found = tick(daily_performance_schedule)
-    assert (found.tags[RANGE_START_TAG], found.tags[RANGE_END_TAG]) == ("2026-06-02", "2026-06-08")
+    scores, rest = tick(daily_performance_schedule)
+    assert range_of(scores) == ("2026-06-02", "2026-06-08")
+    assert [key.to_user_string() for key in scores.asset_selection] == ["performance/scores"]
+    assert range_of(rest) == ("2026-06-08", "2026-06-08")  # Numerai tells the rest of today alone
+    assert dg.AssetKey(["performance", "overview"]) in rest.asset_selection
 
 
 def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
@@ -422,14 +425,19 @@ def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
     shop = world.platform
     collecting.collect_scores(shop, [collecting.today(shop)])
     advance_to(world, "2026-06-08T22:30:00Z")
-    found = tick(daily_performance_schedule)
-    assert (found.tags[RANGE_START_TAG], found.tags[RANGE_END_TAG]) == ("2026-06-05", "2026-06-08")
+    scores, _ = tick(daily_performance_schedule)
+    assert range_of(scores) == ("2026-06-05", "2026-06-08")
 
 
 def test_daily_schedule_of_a_newcomer_asks_for_today(fresh_world, tick):
     advance_to(fresh_world, "2026-06-08T22:30:00Z")
-    found = tick(daily_performance_schedule)
-    assert (found.tags[RANGE_START_TAG], found.tags[RANGE_END_TAG]) == ("2026-06-08", "2026-06-08")
+    [everything] = tick(daily_performance_schedule)
+    assert range_of(everything) == ("2026-06-08", "2026-06-08")
+    assert everything.asset_selection is None
+
+
+def range_of(run):
+    return run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG]
 
 
 @pytest.mark.timeout(60)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
-from numebot_dagster.defs.performance.assets import LEADERBOARD, OVERVIEW, PAYOUTS, SCORES
+from numebot_dagster.defs.performance.assets import (
+    LEADERBOARD,
+    OVERVIEW,
+    PAYOUTS,
+    SCORES,
+    performance_key,
+)
+from numebot_dagster.modeling.registry import Registry
 
+MOST_DAYS_OF_ALL_ASSETS = 3
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
@@ -28,6 +37,31 @@ figures_job = dg.define_asset_job(
     tags=COLLECTING_RUNS,
     description="Every model's history and the dashboard anew, from what is stored.",
 )
+
+
+@dataclass(frozen=True)
+class CollectingRun:
+    """One run of `performance_job`: with these tags, of these assets or of all."""
+
+    tags: dict[str, str]
+    selection: Sequence[dg.AssetKey] | None = None
+
+
+def collecting_runs(wanted: Sequence[date], registry: Registry) -> list[CollectingRun]:
+    """Return the runs that collect these days and draw the figures anew, in their order.
+
+    Dagster writes an event for every asset and day of a run before it begins, also for assets
+    without days. Over many days only the scores are asked for, since Numerai tells the rest of
+    today alone; what is left is a run of one day.
+    """
+    if len(wanted) <= MOST_DAYS_OF_ALL_ASSETS:
+        return [CollectingRun(range_tags(wanted))]
+    histories = [performance_key(model) for model in registry.enabled]
+    rest = [LEADERBOARD, PAYOUTS, *histories, OVERVIEW]
+    return [
+        CollectingRun(range_tags(wanted), [SCORES]),
+        CollectingRun(range_tags(wanted[-1:]), rest),
+    ]
 
 
 def range_tags(wanted: Sequence[date]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from numebot_dagster.defs.performance.jobs import performance_job, range_tags
+from numebot_dagster.defs.performance.jobs import collecting_runs, performance_job
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations import collecting
@@ -21,7 +21,7 @@ LOOKS = ["30 14 * * *", "30 22 * * *"]
 )
 def daily_performance_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
+) -> list[dg.RunRequest] | dg.SkipReason:
     """Reads what was published since the last stored day, however long nobody watched.
 
     Waits while a weekday round is open: its hour belongs to the submissions.
@@ -32,4 +32,5 @@ def daily_performance_schedule(
     found = round_to_play(rounds, now)
     if found is not None and found.close_staking_time - now < timedelta(hours=2):
         return dg.SkipReason(f"Round {found.number} is open: its hour comes first.")
-    return dg.RunRequest(tags=range_tags(collecting.days_to_collect(shop)))
+    runs = collecting_runs(collecting.days_to_collect(shop), shop.registry)
+    return [dg.RunRequest(tags=run.tags, asset_selection=run.selection) for run in runs]
