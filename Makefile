@@ -30,7 +30,7 @@ bench-full: $(VENV)/.installed
 	$(if $(DATA),,$(error Say where the full-size files are: make bench-full DATA=/some/folder))
 	$(BIN)/python -m benchmarks.run --full $(DATA) $(ARGS)
 
-# Rounds in which everything breaks, hours for a thousand:
+# Rounds in which everything breaks; a run that was stopped goes on with --from N:
 #   make chaos ARGS="--rounds 1000 --seed 1 --json chaos.json"
 chaos: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.chaos $(ARGS)

@@ -1,7 +1,7 @@
-"""What became of a round by the tournament's own state, and whether the platform knows and said so.
+"""What became of a round by the tournament's own state, and whether the platform knows it.
 
-The tournament's database is the truth. Of the participant only its files are read: receipts and
-alerts, whole or not.
+The tournament's database, its files and what its server was asked for are the truth. Of the
+participant only its files are read: receipts and alerts, whole or not.
 """
 
 from __future__ import annotations
@@ -9,96 +9,105 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chaos_finding import DAMAGED, DOUBLED, LOST, UNREPORTED, WRONG, Finding
+from benchmarks.chaos_messages import message_problems
+from benchmarks.chaos_observer import downloads
 from benchmarks.chaos_plan import RoundPlan
+from benchmarks.chaos_stage import Played
+from benchmarks.chaos_template import TOURNAMENT
+from benchmarks.chaos_truth import RUNGS, LiveRound
 from benchmarks.chaos_world import World
 
-RUNGS = ("fallback", "previous", "live")
-HELD = ("accepted", "confirmed")
-LOST, DOUBLED, UNREPORTED = "lost", "doubled", "unreported"
-UNFOUNDED, DAMAGED = "unfounded", "damaged"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that must not be.
-
-    Attributes:
-        kind: `lost`, `doubled`, `unreported`, `unfounded` (an alert of what was well) or `damaged`.
-        index: the round's place in the run.
-    """
-
-    kind: str
-    index: int
-    number: int
-    model: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: place {self.index}, round {self.number}, {self.model}: {self.text}"
+COUNTED = ("accepted", "confirmed")
+LIVE = RUNGS[-1]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission of a model to a round, as the tournament has it."""
+    """A submission of a model to a round, as the tournament has it.
 
+    Attributes:
+        kind: `window`, `late` or `carried`.
+        is_by_hand: whether the user uploaded it beside the platform.
+    """
+
+    submission_id: str
     filename: str
     sha256: str
+    kind: str
     is_valid: bool
+    is_by_hand: bool
+    content: bytes
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One model in one round: the truth, what our receipts say, and what was said of it."""
+class Case:
+    """One model in one round: the truth, and what our receipts say."""
 
     plan: RoundPlan
     model: str
     entries: Sequence[Entry]
     receipts: Sequence[dict[str, Any]]
-    alerts: Sequence[dict[str, Any]]
+    live: LiveRound
+    downloaded: frozenset[str]
+
+    @property
+    def in_window(self) -> list[Entry]:
+        """The valid ones that came on time, oldest first."""
+        return [entry for entry in self.entries if entry.is_valid and entry.kind == "window"]
 
     @property
     def selected(self) -> Entry | None:
         """The last valid one uploaded in the window is what counts."""
-        valid = [one for one in self.entries if one.is_valid]
-        return valid[-1] if valid else None
+        return self.in_window[-1] if self.in_window else None
 
     @property
     def standing(self) -> dict[str, Any] | None:
         """Our newest receipt of what Numerai said."""
-        said = [one for one in self.receipts if one["state"] != "pending"]
-        return said[-1] if said else None
+        answered = [receipt for receipt in self.receipts if receipt["state"] != "pending"]
+        return answered[-1] if answered else None
 
-    def said(self, *kinds: str) -> bool:
-        """Whether there is an alert of one of these kinds."""
-        return any(one["kind"] in kinds for one in self.alerts)
+    @cached_property
+    def rungs(self) -> dict[str, list[str]]:
+        """By the name of each file of ours on which rungs its predictions are."""
+        return {
+            entry.filename: self.live.rungs_of(self.model, entry.content)
+            for entry in self.in_window
+            if not entry.is_by_hand
+        }
 
     def rung_of(self, entry: Entry) -> int:
-        """How good the predictions of an entry are, from 0; -1 when no receipt tells."""
-        found = [one["rung"] for one in self.receipts if one["filename"] == entry.filename]
-        return RUNGS.index(found[-1]) if found else -1
+        """How good the predictions of an entry are, from 0; -1 when they are not this model's."""
+        rungs = self.rungs.get(entry.filename)
+        return RUNGS.index(rungs[0]) if rungs else -1
 
 
-def audit_round(world: World, plan: RoundPlan, number: int) -> list[Finding]:
+def audit_round(world: World, played: Played) -> list[Finding]:
     """Everything that is wrong with a round that has closed."""
-    alerts = [one for one in stored_alerts(world) if _is_about(one, number)]
+    cases = [_case(world, played, model) for model in world.models]
+    place = (played.plan.index, played.number)
     return [
-        Finding(kind, plan.index, number, model, text)
-        for model in world.models
-        for kind, text in _problems(_case(world, plan, number, model, alerts))
-    ] + [
-        Finding(UNREPORTED, plan.index, number, "all", f"never arrived: {one['title']}")
-        for one in alerts
-        if one["title"] not in world.receiver.titles
+        *(
+            Finding(kind, *place, case.model, text)
+            for case in cases
+            for kind, text in _problems(case)
+        ),
+        *(Finding(kind, *place, "all", text) for kind, text in _exit_problems(played, cases)),
+        *(
+            Finding(kind, *place, model, text)
+            for kind, model, text in message_problems(world, played, cases)
+        ),
     ]
 
 
 def audit_files(world: World) -> Iterator[Finding]:
     """Every file of the data folder that cannot be parsed."""
-    readers: dict[str, Callable[[Path], object]] = {".parquet": _read_parquet, ".json": _read_json}
+    readers: dict[str, Callable[[Path], object]] = {".parquet": _read_parquet, ".json": read_json}
     for path in sorted(world.lake_folder.rglob("*")):
         reader = readers.get(path.suffix)
         if reader is None or not path.is_file() or path.name.startswith("."):
@@ -109,109 +118,138 @@ def audit_files(world: World) -> Iterator[Finding]:
             yield Finding(DAMAGED, -1, 0, "-", f"{path}: {error}")
 
 
-def stored_alerts(world: World) -> list[dict[str, Any]]:
-    """All alerts that were raised."""
-    return [_read_json(path) for path in sorted(world.lake_folder.glob("alerts/kind=*/*.json"))]
-
-
-def _problems(case: _Case) -> Iterator[tuple[str, str]]:
-    yield from _lost(case)
+def _problems(case: Case) -> Iterator[tuple[str, str]]:
+    if case.model in case.plan.by_hand:
+        yield from _replaced(case)
+    else:
+        yield from _lost(case)
+        yield from _wrong(case)
     yield from _doubled(case)
-    yield from _untold(case)
-    yield from _unfounded(case)
+    yield from _late(case)
+    yield from _without_receipt(case)
+    yield from _not_compared(case)
 
 
-def _lost(case: _Case) -> Iterator[tuple[str, str]]:
+def _replaced(case: Case) -> Iterator[tuple[str, str]]:
+    if case.selected is None or not case.selected.is_by_hand:
+        yield WRONG, "the file that its user uploaded by hand was replaced without --force"
+
+
+def _lost(case: Case) -> Iterator[tuple[str, str]]:
     if case.selected is None:
         if case.plan.can_be_submitted(case.model):
             yield LOST, f"could be submitted and was not; {_last_words(case)}"
-        if case.standing is not None and case.standing["state"] in HELD:
+        if case.standing is not None and case.standing["state"] in COUNTED:
             yield LOST, f"the receipt says {case.standing['state']}, the tournament holds nothing"
         return
     standing = case.standing
-    if standing is None or standing["state"] not in HELD:
+    if standing is None or standing["state"] not in COUNTED:
         yield UNREPORTED, f"{case.selected.filename} counts, and our receipt is {standing}"
     elif standing["filename"] != case.selected.filename:
         yield LOST, f"{case.selected.filename} counts, our receipt is of {standing['filename']}"
     elif standing["predictions_sha256"] != case.selected.sha256:
         yield LOST, "what counts has not the bytes that our receipt names"
-    elif standing["rung"] != RUNGS[-1] and case.model not in case.plan.moods:
-        yield LOST, f"{standing['rung']} predictions stand, and its own could be made"
 
 
-def _doubled(case: _Case) -> Iterator[tuple[str, str]]:
-    valid = [one for one in case.entries if one.is_valid]
-    for before, after in pairwise(valid):
-        if before.filename == after.filename:
+def _wrong(case: Case) -> Iterator[tuple[str, str]]:
+    """What counts is not what the model's own formula says, or not what its receipt says."""
+    if case.selected is None:
+        return
+    rungs = case.rungs.get(case.selected.filename, [])
+    if not rungs:
+        yield WRONG, f"{case.selected.filename} holds predictions that are not this model's"
+        return
+    standing = case.standing
+    if standing is not None and standing["rung"] not in rungs:
+        yield WRONG, f"{rungs[0]} predictions count, and our receipt says {standing['rung']}"
+    if LIVE not in rungs and case.model not in case.plan.moods:
+        yield LOST, f"{rungs[0]} predictions stand, and its own could be made"
+
+
+def _doubled(case: Case) -> Iterator[tuple[str, str]]:
+    for before, after in pairwise(case.in_window):
+        if before.filename == after.filename or before.is_by_hand:
             continue  # one file registered twice, as when the first answer was lost: it counts once
         if case.rung_of(after) <= case.rung_of(before):
             yield DOUBLED, f"{before.filename} and then {after.filename}"
 
 
-def _untold(case: _Case) -> Iterator[tuple[str, str]]:
-    known = {one["filename"] for one in case.receipts}
-    for one in case.entries:
-        if one.filename not in known:
-            yield UNREPORTED, f"no receipt of {one.filename}"
-    if case.selected is None:
-        if not case.said("model-failed", "round-missed"):
-            yield UNREPORTED, f"not submitted, and no alert; {_last_words(case)}"
-        return
-    standing = case.standing
-    if standing is not None and standing["rung"] != RUNGS[-1] and not case.said("fallback-used"):
-        yield UNREPORTED, f"no alert says that {standing['rung']} predictions stand"
+def _late(case: Case) -> Iterator[tuple[str, str]]:
+    for entry in case.entries:
+        if entry.kind == "late" and not entry.is_by_hand:
+            yield WRONG, f"{entry.filename} was uploaded after the close, without --late"
 
 
-def _unfounded(case: _Case) -> Iterator[tuple[str, str]]:
-    if case.said("round-missed") and case.selected is not None:
-        yield UNFOUNDED, "an alert says that it missed the round"
-    if case.said("fallback-used") and all(one["rung"] == RUNGS[-1] for one in case.receipts):
-        yield UNFOUNDED, "an alert says that other predictions stand in"
-    if case.said("model-failed") and case.plan.is_calm(case.model):
-        yield UNFOUNDED, "an alert says that it failed"
+def _without_receipt(case: Case) -> Iterator[tuple[str, str]]:
+    recorded = {receipt["filename"] for receipt in case.receipts}
+    for entry in case.entries:
+        if entry.filename not in recorded and not entry.is_by_hand and entry.kind != "carried":
+            yield UNREPORTED, f"no receipt of {entry.filename}"
 
 
-def _last_words(case: _Case) -> str:
+def _not_compared(case: Case) -> Iterator[tuple[str, str]]:
+    for receipt in case.receipts:
+        if receipt["state"] == "confirmed" and receipt["submission_id"] not in case.downloaded:
+            yield WRONG, f"{receipt['filename']} is confirmed, and was never downloaded"
+            return
+
+
+def _exit_problems(played: Played, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    calm = all(played.plan.is_calm(case.model) for case in cases)
+    for run in played.exits:
+        if run.status == 0 and run.without:
+            yield WRONG, f"exit status 0, and nothing of {', '.join(sorted(run.without))} counts"
+        if run.status != 0 and calm:
+            yield WRONG, f"exit status {run.status}, and nothing had gone wrong"
+    if played.hung:
+        yield WRONG, f"{played.hung} runs did not end"
+
+
+def _last_words(case: Case) -> str:
     if not case.receipts:
         return "there is no receipt"
     last = case.receipts[-1]
     return f"the last receipt is {last['state']}, {last['outcome']}: {last['reason']}"
 
 
-def _case(
-    world: World, plan: RoundPlan, number: int, model: str, alerts: Sequence[dict[str, Any]]
-) -> _Case:
-    about = [one for one in alerts if model in _models_of(one)]
-    return _Case(
-        plan, model, _entries(world, number, model), _receipts(world, number, model), about
+def _case(world: World, played: Played, model: str) -> Case:
+    return Case(
+        plan=played.plan,
+        model=model,
+        entries=_entries(world, played.number, model),
+        receipts=_receipts(world, played.number, model),
+        live=played.live,
+        downloaded=frozenset(downloads(world.practice.requests_file)),
     )
 
 
 def _entries(world: World, number: int, model: str) -> list[Entry]:
-    """What was uploaded in the window, oldest first."""
-    found = world.rows(
-        "SELECT s.filename, u.sha256, s.error FROM submissions s "
+    """All entries of a model for a round, oldest first."""
+    rows = world.rows(
+        "SELECT s.id, s.kind, s.filename, u.sha256, s.error FROM submissions s "
         "JOIN models m ON m.id = s.model_id JOIN uploads u ON u.filename = s.filename "
-        "WHERE m.name = ? AND s.round = ? AND s.kind = 'window' ORDER BY s.inserted_at, s.rowid",
+        "WHERE m.name = ? AND s.round = ? ORDER BY s.inserted_at, s.rowid",
         model,
         number,
     )
-    return [Entry(row["filename"], row["sha256"], row["error"] is None) for row in found]
+    folder = world.folder / TOURNAMENT / "uploads"
+    return [
+        Entry(
+            submission_id=row["id"],
+            filename=row["filename"],
+            sha256=row["sha256"],
+            kind=row["kind"],
+            is_valid=row["error"] is None,
+            is_by_hand=row["filename"] in world.by_hand,
+            content=(folder / row["filename"]).read_bytes(),
+        )
+        for row in rows
+    ]
 
 
 def _receipts(world: World, number: int, model: str) -> list[dict[str, Any]]:
     folder = world.lake_folder / "submissions" / f"model={model}" / f"round={number}"
     return [_read_parquet(path)[0] for path in sorted(folder.glob("[0-9]*.parquet"))]
-
-
-def _models_of(alert: dict[str, Any]) -> list[str]:
-    """The models that an alert about a round names: its subject is `round-9/alpha,beta/what`."""
-    names: str = [*alert["subject"].split("/"), ""][1]
-    return names.split(",")
-
-
-def _is_about(alert: dict[str, Any], number: int) -> bool:
-    return alert["subject"] == f"round-{number}" or alert["subject"].startswith(f"round-{number}/")
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
@@ -223,6 +261,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(path.read_text())
-    return held
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of JSON."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

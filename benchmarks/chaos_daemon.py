@@ -11,7 +11,8 @@ from types import TracebackType
 
 import psutil
 
-from benchmarks.chaos_world import World, workers_of
+from benchmarks.chaos_processes import workers_of
+from benchmarks.chaos_world import World
 
 # What tells the processes of `numebot up` apart, by the words of their command lines.
 VICTIMS = {"run": "multiprocessing.spawn", "daemon": "dagster._daemon"}

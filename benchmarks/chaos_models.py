@@ -28,7 +28,7 @@ class Alpha(NumeraiModel):
     """Ridge regression on the small set; what it does on a round, its mood decides."""
 
     feature_set = "small"
-    time_budget = 6
+    time_budget = 3
     memory_budget = 3
     penalty = 1e3
 
@@ -36,9 +36,11 @@ class Alpha(NumeraiModel):
         """Remembers which training this was, so that a mood can concern the newest weights only."""
         thinned = data.every(8)
         features = thinned.matrix().astype(np.float64) - 2
-        gram = features.T @ features + self.penalty * np.eye(features.shape[1])
-        self.weights = np.linalg.solve(gram, features.T @ (thinned.target() - 0.5))
         self.training = int(_moods()["training"])
+        # No two trainings learn the same, so that what was sent tells by which it was made.
+        penalty = self.penalty * 4.0**self.training
+        gram = features.T @ features + penalty * np.eye(features.shape[1])
+        self.weights = np.linalg.solve(gram, features.T @ (thinned.target() - 0.5))
 
     def predict(self, data: LiveData) -> np.ndarray:
         """Predicts; the canary always, a round unless the mood forbids."""

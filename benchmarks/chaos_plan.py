@@ -47,7 +47,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
     "before the confirmation": ("latency", "graphql:submissionDownloadAuth"),
     "while the submission comes back": ("drip", "submission:*"),
 }
-PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 0.8
 DRIP_SECONDS = PAUSE_SECONDS / 20
 
 Fault = Mapping[str, Any]
@@ -60,7 +60,7 @@ class Kill:
     Attributes:
         victim: `run`, `worker`, `server` or, where it plays, `daemon`.
         step: in which of `STEPS` the run is held when it comes; None at a random moment.
-        seconds: after the beginning of the attempt, or of the step.
+        seconds: of wall time after the beginning of the attempt, or of the step.
     """
 
     victim: str
@@ -91,6 +91,9 @@ class RoundPlan:
 
     Attributes:
         asleep: the platform is down from opening to close.
+        by_hand: models whose user uploads a file at the opening, by other means.
+        carried: models whose user did so after the close of the round before, so that the file
+            fills this round too.
         attempts: the troubled ones; the further ones find only what lasts.
         lasting: faults that nothing removes before the close.
         moods: in which models are from opening to close.
@@ -102,6 +105,8 @@ class RoundPlan:
     attempts: tuple[Attempt, ...] = ()
     lasting: tuple[Fault, ...] = ()
     moods: Mapping[str, str] = field(default_factory=dict)
+    by_hand: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
 
     @property
     def is_outage(self) -> bool:
@@ -111,7 +116,7 @@ class RoundPlan:
     def can_be_submitted(self, model: str) -> bool:
         """Whether the schedule of faults leaves a way to submit this model's predictions."""
         mood = self.moods.get(model)
-        if self.is_outage or self.asleep:
+        if self.is_outage or self.asleep or model in self.by_hand:
             return False
         return mood in (None, "newest") or model in FALLBACKS
 
@@ -119,7 +124,7 @@ class RoundPlan:
         """Whether nothing at all happens that could make the model fail once."""
         moods = [self.moods, *(attempt.moods for attempt in self.attempts)]
         quiet = all(not (one.faults or one.kill or one.jump) for one in self.attempts)
-        lasts = self.asleep or self.lasting
+        lasts = self.asleep or self.lasting or model in self.by_hand
         return quiet and not lasts and not any(model in one for one in moods)
 
 
@@ -142,7 +147,17 @@ def plan_round(seed: int, index: int, daemon_every: int) -> RoundPlan:
         lasting += (_outage(dice),)
     count = dice.choices((1, 2, 3), (5, 3, 1))[0]
     attempts = tuple(_attempt(dice, by_daemon=by_daemon) for _ in range(count))
-    return RoundPlan(index, by_daemon=by_daemon, attempts=attempts, lasting=lasting, moods=moods)
+    # Nobody falls back to the last model, and neither is it in the way of another one.
+    foreign = dice.random()
+    return RoundPlan(
+        index,
+        by_daemon=by_daemon,
+        attempts=attempts,
+        lasting=lasting,
+        moods=moods,
+        by_hand=(MODELS[-1],) if foreign < 0.03 else (),
+        carried=(MODELS[-1],) if 0.03 <= foreign < 0.06 else (),
+    )
 
 
 def every_kill() -> list[RoundPlan]:
@@ -192,8 +207,8 @@ def _kill(dice: random.Random, *, by_daemon: bool) -> Kill:
     victims: Sequence[str] = ("run", "run", "run", "worker", "server")
     victim = dice.choice((*victims, "daemon") if by_daemon else victims)
     if victim in ("run", "server") and dice.random() < 0.6:
-        return Kill(victim, dice.choice(list(STEPS)), dice.uniform(0.0, 0.5))
-    return Kill(victim, None, dice.uniform(0.0, 12.0 if by_daemon else 4.0))
+        return Kill(victim, dice.choice(list(STEPS)), dice.uniform(0.0, 0.1))
+    return Kill(victim, None, dice.uniform(0.0, 12.0 if by_daemon else 1.5))
 
 
 def _fault(dice: random.Random) -> Fault:
@@ -213,11 +228,13 @@ def _plain(kind: str, *places: str) -> Callable[[random.Random], Made]:
     return lambda dice: (kind, dice.choice(places), {})
 
 
-# Faults of training data, scores and webhooks do not concern the hour. Late data do, but make the
-# step wait for half a minute each time: the client's own tests have them.
+# What waits at the tournament, waits by wall time, of which a run has little: the participant's own
+# pauses only move the clock. Faults of training data, scores and webhooks do not concern the hour.
+# Late data do, but make the step wait for half a minute each time: the client's own tests have
+# them.
 _MAKERS: Sequence[Callable[[random.Random], Made]] = (
-    lambda dice: ("latency", dice.choice(GRAPHQL + FILES), {"seconds": dice.uniform(0.1, 1.0)}),
-    lambda dice: ("drip", dice.choice(GRAPHQL + FILES), {"seconds": dice.uniform(0.01, 0.05)}),
+    lambda dice: ("latency", dice.choice(GRAPHQL + FILES), {"seconds": dice.uniform(0.01, 0.1)}),
+    lambda dice: ("drip", dice.choice(GRAPHQL + FILES), {"seconds": dice.uniform(0.001, 0.005)}),
     _plain("cut", *GRAPHQL, *FILES, "*"),
     lambda dice: (
         "status",
@@ -247,6 +264,6 @@ _MAKERS: Sequence[Callable[[random.Random], Made]] = (
         "graphql:*",
         {"scope": dice.choice(("upload_submission", "read_submission_info", "read_user_info"))},
     ),
-    lambda dice: ("hidden-submission", "graphql:*", {"seconds": dice.uniform(1.0, 5.0)}),
-    lambda dice: ("invalid-later", "submission:*", {"seconds": dice.uniform(0.0, 2.0)}),
+    lambda dice: ("hidden-submission", "graphql:*", {"seconds": dice.uniform(0.03, 0.3)}),
+    lambda dice: ("invalid-later", "submission:*", {"seconds": dice.uniform(0.0, 0.5)}),
 )

@@ -1,4 +1,4 @@
-"""Plays the rounds of the chaos run as they were planned, and counts what was done to them."""
+"""Plays the rounds of the chaos run as they were planned, and notes what was done and seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.chaos_by_hand import Rival
 from benchmarks.chaos_daemon import Daemon
 from benchmarks.chaos_plan import (
     ATTEMPT_MINUTES,
@@ -26,15 +27,42 @@ from benchmarks.chaos_plan import (
     Kill,
     RoundPlan,
 )
-from benchmarks.chaos_world import World, workers_of
+from benchmarks.chaos_processes import is_running, workers_of
+from benchmarks.chaos_truth import LiveRound, fetch_live
+from benchmarks.chaos_world import World
+from numebot_dagster.practice.clock import Round
 
 # Runs that nothing disturbs any more, for models that their moods keep from their own predictions.
 CALM_ATTEMPTS = 2
-LONGEST_ATTEMPT = 150.0  # seconds; no fault keeps a run for so long
+LONGEST_ATTEMPT = 60.0  # seconds; no fault keeps a run for so long
 LONGEST_BY_DAEMON = 300.0
-LOOK_SECONDS = 0.02
-WATCH_MINUTES = (31, 46, 56)
+LOOK_SECONDS = 0.01
+BEFORE_A_JUMP = 0.2
+WATCH_MINUTES = (29, 14, 4)  # before the close
 AFTER_THE_CLOSE = timedelta(minutes=6)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A moment at which the participant looked at the round and could say what it calls for.
+
+    Attributes:
+        left: until the round closed; below zero afterwards.
+        without: the models of which the tournament counted nothing then.
+        is_watchdog: whether it was the watchdog, and not the end of a run.
+    """
+
+    left: timedelta
+    without: frozenset[str]
+    is_watchdog: bool
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a run ended that was not killed, and of which models the tournament counted nothing."""
+
+    status: int
+    without: frozenset[str]
 
 
 @dataclass
@@ -42,6 +70,7 @@ class Played:
     """What was done to one round.
 
     Attributes:
+        live: the round's live data, as the tournament serves them.
         struck: how often each kind of fault struck.
         kills: what was killed, and where.
         hung: runs that were still there after `LONGEST_ATTEMPT`.
@@ -50,9 +79,12 @@ class Played:
     """
 
     plan: RoundPlan
+    live: LiveRound
     number: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     kills: list[str] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
     hung: int = 0
     attempts: int = 0
     finished: bool = False
@@ -60,35 +92,49 @@ class Played:
 
 
 class Stage:
-    """Plays rounds in a world."""
+    """Plays rounds in a world.
 
-    def __init__(self, world: World) -> None:
+    Args:
+        world: Whose participant plays.
+        calm_attempts: Runs after the troubled ones of a plan, for what these left undone.
+    """
+
+    def __init__(self, world: World, calm_attempts: int = CALM_ATTEMPTS) -> None:
         self._world = world
+        self._calm_attempts = calm_attempts
         self._practice = world.practice
+        self._rival = Rival(world)
+        self._quiet_at = 0.0
 
     def play(self, plan: RoundPlan) -> Played:
         """Plays one round from its opening to some minutes after its close."""
         began = time.monotonic()
         self._world.set_moods(plan.moods)
+        self._rival.carry_over(self._own(plan.carried))
         self._practice.advance("next-open")
-        state = self._practice.state()
-        played = Played(plan, number=int(state["open_round"]))
-        opened = datetime.fromisoformat(state["clock"]["now"])
+        number = self._world.newest_round()
+        played = Played(plan, fetch_live(self._world), number)
+        self._rival.upload(self._own(plan.by_hand))
+        opened = self._world.now()
         lasting = [self._practice.add_fault(**fault) for fault in plan.lasting]
         if plan.by_daemon:
             self._by_daemon(played)
         elif not plan.asleep:
             self._by_hand(played, opened)
-        self._close(played, opened)
+        self._close(played)
         self._forget(played, lasting)
         played.seconds = time.monotonic() - began
         return played
+
+    def _own(self, models: Sequence[str]) -> list[str]:
+        """Those that the participant of this world has."""
+        return [model for model in models if model in self._world.models]
 
     # --- the player that is started again and again
 
     def _by_hand(self, played: Played, opened: datetime) -> None:
         """Runs as the sensor asks for them: again after a pause, until nothing is left to do."""
-        attempts = [*played.plan.attempts, *[Attempt()] * CALM_ATTEMPTS]
+        attempts = [*played.plan.attempts, *[Attempt()] * self._calm_attempts]
         for minute, attempt in zip(ATTEMPT_MINUTES, attempts, strict=False):
             self._advance_to(opened + timedelta(minutes=minute))
             kills = len(played.kills)
@@ -105,7 +151,7 @@ class Stage:
         arguments = ("run", "--round", str(played.number))
         runs = [self._world.player.start(*arguments) for _ in range(1 + attempt.twin)]
         if attempt.jump:
-            time.sleep(0.5)
+            time.sleep(BEFORE_A_JUMP)
             self._practice.advance(hours=attempt.jump / 60)
         if attempt.kill is not None:
             self._kill(played, attempt.kill, runs[0], pause)
@@ -121,8 +167,12 @@ class Stage:
 
         timer = threading.Timer(LONGEST_ATTEMPT, give_up)
         timer.start()
-        self._world.player.wait(pid)
+        status = self._world.player.wait(pid)
         timer.cancel()
+        if status >= 0:
+            without = self._world.without_submission(played.number)
+            played.exits.append(Exit(status, without))
+            played.looks.append(Look(self._left(played), without, is_watchdog=False))
 
     def _pause(self, kill: Kill | None) -> int | None:
         """Adds the fault that holds the run at the step in which it is to be killed."""
@@ -136,17 +186,18 @@ class Stage:
         """Waits for the moment and kills; nothing is killed when the run is over before it."""
 
         def has_come() -> bool:
-            found = self._world.rows("SELECT struck FROM faults WHERE id = ?", pause)
-            return bool(found and found[0]["struck"])
+            rows = self._world.rows("SELECT struck FROM faults WHERE id = ?", pause)
+            return bool(rows and rows[0]["struck"])
 
         if pause is not None:
             until(has_come, LONGEST_ATTEMPT, lambda: is_running(pid))
+            self._quiet_at = time.monotonic() + PAUSE_SECONDS + 0.2
         time.sleep(kill.seconds)
         if not is_running(pid):
             return
         where = kill.step or "at a random moment"
         if kill.victim == "server":
-            self._kill_server()
+            self._practice.restart()
         elif kill.victim == "worker":
             if not until(lambda: workers_of(pid), LONGEST_ATTEMPT, lambda: is_running(pid)):
                 return
@@ -157,10 +208,6 @@ class Stage:
             # What the tournament was asked for before the kill it still does, beside the next run.
             os.kill(pid, signal.SIGKILL)
         played.kills.append(f"{kill.victim} {where}")
-
-    def _kill_server(self) -> None:
-        self._practice.kill()
-        self._practice.start()
 
     # --- the daemon
 
@@ -188,21 +235,24 @@ class Stage:
             return
         time.sleep(dice.uniform(0.5, 5.0))
         if kill.victim == "server":
-            self._kill_server()
+            self._practice.restart()
         elif not daemon.kill(kill.victim):
             return
         played.kills.append(f"{kill.victim} under a daemon")
 
     # --- the clock
 
-    def _close(self, played: Played, opened: datetime) -> None:
+    def _close(self, played: Played) -> None:
         """What is left undone: the deadline comes near, the round closes, its end is recorded."""
+        # What a killed run asked for, the tournament does before its clock goes on.
+        time.sleep(max(self._quiet_at - time.monotonic(), 0.0))
         if not played.finished:
             for minute in WATCH_MINUTES:
-                if self._practice.state()["open_round"] == played.number:
-                    self._advance_to(opened + timedelta(minutes=minute))
+                left = self._left(played)
+                if left > timedelta():
+                    self._advance_to(self._world.now() + left - timedelta(minutes=minute))
                     self._watch(played)
-        if self._practice.state()["open_round"] == played.number:
+        if self._left(played) > timedelta():
             self._practice.advance("next-close")
         self._practice.advance(hours=AFTER_THE_CLOSE / timedelta(hours=1))
         if not played.finished:
@@ -211,34 +261,40 @@ class Stage:
 
     def _watch(self, played: Played) -> bool:
         """Lets the watchdog look; whether nothing is left to do."""
-        played.finished = self._world.player.watch(played.number) == []
+        left = self._left(played)
+        unfinished = self._world.player.watch(played.number)
+        played.finished = unfinished == []
+        if unfinished is not None:
+            without = self._world.without_submission(played.number)
+            played.looks.append(Look(left, without, is_watchdog=True))
         return played.finished
 
+    def _left(self, played: Played) -> timedelta:
+        """Until the round closes, as the tournament has it."""
+        rows = self._world.rows("SELECT closes FROM deadlines WHERE round = ?", played.number)
+        closes = Round(played.number).close_staking_time
+        if rows:
+            closes = datetime.fromisoformat(rows[0]["closes"])
+        return closes - self._world.now()
+
     def _advance_to(self, instant: datetime) -> None:
-        now = datetime.fromisoformat(self._practice.state()["clock"]["now"])
-        if instant > now:
+        if instant > self._world.now():
             self._practice.advance(instant.isoformat())
 
     def _forget(self, played: Played, faults: list[int]) -> None:
         """Removes faults, and counts how often they struck."""
-        for one in self._practice.faults():
-            if one["id"] in faults:
-                played.struck[one["kind"]] += int(one["struck"])
-                self._practice.remove_faults(one["id"])
+        if not faults:
+            return
+        for fault in self._practice.faults():
+            if fault["id"] in faults:
+                played.struck[fault["kind"]] += int(fault["struck"])
+                self._practice.remove_faults(fault["id"])
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process is there and not only waited for."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def until(what: Callable[[], Any], seconds: float, worth_it: Callable[[], bool]) -> bool:
+def until(condition: Callable[[], Any], seconds: float, worth_it: Callable[[], bool]) -> bool:
     """Waits until something is so; false when it takes too long or is not worth it any more."""
     deadline = time.monotonic() + seconds
-    while not what():
+    while not condition():
         if time.monotonic() > deadline or not worth_it():
             return False
         time.sleep(LOOK_SECONDS)

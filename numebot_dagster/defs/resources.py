@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 
 from numebot_dagster.defs.runs import tag_run
-from numebot_dagster.operations.ownership import claim
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, load_settings
 
@@ -32,18 +31,13 @@ class PlatformResource(dg.ConfigurableResource):
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""
-        return self._claimed(Platform(self._settings(), log, self.progress_bars))
+        return Platform(self._settings(), log, self.progress_bars)
 
     def open_for_tick(self, log: Logger) -> Platform:
         """The platform for a sensor or schedule, whose every tick Dagster ends after a minute."""
         settings = self._settings()
         deadline = min(settings.numebot_retry_deadline, TICK_SECONDS)
-        settings = settings.model_copy(update={"numebot_retry_deadline": deadline})
-        return self._claimed(Platform(settings, log))
-
-    def _claimed(self, platform: Platform) -> Platform:
-        claim(platform)
-        return platform
+        return Platform(settings.model_copy(update={"numebot_retry_deadline": deadline}), log)
 
     def _settings(self) -> Settings:
         return load_settings(None if self.settings_folder is None else Path(self.settings_folder))

@@ -33,7 +33,7 @@ def sole(path: Path) -> Iterator[None]:
         HeldElsewhere: another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,11 +63,10 @@ def exclusive(
     """
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+")
     with file:
         try:
-            with files.explained(path):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is not None:
                 on_wait(_name_in(file))
@@ -84,7 +83,7 @@ def holder_of(path: Path) -> str | None:
     """Return who holds a lock and since when, or None when nobody does."""
     if not path.is_file():
         return None
-    with path.open(encoding="utf-8") as file:
+    with path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
-import polars as pl
 import pytest
 from rich.console import Console
 
-from benchmarks import chaos, chaos_audit, chaos_plan, chaos_world
-from benchmarks.chaos_plan import FALLBACKS, MODELS, STEPS, Attempt, Kill, RoundPlan
+from benchmarks import chaos, chaos_plan
+from benchmarks.chaos_audit import audit_files, audit_round
+from benchmarks.chaos_mutants import MUTANTS
+from benchmarks.chaos_plan import FALLBACKS, MODELS, STEPS, RoundPlan
+from benchmarks.chaos_stage import Stage
+from benchmarks.chaos_template import TOURNAMENT, copy, register, write_moods
+from benchmarks.chaos_world import World, open_world
+from numebot_dagster.operations import training, vintages
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.fault_checks import check, values_of
 from numebot_dagster.practice.fault_kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.settings import Settings
 
-HONEST = ("steady-1",)
+PLAYERS = MODELS[:2]
 PLANS = [chaos_plan.plan_round(7, place, 50) for place in range(400)]
 
 
@@ -66,123 +71,144 @@ def test_what_lasts_to_the_close_decides_what_can_be_submitted():
         assert all(FALLBACKS[name] not in plan.moods for name in plan.moods if name in FALLBACKS)
 
 
-# --- the audit, on states written by hand
+# --- the auditor, on rounds that are really played
 
 
-def world_of(folder: Path, entries: list, receipts: list, alerts: list) -> SimpleNamespace:
-    """A world as its files show it: entries are (filename, content, error or None)."""
-    database = sqlite3.connect(folder / "state.sqlite")
-    database.row_factory = sqlite3.Row
-    database.executescript(
-        "CREATE TABLE models (id, name); INSERT INTO models VALUES ('m', 'alpha');"
-        "CREATE TABLE uploads (filename, sha256);"
-        "CREATE TABLE submissions (model_id, round, kind, filename, inserted_at, error);"
-    )
-    for filename, content, error in entries:
-        digest = hashlib.sha256(content).hexdigest()
-        database.execute("INSERT INTO uploads VALUES (?, ?)", (filename, digest))
-        database.execute(
-            "INSERT INTO submissions VALUES ('m', 9, 'window', ?, '', ?)", (filename, error)
+@pytest.fixture(scope="module")
+def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A participant whose models have learned twice from the prepared vintage."""
+    folder = tmp_path_factory.mktemp("chaos") / "trained"
+    copy(prepared, folder)
+    shutil.copy(Path(chaos.__file__).with_name("chaos_models.py"), folder)
+    register(folder, PLAYERS)
+    with PracticeServer(folder / TOURNAMENT) as practice:
+        for name in PLAYERS:
+            practice.add_model(name)
+        key = practice.credentials
+        platform = Platform(
+            Settings(
+                _env_file=None,
+                numerai_api_url=practice.url,
+                numerai_public_id=key.public_id,
+                numerai_secret_key=key.secret_key,
+                numerai_data_folder=folder / "data",
+                model_configs_path=folder / "model_configs.csv",
+            )
         )
-    data = folder / "data"
-    place = data / "submissions" / "model=alpha" / "round=9"
-    place.mkdir(parents=True)
-    for index, (state, filename, content, rung) in enumerate(receipts):
-        row = {
-            "state": state,
-            "outcome": "on_time",
-            "filename": filename,
-            "rung": rung,
-            "predictions_sha256": hashlib.sha256(content).hexdigest(),
-            "reason": None,
-        }
-        pl.DataFrame([row]).write_parquet(place / f"{index:020d}.parquet")
-    for index, kind in enumerate(alerts):
-        path = data / "alerts" / f"kind={kind}" / f"{index:x}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        models = "omega,alpha" if kind == "round-missed" else "alpha"
-        alert = {"kind": kind, "subject": f"round-9/{models}", "title": kind}
-        path.write_text(json.dumps(alert))
-    return SimpleNamespace(
-        models=("alpha",),
-        lake_folder=data,
-        receiver=SimpleNamespace(titles={*alerts}),
-        rows=lambda query, *values: database.execute(query, values).fetchall(),
-    )
+        vintage = vintages.read_vintage(platform, platform.lake.stored_vintages()[-1])
+        for number in (1, 2):
+            write_moods(folder, {}, number)
+            for model in platform.registry.enabled:
+                training.train(platform, model, vintage, force=number > 1)
+    return folder
 
 
-CONFIRMED = [("pending", "a", b"1", "live"), ("confirmed", "a", b"1", "live")]
-LOWER = [("confirmed", "a", b"1", "previous")]
-DOOMED = RoundPlan(0, moods={"alpha": "raise"})
-TROUBLED = RoundPlan(0, attempts=(Attempt(kill=Kill("run")),))
+@pytest.fixture(scope="module")
+def make_chaos(
+    trained: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], World]]:
+    """Opens worlds that are copies of the trained participant."""
+    with ExitStack() as stack:
+
+        def make() -> World:
+            folder = tmp_path_factory.mktemp("chaos") / "participant"
+            copy(trained, folder)
+            return stack.enter_context(open_world(folder, PLAYERS))
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def chaos_world(make_chaos: Callable[[], World]) -> World:
+    """The world of all tests here; each opens rounds of its own."""
+    return make_chaos()
+
+
+def findings_of(world: World, plans: list[RoundPlan], mutant: str | None = None) -> list[str]:
+    """What the auditor says of rounds that are played with a defect planted, or without one."""
+    world.player.mutant = mutant
+    stage = Stage(world, calm_attempts=1)
+    try:
+        rounds = [stage.play(plan) for plan in plans]
+    finally:
+        world.player.mutant = None
+    return [str(finding) for played in rounds for finding in audit_round(world, played)]
 
 
 @pytest.mark.parametrize(
-    ("plan", "entries", "receipts", "alerts", "kinds"),
+    "plan",
     [
-        (RoundPlan(0), [("a", b"1", None)], CONFIRMED, [], []),
-        (RoundPlan(0), [], [], ["round-missed"], ["lost"]),
-        (RoundPlan(0), [], [], [], ["lost", "unreported"]),
-        (RoundPlan(0), [("a", b"1", "bad")], CONFIRMED, ["round-missed"], ["lost", "lost"]),
-        (RoundPlan(0), [("a", b"1", None), ("b", b"1", None)], CONFIRMED, [],
-         ["lost", "doubled", "unreported"]),
-        (RoundPlan(0), [("a", b"2", None)], CONFIRMED, [], ["lost"]),
-        (RoundPlan(0), [("a", b"1", None)], CONFIRMED[:1], [], ["unreported"]),
-        (RoundPlan(0), [("a", b"1", None)], CONFIRMED, ["model-failed"], ["unfounded"]),
-        (TROUBLED, [("a", b"1", None)], CONFIRMED, ["model-failed"], []),
-        (TROUBLED, [("a", b"1", None)], CONFIRMED, ["round-missed"], ["unfounded"]),
-        (DOOMED, [], [], ["model-failed"], []),
-        (DOOMED, [], [], [], ["unreported"]),
-        (DOOMED, [("a", b"1", None)], LOWER, ["fallback-used"], []),
-        (DOOMED, [("a", b"1", None)], LOWER, [], ["unreported"]),
-        (TROUBLED, [("a", b"1", None)], LOWER, ["fallback-used"], ["lost"]),
-        (TROUBLED, [("a", b"1", None), ("b", b"2", None)],
-         [*LOWER, ("confirmed", "b", b"2", "live")], ["fallback-used"], []),
-        (TROUBLED, [("a", b"1", "turned invalid"), ("b", b"1", None)],
-         [*CONFIRMED, ("confirmed", "b", b"1", "live")], [], []),
+        RoundPlan(0),
+        RoundPlan(0, moods={"alpha": "raise"}),
+        RoundPlan(0, moods={"alpha": "newest"}),
+        RoundPlan(0, carried=("alpha",)),
+        RoundPlan(0, by_hand=("alpha",)),
+        RoundPlan(0, asleep=True),
     ],
-)  # fmt: skip
-def test_the_audit_finds_what_must_not_be(tmp_path, plan, entries, receipts, alerts, kinds):
-    world = world_of(tmp_path, entries, receipts, alerts)
-    assert [one.kind for one in chaos_audit.audit_round(world, plan, 9)] == kinds
+    ids=["calm", "failing", "standing in", "carried over", "by hand", "asleep"],
+)
+def test_the_auditor_finds_nothing_in_the_product_as_it_is(chaos_world, plan):
+    assert findings_of(chaos_world, [plan]) == []
 
 
-def test_an_alert_that_never_arrived_and_a_torn_file_are_found(tmp_path):
-    world = world_of(tmp_path, [("a", b"1", None)], LOWER, ["fallback-used"])
-    world.receiver.titles.clear()
-    [finding] = chaos_audit.audit_round(world, DOOMED, 9)
-    assert "never arrived: fallback-used" in str(finding)
-    assert list(chaos_audit.audit_files(world)) == []
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_auditor_finds_every_planted_defect(chaos_world, name):
+    mutant = MUTANTS[name]
+    kind, text = mutant.finding
+    findings = findings_of(chaos_world, list(mutant.plans), name)
+    assert [one for one in findings if one.startswith(kind) and text in one], findings
+
+
+def test_each_source_of_predictions_is_told_from_the_others(chaos_world):
+    played = Stage(chaos_world).play(RoundPlan(0, asleep=True))
+    for sources in played.live.sources.values():
+        assert len({ranks.tobytes() for _, ranks in sources}) == len(sources) >= 2
+
+
+def test_a_torn_file_is_found(trained, tmp_path):
+    folder = tmp_path / "participant"
+    shutil.copytree(trained, folder)
+    world = World(folder, None, None, {})
+    assert list(audit_files(world)) == []
     torn = next(world.lake_folder.rglob("*.parquet"))
     torn.write_bytes(torn.read_bytes()[:-9])
     (world.lake_folder / "half.json").write_text('{"a":')
-    assert [one.kind for one in chaos_audit.audit_files(world)] == ["damaged", "damaged"]
+    assert [one.kind for one in audit_files(world)] == ["damaged", "damaged"]
 
 
-# --- the short form
+# --- the run
 
 
-def test_every_victim_and_every_step_of_an_upload(prepared, tmp_path):
+def test_every_victim_and_every_step_of_an_upload(make_chaos):
     """Each kind of kill once, and a round of dice; daemons are for the long form."""
-    folder = tmp_path / "participant"
-    shutil.copytree(prepared, folder)
-    registry = "numerai_name,model_code,description\nsteady-1,quick_models:Ridge,\n"
-    (folder / "model_configs.csv").write_text(registry)
-    outcome = chaos.Outcome(len(HONEST))
+    world, outcome = make_chaos(), chaos.Outcome(len(PLAYERS))
     plans = [plan for plan in chaos_plan.every_kill() if plan.attempts]
     plans.append(chaos_plan.plan_round(5, 34, 0))  # one with many faults
-    with (
-        PracticeServer(folder / "tournament") as served,
-        chaos_world.joined(folder, served, HONEST) as world,
-    ):
-        findings = [
-            str(one)
-            for found in chaos.play(world, plans, outcome, Console(quiet=True))
-            for one in found
-        ]
-    assert findings == [], (folder / "player.log").read_text()[-5000:]
-    killed = Counter(kill for one in outcome.played for kill in one.kills)
+    findings = [
+        str(finding)
+        for of_round in chaos.play(world, plans, outcome, Console(quiet=True))
+        for finding in of_round
+    ]
+    assert findings == [], (world.folder / "player.log").read_text()[-5000:]
+    killed = Counter(kill for record in outcome.records for kill in record.kills)
     assert [step for step in STEPS if not killed[f"run {step}"]] == []
     assert {name.split()[0] for name in killed} == {"run", "worker", "server"}
-    assert outcome.played[-1].struck.total() >= 2
-    assert outcome.last_line.endswith("lost 0 doubled 0 unreported 0")
+    assert sum(outcome.records[-1].faults.values()) >= 2
+    assert outcome.last_line.endswith("lost 0 doubled 0 unreported 0 wrong 0")
+
+
+def test_a_run_goes_on_where_a_slice_of_it_ended(tmp_path):
+    path = tmp_path / "chaos.json"
+    earlier, later = chaos.Outcome(2), chaos.Outcome(2)
+    finding = chaos.Finding("lost", 1, 1300, "alpha", "could be submitted and was not")
+    for place in range(4):
+        findings = [finding] if place == 1 else []
+        kills = ["run before the round is read"]
+        earlier.records.append(chaos.Record(place, {"cut": 2}, kills, 3, 0, False, 1.5, findings))
+    earlier.write(path)
+    later.take_up(path, 3)  # the slice before ended within the fourth round
+    assert [record.place for record in later.records] == [0, 1, 2]
+    assert later.findings == [finding]
+    assert later.last_line == (
+        "rounds 3, models 2, faults 6, kills 3: lost 1 doubled 0 unreported 0 wrong 0"
+    )
