@@ -59,6 +59,9 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
             assert lines[-1] or process.poll() is None, "".join(lines)
         text = "".join(lines)
         settings = dict(re.findall(r"^(NUMERAI_\w+)=(.*)$", text, re.M))
+        data_folder = settings.pop("NUMERAI_DATA_FOLDER")  # never that of the real tournament
+        assert Path(data_folder).name == "participant"
+        assert (Path(data_folder).parent / ".gitignore").read_text() == "*\n"
         assert set(settings) == {"NUMERAI_API_URL", "NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY"}
         assert f"numebot practice advance --to next-open --folder {folder}" in text
         key = f"Token {settings['NUMERAI_PUBLIC_ID']}${settings['NUMERAI_SECRET_KEY']}"
