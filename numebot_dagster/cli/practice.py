@@ -52,6 +52,9 @@ def serve(
     real_clock: Annotated[
         bool, typer.Option("--real-clock", help="Follow the wall clock instead of standing still.")
     ] = False,
+    open_now: Annotated[
+        bool, typer.Option("--open-now", help="With --real-clock: open a round at once.")
+    ] = False,
     rules_change_at: Annotated[
         int | None,
         typer.Option(help="First round with today's rules; rounds before it pay by the former."),
@@ -96,6 +99,7 @@ def serve(
             models=names,
             stakes=_stakes(stake or []),
             real_clock=real_clock,
+            open_now=open_now,
             rules_change_at=rules_change_at,
             minutes_a_round=minutes if real_time else 0.0,
         )
@@ -175,6 +179,13 @@ class _Making:
             self._progress.stop()
 
 
+_STANDS_STILL = (
+    "The clock stands still until you move it. Clients that compare a round with the clock of the "
+    "wall (check_round_open\nand check_new_round of numerapi) are therefore always told no; for "
+    "them, serve a new folder with\n--real-clock --open-now."
+)
+
+
 def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
     """Says where the tournament is and what to do next."""
     at = "" if folder == DEFAULT_FOLDER else f" --folder {folder}"
@@ -191,6 +202,8 @@ def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
         f"{play}"
         f"  numebot practice state{at}\n"
     )
+    if not by_itself:
+        typer.echo(_STANDS_STILL)
 
 
 def _headline(held: dict[str, Any]) -> str:

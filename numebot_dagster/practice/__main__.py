@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--models", type=lambda text: text.split(","), required=True)
     parser.add_argument("--stake", action="append", default=[])
     parser.add_argument("--real-clock", action="store_true")
+    parser.add_argument("--open-now", action="store_true")
     parser.add_argument("--rules-change-at", type=int)
     parser.add_argument("--minutes-a-round", type=float, default=0.0)
     parser.add_argument("--strict", action="store_true")
@@ -38,6 +39,7 @@ def main() -> None:
         models=asked.models,
         stakes=stakes,
         real_clock=asked.real_clock,
+        open_now=asked.open_now,
         rules_change_at=asked.rules_change_at,
         minutes_a_round=asked.minutes_a_round,
     )

@@ -52,11 +52,13 @@ class Round:
         number: The round's number.
         score_days: For how many business days it is scored, as its rules say.
         closes: The on-time deadline when it is not that of the calendar.
+        opens: The opening when it is not that of the calendar.
     """
 
     number: int
     score_days: int = field(default=SCORE_DAYS, compare=False)
     closes: datetime | None = field(default=None, compare=False)
+    opens: datetime | None = field(default=None, compare=False)
 
     @property
     def opened(self) -> date:
@@ -67,7 +69,7 @@ class Round:
     @property
     def open_time(self) -> datetime:
         """The instant from which predictions are on time."""
-        return datetime.combine(self.opened, _OPENING)
+        return self.opens or datetime.combine(self.opened, _OPENING)
 
     @property
     def close_staking_time(self) -> datetime:

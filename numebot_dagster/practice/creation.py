@@ -34,6 +34,7 @@ class Plan:
         models: Names of the account's models.
         stakes: What is staked on each round from the start, by model name, in NMR.
         real_clock: Whether the clock follows the wall clock.
+        open_now: Whether a round opens at once, whatever the day; needs `real_clock`.
         rules_change_at: The first round with the current rules; rounds before it carry the former
             ones. None: all carry the current rules.
         minutes_a_round: Minutes of wall time between two openings when the clock plays the calendar
@@ -48,6 +49,7 @@ class Plan:
     real_clock: bool = False
     rules_change_at: int | None = None
     minutes_a_round: float = 0.0
+    open_now: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
             "a clock is chosen when the folder is new; continue it without that option, or choose "
             "another --folder"
         )
-    return _tournament(state, plan)
+    tournament = _tournament(state, plan)
+    if plan.open_now:
+        if not plan.real_clock:
+            state.close()
+            raise Refused("a round is opened at once by the real clock only: add --real-clock")
+        tournament.deadlines.open_now()
+    return tournament
 
 
 def _tournament(state: State, plan: Plan) -> Tournament:

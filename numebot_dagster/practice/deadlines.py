@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from numebot_dagster.practice.clock import Clock, Refused, Round, newest_opened
 from numebot_dagster.practice.state import State
 
+WINDOW = timedelta(hours=1)
+
 
 class Deadlines:
-    """When the rounds of one tournament close.
+    """When the rounds of one tournament close, and when one opens that was opened by hand.
 
     Args:
         state: Where deadlines that were moved are kept.
@@ -20,6 +22,7 @@ class Deadlines:
         self._state = state
         self._clock = clock
         rows = state.rows("SELECT round, closes FROM deadlines")
+        self._opened = state.settings.get("opened", "")
         self._moved = {row["round"]: datetime.fromisoformat(row["closes"]) for row in rows}
 
     def of(self, number: int) -> datetime | None:
@@ -28,7 +31,7 @@ class Deadlines:
 
     def round(self, number: int) -> Round:
         """Returns a round that closes when it does."""
-        return Round(number, closes=self.of(number))
+        return Round(number, closes=self.of(number), opens=self.opening(number))
 
     def next_to_close(self) -> Round:
         """Returns the open round, or the next one when none is open."""
@@ -58,6 +61,19 @@ class Deadlines:
         before = self._moved_by(number, -minutes)
         if min(before, self.round(number).close_staking_time) > self._clock.now():
             self._keep(number, before)
+
+    def open_now(self) -> Round:
+        """Opens the newest round at the present instant, for an hour or until the next one."""
+        now = self._clock.now().replace(microsecond=0)
+        newest = newest_opened(now)
+        self._keep(newest.number, min(now + WINDOW, newest.close_time))
+        self._opened = self._state.settings["opened"] = f"{newest.number} {now.isoformat()}"
+        return self.round(newest.number)
+
+    def opening(self, number: int) -> datetime | None:
+        """Returns the opening of a round when it is not that of the calendar."""
+        opened, _, instant = self._opened.partition(" ")
+        return datetime.fromisoformat(instant) if opened == str(number) else None
 
     def _moved_by(self, number: int, minutes: float) -> datetime:
         return self.round(number).close_staking_time + timedelta(minutes=minutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from numebot_dagster.practice.ledger import ROUNDS_OF_A_YEAR, SCORE_NAMES
 from numebot_dagster.practice.rules import CURRENT, Formula, Rules
 from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.shapes import midnight
-from numebot_dagster.practice.state import Model
+from numebot_dagster.practice.state import Model, State
 from numebot_dagster.practice.tournament import Tournament
 
 Fields = dict[str, Any]
@@ -25,16 +26,19 @@ class History:
     A reputation is the mean of a score over the rounds of a year, of each round's newest day then.
     """
 
-    def __init__(self, tournament: Tournament, scorer: Scorer) -> None:
+    def __init__(self, tournament: Tournament, scorer: Scorer, values: RoundValues) -> None:
         self._tournament = tournament
+        self._round_values = values
+        self._now = tournament.clock.now()
         rounds = tournament.opened_rounds()[::-1][-2 * ROUNDS_OF_A_YEAR :]
-        scorer.published(rounds)
+        scorer.published(rounds, now=self._now)
         self._rounds = rounds
         self._models: list[Model] = tournament.state.models()
         self._columns = {model.id: column for column, model in enumerate(self._models)}
         first = rounds[0].number + DAYS_BEFORE_FIRST_SCORE
-        newest = newest_published(tournament.clock.now()).number
+        newest = newest_published(self._now).number
         self._days = [Round(number) for number in range(first, newest + 1)]
+        self._values = self._read_values()
 
     @property
     def dates(self) -> list[datetime]:
@@ -44,7 +48,7 @@ class History:
     @cached_property
     def reputations(self) -> dict[str, np.ndarray]:
         """(days, models) reputations by the name of the score, NaN without one."""
-        cube = self._values()
+        cube = self._values
         found = {name: np.full((len(self._days), len(self._models)), np.nan) for name in cube}
         for place, day in enumerate(self._days):
             scored = [
@@ -61,17 +65,14 @@ class History:
                     found[name][place] = total / known.sum(axis=0)
         return found
 
-    def _values(self) -> dict[str, np.ndarray]:
+    def _read_values(self) -> dict[str, np.ndarray]:
         """Returns the (rounds, days of scoring, models) values of each score, NaN without one."""
-        shape = (len(self._rounds), CURRENT.score_days, len(self._models))
-        cube = {name: np.full(shape, np.nan) for name in SCORE_NAMES}
-        first = self._rounds[0].number
-        for row in self._tournament.state.rows(
-            "SELECT round, day, model_id, name, value FROM scores WHERE round >= ?", first
-        ):
-            place = row["round"] - first, row["day"] - 1, self._columns[row["model_id"]]
-            cube[row["name"]][place] = row["value"]
-        return cube
+        rounds = [
+            self._round_values.of(one, one.scored_days(self._now), self._columns)
+            for one in self._rounds
+        ]
+        cube = np.stack(rounds, axis=1)
+        return dict(zip(SCORE_NAMES, cube, strict=True))
 
     @cached_property
     def _ranks(self) -> dict[str, np.ndarray]:
@@ -159,6 +160,37 @@ class History:
         return found
 
 
+class RoundValues:
+    """The scores of rounds as arrays; a round is read again only when it has a new day."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._kept: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
+
+    def of(self, one: Round, days: int, columns: dict[str, int]) -> np.ndarray:
+        """Returns (scores, days of scoring, models) values, NaN without one.
+
+        Args:
+            one: The round.
+            days: How many of its days are published.
+            columns: The place of each model.
+        """
+        key = days, len(columns)
+        kept = self._kept.get(one.number)
+        if kept is None or kept[0] != key:
+            kept = self._kept[one.number] = key, self._read(one, columns)
+        return kept[1]
+
+    def _read(self, one: Round, columns: dict[str, int]) -> np.ndarray:
+        values = np.full((len(SCORE_NAMES), CURRENT.score_days, len(columns)), np.nan)
+        names = {name: place for place, name in enumerate(SCORE_NAMES)}
+        for row in self._state.rows(
+            "SELECT day, model_id, name, value FROM scores WHERE round = ?", one.number
+        ):
+            values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
+        return values
+
+
 class Histories:
     """The newest history, made when it is first asked for on a publication day."""
 
@@ -166,13 +198,19 @@ class Histories:
         self._tournament = tournament
         self._scorer = scorer
         self._held: tuple[tuple[int, int], History] | None = None
+        self._one_at_a_time = threading.Lock()
+        self._values = RoundValues(tournament.state)
 
     def newest(self) -> History:
         """Returns the history up to now."""
         day = newest_published(self._tournament.clock.now()).number
         key = day, len(self._tournament.state.models())
         if self._held is None or self._held[0] != key:
-            self._held = key, History(self._tournament, self._scorer)
+            with self._tournament.unlocked(), self._one_at_a_time:  # years take a while to read
+                if self._held is None or self._held[0] != key:
+                    history = History(self._tournament, self._scorer, self._values)
+                    self._held = key, history
+                return self._held[1]
         return self._held[1]
 
 

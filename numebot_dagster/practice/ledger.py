@@ -101,7 +101,7 @@ class Ledger:
         now = self._tournament.clock.now()
         rounds = list(rounds)
         scored = [(one.number, day) for one in rounds if (day := one.scored_days(now))]
-        self._scorer.published(rounds, newest_only=True)
+        self._scorer.published(rounds, newest_only=True, now=now)
         found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         if not scored:
             return found
@@ -114,8 +114,9 @@ class Ledger:
 
     def newest_percentiles(self, one: Round) -> dict[tuple[str, str], float]:
         """Returns the newest published percentiles of a round, by model id and score name."""
-        day = one.scored_days(self._tournament.clock.now())
-        self._scorer.published([one], newest_only=True)
+        now = self._tournament.clock.now()
+        day = one.scored_days(now)
+        self._scorer.published([one], newest_only=True, now=now)
         found = self._tournament.state.rows(
             "SELECT * FROM scores WHERE round = ? AND day = ?", one.number, day
         )

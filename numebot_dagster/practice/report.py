@@ -49,7 +49,9 @@ def _round(tournament: Tournament, one: Round) -> dict[str, Any]:
 def _models(services: Services) -> list[dict[str, Any]]:
     tournament = services.tournament
     models = tournament.models(ACCOUNT)
-    earnings = services.ledger.earnings(models, tournament.opened_rounds())
+    now = tournament.clock.now()
+    unresolved = [one for one in tournament.opened_rounds() if one.resolve_time > now]
+    earnings = services.ledger.earnings(models, unresolved)
     next_round = tournament.rounds()[0].number
     return [
         {

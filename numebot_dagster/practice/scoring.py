@@ -6,8 +6,11 @@ matrix of predictions against many days of targets at once: a day of scoring is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from itertools import repeat
 
@@ -115,29 +118,39 @@ class Scorer:
         self._tournament = tournament
         self._lineups = lineups
         self._field = lru_cache(maxsize=KEPT_FIELDS)(_field_of)
+        self._one_at_a_time = threading.Lock()
 
-    def published(self, rounds: Iterable[Round], *, newest_only: bool = False) -> None:
+    def published(
+        self, rounds: Iterable[Round], *, newest_only: bool = False, now: datetime | None = None
+    ) -> None:
         """Makes sure that the published scores of these rounds are in the state.
+
+        Others are let in while a round is scored, which may be hundreds of times in a query after
+        the clock was moved by years.
 
         Args:
             rounds: The rounds.
             newest_only: Whether the newest day of each is enough.
+            now: Up to when; None for the present instant.
 
         Raises:
             ValueError: A round claims more days of scoring than its rules give it.
         """
-        now = self._tournament.clock.now()
+        now = now or self._tournament.clock.now()
         for one in rounds:
             days = one.scored_days(now)
             wanted = range(max(days, 1) if newest_only else 1, days + 1)
-            state = self._tournament.state
-            have = {
-                row["day"]
-                for row in state.rows("SELECT day FROM scored WHERE round = ?", one.number)
-            }
-            missing = [day for day in wanted if day not in have]
-            if missing:
-                self._score(one, missing)
+            if self._missing(one, wanted):
+                with self._tournament.unlocked(), self._one_at_a_time:
+                    missing = self._missing(one, wanted)  # another may have scored it meanwhile
+                    if missing:
+                        self._score(one, missing)
+
+    def _missing(self, one: Round, wanted: Iterable[int]) -> list[int]:
+        """Returns the days of a round that are not scored yet."""
+        rows = self._tournament.state.rows("SELECT day FROM scored WHERE round = ?", one.number)
+        have = {row["day"] for row in rows}
+        return [day for day in wanted if day not in have]
 
     def scores(
         self, model_id: str, rounds: Iterable[Round], *, newest_only: bool = False
@@ -148,7 +161,7 @@ class Scorer:
         now = self._tournament.clock.now()
         days = {number: one.scored_days(now) for number, one in wanted.items()}
         order = [rule.name for rules in (CURRENT, FORMER) for rule in rules.scores]
-        rows = self._tournament.state.rows("SELECT * FROM scores WHERE model_id = ?", model_id)
+        rows = self._rows_of(model_id, wanted)
         found = [
             Score(wanted[row["round"]], row["day"], model_id, row["name"], row["value"],
                   row["percentile"])
@@ -157,6 +170,18 @@ class Scorer:
             and (row["day"] == days[row["round"]] or not newest_only)
         ]  # fmt: skip
         return sorted(found, key=lambda s: (-s.round.number, -s.day, order.index(s.name)))
+
+    def _rows_of(self, model_id: str, rounds: Collection[int]) -> list[sqlite3.Row]:
+        """Returns a participant's scores in the span of some rounds, by the table's own order."""
+        if not rounds:
+            return []
+        names = {rule.name for rules in (CURRENT, FORMER) for rule in rules.scores}
+        marks = ", ".join("?" * len(names))
+        return self._tournament.state.rows(
+            f"SELECT * FROM scores WHERE model_id = ? AND name IN ({marks}) "  # noqa: S608
+            "AND round BETWEEN ? AND ?",
+            model_id, *names, min(rounds), max(rounds),
+        )  # fmt: skip
 
     def _score(self, one: Round, days: list[int]) -> None:
         tournament = self._tournament

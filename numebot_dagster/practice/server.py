@@ -162,7 +162,8 @@ class PracticeServer(Controls):
             *(f"--stake={model}={nmr}" for model, nmr in plan.stakes.items()),
             *([f"--rules-change-at={plan.rules_change_at}"] if plan.rules_change_at else []),
             *([f"--minutes-a-round={plan.minutes_a_round}"] if plan.minutes_a_round else []),
-            *(["--real-clock"] if plan.real_clock else []), *(["--strict"] if self._strict else []),
+            *(["--real-clock"] if plan.real_clock else []),
+            *(["--open-now"] if plan.open_now else []), *(["--strict"] if self._strict else []),
         ]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "server.log"

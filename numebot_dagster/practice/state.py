@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS scores (
     round INTEGER NOT NULL, day INTEGER NOT NULL, model_id TEXT NOT NULL, name TEXT NOT NULL,
     value REAL NOT NULL, percentile REAL NOT NULL,
     PRIMARY KEY (model_id, name, round, day)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS scores_of_day ON scores (round, day);
 CREATE TABLE IF NOT EXISTS scored (
     round INTEGER NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (round, day)) WITHOUT ROWID;
 """
@@ -128,6 +129,7 @@ class State:
         for unfinished in folder.rglob("*.part"):
             unfinished.unlink()
         self._lock = threading.RLock()
+        self._positions: dict[tuple[str, int], Decimal] = {}
         self._connection = sqlite3.connect(
             folder / "state.sqlite", check_same_thread=False, isolation_level=None
         )
@@ -327,6 +329,7 @@ class State:
 
     def set_position(self, model_id: str, number: int, nmr: Decimal, *, only: bool) -> None:
         """Stores the stake from a round on, or for that round only."""
+        self._positions.clear()
         with self.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
@@ -335,6 +338,12 @@ class State:
 
     def position(self, model_id: str, number: int) -> Decimal:
         """Returns what is to be staked on the participant in a round, in NMR."""
+        key = model_id, number
+        if key not in self._positions:
+            self._positions[key] = self._read_position(model_id, number)
+        return self._positions[key]
+
+    def _read_position(self, model_id: str, number: int) -> Decimal:
         found = self.rows(
             "SELECT nmr FROM positions WHERE model_id = ? AND (from_round = ? OR "
             "(from_round < ? AND NOT only_that_round)) "

@@ -77,8 +77,12 @@ class Tournament:
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:
-        """Lets others in while the thread that holds the lock waits for someone outside."""
-        self.lock.release()
+        """Lets others in while this thread works for long; does nothing if it holds no lock."""
+        try:
+            self.lock.release()
+        except RuntimeError:
+            yield
+            return
         try:
             yield
         finally:
@@ -94,7 +98,8 @@ class Tournament:
 
     def round(self, number: int) -> Round:
         """Returns a round, scored for as long as its rules say and closing when it does."""
-        return Round(number, self.rule_book.of(number).score_days, self.deadlines.of(number))
+        days = self.rule_book.of(number).score_days
+        return Round(number, days, self.deadlines.of(number), self.deadlines.opening(number))
 
     def newest(self, now: datetime) -> Round:
         """Returns the newest round that has opened by ``now``."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
 
@@ -137,6 +139,21 @@ def test_a_real_clock(tmp_path: Path) -> None:
         assert abs((datetime.now(UTC) - now).total_seconds()) < 10
         with pytest.raises(Refused, match="cannot be advanced"):
             practice.advance("next-open")
+
+
+def test_a_round_opens_at_once(tmp_path: Path, world_of: Callable[[PracticeServer], World]) -> None:
+    with PracticeServer(tmp_path, Plan(real_clock=True, open_now=True)) as practice:
+        world = world_of(practice)
+        assert world.api.check_round_open()
+        assert world.api.check_new_round()
+        number = world.api.get_current_round()
+        live = world.api.download_dataset("v5.3/live.parquet", str(tmp_path / "live.parquet"))
+        ids = pd.read_parquet(live, columns=["era"]).index
+        shares = np.linspace(0.1, 0.9, len(ids))
+        world.upload(MODEL, pd.DataFrame({"id": ids, "prediction": shares}))
+        assert world.status(MODEL)[number][0] == "on-time"
+    with pytest.raises(Refused, match="add --real-clock"):
+        open_tournament(tmp_path / "still", Plan(open_now=True))
 
 
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
