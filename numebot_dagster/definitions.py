@@ -34,10 +34,16 @@ from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.defs.training.today import train_today_job, train_today_sensor
 from numebot_dagster.defs.watch.jobs import preflight_job
 from numebot_dagster.defs.watch.sensors import preflight_sensor, watchdog_sensor
+from numebot_dagster.environment import restore_environment, spare_loopback
 from numebot_dagster.modeling.registry import read_registry
 from numebot_dagster.settings import load_settings
 
-registry = read_registry(load_settings().model_configs_path)
+restore_environment()
+spare_loopback()
+settings = load_settings()
+if settings.dagster_home is not None:
+    _ = settings.instance_folder  # refused where Dagster cannot work
+registry = read_registry(settings.model_configs_path)
 
 defs = dg.Definitions(
     assets=[

@@ -6,7 +6,10 @@ neither a log nor an exception nor a `repr` can show them.
 
 from __future__ import annotations
 
+import io
 import os
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +18,11 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from numebot_dagster.texts import UnreadableText, read_text
+
+# Dagster looks for its own dagster.yaml by a pattern, and gives its folder to a database as a URL.
+_PATTERN = re.compile(r"\[[^/]*\]|[*?]|%[0-9A-Fa-f]{2}")
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 NUMERAI_API_URL = "https://api-tournament.numer.ai"
 
 
@@ -43,14 +51,8 @@ class AlertKind(StrEnum):
 class Settings(BaseSettings):
     """Everything that a user can set, with the defaults of a first run."""
 
-    # A line without a value, as in `.env.example`, sets nothing.
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    # `.env` and `.secret` are read by `load_settings`.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     numerai_public_id: SecretStr | None = None
     numerai_secret_key: SecretStr | None = None
@@ -123,7 +125,7 @@ class Settings(BaseSettings):
     @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        return None if value is None else _expanded(value).absolute()
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -135,8 +137,18 @@ class Settings(BaseSettings):
 
     @property
     def instance_folder(self) -> Path:
-        """Where Dagster keeps its instance: `DAGSTER_HOME`, or a folder under the data folder."""
-        return self.dagster_home or self.numerai_data_folder / "dagster"
+        """Where Dagster keeps its instance: `DAGSTER_HOME`, or a folder under the data folder.
+
+        Raises:
+            SettingsError: Dagster cannot work in a folder of this name.
+        """
+        home = self.dagster_home or self.numerai_data_folder / "dagster"
+        if pattern := _PATTERN.search(str(home)):
+            raise SettingsError(
+                f"Dagster cannot work in {home}, because of {pattern[0]} in its name: set "
+                "DAGSTER_HOME to a folder without brackets, *, ? and % in its name"
+            )
+        return home
 
     @property
     def is_practice(self) -> bool:
@@ -144,8 +156,41 @@ class Settings(BaseSettings):
         return self.numerai_api_url != NUMERAI_API_URL
 
 
+def _expanded(path: Path) -> Path:
+    """A path whose `~` and `$NAME` are replaced, unless there is a folder of just that name.
+
+    Raises:
+        ValueError: a variable is not set, or there is no home folder.
+    """
+    if path.exists():
+        return path
+    expanded = Path(os.path.expandvars(path))
+    if name := _VARIABLE.search(str(expanded)):
+        raise ValueError(
+            f"the variable {name[0]} in {str(path)!r} is not set: write the whole path"
+        )
+    try:
+        return expanded.expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{str(path)!r} begins with ~, but there is no home folder: write the whole path"
+        ) from None
+
+
+class Origin(StrEnum):
+    """Where the value of a setting comes from, the strongest first."""
+
+    ENVIRONMENT = "environment"
+    DOTENV = ".env"
+    SECRET = ".secret"  # noqa: S105  (the name of a file)
+    DEFAULT = "default"
+
+
+Layer = Mapping[str, str]
+
+
 def load_settings(folder: Path | None = None) -> Settings:
-    """Reads the settings.
+    """Read the settings, from the environment before `.env` before `.secret`.
 
     Args:
         folder: where `.env` and `.secret` lie; the working directory by default.
@@ -154,10 +199,11 @@ def load_settings(folder: Path | None = None) -> Settings:
         SettingsError: naming each bad setting and why it is bad.
     """
     folder = folder or Path.cwd()
+    values: dict[str, Any] = {}
+    for layer in reversed(_layers(folder).values()):
+        values |= layer
     try:
-        # The init arguments win over the environment, so only what the environment leaves open
-        # is taken from `.secret`.
-        return Settings(_env_file=folder / ".env", **_secret_file(folder / ".secret"))  # type: ignore[arg-type,call-arg]
+        return Settings(_env_file=None, **values)  # type: ignore[call-arg]
     except ValidationError as error:
         problems = "; ".join(
             f"{str(problem['loc'][0]).upper() + ': ' if problem['loc'] else ''}"
@@ -169,16 +215,86 @@ def load_settings(folder: Path | None = None) -> Settings:
         raise SettingsError(message) from None
 
 
-def _secret_file(path: Path) -> dict[str, str]:
-    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`).
+def origins(folder: Path | None = None) -> dict[str, Origin]:
+    """Tell for each setting, by its field's name, where `load_settings` takes it from."""
+    layers = _layers(folder or Path.cwd())
+    return {
+        field: next((origin for origin in layers if field in layers[origin]), Origin.DEFAULT)
+        for field in Settings.model_fields
+    }
 
-    They are a pair: when one half is set elsewhere, none is taken from here.
+
+def in_force(
+    settings: Settings, sources: Mapping[str, Origin], account: str | None = None
+) -> list[str]:
+    """Describe endpoint, account and data folder, each with where it comes from.
+
+    Args:
+        settings: what is in force.
+        sources: where each setting comes from, see `origins`.
+        account: the public name of the account, if Numerai has said it.
     """
+    where = "a practice tournament" if settings.is_practice else "Numerai"
+    key = "no key"
+    if settings.numerai_public_id is not None:
+        public_id = settings.numerai_public_id.get_secret_value()
+        name = f"{account}, " if account else ""
+        key = f"{name}key {public_id[:4]}… ({sources['numerai_public_id']})"
+    return [
+        f"endpoint: {where} at {settings.numerai_api_url} ({sources['numerai_api_url']})",
+        f"account: {key}",
+        f"data folder: {settings.numerai_data_folder} ({sources['numerai_data_folder']})",
+    ]
+
+
+def dotenv_lines(folder: Path) -> dict[str, str]:
+    """Read the names and values of a folder's `.env`, those of other programs included.
+
+    Raises:
+        SettingsError: the file is not UTF-8; Dagster reads it as well, and would not start.
+    """
+    return _lines(folder / ".env", utf_16=False)
+
+
+def _lines(path: Path, *, utf_16: bool) -> dict[str, str]:
     if not path.is_file():
         return {}
-    names = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
-    dotenv = dotenv_values(path.with_name(".env"))
-    if any(os.environ.get(field.upper()) or dotenv.get(field.upper()) for field in names.values()):
-        return {}
-    held = dotenv_values(path)
-    return {field: value for name, field in names.items() if (value := held.get(name))}
+    try:
+        text = read_text(path, utf_16=utf_16)
+    except UnreadableText as error:
+        raise SettingsError(str(error)) from None
+    values = dotenv_values(stream=io.StringIO(text))
+    return {name: value or "" for name, value in values.items()}
+
+
+def _layers(folder: Path) -> dict[Origin, Layer]:
+    """The values that each source sets, by the names of fields."""
+    environment, dotenv = _fields(os.environ), _fields(dotenv_lines(folder))
+    layers = {Origin.ENVIRONMENT: environment, Origin.DOTENV: dotenv}
+    # The credentials are a pair: when one half is set elsewhere, none is taken from `.secret`.
+    if not any(field in layer for field in _PAIR.values() for layer in layers.values()):
+        layers[Origin.SECRET] = _secret_file(folder / ".secret")
+    return layers
+
+
+def _fields(variables: Layer) -> Layer:
+    """The settings among variables; one without a value, as in `.env.example`, sets nothing."""
+    return {
+        name.lower(): value
+        for name, value in variables.items()
+        if value and name.lower() in Settings.model_fields
+    }
+
+
+_PAIR = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
+
+
+def _secret_file(path: Path) -> Layer:
+    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`)."""
+    lines = _lines(path, utf_16=True)
+    missing = [name for name in _PAIR if not lines.get(name)]
+    if len(missing) == 1:
+        raise SettingsError(
+            f"{path} has no {missing[0]}: PUBLIC_ID and SECRET_KEY go together, set both or neither"
+        )
+    return {field: lines[name] for name, field in _PAIR.items() if not missing}

@@ -92,6 +92,15 @@ class World:
         registry = self.folder / "model_configs.csv"
         registry.write_text("numerai_name,model_code,description\n" + "".join(rows))
 
+    def contradict(self) -> None:
+        """Writes a `.env` of another tournament and registry, which the environment outweighs."""
+        registry = self.folder / "other_models.csv"
+        registry.write_text("numerai_name,model_code\nother,quick_models:Ridge\n")
+        (self.folder / ".env").write_text(
+            "NUMERAI_API_URL=http://127.0.0.1:9\nNUMERAI_PUBLIC_ID=\nNUMERAI_SECRET_KEY=other\n"
+            f"NUMERAI_DATA_FOLDER=other\nMODEL_CONFIGS_PATH={registry.name}\n"
+        )
+
     def train(self, *names: str) -> None:
         """Makes weights of more models from the stored vintage."""
         platform = self.platform

@@ -60,7 +60,7 @@ class Raising(Ridge):
 
     def predict(self, data: LiveData) -> np.ndarray:
         if len(data) > CANARY_ROWS:
-            raise ArithmeticError("the stars are not right")
+            raise ArithmeticError("the stars ☾ are not right")
         return super().predict(data)
 
 

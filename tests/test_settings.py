@@ -15,7 +15,9 @@ from numebot_dagster.settings import (
     AlertKind,
     Settings,
     SettingsError,
+    in_force,
     load_settings,
+    origins,
 )
 
 SECRET = "SECRETKEYTHATNOBODYMAYSEE"
@@ -113,6 +115,29 @@ def test_folders(load, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("name", "refused_for"),
+    [
+        ("data [old]", "[old]"),
+        ("a*b", "*"),
+        ("what?", "?"),
+        ("a%20b", "%20"),
+        ("100% [half", None),
+        ("Größe 'a' #1 {b} $ c", None),
+    ],
+)
+def test_folders_that_dagster_would_misread(load, tmp_path, name, refused_for):
+    settings = load({"NUMERAI_DATA_FOLDER": name})
+    assert settings.numerai_data_folder == tmp_path / name
+    if refused_for is None:
+        assert settings.instance_folder == tmp_path / name / "dagster"
+        return
+    with pytest.raises(SettingsError, match="set DAGSTER_HOME to a folder without") as caught:
+        _ = settings.instance_folder
+    assert f"because of {refused_for} in its name" in str(caught.value)
+    assert load({"DAGSTER_HOME": "home"}).instance_folder == tmp_path / "home"
+
+
+@pytest.mark.parametrize(
     ("url", "stored", "practice"),
     [
         ("https://api-tournament.numer.ai", NUMERAI_API_URL, False),
@@ -158,6 +183,45 @@ def test_bad_settings_are_named_without_showing_secrets(load, tmp_path, environm
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
+DEFAULT_LINES = [
+    f"endpoint: Numerai at {NUMERAI_API_URL} (default)",
+    "account: no key",
+    "data folder: HERE/data (default)",
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "secret", "account", "lines"),
+    [
+        ({}, None, None, None, DEFAULT_LINES),
+        # Dagster's processes are given what `.env` leaves empty as an empty variable.
+        (EMPTY, EMPTY, None, None, DEFAULT_LINES),
+        (
+            {**PAIR, "NUMERAI_DATA_FOLDER": "other"},
+            {**DOTENV, "NUMERAI_API_URL": "http://127.0.0.1:8800"},
+            DOTSECRET,
+            None,
+            [
+                "endpoint: a practice tournament at http://127.0.0.1:8800 (.env)",
+                "account: key FROM… (environment)",
+                "data folder: HERE/other (environment)",
+            ],
+        ),
+        (
+            {},
+            None,
+            DOTSECRET,
+            "alice",
+            [DEFAULT_LINES[0], "account: alice, key FROM… (.secret)", DEFAULT_LINES[2]],
+        ),
+    ],
+)
+def test_what_is_in_force(load, tmp_path, environment, dotenv, secret, account, lines):
+    shown = in_force(load(environment, dotenv, secret), origins(tmp_path), account)
+    assert shown == [line.replace("HERE", str(tmp_path)) for line in lines]
+    assert SECRET not in str(shown)
+
+
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
@@ -177,6 +241,55 @@ def test_addresses_of_alerts_are_not_shown(load):
     assert settings.numebot_notify_urls.get_secret_value() == url
     shown = [repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()]
     assert [one for one in shown if SECRET in one] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "text"),
+    [
+        (".secret", b"PUBLIC_ID=AAA\n", "{file} has no SECRET_KEY: PUBLIC_ID and SECRET_KEY"),
+        (".secret", b"SECRET_KEY=AAA\nPUBLIC_ID=\n", "{file} has no PUBLIC_ID"),
+        (".env", "NUMERAI_API_URL=http://x\n".encode("utf-16"), "{file} is UTF-16: save it as"),
+        (".env", b"A=1\nNUMERAI_DATA_FOLDER=Gr\xf6\xdfe\n", "{file}, line 2: the byte 0xf6 is not"),
+        (".secret", "PUBLIC_ID=AAA".encode("utf-16-le"), "{file} holds zero bytes, as UTF-16 does"),
+        (".secret", b"\xff\xfeA\x00B", "{file} is damaged UTF-16"),
+        (".env", b"NUMERAI_DATA_FOLDER=$NOWHERE/x\n", "NUMERAI_DATA_FOLDER: the variable $NOWHERE"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(load, tmp_path, file, content, text):
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert text.format(file=tmp_path / file) in str(caught.value)
+    assert "AAA" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_editors_write_is_read(load, tmp_path, encoding):
+    (tmp_path / ".secret").write_bytes("PUBLIC_ID=ÄÖ\r\nSECRET_KEY=b\r\n".encode(encoding))
+    assert pair(load()) == ("ÄÖ", "b")
+    dotenv = "NUMERAI_DATA_FOLDER=Größe\n".encode(encoding.replace("16", "8"))
+    (tmp_path / ".env").write_bytes(dotenv)
+    assert load().numerai_data_folder == tmp_path / "Größe"
+
+
+def test_variables_in_folders(load, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    lines = {"NUMERAI_DATA_FOLDER": "$HOME/a", "MODEL_CONFIGS_PATH": "${HOME}/b"}
+    settings = load(None, lines)
+    assert settings.numerai_data_folder == tmp_path / "home" / "a"
+    assert settings.model_configs_path == tmp_path / "home" / "b"
+    # A folder that was made by the name as it is written goes on being used.
+    (tmp_path / "$HOME" / "a").mkdir(parents=True)
+    assert load(None, lines).numerai_data_folder == tmp_path / "$HOME" / "a"
+
+
+def test_no_home_folder(load, monkeypatch):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(SettingsError, match="there is no home folder: write the whole path"):
+        load({"NUMERAI_DATA_FOLDER": "~/numerai"})
 
 
 def test_halves_of_two_keys_are_not_mixed(load):

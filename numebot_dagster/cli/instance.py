@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.automation import examine_automation
+from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.doctor import Finding, Verdict
 from numebot_dagster.settings import Settings
@@ -76,6 +77,8 @@ def examine_instance(settings: Settings) -> Iterator[Finding]:
             yield Finding("instance", Verdict.OK, f"{path} is understood")
             yield from examine_automation(instance)
             yield _at_work(instance, Lake(settings.numerai_data_folder))
+    except files.CannotWrite as error:  # which says itself what to do
+        yield Finding("instance", Verdict.FAILURE, str(error))
     except Exception as error:  # a file of the user's, read by Dagster: whatever is wrong is told
         remedy = f"correct {path}, or remove it: the next command writes the shipped one"
         text = f"Dagster cannot open its instance: {str(error).strip().splitlines()[0]}"

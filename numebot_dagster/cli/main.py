@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import locale
+import os
+import sys
+from pathlib import Path
+
 import typer
 
 from numebot_dagster.cli import (
@@ -17,6 +22,7 @@ from numebot_dagster.cli import (
     train,
     up,
 )
+from numebot_dagster.environment import spare_loopback
 
 app = typer.Typer(
     name="numebot",
@@ -42,7 +48,29 @@ app.add_typer(practice.app, name="practice")
 
 def main() -> None:
     """Runs the command line."""
+    _use_utf8()
+    _refuse_lost_folder()
+    spare_loopback()
     app()
+
+
+def _refuse_lost_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.exit("error: the working directory has been deleted: change to another one")
+
+
+def _use_utf8() -> None:
+    """Start again in Python's UTF-8 mode where the locale would lose letters.
+
+    Names of folders, texts of models and our own output have letters that other locales lack, and
+    Polars and DuckDB take every path as UTF-8.
+    """
+    if sys.flags.utf8_mode or locale.getencoding().lower() == "utf-8":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (the same command)
 
 
 if __name__ == "__main__":

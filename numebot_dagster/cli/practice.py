@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from numebot_dagster.cli import practice_faults, practice_scenario
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
 from numebot_dagster.practice.rate_limits import Enforcement
 
+PARTICIPANT = "participant"  # where a participant's data lie beside the tournament's own
 WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
 
 
@@ -196,7 +198,9 @@ def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
     )
     typer.echo(
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
-        f"Lines for your .env file:\n\n{address.dotenv()}\n"
+        f"Lines for your .env file:\n\n{address.dotenv()}"
+        # Never the folder of the real tournament, whose rounds have the same numbers.
+        f"NUMERAI_DATA_FOLDER={shlex.quote(str(folder.absolute() / PARTICIPANT))}\n\n"
         f"Next, in another terminal:\n\n"
         f"  numebot train\n"
         f"{play}"

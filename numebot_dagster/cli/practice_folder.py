@@ -53,6 +53,7 @@ class PracticeFolder:
         """Makes the folder a demo's, before anything else is in it."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / MARKER).touch()
+        files.replace_text(self.path / ".gitignore", "*\n")
 
     def start(self) -> PracticeServer:
         """Starts the tournament, and writes the settings and the registry that belong to it.
@@ -85,7 +86,7 @@ class PracticeFolder:
         for name in (TOURNAMENT, "data"):
             if (self.path / name).exists():
                 shutil.rmtree(self.path / name)
-        for name in (".env", "model_configs.csv", MARKER):
+        for name in (".env", ".gitignore", "model_configs.csv", MARKER):
             (self.path / name).unlink(missing_ok=True)
 
     def _refuse_if_in_use(self) -> None:

@@ -51,6 +51,7 @@ def run(
 
     with session.explained():
         platform = session.open_platform()
+        session.show_in_force(platform)
         chosen = session.chosen_models(platform.registry, models)
         if not dry_run:
             platform.client.require_credentials()  # said at once, however long Numerai is silent

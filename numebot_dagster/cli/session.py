@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from numebot_dagster.environment import refuse_hiding_modules
 from numebot_dagster.lake import files
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
@@ -23,8 +25,16 @@ from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.diagnoses import NotDiagnosed
+from numebot_dagster.operations.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.settings import Settings, SettingsError, load_settings
+from numebot_dagster.settings import (
+    Settings,
+    SettingsError,
+    dotenv_lines,
+    in_force,
+    load_settings,
+    origins,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -76,23 +86,34 @@ def fail(text: str) -> NoReturn:
     Raises:
         Exit: always, with status 1.
     """
-    errors.print(f"[bold red]error:[/] {text}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
-def open_platform(*, patience: float | None = None) -> Platform:
+def open_platform(*, patience: float | None = None, offline: bool = False) -> Platform:
     """The platform of the working directory's settings, with Dagster's instance made ready.
 
     Args:
+        offline: whether nothing may be asked: of a data folder only the endpoint is compared then.
         patience: the most seconds that one call may take, for commands that someone waits for; by
             default what the settings say.
+
+    Raises:
+        OtherTournament: the data folder belongs to another tournament or account.
     """
     settings = load_settings()
     if patience is not None:
         shorter = min(patience, settings.numebot_retry_deadline)
         settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
+    platform = Platform(settings, progress_bars=sys.stderr.isatty())
+    _ = settings.instance_folder  # refused before anything is written
+    if offline:
+        refuse_other_endpoint(platform)
+    else:
+        claim(platform)
+    refuse_hiding_modules(Path.cwd())
     prepare_instance(settings)
-    return Platform(settings, progress_bars=sys.stderr.isatty())
+    return platform
 
 
 def use_only(folder: Path) -> None:
@@ -103,18 +124,26 @@ def use_only(folder: Path) -> None:
 
 
 def prepare_instance(settings: Settings) -> None:
-    """Makes `DAGSTER_HOME` with the shipped `dagster.yaml` on first use, and points Dagster to it.
+    """Make `DAGSTER_HOME` with the shipped `dagster.yaml` on first use, and point Dagster to it.
 
-    The settings that were read from `.env` are put into the environment, so that Dagster's own
-    processes and the models' see the same ones wherever they run.
+    Of `.env`, what is meant for other programs is put into the environment as well, where that
+    does not have it, as Dagster does it in its own processes.
     """
     home = settings.instance_folder
     if not (home / INSTANCE_FILE).is_file():
         content = package_files("numebot_dagster").joinpath(INSTANCE_FILE).read_bytes()
         files.replace_bytes(home / INSTANCE_FILE, content)
     os.environ["DAGSTER_HOME"] = str(home)
-    os.environ["NUMERAI_DATA_FOLDER"] = str(settings.numerai_data_folder)
-    os.environ["MODEL_CONFIGS_PATH"] = str(settings.model_configs_path)
+    ours = {field.upper() for field in Settings.model_fields}
+    for name, value in dotenv_lines(Path.cwd()).items():
+        if name not in ours:
+            os.environ.setdefault(name, value)
+
+
+def show_in_force(platform: Platform) -> None:
+    """Print endpoint, account and data folder, and where each comes from."""
+    for line in in_force(platform.settings, origins(), account_name(platform)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def chosen_models(registry: Registry, names: str | None) -> list[RegisteredModel]:
@@ -153,7 +182,7 @@ def execute(wish: Wish) -> dg.ExecuteInProcessResult:
     from numebot_dagster.defs.runs import end_dead_runs
 
     bars = {"progress_bars": sys.stderr.isatty()}
-    with open_instance() as instance:
+    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         end_dead_runs(instance)
         return defs.resolve_job_def(wish.job).execute_in_process(
             instance=instance,
@@ -182,7 +211,7 @@ def collect(platform: Platform, wanted: Sequence[date]) -> bool:
 
 def add_partition(name: str, key: str) -> bool:
     """Registers a dynamic partition; false when it was known already."""
-    with open_instance() as instance:
+    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
@@ -193,7 +222,8 @@ def open_instance() -> dg.DagsterInstance:
     """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
     import dagster as dg
 
-    with exclusive(Path(os.environ["DAGSTER_HOME"]) / "opening.lock"):
+    home = Path(os.environ["DAGSTER_HOME"])
+    with files.explained(home), exclusive(home / "opening.lock"):
         instance = dg.DagsterInstance.get()
         # Naming them opens them, and what is opened first makes the tables.
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage

@@ -77,7 +77,7 @@ def status(
     Read from the data folder. Numerai is asked for the open round alone, for five seconds at most.
     """
     with session.explained():
-        platform = session.open_platform(patience=PATIENCE)
+        platform = session.open_platform(patience=PATIENCE, offline=True)
         found = _overview(platform, rounds)
     if as_json:
         typer.echo(json.dumps(_as_json(found), default=str, indent=1))

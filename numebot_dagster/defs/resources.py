@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from numebot_dagster.defs.runs import tag_run
+from numebot_dagster.operations.ownership import claim
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, load_settings
 
@@ -31,13 +32,18 @@ class PlatformResource(dg.ConfigurableResource):
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""
-        return Platform(self._settings(), log, self.progress_bars)
+        return self._claimed(Platform(self._settings(), log, self.progress_bars))
 
     def open_for_tick(self, log: Logger) -> Platform:
         """The platform for a sensor or schedule, whose every tick Dagster ends after a minute."""
         settings = self._settings()
         deadline = min(settings.numebot_retry_deadline, TICK_SECONDS)
-        return Platform(settings.model_copy(update={"numebot_retry_deadline": deadline}), log)
+        settings = settings.model_copy(update={"numebot_retry_deadline": deadline})
+        return self._claimed(Platform(settings, log))
+
+    def _claimed(self, platform: Platform) -> Platform:
+        claim(platform)
+        return platform
 
     def _settings(self) -> Settings:
         return load_settings(None if self.settings_folder is None else Path(self.settings_folder))

@@ -7,16 +7,20 @@ that a reader never meets half a file and a crash leaves only a temporary, which
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import platform
+import pwd
 import re
 import secrets
+import shlex
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +31,21 @@ _ABANDONED_AFTER = 24 * 3600  # seconds; for temporaries of other hosts
 
 _FULL = "free some space, or set NUMERAI_DATA_FOLDER to another disk, and run again"
 _REFUSED = "make it writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
+_LOCKLESS = "this disk cannot lock files: set NUMERAI_DATA_FOLDER to a folder on a disk that can"
+_UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _REMEDIES = {
+    **dict.fromkeys((errno.ENOLCK, *_UNSUPPORTED), _LOCKLESS),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR), _REFUSED),
+}
+# How disks say that they have no hard links (exFAT, some network mounts), or cannot sync a folder.
+_NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, *_UNSUPPORTED))
+_NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.EISDIR, *_UNSUPPORTED))
+# How SQLite says it, under Dagster and SQLAlchemy.
+_SQLITE = {
+    "database or disk is full": errno.ENOSPC,
+    "attempt to write a readonly database": errno.EACCES,
+    "unable to open database file": errno.EACCES,
 }
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust's libraries end their texts
 
@@ -53,7 +69,10 @@ def explained(path: Path) -> Iterator[None]:
         number = _system_error(error)
         if number not in _REMEDIES:
             raise
-        text = f"{os.strerror(number)}: {_REMEDIES[number]}"
+        remedy = _REMEDIES[number]
+        if remedy == _REFUSED:
+            remedy = _remedy_for_owner(path, os.geteuid()) or remedy
+        text = f"{os.strerror(number)}: {remedy}"
         raise CannotWrite(number, text, str(path)) from error
 
 
@@ -61,8 +80,43 @@ def _system_error(error: Exception) -> int:
     """The number of the system's refusal that an error stands for, or 0."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
-    told = _OS_ERROR.search(str(error))
-    return int(told[1]) if told else 0
+    text = str(error)
+    for words, number in _SQLITE.items():
+        if words in text:
+            return number
+    match = _OS_ERROR.search(text)
+    return int(match[1]) if match else 0
+
+
+def _remedy_for_owner(path: Path, user: int) -> str | None:
+    """The command that gives a folder back to its user, as after one `sudo`; none elsewhere."""
+    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    foreign = None
+    for place in (existing, *existing.absolute().parents):
+        if _owner(place) == user:
+            break
+        foreign = place
+    else:
+        return None  # not below anything of the user's
+    if foreign is None:
+        foreign = next((place for place in existing.rglob("*") if _owner(place) != user), None)
+    if foreign is None:
+        return None
+    return (
+        f"{foreign} belongs to another user ({_user_name(_owner(foreign))}), as after one sudo: "
+        f"give it back with sudo chown -R {user} {shlex.quote(str(foreign))}"
+    )
+
+
+def _owner(path: Path) -> int:
+    return path.lstat().st_uid
+
+
+def _user_name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
@@ -78,7 +132,16 @@ def replace_text(path: Path, content: str) -> None:
 
 def replace_json(path: Path, content: Any) -> None:
     """Writes a JSON file for people to read, or puts a new content in its place, at once."""
-    replace_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    replace_bytes(path, _json(content))
+
+
+def create_json(path: Path, content: Any) -> None:
+    """Write a JSON file for people to read that must not exist yet.
+
+    Raises:
+        FileExistsError: the file exists; it is left as it was.
+    """
+    create_bytes(path, _json(content))
 
 
 def create_bytes(path: Path, content: bytes) -> None:
@@ -111,11 +174,10 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
             if overwrite:
                 temporary.replace(path)
             else:
-                # A hard link, unlike a rename, refuses an existing name, in one indivisible step.
-                os.link(temporary, path)
+                _take_name(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        _flush(path.parent)
+        flush_folder(path.parent)
 
 
 @contextmanager
@@ -138,14 +200,14 @@ def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             for parent, _, names in os.walk(temporary):
                 for name in names:
                     _flush(Path(parent, name))
-                _flush(Path(parent))
+                flush_folder(Path(parent))
             if overwrite and path.exists():
                 _replace_folder(temporary, path)
             else:
                 _rename_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        _flush(path.parent)
+        flush_folder(path.parent)
 
 
 def sweep(root: Path) -> list[Path]:
@@ -180,10 +242,66 @@ def version(path: Path) -> tuple[int, int, int]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+@dataclass(frozen=True)
+class DiskAbilities:
+    """What the disk of a folder can do; `links` or `locks` is what creating receipts needs.
+
+    Attributes:
+        links: hard links, by which a file is created exclusively.
+        locks: locks, which stand in for missing links, and by which processes take turns.
+        folder_sync: waiting until the names in a folder are on the disk.
+    """
+
+    links: bool
+    locks: bool
+    folder_sync: bool
+
+
+def probe(path: Path) -> DiskAbilities:
+    """Try what the disk of a folder can do, in a folder of its own that is removed again.
+
+    Raises:
+        CannotWrite: it takes no file at all.
+    """
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+        place = _temporary_name(path / "probe")
+        place.mkdir()
+        try:
+            file = place / "file"
+            file.write_bytes(b"written to see what this disk can do\n")
+            return DiskAbilities(
+                links=_can(lambda: os.link(file, place / "link"), _NO_LINKS),
+                locks=_can(lambda: _lock_once(place), frozenset((errno.ENOLCK, *_UNSUPPORTED))),
+                folder_sync=flush_folder(place),
+            )
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _can(action: Callable[[], None], refusals: frozenset[int]) -> bool:
+    try:
+        action()
+    except OSError as error:
+        if error.errno not in refusals:
+            raise
+        return False
+    return True
+
+
+def _lock_once(folder_path: Path) -> None:
+    with _opened(folder_path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def free_bytes(path: Path) -> int:
     """The free bytes on the disk that holds a path, or will hold it once it is made."""
     existing = next(place for place in (path, *path.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _temporary_name(path: Path) -> Path:
@@ -191,13 +309,53 @@ def _temporary_name(path: Path) -> Path:
     return path.with_name(name)
 
 
+def flush_folder(path: Path) -> bool:
+    """Wait until the list of names of a folder is on the disk, if the disk can be asked for that.
+
+    Returns:
+        Whether it can.
+    """
+    try:
+        _flush(path)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+        return False
+    return True
+
+
 def _flush(path: Path) -> None:
-    """Waits until a file, or the list of names of a folder, is on the disk."""
+    with _opened(path) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    """Gives a file a name that must be free, in one step as others see it."""
+    try:
+        # A hard link, unlike a rename, refuses an existing name, in one indivisible step.
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _rename_under_lock(temporary, path)
+
+
+def _rename_under_lock(temporary: Path, path: Path) -> None:
+    """Creates by turns, on a disk without hard links; who is killed leaves no lock behind."""
+    with _opened(path.parent) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.rename(path)
 
 
 def _rename_folder(source: Path, target: Path) -> None:

@@ -241,6 +241,11 @@ class Lake:
         return self.root / "locks" / f"{name}.lock"
 
     @property
+    def owner_file(self) -> Path:
+        """Which tournament and account the whole folder belongs to."""
+        return self.root / "tournament.json"
+
+    @property
     def catalog_file(self) -> Path:
         """The DuckDB database that holds the views and no data."""
         return self.root / "numebot.duckdb"

@@ -69,7 +69,9 @@ def schema(path: Path) -> dict[str, str]:
     """The names and types of a table's columns, from its footer."""
     import polars as pl
 
-    return {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
+    # Not `read_parquet_schema`, which takes brackets in the path for a pattern.
+    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+    return {name: str(kind) for name, kind in scan.collect_schema().items()}
 
 
 def verify(path: Path) -> ParquetFacts:

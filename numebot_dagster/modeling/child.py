@@ -34,6 +34,7 @@ _WITHHELD = (
     "NUMERAI_SECRET_KEY",
     "NUMEBOT_NOTIFY_URLS",
     "NUMEBOT_HEARTBEAT_URL",
+    "NUMEBOT_HIDDEN_ENVIRONMENT",  # may hold any of them
 )
 
 
@@ -203,6 +204,7 @@ def _environment() -> dict[str, str]:
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     # The order of a set must not make the canary differ.
     environment["PYTHONHASHSEED"] = "0"
+    environment["PYTHONUTF8"] = "1"  # what a model says is never lost to the locale
     # OpenMP threads that spin while they wait make small trainings ten times slower on a machine
     # that does something else too; a short spin costs nothing on an idle one.
     environment.setdefault("GOMP_SPINCOUNT", "1000")

@@ -29,7 +29,7 @@ def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> t
     Raises:
         UnknownColumn: there is no such set or feature.
     """
-    content: dict[str, Any] = json.loads(features_json.read_text())
+    content: dict[str, Any] = json.loads(features_json.read_bytes())
     sets: dict[str, list[str]] = content["feature_sets"]
     if isinstance(feature_set, str):
         if feature_set not in sets:

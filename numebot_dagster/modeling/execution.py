@@ -278,7 +278,7 @@ def _feature_differences(
     request: PredictRequest, manifest: Manifest
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The features that the live file lacks for this model, and those that training never had."""
-    known = json.loads((request.weights / weights.KNOWN_FEATURES).read_text())
+    known = json.loads((request.weights / weights.KNOWN_FEATURES).read_bytes())
     live = _feature_columns(request.live)
     missing = set(manifest.features).difference(live)
     unexpected = set(live).difference(known)

@@ -153,7 +153,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
         known = {field.name: content[field.name] for field in dataclasses.fields(Manifest)}
         for name in ("features", "targets", "inputs"):
             known[name] = tuple(known[name])

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import files, parquet
 from numebot_dagster.numerai.errors import (
     DownloadFailed,
     NotAuthorised,
@@ -104,7 +104,7 @@ def _finish(remote: RemoteFile, part: IO[bytes], destination: Path) -> Downloade
     size, digest = os.fstat(part.fileno()).st_size, _sha256(part)
     os.fsync(part.fileno())
     Path(part.name).replace(destination)
-    _sync_folder(destination.parent)
+    files.flush_folder(destination.parent)
     return DownloadedFile(destination, size, digest, remote)
 
 
@@ -272,14 +272,6 @@ def _check(remote: RemoteFile, part: IO[bytes]) -> None:
 def _sha256(part: IO[bytes]) -> str:
     part.seek(0)
     return hashlib.file_digest(part, "sha256").hexdigest()  # type: ignore[arg-type]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _no_progress(done: int, total: int | None) -> None:

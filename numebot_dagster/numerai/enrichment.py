@@ -13,6 +13,7 @@ from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC, ask, bridge
 from numebot_dagster.numerai.records import (
     Account,
+    Identity,
     LeaderboardEntry,
     Model,
     Payout,
@@ -58,6 +59,12 @@ class Enrichment:
             scopes=tuple(str(scope) for scope in token.get("scopes") or ()),
             extra={"token": token.get("name")},
         )
+
+    def identity(self, *, seconds: float | None = None) -> Identity:
+        """Whose the key is, asked for at most `seconds` where that is less than usual."""
+        data = self.transport.query(queries.IDENTITY, authorised=True, seconds=seconds)
+        account = parsing.need(data, "account")
+        return Identity(str(parsing.need(account, "id")), str(parsing.need(account, "username")))
 
     def scores(self, model: Model, last_n_rounds: int | None = None) -> list[Score]:
         """Every score of a model on every scoring day, of its newest rounds or of all."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
@@ -67,28 +68,40 @@ def translated(url: str, scrub: Scrub) -> Iterator[None]:
     import requests
     import urllib3
 
-    where = address(url)
     try:
         yield
     except requests.exceptions.ConnectTimeout:
-        fault: NumeraiError = PassingFault(f"{where} could not be reached in time", arrived=False)
+        fault: NumeraiError = PassingFault(
+            f"{_where(url)} could not be reached in time", arrived=False
+        )
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-        fault = PassingFault(f"{where} did not answer in time")
+        fault = PassingFault(f"{_where(url)} did not answer in time")
     except (
         requests.exceptions.ConnectionError,
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
-        text = f"{where}: the connection failed: {scrub(_reason(error))[:QUOTED]}"
+        text = f"{_where(url)}: the connection failed: {scrub(_reason(error))[:QUOTED]}"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             fault = NumeraiUnavailable(f"{text}; check the clock and the certificates here")
         else:
             fault = PassingFault(text, arrived=not _never_sent(error))
     except requests.exceptions.RequestException as error:
-        fault = QueryRefused(f"{where}: {type(error).__name__}: {scrub(str(error))[:QUOTED]}")
+        fault = QueryRefused(f"{_where(url)}: {type(error).__name__}: {scrub(str(error))[:QUOTED]}")
     else:
         return
     raise fault from None
+
+
+def _where(url: str) -> str:
+    """An address, and the proxy that it is asked through, which may be what is wrong."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if not proxy:
+        return address(url)
+    parts = urlsplit(proxy)  # whose user and password are nobody's business
+    return f"{address(url)} through the proxy {parts.scheme}://{parts.hostname}:{parts.port}"
 
 
 def status_fault(

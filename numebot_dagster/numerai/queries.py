@@ -101,6 +101,10 @@ query {
 }
 """
 
+IDENTITY = """
+query { account { id username } }
+"""
+
 LEADERBOARD = """
 query ($limit: Int, $offset: Int) {
   v2Leaderboard(limit: $limit, offset: $offset) {
@@ -189,6 +193,7 @@ ALL = {
     "download authorisation": AUTHORISE_DOWNLOAD,
     "dataset": DATASET_URL,
     "account": ACCOUNT,
+    "identity": IDENTITY,
     "leaderboard": LEADERBOARD,
     "diagnostics authorisation": AUTHORISE_DIAGNOSTICS,
     "diagnostics upload": CREATE_DIAGNOSTICS,

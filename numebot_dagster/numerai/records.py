@@ -201,6 +201,14 @@ class Payout:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Whose a key is: Numerai's id of the account, and its public name."""
+
+    id: str
+    username: str
+
+
+@dataclass(frozen=True)
 class Account:
     """The account behind the credentials, with the scopes of the token in use."""
 

@@ -150,7 +150,7 @@ def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
 def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:
     for path in paths:
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_bytes())
             raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
         except (OSError, ValueError, TypeError, KeyError) as error:
             platform.log.warning("%s is no alert (%s): delete it", path, error)

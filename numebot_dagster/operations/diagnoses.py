@@ -113,7 +113,7 @@ def read(folder: Path) -> Diagnosis:
         NotDiagnosed: it cannot be understood.
     """
     try:
-        facts: dict[str, Any] = json.loads((folder / _FACTS).read_text())
+        facts: dict[str, Any] = json.loads((folder / _FACTS).read_bytes())
         known = {
             one.name: facts[one.name] for one in dataclasses.fields(Diagnosis) if one.name in facts
         }

@@ -11,7 +11,7 @@ from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.numerai.errors import NotAuthorised
+from numebot_dagster.numerai.errors import NotAuthorised, NumeraiUnavailable
 from numebot_dagster.operations import channels, doctor_machine
 from numebot_dagster.operations.doctor_numerai import (
     NEEDED_SCOPES,
@@ -20,7 +20,9 @@ from numebot_dagster.operations.doctor_numerai import (
 )
 from numebot_dagster.operations.findings import Finding, Verdict
 from numebot_dagster.operations.libraries import changed_libraries
+from numebot_dagster.operations.ownership import OtherTournament, claim
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import in_force, origins
 
 __all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
@@ -49,14 +51,9 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
 
 
 def _settings(platform: Platform) -> Finding:
-    settings = platform.settings
-    where = "a practice tournament" if settings.is_practice else "Numerai"
-    return Finding(
-        "settings",
-        Verdict.OK,
-        f"{where} at {settings.numerai_api_url}; data in {settings.numerai_data_folder}; "
-        f"DAGSTER_HOME={settings.instance_folder}",
-    )
+    lines = in_force(platform.settings, origins())
+    text = "; ".join([*lines, f"DAGSTER_HOME={platform.settings.instance_folder}"])
+    return Finding("settings", Verdict.OK, text)
 
 
 def _voice(platform: Platform) -> Finding:
@@ -84,7 +81,7 @@ def _voice(platform: Platform) -> Finding:
 
 
 def _folder(platform: Platform) -> Finding:
-    """Whether the data folder takes a file, shown by writing one."""
+    """Whether the data folder is this account's and takes a file, shown by writing one."""
     folder = platform.settings.numerai_data_folder
     probe = platform.lake.lock_file("doctor")
     try:
@@ -94,6 +91,13 @@ def _folder(platform: Platform) -> Finding:
         remedy = f"make {folder} writable for this user, or set NUMERAI_DATA_FOLDER to another"
         text = f"{folder} takes no file: {error.strerror or error}"
         return Finding("folder", Verdict.FAILURE, text, remedy)
+    try:
+        claim(platform)
+    except OtherTournament as error:
+        remedy = "set NUMERAI_DATA_FOLDER to another folder"
+        return Finding("folder", Verdict.FAILURE, str(error), remedy)
+    except NumeraiUnavailable:  # said where the endpoint is examined
+        return Finding("folder", Verdict.OK, f"{folder} can be written; whose key it is is unknown")
     return Finding("folder", Verdict.OK, f"{folder} can be written")
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,47 +105,19 @@ def _read_group(folder: Path) -> Memory | None:
 
 def examine_disk_abilities(lake: Lake) -> Finding:
     """Try what the hour needs of the disk: exclusive creation, waiting for it, locks."""
-    place = lake.lock_file("doctor").with_suffix(".probe")
-    place.mkdir(parents=True, exist_ok=True)
-    file, link = place / "file", place / "link"
-    try:
-        file.write_bytes(b"written by numebot doctor\n")
-        tried = {
-            "hard links, by which a receipt is created once": lambda: os.link(file, link),
-            "waiting until a folder is on the disk": lambda: _sync(place),
-            "locks, by which processes take turns": lambda: _lock(file),
-        }
-        missing = [what for what, action in tried.items() if not _is_possible(action)]
-    finally:
-        files.remove(place)
-    if not missing:
+    abilities = files.probe(lake.root)
+    if not abilities.locks:
+        text = f"the disk of {lake.root} cannot lock files, by which processes take turns"
+        remedy = "set NUMERAI_DATA_FOLDER to a folder on a local disk (ext4, xfs, apfs, …)"
+        return Finding("disk can", Verdict.FAILURE, text, remedy)
+    notes = [
+        *(["no hard links, so that receipts are created by turns"] if not abilities.links else []),
+        *(["no folder sync, so that a power cut may lose the newest files"]
+          if not abilities.folder_sync else []),
+    ]  # fmt: skip
+    if not notes:
         return Finding("disk can", Verdict.OK, "hard links, folder sync and locks work")
-    text = f"the disk of {lake.root} cannot do: {'; '.join(missing)}"
-    remedy = "set NUMERAI_DATA_FOLDER to a local disk (ext4, xfs, apfs, …)"
-    return Finding("disk can", Verdict.WARNING, text, remedy)
-
-
-def _is_possible(action: Callable[[], None]) -> bool:
-    try:
-        action()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # that says nothing of the disk's abilities
-        return False
-    return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: Path) -> None:
-    with path.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return Finding("disk can", Verdict.OK, f"locks work; {'; '.join(notes)}")
 
 
 def examine_classes(models: list[RegisteredModel]) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def yardstick(files: TrainingFiles, own_features: Sequence[str]) -> Yardstick:
     target = SCORED_TARGET
     if target not in column_names(files.train):
         target = data.what_target_is() or "target"
-    sets: dict[str, list[str]] = json.loads(files.features.read_text())["feature_sets"]
+    sets: dict[str, list[str]] = json.loads(files.features.read_bytes())["feature_sets"]
     neutralisers = sets.get(NEUTRALISERS, own_features)
     return Yardstick(
         files=files,

@@ -52,7 +52,7 @@ def recorded(platform: Platform) -> Observation | None:
     path = platform.lake.observation_file
     if not path.is_file():
         return None
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_bytes())
     content["versions"] = tuple(content["versions"])
     content["fields"] = {name: tuple(found) for name, found in content["fields"].items()}
     return Observation(**content)

@@ -48,7 +48,7 @@ def _last_preflight(platform: Platform) -> Finding:
         text = "none yet: `numebot up` makes one two hours before a round is expected"
         return Finding("pre-flight", Verdict.OK, text)
     try:
-        last = json.loads(path.read_text())
+        last = json.loads(path.read_bytes())
         when = datetime.fromisoformat(last["examined_at"])
         failed = [one for one in last["findings"] if one["verdict"] == Verdict.FAILURE]
         named = "; ".join(f"{one['name']}: {one['text']}" for one in failed)

@@ -105,7 +105,7 @@ def read_vintage(platform: Platform, vintage: int) -> Vintage:
             f"Vintage {vintage} is not stored: materialise training/data for it, "
             "or run `numebot train`."
         )
-    manifest = json.loads(path.read_text())
+    manifest = json.loads(path.read_bytes())
     version, stamps = manifest["data_version"], manifest["files"]
     return Vintage(
         number=manifest["vintage"],

@@ -47,7 +47,7 @@ class AccountAnswers(StakeAnswers):
         """Returns the account of the request's key."""
         account = self._require("read_user_info").account
         settings = self._state.settings
-        identifier = self._state.identifier("account", account)
+        identifier = self._state.account_id(account)
         return {
             **dict.fromkeys(_PERSONAL),
             **self._money(account),

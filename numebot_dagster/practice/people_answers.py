@@ -49,7 +49,7 @@ class PeopleAnswers(PublicAnswers):
         leaders = [
             {
                 **people_shapes.account_leader_fields(rank, held),
-                "id": self._state.identifier("account", name),
+                "id": self._state.account_id(name),
                 **dict.fromkeys(("rankChange1d", "rankChange3m", "rankChange1y")),
             }
             for rank, (name, held) in enumerate(accounts.items(), start=1)
@@ -87,7 +87,7 @@ class PeopleAnswers(PublicAnswers):
         held = [one for one in standings if one.model.account == username]
         if not held:
             return None
-        account_id = self._state.identifier("account", username)
+        account_id = self._state.account_id(username)
         earnings = [earning for one in held for earning in one.earnings]
         return {
             **dict.fromkeys(_PERSONAL),

@@ -247,7 +247,9 @@ def _listen(port: int, *, fixed: bool) -> socket.socket:
 
 def _lock(folder: Path) -> IO[str]:
     """Returns the open file whose lock keeps a second server away; a dead process holds none."""
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # nobody's work, and a key
     file = (folder / "lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -44,7 +44,7 @@ class ServiceAnswers(AccountAnswers):
         if model_id:
             owner = self._tournament.model(model_id, account).id
         else:
-            owner = self._state.identifier("account", account)
+            owner = self._state.account_id(account)
         self._state.set_attributes(owner, **values)
 
     def rename_model(self, model_id: str, name: str) -> Fields:

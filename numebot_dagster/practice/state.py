@@ -176,6 +176,10 @@ class State:
         text = "/".join([self._seed, *map(str, parts)])
         return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
 
+    def account_id(self, username: str) -> str:
+        """Returns the UUID of an account, another one in each tournament."""
+        return self.identifier("account", username, self.settings.get("link_key", ""))
+
     # --- accounts -----------------------------------------------------------------------------
 
     def add_token(self, token: Token, secret_key: str) -> None:

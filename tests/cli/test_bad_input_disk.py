@@ -106,6 +106,41 @@ def test_each_refusal_of_the_system_names_its_remedy(tmp_path, number, remedy):
         raise OSError(f"{os.strerror(number)} (os error {number})")
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("(sqlite3.OperationalError) database or disk is full\n[SQL: INSERT", "free some space"),
+        ("(sqlite3.OperationalError) attempt to write a readonly database", "make it writable"),
+    ],
+)
+def test_what_dagsters_database_says_is_one_line(tmp_path, text, remedy):
+    with pytest.raises(CannotWrite, match=remedy) as caught, explained(tmp_path):
+        raise RuntimeError(text)
+    assert "SQL" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_folder_of_another_user_is_given_back(tmp_path):
+    folder = tmp_path / "my data"
+    (folder / "rounds").mkdir(parents=True)
+    refusal = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    command = f"sudo chown -R {os.geteuid()} '{folder}'"
+    os.chown(folder, 12345, -1)
+    os.chown(folder / "rounds", 12345, -1)
+    with (
+        pytest.raises(CannotWrite, match=r"belongs to another user \(12345\)") as caught,
+        explained(folder / "rounds" / "round=1" / "a.parquet"),
+    ):
+        raise refusal
+    assert command in str(caught.value)
+    os.chown(folder, os.geteuid(), -1)  # as Dagster's database, in a folder of one's own
+    with pytest.raises(CannotWrite, match=f"'{folder}/rounds'"), explained(folder):
+        raise refusal
+    os.chown(folder / "rounds", os.geteuid(), -1)
+    with pytest.raises(CannotWrite, match="make it writable"), explained(folder):
+        raise refusal
+
+
 def test_other_errors_are_left_alone(tmp_path):
     with pytest.raises(FileExistsError), explained(tmp_path):
         raise FileExistsError(errno.EEXIST, "exists")

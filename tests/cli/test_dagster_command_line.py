@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+
+import pytest
+import requests
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
@@ -12,25 +19,18 @@ README_SELECTION = 'key:"rounds/*" or key:"models/*/predictions" or key:"models/
 
 
 def test_rounds_add_and_dagster_asset_materialize(fresh_world):
+    """By the settings of the environment, although Dagster reads `.env` over them."""
     world = fresh_world
+    world.contradict()
     number = world.open_round()
     added = world.numebot("rounds", "add")
     assert added.returncode == 0, added.stderr
     assert added.stdout.strip() == str(number)
     assert f"export DAGSTER_HOME={world.environment['DAGSTER_HOME']}" in added.stderr
 
-    materialised = subprocess.run(
-        [
-            *(sys.executable, "-m", "dagster", "asset", "materialize"),
-            *("-m", "numebot_dagster.definitions", "--partition", str(number)),
-            *("--select", README_SELECTION),
-        ],
-        cwd=world.folder,
-        env=world.whole_environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
+    definitions = ("-m", "numebot_dagster.definitions")
+    selection = ("--partition", str(number), "--select", README_SELECTION)
+    materialised = dagster(world, "asset", "materialize", *definitions, *selection)
     assert materialised.returncode == 0, materialised.stderr[-3000:]
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.state for name, one in latest.items()} == {
@@ -38,6 +38,79 @@ def test_rounds_add_and_dagster_asset_materialize(fresh_world):
         "second": State.CONFIRMED,
     }
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+def dagster(world, *arguments, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "dagster", *arguments],
+        cwd=world.folder,
+        env={**world.whole_environment, **more},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+def models_served(port):
+    """The models whose weights the web server shows, once it answers."""
+    query = {"query": "{ assetNodes { assetKey { path } } }"}
+    try:
+        answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=20).json()
+    except requests.ConnectionError:
+        return None
+    paths = [node["assetKey"]["path"] for node in answer["data"]["assetNodes"]]
+    return {path[1] for path in paths if path[-1] == "weights"}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def until(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    return value
+
+
+@pytest.mark.slow  # `numebot up` starts the same processes, and test_up.py contradicts it too
+def test_dagster_dev_follows_the_environment(world):
+    world.contradict()
+    (world.folder / "dagster").mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
+    with (world.folder / "dev.log").open("w+") as log:
+        process = subprocess.Popen(
+            [*command, "-p", str(port)],
+            cwd=world.folder,
+            env=world.whole_environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        try:
+            names = until(lambda: process.poll() is not None or models_served(port), 120)
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
+    assert names == {"steady_1", "second"}, (world.folder / "dev.log").read_text()
+
+
+def test_dagster_home_of_two_minds_is_refused(world):
+    home = world.folder / "other-home"
+    home.mkdir()
+    (world.folder / ".env").write_text(f"DAGSTER_HOME={home}\n")
+    remedy = f"write DAGSTER_HOME={world.folder / 'dagster'} there, or remove the line"
+    listed = dagster(world, "asset", "list", "-m", "numebot_dagster.definitions")
+    assert listed.returncode != 0
+    assert remedy in listed.stderr
+    started = world.numebot("up", "--port", str(free_port()))
+    assert started.returncode == 1
+    assert remedy in started.stderr
 
 
 def test_a_round_that_is_no_round_is_not_added(world):

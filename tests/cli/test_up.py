@@ -158,6 +158,7 @@ def start_trainings(world, dagster, process, vintage: int) -> psutil.Process:
 @pytest.mark.timeout(420)
 def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
     world = fresh_world
+    world.contradict()  # sensors and runs follow the environment, not the `.env` that Dagster reads
     log = tmp_path / "up.log"
     with up(world, log) as (dagster, process):
         # The sensor: a round opens, and nobody types anything.
@@ -181,6 +182,9 @@ def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
         )
         typed = world.numebot("run")
         assert typed.returncode == 0, typed.stderr
+        endpoint = f"endpoint: a practice tournament at {world.practice.url} (environment)\n"
+        assert endpoint in typed.stdout
+        assert endpoint in log.read_text()
         # The sensor has a run of its own only if it looks before the command is done.
         until(
             lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},

@@ -14,7 +14,7 @@ from numebot_dagster.operations import details, live
 from numebot_dagster.operations.playing import Ending, Play, play
 
 FAILING = {
-    "raising": "raising failed to predict: ArithmeticError: the stars are not right",
+    "raising": "raising failed to predict: ArithmeticError: the stars ☾ are not right",
     "constant": "numerai_submission_rules: ",
     "forgetful": "canary_predicts_as_trained: largest difference on the canary rows",
     "sleeper": "sleeper took longer than",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import files, locks
 
 
 def names(folder: Path) -> list[str]:
@@ -57,6 +61,69 @@ def test_of_many_creators_one_wins(tmp_path: Path) -> None:
         won = list(pool.map(create, range(40)))
     assert won.count(True) == 1
     assert (tmp_path / "receipt").read_text() == str(won.index(True))
+
+
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """Makes the disk refuse hard links and the syncing of folders, by numbers of errors."""
+    fsync = os.fsync
+
+    def refuse(number: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def become(link: int, sync: int) -> None:
+        monkeypatch.setattr(os, "link", lambda *_: refuse(link))
+        monkeypatch.setattr(
+            os,
+            "fsync",
+            lambda at: refuse(sync) if stat.S_ISDIR(os.fstat(at).st_mode) else fsync(at),
+        )
+
+    return become
+
+
+@pytest.mark.parametrize(
+    ("link", "sync"), [*((one, errno.EINVAL) for one in NO_LINKS), (errno.EPERM, errno.ENOSYS)]
+)
+def test_disks_without_hard_links_and_folder_sync(
+    tmp_path: Path, disk: Callable[[int, int], None], link: int, sync: int
+) -> None:
+    assert files.probe(tmp_path) == files.DiskAbilities(links=True, locks=True, folder_sync=True)
+    disk(link, sync)
+    assert files.probe(tmp_path) == files.DiskAbilities(links=False, locks=True, folder_sync=False)
+    assert names(tmp_path) == []
+    test_creating_never_overwrites(tmp_path)
+    (tmp_path / "receipt").unlink()
+    test_of_many_creators_one_wins(tmp_path)
+    test_a_folder_appears_as_a_whole(tmp_path)
+
+
+def test_what_a_disk_refuses_otherwise_is_said(
+    tmp_path: Path, disk: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk(errno.EIO, errno.EINVAL)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.create_bytes(tmp_path / "a", b"")
+    disk(errno.EPERM, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.replace_bytes(tmp_path / "b", b"")
+
+    def no_lock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_lock)
+    disk(errno.EPERM, errno.EINVAL)
+    assert files.probe(tmp_path) == files.DiskAbilities(False, False, False)
+    remedy = "this disk cannot lock files: set NUMERAI_DATA_FOLDER to a folder on a disk that can"
+    with pytest.raises(files.CannotWrite, match=remedy):
+        files.create_bytes(tmp_path / "c", b"")
+    with pytest.raises(files.CannotWrite, match=remedy), locks.exclusive(tmp_path / "lock"):
+        pass
+    assert "c" not in names(tmp_path)
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
@@ -112,7 +179,7 @@ def test_a_failed_folder_leaves_nothing(tmp_path: Path) -> None:
 KILLED_WRITER = """
 import sys, time
 from pathlib import Path
-from numebot_dagster.lake import files
+from numebot_dagster.lake import files, locks
 root = Path(sys.argv[1])
 with files.writing(root / "a.parquet") as one, files.folder(root / "deep" / "code=1") as two:
     one.write_text("half")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.operations import doctor_machine
 from numebot_dagster.operations.doctor_machine import (
     available_memory,
     examine_classes,
@@ -59,19 +59,24 @@ def test_without_a_limit_the_machines_memory_counts(tmp_path, limit):
 
 def test_what_the_disk_can_do(tmp_path, monkeypatch):
     lake = Lake(tmp_path)
-    assert examine_disk_abilities(lake).verdict is Verdict.OK
+    assert examine_disk_abilities(lake).text == "hard links, folder sync and locks work"
 
-    def refused(*_):
-        raise OSError(errno.EPERM, "not here")
+    def refuse(module, name, number):
+        def refused(*_):
+            raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "link", refused)
-    monkeypatch.setattr(doctor_machine.fcntl, "flock", refused)
+        monkeypatch.setattr(module, name, refused)
+
+    refuse(os, "link", errno.EPERM)
     finding = examine_disk_abilities(lake)
-    assert finding.verdict is Verdict.WARNING
-    assert "hard links" in finding.text
-    assert "locks" in finding.text
-    assert "folder" not in finding.text
-    assert list((tmp_path / "locks").iterdir()) == []  # nothing is left of it
+    assert finding.verdict is Verdict.OK
+    assert "no hard links" in finding.text
+    assert "no folder sync" not in finding.text
+    refuse(fcntl, "flock", errno.ENOLCK)
+    finding = examine_disk_abilities(lake)
+    assert finding.verdict is Verdict.FAILURE
+    assert "cannot lock files" in finding.text
+    assert list(tmp_path.iterdir()) == []  # nothing is left of it
 
 
 def test_a_class_that_does_not_exist_is_named():

@@ -112,7 +112,7 @@ def test_the_last_round_is_rehearsed_under_budgets_and_what_fails_is_told(fresh_
         "raising": Verdict.FAILURE,
         "forgetful": Verdict.FAILURE,
     }
-    assert "the stars are not right" in rehearsed["raising"].text
+    assert "the stars ☾ are not right" in rehearsed["raising"].text
     assert "canary_predicts_as_trained" in rehearsed["forgetful"].text
     [alert] = catalog.query(platform.lake, "from alerts where kind = 'preflight-failed'").to_dicts()
     for name in (*names[1:], "untrained"):

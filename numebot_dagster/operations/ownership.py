@@ -1,0 +1,166 @@
+"""Keep a data folder to one tournament and one account: any other is refused with the remedy.
+
+The folder records the endpoint and, hashed, Numerai's id of the account and the public ids of its
+keys. A key that is not recorded is a new one of the same account, or one of another account: only
+Numerai can tell, so it is asked once. A key is refused only when Numerai says that it is another
+account's; where it does not say whose it is, the round is played.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from numebot_dagster.lake import files
+from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
+from numebot_dagster.numerai.records import Identity
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import Settings, SettingsError
+
+PATIENCE = 3.0  # seconds for what is only good to know
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class OtherTournament(SettingsError):
+    """The data folder belongs to another tournament or account than the settings name."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a data folder is.
+
+    Attributes:
+        endpoint: the address of the tournament.
+        account: hash of Numerai's id of the account, if it was ever asked.
+        keys: hashes of the public ids of keys of that account.
+    """
+
+    endpoint: str
+    account: str | None = None
+    keys: tuple[str, ...] = ()
+
+
+def claim(platform: Platform) -> None:
+    """Record whose the data folder is when it is used first; refuse any other later.
+
+    Numerai is asked only for a key that is not recorded.
+
+    Raises:
+        OtherTournament: the folder belongs to another tournament or account.
+        NumeraiUnavailable: the key is new, and nobody answers whose it is.
+    """
+    settings, path = platform.settings, platform.lake.owner_file
+    recorded = _read(platform, path)
+    _refuse_other_endpoint(recorded, settings, path)
+    key = _key(settings)
+    owner = replace(recorded or Owner(""), endpoint=settings.numerai_api_url)
+    if key is not None and key not in owner.keys:
+        account = _account(platform, needed=owner.account is not None)
+        _refuse_other_account(owner, account, settings, path)
+        if account is None and owner.account is not None:
+            return  # whose key it is remains open until Numerai says it
+        account_hash = _hash(account.id) if account else None
+        owner = replace(owner, account=account_hash, keys=(*owner.keys, key))
+    if owner != recorded:
+        _write(platform, path, owner, is_new=recorded is None)
+
+
+def _refuse_other_endpoint(owner: Owner | None, settings: Settings, path: Path) -> None:
+    """A practice tournament may come back at another port of this machine: its key tells it."""
+    if owner is None or owner.endpoint == settings.numerai_api_url:
+        return
+    is_local = all(
+        urlsplit(url).hostname in LOOPBACK for url in (owner.endpoint, settings.numerai_api_url)
+    )
+    if is_local and _key(settings) in owner.keys:
+        return
+    raise OtherTournament(
+        f"the data folder {settings.numerai_data_folder} belongs to the tournament at "
+        f"{owner.endpoint}, but NUMERAI_API_URL is {settings.numerai_api_url}: set "
+        f"NUMERAI_DATA_FOLDER to another folder for this one. If it is the same tournament under a "
+        f"new address, remove {path}"
+    )
+
+
+def refuse_other_endpoint(platform: Platform) -> None:
+    """Refuse another address than the recorded one, without asking or writing anything.
+
+    Raises:
+        OtherTournament: the folder belongs to another tournament.
+    """
+    path = platform.lake.owner_file
+    _refuse_other_endpoint(_read(platform, path), platform.settings, path)
+
+
+def account_name(platform: Platform) -> str | None:
+    """The public name of the account, if Numerai says it at once."""
+    if platform.settings.numerai_public_id is None:
+        return None
+    try:
+        return platform.client.identity(seconds=PATIENCE).username
+    except NumeraiError:
+        return None
+
+
+def _refuse_other_account(
+    owner: Owner, account: Identity | None, settings: Settings, path: Path
+) -> None:
+    if account is None or owner.account in (None, _hash(account.id)):
+        return
+    raise OtherTournament(
+        f"the data folder {settings.numerai_data_folder} belongs to another account than "
+        f"{account.username}, whose key NUMERAI_PUBLIC_ID is: set NUMERAI_DATA_FOLDER to another "
+        f"folder for {account.username}, or use a key of the former account. {path} records it"
+    )
+
+
+def _account(platform: Platform, *, needed: bool) -> Identity | None:
+    """Whose the key is, if Numerai says it.
+
+    Raises:
+        NumeraiUnavailable: it is needed, and nobody answers.
+    """
+    try:
+        return platform.client.identity(seconds=None if needed else PATIENCE)
+    except NumeraiUnavailable:
+        if needed:
+            raise
+    except NumeraiError as error:
+        platform.log.warning("whose key NUMERAI_PUBLIC_ID is could not be asked: %s", error)
+    return None
+
+
+def _read(platform: Platform, path: Path) -> Owner | None:
+    try:
+        with files.explained(path):
+            return TypeAdapter(Owner).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        aside = path.with_suffix(".unreadable")
+        path.replace(aside)
+        platform.log.warning("%s cannot be read and was set aside as %s", path, aside)
+        return None
+
+
+def _write(platform: Platform, path: Path, owner: Owner, *, is_new: bool) -> None:
+    write = files.create_json if is_new else files.replace_json
+    try:
+        write(path, asdict(owner))
+    except FileExistsError:  # another process was first: what it recorded holds
+        claim(platform)
+    except files.CannotWrite as error:
+        platform.log.warning("whose the data folder is was not recorded: %s", error)
+
+
+def _key(settings: Settings) -> str | None:
+    public_id = settings.numerai_public_id
+    return None if public_id is None else _hash(public_id.get_secret_value())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
