@@ -63,11 +63,11 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     by_day: dict[date, list[Score]] = {day: [] for day in days if day <= now}
     if not by_day:
         return {}
-    for model in _own_models(platform):
-        with patience.told(platform.log, f"Reading the scores of {model.name}"):
-            for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
-                if score.date in by_day:
-                    by_day[score.date].append(score)
+    models = _own_models(platform)
+    for model in patience.each(platform.log, "Reading the scores of models", models):
+        for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
+            if score.date in by_day:
+                by_day[score.date].append(score)
     for day, scores in by_day.items():
         parquet.write(platform.lake.scores_file(day), _scores_frame(scores))
     return {day: len(scores) for day, scores in by_day.items()}

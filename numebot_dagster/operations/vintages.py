@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numebot_dagster.lake import files
 from numebot_dagster.numerai import downloads
+from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
 
 FEATURES = "features.json"
@@ -65,7 +66,11 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
         return read_vintage(platform, vintage)
     files.sweep(platform.lake.root)  # what killed runs left behind, anywhere
     version = training_version(platform)
-    stamps = {name: _fetch_object(platform, version, name) for name in TRAINING_FILES}
+    stamps = {}
+    for place, name in enumerate(TRAINING_FILES, start=1):
+        what = f"Training data {version}, file {place} of {len(TRAINING_FILES)}: {name}"
+        with patience.told(platform.log, what):
+            stamps[name] = _fetch_object(platform, version, name)
     downloads.sweep_parts(platform.lake.training_objects)
     files.replace_json(
         manifest,

@@ -20,3 +20,11 @@ def test_it_is_told_that_work_goes_on_until_it_ends(caplog, monkeypatch):
     assert all(re.fullmatch(r"a: scoring 3 eras: \d+ s so far", one) for one in others)
     time.sleep(0.1)
     assert caplog.messages == [first, *others]
+
+
+def test_it_is_told_how_many_are_done(caplog, monkeypatch):
+    clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
+    monkeypatch.setattr(patience.time, "monotonic", lambda: next(clock))
+    caplog.set_level(logging.INFO)
+    assert list(patience.each(logging.getLogger("any"), "Reading", "abcd")) == list("abcd")
+    assert caplog.messages == ["Reading: 1 of 4", "Reading: 3 of 4"]
