@@ -69,8 +69,6 @@ class Settings(BaseSettings):
     numebot_retry_deadline: float = Field(
         default=120.0, gt=0, description="seconds for one call with all its retries"
     )
-    numebot_requests_per_second: float = Field(default=20.0, gt=0)
-    numebot_request_burst: int = Field(default=60, gt=0)
 
     # Both may hold tokens in any of their parts, so all of them is secret.
     numebot_notify_urls: SecretStr | None = None

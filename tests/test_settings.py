@@ -150,12 +150,16 @@ def test_endpoint(load, url, stored, practice):
     assert (settings.numerai_api_url, settings.is_practice) == (stored, practice)
 
 
+def test_settings_of_former_versions_are_no_error(load):
+    former = {"NUMEBOT_REQUESTS_PER_SECOND": "20", "NUMEBOT_REQUEST_BURST": "60"}
+    assert load(former) == load({})
+
+
 @pytest.mark.parametrize(
     ("environment", "text"),
     [
         ({"NUMEBOT_READ_TIMEOUT": "soon"}, "NUMEBOT_READ_TIMEOUT: Input should be a valid number"),
         ({"NUMEBOT_READ_TIMEOUT": "0"}, "NUMEBOT_READ_TIMEOUT: Input should be greater than 0"),
-        ({"NUMEBOT_REQUEST_BURST": "1.5"}, "NUMEBOT_REQUEST_BURST: "),
         ({"NUMEBOT_DATA_VERSION": "5.3"}, "NUMEBOT_DATA_VERSION: String should match pattern"),
         ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: 'api.numer.ai' is no"),
         (

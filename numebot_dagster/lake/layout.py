@@ -240,6 +240,11 @@ class Lake:
         """What processes lock to take turns at something; of no use to anybody else."""
         return self.root / "locks" / f"{name}.lock"
 
+    def requests_file(self, endpoint: str) -> Path:
+        """Where the processes that use this folder count their calls to a server."""
+        digest = hashlib.sha256(endpoint.encode()).hexdigest()[:8]
+        return self.root / "locks" / f"requests-{digest}.json"
+
     @property
     def owner_file(self) -> Path:
         """Which tournament and account the whole folder belongs to."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.numerai import downloads, parsing, queries
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.enrichment import Enrichment
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
+    NumeraiError,
     QueryRefused,
     RoundNotOpen,
     SubmissionRejected,
@@ -42,14 +46,39 @@ if TYPE_CHECKING:
     from numebot_dagster.settings import Settings
 
 
+# How long a question is asked that only a clock in doubt calls for.
+DOUBT_SECONDS = 3.0
+
+
 class NumeraiClient(Enrichment):
     """The Classic tournament for one account. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, log: logging.Logger | None = None) -> None:
-        self.transport = Transport(settings, log)
+    def __init__(
+        self,
+        settings: Settings,
+        log: logging.Logger | None = None,
+        *,
+        transport: Transport | None = None,
+    ) -> None:
+        self._settings = settings
+        self.transport = transport or Transport(settings, log)
+
+    def within(self, deadline: Deadline) -> NumeraiClient:
+        """Return this client with every call, all retries included, ended by a deadline."""
+        return NumeraiClient(self._settings, transport=self.transport.within(deadline))
 
     def now(self) -> datetime:
-        """Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer."""
+        """Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer.
+
+        A `Date` that is far from what the clock said before is believed only if it does not
+        contradict the rounds that Numerai calls open, for which it is asked then.
+        """
+        clock = self.transport.clock
+        if clock.is_in_doubt:
+            deadline = Deadline.after(DOUBT_SECONDS, "the look at the clock")
+            with suppress(NumeraiError):
+                self.within(deadline).open_rounds()
+            clock.judge([])  # unless that answer has decided it
         return self.transport.now()
 
     @property
@@ -69,12 +98,16 @@ class NumeraiClient(Enrichment):
             data = self.transport.query(queries.OPEN_ROUNDS, {"tournament": CLASSIC})
         except RoundNotOpen:
             return []
-        return _sorted_rounds(data.get("rounds"))
+        rounds = _sorted_rounds(parsing.rows(data, "rounds"))
+        self.transport.clock.judge(rounds)
+        return rounds
 
     def rounds(self, limit: int = 100) -> list[Round]:
         """The newest rounds that have opened, oldest first, at most `limit`."""
         data = self.transport.query(queries.ROUNDS, {"tournament": CLASSIC, "limit": limit})
-        answers = [raw for key in ("open", "resolving", "resolved") for raw in data.get(key) or ()]
+        self.transport.clock.judge(_sorted_rounds(parsing.rows(data, "open")))
+        statuses = ("open", "resolving", "resolved")
+        answers = [raw for status in statuses for raw in parsing.rows(data, status)]
         return _sorted_rounds(answers)[-limit:]
 
     def round(self, number: int) -> Round:
@@ -84,9 +117,9 @@ class NumeraiClient(Enrichment):
             UnexpectedAnswer: there is no such round.
         """
         data = self.transport.query(queries.ROUND, {"tournament": CLASSIC, "number": number})
-        for found in _sorted_rounds(data.get("rounds")):
-            if found.number == number:
-                return found
+        for round_ in _sorted_rounds(parsing.rows(data, "rounds")):
+            if round_.number == number:
+                return round_
         raise UnexpectedAnswer(f"Numerai knows no round {number}")
 
     # Submissions
@@ -95,24 +128,19 @@ class NumeraiClient(Enrichment):
         """All Classic models of the account and what Numerai holds of each: one question."""
         variables = {"latestRounds": latest_rounds}
         data = self.transport.query(queries.FLEET, variables, authorised=True)
-        models: dict[str, Model] = {}
-        held: list[HeldSubmission] = []
-        for raw in parsing.rows(parsing.need(data, "account", "models")):
-            model = parsing.parse_model(raw)
-            if model.tournament in (None, CLASSIC):
-                models[model.name] = model
-                rows = parsing.rows(raw.get("latestSubmissions"))
-                # A row without its round cannot be one that we look for.
-                numbered = [row for row in rows if row.get("roundNumber") is not None]
-                held += [parsing.parse_held(model, row) for row in numbered]
-        return Fleet(models, tuple(held))
+        parsing.need(data, "account", "models")
+        slots = parsing.usable(_parse_slot, parsing.rows(data["account"], "models"))
+        classic = [slot for slot in slots if slot[0].tournament in (None, CLASSIC)]
+        return Fleet(
+            {model.name: model for model, _ in classic},
+            tuple(submission for _, submissions in classic for submission in submissions),
+        )
 
     def authorise_upload(self, model_id: str, filename: str) -> UploadTarget:
         """Asks where to put a file; the answer has the server's own name for it."""
         variables = {"filename": filename, "tournament": CLASSIC, "modelId": model_id}
         data = self.transport.query(queries.AUTHORISE_UPLOAD, variables, authorised=True)
-        answer = parsing.need(data, "submissionUploadAuth")
-        return UploadTarget(parsing.need(answer, "filename"), parsing.need(answer, "url"))
+        return _upload_target(parsing.need(data, "submissionUploadAuth"))
 
     def put_upload(self, target: UploadTarget, content: bytes) -> None:
         """Uploads the bytes of a submission.
@@ -159,7 +187,7 @@ class NumeraiClient(Enrichment):
         text = queries.submission_states(len(ids))
         data = self.transport.query(text, variables, authorised=True)
         states = (
-            parsing.parse_state(one, parsing.rows(data.get(f"s{index}")))
+            parsing.parse_state(one, parsing.rows(data, f"s{index}"))
             for index, one in enumerate(ids)
         )
         return {state.submission_id: state for state in states if state is not None}
@@ -168,7 +196,8 @@ class NumeraiClient(Enrichment):
         """The CSV that Numerai holds under an id."""
         variables = {"id": submission_id}
         data = self.transport.query(queries.AUTHORISE_DOWNLOAD, variables, authorised=True)
-        return self.transport.get(parsing.need(data, "submissionDownloadAuth", "url"))
+        answer = parsing.need(data, "submissionDownloadAuth")
+        return self.transport.get(parsing.needed(parsing.read_text, answer, "url"))
 
     # Data files
 
@@ -203,11 +232,27 @@ class NumeraiClient(Enrichment):
     def _location(self, name: str, round_number: int | None) -> str:
         variables = {"filename": name, "round": round_number, "tournament": CLASSIC}
         data = self.transport.query(queries.DATASET_URL, variables)
-        if data.get("dataset") is None:
+        url = parsing.read_text(data, "dataset")
+        if url is None:
             raise UnexpectedAnswer(f"Numerai has no data file {name}")
-        return str(data["dataset"])
+        return url
 
 
-def _sorted_rounds(answer: object) -> list[Round]:
-    found = {one.number: one for one in map(parsing.parse_round, parsing.rows(answer))}
-    return [found[number] for number in sorted(found)]
+def _parse_slot(raw: parsing.Json) -> tuple[Model, list[HeldSubmission]]:
+    """A model with what Numerai holds of it."""
+    model = parsing.parse_model(raw)
+    # A row without its round cannot be one that we look for.
+    rows = [row for row in parsing.rows(raw, "latestSubmissions") if row.get("roundNumber")]
+    return model, parsing.usable(partial(parsing.parse_held, model), rows)
+
+
+def _upload_target(answer: parsing.Json) -> UploadTarget:
+    return UploadTarget(
+        parsing.needed(parsing.read_text, answer, "filename"),
+        parsing.needed(parsing.read_text, answer, "url"),
+    )
+
+
+def _sorted_rounds(answers: Sequence[parsing.Json]) -> list[Round]:
+    rounds = {round_.number: round_ for round_ in parsing.usable(parsing.parse_round, answers)}
+    return [rounds[number] for number in sorted(rounds)]

@@ -109,15 +109,16 @@ def upload(transport: Transport, model_id: str, content: bytes) -> str:
         asked = {**variables, "filename": "diagnostics.csv"}
         answer = transport.query(queries.AUTHORISE_DIAGNOSTICS, asked, authorised=True)
         target = parsing.need(answer, "diagnosticsUploadAuth")
-        filename = parsing.need(target, "filename")
-        _put(transport, parsing.need(target, "url"), content)
+        filename = parsing.needed(parsing.read_text, target, "filename")
+        _put(transport, parsing.needed(parsing.read_text, target, "url"), content)
         # Twice costs nothing: the file is scored a second time.
         created = transport.query(
             queries.CREATE_DIAGNOSTICS, {**variables, "filename": filename}, authorised=True
         )
     except QueryRefused as refusal:
         raise DiagnosticsRefused(f"Numerai refused the diagnostics: {refusal}") from None
-    return str(parsing.need(created, "createDiagnostics", "id"))
+    answer = parsing.need(created, "createDiagnostics")
+    return parsing.needed(parsing.read_text, answer, "id")
 
 
 def _put(transport: Transport, url: str, content: bytes) -> None:
@@ -169,7 +170,7 @@ def wait(
 
 
 def _of(identifier: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    for one in parsing.rows(data.get("diagnostics")):
+    for one in parsing.rows(data, "diagnostics"):
         if one.get("id") == identifier:
             return one
     raise UnexpectedAnswer(f"Numerai knows no diagnostics {identifier}; upload them again")
@@ -181,7 +182,7 @@ def _is_over(identifier: str, answer: Mapping[str, Any]) -> bool:
     if word in _FAILED:
         reason = answer.get("message") or f"it says {word!r} and no more"
         raise DiagnosticsRefused(f"Numerai cannot score diagnostics {identifier}: {reason}")
-    scored = bool(parsing.rows(answer.get("perEraDiagnostics")))
+    scored = bool(parsing.rows(answer, "perEraDiagnostics"))
     if word in _DONE and not scored:
         reason = answer.get("message") or "without a reason"
         raise UnexpectedAnswer(f"Numerai calls diagnostics {identifier} {word}, unscored: {reason}")
@@ -189,24 +190,26 @@ def _is_over(identifier: str, answer: Mapping[str, Any]) -> bool:
 
 
 def _parse(identifier: str, answer: Mapping[str, Any]) -> OfficialDiagnostics:
-    eras = parsing.rows(answer.get("perEraDiagnostics"))
+    eras = parsing.rows(answer, "perEraDiagnostics")
     values = [
-        (int(one["era"]), metric, float(one[field]))
-        for one in eras
-        if str(one.get("era") or "").isdigit()
+        (number, metric, value)
+        for era in eras
+        if (number := parsing.unless_odd(parsing.read_int, era, "era")) is not None
+        and 0 <= number < 2**15
         for metric, field in _METRICS.items()
-        if one.get(field) is not None
+        if (value := parsing.unless_odd(parsing.read_float, era, field)) is not None
     ]
     schema = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
     return OfficialDiagnostics(
         id=identifier,
-        eras_accepted=int(answer.get("erasAcceptedCount") or len(eras)),
-        eras_missing=tuple(str(era) for era in answer.get("erasMissing") or ()),
-        trained_on_validation=answer.get("trainedOnVal"),
+        eras_accepted=parsing.unless_odd(parsing.read_int, answer, "erasAcceptedCount")
+        or len(eras),
+        eras_missing=tuple(str(era) for era in parsing.read_list(answer, "erasMissing")),
+        trained_on_validation=parsing.unless_odd(parsing.read_bool, answer, "trainedOnVal"),
         figures={
-            name: float(answer[field])
+            name: value
             for name, field in _FIGURES.items()
-            if answer.get(field) is not None
+            if (value := parsing.unless_odd(parsing.read_float, answer, field)) is not None
         },
         by_era=pl.DataFrame(values, schema=schema, orient="row"),
     )

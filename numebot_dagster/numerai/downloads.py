@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,14 @@ if TYPE_CHECKING:
 
     import requests
 
+    from numebot_dagster.numerai.deadline import Deadline
     from numebot_dagster.numerai.progress import Progress
     from numebot_dagster.numerai.transport import Transport
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
 _MOST_CHANGES = 3
+# Bytes a second: less than this over the time of one call is as good as nothing.
+_LEAST_PACE = 1000.0
 Location = Callable[[], str]
 
 
@@ -66,8 +70,9 @@ def fetch(
     """Downloads one object to `destination`, which is replaced at once when all is well.
 
     An interrupted download is resumed, by this call or a later one, only if the server proves by
-    a strong entity tag that the object is still the same. The retry deadline counts from the last
-    byte that arrived. Several processes may download to the same destination at once.
+    a strong entity tag that the object is still the same. As long as a thousand bytes a second
+    arrive, it goes on past the deadline of one call, but never past the transport's own. Several
+    processes may download to the same destination at once.
 
     Args:
         transport: the way to the network.
@@ -78,7 +83,7 @@ def fetch(
 
     Raises:
         DownloadFailed: what arrived is not what the server announced, or not a whole file.
-        NumeraiUnavailable: nothing arrived until the deadline.
+        NumeraiUnavailable: nothing, or next to nothing, arrived until the deadline.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(_MOST_CHANGES):
@@ -127,20 +132,25 @@ class _Download:
         self._part, self._report = part, progress
 
     def run(self) -> None:
-        """Tries until the part is complete; each byte that arrives renews the patience."""
+        """Tries until the part is complete; what arrives fast enough renews the patience."""
         while True:
-            before = self._have()
+            before, started = self._have(), time.monotonic()
             try:
-                return self._transport.patience.persist(self._attempt)
+                return self._transport.persist(self._attempt)
             except NumeraiUnavailable:
-                if self._have() <= before:
+                until = self._transport.until
+                is_over = until is not None and until.has_passed
+                if is_over or self._is_too_slow(before, started):
                     raise
+
+    def _is_too_slow(self, before: int, started: float) -> bool:
+        return self._have() - before < _LEAST_PACE * (time.monotonic() - started)
 
     def _have(self) -> int:
         self._part.flush()
         return os.fstat(self._part.fileno()).st_size
 
-    def _attempt(self, seconds: float) -> None:
+    def _attempt(self, _: Deadline) -> None:
         have = self._have()
         if have and have == self._remote.size and self._remote.strong_etag:
             return
@@ -149,7 +159,7 @@ class _Download:
             headers = {"Range": f"bytes={have}-", "If-Range": self._remote.strong_etag}
         url = self._locate()
         try:
-            with self._transport.stream(url, headers, seconds=seconds) as answer:
+            with self._transport.stream(url, headers, deadline=self._transport.until) as answer:
                 self._receive(answer, have)
         except (NotAuthorised, QueryRefused) as error:
             raise DownloadFailed(f"{self._remote.name}: {error}") from None
@@ -166,9 +176,14 @@ class _Download:
         if not self._continues(answer, have):
             self._part.truncate(0)
         self._part.seek(0, os.SEEK_END)
+        before, started = self._part.tell(), time.monotonic()
         for piece in chunks(answer):
             self._part.write(piece)
             self._report(self._part.tell(), self._remote.size)
+            if time.monotonic() - started > self._transport.patience.deadline:
+                if self._is_too_slow(before, started):
+                    raise PassingFault(f"{self._remote.name} arrives too slowly")
+                before, started = self._have(), time.monotonic()
         self._part.flush()
 
     def _refuse_other_object(self, sent: RemoteFile) -> None:

@@ -5,7 +5,7 @@ Whoever calls these treats a failure as a warning.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from numebot_dagster.numerai.transport import Transport
 
 
+REFUSAL_FIELDS = ("status", "errorInfo")
+
+
 class Enrichment:
     """The calls of `NumeraiClient` that the hour of a round does not depend on."""
 
@@ -43,20 +46,23 @@ class Enrichment:
             UnexpectedAnswer: there is no such round.
         """
         found = ask(f"round {number}", lambda: self._numerapi.list_rounds(number=number))
-        for raw in parsing.rows(found):
-            if raw.get("number") == number:
-                return parsing.parse_round(raw)
+        for round_ in parsing.usable(
+            parsing.parse_round, parsing.rows({"rounds": found}, "rounds")
+        ):
+            if round_.number == number:
+                return round_
         raise UnexpectedAnswer(f"Numerai knows no round {number}")
 
     def account(self) -> Account:
         """The account, its Classic models, and the scopes of the token in use."""
         data = self.transport.query(queries.ACCOUNT, authorised=True)
         token = parsing.need(data, "apiTokenInfo")
-        models = map(parsing.parse_model, parsing.rows(parsing.need(data, "account", "models")))
+        parsing.need(data, "account", "models")
+        models = parsing.usable(parsing.parse_model, parsing.rows(data["account"], "models"))
         return Account(
-            username=str(parsing.need(token, "accountUsername")),
+            username=parsing.needed(parsing.read_text, token, "accountUsername"),
             models=tuple(one for one in models if one.tournament in (None, CLASSIC)),
-            scopes=tuple(str(scope) for scope in token.get("scopes") or ()),
+            scopes=tuple(str(scope) for scope in parsing.read_list(token, "scopes")),
             extra={"token": token.get("name")},
         )
 
@@ -72,36 +78,39 @@ class Enrichment:
             f"the scores of {model.name}",
             lambda: self._numerapi.submission_scores(model.id, last_n_rounds=last_n_rounds),
         )
-        return [parsing.parse_score(model.name, raw) for raw in parsing.rows(found)]
+        rows = parsing.rows({"submissionScores": found}, "submissionScores")
+        return parsing.usable(partial(parsing.parse_score, model.name), rows)
 
     def leaderboard(self, limit: int = 50) -> list[LeaderboardEntry]:
         """The first `limit` models of the public leaderboard, with every reputation of today."""
         data = self.transport.query(queries.LEADERBOARD, {"limit": limit, "offset": 0})
-        entries = parsing.rows(parsing.need(data, "v2Leaderboard"))
-        return [parsing.parse_leaderboard_entry(raw) for raw in entries]
+        parsing.need(data, "v2Leaderboard")
+        return parsing.usable(parsing.parse_leaderboard_entry, parsing.rows(data, "v2Leaderboard"))
 
     def payouts(self) -> list[Payout]:
         """Settled and pending payouts of the account's models, as far as Numerai tells them."""
         found = ask("payouts", self._numerapi.pending_model_payouts)
-        parsed = [
-            parsing.parse_payout(raw, settled)
+        payouts = [
+            payout
             for key, settled in (("actual", True), ("pending", False))
-            for raw in parsing.rows(found.get(key))
+            for payout in parsing.usable(
+                partial(parsing.parse_payout, settled=settled), parsing.rows(found, key)
+            )
         ]
-        return [one for one in parsed if one is not None]
+        return [payout for payout in payouts if payout is not None]
 
     def pipeline_status(self) -> dict[str, Any]:
         """Numerai's pipeline of today: `dataReadyAt`, `scoredAt`, … as aware UTC, or null."""
         found = ask("the pipeline", self._numerapi.pipeline_status)
         return {
-            key: parsing.parse_time(value) if key.endswith("At") else value
+            key: parsing.unless_odd(parsing.read_time, found, key) if key.endswith("At") else value
             for key, value in found.items()
         }
 
     def list_datasets(self, round_number: int | None = None) -> list[str]:
         """The names of all data files, such as `v5.3/live.parquet`; of an old round if given."""
         found = ask("data files", lambda: self._numerapi.list_datasets(round_number))
-        return [str(name) for name in found or ()]
+        return [str(name) for name in parsing.read_list({"listDatasets": found}, "listDatasets")]
 
     def newest_data_version(self) -> str:
         """The highest version that the listing holds, by its numbers: v5.10 is above v5.9.
@@ -114,8 +123,17 @@ class Enrichment:
             raise UnexpectedAnswer("Numerai's list of data files holds no version such as v5.3")
         return version
 
+    def refusal(self, submission_id: str) -> str | None:
+        """Numerai's own words of why it does not count a submission, if it has any."""
+        data = self.transport.query(queries.REFUSAL, {"id": submission_id}, authorised=True)
+        for row in parsing.rows(data, "submissions"):
+            if str(row.get("id")) == submission_id:
+                words = (parsing.unless_odd(parsing.read_text, row, key) for key in REFUSAL_FIELDS)
+                return ": ".join(filter(None, words)) or None
+        return None
+
     def schema_fields(self, type_name: str) -> frozenset[str]:
         """The fields that Numerai's schema has for a type; empty when there is no such type."""
         data = self.transport.query(queries.TYPE_FIELDS, {"name": type_name})
-        found = data.get("__type") or {}
-        return frozenset(str(field["name"]) for field in parsing.rows(found.get("fields")))
+        fields = parsing.rows(data.get("__type") or {}, "fields")
+        return frozenset(parsing.needed(parsing.read_text, field, "name") for field in fields)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from numebot_dagster.numerai.errors import (
     RoundNotOpen,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.parsing import parse_http_time
 
 QUOTED = 300  # characters of a foreign text that an error repeats
 Scrub = Callable[[str], str]
@@ -33,9 +33,14 @@ _NOT_AUTHORISED = re.compile(
     r"|(token|key|session).{0,20}(invalid|expired|revoked|unknown)",
     re.IGNORECASE,
 )
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*", re.ASCII)
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _UNKNOWN_FIELD = re.compile(r"cannot query field", re.IGNORECASE)
+_THROTTLED = re.compile(r"rate.?limit|too many requests|throttled", re.IGNORECASE)
+_RETRY_IN = re.compile(r"(?:retry|try again) (?:in|after) ([0-9]{1,6})\b", re.IGNORECASE)
 _NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)
+_NO_ANSWER = "did not answer in time"
 _CHECK_CREDENTIALS = "check the credentials and their scopes: numebot doctor"
 
 
@@ -46,6 +51,7 @@ class PassingFault(NumeraiUnavailable):
         retry_after: seconds that the server asked to wait.
         arrived: whether the request may have been acted upon.
         answered: whether anything came back, though it was not what Numerai answers.
+        throttled: whether the call was refused for being one too many.
     """
 
     def __init__(
@@ -55,16 +61,34 @@ class PassingFault(NumeraiUnavailable):
         retry_after: float | None = None,
         arrived: bool = True,
         answered: bool = False,
+        throttled: bool = False,
     ) -> None:
         super().__init__(text)
         self.retry_after = retry_after
         self.arrived = arrived
         self.answered = answered
+        self.throttled = throttled
+
+    def explained(self, reason: str) -> PassingFault:
+        """Return the same fault with the reason why it was not tried again."""
+        return PassingFault(
+            f"{self}; {reason}",
+            retry_after=self.retry_after,
+            arrived=self.arrived,
+            answered=self.answered,
+            throttled=self.throttled,
+        )
 
 
 @contextmanager
-def translated(url: str, scrub: Scrub) -> Iterator[None]:
-    """Turns every exception of requests and urllib3 inside the block into one of ours."""
+def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -> Iterator[None]:
+    """Turns every exception of requests and urllib3 inside the block into one of ours.
+
+    Args:
+        url: what is asked.
+        scrub: removes secrets from a text.
+        cut: gives the fault, when we ended the connection ourselves at the deadline.
+    """
     import requests
     import urllib3
 
@@ -75,14 +99,17 @@ def translated(url: str, scrub: Scrub) -> Iterator[None]:
             f"{_where(url)} could not be reached in time", arrived=False
         )
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-        fault = PassingFault(f"{_where(url)} did not answer in time")
+        fault = PassingFault(f"{_where(url)} {_NO_ANSWER}")
     except (
         requests.exceptions.ConnectionError,
         requests.exceptions.ChunkedEncodingError,
         urllib3.exceptions.HTTPError,
     ) as error:
         text = f"{_where(url)}: the connection failed: {scrub(_reason(error))[:QUOTED]}"
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        ours = cut()
+        if ours is not None:
+            fault = ours
+        elif "CERTIFICATE_VERIFY_FAILED" in str(error):
             fault = NumeraiUnavailable(f"{text}; check the clock and the certificates here")
         else:
             fault = PassingFault(text, arrived=not _never_sent(error))
@@ -112,8 +139,11 @@ def status_fault(
         return None
     text = f"{address(url)} answered with status {status}"
     if status == 429 or status >= 500:
-        wait = _retry_after(headers.get("Retry-After"))
-        return PassingFault(text, retry_after=wait, arrived=status != 429, answered=True)
+        wait = _retry_after(headers)
+        throttled = status == 429
+        return PassingFault(
+            text, retry_after=wait, arrived=not throttled, answered=True, throttled=throttled
+        )
     text = f"{text}: {body()}".rstrip(": \n")
     if status in (401, 403):
         return NotAuthorised(f"{text}; {_CHECK_CREDENTIALS}")
@@ -124,7 +154,8 @@ def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
     """The `data` of a GraphQL answer.
 
     Raises:
-        NumeraiUnavailable: the answer is no JSON, as when a proxy answers in the server's place.
+        NumeraiUnavailable: the answer is no JSON, as when a proxy answers in the server's place, or
+            the call was one too many.
         NotAuthorised, RoundNotOpen, QueryRefused: by the text of its `errors`.
         UnexpectedAnswer: there is no data.
     """
@@ -137,6 +168,11 @@ def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
     return data
 
 
+def too_slow(url: str, *, begun: bool = True) -> PassingFault:
+    """The fault of an answer that did not end, or not even begin, in time."""
+    return PassingFault(f"{_where(url)} {'answered too slowly' if begun else _NO_ANSWER}")
+
+
 def address(url: str) -> str:
     """A URL without its query, which may be a signature."""
     return url.split("?")[0]
@@ -145,7 +181,9 @@ def address(url: str) -> str:
 def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+        if _SURROGATE.search(body):
+            answer = _without_surrogates(answer)
+    except (ValueError, RecursionError):  # no JSON, or nested too deeply to be an answer
         answer = None
     if not isinstance(answer, dict):
         start = scrub(body[:60].decode(errors="replace"))
@@ -154,9 +192,29 @@ def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
     return answer
 
 
+def _without_surrogates(value: Any) -> Any:
+    """The same with every half of a surrogate pair replaced: no file and no terminal takes one."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(value[key]) for key in value}
+    return value
+
+
 def _refusal(text: str) -> NumeraiError:
     if _UNKNOWN_FIELD.search(text):  # whatever the field is called, as `scopes`
         return QueryRefused(f"Numerai says: {text}")
+    if _THROTTLED.search(text):
+        wait = _RETRY_IN.search(text)
+        return PassingFault(
+            f"Numerai says: {text}",
+            retry_after=float(wait[1]) if wait else None,
+            arrived=False,
+            answered=True,
+            throttled=True,
+        )
     if _NOT_OPEN.search(text):
         return RoundNotOpen(f"Numerai says: {text}")
     if _NOT_AUTHORISED.search(text):
@@ -174,18 +232,19 @@ def _messages(errors: Any) -> str:
     return "; ".join(texts)[:QUOTED]
 
 
-def _retry_after(header: str | None) -> float | None:
-    """Seconds of a `Retry-After`, which is a number or a date; anything else counts as absent."""
-    if header is None:
-        return None
-    if header.strip().isdigit():
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a `Retry-After`, which is a number or a date; anything else counts as absent.
+
+    A date is compared with the server's own `Date`, since the clock here may be wrong.
+    """
+    header = headers.get("Retry-After") or ""
+    if _SECONDS.fullmatch(header):
         return float(header)
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+    moment = parse_http_time(header)
+    if moment is None:
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+    now = parse_http_time(headers.get("Date")) or datetime.now(UTC)
+    return max((moment - now).total_seconds(), 0.0)
 
 
 def _reason(error: Exception) -> str:

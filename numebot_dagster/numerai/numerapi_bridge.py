@@ -37,7 +37,7 @@ def ask(what: str, call: Callable[[], _T]) -> _T:
     """
     try:
         return call()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UnexpectedAnswer(
             f"Numerai's answer about {what} is not what numerapi expects: "
             f"{type(error).__name__}: {error}"

@@ -1,15 +1,12 @@
-"""How fast and how stubbornly Numerai is asked, and what time it is there."""
+"""Try a call to Numerai again, with pauses, until its deadline."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.faults import PassingFault
 
@@ -20,68 +17,6 @@ _T = TypeVar("_T")
 
 _FIRST_WAIT = 0.5  # seconds; doubles with each try
 _LONGEST_WAIT = 20.0
-
-
-class TokenBucket:
-    """At most `rate` calls a second on average and `burst` at once, over all threads."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate, self._burst = rate, burst
-        self._tokens, self._filled_at = float(burst), time.monotonic()
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        """Waits until a call may be made; who comes first goes first."""
-        with self._lock:
-            now = time.monotonic()
-            refilled = self._tokens + (now - self._filled_at) * self._rate
-            # Below zero the bucket is in debt: each further caller waits for its own token.
-            self._tokens, self._filled_at = min(self._burst, refilled) - 1, now
-            wait = -self._tokens / self._rate
-        if wait > 0:
-            time.sleep(wait)
-
-
-_buckets: dict[tuple[str, float, int], TokenBucket] = {}
-_buckets_lock = threading.Lock()
-
-
-def shared_bucket(endpoint: str, rate: float, burst: int) -> TokenBucket:
-    """The one bucket of this process for an endpoint."""
-    with _buckets_lock:
-        return _buckets.setdefault((endpoint, rate, burst), TokenBucket(rate, burst))
-
-
-class ServerClock:
-    """The server's time, from the `Date` header of its newest answer; exact to about a second.
-
-    Between answers it runs by the monotonic clock, so that a local clock that is set does not
-    move it. Before the first answer it is the local clock.
-    """
-
-    def __init__(self) -> None:
-        self._reference: tuple[datetime, float] | None = None
-
-    def observe(self, date_header: str | None) -> None:
-        """Takes the `Date` of an answer that has just arrived; one that is no date is ignored."""
-        try:
-            moment = parsedate_to_datetime(date_header or "")
-        except ValueError:
-            return
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        self._reference = (aware.astimezone(UTC), time.monotonic())
-
-    def now(self) -> datetime:
-        """The server's time as aware UTC."""
-        if self._reference is None:
-            return datetime.now(UTC)
-        moment, measured_at = self._reference
-        return moment + timedelta(seconds=time.monotonic() - measured_at)
-
-    @property
-    def skew(self) -> timedelta | None:
-        """How far the server is ahead of the local clock; unknown before the first answer."""
-        return None if self._reference is None else self.now() - datetime.now(UTC)
 
 
 OnRetry = Callable[[NumeraiUnavailable, float], None]
@@ -104,52 +39,74 @@ class Patience:
     deadline: float
     on_retry: OnRetry = _silently
 
-    def persist(self, attempt: Callable[[float], _T], *, repeatable: bool = True) -> _T:
-        """Calls `attempt` until it ends without a passing fault, or the deadline has come.
+    def persist(
+        self,
+        attempt: Callable[[Deadline], _T],
+        *,
+        until: Deadline | None = None,
+        repeatable: bool = True,
+    ) -> _T:
+        """Call `attempt` until it ends without a passing fault, or the deadline has come.
 
         Args:
-            attempt: is given the seconds that are left.
+            attempt: is given the deadline of all tries together.
+            until: the deadline of what this call is a part of, if that has one.
             repeatable: whether doing it twice is harmless; if not, only those faults are retried
                 after which the server cannot have acted.
 
         Raises:
-            NumeraiUnavailable: the last fault.
+            NumeraiUnavailable: the last fault, with the name of the deadline that ended it.
         """
         from tenacity import Retrying, retry_if_exception
 
-        started = time.monotonic()
-
-        def may_retry(error: BaseException) -> bool:
-            return isinstance(error, PassingFault) and (repeatable or not error.arrived)
-
+        if until is not None and until.has_passed:
+            raise NumeraiUnavailable(f"Numerai was not asked: {until}, and they are over")
+        tries = _Tries(Deadline.after(self.deadline).earlier(until), self.on_retry, repeatable)
         retrying = Retrying(
-            stop=lambda state: self._left(state) <= self._margin,
-            wait=self._wait,
-            retry=retry_if_exception(may_retry),
-            before_sleep=self._tell,
+            stop=lambda _: tries.are_over,
+            wait=tries.wait,
+            retry=retry_if_exception(tries.may_retry),
+            before_sleep=tries.tell,
             reraise=True,
         )
-        return retrying(lambda: attempt(max(started + self.deadline - time.monotonic(), 0.05)))
+        try:
+            return retrying(lambda: attempt(tries.deadline))
+        except PassingFault as fault:
+            if until is None or tries.deadline is not until:
+                raise
+            raise fault.explained(f"{until}") from None
+
+
+class _Tries:
+    """The tries of one call."""
+
+    def __init__(self, deadline: Deadline, on_retry: OnRetry, repeatable: bool) -> None:
+        self.deadline, self._on_retry, self._repeatable = deadline, on_retry, repeatable
+        # What the last try needs: no wait eats it up.
+        self._margin = min(1.0, deadline.left / 10)
 
     @property
-    def _margin(self) -> float:
-        """What the last try needs: no wait eats it up."""
-        return min(1.0, self.deadline / 10)
+    def are_over(self) -> bool:
+        return self.deadline.left <= self._margin
 
-    def _tell(self, state: RetryCallState) -> None:
+    def may_retry(self, error: BaseException) -> bool:
+        if not isinstance(error, PassingFault):
+            return False
+        if error.throttled and (error.retry_after or 0.0) >= self.deadline.left:
+            return False  # it would only be refused again
+        return self._repeatable or not error.arrived
+
+    def tell(self, state: RetryCallState) -> None:
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, PassingFault):
-            self.on_retry(fault, self._left(state))
+            self._on_retry(fault, self.deadline.left)
 
-    def _left(self, state: RetryCallState) -> float:
-        return self.deadline - (state.seconds_since_start or 0.0)
-
-    def _wait(self, state: RetryCallState) -> float:
+    def wait(self, state: RetryCallState) -> float:
         from tenacity import wait_random_exponential
 
         # Full jitter: fifty models that failed together do not come back together.
-        wanted = wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
+        pause = wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)(state)
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, PassingFault) and fault.retry_after is not None:
-            wanted = max(wanted, fault.retry_after)
-        return max(min(wanted, self._left(state) - self._margin), 0.0)
+            pause = max(pause, fault.retry_after)
+        return max(min(pause, self.deadline.left - self._margin), 0.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.records import (
@@ -26,6 +27,9 @@ from numebot_dagster.numerai.records import (
 
 Json = Mapping[str, Any]
 _reported: set[tuple[str, str]] = set()
+_TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_LARGEST = 2**63  # what fits into a column of whole numbers
+_T = TypeVar("_T")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -47,9 +51,129 @@ def need(answer: Any, *path: str) -> Any:
     return answer
 
 
-def rows(value: Any) -> list[Json]:
-    """The objects of a list that may be null or hold nulls."""
-    return [one for one in value or () if isinstance(one, Mapping)]
+def rows(answer: Json, key: str) -> list[Json]:
+    """The objects of a list that may be null or hold nulls.
+
+    Raises:
+        UnexpectedAnswer: there is something else than a list.
+    """
+    return [row for row in read_list(answer, key) if isinstance(row, Mapping)]
+
+
+def read_list(answer: Json, key: str) -> list[Any]:
+    """The list in a field; empty when it is null."""
+    return _read(answer, key, _as_list, "a list") or []
+
+
+def read_text(answer: Json, key: str) -> str | None:
+    """The text in a field; a number is taken as it is written."""
+    return _read(answer, key, _as_text, "a text")
+
+
+def read_int(answer: Json, key: str) -> int | None:
+    """The whole number in a field, in any notation: `12`, `12.0`, `"12"`, `"1.2e1"`, `"1,200"`."""
+    return _read(answer, key, _as_int, "a whole number")
+
+
+def read_bool(answer: Json, key: str) -> bool | None:
+    """The truth value in a field, also as text or as 0 and 1."""
+    return _read(answer, key, _as_bool, "true or false")
+
+
+def read_float(answer: Json, key: str) -> float | None:
+    """The number in a field; NaN and infinity, which are none, count as absent."""
+    return _read(answer, key, _as_float, "a number")
+
+
+def read_decimal(answer: Json, key: str) -> Decimal | None:
+    """The decimal in a field, such as `"0E-18"` or `"1,234.5"`; NaN counts as absent."""
+    return _read(answer, key, parse_decimal, "a number")
+
+
+def read_time(answer: Json, key: str) -> datetime | None:
+    """The instant in a field as aware UTC; a text without zone is UTC."""
+    return _read(answer, key, parse_time, "a time")
+
+
+def read_date(answer: Json, key: str) -> date | None:
+    """The UTC day of a date or an instant in a field."""
+    moment = read_time(answer, key)
+    return None if moment is None else moment.date()
+
+
+def unless_odd(read: Callable[[Json, str], _T | None], answer: Json, key: str) -> _T | None:
+    """Read a field that nothing depends on: an odd value counts as absent, with a warning."""
+    try:
+        return read(answer, key)
+    except UnexpectedAnswer as error:
+        _warn_once("field", f"{error}: it is left out")
+        return None
+
+
+def usable(parse: Callable[[Json], _T], answers: Sequence[Json]) -> list[_T]:
+    """Parse the objects of a list, leaving out with a warning what cannot be read.
+
+    Raises:
+        UnexpectedAnswer: of the first, when none of them can be read.
+    """
+    parsed: list[_T] = []
+    errors: list[UnexpectedAnswer] = []
+    for raw in answers:
+        try:
+            parsed.append(parse(raw))
+        except UnexpectedAnswer as error:
+            errors.append(error)
+    if errors and not parsed:
+        raise errors[0]
+    for problem in errors:
+        _warn_once("entry", f"{problem}: this entry is left out")
+    return parsed
+
+
+def _read(answer: Json, key: str, convert: Callable[[Any], _T | None], kind: str) -> _T | None:
+    value = answer.get(key) if isinstance(answer, Mapping) else None
+    if value is None or value == "":
+        return None
+    try:
+        return convert(value)
+    except (ValueError, TypeError, ArithmeticError, UnexpectedAnswer):
+        shown = repr(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
+        raise UnexpectedAnswer(f"Numerai sent {shown} as {key}, where {kind} belongs") from None
+
+
+def _as_list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError
+
+
+def _as_int(value: Any) -> int:
+    number = parse_decimal(value)
+    if number is None or number != number.to_integral_value() or abs(number) >= _LARGEST:
+        raise ValueError
+    return int(number)
+
+
+def _as_bool(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in _TRUTH:
+        raise ValueError
+    return _TRUTH[text]
+
+
+def _as_float(value: Any) -> float | None:
+    number = parse_decimal(value)
+    if number is None or not math.isfinite(float(number)):
+        return None
+    return float(number)
 
 
 def parse_time(value: Any) -> datetime | None:
@@ -61,25 +185,10 @@ def parse_time(value: Any) -> datetime | None:
     if value is None or value == "":
         return None
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
         raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} where a time belongs") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def parse_date(value: Any) -> date | None:
-    """The UTC day of a date or an instant."""
-    moment = parse_time(value)
-    return None if moment is None else moment.date()
-
-
-def parse_http_time(header: str | None) -> datetime | None:
-    """The instant of an HTTP header such as `Last-Modified`; one that is no date is absent."""
-    try:
-        moment = parsedate_to_datetime(header or "")
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parse_decimal(value: Any) -> Decimal | None:
@@ -91,23 +200,34 @@ def parse_decimal(value: Any) -> Decimal | None:
     if value is None or value == "":
         return None
     try:
-        return Decimal(str(value).replace(",", "").strip())
-    except InvalidOperation:
+        if isinstance(value, bool):
+            raise InvalidOperation
+        number = Decimal(str(value).replace(",", "").strip())
+    except (InvalidOperation, ValueError):
         raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} where a number belongs") from None
+    return number if number.is_finite() else None
 
 
-def parse_float(value: Any) -> float | None:
-    """A number as a float, from a number or a text."""
-    number = parse_decimal(value)
-    return None if number is None else float(number)
+def parse_http_time(header: str | None) -> datetime | None:
+    """The instant of an HTTP header such as `Last-Modified`; one that is no date is absent."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
+def _warn_once(kind: str, text: str) -> None:
+    if (kind, text) not in _reported:
+        _reported.add((kind, text))
+        logging.getLogger(__name__).warning("%s", text)
 
 
 def known_text(known: Iterable[str], value: Any, what: str) -> str:
     """A value of an enumeration as text; one that we do not know is reported once per process."""
     text = str(value)
-    if text not in {str(one) for one in known} and (what, text) not in _reported:
-        _reported.add((what, text))
-        logging.getLogger(__name__).warning("Numerai has a new %s: %r", what, text)
+    if text not in {str(one) for one in known}:
+        _warn_once(what, f"Numerai has a new {what}: {text!r}")
     return text
 
 
@@ -121,28 +241,29 @@ def highest_version(names: Iterable[str]) -> str | None:
 def parse_round(raw: Json) -> Round:
     """A round, narrow or wide; what `Round` does not have is kept in `extra`.
 
+    Only its number, its opening and its close are needed; anything else that is odd is left out.
+
     Raises:
-        UnexpectedAnswer: the number, the opening or the close is missing.
+        UnexpectedAnswer: the number, the opening or the close is missing or none.
     """
-    number = need(raw, "number")
-    open_time = parse_time(raw.get("openTime"))
-    close_staking_time = parse_time(raw.get("closeStakingTime"))
+    number = needed(read_int, raw, "number")
+    open_time, close_staking_time = read_time(raw, "openTime"), read_time(raw, "closeStakingTime")
     if open_time is None or close_staking_time is None:
         raise UnexpectedAnswer(f"Numerai does not say when round {number} opens and closes")
     own = {field.name for field in fields(Round)} - {"extra"}
     used = {"resolvedGeneral", "roundScoreConfigs"}
     return Round(
-        number=int(number),
+        number=number,
         open_time=open_time,
         close_staking_time=close_staking_time,
-        close_time=parse_time(raw.get("closeTime")),
-        score_time=parse_time(raw.get("scoreTime")),
-        resolve_time=parse_time(raw.get("resolveTime")),
-        resolved=raw.get("resolvedGeneral"),
-        target=raw.get("target"),
-        payout_factor=parse_decimal(raw.get("payoutFactor")),
-        stake_threshold=parse_float(raw.get("stakeThreshold")),
-        score_configs=tuple(parse_score_config(one) for one in rows(raw.get("roundScoreConfigs"))),
+        close_time=unless_odd(read_time, raw, "closeTime"),
+        score_time=unless_odd(read_time, raw, "scoreTime"),
+        resolve_time=unless_odd(read_time, raw, "resolveTime"),
+        resolved=unless_odd(read_bool, raw, "resolvedGeneral"),
+        target=unless_odd(read_text, raw, "target"),
+        payout_factor=unless_odd(read_decimal, raw, "payoutFactor"),
+        stake_threshold=unless_odd(read_float, raw, "stakeThreshold"),
+        score_configs=tuple(usable(parse_score_config, rows(raw, "roundScoreConfigs"))),
         extra={key: raw[key] for key in raw if _snake(key) not in own and key not in used},
     )
 
@@ -151,34 +272,59 @@ def parse_score_config(raw: Json) -> ScoreConfig:
     """One `roundScoreConfigs` entry; what `ScoreConfig` does not have is kept in `extra`."""
     own = {field.name for field in fields(ScoreConfig)} - {"extra"}
     values: dict[str, Any] = {
-        _snake(key): value for key, value in raw.items() if _snake(key) in own
+        _snake(key): unless_odd(_config_reader(_snake(key)), raw, key)
+        for key in raw
+        if _snake(key) in own
     }
-    for key in ("scoring_start", "scoring_end"):
-        values[key] = parse_time(values.get(key))
-    for key in values:
-        if key.endswith(("_multiplier", "_threshold", "_factor")):
-            values[key] = parse_float(values[key])
-    values["name"] = str(need(raw, "name"))
+    values["name"] = needed(read_text, raw, "name")
     values["is_payout"] = bool(values.get("is_payout"))
     extra = {key: value for key, value in raw.items() if _snake(key) not in own}
     return ScoreConfig(**values, extra=extra)
 
 
+def _config_reader(name: str) -> Callable[[Json, str], Any]:
+    if name == "is_payout":
+        return read_bool
+    if name in ("scoring_start", "scoring_end"):
+        return read_time
+    if name.endswith("_days"):
+        return read_int
+    return read_float if name.endswith(("_multiplier", "_threshold", "_factor")) else read_text
+
+
+def needed(read: Callable[[Json, str], _T | None], answer: Json, key: str) -> _T:
+    """Read a field that the caller cannot do without.
+
+    Raises:
+        UnexpectedAnswer: naming the field, when it is absent or odd.
+    """
+    value = read(answer, key)
+    if value is None:
+        need(answer, key)  # which names it
+        raise UnexpectedAnswer(f"Numerai's answer has nothing that can be used as {key}")
+    return value
+
+
 def parse_model(raw: Json) -> Model:
     """A model slot."""
-    return Model(str(need(raw, "name")), str(need(raw, "id")), raw.get("tournament"))
+    return Model(
+        needed(read_text, raw, "name"),
+        needed(read_text, raw, "id"),
+        unless_odd(read_int, raw, "tournament"),
+    )
 
 
 def parse_held(model: Model, raw: Json) -> HeldSubmission:
     """A row of `latestSubmissions`."""
+    status = unless_odd(read_text, raw, "status") or "none"
     return HeldSubmission(
         model=model.name,
         model_id=model.id,
-        round_number=int(need(raw, "roundNumber")),
-        submission_id=raw.get("id"),
-        filename=raw.get("filename"),
-        status=known_text(SubmissionStatus, raw.get("status") or "none", "submission status"),
-        timestamp=parse_time(raw.get("timestamp")),
+        round_number=needed(read_int, raw, "roundNumber"),
+        submission_id=read_text(raw, "id"),
+        filename=unless_odd(read_text, raw, "filename"),
+        status=known_text(SubmissionStatus, status, "submission status"),
+        timestamp=unless_odd(read_time, raw, "timestamp"),
     )
 
 
@@ -186,12 +332,13 @@ def parse_state(submission_id: str, answer: Sequence[Json]) -> SubmissionState |
     """One submission asked for by its id; nothing when Numerai does not know the id."""
     for raw in answer:
         if str(raw.get("id")) == submission_id:
+            round_ = raw.get("round")
             return SubmissionState(
                 submission_id=submission_id,
-                filename=raw.get("filename"),
-                selected=raw.get("selected"),
-                round_number=(raw.get("round") or {}).get("number"),
-                inserted_at=parse_time(raw.get("insertedAt")),
+                filename=unless_odd(read_text, raw, "filename"),
+                selected=unless_odd(read_bool, raw, "selected"),
+                round_number=unless_odd(read_int, round_, "number") if round_ else None,
+                inserted_at=unless_odd(read_time, raw, "insertedAt"),
             )
     return None
 
@@ -200,40 +347,45 @@ def parse_score(model: str, raw: Json) -> Score:
     """One metric of one submission on one scoring day."""
     return Score(
         model=model,
-        round_number=int(need(raw, "roundNumber")),
-        metric=str(need(raw, "displayName")),
-        version=raw.get("version"),
-        day=raw.get("day"),
-        date=parse_date(raw.get("date")),
-        value=parse_float(raw.get("value")),
-        percentile=parse_float(raw.get("percentile")),
-        resolved=bool(raw.get("resolved")),
-        submission_id=raw.get("submissionId"),
+        round_number=needed(read_int, raw, "roundNumber"),
+        metric=needed(read_text, raw, "displayName"),
+        version=unless_odd(read_text, raw, "version"),
+        day=read_int(raw, "day"),
+        date=read_date(raw, "date"),
+        value=read_float(raw, "value"),
+        percentile=unless_odd(read_float, raw, "percentile"),
+        resolved=bool(unless_odd(read_bool, raw, "resolved")),
+        submission_id=unless_odd(read_text, raw, "submissionId"),
     )
 
 
 def parse_leaderboard_entry(raw: Json) -> LeaderboardEntry:
     """A leaderboard row: every `…Rep` is a reputation, every `return…` a return."""
+    numbers = {key: unless_odd(read_float, raw, key) for key in raw if _is_figure(key)}
     return LeaderboardEntry(
-        model=str(need(raw, "username")),
-        rank=raw.get("rank"),
-        nmr_staked=parse_decimal(raw.get("nmrStaked")),
-        reputations={key: parse_float(raw[key]) for key in raw if key.endswith("Rep")},
-        returns={key: parse_float(raw[key]) for key in raw if key.startswith("return")},
+        model=needed(read_text, raw, "username"),
+        rank=unless_odd(read_int, raw, "rank"),
+        nmr_staked=unless_odd(read_decimal, raw, "nmrStaked"),
+        reputations={key: value for key, value in numbers.items() if key.endswith("Rep")},
+        returns={key: value for key, value in numbers.items() if not key.endswith("Rep")},
     )
+
+
+def _is_figure(key: str) -> bool:
+    return key.endswith("Rep") or key.startswith("return")
 
 
 def parse_payout(raw: Json, settled: bool) -> Payout | None:
     """A row of `pendingModelPayouts`; nothing while no amount is known."""
-    amount = parse_decimal(raw.get("payoutNmr"))
+    amount = read_decimal(raw, "payoutNmr")
     if amount is None:
         return None
     return Payout(
-        model=str(need(raw, "modelName")),
-        round_number=int(need(raw, "roundNumber")),
+        model=needed(read_text, raw, "modelName"),
+        round_number=needed(read_int, raw, "roundNumber"),
         payout_nmr=amount,
         settled=settled,
-        resolve_date=parse_date(raw.get("roundResolveTime")),
+        resolve_date=unless_odd(read_date, raw, "roundResolveTime"),
     )
 
 

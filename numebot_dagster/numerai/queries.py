@@ -105,6 +105,13 @@ IDENTITY = """
 query { account { id username } }
 """
 
+# Both fields are deprecated and mostly null, so that nothing else may depend on this query.
+REFUSAL = """
+query ($id: ID) {
+  submissions(id: $id) { id status errorInfo }
+}
+"""
+
 LEADERBOARD = """
 query ($limit: Int, $offset: Int) {
   v2Leaderboard(limit: $limit, offset: $offset) {
@@ -194,6 +201,7 @@ ALL = {
     "dataset": DATASET_URL,
     "account": ACCOUNT,
     "identity": IDENTITY,
+    "refusal of a submission": REFUSAL,
     "leaderboard": LEADERBOARD,
     "diagnostics authorisation": AUTHORISE_DIAGNOSTICS,
     "diagnostics upload": CREATE_DIAGNOSTICS,

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import QueryRefused, SubmissionRejected, UnexpectedAnswer
 from numebot_dagster.numerai.faults import PassingFault
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
@@ -37,11 +38,13 @@ class Registration:
     def __init__(
         self, transport: Transport, model_id: str, filename: str, seconds: float | None = None
     ) -> None:
-        deadline = transport.patience.deadline
+        most = transport.patience.deadline
         self._transport = transport
         self._model_id = model_id
         self._filename = filename
-        self._ends_at = time.monotonic() + (deadline if seconds is None else min(seconds, deadline))
+        self._deadline = Deadline.after(
+            most if seconds is None else min(seconds, most), "the registration"
+        )
 
     def create(self) -> str:
         """Register the file and return the id of the submission.
@@ -75,7 +78,7 @@ class Registration:
             shown = self.await_shown(patience)
             if shown is not None:
                 return shown
-            if self._seconds_left <= 0:
+            if self._deadline.has_passed:
                 raise lost
             patience *= LONGER_EACH_TIME
 
@@ -85,7 +88,7 @@ class Registration:
         Args:
             patience: seconds to wait for it, or less when the deadline is near.
         """
-        until = time.monotonic() + min(patience, self._seconds_left * SHARE_OF_TIME_LEFT)
+        until = time.monotonic() + min(patience, self._deadline.left * SHARE_OF_TIME_LEFT)
         pause = FIRST_PAUSE
         while True:
             shown = self._shown()
@@ -94,10 +97,6 @@ class Registration:
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    @property
-    def _seconds_left(self) -> float:
-        return max(self._ends_at - time.monotonic(), 0.0)
-
     def _register(self) -> str:
         variables = {
             "filename": self._filename,
@@ -105,14 +104,11 @@ class Registration:
             "modelId": self._model_id,
             "source": SOURCE,
         }
-        data = self._transport.query(
-            queries.CREATE_SUBMISSION,
-            variables,
-            authorised=True,
-            repeatable=False,
-            seconds=self._seconds_left,
+        data = self._transport.within(self._deadline).query(
+            queries.CREATE_SUBMISSION, variables, authorised=True, repeatable=False
         )
-        return str(parsing.need(data, "createSubmission", "id"))
+        answer = parsing.need(data, "createSubmission")
+        return parsing.needed(parsing.read_text, answer, "id")
 
     def _shown_or(self, error: Exception) -> str:
         """Return the submission that Numerai has all the same, or raise the error."""
@@ -124,17 +120,17 @@ class Registration:
     def _shown(self) -> str | None:
         """Look once for a submission of this file."""
         try:
-            rows = self._ask(queries.SUBMISSIONS_OF_MODEL, {"modelId": self._model_id})
-            submissions = parsing.rows(rows.get("submissions"))
+            answer = self._ask(queries.SUBMISSIONS_OF_MODEL, {"modelId": self._model_id})
+            submissions = parsing.rows(answer, "submissions")
         except QueryRefused:  # what counts for a round is shown elsewhere too
             account = self._ask(queries.FLEET, {"latestRounds": 2}).get("account") or {}
-            models = parsing.rows(account.get("models"))
+            models = parsing.rows(account, "models")
             submissions = [
-                row for model in models for row in parsing.rows(model.get("latestSubmissions"))
+                row for model in models for row in parsing.rows(model, "latestSubmissions")
             ]
         ids = [row.get("id") for row in submissions if row.get("filename") == self._filename]
         return next((str(submission_id) for submission_id in ids if submission_id), None)
 
     def _ask(self, text: str, variables: dict[str, Any]) -> dict[str, Any]:
-        seconds = max(self._seconds_left, LAST_LOOK)
-        return self._transport.query(text, variables, authorised=True, seconds=seconds)
+        deadline = Deadline.after(max(self._deadline.left, LAST_LOOK), "the registration")
+        return self._transport.within(deadline).query(text, variables, authorised=True)

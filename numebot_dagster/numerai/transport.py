@@ -5,27 +5,31 @@ Everything that leaves this package for the network goes through one `Transport`
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.numerai import rate_limits
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NotAuthorised, NumeraiUnavailable
 from numebot_dagster.numerai.faults import (
     QUOTED,
     PassingFault,
-    address,
     graphql_data,
     status_fault,
+    too_slow,
     translated,
 )
-from numebot_dagster.numerai.pacing import Patience, ServerClock, shared_bucket
+from numebot_dagster.numerai.pacing import Patience
+from numebot_dagster.numerai.root_fields import operations_of
+from numebot_dagster.numerai.server_clock import ServerClock
 
 if TYPE_CHECKING:
     import requests
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
     from numebot_dagster.settings import Settings
 
+_T = TypeVar("_T")
 _CHUNK = 1 << 18
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _PLAIN = {"Accept-Encoding": "identity"}  # so that lengths and ranges are those of the object
@@ -47,11 +52,21 @@ class Transport:
         self.log = log or logging.getLogger(__name__)
         self.patience = Patience(settings.numebot_retry_deadline, self._tell_retry)
         self.clock = ServerClock()
+        self.until: Deadline | None = None
         self._settings = settings
         self._local = threading.local()
-        self._bucket = shared_bucket(
-            self.endpoint, settings.numebot_requests_per_second, settings.numebot_request_burst
-        )
+        requests_file = Lake(settings.numerai_data_folder).requests_file(self.endpoint)
+        self._budget = rate_limits.shared_budget(requests_file)
+
+    def within(self, deadline: Deadline) -> Transport:
+        """Return this transport with every call, all retries included, ended by a deadline."""
+        bounded = copy.copy(self)
+        bounded.until = deadline.earlier(self.until)
+        return bounded
+
+    def persist(self, attempt: Callable[[Deadline], _T], *, repeatable: bool = True) -> _T:
+        """Call `attempt` until it succeeds; see `Patience.persist`."""
+        return self.patience.persist(attempt, until=self.until, repeatable=repeatable)
 
     def now(self) -> datetime:
         """Numerai's time, aware UTC."""
@@ -69,7 +84,6 @@ class Transport:
         *,
         authorised: bool = False,
         repeatable: bool = True,
-        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Sends a GraphQL operation and gives its `data`.
 
@@ -78,7 +92,6 @@ class Transport:
             variables: its variables.
             authorised: whether the credentials are sent.
             repeatable: whether doing it twice is harmless.
-            seconds: the most that it may take, where that is less than the usual deadline.
 
         Raises:
             NumeraiUnavailable: no usable answer until the deadline.
@@ -89,18 +102,26 @@ class Transport:
         """
         body = json.dumps({"query": text, "variables": dict(variables or {})}).encode()
         auth = self._token() if authorised else None
+        operations = operations_of(text)
 
-        def attempt(seconds: float) -> dict[str, Any]:
+        def attempt(deadline: Deadline) -> dict[str, Any]:
+            self._take(operations, deadline)
+            try:
+                return send(deadline)
+            except PassingFault as fault:
+                if fault.throttled:
+                    self._budget.close(operations, fault.retry_after)
+                raise
+
+        def send(deadline: Deadline) -> dict[str, Any]:
             with self._answer(
-                "POST", self.endpoint, seconds, headers=_JSON, data=body, auth=auth
+                "POST", self.endpoint, deadline, headers=_JSON, data=body, auth=auth
             ) as answer:
                 self.clock.observe(answer.headers.get("Date"))
                 self._refuse_bad_status(answer)
-                return graphql_data(_whole(answer, seconds), self.endpoint, self.scrub)
+                return graphql_data(_whole(answer), self.endpoint, self.scrub)
 
-        limit = self.patience.deadline if seconds is None else seconds
-        patience = replace(self.patience, deadline=min(self.patience.deadline, limit))
-        return patience.persist(attempt, repeatable=repeatable)
+        return self.persist(attempt, repeatable=repeatable)
 
     def put(self, url: str, content: bytes) -> None:
         """Writes `content` to a signed URL, as a whole and again after a passing fault.
@@ -110,20 +131,20 @@ class Transport:
             QueryRefused, NotAuthorised: the storage answered with another status than 2xx.
         """
 
-        def attempt(seconds: float) -> None:
-            with self._answer("PUT", url, seconds, data=content) as answer:
+        def attempt(deadline: Deadline) -> None:
+            with self._answer("PUT", url, deadline, data=content) as answer:
                 self._refuse_bad_status(answer)
 
-        self.patience.persist(attempt)
+        self.persist(attempt)
 
     def get(self, url: str) -> bytes:
         """The whole content behind a signed URL; for what fits into memory and one deadline."""
 
-        def attempt(seconds: float) -> bytes:
-            with self.stream(url, seconds=seconds) as answer:
-                return _whole(answer, seconds)
+        def attempt(deadline: Deadline) -> bytes:
+            with self.stream(url, deadline=deadline) as answer:
+                return _whole(answer)
 
-        return self.patience.persist(attempt)
+        return self.persist(attempt)
 
     def headers(self, url: str) -> Mapping[str, str]:
         """What the storage says of an object, without fetching it.
@@ -132,26 +153,26 @@ class Transport:
         behind the slash of `Content-Range`.
         """
 
-        def attempt(seconds: float) -> Mapping[str, str]:
-            with self._answer("HEAD", url, seconds, headers=_PLAIN) as answer:
+        def attempt(deadline: Deadline) -> Mapping[str, str]:
+            with self._answer("HEAD", url, deadline, headers=_PLAIN) as answer:
                 if answer.status_code not in (403, 405, 501):
                     self._refuse_bad_status(answer)
                     return answer.headers
-            with self.stream(url, {"Range": "bytes=0-0"}, seconds=seconds) as answer:
+            with self.stream(url, {"Range": "bytes=0-0"}, deadline=deadline) as answer:
                 return answer.headers
 
-        return self.patience.persist(attempt)
+        return self.persist(attempt)
 
     @contextmanager
     def stream(
-        self, url: str, headers: Mapping[str, str] | None = None, *, seconds: float | None = None
+        self, url: str, headers: Mapping[str, str] | None = None, *, deadline: Deadline | None
     ) -> Iterator[requests.Response]:
         """One GET, not repeated, whose body is still to be read with `chunks`.
 
-        Status 416 (no such range) is left to the caller.
+        Status 416 (no such range) is left to the caller, and so is the body of an answer without a
+        deadline, which may take hours.
         """
-        limit = self.patience.deadline if seconds is None else seconds
-        with self._answer("GET", url, limit, headers={**_PLAIN, **(headers or {})}) as answer:
+        with self._answer("GET", url, deadline, headers={**_PLAIN, **(headers or {})}) as answer:
             if answer.status_code != 416:
                 self._refuse_bad_status(answer)
             yield answer
@@ -171,6 +192,17 @@ class Transport:
         """
         self._token()
 
+    def _take(self, operations: Sequence[str], deadline: Deadline) -> None:
+        """Wait until Numerai's limits allow the call; what has a deadline is a round's."""
+        hurried = self.until is not None
+        self._budget.take(
+            operations,
+            deadline,
+            share=rate_limits.SHARE if hurried else rate_limits.SHARE_WITHOUT_DEADLINE,
+            offset=self.clock.offset,
+            log=self.log,
+        )
+
     def _tell_retry(self, fault: NumeraiUnavailable, left: float) -> None:
         self.log.warning("%s; trying again, %.0f s left", fault, left)
 
@@ -185,9 +217,9 @@ class Transport:
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            import requests
+            from numebot_dagster.numerai.connections import new_session
 
-            session = requests.Session()
+            session = new_session()
             session.headers["User-Agent"] = "numebot-dagster"
             # With an `auth` of our own, no .netrc is read and sent in its place.
             session.auth = lambda request: request
@@ -197,26 +229,34 @@ class Transport:
 
     @contextmanager
     def _answer(
-        self, method: str, url: str, seconds: float, **arguments: Any
+        self, method: str, url: str, deadline: Deadline | None, **arguments: Any
     ) -> Iterator[requests.Response]:
         """One request within the limits; every fault of the network becomes an error of ours."""
-        self._bucket.take()
+        from numebot_dagster.numerai.connections import LEAST_SECONDS, Cut
+
+        seconds = self.patience.deadline if deadline is None else deadline.left
+        seconds = max(seconds, LEAST_SECONDS)
         timeout = (
             min(self._settings.numebot_connect_timeout, seconds),
             min(self._settings.numebot_read_timeout, seconds),
         )
         follow = method in ("GET", "HEAD")
+        cut, begun = Cut(deadline), False
         with (
-            translated(url, self.scrub),
+            translated(url, self.scrub, lambda: too_slow(url, begun=begun) if cut.done else None),
+            cut,
             self._session().request(
                 method, url, timeout=timeout, stream=True, allow_redirects=follow, **arguments
             ) as answer,
         ):
+            begun = True
             yield answer
+            if cut.done:  # which may have looked like the end of the body
+                raise too_slow(url)
 
     def _refuse_bad_status(self, answer: requests.Response) -> None:
         def body() -> str:
-            return self.scrub(_whole(answer, 5.0).decode(errors="replace"))[:QUOTED]
+            return self.scrub(_whole(answer, Deadline.after(5.0)).decode(errors="replace"))[:QUOTED]
 
         fault = status_fault(answer.url, answer.status_code, answer.headers, body)
         if fault is not None:
@@ -241,11 +281,11 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def _whole(answer: requests.Response, seconds: float) -> bytes:
-    """The whole body, if it comes within `seconds`, however slowly the server drips it."""
-    started, body = time.monotonic(), bytearray()
+def _whole(answer: requests.Response, deadline: Deadline | None = None) -> bytes:
+    """The whole body; with a deadline, if it comes in time however slowly the server drips it."""
+    body = bytearray()
     for piece in chunks(answer):
         body += piece
-        if time.monotonic() - started > seconds:
-            raise PassingFault(f"{address(answer.url)} answered too slowly")
+        if deadline is not None and deadline.has_passed:
+            raise too_slow(answer.url)
     return bytes(body)

@@ -11,6 +11,7 @@ from typing import Any
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations import phases
 from numebot_dagster.operations.platform import Platform
 
 
@@ -24,7 +25,7 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
         NumeraiError: when not even the times can be read.
     """
     try:
-        found = platform.client.round_details(round_number)
+        found = phases.within(platform, phases.DETAILS).client.round_details(round_number)
     except NumeraiError as error:
         found = platform.client.round(round_number)
         platform.log.warning(

@@ -19,6 +19,7 @@ from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
 from numebot_dagster.numerai.records import RemoteFile, Round
 from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations import phases
 from numebot_dagster.operations.gates import (
     Gate,
     closed,
@@ -33,10 +34,15 @@ LIVE = "live.parquet"
 LIVE_BENCHMARKS = "live_benchmark_models.parquet"
 LIVE_EXAMPLE = "live_example_preds.parquet"
 
+# What is fetched beside the live data, in this order. Only the fewest models need any of them.
+COMPANIONS = {
+    FEATURES: phases.COMPANIONS,
+    LIVE_BENCHMARKS: phases.COMPANIONS,
+    LIVE_EXAMPLE: phases.EXAMPLE,
+}
+
 ROUNDS_TO_COUNT = 5
 ROUNDS_TO_COMPARE = 30  # the stale file is rarely older than a week, and never than a month
-# What may help, but must not cost the hour, is asked no longer than this.
-SHORT_DEADLINE = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,7 @@ def fetch_version(
     wanted = _Wanted(platform, round_number, version, late)
     problem = _problem_of(wanted.folder)
     if problem is not None:
-        _require_open(wanted)
-        _store(wanted)
+        _store(wanted, _require_open(wanted))
     facts = parquet.verify(wanted.folder / LIVE)
     ids = live_ids(wanted.folder)
     gates = (
@@ -157,7 +162,7 @@ def _problem_of(folder: Path) -> str | None:
     return None if verdict.passed else verdict.text
 
 
-def _store(wanted: _Wanted) -> None:
+def _store(wanted: _Wanted, round_: Round) -> None:
     """Fetches the live files into their folder, while no other process does the same."""
     platform, folder = wanted.platform, wanted.folder
     lock = platform.lake.lock_file(f"live-{wanted.round_number}-{wanted.version}")
@@ -172,15 +177,15 @@ def _store(wanted: _Wanted) -> None:
             platform.log.warning("The stored live data are of no use, fetching again: %s", problem)
         files.sweep(folder.parent)  # what a killed run left behind
         with files.folder(folder, overwrite=True) as unfinished:
-            _download(wanted, unfinished)
+            _download(wanted, round_, unfinished)
 
 
-def _require_open(wanted: _Wanted) -> None:
-    """Makes sure that what Numerai serves now is this round's."""
+def _require_open(wanted: _Wanted) -> Round:
+    """Makes sure that what Numerai serves now is this round's, and returns the round."""
     client = wanted.platform.client
     found, now = client.round(wanted.round_number), client.now()
     if found.is_open(now) or (wanted.late and _takes_late(wanted.platform, found, now)):
-        return
+        return found
     raise RoundNotOpen(
         f"round {found.number} is open from {found.open_time:%a %d %b %H:%M} to "
         f"{found.close_staking_time:%a %d %b %H:%M} UTC, and it is {now:%a %d %b %H:%M} UTC: "
@@ -195,9 +200,10 @@ def _takes_late(platform: Platform, found: Round, now: datetime) -> bool:
     return newer is None or newer.number <= found.number
 
 
-def _download(wanted: _Wanted, folder: Path) -> None:
+def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:
     platform, number, version = wanted.platform, wanted.round_number, wanted.version
-    fetched = platform.download(f"{version}/{LIVE}", folder / LIVE)
+    bounded = phases.within(platform, phases.LIVE_DATA, round_)
+    fetched = bounded.download(f"{version}/{LIVE}", folder / LIVE)
     wellformed = _wellformed(folder)
     if closed([wellformed]):
         raise DataNotReady(
@@ -207,33 +213,31 @@ def _download(wanted: _Wanted, folder: Path) -> None:
         )
     ids = live_ids(folder)
     is_new = ids_are_new(ids, _former_ids(wanted, ids)).passed
-    if not is_new or _is_former(wanted, fetched.remote):
+    if not is_new or _is_former(wanted, round_, fetched.remote):
         raise DataNotReady(
             f"Round {number} is open, but {version}/{LIVE} still has the ids of an earlier "
             "round: Numerai has not published the new data yet. Run again in a minute."
         )
-    for name in (FEATURES, LIVE_BENCHMARKS, LIVE_EXAMPLE):
+    for name, phase in COMPANIONS.items():
         try:
-            platform.download(f"{version}/{name}", folder / name)
+            phases.within(platform, phase, round_).download(f"{version}/{name}", folder / name)
         except NumeraiError as error:
             # Beyond live.parquet nothing is needed by every model; one that does need it says so.
             platform.log.warning("Round %d goes on without %s: %s", number, name, error)
 
 
-def _is_former(wanted: _Wanted, fetched: RemoteFile) -> bool:
+def _is_former(wanted: _Wanted, round_: Round, fetched: RemoteFile) -> bool:
     """Whether a file is the one of the round before, when that round's ids are not stored here.
 
     Who plays for the first time, or only at weekends, has nothing else to tell late data by; when
     Numerai does not say in time what the former file was, the file counts as new.
     """
-    from numebot_dagster.numerai.client import NumeraiClient
-
     platform, before = wanted.platform, wanted.round_number - 1
     if any(_stored_live(platform, before)):
         return False
-    hasty = platform.settings.model_copy(update={"numebot_retry_deadline": SHORT_DEADLINE})
+    hasty = phases.within(platform, phases.FORMER_DATA, round_).client
     try:
-        former = NumeraiClient(hasty, platform.log).identify(fetched.name, round_number=before)
+        former = hasty.identify(fetched.name, round_number=before)
     except NumeraiError as error:
         platform.log.info("Round %d has no %s: %s", before, LIVE, error)
         return False

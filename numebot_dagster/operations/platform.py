@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.client import NumeraiClient
+    from numebot_dagster.numerai.deadline import Deadline
     from numebot_dagster.numerai.records import DownloadedFile
 
 LOGGER = logging.getLogger("numebot")
@@ -60,3 +62,9 @@ class Platform:
         from numebot_dagster.numerai.client import NumeraiClient
 
         return NumeraiClient(self.settings, self.log)
+
+    def within(self, deadline: Deadline) -> Platform:
+        """Return this platform with a client whose every call ends by a deadline."""
+        bounded = copy.copy(self)
+        vars(bounded)["client"] = self.client.within(deadline)  # where the cached property keeps it
+        return bounded

@@ -17,9 +17,16 @@ from numebot_dagster.numerai.reconcile import (
     was_not_selected,
 )
 from numebot_dagster.numerai.records import Fleet, HeldSubmission, Round, SubmissionStatus
+from numebot_dagster.operations import phases
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import stored_prediction
-from numebot_dagster.operations.submitting import confirm, invalidated, outcome_of, what_is_held
+from numebot_dagster.operations.submitting import (
+    confirm,
+    invalidated,
+    outcome_of,
+    own_words,
+    what_is_held,
+)
 
 ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 NOBODY_PLAYED = "no run played the round before it closed"
@@ -29,7 +36,8 @@ HELD = (State.ACCEPTED, State.CONFIRMED)
 def fleet_of(platform: Platform, found: Round) -> Fleet:
     """What Numerai holds of every model; of an old round it must be asked to look back further."""
     is_open = found.is_open(platform.client.now())
-    return platform.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
+    bounded = phases.within(platform, phases.FLEET, found)
+    return bounded.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
 
 
 def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
@@ -93,7 +101,8 @@ def _why_not_held(platform: Platform, found: Round, fleet: Fleet, standing: Rece
     if held is not None:
         return f"Numerai now counts {held.filename} in its place"
     if state is not None:
-        return f"Numerai no longer counts submission {submission_id}: it was found invalid"
+        words = own_words(platform, standing)
+        return f"Numerai no longer counts submission {submission_id}: it was found invalid{words}"
     says_none = any(
         (one.model, one.round_number, one.status)
         == (standing.model, found.number, SubmissionStatus.NONE)

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.errors import RoundNotOpen, SubmissionRejected
+from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.reconcile import Situation, better_known, doubtful_ids
 from numebot_dagster.numerai.records import Round, SubmissionState
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.numerai.submission import matches
+from numebot_dagster.operations import phases
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import Prediction
 
@@ -70,7 +71,7 @@ def _upload(
         SubmissionRejected: the address is refused, as when it has expired, or the file is not there
             at its registration; another address may do.
     """
-    client = platform.client
+    client = phases.within(platform, phases.UPLOAD, found).client
     require_uploads(platform, found, late=late)
     digest = prediction.submission.sha256[:8]
     target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
@@ -81,7 +82,7 @@ def _upload(
     client.put_upload(target, prediction.submission.csv)
     # The upload may have taken minutes, and what is registered after the close fills another round.
     require_uploads(platform, found, late=late)
-    submission_id = client.create_submission(
+    submission_id = platform.client.create_submission(
         model_id, target.filename, seconds=_seconds_left(platform, found, late=late)
     )
     return receipts.append(platform.lake, replace(intent, submission_id=submission_id))
@@ -172,7 +173,8 @@ def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
     """
     if receipt.submission_id is None:
         raise ValueError(f"{receipt.model}: a receipt without a submission id cannot be accepted")
-    state = _wait_until_selected(platform, found, receipt)
+    bounded = phases.within(platform, phases.ACCEPTANCE, found)
+    state = _wait_until_selected(bounded, found, receipt)
     received_at = state.inserted_at or receipt.submitted_at
     accepted = replace(
         receipt,
@@ -198,7 +200,8 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
     """
     if receipt.submission_id is None:
         raise ValueError(f"{receipt.model}: a receipt without a submission id cannot be confirmed")
-    content = platform.client.download_submission(receipt.submission_id)
+    client = phases.within(platform, phases.CONFIRMATION).client
+    content = client.download_submission(receipt.submission_id)
     mismatch = matches(content, prediction.ids, prediction.values)
     if mismatch is None:
         return receipts.append(
@@ -274,14 +277,22 @@ def _wait_until_selected(platform: Platform, found: Round, receipt: Receipt) -> 
 
 
 def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
-    """What Numerai says of a submission; where it does not say whether it counts, the list does."""
+    """What Numerai says of a submission.
+
+    The list of what counts is asked first: it is one call for the whole account, of which Numerai
+    allows many, while submissions asked for by their ids count one by one. What is not listed is
+    asked for by its id, since it may have been found invalid.
+    """
     submission_id = str(receipt.submission_id)
-    state = platform.client.submission_states([submission_id]).get(submission_id)
-    if state is None or state.selected is not None:
-        return state
-    held = platform.client.fleet().held(receipt.model, found.number)
-    is_held = held is not None and held.submission_id == submission_id
-    return replace(state, selected=is_held or None)
+    rows = platform.client.fleet().submissions
+    same = [row for row in rows if row.submission_id == submission_id]
+    # A late one may be listed for its own round and for the next.
+    listed = min(same, key=lambda row: abs(row.round_number - found.number), default=None)
+    if listed is None:
+        return platform.client.submission_states([submission_id]).get(submission_id)
+    return SubmissionState(
+        submission_id, listed.filename, True, listed.round_number, listed.timestamp
+    )
 
 
 def _twin(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
@@ -297,11 +308,21 @@ def _not_selected(platform: Platform, receipt: Receipt) -> SubmissionRejected:
     """Records that Numerai looked at a submission and does not count it."""
     reason = (
         f"Numerai shows submission {receipt.submission_id}, but not as selected: it was found "
-        "invalid, or another one was uploaded after it"
+        f"invalid, or another one was uploaded after it{own_words(platform, receipt)}"
     )
     receipts.append(platform.lake, invalidated(receipt, reason))
     again = f"numebot run --round {receipt.round_number} --models {receipt.model}"
     return SubmissionRejected(f"{reason}. Run `{again}` again.")
+
+
+def own_words(platform: Platform, receipt: Receipt) -> str:
+    """Numerai's own words about a submission that it does not count, to end a sentence with."""
+    try:
+        words = platform.client.refusal(str(receipt.submission_id))
+    except NumeraiError as error:
+        platform.log.info("%s: Numerai was not asked for its reason: %s", receipt.model, error)
+        return ""
+    return f". Numerai says: {words}" if words else ""
 
 
 def record_failure(

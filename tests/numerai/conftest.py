@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from numebot_dagster.numerai import pacing
+from numebot_dagster.numerai import pacing, rate_limits
 from numebot_dagster.settings import Settings
 
 PUBLIC_ID = "PUBLICIDOFTESTS"
@@ -129,6 +129,15 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_FIRST_WAIT", 0.02)
 
 
+@pytest.fixture(autouse=True)
+def no_calls_count_yet() -> Iterator[None]:
+    """Each test may make as many calls as Numerai allows, and what was refused counts no more."""
+    yield
+    for path, budget in rate_limits._budgets.items():
+        path.unlink(missing_ok=True)
+        budget._own = rate_limits._Book()
+
+
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     scripted = ScriptedServer()
@@ -150,8 +159,6 @@ def make_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
             "numebot_connect_timeout": 0.5,
             "numebot_read_timeout": 0.5,
             "numebot_retry_deadline": 3.0,
-            "numebot_requests_per_second": 1000.0,
-            "numebot_request_burst": 1000,
         }
         return Settings(_env_file=None, **(values | changes))
 

@@ -296,3 +296,18 @@ def test_credentials_are_in_no_log_of_a_whole_conversation(server, client, caplo
         [client.fleet() for _ in range(2)]
     assert server.requests[0].headers["authorization"].endswith("SECRETKEYOFTESTS")
     assert "SECRETKEYOFTESTS" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"status": "invalid", "errorInfo": "ids [of 20]"}, "invalid: ids [of 20]"),
+        ({"status": None, "errorInfo": "ids"}, "ids"),
+        ({"status": None, "errorInfo": None}, None),
+        ({"status": {}, "errorInfo": []}, None),
+    ],
+)
+def test_numerais_own_words_of_a_refusal(server, client, row, words):
+    server.replies = [data(submissions=[{"id": "s", **row}])]
+    assert client.refusal("s") == words
+    assert client.refusal("another") is None

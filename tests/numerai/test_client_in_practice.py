@@ -35,8 +35,6 @@ def client_of(practice: PracticeServer, **changes) -> NumeraiClient:
         "numerai_public_id": key.public_id,
         "numerai_secret_key": key.secret_key,
         "numerai_api_url": practice.url,
-        "numebot_requests_per_second": 1000.0,
-        "numebot_request_burst": 1000,
         "numebot_retry_deadline": 30.0,
     }
     return NumeraiClient(Settings(_env_file=None, **(values | changes)))

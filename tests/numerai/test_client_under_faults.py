@@ -52,9 +52,11 @@ class Season:
     def __init__(self, practice: PracticeServer, make: Callable[..., NumeraiClient]) -> None:
         self.practice, self.make = practice, make
         self.struck: set[str] = set()  # the kinds that did
-        self.client = make()
+        # Patient at first: what is asked for the first time is made first.
+        self.client = make(numebot_read_timeout=60.0, numebot_retry_deadline=60.0)
         practice.advance("next-open")
         self.first = self.submit("alpha", seed=1)
+        self.client = make()
         practice.advance(days=11)
         practice.advance("next-open")
         self.round = self.client.open_rounds()[-1]
@@ -121,8 +123,6 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
                 "numerai_api_url": practice.url,
                 "numebot_read_timeout": 1.0,
                 "numebot_retry_deadline": 6.0,
-                "numebot_requests_per_second": 1000.0,
-                "numebot_request_burst": 1000,
             }
             return NumeraiClient(Settings(_env_file=None, **(values | changes)))
 

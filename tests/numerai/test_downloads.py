@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.downloads import fetch, remote_file
 from numebot_dagster.numerai.errors import DownloadFailed, NumeraiUnavailable
 from numebot_dagster.numerai.progress import LogProgress, terminal_progress
@@ -128,6 +129,32 @@ def test_each_byte_renews_the_patience(get, storage):
     started = time.monotonic()
     assert get(deadline=0.3).path.read_bytes() == NEW
     assert time.monotonic() - started > 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "cuts"), [({"drip": 0.05}, []), ({}, [1] * 10_000), ({"delay": 0.4}, [100] * 100)]
+)
+def test_next_to_nothing_renews_no_patience(get, storage, changes, cuts):
+    """Twenty bytes a second, in one answer or in many that are cut."""
+    storage.changes, storage.cuts = changes, cuts
+    started = time.monotonic()
+    with pytest.raises(NumeraiUnavailable):
+        get(deadline=0.5)
+    assert time.monotonic() - started < 4
+
+
+def test_a_deadline_ends_even_a_lively_download(storage, make_settings, tmp_path):
+    storage.cuts, storage.changes = [3000] * 1000, {"delay": 0.05}
+    transport = Transport(make_settings(storage.server.url, numebot_retry_deadline=10.0))
+    started = time.monotonic()
+    with pytest.raises(NumeraiUnavailable, match="the live data may take 1 s"):
+        fetch(
+            transport.within(Deadline.after(1.0, "the live data")),
+            NAME,
+            lambda: f"{storage.server.url}/file",
+            tmp_path / "live.parquet",
+        )
+    assert time.monotonic() - started < 3
 
 
 def test_a_later_call_takes_up_what_a_killed_one_left(get, storage, tmp_path):

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import threading
 import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
     NumeraiError,
@@ -277,3 +280,44 @@ def test_a_put_is_repeated_as_a_whole_and_a_refusal_is_not(server, make_settings
     with pytest.raises(NotAuthorised, match="expired"):
         transport.put(f"{server.url}/p.csv", b"content")
     assert len(server.requests) == 3
+
+
+def raw_server(behave):
+    """A server below HTTP: `behave` is given each connection."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=behave, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def drip_the_head(connection):
+    with suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+
+def read_slowly(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with suppress(OSError):
+        while connection.recv(1024):
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("behave", [drip_the_head, read_slowly])
+def test_no_trickle_outlives_the_deadline(make_settings, behave):
+    """Each byte comes within the read time-out, but together they never end."""
+    listening, url = raw_server(behave)
+    with listening:
+        transport = Transport(make_settings(url, numebot_retry_deadline=60.0))
+        started = time.monotonic()
+        with pytest.raises(NumeraiUnavailable, match="; the upload may take 1 s"):
+            transport.within(Deadline.after(1.0, "the upload")).put(f"{url}/f", b"x" * 50_000_000)
+        assert time.monotonic() - started < 4
