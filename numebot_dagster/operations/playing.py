@@ -111,10 +111,11 @@ class _RoundPlay:
             )
             return None
 
-    def _ask_again(self, trusted_for: float = FLEET_SECONDS) -> None:
+    def _ask_again(self, trusted_for: float | None = None) -> None:
         """Renews what is known of the fleet, if it is old; in vain, what was known still holds."""
+        seconds = FLEET_SECONDS if trusted_for is None else trusted_for
         with self._asking:
-            if time.monotonic() - self._asked_at < trusted_for:
+            if time.monotonic() - self._asked_at < seconds:
                 return
             try:
                 self.fleet = reconciling.fleet_of(self.platform, self.round)
