@@ -145,6 +145,7 @@ ENRICHMENT: dict[str, Call] = {
     "details": lambda c, s: c.round_details(SCORED),
     "account": lambda c, s: c.account(),
     "scores": lambda c, s: c.scores(s.alpha),
+    "refusal": lambda c, s: c.refusal(s.first),
     "leaderboard": lambda c, s: c.leaderboard(),
     "payouts": lambda c, s: c.payouts(),
     "pipeline": lambda c, s: c.pipeline_status(),
