@@ -76,12 +76,12 @@ def test_no_file_of_a_round_holds_it_up(world, short, monkeypatch, caplog):
             patch.setattr(phases, "LIVE_DATA", replace(phases.LIVE_DATA, least=0.5, most=1.0))
             with pytest.raises(NumeraiError, match=r"the live data may take 1 s"):
                 fetch(world, number)
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 30  # of a hundred, or without an end
         assert not folder.exists()
     started = time.monotonic()
     with fault(world, "drip", "download:*live_example_preds*", seconds=5):
         [stored] = fetch(world, number)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
     assert [path.name for path in sorted(stored.folder.iterdir())] == [
         "features.json", "live.parquet", "live_benchmark_models.parquet",
     ]  # fmt: skip
@@ -91,32 +91,41 @@ def test_no_file_of_a_round_holds_it_up(world, short, monkeypatch, caplog):
     assert "the example predictions may take 1 s" in warning
 
 
+@contextmanager
+def hanging(world, kind, where):
+    """Whatever waits for this for twenty seconds is cut long before."""
+    started = time.monotonic()
+    with fault(world, kind, where, seconds=20):
+        yield
+    assert time.monotonic() - started < 18
+
+
 def test_no_question_of_a_round_holds_it_up(world, short):
     number = world.open_round()
     platform = world.platform
+    first = platform.registry.enabled[:1]
     round_ = platform.client.round(number)
-    started = time.monotonic()
     world.practice.add_fault("latency", where="graphql:rounds", times=1, values={"seconds": 20})
     assert details.fetch_details(platform, number).score_configs == ()  # the wide question was cut
+    world.practice.remove_faults()
+    fetch(world, number)
     with (
-        fault(world, "latency", "graphql:account", seconds=20),
+        hanging(world, "latency", "graphql:account"),
         pytest.raises(NumeraiError, match="what Numerai holds may take 1 s"),
     ):
         reconciling.fleet_of(platform, round_)
-    fetch(world, number)
     with fault(world, "latency", "upload:*", seconds=20):
-        [cut] = play(platform, Play(number, platform.registry.enabled[:1]))
+        [cut] = play(platform, Play(number, first))
     assert "the upload may take 1 s" in cut.text
-    [played] = play(platform, Play(number, platform.registry.enabled[:1]))
+    [played] = play(platform, Play(number, first))
     assert played.ending is Ending.CONFIRMED
     with (
-        fault(world, "latency", "graphql:account", seconds=20),
+        hanging(world, "latency", "graphql:account"),
         pytest.raises(NumeraiError, match="the wait until the submission counts may take 1 s"),
     ):
         submitting.accept(platform, round_, played.receipt)
     with (
-        fault(world, "drip", "submission:*", seconds=20),
+        hanging(world, "drip", "submission:*"),
         pytest.raises(NumeraiError, match="the download of the submission may take 1 s"),
     ):
         submitting.confirm(platform, played.receipt, played.prediction)
-    assert time.monotonic() - started < 30
