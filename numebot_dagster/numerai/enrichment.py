@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
+from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC, ask, bridge
 from numebot_dagster.numerai.records import (
@@ -68,9 +69,14 @@ class Enrichment:
 
     def identity(self, *, seconds: float | None = None) -> Identity:
         """Whose the key is, asked for at most `seconds` where that is less than usual."""
-        data = self.transport.query(queries.IDENTITY, authorised=True, seconds=seconds)
-        account = parsing.need(data, "account")
-        return Identity(str(parsing.need(account, "id")), str(parsing.need(account, "username")))
+        transport = self.transport
+        if seconds is not None:
+            transport = transport.within(Deadline.after(seconds, "the question whose the key is"))
+        account = parsing.need(transport.query(queries.IDENTITY, authorised=True), "account")
+        return Identity(
+            parsing.needed(parsing.read_text, account, "id"),
+            parsing.needed(parsing.read_text, account, "username"),
+        )
 
     def scores(self, model: Model, last_n_rounds: int | None = None) -> list[Score]:
         """Every score of a model on every scoring day, of its newest rounds or of all."""
