@@ -149,7 +149,7 @@ def _found(state: State, plan: Plan) -> None:
     for name in plan.models:
         identifier = state.identifier("model", name)
         state.add_model(Model(identifier, name, ACCOUNT, USER, start))
-    _add_others(state, plan.seed, start)
+    _add_others(state, plan, start)
 
 
 def _pace(plan: Plan) -> Pace:
@@ -161,12 +161,18 @@ def _pace(plan: Plan) -> Pace:
     return replace(pace, began=time.time() - pace.window.total_seconds())
 
 
-def _add_others(state: State, seed: int, start: datetime) -> None:
-    """Adds the benchmarks and the other participants with their stakes."""
+def _add_others(state: State, plan: Plan, start: datetime) -> None:
+    """Adds the benchmarks and the other participants with their stakes.
+
+    Under the former rules all of a stake was at risk in each round.
+    """
     for name in BENCHMARKS:
         identifier = state.identifier("model", name)
         state.add_model(Model(identifier, name, "numerai", BENCHMARK, start))
-    for one in population(seed):
+    for one in population(plan.seed):
         identifier = state.identifier("model", one.name)
         state.add_model(Model(identifier, one.name, one.account, RIVAL, start))
-        state.set_position(identifier, 0, one.stake, only=False)
+        if plan.rules_change_at is not None:
+            state.set_position(identifier, 0, one.stake, only=False)
+        first = plan.rules_change_at or 0
+        state.set_position(identifier, first, one.stake_of_a_round, only=False)

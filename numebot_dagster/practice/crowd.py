@@ -66,7 +66,7 @@ class Crowd:
         on_time = [one for one in self.played(opened) if one.attendance is Attendance.ON_TIME]
         return weighted_ranks(
             (ranks_of(one.predictions) for one in on_time),
-            [float(one.participant.stake) for one in on_time],
+            [float(one.participant.stake_of_a_round) for one in on_time],
         )
 
 

@@ -23,7 +23,14 @@ from numebot_dagster.practice.packing import (
 )
 from numebot_dagster.practice.targets import HORIZONS
 
-VERSIONS = ("v5.3", "v5.2")
+VERSIONS = ("v5.3", "v5.2", "v5.1", "v5.0")
+# Groups of features that came after a version, and that it lacks.
+LATER_GROUPS = {
+    "v5.3": (),
+    "v5.2": ("quantum",),
+    "v5.1": ("quantum",),
+    "v5.0": ("quantum", "faith"),
+}
 _PARQUET_FILES = (
     "features.json",
     "train.parquet",
@@ -37,16 +44,26 @@ _PARQUET_FILES = (
     "live_example_preds.parquet",
 )
 _CSV_FILES = ("validation_example_preds.csv", "live_example_preds.csv")
-# The listing of v5.2 was seen to have the two CSV files, that of v5.3 not.
-DATA_FILES = {"v5.3": _PARQUET_FILES, "v5.2": (*_PARQUET_FILES, *_CSV_FILES)}
+# The listing of v5.2 was seen to have the two CSV files, that of v5.3 not; older ones as v5.2.
+DATA_FILES = {
+    version: _PARQUET_FILES if version == "v5.3" else (*_PARQUET_FILES, *_CSV_FILES)
+    for version in VERSIONS
+}
+# Not in the listing, but still served: Numerai's notebooks ask for it as of round 842.
+OLD_FILES = {"v4.3/meta_model.parquet": "v5.2/meta_model.parquet"}
 # Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
 # as possible" (Numerai's announcement of data v4), which is after the horizon and two days of lag.
 WEEKS_UNKNOWN = {20: 5, 60: 13}
 TUESDAY, SATURDAY = 1, 5
 
 # The horizon of the ender target that a version calls `target`, and the example's benchmark.
-MAIN_HORIZON = {"v5.3": 60, "v5.2": 20}
-EXAMPLE = {"v5.3": "v53_lgbm_ender60", "v5.2": "v52_lgbm_ender20"}
+MAIN_HORIZON = {"v5.3": 60, "v5.2": 20, "v5.1": 20, "v5.0": 20}
+EXAMPLE = {
+    "v5.3": "v53_lgbm_ender60",
+    "v5.2": "v52_lgbm_ender20",
+    "v5.1": "v51_lgbm_cyrusd20",
+    "v5.0": "v5_lgbm_cyrusd20",
+}
 
 
 def dataset_names(market: Market) -> list[str]:
@@ -144,7 +161,7 @@ def _features_json(market: Market, version: str) -> dict[str, object]:
     sets = {
         name: [feature for feature in members if feature in known]
         for name, members in content["feature_sets"].items()
-        if name != "quantum"
+        if name not in LATER_GROUPS[version]
     }
     return {"feature_sets": sets, "targets": content["targets"]}
 
@@ -152,8 +169,9 @@ def _features_json(market: Market, version: str) -> dict[str, object]:
 def _feature_names(market: Market, version: str) -> list[str]:
     if version == VERSIONS[0]:
         return market.feature_names
-    quantum = set(market.features_json()["feature_sets"]["quantum"])
-    return [name for name in market.feature_names if name not in quantum]
+    sets = market.features_json()["feature_sets"]
+    later = {name for group in LATER_GROUPS[version] for name in sets[group]}
+    return [name for name in market.feature_names if name not in later]
 
 
 class _Release:

@@ -15,7 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from numebot_dagster.practice.clock import Refused, Round, newest_opened
-from numebot_dagster.practice.datasets import dataset_names, dataset_stamp, write_dataset
+from numebot_dagster.practice.datasets import (
+    OLD_FILES,
+    dataset_names,
+    dataset_stamp,
+    write_dataset,
+)
 from numebot_dagster.practice.lineup import Lineups
 from numebot_dagster.practice.packing import Making
 from numebot_dagster.practice.tournament import Tournament
@@ -74,6 +79,9 @@ class Library:
         Raises:
             Refused: There is no such file, or the round has not opened.
         """
+        if name in OLD_FILES:  # of rounds before the practice tournament, too
+            today = self._tournament.clock.now().date()
+            return Snapshot(OLD_FILES[name], today, self._round(None).opened)
         if name not in self.names(number):
             raise Refused(f"Dataset {name} not found")
         opened = self._round(number).opened

@@ -20,6 +20,8 @@ OPINION_PERIOD = 60
 BENCHMARKS = {
     "v5.3": {"v53_lgbm_ender20": (20, 1), "v53_lgbm_ender60": (60, 2)},
     "v5.2": {"v52_lgbm_ender20": (20, 3), "v52_lgbm_cyrusd20": (20, 4)},
+    "v5.1": {"v51_lgbm_cyrusd20": (20, 5), "v51_lgbm_cyrusd60": (60, 6)},
+    "v5.0": {"v5_lgbm_cyrusd20": (20, 7), "v5_lgbm_cyrusd60": (60, 8)},
 }
 FIRST_RIVAL = 100
 
@@ -36,8 +38,14 @@ class Insight:
                 today is expected to earn over it.
         """
         everything = features.sets["all"]
-        quantum = set(features.sets["quantum"])
-        known = {"v5.3": everything, "v5.2": [i for i in everything if i not in quantum]}
+        quantum, faith = set(features.sets["quantum"]), set(features.sets["faith"])
+        before_quantum = [i for i in everything if i not in quantum]
+        known = {
+            "v5.3": everything,
+            "v5.2": before_quantum,
+            "v5.1": before_quantum,
+            "v5.0": [i for i in before_quantum if i not in faith],
+        }
         self._weights = {
             (version, days): features.knowledge(reward, members).astype(np.float32)
             for version, members in known.items()

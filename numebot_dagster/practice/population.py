@@ -12,8 +12,10 @@ import numpy as np
 
 from numebot_dagster.practice.randomness import Stream, generator
 
-# NMR that all participants together have at stake on a round in which everyone is on time.
-TOTAL_STAKE = 95_000
+# NMR that all participants together have at stake, by the payout factors of 2026. Under the
+# current rules it is spread over the rounds that are unresolved at a time.
+TOTAL_STAKE = 700_000
+ROUNDS_AT_STAKE = 64
 # Standard deviation of a stake's logarithm: the largest of 36 holds a tenth to a third of all.
 STAKE_SPREAD = 1.1
 EXAMPLE_MODEL = "v53_lgbm_ender60"
@@ -39,7 +41,7 @@ class Participant:
         on_time: Share of the rounds for which the file comes in the window.
         late: Share of the rounds for which it comes after.
         copies: Whose predictions it hands in as its own: a participant or the example model.
-        stake: NMR on each round, from ever to ever.
+        stake: NMR at stake in all.
     """
 
     number: int
@@ -50,6 +52,11 @@ class Participant:
     late: float
     copies: str | None
     stake: Decimal
+
+    @property
+    def stake_of_a_round(self) -> Decimal:
+        """NMR on each round under the current rules."""
+        return (self.stake / ROUNDS_AT_STAKE).quantize(Decimal("0.0001"))
 
 
 # Skill, share of rounds on time and late, and whose copy: a line for each participant. The good

@@ -64,14 +64,18 @@ class PublicAnswers(Resolver):
         status: str | None = None,
         limit: int | None = None,
     ) -> list[Fields]:
-        """Returns rounds, newest first; number 0 means the open one."""
+        """Returns rounds, newest first; number 0 means the open one.
+
+        A limit counts from the newest that has opened: clients ask so for the present round.
+        """
         if not is_classic(tournament):
             return []
         if number == 0:
             return [self._round(self._tournament.open_round())]
+        limited = int(limit is not None and number is None and status is None)
         found = [
             one
-            for one in self._tournament.rounds()
+            for one in self._tournament.rounds()[limited:]
             if number in (None, one.number)
             and status in (None, one.status(self._now))
             and target in (None, shapes.TARGET)

@@ -38,7 +38,9 @@ def round_fields(one: Round, context: RoundContext) -> Fields:
         "resolveTime": one.resolve_time,
         "resolvedGeneral": resolved,
         "resolvedStaking": resolved,
-        "payoutFactor": lambda: str(context.payout_factor(one)),
+        "payoutFactor": lambda: (
+            str(context.payout_factor(one)) if one.scored_days(context.now) else None
+        ),
         "stakeThreshold": None if rules.stake_cap is None else float(rules.stake_cap),
         "dataDatestamp": one.data_datestamp,
         "isDaily": one.opened.weekday() < 5,

@@ -65,7 +65,7 @@ class World:
             "JOIN models ON models.id = positions.model_id "
             "LEFT JOIN submissions ON submissions.model_id = models.id AND round = ? "
             "AND submissions.kind != 'late' AND error IS NULL "
-            "WHERE from_round <= ? ORDER BY submissions.inserted_at",
+            "WHERE from_round <= ? ORDER BY from_round, submissions.inserted_at",
             number, number,
         ):  # fmt: skip
             stakes[row["name"]] = float(row["nmr"])

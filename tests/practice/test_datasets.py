@@ -63,12 +63,13 @@ def written(market: Market, name: str, path: Path, today: date, opened: date | N
 # Names and stamps
 
 
-def test_the_listing_has_two_versions_newest_first(market: Market) -> None:
+def test_the_listing_has_four_versions_newest_first(market: Market) -> None:
     names = dataset_names(market)
     listed = {
         version: [file for prefix, file in (name.split("/") for name in names) if prefix == version]
-        for version in ("v5.3", "v5.2")
+        for version in ("v5.3", "v5.2", "v5.1", "v5.0")
     }
+    assert listed["v5.0"] == listed["v5.1"] == listed["v5.2"]
     assert names == [f"{version}/{file}" for version in listed for file in listed[version]]
     assert sorted(listed["v5.2"]) == [
         "features.json",
@@ -338,15 +339,29 @@ def test_the_older_example_is_there_as_text_too(folder: Path, part: str) -> None
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, check_exact=True)
 
 
-def test_the_older_version_lacks_the_quantum_features(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "later", "benchmark"),
+    [
+        ("v5.2", ["quantum"], "v52_lgbm_ender20"),
+        ("v5.1", ["quantum"], "v51_lgbm_cyrusd20"),
+        ("v5.0", ["faith", "quantum"], "v5_lgbm_cyrusd20"),
+    ],
+)
+def test_older_versions_lack_later_features(
+    folder: Path, version: str, later: list[str], benchmark: str
+) -> None:
     newer = json.loads((folder / "v5.3" / "features.json").read_text())["feature_sets"]
-    older = json.loads((folder / "v5.2" / "features.json").read_text())["feature_sets"]
-    assert set(newer) - set(older) == {"quantum"}
-    assert len(older) == 18
-    assert set(older["all"]) == set(newer["all"]) - set(newer["quantum"])
-    assert older["medium"] == newer["medium"]
-    columns = pq.read_schema(folder / "v5.2" / "live.parquet").names
+    older = json.loads((folder / version / "features.json").read_text())["feature_sets"]
+    assert sorted(set(newer) - set(older)) == later
+    without = {name for group in later for name in newer[group]}
+    assert set(older["all"]) == set(newer["all"]) - without
+    columns = pq.read_schema(folder / version / "live.parquet").names
     assert {name for name in columns if name.startswith("feature_")} == set(older["all"])
+    assert benchmark in pq.read_schema(folder / version / "live_benchmark_models.parquet").names
+    train = pd.read_parquet(
+        folder / version / "train.parquet", columns=["target", "target_ender_20"]
+    )
+    assert train["target"].equals(train["target_ender_20"])
 
 
 def test_a_file_without_eras_is_refused(market: Market, tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def test_download_by_numerapi(world: World, tmp_path: Path) -> None:
     assert len(pd.read_parquet(filtered)) == (predictions > 0.9).sum()
 
 
+def test_the_old_meta_model_of_notebooks(world: World, tmp_path: Path) -> None:
+    name = "v4.3/meta_model.parquet"
+    path = world.api.download_dataset(name, str(tmp_path / "meta_model.parquet"), round_num=842)
+    table = pd.read_parquet(path)
+    assert list(table.columns) == ["era", "data_type", "numerai_meta_model"]
+    assert name not in world.api.list_datasets()
+    with pytest.raises(ValueError, match="no datasets of round 842"):
+        world.api.download_dataset("v5.2/meta_model.parquet", path, round_num=842)
+
+
 def test_a_partial_download_is_resumed(world: World, tmp_path: Path) -> None:
     content = requests.get(link(world), timeout=10).content
     (tmp_path / "live.parquet.temp").write_bytes(content[:1000])

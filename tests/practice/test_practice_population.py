@@ -59,6 +59,9 @@ def test_there_are_all_kinds_of_participants() -> None:
 def test_stakes_have_a_heavy_tail(seed: int) -> None:
     stakes = sorted((float(one.stake) for one in population(seed)), reverse=True)
     assert sum(stakes) == pytest.approx(TOTAL_STAKE, abs=0.01)
+    assert 660_000 <= TOTAL_STAKE <= 780_000  # by the payout factors of rounds 1163 and 1264
+    of_a_round = sum(float(one.stake_of_a_round) for one in population(seed))
+    assert of_a_round * 64 == pytest.approx(TOTAL_STAKE, rel=1e-4)
     assert stakes[0] > 5 * stakes[len(stakes) // 2]
     assert stakes[0] < 0.6 * TOTAL_STAKE
     assert sum(stakes[:4]) > 0.25 * TOTAL_STAKE
@@ -126,7 +129,7 @@ def test_the_meta_model_of_a_tournament(
     make_world: Callable[..., World], connect: Callable[[World], World]
 ) -> None:
     """On time and staked files make it, as they were at the close; the file shows it."""
-    world = connect(make_world(stakes={MODEL: "60000", OTHER: "30000"}))
+    world = connect(make_world(stakes={MODEL: "7000", OTHER: "3500"}))
     world.practice.advance("2026-06-06T12:00:01Z")
     world.upload(MODEL, world.predictions(SATURDAY_ROUND, 0).assign(prediction=noise))
     world.practice.advance("next-close")
@@ -141,7 +144,7 @@ def test_the_meta_model_of_a_tournament(
     expected = world.meta_model(SATURDAY_ROUND)
     pd.testing.assert_series_equal(newest, expected, check_names=False, atol=1e-14)
     alone = pd.Series(world.market.meta_model(date(2026, 6, 6)), expected.index)
-    assert 0.4 < newest.corr(alone) < 0.9  # the user's 60,000 NMR of noise weigh in
+    assert 0.4 < newest.corr(alone) < 0.9  # the 7,000 NMR of noise of the user weigh in
     former = table[table["era"] == f"{int(table['era'].max()) - 1:04d}"]["numerai_meta_model"]
     assert np.array_equal(former, world.market.meta_model(date(2026, 5, 30)))
     scored_against_it(world, expected)
@@ -174,9 +177,9 @@ def scored_against_it(world: World, meta_model: pd.Series) -> None:
         score = correlation_contribution(frame, meta_model, target)["p"]
         assert found[one.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
         on_time = one.attendance is Attendance.ON_TIME
-        stake = one.participant.stake if on_time else Decimal(0)
+        stake = one.participant.stake_of_a_round if on_time else Decimal(0)
         assert Decimal(found[one.participant.name]["selectedStakeValue"]) == stake
-    assert Decimal(found[MODEL]["selectedStakeValue"]) == 60000
+    assert Decimal(found[MODEL]["selectedStakeValue"]) == 7000
     assert Decimal(found[OTHER]["selectedStakeValue"]) == 0
     staked = [Decimal(one["selectedStakeValue"]) for one in details["models"]]
     assert details["totalAtStake"] == pytest.approx(float(sum(staked)))
