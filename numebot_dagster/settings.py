@@ -46,6 +46,7 @@ class AlertKind(StrEnum):
     KEY_MAY_MOVE_STAKE = "key-may-move-stake"
     PREFLIGHT_FAILED = "preflight-failed"
     PLAN_TOO_LONG = "plan-too-long"
+    SUBMITTED_ELSEWHERE = "submitted-elsewhere"
 
 
 class Settings(BaseSettings):

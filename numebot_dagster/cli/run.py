@@ -45,7 +45,7 @@ def run(
 
     What Numerai already holds is asked first, so the command may be repeated at any time: it goes
     on where it was stopped and never submits twice. Exit status 0 means that every model asked for
-    is confirmed (with --dry-run: predicted).
+    is confirmed, or has a submission on time that was made elsewhere (with --dry-run: predicted).
     """
     from numebot_dagster.defs.models.assets import predictions_key
 
@@ -171,7 +171,10 @@ def _report(platform: Platform, number: int, models: list[RegisteredModel], *, l
     empty = [name for name in ("rung", "vintage", "rows") if frame[name].null_count() == len(rows)]
     console.print(rich_table(frame.drop(empty), f"Round {number}"))
     wanted = set(Outcome) if late else {Outcome.ON_TIME}
-    return all(one.state is State.CONFIRMED and one.outcome in wanted for one in known.values())
+    return all(
+        one.outcome in wanted and (one.is_foreign or one.state is State.CONFIRMED)
+        for one in known.values()
+    )
 
 
 def _is_over_untold(receipt: Receipt) -> bool:

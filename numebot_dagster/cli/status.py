@@ -35,6 +35,7 @@ _GOOD, _BAD, _UNDECIDED = ("\N{CHECK MARK}", "green"), ("\N{BALLOT X}", "bold re
 LOOKS = {
     Standing.CONFIRMED: _GOOD,
     Standing.ACCEPTED: ("\N{CHECK MARK}", "cyan"),
+    Standing.ELSEWHERE: ("\N{CHECK MARK}", "yellow"),
     Standing.LATE: ("!", "yellow"),
     Standing.QUEUED: ("!", "yellow"),
     Standing.SENDING: _UNDECIDED,

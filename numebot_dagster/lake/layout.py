@@ -251,6 +251,11 @@ class Lake:
         return self.root / "tournament.json"
 
     @property
+    def installation_file(self) -> Path:
+        """What tells this folder from others that use the same account."""
+        return self.root / "installation.json"
+
+    @property
     def catalog_file(self) -> Path:
         """The DuckDB database that holds the views and no data."""
         return self.root / "numebot.duckdb"

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, cast
@@ -19,7 +20,7 @@ import psutil
 
 from numebot_dagster.modeling.failures import ModelCrashed, ModelOutOfMemory, ModelTimedOut
 from numebot_dagster.modeling.memory import ProcessTree
-from numebot_dagster.modeling.messages import Answer, Request
+from numebot_dagster.modeling.messages import Answer, PhaseBegun, Request
 
 GIGABYTE = 10**9
 BACKGROUND_NICENESS = 10
@@ -48,13 +49,42 @@ class Budget:
 
     Attributes:
         seconds: from request to answer.
-        gigabytes: resident size of the process and its children, in 10^9 bytes.
+        gigabytes: memory of the process and its children in 10^9 bytes, shared pages counted once.
         names: which attributes of the model's class set the two, for error texts.
+        phases: phases with a limit of their own: its seconds, and the attribute that sets it.
     """
 
     seconds: float
     gigabytes: float
     names: tuple[str, str]
+    phases: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+
+class _Deadline:
+    """The time that is left of a budget, and of the phase that is running."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._whole = time.monotonic() + budget.seconds
+        self.begin("import")
+
+    def begin(self, phase: str) -> None:
+        """Note that a phase begins."""
+        self.phase = phase
+        limit = self._budget.phases.get(phase)
+        self._of_phase = None if limit is None else (time.monotonic() + limit[0], *limit)
+
+    @property
+    def overrun(self) -> str | None:
+        """What is over, as the end of a sentence about the model."""
+        now = time.monotonic()
+        if self._of_phase is not None and now > self._of_phase[0]:
+            _, seconds, name = self._of_phase
+            return _over(f"took longer than {seconds:g} s", name, self.phase)
+        if now > self._whole:
+            seconds, name = self._budget.seconds, self._budget.names[0]
+            return _over(f"took longer than {seconds:g} s", name, self.phase)
+        return None
 
 
 class WorkerProcess:
@@ -117,9 +147,9 @@ class WorkerProcess:
         """The end of what its models printed."""
         return self._log.decode(errors="replace").strip()
 
-    def resident_bytes(self) -> int:
-        """Resident size of it and its children."""
-        return self._tree.resident_bytes()
+    def uses_more_than(self, gigabytes: float) -> bool:
+        """Whether it and its children use more memory than that, shared pages counted once."""
+        return self._tree.uses_more_than(gigabytes * GIGABYTE)
 
     def ask(self, request: Request, budget: Budget) -> Answer:
         """Sends a request and waits for the answer, no longer and no larger than the budget.
@@ -128,17 +158,22 @@ class WorkerProcess:
             ModelTimedOut, ModelOutOfMemory: a budget was passed; the process still runs.
             ModelCrashed: the process ended.
         """
-        deadline = time.monotonic() + budget.seconds
+        deadline = _Deadline(budget)
         try:
             self._connection.send(request)
-            while not self._connection.poll(_TICK):
-                if not self.is_alive:
+            while True:
+                if self._connection.poll(_TICK):
+                    message = self._connection.recv()
+                    if not isinstance(message, PhaseBegun):
+                        return cast(Answer, message)
+                    deadline.begin(message.name)
+                if not self.is_alive and not self._connection.poll(0):
                     raise EOFError  # a child of the model's may hold our connection open
-                if time.monotonic() > deadline:
-                    raise ModelTimedOut(request.model, _over_time(budget), self.log_tail)
-                if self.resident_bytes() > budget.gigabytes * GIGABYTE:
-                    raise ModelOutOfMemory(request.model, _over_memory(budget), self.log_tail)
-            return cast(Answer, self._connection.recv())
+                if (overrun := deadline.overrun) is not None:
+                    raise ModelTimedOut(request.model, overrun, self.log_tail)
+                if self.uses_more_than(budget.gigabytes):
+                    text = _over_memory(budget, deadline.phase)
+                    raise ModelOutOfMemory(request.model, text, self.log_tail)
         except (EOFError, ConnectionError):
             raise ModelCrashed(request.model, self._how_it_ended(), self.log_tail) from None
 
@@ -181,18 +216,16 @@ def _give_way(pid: int) -> None:
         process.ionice(psutil.IOPRIO_CLASS_BE, LOWEST_DISK_PRIORITY)
 
 
-def _over_time(budget: Budget) -> str:
-    return _over(f"took longer than {budget.seconds:g} s", budget.names[0])
+def _over_memory(budget: Budget, phase: str) -> str:
+    return _over(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1], phase)
 
 
-def _over_memory(budget: Budget) -> str:
-    return _over(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1])
-
-
-def _over(what: str, attribute: str) -> str:
+def _over(what: str, attribute: str, phase: str) -> str:
     if not attribute:
         return f"{what} to be imported and was stopped: move work out of its module's top level"
-    return f"{what} and was stopped; its class sets the limit as `{attribute}`"
+    return (
+        f"{what} and was stopped in its phase `{phase}`; its class sets the limit as `{attribute}`"
+    )
 
 
 def _environment() -> dict[str, str]:

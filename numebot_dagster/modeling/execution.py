@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -47,9 +47,14 @@ class WrongModel(Exception):
 
 
 class Phases:
-    """Which phase is running, and how long each took."""
+    """Which phase is running, and how long each took.
 
-    def __init__(self) -> None:
+    Args:
+        announce: is called with the name of each phase that begins.
+    """
+
+    def __init__(self, announce: Callable[[str], None] = lambda _: None) -> None:
+        self._announce = announce
         self.current = "import"
         self.seconds: dict[str, float] = {}
 
@@ -62,6 +67,7 @@ class Phases:
     def __call__(self, name: str) -> Iterator[None]:
         """Times a phase; after an error `current` says where it was."""
         self.current = name
+        self._announce(name)
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
@@ -192,16 +198,20 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
             model.train(data)
         with phase("save"):
             model.save(model_folder)
-        with phase("canary"):
+        with phase("load"):
             rows = canary.choose_rows(data, request.inputs)
             reloaded = kind()
             with phase.method("load"):
                 reloaded.load(model_folder)
+        # Each of the two is a prediction, and may take what one may take in a round.
+        with phase("canary"):
             predictions = _predictions(reloaded, phase, rows)
+        with phase("canary"):
             _require_same(predictions, _predictions(model, phase, rows))
+        with phase("store"):
             canary.write(folder / weights.CANARY, rows, predictions)
             _write_known_features(folder, request)
-        weights.write_manifest(folder, manifest_of(request, traits, data, folder, phase.total))
+            weights.write_manifest(folder, manifest_of(request, traits, data, folder, phase.total))
     return TrainResult(request.folder, phase.total, phase.seconds, peak_memory_mb())
 
 

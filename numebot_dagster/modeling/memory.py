@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
+_PAUSE_PER_COST = 20  # how many times longer than a look at shared pages is the pause after it
 _NEW_CHILDREN_EVERY = 0.5  # seconds; looking for children reads all processes of the machine
 
 
@@ -32,6 +33,15 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def _proportional_bytes(process: psutil.Process) -> int:
+    """The proportional set size of a process, where the system has it (Linux)."""
+    import psutil
+
+    with suppress(psutil.AccessDenied, AttributeError):
+        return int(process.memory_full_info().pss)
+    return int(process.memory_info().rss)
+
+
 class ProcessTree:
     """A process with its descendants, whose memory is asked for many times a second."""
 
@@ -41,6 +51,34 @@ class ProcessTree:
         self._root = psutil.Process(process_id)
         self._descendants: list[psutil.Process] = []
         self._looked_at = 0.0
+        self._weighed_again_at = 0.0
+
+    def uses_more_than(self, limit: float) -> bool:
+        """Whether all of them use more than `limit` bytes, pages that they share counted once.
+
+        Resident sizes are quickly read and never too small, so only where their sum passes the
+        limit are the shared pages looked for, and not so often that it costs more than a twentieth
+        of a processor.
+        """
+        if self.resident_bytes() <= limit:
+            return False
+        start = time.monotonic()
+        if start < self._weighed_again_at:
+            return False
+        used = self.proportional_bytes()
+        now = time.monotonic()
+        self._weighed_again_at = now + _PAUSE_PER_COST * (now - start)
+        return used > limit
+
+    def proportional_bytes(self) -> int:
+        """Memory of all of them, each shared page counted once; resident where that is unknown."""
+        import psutil
+
+        total = 0
+        for process in (self._root, *self._descendants):
+            with suppress(psutil.NoSuchProcess):
+                total += _proportional_bytes(process)
+        return total
 
     def resident_bytes(self) -> int:
         """Resident size of all of them; pages that they share count for each."""

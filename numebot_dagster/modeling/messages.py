@@ -93,7 +93,7 @@ class TrainResult:
     Attributes:
         folder: the weights folder; its manifest says the rest.
         seconds: time taken, the import of the model's code included.
-        phases: seconds by phase: import, read, train, save, canary.
+        phases: seconds by phase: import, read, train, save, load, canary, store.
         peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
     """
 
@@ -189,6 +189,17 @@ class OutOfSampleResult:
     canary: Comparison
     seconds: float
     peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class PhaseBegun:
+    """What a worker is doing from now on, said before its answer.
+
+    Attributes:
+        name: import, read, train, save, load, canary, store, predict.
+    """
+
+    name: str
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ class Worker:
             traits.train_time_budget,
             traits.train_memory_budget,
             ("train_time_budget", "train_memory_budget"),
+            {"canary": (traits.time_budget, "time_budget")},
         )
         try:
             return self._ask(request, budget, TrainResult)
@@ -132,7 +133,7 @@ class Worker:
         return self._ask(request, budget, OutOfSampleResult)
 
     def _ask(self, request: Request, budget: Budget, expected: type[T]) -> T:
-        if self._process and self._process.resident_bytes() > budget.gigabytes * GIGABYTE / 2:
+        if self._process and self._process.uses_more_than(budget.gigabytes / 2):
             self.close()  # what earlier models left behind is not this one's fault
         process = self._started(request.model)
         try:

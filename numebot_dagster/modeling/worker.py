@@ -13,11 +13,12 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from numebot_dagster.modeling import execution
-from numebot_dagster.modeling.messages import Answer, Failure, Request
+from numebot_dagster.modeling.messages import Answer, Failure, PhaseBegun, Request
 
 # Frames of our own code and of the import machinery say nothing about the model.
 _OURS = (str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent), "<frozen")
@@ -29,19 +30,24 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(int(sys.argv[2]),), daemon=True).start()
     own_process = os.getpid()
     connection.send("ready")
+
+    def announce(phase: str) -> None:
+        if os.getpid() == own_process:
+            connection.send(PhaseBegun(phase))
+
     while True:
         try:
             request: Request = connection.recv()
         except EOFError:
             return
-        answer = _answer(request)
+        answer = _answer(request, announce)
         if os.getpid() != own_process:
             os._exit(0)  # the model forked and its child came back here: one answer is enough
         connection.send(answer)
 
 
-def _answer(request: Request) -> Answer:
-    phase = execution.Phases()
+def _answer(request: Request, announce: Callable[[str], None]) -> Answer:
+    phase = execution.Phases(announce)
     try:
         return execution.run(request, phase)
     except BaseException as error:  # a model may call sys.exit, or raise what is no Exception

@@ -83,6 +83,11 @@ class Receipt:
     reason: str | None = None
     recorded_at: datetime | None = None
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether Numerai holds a file that this data folder did not make."""
+        return self.state is State.ACCEPTED and self.predictions_sha256 is None
+
 
 def append(lake: Lake, receipt: Receipt) -> Receipt:
     """Writes one receipt as a new file.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from numebot_dagster.numerai.file_names import uploader
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
 
@@ -32,6 +33,7 @@ class Action(StrEnum):
     ACCEPT = "accept"  # Numerai holds our file: record that, then confirm it
     CONFIRM = "confirm"  # download what Numerai holds and compare it id by id
     SKIP = "skip"  # nothing is left to do
+    LEAVE = "leave"  # Numerai holds a file that is not ours, which counts: that is recorded
     REFUSE = "refuse"  # nothing may be done; the reason says what would allow it
 
 
@@ -107,8 +109,11 @@ def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Rec
     matching = [
         one
         for one in receipts
-        if one.submission_id == held.submission_id
-        or (one.filename is not None and one.filename == held.filename)
+        if not one.is_foreign
+        and (
+            one.submission_id == held.submission_id
+            or (one.filename is not None and one.filename == held.filename)
+        )
     ]
     return matching[-1] if matching else None
 
@@ -122,7 +127,7 @@ def doubtful_ids(situation: Situation) -> list[str]:
     own = own_receipt(situation.held, situation.receipts)
     if _holding(situation, own) is _Holding.OURS:
         return []
-    return list({one.submission_id: None for one in situation.receipts if one.submission_id})
+    return list(_newest_by_id(situation))
 
 
 def better_known(situation: Situation, states: Mapping[str, SubmissionState]) -> Situation:
@@ -131,12 +136,20 @@ def better_known(situation: Situation, states: Mapping[str, SubmissionState]) ->
     What it shows as selected is held. What it does not know yet, although it registered it within
     `REGISTRATION_PATIENCE`, is held with status `REGISTERED`.
     """
-    newest = {one.submission_id: one for one in situation.receipts if one.submission_id}
-    for submission_id, receipt in reversed(newest.items()):
+    for submission_id, receipt in reversed(_newest_by_id(situation).items()):
         held = _shown(situation, receipt, states.get(submission_id))
         if held is not None:
             return replace(situation, held=held)
     return situation
+
+
+def _newest_by_id(situation: Situation) -> dict[str, Receipt]:
+    """Our newest receipt of each submission that we have registered."""
+    return {
+        receipt.submission_id: receipt
+        for receipt in situation.receipts
+        if receipt.submission_id and not receipt.is_foreign
+    }
 
 
 def _shown(
@@ -211,7 +224,7 @@ def is_end_known(receipt: Receipt) -> bool:
     late; and what was accepted is still to be compared, if it is ours.
     """
     if receipt.state is State.ACCEPTED:
-        return receipt.predictions_sha256 is None
+        return receipt.is_foreign
     may_be_held = receipt.state is State.PENDING and receipt.filename is not None
     return receipt.outcome is not None and not may_be_held and not was_not_selected(receipt)
 
@@ -236,10 +249,9 @@ def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
     if obstacle is not None:
         return Decision(Action.REFUSE, obstacle)
     if holding is _Holding.FOREIGN and held is not None and not situation.force:
+        who = uploader(held.filename)
         return Decision(
-            Action.REFUSE,
-            f"Numerai holds {held.filename}, which this project did not upload; "
-            "--force replaces it",
+            Action.LEAVE, f"Numerai holds {held.filename}, uploaded by {who}; --force replaces it"
         )
     if situation.intention is None:
         return Decision(Action.REFUSE, "there are no predictions to submit")

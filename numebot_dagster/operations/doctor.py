@@ -52,8 +52,11 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
 
 def _settings(platform: Platform) -> Finding:
     lines = in_force(platform.settings, origins())
-    text = "; ".join([*lines, f"DAGSTER_HOME={platform.settings.instance_folder}"])
-    return Finding("settings", Verdict.OK, text)
+    own = [
+        f"installation {platform.installation}",
+        f"DAGSTER_HOME={platform.settings.instance_folder}",
+    ]
+    return Finding("settings", Verdict.OK, "; ".join([*lines, *own]))
 
 
 def _voice(platform: Platform) -> Finding:

@@ -307,7 +307,7 @@ class Ladder:
         if made is not None and made.rung is not Rung.FALLBACK:
             return made
         history = receipts.history(self.platform.lake, other.name, self.round_number)
-        own = [one for one in history if one.rung is not Rung.FALLBACK]
+        own = [one for one in history if one.rung is not Rung.FALLBACK and not one.is_foreign]
         return stored_prediction(self.platform, own[-1]) if own else None
 
 

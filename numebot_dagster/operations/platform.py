@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster.lake.installation import installation_id
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
 from numebot_dagster.modeling.same_code import recognise_former_weights
@@ -47,6 +48,11 @@ class Platform:
     def lake(self) -> Lake:
         """The data folder."""
         return Lake(self.settings.numerai_data_folder)
+
+    @cached_property
+    def installation(self) -> str:
+        """The id of this data folder in the names of the files that it uploads."""
+        return installation_id(self.lake)
 
     @cached_property
     def registry(self) -> Registry:

@@ -236,6 +236,8 @@ class _RoundPlay:
             return partial(self._refused, model, decision)
         if decision.action is Action.SKIP:
             return partial(self._skipped, model, decision)
+        if decision.action is Action.LEAVE:
+            return partial(self._left_alone, model, decision)
         return partial(self._take_up, model, decision)
 
     def _predict(
@@ -364,6 +366,15 @@ class _RoundPlay:
         self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
+
+    def _left_alone(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Records that Numerai holds a file that somebody else has made, and who."""
+        held = self._fleet.held(model.name, self.round.number)
+        if held is None:
+            raise ValueError(f"{model.name}: nothing is held that could be left alone")
+        receipt = reconciling.record_foreign(self.platform, self.round, held)
+        self.platform.log.warning("%s: left alone, %s", model.name, receipt.reason)
+        return Played(model, Ending.SKIPPED, receipt.reason or decision.reason, receipt=receipt)
 
     def _skipped(self, model: RegisteredModel, decision: Decision) -> Played:
         self.platform.log.info("%s: skipped, %s", model.name, decision.reason)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.file_names import uploader
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.reconcile import (
     REGISTERED,
@@ -16,7 +17,13 @@ from numebot_dagster.numerai.reconcile import (
     own_receipt,
     was_not_selected,
 )
-from numebot_dagster.numerai.records import Fleet, HeldSubmission, Round, SubmissionStatus
+from numebot_dagster.numerai.records import (
+    Fleet,
+    HeldSubmission,
+    Round,
+    SubmissionState,
+    SubmissionStatus,
+)
 from numebot_dagster.operations import phases
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import stored_prediction
@@ -87,16 +94,46 @@ def _changed(
         return _accepted(platform, found, held, own, "Numerai counts this submission")
     if standing.state not in HELD or standing.submission_id is None:
         return None
-    reason = _why_not_held(platform, found, fleet, standing)
+    state = platform.client.submission_states([standing.submission_id]).get(standing.submission_id)
+    if state is not None and state.selected is not False:
+        return None
+    if held is not None and not is_carried_over(held, found):
+        is_news = held.submission_id != standing.submission_id
+        return _foreign(platform, found, held, standing) if is_news else None
+    reason = _why_not_held(found, fleet, standing, state)
     return None if reason is None else invalidated(standing, reason)
 
 
-def _why_not_held(platform: Platform, found: Round, fleet: Fleet, standing: Receipt) -> str | None:
+def record_foreign(platform: Platform, found: Round, held: HeldSubmission) -> Receipt:
+    """Record that Numerai holds a file for the round that this data folder did not make.
+
+    Returns:
+        The receipt that is standing now.
+    """
+    standing = receipts.standing(receipts.history(platform.lake, held.model, found.number))
+    is_known = standing is not None and standing.is_foreign
+    if standing is not None and is_known and standing.submission_id == held.submission_id:
+        return standing
+    return receipts.append(platform.lake, _foreign(platform, found, held, standing))
+
+
+def _foreign(
+    platform: Platform, found: Round, held: HeldSubmission, standing: Receipt | None
+) -> Receipt:
+    """Return the receipt of a file that this data folder did not make; it says whose it is."""
+    note = f"{held.filename} was uploaded by {uploader(held.filename)}"
+    if standing is not None and standing.submission_id and not standing.is_foreign:
+        note += f" in the place of {standing.filename or 'ours'}"
+    note += f"; this is the installation {platform.installation}, and --force replaces it"
+    theirs = Receipt(held.model, found.number, filename=held.filename)
+    return _accepted(platform, found, held, theirs, note)
+
+
+def _why_not_held(
+    found: Round, fleet: Fleet, standing: Receipt, state: SubmissionState | None
+) -> str | None:
     """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
-    submission_id = str(standing.submission_id)
-    state = platform.client.submission_states([submission_id]).get(submission_id)
-    if state is not None and state.selected is not False:
-        return None
+    submission_id = standing.submission_id
     held = fleet.held(standing.model, found.number)
     if held is not None:
         return f"Numerai now counts {held.filename} in its place"
@@ -169,12 +206,13 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
             return _missed(platform, found, model, standing, held, reason)
         if held.status == REGISTERED and standing is not None:
             return standing  # Numerai will say in a few minutes
-        own = own_receipt(held, history) or Receipt(model, found.number, filename=held.filename)
+        own = own_receipt(held, history)
+        if own is None:
+            return record_foreign(platform, found, held)
         if own.state is State.INVALID and not was_not_selected(own):
             return own  # it was compared already, and is not what was sent
-        foreign = f"{held.filename} was uploaded by something else than this data folder"
-        note = "Numerai holds it" if own in history else foreign
-        standing = receipts.append(platform.lake, _accepted(platform, found, held, own, note))
+        accepted = _accepted(platform, found, held, own, "Numerai holds it")
+        standing = receipts.append(platform.lake, accepted)
     return _confirmed_if_stored(platform, standing)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai.file_names import uploader
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts import Alert, Kind
@@ -39,7 +40,7 @@ def round_alerts(
     """
     names = [model.name for model in models if model.submit and model.enabled]
     matter = _Matter(round_, {name: latest.get(name) for name in names}, now, raised or {})
-    due = [*_failed(matter), *_invalid(matter), *_on_a_lower_rung(matter)]
+    due = [*_failed(matter), *_invalid(matter), *_on_a_lower_rung(matter), *_elsewhere(matter)]
     if round_.is_open(now):
         due += _deadline_near(matter)
     elif now >= round_.close_staking_time:
@@ -141,6 +142,27 @@ def _on_a_lower_rung(matter: _Matter) -> list[Alert]:
     return alerts
 
 
+def _elsewhere(matter: _Matter) -> list[Alert]:
+    """One alert for all models for which somebody else has submitted, on time."""
+    uploaders = {
+        name: uploader(receipt.filename)
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.is_foreign and _is_held(receipt)
+    }
+    names = matter.unsaid(Kind.SUBMITTED_ELSEWHERE, uploaders)
+    if not names:
+        return []
+    causes = by_cause((name, f"uploaded by {uploaders[name]}") for name in names)
+    lines = [f"- {cause}" for cause in causes]
+    if matter.round.is_open(matter.now):
+        lines.append(f"To replace it: {matter.command(names)} --force")
+    title = (
+        f"{_who(names)}: Numerai holds a file for round {matter.round.number} that was not "
+        "uploaded from here"
+    )
+    return [Alert(Kind.SUBMITTED_ELSEWHERE, matter.subject(names), title, "\n".join(lines))]
+
+
 def _deadline_near(matter: _Matter) -> list[Alert]:
     """One alert for the nearest threshold that has been reached."""
     round_, receipts = matter.round, matter.receipts
@@ -195,7 +217,7 @@ def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
 
 
 def _is_held(receipt: Receipt | None) -> bool:
-    """Whether Numerai was seen to hold our file, on time."""
+    """Whether Numerai was seen to hold a file, ours or not, on time."""
     return (
         receipt is not None
         and receipt.state in (State.ACCEPTED, State.CONFIRMED)

@@ -25,6 +25,7 @@ class Standing(StrEnum):
 
     CONFIRMED = "confirmed"
     ACCEPTED = "accepted"
+    ELSEWHERE = "elsewhere"  # Numerai holds a file on time that was not uploaded from here
     LATE = "late"
     QUEUED = "queued"
     SENDING = "sending"  # begun; the next run goes on with it
@@ -163,6 +164,8 @@ def standing_of(receipt: Receipt) -> Standing:
     }
     if receipt.outcome in by_outcome:
         return by_outcome[receipt.outcome]
+    if receipt.is_foreign:
+        return Standing.ELSEWHERE
     by_state = {State.CONFIRMED: Standing.CONFIRMED, State.ACCEPTED: Standing.ACCEPTED}
     return by_state.get(receipt.state, Standing.SENDING)
 

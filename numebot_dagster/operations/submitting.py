@@ -13,6 +13,7 @@ from datetime import datetime
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen, SubmissionRejected
+from numebot_dagster.numerai.file_names import name_for
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.reconcile import Situation, better_known, doubtful_ids
 from numebot_dagster.numerai.records import Round, SubmissionState
@@ -73,8 +74,8 @@ def _upload(
     """
     client = phases.within(platform, phases.UPLOAD, found).client
     require_uploads(platform, found, late=late)
-    digest = prediction.submission.sha256[:8]
-    target = client.authorise_upload(model_id, f"round-{found.number}-{digest}.csv")
+    name = name_for(found.number, prediction.submission.sha256, platform.installation)
+    target = client.authorise_upload(model_id, name)
     intent = receipts.append(
         platform.lake,
         replace(_intent(found, prediction), filename=target.filename, submitted_at=client.now()),

@@ -54,7 +54,15 @@ def findings():
     ("receipt", "standing"),
     [
         ({}, Standing.SENDING),
-        ({"state": State.ACCEPTED, "outcome": Outcome.ON_TIME}, Standing.ACCEPTED),
+        (
+            {
+                "state": State.ACCEPTED,
+                "outcome": Outcome.ON_TIME,
+                "predictions_sha256": "0" * 64,
+            },
+            Standing.ACCEPTED,
+        ),
+        ({"state": State.ACCEPTED, "outcome": Outcome.ON_TIME}, Standing.ELSEWHERE),
         ({"state": State.CONFIRMED, "outcome": Outcome.ON_TIME}, Standing.CONFIRMED),
         ({"state": State.CONFIRMED, "outcome": Outcome.LATE}, Standing.LATE),
         ({"state": State.ACCEPTED, "outcome": Outcome.QUEUED}, Standing.QUEUED),

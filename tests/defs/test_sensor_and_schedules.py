@@ -328,7 +328,7 @@ def test_after_the_close_numerai_is_asked_about_what_was_sent(
 @pytest.mark.parametrize(
     ("state", "more"),
     [
-        (State.ACCEPTED, {}),
+        (State.ACCEPTED, {"predictions_sha256": "0" * 64}),
         (State.INVALID, {}),
         (State.CONFIRMED, {"rung": Rung.PREVIOUS}),
         (State.CONFIRMED, {"rung": Rung.FALLBACK}),

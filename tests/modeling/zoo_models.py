@@ -192,6 +192,13 @@ class HangingTraining(Good):
         time.sleep(600)
 
 
+class HangingCanary(Good):
+    time_budget = 1
+
+    def predict(self, data):
+        time.sleep(600)
+
+
 class GreedyTraining(Good):
     train_memory_budget = 0.8
 

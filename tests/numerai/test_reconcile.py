@@ -49,6 +49,7 @@ def situation(**changes):
 OURS = {"held": held(), "receipts": [receipt()]}
 CARRIED = held("yesterday.csv", "id-0", at=BEFORE)
 FOREIGN = held("by-hand.csv", "id-9")
+RECORDED = Receipt("m", 1343, "by-hand.csv", "id-9", Outcome.ON_TIME, State.ACCEPTED)
 MISMATCH = receipt(State.INVALID, reason="2 ids differ", accepted_at=INSIDE)
 NOTHING = held(None, None, at=None, status="none")
 
@@ -102,11 +103,16 @@ CASES = {
         Action.REFUSE,
         "no predictions",
     ),
-    "foreign": ({"held": FOREIGN}, Action.REFUSE, "by-hand.csv"),
+    "foreign": ({"held": FOREIGN}, Action.LEAVE, "by-hand.csv, uploaded by something else"),
+    "foreign, and recorded as such": (
+        {"held": FOREIGN, "receipts": [RECORDED]},
+        Action.LEAVE,
+        "--force",
+    ),
     "foreign, forced": ({"held": FOREIGN, "force": True}, Action.SUBMIT, "forced"),
     "foreign over our older one": (
         {"held": FOREIGN, "receipts": [receipt(State.CONFIRMED, submission_id="id-1")]},
-        Action.REFUSE,
+        Action.LEAVE,
         "--force",
     ),
     "confirmed, then gone at Numerai": (
@@ -168,7 +174,7 @@ CASES = {
     "closed, late": ({"now": LATER, "late": True}, Action.SUBMIT, "holds nothing"),
     "closed, foreign, late": (
         {"now": LATER, "late": True, "held": FOREIGN},
-        Action.REFUSE,
+        Action.LEAVE,
         "--force",
     ),
     "closed for late ones too": (

@@ -300,7 +300,7 @@ def test_a_submission_of_another_folder_is_not_missed(world):
     world.practice.advance("next-close")
     receipt = settled(world, number)["second"]
     assert (receipt.state, receipt.outcome) == (State.ACCEPTED, Outcome.ON_TIME)
-    assert "uploaded by something else than this data folder" in receipt.reason
+    assert "uploaded by the installation" in receipt.reason
     assert receipt.submission_id == held(world, number).submission_id
 
 
@@ -402,8 +402,12 @@ def test_another_file_in_the_place_of_ours_is_noticed(world):
     played(world, number, "second")
     filename = uploaded_by_hand(world, number)
     [changed] = rechecked(world, number)
-    assert changed.state is State.INVALID
-    assert f"now counts {filename} in its place" in changed.reason
+    assert changed.is_foreign
+    assert f"{filename} was uploaded by something else than Numebot in the place of round-" in (
+        changed.reason
+    )
+    assert rechecked(world, number) == []
+    assert endings(played(world, number, "second")) == {Ending.SKIPPED}
 
 
 def test_what_a_run_records_meanwhile_is_not_overruled(world, monkeypatch):

@@ -20,6 +20,7 @@ from numebot_dagster.operations import details, ladder, live, planning, playing
 from numebot_dagster.operations.outcomes import Ending, Play
 from numebot_dagster.operations.planning import plan_the_rest, playing_order
 from numebot_dagster.operations.playing import play
+from numebot_dagster.operations.status import Standing, standing_of
 
 
 def model(name, *inputs):
@@ -132,12 +133,14 @@ def test_a_foreign_upload_is_replaced_only_by_force(world):
     foreign = upload(world, "second")
     fetched(world, number)
     results = played(world, number)
-    assert endings(results) == {"steady-1": Ending.CONFIRMED, "second": Ending.FAILED}
-    assert "which this project did not upload; --force replaces it" in results["second"].text
+    assert endings(results) == {"steady-1": Ending.CONFIRMED, "second": Ending.SKIPPED}
+    assert "uploaded by something else than Numebot" in results["second"].text
     assert selected(world, number, "second").submission_id == foreign
     latest = receipts.latest(world.platform.lake, number)["second"]
-    assert (latest.outcome, latest.state) == (Outcome.FAILED, State.PENDING)
+    assert (latest.outcome, latest.state) == (Outcome.ON_TIME, State.ACCEPTED)
+    assert latest.is_foreign
     assert "--force replaces it" in latest.reason
+    assert standing_of(latest) is Standing.ELSEWHERE
 
     forced = played(world, number, force=True)
     assert endings(forced) == {"steady-1": Ending.SKIPPED, "second": Ending.CONFIRMED}
@@ -153,7 +156,8 @@ def test_ours_that_somebody_replaced_is_noticed(world):
     assert endings(played(world, number)) == BOTH_CONFIRMED
     foreign = upload(world, "steady-1", seed=1)
     results = played(world, number)
-    assert endings(results) == {"steady-1": Ending.FAILED, "second": Ending.SKIPPED}
+    assert endings(results) == {"steady-1": Ending.SKIPPED, "second": Ending.SKIPPED}
+    assert f"in the place of round-{number}-" in results["steady-1"].text
     assert selected(world, number, "steady-1").submission_id == foreign
     assert endings(played(world, number, force=True))["steady-1"] is Ending.CONFIRMED
     assert selected(world, number, "steady-1").submission_id != foreign
@@ -171,7 +175,7 @@ def test_a_file_that_is_uploaded_by_hand_during_the_hour_stays(world, monkeypatc
 
     monkeypatch.setattr(planning, "plan_the_rest", uploaded_meanwhile)
     ends = endings(played(world, number))
-    assert ends == {"steady-1": Ending.CONFIRMED, "second": Ending.FAILED}
+    assert ends == {"steady-1": Ending.CONFIRMED, "second": Ending.SKIPPED}
     assert [selected(world, number, "second").submission_id] == foreign
 
 

@@ -25,9 +25,10 @@ def model(name, **more):
 
 
 MODELS = [model("a"), model("b"), model("idle", submit=False), model("off", enabled=False)]
-PENDING = Receipt("a", 1312)
+PENDING = Receipt("a", 1312, predictions_sha256="0" * 64)
 ACCEPTED = replace(PENDING, state=State.ACCEPTED, outcome=Outcome.ON_TIME)
 CONFIRMED = replace(ACCEPTED, state=State.CONFIRMED)
+ELSEWHERE = replace(ACCEPTED, predictions_sha256=None, filename="by-hand.csv")
 FAILED = replace(PENDING, outcome=Outcome.FAILED, reason="it raised")
 INVALID = replace(CONFIRMED, state=State.INVALID, reason="another file is held")
 PREVIOUS = replace(CONFIRMED, rung=Rung.PREVIOUS, rung_reason="it hung")
@@ -52,6 +53,9 @@ def due(minute, a, b, raised=None):
         (1, None, None, []),
         (1, PENDING, ACCEPTED, []),
         (1, CONFIRMED, ACCEPTED, []),
+        (1, CONFIRMED, ELSEWHERE, [("submitted-elsewhere", "/b")]),
+        (59.99, ELSEWHERE, CONFIRMED, [("submitted-elsewhere", "/a")]),
+        (66, ELSEWHERE, CONFIRMED, [("submitted-elsewhere", "/a")]),
         (1, CONFIRMED, CONFIRMED, [("all-confirmed", "")]),
         (1, FAILED, CONFIRMED, [("model-failed", "/a")]),
         (1, INVALID, CONFIRMED, [("model-failed", "/a/invalid")]),

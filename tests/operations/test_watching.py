@@ -19,7 +19,9 @@ from numebot_dagster.settings import Settings
 
 MISSED = Receipt("a", 1312, outcome=Outcome.MISSED, reason="nobody played")
 FAILED = Receipt("a", 1312, outcome=Outcome.FAILED, reason="it raised")
-ACCEPTED = Receipt("a", 1312, state=State.ACCEPTED, outcome=Outcome.ON_TIME)
+ACCEPTED = Receipt(
+    "a", 1312, state=State.ACCEPTED, outcome=Outcome.ON_TIME, predictions_sha256="0" * 64
+)
 
 
 def said(world):

@@ -50,9 +50,9 @@ def request_for(
 def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -> bool:
     """Whether a round has nothing left to do.
 
-    An open one: every submitting model is confirmed with its own predictions. A closed one: it is
-    known how it ended for each of them, or could not be found out. A receipt that cannot be read
-    settles nothing, and keeps no other round waiting.
+    An open one: every submitting model is confirmed with its own predictions, or somebody else has
+    submitted for it. A closed one: it is known how it ended for each of them, or could not be found
+    out. A receipt that cannot be read settles nothing, and keeps no other round waiting.
     """
     names = _submitting(platform)
     known = [
@@ -65,7 +65,10 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     if found.is_open(platform.client.now()):
         if not names:  # predictions only, which leave no receipt
             return any(run.is_success for run in finished)
-        return all(one.state is State.CONFIRMED and one.rung is Rung.LIVE for one in known)
+        return all(
+            one.is_foreign or (one.state is State.CONFIRMED and one.rung is Rung.LIVE)
+            for one in known
+        )
     since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
     return (
         all(is_end_known(one) for one in known)

@@ -1,0 +1,149 @@
+"""Two data folders that use one account: each says what the other did, and neither fights."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from datetime import timedelta
+
+import pytest
+
+from numebot_dagster.lake.installation import installation_id
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.numerai import receipts
+from numebot_dagster.numerai.client import NumeraiClient
+from numebot_dagster.numerai.file_names import name_for, uploader
+from numebot_dagster.numerai.receipts import State
+from numebot_dagster.operations import details, live, reconciling, submitting
+from numebot_dagster.operations.alerts import Kind
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.round_alerts import round_alerts
+from numebot_dagster.operations.status import Standing, standing_of
+
+
+@pytest.mark.parametrize(
+    ("filename", "who"),
+    [
+        ("round-1405-0123abcd-k3f9xy-dMpHpYMPIUAF.csv", "the installation k3f9xy of Numebot"),
+        ("round-1405-0123abcd-k3f9xy.csv", "the installation k3f9xy of Numebot"),
+        ("round-1405-0123abcd-dMpHpYMPIUAF.csv", "an older installation of Numebot"),
+        ("predictions-dMpHpYMPIUAF.csv", "something else than Numebot"),
+        ("model57-dMpHpYMPIUAF.csv", "something else than Numebot"),
+        (None, "something else than Numebot"),
+    ],
+)
+def test_a_file_name_says_who_has_uploaded_it(filename, who):
+    assert uploader(filename) == who
+
+
+def test_a_folder_keeps_its_id_and_a_copy_gets_another(tmp_path):
+    first = Lake(tmp_path / "data")
+    own = installation_id(first)
+    assert installation_id(Lake(tmp_path / "data")) == own
+    assert own in uploader(name_for(1405, "0123abcd" * 8, own))
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    copy = installation_id(Lake(tmp_path / "copy"))
+    assert copy != own
+    assert installation_id(Lake(tmp_path / "copy")) == copy
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert installation_id(Lake(tmp_path / "moved")) == own
+    (tmp_path / "moved" / "installation.json").write_text("{")
+    assert installation_id(Lake(tmp_path / "moved")) == installation_id(Lake(tmp_path / "moved"))
+
+
+def another(world):
+    """The same participant on another machine: a data folder of its own, the same account."""
+    shutil.copytree(world.folder / "data", world.folder / "other")
+    settings = world.platform.settings.model_copy(
+        update={"numerai_data_folder": world.folder / "other"}
+    )
+    return Platform(settings)
+
+
+def played(platform, number):
+    models = platform.registry.enabled
+    return {one.model.name: one for one in play(platform, Play(number, models))}
+
+
+def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
+    world = fresh_world
+    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+    world.register("second")
+    number = world.open_round()
+    both = [world.platform, another(world)]
+    for platform in both:
+        details.fetch_details(platform, number)
+        live.fetch_live(platform, number, platform.registry.enabled)
+    at_once, create = threading.Barrier(2, timeout=60), NumeraiClient.create_submission
+
+    def create_at_once(client, *arguments, **more):
+        at_once.wait()
+        return create(client, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NumeraiClient, "create_submission", create_at_once)
+        threads = [threading.Thread(target=played, args=(one, number)) for one in both]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    assert world.submissions(number) == {"second": 2}
+
+    round_ = both[0].client.round(number)
+    held = both[0].client.fleet().held("second", number)
+    [winner] = [one for one in both if one.installation in held.filename]
+    [loser] = [one for one in both if one is not winner]
+    for platform in both:  # the next look
+        reconciling.recheck(platform, round_, platform.registry.enabled)
+    stands = {one.installation: receipts.latest(one.lake, number)["second"] for one in both}
+    assert stands[winner.installation].state is State.CONFIRMED
+    theirs = stands[loser.installation]
+    assert theirs.is_foreign
+    assert f"uploaded by the installation {winner.installation} of Numebot" in theirs.reason
+    assert standing_of(theirs) is Standing.ELSEWHERE
+
+    for platform in both:  # nobody fights
+        [again] = played(Platform(platform.settings), number).values()
+        assert again.ending is Ending.SKIPPED
+        assert again.receipt == receipts.latest(platform.lake, number)["second"]
+    assert world.submissions(number) == {"second": 2}
+
+    [alert] = round_alerts(round_, loser.registry.enabled, {"second": theirs}, round_.open_time)
+    assert alert.kind is Kind.SUBMITTED_ELSEWHERE
+    assert winner.installation in alert.text
+    assert "--force" in alert.text
+    later = round_.close_staking_time + timedelta(minutes=10)
+    after = round_alerts(round_, loser.registry.enabled, {"second": theirs}, later)
+    assert [one.kind for one in after] == [Kind.SUBMITTED_ELSEWHERE]  # and not missed
+
+
+def test_a_submission_by_hand_is_no_failure(fresh_world):
+    """The command ends well, says who submitted, and the closed round is not called missed."""
+    world = fresh_world
+    world.register("second")
+    number = world.open_round()
+    client = world.platform.client
+    model = client.fleet().models["second"].id
+    other = another(world)
+    details.fetch_details(other, number)
+    live.fetch_live(other, number, other.registry.enabled)
+    [theirs] = played(other, number).values()
+    content = client.download_submission(theirs.receipt.submission_id)
+    target = client.authorise_upload(model, "by-hand.csv")
+    client.put_upload(target, content)
+    client.create_submission(model, target.filename)
+
+    finished = world.numebot("run")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "something else than Numebot" in " ".join(finished.stdout.split())
+    assert world.submissions(number) == {"second": 2}
+    receipt = receipts.latest(world.platform.lake, number)["second"]
+    assert (receipt.is_foreign, standing_of(receipt)) == (True, Standing.ELSEWHERE)
+
+    world.practice.advance("next-close")
+    platform = world.platform
+    assert reconciling.settle(platform, client.round(number), platform.registry.enabled) == {}
+    status = world.numebot("status")
+    assert "elsewhere" in status.stdout
+    assert "missed" not in status.stdout
