@@ -13,7 +13,7 @@ from numebot_dagster.modeling import memory
 from numebot_dagster.modeling.memory import ProcessTree
 
 MEGABYTE = 10**6
-FORKED_POOL = """
+FORKED_POOL = r"""
 import os, sys
 big = bytearray(os.urandom(1000)) * 150_000
 for number in range(3):
