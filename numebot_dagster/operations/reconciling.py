@@ -100,7 +100,7 @@ def _changed(
     if held is not None and not is_carried_over(held, found):
         is_news = held.submission_id != standing.submission_id
         return _foreign(platform, found, held, standing) if is_news else None
-    reason = _why_not_held(found, fleet, standing, state)
+    reason = _why_not_held(platform, fleet, standing, state)
     return None if reason is None else invalidated(standing, reason)
 
 
@@ -130,11 +130,11 @@ def _foreign(
 
 
 def _why_not_held(
-    found: Round, fleet: Fleet, standing: Receipt, state: SubmissionState | None
+    platform: Platform, fleet: Fleet, standing: Receipt, state: SubmissionState | None
 ) -> str | None:
     """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
     submission_id = standing.submission_id
-    held = fleet.held(standing.model, found.number)
+    held = fleet.held(standing.model, standing.round_number)
     if held is not None:
         return f"Numerai now counts {held.filename} in its place"
     if state is not None:
@@ -142,7 +142,7 @@ def _why_not_held(
         return f"Numerai no longer counts submission {submission_id}: it was found invalid{words}"
     says_none = any(
         (one.model, one.round_number, one.status)
-        == (standing.model, found.number, SubmissionStatus.NONE)
+        == (standing.model, standing.round_number, SubmissionStatus.NONE)
         for one in fleet.submissions
     )
     return f"Numerai no longer knows submission {submission_id}" if says_none else None
