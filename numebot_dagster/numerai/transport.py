@@ -28,6 +28,7 @@ from numebot_dagster.numerai.faults import (
     translated,
 )
 from numebot_dagster.numerai.pacing import Patience
+from numebot_dagster.numerai.retry_lines import RetryLines
 from numebot_dagster.numerai.root_fields import operations_of
 from numebot_dagster.numerai.server_clock import ServerClock
 
@@ -50,6 +51,7 @@ class Transport:
     def __init__(self, settings: Settings, log: logging.Logger | None = None) -> None:
         self.endpoint = settings.numerai_api_url.rstrip("/")
         self.log = log or logging.getLogger(__name__)
+        self._lines = RetryLines(self.log)
         self.patience = Patience(settings.numebot_retry_deadline, self._tell_retry)
         self.clock = ServerClock()
         self.until: Deadline | None = None
@@ -66,7 +68,9 @@ class Transport:
 
     def persist(self, attempt: Callable[[Deadline], _T], *, repeatable: bool = True) -> _T:
         """Call `attempt` until it succeeds; see `Patience.persist`."""
-        return self.patience.persist(attempt, until=self.until, repeatable=repeatable)
+        result = self.patience.persist(attempt, until=self.until, repeatable=repeatable)
+        self._lines.answered()
+        return result
 
     def now(self) -> datetime:
         """Numerai's time, aware UTC."""
@@ -204,7 +208,7 @@ class Transport:
         )
 
     def _tell_retry(self, fault: NumeraiUnavailable, left: float) -> None:
-        self.log.warning("%s; trying again, %.0f s left", fault, left)
+        self._lines.retried(str(fault), left)
 
     def _token(self) -> _Token:
         public, secret = self._settings.numerai_public_id, self._settings.numerai_secret_key

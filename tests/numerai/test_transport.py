@@ -114,8 +114,8 @@ def test_each_retry_is_told_with_its_reason_and_what_is_left(server, make_settin
     Transport(make_settings(server.url, numebot_retry_deadline=100.0)).query("query { rounds }")
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2
-    assert told[0] == f"{server.url}/ answered with status 503; trying again, 100 s left"
-    assert "no JSON object: '<html>maintenance</html>'; trying again, 100 s left" in told[1]
+    assert told[0] == f"{server.url}/ answered with status 503; trying again for another 100 s"
+    assert "no JSON object: '<html>maintenance</html>'; trying again for another 100 s" in told[1]
 
 
 @pytest.mark.parametrize(
@@ -318,6 +318,6 @@ def test_no_trickle_outlives_the_deadline(make_settings, behave):
     with listening:
         transport = Transport(make_settings(url, numebot_retry_deadline=60.0))
         started = time.monotonic()
-        with pytest.raises(NumeraiUnavailable, match="; the upload may take 1 s"):
+        with pytest.raises(NumeraiUnavailable, match="the upload may take 1 s"):
             transport.within(Deadline.after(1.0, "the upload")).put(f"{url}/f", b"x" * 50_000_000)
         assert time.monotonic() - started < 4

@@ -1,0 +1,46 @@
+"""Say once why calls to Numerai are tried again, and now and then how much longer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class RetryLines:
+    """The lines of the log about retries of all threads: a line for a new cause, not for each try.
+
+    While one cause lasts, what is left of the time is said every half minute; when Numerai answers
+    again, that is said too.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._cause: str | None = None
+        self._said_at = 0.0
+
+    def retried(self, cause: str, left: float) -> None:
+        """Take note of a try that failed.
+
+        Args:
+            cause: why, in one line.
+            left: seconds until the call is given up.
+        """
+        with self._lock:
+            now = time.monotonic()
+            is_new = cause != self._cause
+            if not is_new and now - self._said_at < SECONDS_BETWEEN_LINES:
+                return
+            self._cause, self._said_at = cause, now
+        goes_on = "trying again for another" if is_new else "still so; trying for another"
+        self._log.warning("%s; %s %.0f s", cause, goes_on, left)
+
+    def answered(self) -> None:
+        """Take note of a call that succeeded."""
+        with self._lock:
+            cause, self._cause = self._cause, None
+        if cause is not None:
+            self._log.info("Numerai answers again")
