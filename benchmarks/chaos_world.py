@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from numebot_dagster.practice.server import read_address
 
 # A call gives up sooner than in real life.
 RETRY_SECONDS = "8"
+# What steps print goes to the player's log; Dagster would start four processes a run to keep it.
+WITHOUT_COMPUTE_LOGS = """
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ def open_world(folder: Path, models: Sequence[str] = MODELS) -> Iterator[World]:
         models: Those of the participant, as its registry names them.
     """
     write_moods(folder, {})
+    _configure_dagster(folder / "dagster")
     tournament = folder / TOURNAMENT
     key, messages = read_address(tournament).credentials, list[Message]()
     server = Server(tournament, free_port(), _arguments(folder))
@@ -130,6 +138,13 @@ def rows_of(folder: Path, query: str, *values: Any) -> list[sqlite3.Row]:
         return connection.execute(query, values).fetchall()
     finally:
         connection.close()
+
+
+def _configure_dagster(home: Path) -> None:
+    """Gives the instance the shipped settings, but for what only costs processes."""
+    shipped = files("numebot_dagster").joinpath("dagster.yaml").read_text()
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text(shipped + WITHOUT_COMPUTE_LOGS)
 
 
 def _now(folder: Path) -> datetime:
