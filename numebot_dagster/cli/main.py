@@ -5,10 +5,13 @@ from __future__ import annotations
 import locale
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from numebot_dagster import terminal
 from numebot_dagster.cli import (
     collect,
     demo,
@@ -17,12 +20,33 @@ from numebot_dagster.cli import (
     practice,
     rounds,
     run,
+    session,
     sql,
     status,
     train,
     up,
 )
 from numebot_dagster.environment import spare_loopback
+
+DISTRIBUTION = "numebot-dagster"
+INTERRUPTED = 130  # the exit status of what Ctrl-C ended
+NOTHING_CHANGED = "Nothing was changed."
+KEPT = {
+    "run": "What was predicted and submitted is recorded, and nothing is submitted twice.",
+    "train": "The models that were trained to the end keep their weights.",
+    "collect": "The days that were read to the end are stored.",
+    "demo": "What was trained and played to the end is kept.",
+    "models": "What was computed to the end is kept.",
+}
+"""What is left of a command that was interrupted."""
+
+
+def _show_version(asked: bool) -> None:
+    """Print the version of Numebot and end."""
+    if asked:
+        typer.echo(f"numebot {version(DISTRIBUTION)}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="numebot",
@@ -33,6 +57,18 @@ app = typer.Typer(
     help="Numebot on Dagster: play the Numerai tournament, from a pinned vintage of its data to a "
     "confirmed submission and its payout.",
 )
+
+
+@app.callback()
+def numebot(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Numebot on Dagster: play the Numerai tournament."""
+
+
 app.command()(run.run)
 app.command()(train.train)
 app.command()(collect.collect)
@@ -47,11 +83,25 @@ app.add_typer(practice.app, name="practice")
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line; its exit status tells of the work, whatever became of its output."""
     _use_utf8()
     _refuse_lost_folder()
     spare_loopback()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            session.errors.print(
+                f"\nInterrupted. {KEPT.get(sys.argv[1], NOTHING_CHANGED)} To go on, type: "
+                f"{terminal.command(*sys.argv[1:])}",
+                highlight=False,
+                soft_wrap=True,
+            )
+        raise
+    finally:
+        loss = terminal.output_lost()
+        if loss is not None:
+            session.errors.print(f"A part of the output is missing: {loss.strerror}.")
 
 
 def _refuse_lost_folder() -> None:

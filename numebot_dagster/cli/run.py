@@ -59,15 +59,14 @@ def run(
             _open_round(platform) if round_number is None else _known_round(platform, round_number)
         )
         number = found.number
-        session.add_partition("rounds", str(number))
+        session.prepare_partition("rounds", str(number))
         if late:
             _say_what_late_means(number)
         elif platform.client.now() >= found.close_staking_time:
             _say_what_closed_means(found, dry_run=dry_run)
         result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force, late=late))
-        predicted = {event.asset_key for event in result.get_asset_materialization_events()}
         if dry_run:
-            missing = [one.name for one in chosen if predictions_key(one) not in predicted]
+            missing = [one.name for one in chosen if predictions_key(one) not in result.made]
             done = not missing
             if missing:
                 console.print(f"Not predicted: {', '.join(missing)}", highlight=False)
@@ -107,8 +106,12 @@ def _known_round(platform: Platform, number: int) -> Round:
 
 def _say_what_late_means(number: int) -> None:
     console.print(
-        f"[yellow]Late submission:[/] what is uploaded after the close of round {number} is not "
-        f"paid there, and also fills round {number + 1}, until that round is played."
+        session.styled(
+            "Late submission:",
+            "yellow",
+            f" what is uploaded after the close of round {number} is not paid there, and also "
+            f"fills round {number + 1}, until that round is played.",
+        )
     )
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as package_files
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from numebot_dagster.environment import refuse_hiding_modules
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import set_databases_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 INSTANCE_FILE = "dagster.yaml"
+PARTITIONS = ("rounds", "vintages")
 
 _TO_MEND = (
     SettingsError,
@@ -51,8 +53,10 @@ _TO_MEND = (
     files.CannotWrite,
 )
 
-console = Console()
-errors = Console(stderr=True)
+# Nothing that is printed is read as markup or emoji: texts of users, Numerai and libraries hold
+# brackets and colons of their own. What is coloured is a `Text`.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 @contextmanager
@@ -62,6 +66,19 @@ def explained() -> Iterator[None]:
         yield
     except _TO_MEND as error:
         fail(str(error))
+    except Exception as error:
+        if not type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
+            raise
+        home = Path(os.environ["DAGSTER_HOME"])
+        aside = set_databases_aside(home)
+        what = "Type the command again." if aside else f"Look at the disk of {home}."
+        line = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        fail(f"Dagster's database cannot be read ({line}). {what}")
+
+
+def styled(text: str, style: str, rest: str = "") -> Text:
+    """Return a coloured text with what follows it, which is taken as it is."""
+    return Text.assemble((text, style), rest)
 
 
 def wrapped(text: str, indent: int) -> str:
@@ -86,7 +103,7 @@ def fail(text: str) -> NoReturn:
     Raises:
         Exit: always, with status 1.
     """
-    errors.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    errors.print(styled("error:", "bold red", f" {text}"), soft_wrap=True)
     raise typer.Exit(1)
 
 
@@ -176,26 +193,78 @@ class Wish:
     tags: Mapping[str, str] | None = None
 
 
-def execute(wish: Wish) -> dg.ExecuteInProcessResult:
-    """Runs a job here, recorded in the same instance that the UI shows."""
-    from numebot_dagster.definitions import defs
+@dataclass(frozen=True)
+class Ran:
+    """How a run in this process ended: whether all of it succeeded, and which assets it made."""
+
+    success: bool
+    made: frozenset[dg.AssetKey | None]
+
+
+def execute(wish: Wish) -> Ran:
+    """Run a job here, recorded in the same instance that the UI shows, if that can be written."""
+    import dagster as dg
+
+    from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
     from numebot_dagster.defs.runs import end_dead_runs
 
-    bars = {"progress_bars": sys.stderr.isatty()}
-    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
-        end_dead_runs(instance)
-        return defs.resolve_job_def(wish.job).execute_in_process(
-            instance=instance,
-            partition_key=wish.partition,
-            asset_selection=wish.selection,
-            run_config={
-                "loggers": {"console": {"config": {"log_level": "INFO"}}},
-                "resources": {"platform": {"config": bars}},
-                "ops": dict(wish.config or {}),
-            },
-            tags=wish.tags,
-            raise_on_error=False,
+    try:
+        with open_instance() as instance:
+            end_dead_runs(instance)
+            tolerate_lost_events(instance)
+            return _execute_on(instance, wish)
+    except STORAGE_ERRORS as error:
+        set_databases_aside(Path(os.environ["DAGSTER_HOME"]))
+        # A job takes up what an earlier attempt has done, so that it may simply begin again.
+        errors.print(
+            f"warning: Dagster cannot record this run ({cause(error)}). It goes on without a "
+            "record; `numebot doctor` says what is wrong.",
+            highlight=False,
+            soft_wrap=True,
         )
+        with dg.DagsterInstance.ephemeral() as instance:
+            if wish.partition is not None:
+                for name in PARTITIONS:
+                    instance.add_dynamic_partitions(name, [wish.partition])
+            return _execute_on(instance, wish)
+
+
+def _execute_on(instance: dg.DagsterInstance, wish: Wish) -> Ran:
+    import dagster as dg
+
+    from numebot_dagster.definitions import defs
+
+    bars = {"progress_bars": sys.stderr.isatty()}
+    result = defs.resolve_job_def(wish.job).execute_in_process(
+        instance=instance,
+        partition_key=wish.partition,
+        asset_selection=wish.selection,
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "INFO"}}},
+            "resources": {"platform": {"config": bars}},
+            "ops": dict(wish.config or {}),
+        },
+        tags=wish.tags,
+        raise_on_error=False,
+    )
+    if any(_is_interruption(event) for event in result.all_events):
+        raise KeyboardInterrupt  # Dagster makes a failed run of it
+    # Not as the instance has it: it may have lost the event.
+    succeeded = any(
+        event.event_type is dg.DagsterEventType.RUN_SUCCESS for event in result.all_events
+    )
+    made = {event.asset_key for event in result.get_asset_materialization_events()}
+    return Ran(succeeded, frozenset(made))
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Return whether an event says that Ctrl-C ended a step or the run."""
+    error = getattr(event.event_specific_data, "error", None)
+    while error is not None:
+        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return True
+        error = error.cause
+    return event.event_type_value == "PIPELINE_CANCELED"
 
 
 def collect(platform: Platform, wanted: Sequence[date]) -> bool:
@@ -210,12 +279,20 @@ def collect(platform: Platform, wanted: Sequence[date]) -> bool:
 
 
 def add_partition(name: str, key: str) -> bool:
-    """Registers a dynamic partition; false when it was known already."""
+    """Register a dynamic partition; false when it was registered already."""
     with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
         instance.add_dynamic_partitions(name, [key])
-        return True
+    return True
+
+
+def prepare_partition(name: str, key: str) -> None:
+    """Register the partition of a run; where that fails, the run says so and does without."""
+    from numebot_dagster.defs.event_log import STORAGE_ERRORS
+
+    with suppress(*STORAGE_ERRORS):
+        add_partition(name, key)
 
 
 def open_instance() -> dg.DagsterInstance:

@@ -7,18 +7,30 @@ import os
 
 import dagster as dg
 
+from numebot_dagster import terminal
 from numebot_dagster.defs.failures import reason_of, repeats_its_step
 
 # While a run lasts, Dagster redirects standard error into a file and copies it back from there with
 # a process that it ends with the run: what was written last, the reason of a failure, can be lost.
 # This way to the terminal is kept from before any run.
-_TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
+_TERMINAL = terminal.guarded(os.dup(2))
+
+
+def say(line: str) -> None:
+    """Write a line to the terminal, a run's redirected streams notwithstanding; never fail."""
+    _TERMINAL.write(f"{line}\n")
 
 
 class _Tidy(logging.Handler):
     """One short line per message. Events are what the UI shows; here they would bury the rest."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._write(record)
+        except Exception:  # as the handlers of the standard library: a message stops no work
+            self.handleError(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         message = meta.get("orig_message") or record.getMessage()
@@ -30,10 +42,12 @@ class _Tidy(logging.Handler):
             return  # Dagster's list of the checks of what was skipped: they were not due
         if message.startswith("Skipping step "):
             return  # our own messages say why
+        if message.startswith("Data version mismatch "):
+            return  # an event could not be stored, which was said
         if event is not None and (reason := reason_of(event)):
             message = f"{event.step_key}: {reason}" if event.step_key else reason
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        _TERMINAL.write(f"{level}{message}\n")
+        say(f"{level}{message}")
 
 
 @dg.logger(

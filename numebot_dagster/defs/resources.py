@@ -7,9 +7,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
 from numebot_dagster.defs.runs import tag_run
 from numebot_dagster.operations.ownership import claim
-from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.platform import LOGGER, Platform
 from numebot_dagster.settings import Settings, load_settings
 
 TICK_SECONDS = 20.0
@@ -26,9 +27,19 @@ class PlatformResource(dg.ConfigurableResource):
     progress_bars: bool = False
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Notes which process executes the run, so that a killed one can be told."""
-        if context.run is not None and context.instance is not None:
+        """Note which process executes the run, so that a killed one can be told.
+
+        What cannot be recorded, on a full disk, does not stop the run.
+        """
+        if context.run is None or context.instance is None:
+            return
+        tolerate_lost_events(context.instance)
+        try:
             tag_run(context.instance, context.run.run_id)
+        except STORAGE_ERRORS as error:
+            (context.log or LOGGER).warning(
+                "The run was not tagged with its process: %s", cause(error)
+            )
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""

@@ -1,0 +1,107 @@
+"""Write to standard output and standard error without ever failing.
+
+Messages decide nothing about work: a reader that has gone, a disk that is full, a descriptor that
+was closed and a terminal that was stopped cost what is printed, and no round.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import shlex
+import sys
+from typing import TextIO, cast
+
+PATIENCE = 5.0  # seconds that a message waits for a reader who does not read
+_ATOMIC = 4096  # bytes that a pipe which is ready takes without blocking
+
+
+class _Descriptor(io.FileIO):
+    """A file descriptor whose writes never raise: what it does not take is lost.
+
+    Args:
+        descriptor: where to write; it stays open.
+        patience: the seconds to wait for a reader; None for output that is the result of a command
+            and has to wait for its reader.
+
+    Attributes:
+        loss: why something was lost, if it was.
+    """
+
+    def __init__(self, descriptor: int, patience: float | None) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.loss: OSError | None = None
+        self._patience = patience
+        self._is_stalled = False
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Write what the descriptor takes, and pretend that it took it all."""
+        view = memoryview(data).cast("B")
+        try:
+            for start in range(0, len(view), _ATOMIC):
+                self._write_all(view[start : start + _ATOMIC])
+        except OSError as error:
+            self.loss = self.loss or error
+        return len(view)
+
+    def _write_all(self, rest: memoryview) -> None:
+        while rest:
+            self._wait_for_reader()
+            rest = rest[super().write(rest) or 0 :]
+
+    def _wait_for_reader(self) -> None:
+        """Wait until the descriptor takes something; once it did not in time, wait no more."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLOUT)
+        patience = 0.0 if self._is_stalled else self._patience
+        self._is_stalled = not poll.poll(None if patience is None else 1000 * patience)
+        if self._is_stalled:
+            raise BlockingIOError(errno.EAGAIN, "nobody reads")
+
+
+def guard() -> None:
+    """Make standard output and standard error of this process unable to fail.
+
+    Streams that something else has put in their place, as tests do, are left alone.
+    """
+    _open_closed_descriptors()
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = guarded(1, None)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = guarded(2, PATIENCE)
+
+
+def guarded(descriptor: int, patience: float | None = PATIENCE) -> TextIO:
+    """Return a text stream on a descriptor that never raises when it is written to."""
+    buffer = io.BufferedWriter(cast(io.RawIOBase, _Descriptor(descriptor, patience)))
+    is_line_wise = patience is not None or os.isatty(descriptor)
+    return io.TextIOWrapper(buffer, errors="backslashreplace", line_buffering=is_line_wise)
+
+
+def output_lost() -> OSError | None:
+    """Return why a part of standard output is missing; a reader that has gone misses nothing."""
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    loss = raw.loss if isinstance(raw, _Descriptor) else None
+    return None if isinstance(loss, BrokenPipeError) else loss
+
+
+def command(*words: object) -> str:
+    """Return a command of ours as it is to be typed into a shell."""
+    return shlex.join(["numebot", *map(str, words)])
+
+
+def _open_closed_descriptors() -> None:
+    """Give closed standard descriptors to the null device, before a file of ours gets them."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != descriptor:
+                os.dup2(null, descriptor)
+                os.close(null)
+            else:
+                os.set_inheritable(null, True)
