@@ -6,17 +6,20 @@ newer writer added is kept behind them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import set_aside
 from numebot_dagster.lake.layout import Lake
 
 if TYPE_CHECKING:
     import duckdb
     import polars
+
+T = TypeVar("T")
 
 _RECEIPT = {
     "model": "VARCHAR",
@@ -197,9 +200,68 @@ def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
 
 
 def query(lake: Lake, sql: str, parameters: Sequence[object] = ()) -> polars.DataFrame:
-    """The answer of one SQL query over the views."""
-    with connect(lake) as connection:
-        return connection.sql(sql, params=list(parameters)).pl()
+    """Return the answer of one SQL query over the views.
+
+    A damaged file, which makes every query over its view fail, is set aside.
+    """
+
+    def as_frame(answer: duckdb.DuckDBPyRelation | None) -> polars.DataFrame:
+        if answer is None:
+            raise ValueError(f"no query: {sql}")
+        return answer.pl()
+
+    return run(lake, sql, as_frame, parameters)
+
+
+def run(
+    lake: Lake,
+    sql: str,
+    use: Callable[[duckdb.DuckDBPyRelation | None], T],
+    parameters: Sequence[object] = (),
+) -> T:
+    """Run one SQL statement over the views, and return what `use` makes of its answer.
+
+    Args:
+        lake: whose views they are.
+        sql: the statement.
+        use: is given the relation, or None when the statement has no answer; may be called twice.
+        parameters: the values of the statement's question marks.
+    """
+    import duckdb
+
+    def attempt() -> T:
+        with connect(lake) as connection:
+            return use(connection.sql(sql, params=list(parameters)) if sql.strip() else None)
+
+    try:
+        return attempt()
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException):
+        raise  # the query's own mistake
+    except duckdb.Error:
+        if not set_damaged_aside(lake):
+            raise
+        return attempt()
+
+
+def set_damaged_aside(lake: Lake) -> list[Path]:
+    """Set aside every file of the views that DuckDB cannot read; return what they are called now.
+
+    Each file is read, which takes a while: for when a query has failed.
+    """
+    import duckdb
+
+    aside = []
+    root = lake.root.absolute()
+    with duckdb.connect() as connection:
+        for view in FILE_VIEWS:
+            for path in sorted(root.glob(view.files)):
+                try:
+                    this = replace(view, files=str(path.relative_to(root)))
+                    connection.execute(_view_sql(this, root))
+                    connection.execute(f'FROM "{view.name}"').fetchall()
+                except duckdb.Error as error:
+                    aside.append(set_aside(path, error))
+    return [path for path in aside if path is not None]
 
 
 def rebuild(lake: Lake) -> Path:
@@ -222,6 +284,18 @@ def rebuild(lake: Lake) -> Path:
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Make all views; a file whose columns cannot be read would leave none of them."""
+    import duckdb
+
+    try:
+        _create_views_once(connection, lake)
+    except duckdb.Error:
+        if not set_damaged_aside(lake):
+            raise
+        _create_views_once(connection, lake)
+
+
+def _create_views_once(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     for view in FILE_VIEWS:
         connection.execute(_view_sql(view, lake.root.absolute()))

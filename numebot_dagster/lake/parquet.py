@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import DamagedFile as DamagedFile
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-class DamagedFile(OSError):
-    """A file is missing, cut off, or not what its name says."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,10 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
     try:
         return (scan if columns is None else scan.select(columns)).collect()
-    except pl.exceptions.ComputeError as error:
+    except pl.exceptions.ColumnNotFoundError:
+        raise
+    # A reader that meets nonsense may panic, which is no Exception.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         raise DamagedFile(f"{path} is not a whole Parquet file: {error}") from error
 
 

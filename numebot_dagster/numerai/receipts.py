@@ -7,14 +7,16 @@ state of a model and round is its newest receipt, unless that speaks of a mere a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from numebot_dagster.lake import parquet
+from numebot_dagster.lake.damaged import DamagedFile, read_or_set_aside
 
 if TYPE_CHECKING:
     import polars
@@ -110,9 +112,13 @@ def append(lake: Lake, receipt: Receipt) -> Receipt:
 
 
 def history(lake: Lake, model: str, round_number: int) -> list[Receipt]:
-    """All receipts of one model and round, oldest first."""
+    """Return all receipts of one model and round, oldest first.
+
+    One that cannot be read is set aside: what Numerai holds tells again what it said.
+    """
     folder = lake.receipts_folder(model, round_number)
-    return [_read(path) for path in _files(folder)]
+    receipts = (read_or_set_aside(path, _read) for path in _files(folder))
+    return [receipt for receipt in receipts if receipt is not None]
 
 
 def standing(history: Sequence[Receipt]) -> Receipt | None:
@@ -131,7 +137,7 @@ def latest(lake: Lake, round_number: int) -> dict[str, Receipt]:
     """The receipt that is `standing` of every model that has one for this round, by its name."""
     example = lake.receipts_folder("any", round_number)
     folders = example.parent.parent.glob(f"model=*/{example.name}")
-    found = [_standing(map(_read, reversed(_files(folder)))) for folder in folders]
+    found = [_standing(_newest_first(folder)) for folder in folders]
     return {receipt.model: receipt for receipt in found if receipt is not None}
 
 
@@ -145,8 +151,27 @@ def _standing(newest_first: Iterable[Receipt]) -> Receipt | None:
     return newest
 
 
+def _newest_first(folder: Path) -> Iterator[Receipt]:
+    for path in reversed(_files(folder)):
+        receipt = read_or_set_aside(path, _read)
+        if receipt is not None:
+            yield receipt
+
+
 def _read(path: Path) -> Receipt:
-    return _from_row(parquet.read(path).row(0, named=True))
+    """Read one receipt.
+
+    Raises:
+        DamagedFile: it is none, or speaks of something else than its path.
+    """
+    rows = parquet.read(path)
+    if rows.height != 1:
+        raise DamagedFile(f"{path} holds {rows.height} rows instead of one")
+    receipt = _from_row(rows.row(0, named=True))
+    folder = f"model={quote(receipt.model, safe='')}/round={receipt.round_number}"
+    if not path.parent.as_posix().endswith(folder):
+        raise DamagedFile(f"{path} speaks of {receipt.model}, round {receipt.round_number}")
+    return receipt
 
 
 def _files(folder: Path) -> list[Path]:

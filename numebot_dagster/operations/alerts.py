@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations import channels
 from numebot_dagster.operations.channels import Channel, Message
@@ -149,13 +150,17 @@ def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
 
 def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:
     for path in paths:
-        try:
-            content = json.loads(path.read_bytes())
-            raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            platform.log.warning("%s is no alert (%s): delete it", path, error)
-            continue
-        yield path, raised
+        raised = read_or_set_aside(path, _from_file)
+        if raised is not None:
+            yield path, raised
+
+
+def _from_file(path: Path) -> Raised:
+    content = json.loads(path.read_bytes())
+    raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
+    if datetime.fromisoformat(raised.raised_at).tzinfo is None:
+        raise ValueError(f"{raised.raised_at} is no moment")
+    return raised
 
 
 def _raise(platform: Platform, alert: Alert) -> bool:

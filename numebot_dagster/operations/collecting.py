@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
@@ -43,11 +45,17 @@ def _days_between(first: date, last: date) -> list[date]:
 
 def _first_round_day(platform: Platform) -> date | None:
     """The day on which the first stored round opened: nothing of ours was scored before it."""
-    first = next(iter(platform.lake.stored_rounds()), None)
-    if first is None:
-        return None
-    details = parquet.read(platform.lake.round_details(first), ["open_time"])
-    return details["open_time"][0].date()
+    for number in platform.lake.stored_rounds():
+        path = platform.lake.round_details(number)
+        opened = read_or_set_aside(path, _open_day)
+        if opened is not None:
+            return opened
+    return None
+
+
+def _open_day(path: Path) -> date:
+    opened: datetime = parquet.read(path, ["open_time"])["open_time"][0]
+    return opened.date()
 
 
 def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.modeling.weights import DamagedWeights, Manifest, read_manifest
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import ScoreConfig
@@ -49,9 +51,10 @@ def look(platform: Platform) -> list[Change]:
 
 def recorded(platform: Platform) -> Observation | None:
     """What the last look saw, if there was one."""
-    path = platform.lake.observation_file
-    if not path.is_file():
-        return None
+    return read_or_set_aside(platform.lake.observation_file, _from_file)
+
+
+def _from_file(path: Path) -> Observation:
     content = json.loads(path.read_bytes())
     content["versions"] = tuple(content["versions"])
     content["fields"] = {name: tuple(found) for name, found in content["fields"].items()}

@@ -319,14 +319,13 @@ class _RoundPlay:
         return Played(model, Ending.ACCEPTED, decision.reason, stored, receipt)
 
     def _confirm(self, played: Played) -> Played:
-        if played.receipt is None or played.prediction is None:
-            raise FileNotFoundError(
-                "the predictions that were submitted are no longer stored, so that Numerai's copy "
-                "cannot be compared with them; `numebot run --force` predicts and submits again"
-            )
+        if played.receipt is None:
+            raise ValueError(f"{played.model.name}: a submission without a receipt")
         try:
             receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
         except SubmissionRejected as refusal:
+            if played.prediction is None:
+                raise
             again = self._replace_invalid(played.model, played.prediction, refusal)
             if again.receipt is None or again.ending is not Ending.ACCEPTED:
                 return again

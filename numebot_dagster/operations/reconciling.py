@@ -201,7 +201,8 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
             held=fleet.held(model, found.number),
             receipts=history,
         )
-        held = what_is_held(platform, situation).held
+        situation = what_is_held(platform, situation)
+        held, history = situation.held, list(situation.receipts)
         if held is None or is_carried_over(held, found):
             return _missed(platform, found, model, standing, held, reason)
         if held.status == REGISTERED and standing is not None:

@@ -7,21 +7,30 @@ registration, `accepted` when Numerai shows it as selected, `confirmed` when its
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.file_names import name_for
 from numebot_dagster.numerai.receipts import Outcome, Receipt, State
-from numebot_dagster.numerai.reconcile import Situation, better_known, doubtful_ids
-from numebot_dagster.numerai.records import Round, SubmissionState
+from numebot_dagster.numerai.reconcile import (
+    Situation,
+    better_known,
+    doubtful_ids,
+    is_carried_over,
+    own_receipt,
+)
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.numerai.submission import matches
 from numebot_dagster.operations import phases
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import Prediction
+from numebot_dagster.terminal import command
 
 # A registered submission is usually shown at once; minutes have been seen.
 ACCEPTANCE_PATIENCE = 90.0  # seconds
@@ -193,8 +202,10 @@ def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
     return receipts.append(platform.lake, accepted)
 
 
-def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Receipt:
-    """Downloads what Numerai holds and compares it with what was sent, id by id.
+def confirm(platform: Platform, receipt: Receipt, prediction: Prediction | None) -> Receipt:
+    """Download what Numerai holds and compare it with what was sent, id by id.
+
+    Where the predictions are no longer stored, the file's hash in the receipt stands for them.
 
     Raises:
         SubmissionRejected: when it differs; the receipt is then `invalid`.
@@ -203,7 +214,11 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
         raise ValueError(f"{receipt.model}: a receipt without a submission id cannot be confirmed")
     client = phases.within(platform, phases.CONFIRMATION).client
     content = client.download_submission(receipt.submission_id)
-    mismatch = matches(content, prediction.ids, prediction.values)
+    mismatch = None
+    if prediction is None:
+        _require_same_file(content, receipt)
+    else:
+        mismatch = matches(content, prediction.ids, prediction.values)
     if mismatch is None:
         return receipts.append(
             platform.lake,
@@ -211,19 +226,70 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
         )
     receipts.append(platform.lake, replace(receipt, state=State.INVALID, reason=str(mismatch)))
     raise SubmissionRejected(
-        f"what Numerai holds is not what was sent: {mismatch}. "
-        f"Run `numebot run --round {receipt.round_number} --models {receipt.model}` again."
+        f"what Numerai holds is not what was sent: {mismatch}. Run `{_run(receipt)}` again."
+    )
+
+
+def _require_same_file(content: bytes, receipt: Receipt) -> None:
+    """Compare a file with the hash of what was sent.
+
+    Raises:
+        FileNotFoundError: they differ, which may be a matter of its form alone.
+    """
+    if hashlib.sha256(content).hexdigest() != receipt.predictions_sha256:
+        raise FileNotFoundError(
+            "the predictions that were submitted are no longer stored, so that Numerai's copy "
+            "cannot be compared with them; `numebot run --force` predicts and submits again"
+        )
+
+
+def _known_again(platform: Platform, situation: Situation) -> Situation:
+    """Return the situation with the receipt, made anew, of a file of ours whose receipts are lost.
+
+    The file is ours when its name, in which we write round, content and this data folder's id, is
+    that of predictions that are stored here.
+    """
+    held, number = situation.held, situation.round.number
+    if held is None or held.filename is None or is_carried_over(held, situation.round):
+        return situation
+    if own_receipt(held, situation.receipts) is not None:
+        return situation
+    for path in platform.lake.predictions_files(held.model, number):
+        sha256 = path.parent.name.removeprefix("sha256=")
+        name = name_for(number, sha256, platform.installation)
+        if held.filename.startswith(Path(name).stem):
+            receipt = receipts.append(platform.lake, _receipt_of_file(path, held, number))
+            platform.log.warning(
+                "%s: Numerai holds %s, whose receipts are lost; it is known again by its name",
+                held.model,
+                held.filename,
+            )
+            return replace(situation, receipts=[*situation.receipts, receipt])
+    return situation
+
+
+def _receipt_of_file(path: Path, held: HeldSubmission, number: int) -> Receipt:
+    vintage = path.parent.parent.name.removeprefix("vintage=")
+    return Receipt(
+        model=held.model,
+        round_number=number,
+        filename=held.filename,
+        vintage=int(vintage) if vintage.isdigit() else None,
+        predictions_sha256=path.parent.name.removeprefix("sha256="),
+        submitted_at=held.timestamp,
     )
 
 
 def what_is_held(platform: Platform, situation: Situation) -> Situation:
-    """The situation with what Numerai says of our submissions that it does not list as held.
+    """Return the situation with what Numerai says of our submissions that it does not list as held.
 
     Nothing is asked when it lists one of ours, or when we have registered none.
+    One of ours whose receipts are lost gets a new one.
 
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
+    situation = _known_again(platform, situation)
     ids = doubtful_ids(situation)
     if not ids:
         return situation
@@ -312,8 +378,11 @@ def _not_selected(platform: Platform, receipt: Receipt) -> SubmissionRejected:
         f"invalid, or another one was uploaded after it{own_words(platform, receipt)}"
     )
     receipts.append(platform.lake, invalidated(receipt, reason))
-    again = f"numebot run --round {receipt.round_number} --models {receipt.model}"
-    return SubmissionRejected(f"{reason}. Run `{again}` again.")
+    return SubmissionRejected(f"{reason}. Run `{_run(receipt)}` again.")
+
+
+def _run(receipt: Receipt) -> str:
+    return command("run", "--round", receipt.round_number, "--models", receipt.model)
 
 
 def own_words(platform: Platform, receipt: Receipt) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import downloads
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
@@ -105,20 +108,22 @@ def read_vintage(platform: Platform, vintage: int) -> Vintage:
         FileNotFoundError: when it is not stored; the text says how to pin it.
     """
     path = platform.lake.vintage_manifest(vintage)
-    if not path.is_file():
+    pinned = read_or_set_aside(path, partial(_from_file, platform.lake))
+    if pinned is None:
         raise FileNotFoundError(
             f"Vintage {vintage} is not stored: materialise training/data for it, "
             "or run `numebot train`."
         )
+    return pinned
+
+
+def _from_file(lake: Lake, path: Path) -> Vintage:
     manifest = json.loads(path.read_bytes())
     version, stamps = manifest["data_version"], manifest["files"]
     return Vintage(
         number=manifest["vintage"],
         data_version=version,
         pinned_at=datetime.fromisoformat(manifest["pinned_at"]),
-        files={
-            name: platform.lake.training_object(version, name, stamp)
-            for name, stamp in stamps.items()
-        },
+        files={name: lake.training_object(version, name, stamp) for name, stamp in stamps.items()},
         stamps=stamps,
     )
