@@ -26,4 +26,9 @@ def collect() -> None:
         payouts = catalog.query(platform.lake, "from payouts")
         summary = model_summary(scores, payouts).drop("std_corr", "rounds", "settled_nmr")
         console.print(rich_table(summary, "Models"))
+        console.print(
+            'All of it: numebot sql "from scores", from leaderboard, from payouts; as curves: '
+            "numebot up, asset performance/overview.",
+            highlight=False,
+        )
     raise typer.Exit(0 if done else 1)

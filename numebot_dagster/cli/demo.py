@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -109,10 +110,10 @@ def _open_round(platform: Platform) -> int:
 
 @contextmanager
 def _step(text: str) -> Iterator[None]:
-    console.print(f"[bold]{text}[/] …", highlight=False)
+    console.print(session.styled(text, "bold", " …"))
     started = time.monotonic()
     yield
-    console.print(f"  [green]done[/] in {time.monotonic() - started:.1f} s", highlight=False)
+    console.print(session.styled("  done", "green", f" in {time.monotonic() - started:.1f} s"))
 
 
 def _results(platform: Platform) -> None:
@@ -151,8 +152,9 @@ def _next_steps(folder: Path, seconds: float) -> None:
     installed = shutil.which("numebot")
     command = "numebot" if installed else str(Path(sys.executable).with_name("numebot"))
     console.print(f"All of it took {seconds:.0f} s. Query it:", highlight=False)
-    query = f"(cd {folder} && {command} {EXAMPLE_QUERY})"
+    query = f"(cd {shlex.quote(str(folder))} && {shlex.quote(command)} {EXAMPLE_QUERY})"
     console.print(f"  {query}", highlight=False, soft_wrap=True)
     console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
     console.print("Open the Dagster UI on exactly this state:", highlight=False)
-    console.print(f"  {command} up --folder {folder}", highlight=False, soft_wrap=True)
+    up = shlex.join([command, "up", "--folder", str(folder)])
+    console.print(f"  {up}", highlight=False, soft_wrap=True)

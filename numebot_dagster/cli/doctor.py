@@ -18,6 +18,7 @@ from numebot_dagster.operations.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.outlook import outlook
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
+from numebot_dagster.terminal import command
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
 PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the answer
@@ -65,11 +66,11 @@ def _as_here(settings: Settings, finding: Finding) -> Finding:
     """Beside a practice tournament, as in a demo's folder, one command starts all that is off."""
     if not finding.remedy or not is_practice_here(settings):
         return finding
-    command = f"numebot up --folder {Path.cwd()}"
+    start = command("up", "--folder", Path.cwd())
     if finding.name == "daemon":
-        return replace(finding, remedy=command)
+        return replace(finding, remedy=start)
     if finding.name == "endpoint" and not is_practice_up(settings):
-        return replace(finding, remedy=f"start its practice tournament: {command}")
+        return replace(finding, remedy=f"start its practice tournament: {start}")
     return finding
 
 

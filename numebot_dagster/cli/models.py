@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
+from rich.table import Column, Table
+from rich.text import Text
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.modeling.weights import NoWeights
 from numebot_dagster.operations.diagnoses import folder_of
 from numebot_dagster.operations.platform import Platform
@@ -25,12 +30,43 @@ if TYPE_CHECKING:
 SAME = 1e-6
 """Ranks are sent with seven decimals, so Numerai's scores may differ from ours by some 1e-7."""
 
+COLUMNS = ("model", "code", "enabled", "submit", "vintage", "age", "inputs", "fallback")
+
 app = typer.Typer(no_args_is_help=True, help="What your models are worth.")
 
 
 @app.callback()
 def models() -> None:
     """What your models are worth."""
+
+
+@app.command(name="list")
+def show() -> None:
+    """Show the registered models, the weights that each would predict with, and their age."""
+    with session.explained():
+        platform = session.open_platform()
+        columns = [Column(name, overflow="fold") for name in COLUMNS]
+        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+        for model in platform.registry.models:
+            table.add_row(*_registered(platform, model))
+        console.print(table)
+
+
+def _registered(platform: Platform, model: RegisteredModel) -> tuple[str, ...]:
+    """Return one row of the list of models."""
+    try:
+        chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
+    except (NoWeights, SourceNotFound):
+        vintage, age = "none", ""
+    else:
+        vintage = str(chosen.vintage)
+        age = f"{(datetime.now(UTC) - chosen.manifest.trained_at).days} days"
+    pinned = " (pinned)" if model.vintage is not None else ""
+    return (
+        *(model.name, str(model.code), "yes" if model.enabled else "no"),
+        *("yes" if model.submit else "no", vintage + pinned, age),
+        *("; ".join(model.inputs), model.fallback or ""),
+    )
 
 
 @app.command()
@@ -154,13 +190,13 @@ def _table(found: Diagnosis) -> tuple[pl.DataFrame, str]:
 def _telling() -> Iterator[Callable[[str], None]]:
     """Says that Numerai is at work, and each new word of it once."""
     said: set[str] = set()
-    with session.errors.status("Numerai is scoring the predictions …") as spinner:
+    with session.errors.status(Text("Numerai is scoring the predictions …")) as spinner:
 
         def told(status: str) -> None:
             if status not in said:
                 said.add(status)
                 session.errors.print(f"Numerai's diagnostics: {status}", markup=False)
-            spinner.update(f"Numerai is scoring the predictions: {status} …")
+            spinner.update(Text(f"Numerai is scoring the predictions: {status} …"))
 
         yield told
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
 from numebot_dagster.cli import practice_faults, practice_scenario
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
+from numebot_dagster.cli.session import console
 from numebot_dagster.practice.rate_limits import Enforcement
 
 PARTICIPANT = "participant"  # where a participant's data lie beside the tournament's own
@@ -137,7 +137,7 @@ def advance(
         raise typer.BadParameter("say how far: --to, --days or --hours")
     with controls_of(folder) as controls:
         controls.advance(to, days=days, hours=hours)
-        Console().print(_headline(controls.state()))
+        console.print(_headline(controls.state()))
 
 
 @app.command()
@@ -151,7 +151,6 @@ def state(
     if as_json:
         typer.echo(json.dumps(held, indent=1))
         return
-    console = Console()
     console.print(_headline(held))
     console.print(_rounds_table(held, console.width))
 

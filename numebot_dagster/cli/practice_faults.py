@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from numebot_dagster.cli import session
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of
+from numebot_dagster.cli.session import console
 
 app = typer.Typer(no_args_is_help=True, help="What goes wrong in the practice tournament.")
 
@@ -21,12 +22,12 @@ def kinds() -> None:
     """Show what can go wrong."""
     from numebot_dagster.practice.fault_kinds import KINDS
 
-    console = Console(highlight=False)
     for kind in KINDS.values():
-        console.print(f"[bold]{kind.name}[/bold]  strikes {kind.where}, {_times(kind.times)}")
-        console.print(Padding(kind.does, (0, 0, 0, 4)), markup=False)
+        rest = f"  strikes {kind.where}, {_times(kind.times)}"
+        console.print(session.styled(kind.name, "bold", rest))
+        console.print(Padding(kind.does, (0, 0, 0, 4)))
         if kind.values:
-            console.print(f"    --set {_assignments(kind.values)}", markup=False)
+            console.print(f"    --set {_assignments(kind.values)}", highlight=False)
 
 
 @app.command()
@@ -94,7 +95,7 @@ def show(
             str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
             _times(one["times"]), _assignments(one["values"]), "over" if one["over"] else "on",
         )  # fmt: skip
-    Console().print(table)
+    console.print(table)
 
 
 def _assignments(values: Mapping[str, float | str]) -> str:

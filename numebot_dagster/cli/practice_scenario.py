@@ -11,10 +11,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of
+from numebot_dagster.cli.session import console
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.scenario import Outcome
@@ -49,7 +49,6 @@ def scenario(
 
     with controls_of(folder) as controls, _ending_in_order():
         outcomes = Stage(controls, patience, run, typer.echo).perform(SCENARIOS[name])
-    console = Console()
     console.print(_report(outcomes))
     asked = sum(len(one.statuses) for one in outcomes)
     met = sum(one.on_time for one in outcomes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def add(
         note = "registered" if is_new else "was registered already"
         session.errors.print(
             f"Round {number} {note}. For Dagster's own commands:\n"
-            f"  export DAGSTER_HOME={platform.settings.instance_folder}",
+            f"  export DAGSTER_HOME={shlex.quote(str(platform.settings.instance_folder))}",
             highlight=False,
             soft_wrap=True,
         )

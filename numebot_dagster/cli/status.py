@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.automation import CONSEQUENCES
@@ -199,16 +200,16 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _cell(cell: RoundModel) -> str:
+def _cell(cell: RoundModel) -> Text:
     symbol, style = LOOKS[cell.standing]
     lower = "" if cell.receipt is None or cell.receipt.rung == "live" else f" {cell.receipt.rung}"
-    return f"[{style}]{symbol} {cell.standing}{lower}[/]"
+    return Text(f"{symbol} {cell.standing}{lower}", style)
 
 
-def _counts(cells: Sequence[RoundModel]) -> str:
+def _counts(cells: Sequence[RoundModel]) -> Text:
     counted = {standing: sum(cell.standing is standing for cell in cells) for standing in Standing}
-    return ", ".join(
-        f"[{LOOKS[standing][1]}]{LOOKS[standing][0]} {count} {standing}[/]"
+    return Text(", ").join(
+        Text(f"{LOOKS[standing][0]} {count} {standing}", LOOKS[standing][1])
         for standing, count in counted.items()
         if count
     )

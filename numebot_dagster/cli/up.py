@@ -68,8 +68,12 @@ def up(
         console.print(f"The Dagster UI: http://{host}:{port} (Ctrl-C stops it)", highlight=False)
         if host != LOOPBACK:
             console.print(
-                "[yellow]The UI has no log-in: whoever reaches this address can start runs and "
-                "submit with your keys.[/] Put it behind a proxy that asks for a password."
+                session.styled(
+                    "The UI has no log-in: whoever reaches this address can start runs and submit "
+                    "with your keys.",
+                    "yellow",
+                    " Put it behind a proxy that asks for a password.",
+                )
             )
         raise typer.Exit(_serve(host, port))
 

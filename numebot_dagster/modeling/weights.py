@@ -15,6 +15,7 @@ from typing import Any
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake, WeightsFolder
 from numebot_dagster.modeling.contract import RetrainPolicy
+from numebot_dagster.terminal import command
 
 MANIFEST = "manifest.json"
 CANARY = "canary.parquet"
@@ -263,7 +264,7 @@ def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int |
             "registry, or none"
         )
     reasons.extend(f"damaged: {reason}" for reason in damaged)
-    reasons.append(f"to make some: numebot train --models {model}")
+    reasons.append(f"to make some: {command('train', '--models', model)}")
     return "; ".join(reasons)
 
 

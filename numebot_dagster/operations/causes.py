@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def names_of(models: Sequence[str]) -> str:
 
 def models_option(models: Sequence[str]) -> str:
     """Return ` --models a,b` for a command, or nothing for many: what is done is not done again."""
-    return f" --models {','.join(models)}" if len(models) <= NAMES_IN_A_COMMAND else ""
+    return f" --models {shlex.quote(','.join(models))}" if len(models) <= NAMES_IN_A_COMMAND else ""
 
 
 def one_line(text: str) -> str:

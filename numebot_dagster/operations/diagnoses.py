@@ -14,6 +14,7 @@ from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +103,7 @@ def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> 
             return read(folder)
     raise NotDiagnosed(
         f"{model.name} has not been diagnosed on vintage {vintage}; "
-        f"type: numebot models diagnose {model.name} --vintage {vintage}"
+        f"type: {command('models', 'diagnose', model.name, '--vintage', vintage)}"
     )
 
 

@@ -16,6 +16,7 @@ from numebot_dagster.operations import diagnoses, judging, out_of_sample, patien
 from numebot_dagster.operations.diagnoses import Diagnosis, NotDiagnosed, read_diagnosis
 from numebot_dagster.operations.out_of_sample import REFITS, NothingToJudge, Plan, Subject
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.terminal import command
 
 __all__ = [
     "Diagnosis",
@@ -79,7 +80,7 @@ def _weights(platform: Platform, model: RegisteredModel, vintage: int | None) ->
         raise OtherCode(
             f"{model.name} has weights of vintage {chosen.vintage}, but other code made them "
             f"({chosen.code_hash}; it is {code} now), so that a diagnosis would speak for neither; "
-            f"train again with: numebot train --models {model.name}"
+            f"train again with: {command('train', '--models', model.name)}"
         )
     return chosen
 

@@ -23,6 +23,7 @@ from numebot_dagster.operations.libraries import changed_libraries
 from numebot_dagster.operations.ownership import OtherTournament, claim
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import in_force, origins
+from numebot_dagster.terminal import command
 
 __all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
@@ -162,7 +163,7 @@ def _weights(platform: Platform) -> Iterator[Finding]:
 
 
 def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
-    train = f"numebot train --models {model.name}"
+    train = command("train", "--models", model.name)
     try:
         code = own_code(model.code)
         chosen = weights.choose(platform.lake, model.name, code.hash, model.vintage)

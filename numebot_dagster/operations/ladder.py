@@ -43,6 +43,7 @@ from numebot_dagster.operations.predicting import (
     stand_in,
     stored_prediction,
 )
+from numebot_dagster.terminal import command
 
 STAND_IN_SECONDS = 3.0  # to read somebody else's predictions, and to judge and store them
 
@@ -260,7 +261,7 @@ class Ladder:
         if path is not None:
             return path
         why = self._tried.get((name, Rung.LIVE))
-        remedy = f"run `numebot run --models {name},{model.name}`"
+        remedy = f"run `{command('run', '--models', f'{name},{model.name}')}`"
         raise InputMissing(
             f"{model.name} needs the predictions of {name} for round {self.round_number}, and "
             f"there are none: {_first_line(why) if isinstance(why, Exception) else remedy}"

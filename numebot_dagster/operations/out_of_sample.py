@@ -31,6 +31,7 @@ from numebot_dagster.operations.gates import GateClosed
 from numebot_dagster.operations.judging import Yardstick
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.vintages import Vintage
+from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.splits import EraSplit
@@ -106,9 +107,10 @@ def open_subject(platform: Platform, model: RegisteredModel, chosen: StoredWeigh
 def _input(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
     folder = diagnoses.folder_of(platform, model, vintage)
     if not folder.is_dir():
+        first = command("models", "diagnose", model.name, "--vintage", vintage)
         raise NotDiagnosed(
             f"the input {model.name} has no out-of-sample predictions on vintage {vintage} by its "
-            f"present code; first type: numebot models diagnose {model.name} --vintage {vintage}"
+            f"present code; first type: {first}"
         )
     return folder / diagnoses.PREDICTIONS
 

@@ -26,6 +26,7 @@ from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.stakes import last_known_stakes
+from numebot_dagster.terminal import command
 
 ROUNDS_MEASURED = 5
 UPLOAD_SECONDS = 20.0  # kept free before the close for what is ready to be sent
@@ -90,7 +91,7 @@ class HourPlan:
             f"{', '.join(f'{one.model} ({_about(one)})' for one in late)}. Make slow models "
             "faster, lower their `time_budget`, or name a `fallback` for them in the registry. To "
             "play one that matters before the others: "
-            f"numebot run --round {number} --models {late[0].model}"
+            f"{command('run', '--round', number, '--models', late[0].model)}"
         )
         title = f"Round {number}: too little time for {', '.join(one.model for one in late)}"
         return Alert(Kind.PLAN_TOO_LONG, f"round-{number}", title, text)

@@ -33,6 +33,7 @@ from numebot_dagster.operations import (
 from numebot_dagster.operations.alerts import Alert, Kind
 from numebot_dagster.operations.findings import Finding, Verdict
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.terminal import command
 
 ROUNDS_FOR_AN_ESTIMATE = 25  # five weeks
 OPENINGS_OF_A_WEEKDAY = 4
@@ -104,7 +105,7 @@ def rehearse(platform: Platform) -> Iterator[Finding]:
                     REHEARSAL,
                     Verdict.FAILURE,
                     f"{model.name}: {error}",
-                    f"mend the model, or type: numebot train --models {model.name}",
+                    f"mend the model, or type: {command('train', '--models', model.name)}",
                 )
             except NoWeights:
                 continue  # a finding of its own
@@ -194,7 +195,7 @@ def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) 
     closed = gates.closed(verdicts)
     if closed:
         text = f"{request.model}: {gates.GateClosed(verdicts)}"
-        remedy = f"numebot train --models {request.model}"
+        remedy = command("train", "--models", request.model)
         return Finding(REHEARSAL, Verdict.FAILURE, text, remedy)
     rows = f"{len(result.ids)} ids in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
     return Finding(REHEARSAL, Verdict.OK, f"{request.model}: {rows}")

@@ -18,6 +18,7 @@ from numebot_dagster.operations import alerts
 from numebot_dagster.operations.alerts import Raised
 from numebot_dagster.operations.libraries import changed_libraries
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.terminal import command
 
 
 class Standing(StrEnum):
@@ -190,7 +191,7 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
     except weights.NoWeights as error:
         return WeightsStatus(model.name, None, None, str(error))
     version = platform.settings.numebot_data_version or chosen.manifest.data_version
-    train = f"numebot train --models {model.name}"
+    train = command("train", "--models", model.name)
     changed = changed_libraries(chosen.manifest)
     if chosen.code_hash != code_hash(model):
         problem = f"the code changed since: {train}"

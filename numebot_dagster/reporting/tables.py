@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from rich.text import Text
 
 from numebot_dagster.reporting.numbers import MISSING
 from numebot_dagster.reporting.selection import ONE_SUBMISSION, final_scores, newest_scores
@@ -51,11 +52,10 @@ def markdown_table(frame: pl.DataFrame) -> str:
 def rich_table(frame: pl.DataFrame, title: str) -> Table:
     """Returns a table for the terminal, coloured by outcome, by state and by sign."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
-        title=escape(title),
+        title=Text(title),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -67,13 +67,13 @@ def rich_table(frame: pl.DataFrame, title: str) -> Table:
         # In a narrow terminal headings and names are broken before numbers are.
         widest = max(map(len, map(_text, column)), default=1)
         table.add_column(
-            escape(heading),
+            Text(heading),
             justify="right" if numeric else "left",
             min_width=widest if numeric else min(widest, 10),
             overflow="fold",
         )
     for row in frame.iter_rows():
-        table.add_row(*(_coloured(value, escape(_text(value))) for value in row))
+        table.add_row(*(_coloured(value, _text(value)) for value in row))
     return table
 
 
@@ -239,8 +239,8 @@ def _escaped(text: str) -> str:
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
 
 
-def _coloured(value: Any, text: str) -> str:
-    style = STYLES.get(value) if isinstance(value, str) else None
+def _coloured(value: Any, text: str) -> Text:
+    style = STYLES.get(value, "") if isinstance(value, str) else ""
     if isinstance(value, float | Decimal) and float(value) < 0:
         style = "red"
-    return f"[{style}]{text}[/]" if style else text
+    return Text(text, style)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from importlib.metadata import version
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+import numebot_dagster
+from numebot_dagster.cli.main import app
+
+PACKAGE = Path(numebot_dagster.__file__).parent
 COLUMNS = {"COLUMNS": "80"}
 WIDE = "select " + ", ".join(f"'value {index}' as quite_a_long_name_{index}" for index in range(30))
 
@@ -55,3 +64,76 @@ def test_tables_break_no_word(world, arguments):
 def test_help_reads_as_running_text(world, command, line):
     shown = world.numebot(command, "--help", **COLUMNS)
     assert f" {line}" in [one.rstrip() for one in shown.stdout.splitlines()]
+
+
+BRACKETS = "a [old] folder x[slash]"
+
+
+def test_brackets_of_others_are_no_markup(world):
+    folder = world.folder / BRACKETS / "[bold]"
+    shown = world.numebot("status", NUMERAI_DATA_FOLDER=str(folder), NUMEBOT_RETRY_DEADLINE="1")
+    assert "Traceback" not in shown.stderr
+    answer = world.numebot("sql", "select '[old] x[/] :smile:' as \"[red]\"", **COLUMNS)
+    assert [
+        line.strip() for line in answer.stdout.splitlines() if "old" in line or "red" in line
+    ] == [
+        "[red]",
+        "[old] x[/] :smile:",
+    ]
+    wrong = world.numebot("sql", "select x[/]")
+    assert wrong.returncode == 1
+    assert "select x[/]" in wrong.stderr
+
+
+@pytest.mark.parametrize("source", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_consoles_that_read_markup_cannot_return(source):
+    """A console of one's own would read markup; those of the session do not."""
+    text = source.read_text()
+    if "rich" in text and source.name not in ("session.py", "progress.py"):
+        assert not re.search(r"(?<!\w)Console\(|from_markup|render\(", text)
+
+
+# One row that has every kind of value.
+EVERY_TYPE = """select interval 3 days as i, [interval 1 day] as li, [1, 2] as l, {'a': [1]} as s,
+map([1], [2]) as m, 'abc'::blob as b, 170141183460469231731687303715884105727::hugeint as h,
+'6b7a3b5a-0000-4000-8000-000000000000'::uuid as u, time '10:00' as t, '101'::bit as bits,
+timetz '10:00:00+02' as tz, union_value(a := 1) as un, 'a'::enum('a', 'b') as e, null as n,
+12.50::decimal(10, 2) as d, 'nan'::double as nan, 'infinity'::date as inf, [1, 2]::int[2] as arr,
+timestamptz '2026-01-01 00:00:00+00' as ts, timestamp_ns '2026-01-01' as ns, '[1]'::json as j,
+'2026-01-01'::date as day, 9999999999999999999::bignum as big, 1 as a, 'x[/]' as txt"""
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_every_type_prints_in_every_format(world, form):
+    result = CliRunner().invoke(app, ["sql", EVERY_TYPE, "--format", form])
+    assert result.exit_code == 0, result.stderr
+    if form == "parquet":
+        assert result.stdout_bytes[:4] == b"PAR1"
+    else:
+        for text in ("3 days", "6b7a3b5a", "x[/]", "12.5"):
+            assert text in result.stdout
+    nothing = CliRunner().invoke(app, ["sql", f"{EVERY_TYPE} where false", "--format", form])
+    assert nothing.exit_code == 0, nothing.stderr
+
+
+@pytest.mark.parametrize("query", ["", " ; ", "/* nothing */", "selec", "from nowhere"])
+def test_a_query_that_asks_nothing_is_told_in_a_line(world, query):
+    result = CliRunner().invoke(app, ["sql", query])
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+
+
+def test_models_are_listed_and_the_version_is_told(world):
+    world.register("steady-1", "untrained")
+    listed = CliRunner().invoke(app, ["models", "list"])
+    rows = {
+        line.split()[0]: line.split()[1:] for line in listed.stdout.splitlines() if line.strip()
+    }
+    vintage = str(world.platform.lake.stored_vintages()[-1])
+    assert rows["steady-1"][:4] == ["quick_models:Ridge", "yes", "yes", vintage]
+    assert rows["untrained"][3] == "none"
+    assert CliRunner().invoke(app, ["--version"]).stdout.split() == [
+        "numebot",
+        version("numebot-dagster"),
+    ]
