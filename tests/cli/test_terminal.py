@@ -124,7 +124,8 @@ def test_a_query_that_asks_nothing_is_told_in_a_line(world, query):
     assert result.stderr.startswith("error: ")
 
 
-def test_models_are_listed_and_the_version_is_told(world):
+def test_models_are_listed_and_the_version_is_told(world, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     world.register("steady-1", "untrained")
     listed = CliRunner().invoke(app, ["models", "list"])
     rows = {
