@@ -40,7 +40,7 @@ def doctor(
         for finding in _examine(_platform(), live=live):
             findings.append(finding)
             if not as_json:
-                _print(finding)
+                show(finding)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     failed = any(finding.verdict is Verdict.FAILURE for finding in findings)
@@ -74,7 +74,8 @@ def _as_here(settings: Settings, finding: Finding) -> Finding:
     return finding
 
 
-def _print(finding: Finding) -> None:
+def show(finding: Finding) -> None:
+    """Print a finding, and what to do about it on a line of its own."""
     # Not as markup: texts of errors have brackets of their own.
     start = f"{finding.verdict.value:<8} {finding.name:<12} "
     line = Text(session.wrapped(start + finding.text, indent=len(start)))

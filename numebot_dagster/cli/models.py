@@ -1,4 +1,4 @@
-"""`numebot models`: how good a model is on eras that it has not seen."""
+"""`numebot models`: whether a model works, and how good it is on eras that it has not seen."""
 
 from __future__ import annotations
 
@@ -108,6 +108,33 @@ def diagnose(
             with _telling() as told:
                 official = diagnosing_at_numerai.diagnose_at_numerai(platform, found, told)
             _compare(found, official)
+
+
+@app.command("try")
+def try_(
+    model: Annotated[str, typer.Argument(help="Its Numerai name.")],
+    eras: Annotated[int, typer.Option(min=1, help="How many eras it learns from.")] = 4,
+) -> None:
+    """Run all four methods of a model on a few eras, in seconds, before it is trained on all.
+
+    It is trained, saved, loaded and asked for predictions exactly as in earnest, on the newest
+    training data that are pinned, and judged by the checks of a round. Nothing is stored. Exit
+    status 0 means that nothing failed; otherwise the method that failed is named, and its line.
+    """
+    from numebot_dagster.cli.doctor import show
+    from numebot_dagster.operations import trying
+    from numebot_dagster.operations.findings import Verdict
+
+    with session.explained():
+        platform = session.open_platform()
+        chosen = platform.registry[model]
+        try:
+            for finding in trying.try_model(platform, chosen, eras):
+                show(finding)
+        except trying.CannotTry as error:
+            session.fail(str(error))
+    if finding.verdict is Verdict.FAILURE:
+        raise typer.Exit(1)
 
 
 def _enabled(registry: Registry, name: str) -> RegisteredModel:

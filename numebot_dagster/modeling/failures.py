@@ -29,6 +29,7 @@ class ModelFailed(ModelError):
         kind: name of the exception's type.
         reason: text of the exception.
         traceback: lines of the model's code that led there.
+        phases: seconds of the phases that ended before.
     """
 
     def __init__(self, model: str, failure: Failure, log_tail: str = "") -> None:
@@ -40,6 +41,7 @@ class ModelFailed(ModelError):
         self.kind = failure.kind
         self.reason = failure.message
         self.traceback = failure.traceback
+        self.phases = failure.phases
 
 
 class ModelTimedOut(ModelError):

@@ -211,12 +211,14 @@ class Failure:
         kind: name of the exception's type.
         message: text of the exception.
         traceback: the lines of the model's own code that led there, `file:line in function: code`.
+        phases: seconds of the phases that ended before.
     """
 
     phase: str
     kind: str
     message: str
     traceback: str
+    phases: dict[str, float] = field(default_factory=dict)
 
 
 Request = DescribeRequest | TrainRequest | PredictRequest | OutOfSampleRequest

@@ -56,6 +56,7 @@ def _answer(request: Request, announce: Callable[[str], None]) -> Answer:
             kind=type(error).__name__,
             message=str(error),
             traceback=_short_traceback(error),
+            phases=phase.seconds,
         )
 
 

@@ -110,7 +110,7 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
         ),
         task.seconds,
     )
-    verdicts = _gates_of_model(result)
+    verdicts = gates_of_model(result)
     if gates.closed(verdicts):
         raise GateClosed(verdicts)
     made = StandIn(list(result.ids), result.predictions, task.weights.vintage)
@@ -256,7 +256,7 @@ def _judged_and_stored(
     )
 
 
-def _gates_of_model(result: PredictResult) -> list[Gate]:
+def gates_of_model(result: PredictResult) -> list[Gate]:
     """The gates on how a model predicted; what it predicted is judged as everybody's is."""
     features = gates.same_features(result.missing_features, result.unexpected_features)
     if result.missing_features:
