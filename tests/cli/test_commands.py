@@ -201,7 +201,7 @@ def test_between_rounds_run_says_when_the_next_one_opens(world):
     "command",
     [
         "run", "train", "collect", "sql", "status", "doctor", "up", "demo", "rounds add",
-        "models diagnose", "practice serve", "practice advance", "practice state",
+        "models diagnose", "models try", "practice serve", "practice advance", "practice state",
     ],
 )  # fmt: skip
 def test_help_says_what_a_command_does(world, command):
@@ -210,6 +210,22 @@ def test_help_says_what_a_command_does(world, command):
     assert f"Usage: numebot_dagster.cli.main {command}" in finished.stdout.replace("python -m ", "")
     described = finished.stdout.split("Usage:")[1].splitlines()[2:4]
     assert any(len(line.split()) > 4 for line in described)
+
+
+def test_a_model_is_tried_before_it_is_trained(world):
+    world.register("steady-1", "raising")
+    good = world.numebot("models", "try", "steady-1")
+    assert good.returncode == 0, good.stderr
+    assert "(time_budget 30 s)" in good.stdout
+    bad = world.numebot("models", "try", "raising", "--eras", "1")
+    assert bad.returncode == 1
+    *_, failure, place = bad.stdout.splitlines()
+    assert failure.split()[:3] == ["failure", "predict", "ArithmeticError:"]
+    assert "quick_models.py:" in place
+    assert "in predict: raise ArithmeticError" in place
+    unknown = world.numebot("models", "try", "nobody")
+    assert "no model 'nobody' in " in unknown.stderr
+    assert unknown.returncode == 1
 
 
 def test_training_again_in_the_same_round_changes_nothing(world):
