@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from numebot_dagster.modeling.data import TrainingData
 
 PREDICTED_ERAS = 2  # the second one shows that a model can predict more than once
-_STEPS = {"canary": "reload"}  # where the name of a phase says little to a model's author
 
 
 class CannotTry(Exception):
@@ -135,7 +134,7 @@ def _train(trial: _Trial) -> Iterator[Finding]:
 def _passed(phases: Mapping[str, float]) -> Iterator[Finding]:
     for phase, seconds in phases.items():
         same = "; a fresh object predicts the same after load" if phase == "canary" else ""
-        yield Finding(_STEPS.get(phase, phase), Verdict.OK, f"{seconds:.1f} s{same}")
+        yield Finding(phase, Verdict.OK, f"{seconds:.1f} s{same}")
 
 
 def _outlook(result: TrainResult, traits: ModelTraits, trial: _Trial) -> Iterator[Finding]:
@@ -150,12 +149,12 @@ def _outlook(result: TrainResult, traits: ModelTraits, trial: _Trial) -> Iterato
         f"as the rows do, all take about {estimate:.0f} s (train_time_budget "
         f"{traits.train_time_budget:g} s)",
     )
-    matrix = rows * len(manifest.features) / 1e9
+    matrix = rows * len(manifest.features) / 1e6
     yield Finding(
         "train memory",
-        Verdict.OK if matrix <= traits.train_memory_budget else Verdict.WARNING,
+        Verdict.OK if matrix <= traits.train_memory_budget * 1000 else Verdict.WARNING,
         f"{result.peak_memory_mb:.0f} MB on these eras; the features of all rows alone are "
-        f"{matrix:.2g} GB (train_memory_budget {traits.train_memory_budget:g} GB)",
+        f"{matrix:.0f} MB (train_memory_budget {traits.train_memory_budget:g} GB)",
     )
 
 
@@ -232,16 +231,15 @@ def _use(result: PredictResult, manifest: Manifest) -> str:
 def _failure(trial: _Trial, error: ModelError) -> Iterator[Finding]:
     """The steps that passed before, and the method that failed with its place in the code."""
     if not isinstance(error, ModelFailed):
-        step = "predict" if trial.weights.exists() else "train"
+        step = "predicting" if trial.weights.exists() else "training"
         yield Finding(step, Verdict.FAILURE, str(error))
         return
     if not trial.weights.exists():
         yield from _passed(error.phases)
-    step = _STEPS.get(error.phase, error.phase)
     place = _place(error.traceback) or f"see {trial.model.code}"
     if error.phase == "train":
         place += f" (should it need more than {_eras(trial.trained)}: --eras N)"
-    yield Finding(step, Verdict.FAILURE, f"{error.kind}: {error.reason}", place)
+    yield Finding(error.phase, Verdict.FAILURE, f"{error.kind}: {error.reason}", place)
 
 
 def _place(traceback: str) -> str:

@@ -91,11 +91,16 @@ FAILING = [
     ("NoSave", "save", "OSError: no space", 'in save: raise OSError("no space")'),
     ("NoLoad", "load", "model.txt", 'in load: open(folder / "model.txt")'),
     ("NoPredict", "predict", "has no attribute 'slope'", "in predict: return data.matrix @"),
-    ("Forgetful", "reload", "something that predict needs is not saved", "see attempts:Forgetful"),
+    ("Forgetful", "canary", "something that predict needs is not saved", "see attempts:Forgetful"),
     ("Short", "predict", "shape (3,); one number per row is (500,)", "see attempts:Short"),
     ("Nan", "predict", "predictions are NaN or infinite", "see attempts:Nan"),
-    ("Constant", "predict", "era 39: invalid_predictions: all 300 are 0.5", "see attempts:Constant"),
-    ("Quitter", "train", "exit code 7", ""),
+    (
+        "Constant",
+        "predict",
+        "era 39: invalid_predictions: all 300 are 0.5",
+        "see attempts:Constant",
+    ),
+    ("Quitter", "training", "exit code 7", ""),
 ]
 
 
@@ -137,12 +142,14 @@ def files_of(folder: Path) -> dict[Path, int]:
 def test_a_good_model_passes_every_step(attempt):
     findings = attempt("Good")
     assert {finding.verdict for finding in findings} == {Verdict.OK}
-    steps = ["data", "import", "read", "train", "save", "reload", "train time", "train memory"]
-    assert [finding.name for finding in findings] == [*steps, "predict", "predict"]
+    steps = ["data", "import", "read", "train", "save", "load", "canary", "store"]
+    assert [finding.name for finding in findings] == [
+        *(*steps, "train time", "train memory", "predict", "predict"),
+    ]
     text = {finding.name: finding.text for finding in findings}
     assert text["data"] == "vintage 1300 (v5.3): learns from eras 35 to 38, predicts eras 39 to 40"
     assert text["train time"].startswith("1200 of 12000 rows took ")
-    assert "a fresh object predicts the same" in text["reload"]
+    assert "a fresh object predicts the same" in text["canary"]
     assert text["predict"].startswith("era 40: 300 rows from -")
     assert "(time_budget 20 s)" in text["predict"]
     assert "(memory_budget 3 GB)" in text["predict"]
@@ -171,7 +178,7 @@ def test_the_first_failing_method_is_named_with_its_line(attempt, name, step, te
 
 def test_what_works_in_the_training_process_alone_is_noticed(attempt):
     *passed, failure = attempt("Late")
-    assert "reload" in [finding.name for finding in passed]
+    assert "canary" in [finding.name for finding in passed]
     assert (failure.name, failure.text) == ("predict", "ZeroDivisionError: division by zero")
 
 
