@@ -235,7 +235,8 @@ def _failure(trial: _Trial, error: ModelError) -> Iterator[Finding]:
         yield Finding(step, Verdict.FAILURE, str(error))
         return
     if not trial.weights.exists():
-        yield from _passed(error.phases)
+        # The canary has two parts, so that the phase that failed may have passed once.
+        yield from _passed({name: s for name, s in error.phases.items() if name != error.phase})
     place = _place(error.traceback) or f"see {trial.model.code}"
     if error.phase == "train":
         place += f" (should it need more than {_eras(trial.trained)}: --eras N)"

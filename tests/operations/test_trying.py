@@ -183,7 +183,7 @@ def test_what_works_in_the_training_process_alone_is_noticed(attempt):
 
 
 def test_without_data_to_try_on_it_says_what_to_type(platform, attempt, tmp_path):
-    with pytest.raises(CannotTry, match="40 training eras, .* give --eras 38 or fewer"):
+    with pytest.raises(CannotTry, match=r"40 training eras, .* give --eras 38 or fewer"):
         attempt("Good", eras=39)
     empty = platform.settings.model_copy(update={"numerai_data_folder": tmp_path / "empty"})
     with pytest.raises(CannotTry, match="`numebot train` pins today's"):
