@@ -121,7 +121,7 @@ def try_(
     training data that are pinned, and judged by the checks of a round. Nothing is stored. Exit
     status 0 means that nothing failed; otherwise the method that failed is named, and its line.
     """
-    from numebot_dagster.cli.doctor import show
+    from numebot_dagster.cli import doctor
     from numebot_dagster.operations import trying
     from numebot_dagster.operations.findings import Verdict
 
@@ -130,7 +130,7 @@ def try_(
         chosen = platform.registry[model]
         try:
             for finding in trying.try_model(platform, chosen, eras):
-                show(finding)
+                doctor.show(finding)
         except trying.CannotTry as error:
             session.fail(str(error))
     if finding.verdict is Verdict.FAILURE:
