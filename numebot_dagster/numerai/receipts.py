@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.lake.damaged import DamagedFile, read_or_set_aside
+from numebot_dagster.lake.damaged import SUFFIX, DamagedFile, read_or_set_aside
 
 if TYPE_CHECKING:
     import polars
@@ -119,6 +119,11 @@ def history(lake: Lake, model: str, round_number: int) -> list[Receipt]:
     folder = lake.receipts_folder(model, round_number)
     receipts = (read_or_set_aside(path, _read) for path in _files(folder))
     return [receipt for receipt in receipts if receipt is not None]
+
+
+def set_aside(lake: Lake, model: str, round_number: int) -> list[Path]:
+    """Return the receipts of one model and round that could not be read, oldest first."""
+    return sorted(lake.receipts_folder(model, round_number).glob(f"*{SUFFIX}*"))
 
 
 def standing(history: Sequence[Receipt]) -> Receipt | None:

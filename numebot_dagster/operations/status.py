@@ -143,10 +143,12 @@ def _standing(
     platform: Platform, window: Window, model: RegisteredModel, now: datetime
 ) -> RoundModel:
     number, name = window.number, model.name
-    try:
-        receipt = receipts.standing(receipts.history(platform.lake, name, number))
-    except parquet.DamagedFile as error:
-        return RoundModel(number, name, Standing.UNREADABLE, None, str(error))
+    receipt = receipts.standing(receipts.history(platform.lake, name, number))
+    aside = receipts.set_aside(platform.lake, name, number)
+    if receipt is None and aside:
+        run = command("run", "--round", number, "--models", name)
+        text = f"{aside[-1]} cannot be read; Numerai is asked by: {run}"
+        return RoundModel(number, name, Standing.UNREADABLE, None, text)
     if receipt is None:
         nothing = Standing.WAITING if window.is_open(now) else Standing.UNPLAYED
         return RoundModel(number, name, nothing, None)

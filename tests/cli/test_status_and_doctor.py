@@ -190,7 +190,7 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     assert f"Round {number - 1}, second: missed: no power" in text
     assert "Alert, not sent yet: second was missed" in text
     assert "No leaderboard was kept on" in text
-    damaged.unlink()
+    damaged.with_name(f"{damaged.name}.damaged").unlink()
     monkeypatch.delenv("NUMEBOT_NOTIFY_URLS")
     assert "second was missed" not in numebot("status")[0]
 

@@ -182,7 +182,7 @@ def test_a_damaged_file_silences_no_other_alert(platform_of, receiver, caplog):
     path.write_text('{"kind": ')
     assert alerts.send(platform, FAILED) == [FAILED]
     assert receiver.titles == [FAILED.title]
-    assert f"{path} is no alert" in caplog.text
+    assert f"{path} cannot be read and was set aside" in caplog.text
 
 
 SECRETS = {

@@ -81,15 +81,15 @@ def test_one_more_model_that_missed_is_one_more_message(seen):
     assert said(world) == both
 
 
-def test_a_round_that_cannot_be_read_is_no_healthy_look(seen):
-    """Else the heartbeat would go on while nobody knows how the round stands."""
+def test_a_file_that_cannot_be_read_stops_no_look(seen, caplog):
+    """What Numerai holds and the other receipts still tell how the round stands."""
     world, number = seen
     damaged = world.platform.lake.receipts_folder("second", number) / f"{1:020d}.parquet"
     files.replace_bytes(damaged, b"no Parquet")
     look = watching.look(world.platform)
-    assert look.rounds == (number,)
-    assert f"{damaged} is not a whole Parquet file" in look.problem
-    damaged.unlink()
+    assert (look.rounds, look.problem) == ((number,), "")
+    assert f"{damaged} cannot be read and was set aside" in caplog.text
+    damaged.with_name(f"{damaged.name}.damaged").unlink()
     files.replace_bytes(world.platform.lake.round_details(number), b"no Parquet")
     look = watching.look(world.platform)  # Numerai knows its times
     assert (look.rounds, look.problem) == ((number,), "")
