@@ -67,6 +67,11 @@ class Case:
         return self.in_window[-1] if self.in_window else None
 
     @property
+    def compared(self) -> set[str]:
+        """The files that were downloaded; one may be registered, and so held, under several ids."""
+        return {one.filename for one in self.entries if one.submission_id in self.downloaded}
+
+    @property
     def standing(self) -> dict[str, Any] | None:
         """Our newest receipt of what Numerai said."""
         answered = [receipt for receipt in self.receipts if receipt["state"] != "pending"]
@@ -189,7 +194,7 @@ def _without_receipt(case: Case) -> Iterator[tuple[str, str]]:
 
 def _not_compared(case: Case) -> Iterator[tuple[str, str]]:
     for receipt in case.receipts:
-        if receipt["state"] == "confirmed" and receipt["submission_id"] not in case.downloaded:
+        if receipt["state"] == "confirmed" and receipt["filename"] not in case.compared:
             yield WRONG, f"{receipt['filename']} is confirmed, and was never downloaded"
             return
 

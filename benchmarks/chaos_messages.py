@@ -61,7 +61,7 @@ def _of_confirmation(cases: Sequence[Case], messages: Sequence[Message]) -> Iter
             yield WRONG, "all", f"nothing of {without} counted when it was said: {message.title}"
     compared = all(
         case.selected is not None
-        and case.selected.submission_id in case.downloaded
+        and case.selected.filename in case.compared
         and case.standing is not None
         and case.standing["state"] == "confirmed"
         for case in cases

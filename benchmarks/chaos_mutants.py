@@ -169,8 +169,13 @@ def _of_the_last_round(judge: Any) -> Any:
     return judged
 
 
-def _always(_: Any) -> Any:
-    return lambda *arguments, **more: True
+def _as_if_late(play: Any) -> Any:
+    """A round is played as with `--late`, which nobody asked for."""
+    return lambda platform, asked: play(platform, replace(asked, late=True))
+
+
+def _as_if_late_data(fetch: Any) -> Any:
+    return lambda *arguments, **more: fetch(*arguments, **{**more, "late": True})
 
 
 def _never(_: Any) -> Any:
@@ -217,9 +222,8 @@ MUTANTS: dict[str, Mutant] = {
     "uploads after the close": Mutant(
         (WRONG, "uploaded after the close"),
         {
-            f"{NUMERAI}.reconcile:_closed": _none,
-            f"{OPERATIONS}.submitting:require_uploads": _none,
-            f"{NUMERAI}.records:Round.is_open": _always,
+            "numebot_dagster.defs.models.playing:play": _as_if_late,
+            "numebot_dagster.defs.rounds.assets:fetch_live": _as_if_late_data,
         },
         [ASLEEP],
     ),

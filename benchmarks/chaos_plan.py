@@ -32,23 +32,26 @@ GRAPHQL = (
 )
 FILES = ("download:*live*", "upload:*", "submission:*")
 
-# Each step of an upload: the fault that holds the run there, so that it can be killed in it.
+# Each step of an upload: the faults that hold the run there, so that it can be killed in the last.
 # A `latency` waits before the tournament does its work, a `drip` after it.
-STEPS: Mapping[str, tuple[str, str]] = {
-    "before the round is read": ("latency", "graphql:rounds"),
-    "while live data come": ("drip", "download:*live*"),
-    "before the fleet is read": ("latency", "graphql:account"),
-    "before the upload is authorised": ("latency", "graphql:submissionUploadAuth"),
-    "before the intent is recorded": ("drip", "graphql:submissionUploadAuth"),
-    "before the bytes are sent": ("latency", "upload:*"),
-    "before the registration": ("latency", "graphql:createSubmission"),
-    "before the registration is recorded": ("drip", "graphql:createSubmission"),
-    "before the acceptance is recorded": ("drip", "graphql:submissions"),
-    "before the confirmation": ("latency", "graphql:submissionDownloadAuth"),
-    "while the submission comes back": ("drip", "submission:*"),
+STEPS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "before the round is read": (("latency", "graphql:rounds"),),
+    "while live data come": (("drip", "download:*live*"),),
+    "before the fleet is read": (("latency", "graphql:account"),),
+    "before the upload is authorised": (("latency", "graphql:submissionUploadAuth"),),
+    "before the intent is recorded": (("drip", "graphql:submissionUploadAuth"),),
+    "before the bytes are sent": (("latency", "upload:*"),),
+    "before the registration": (("latency", "graphql:createSubmission"),),
+    "before the registration is recorded": (("drip", "graphql:createSubmission"),),
+    # The account is asked for at the beginning too: which answer is meant, the first hold tells.
+    "before the acceptance is recorded": (
+        ("drip", "graphql:createSubmission"),
+        ("drip", "graphql:account"),
+    ),
+    "before the confirmation": (("latency", "graphql:submissionDownloadAuth"),),
+    "while the submission comes back": (("drip", "submission:*"),),
 }
-PAUSE_SECONDS = 0.8
-DRIP_SECONDS = PAUSE_SECONDS / 20
+PIECES = 20  # of a dripping answer
 
 Fault = Mapping[str, Any]
 
@@ -61,11 +64,13 @@ class Kill:
         victim: `run`, `worker`, `server` or, where it plays, `daemon`.
         step: in which of `STEPS` the run is held when it comes; None at a random moment.
         seconds: of wall time after the beginning of the attempt, or of the step.
+        pause: for how many seconds of wall time the run is held in the step.
     """
 
     victim: str
     step: str | None = None
     seconds: float = 0.0
+    pause: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -162,20 +167,21 @@ def plan_round(seed: int, index: int, daemon_every: int) -> RoundPlan:
 
 def every_kill() -> list[RoundPlan]:
     """The short form: every victim, and every step of an upload, in as few rounds as hold them."""
-    held = [Attempt(kill=Kill("run", step, 0.1)) for step in STEPS]
+    held = [Attempt(kill=Kill("run", step, pause=4.0)) for step in STEPS]
     others = (
         Attempt(kill=Kill("worker")),
-        Attempt(kill=Kill("server", "before the registration")),
+        Attempt(kill=Kill("server", "before the registration", pause=4.0)),
         Attempt(kill=Kill("run", None, 1.0), twin=True, jump=3),
     )
     # What is registered, if only after the kill, is not registered again in the same round.
     registered = list(STEPS).index("before the registration") + 1
     return [
         RoundPlan(0, attempts=tuple(held[:registered])),
-        RoundPlan(1, attempts=tuple(held[registered:])),
-        RoundPlan(2, attempts=others),
-        RoundPlan(3, moods={"alpha": "newest", "gamma": "raise", "delta": "exit"}),
-        RoundPlan(4, asleep=True),
+        RoundPlan(1, attempts=(held[registered],)),
+        RoundPlan(2, attempts=tuple(held[registered + 1 :])),
+        RoundPlan(3, attempts=others),
+        RoundPlan(4, moods={"alpha": "newest", "gamma": "raise", "delta": "exit"}),
+        RoundPlan(5, asleep=True),
     ]
 
 

@@ -20,8 +20,7 @@ from benchmarks.chaos_by_hand import Rival
 from benchmarks.chaos_daemon import Daemon
 from benchmarks.chaos_plan import (
     ATTEMPT_MINUTES,
-    DRIP_SECONDS,
-    PAUSE_SECONDS,
+    PIECES,
     STEPS,
     Attempt,
     Kill,
@@ -147,17 +146,18 @@ class Stage:
         played.attempts += 1
         self._world.set_moods({**played.plan.moods, **attempt.moods})
         faults = [self._practice.add_fault(**fault) for fault in attempt.faults]
-        pause = self._pause(attempt.kill)
+        if attempt.kill is not None and attempt.kill.step is not None:
+            faults.append(self._hold(attempt.kill, STEPS[attempt.kill.step][0]))
         arguments = ("run", "--round", str(played.number))
         runs = [self._world.player.start(*arguments) for _ in range(1 + attempt.twin)]
         if attempt.jump:
             time.sleep(BEFORE_A_JUMP)
             self._practice.advance(hours=attempt.jump / 60)
         if attempt.kill is not None:
-            self._kill(played, attempt.kill, runs[0], pause)
+            self._kill(played, attempt.kill, runs[0], faults)
         for pid in runs:
             self._wait(played, pid)
-        self._forget(played, [*faults, *([pause] if pause else [])])
+        self._forget(played, faults)
         self._world.set_moods(played.plan.moods)
 
     def _wait(self, played: Played, pid: int) -> None:
@@ -174,24 +174,31 @@ class Stage:
             played.exits.append(Exit(status, without))
             played.looks.append(Look(self._left(played), without, is_watchdog=False))
 
-    def _pause(self, kill: Kill | None) -> int | None:
-        """Adds the fault that holds the run at the step in which it is to be killed."""
-        if kill is None or kill.step is None:
-            return None
-        kind, where = STEPS[kill.step]
-        seconds = PAUSE_SECONDS if kind == "latency" else DRIP_SECONDS
+    def _hold(self, kill: Kill, hold: tuple[str, str]) -> int:
+        """Adds a fault that holds the run at a step."""
+        kind, where = hold
+        seconds = kill.pause if kind == "latency" else kill.pause / PIECES
         return self._practice.add_fault(kind, where=where, times=1, values={"seconds": seconds})
 
-    def _kill(self, played: Played, kill: Kill, pid: int, pause: int | None) -> None:
-        """Waits for the moment and kills; nothing is killed when the run is over before it."""
+    def _wait_for_step(self, kill: Kill, step: str, pid: int, faults: list[int]) -> None:
+        """Waits until the run is held in the step; the last of the faults holds it first."""
 
         def has_come() -> bool:
-            rows = self._world.rows("SELECT struck FROM faults WHERE id = ?", pause)
+            rows = self._world.rows("SELECT struck FROM faults WHERE id = ?", faults[-1])
             return bool(rows and rows[0]["struck"])
 
-        if pause is not None:
+        first, *more = STEPS[step]
+        until(has_come, LONGEST_ATTEMPT, lambda: is_running(pid))
+        for hold in more:
+            faults.append(self._hold(kill, hold))
             until(has_come, LONGEST_ATTEMPT, lambda: is_running(pid))
-            self._quiet_at = time.monotonic() + PAUSE_SECONDS + 0.2
+        if first[0] == "latency":
+            self._quiet_at = time.monotonic() + kill.pause + 0.2
+
+    def _kill(self, played: Played, kill: Kill, pid: int, faults: list[int]) -> None:
+        """Waits for the moment and kills; nothing is killed when the run is over before it."""
+        if kill.step is not None:
+            self._wait_for_step(kill, kill.step, pid, faults)
         time.sleep(kill.seconds)
         if not is_running(pid):
             return

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,24 +103,12 @@ def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def make_chaos(
-    trained: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], World]]:
-    """Opens worlds that are copies of the trained participant."""
-    with ExitStack() as stack:
-
-        def make() -> World:
-            folder = tmp_path_factory.mktemp("chaos") / "participant"
-            copy(trained, folder)
-            return stack.enter_context(open_world(folder, PLAYERS))
-
-        yield make
-
-
-@pytest.fixture(scope="module")
-def chaos_world(make_chaos: Callable[[], World]) -> World:
+def chaos_world(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The world of all tests here; each opens rounds of its own."""
-    return make_chaos()
+    folder = tmp_path_factory.mktemp("chaos") / "participant"
+    copy(trained, folder)
+    with open_world(folder, PLAYERS) as world:
+        yield world
 
 
 def findings_of(world: World, plans: list[RoundPlan], mutant: str | None = None) -> list[str]:
@@ -179,9 +166,9 @@ def test_a_torn_file_is_found(trained, tmp_path):
 # --- the run
 
 
-def test_every_victim_and_every_step_of_an_upload(make_chaos):
+def test_every_victim_and_every_step_of_an_upload(chaos_world):
     """Each kind of kill once, and a round of dice; daemons are for the long form."""
-    world, outcome = make_chaos(), chaos.Outcome(len(PLAYERS))
+    world, outcome = chaos_world, chaos.Outcome(len(PLAYERS))
     plans = [plan for plan in chaos_plan.every_kill() if plan.attempts]
     plans.append(chaos_plan.plan_round(5, 34, 0))  # one with many faults
     findings = [
