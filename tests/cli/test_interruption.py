@@ -28,10 +28,10 @@ def test_ctrl_c_ends_a_run_that_goes_on_when_typed_again(world):
     assert process.returncode == 130, said
     # Of our own; a helper process of Dagster's, which copies the output, may still show its trace.
     assert not re.search(r'File ".*numebot_dagster/', said), said
-    assert said.splitlines()[-1] == (
+    assert (
         "Interrupted. What was predicted and submitted is recorded, and nothing is submitted "
         "twice. To go on, type: numebot run --models steady-1,second"
-    )
+    ) in said.splitlines()
     again = CliRunner().invoke(app, ["run"])
     assert again.exit_code == 0, again.stderr
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
