@@ -109,9 +109,10 @@ def test_faults_that_stay_are_named_and_the_round_is_played_when_they_are_gone(
         ("drip", {"seconds": 0.1}, "answered too slowly"),
         ("cut", {}, "the connection failed"),
         ("status", {"status": 401}, "status 401"),
-        ("status", {"status": 429}, "status 429"),
         ("status", {"status": 500}, "status 500"),
         ("error", {"message": "the database is tired"}, "Numerai says: the database is tired"),
+        # The last one, because the refusal is remembered for a while.
+        ("status", {"status": 429}, "Numerai's limit on"),
     ]
     with monkeypatch.context() as patch:
         patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.5")

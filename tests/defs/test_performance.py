@@ -149,7 +149,7 @@ def meta_model(crowd, uploads, index):
     for played in crowd:
         if played.attendance is Attendance.ON_TIME:
             votes[played.participant.name] = pd.Series(played.predictions, index=index)
-            stakes[played.participant.name] = float(played.participant.stake)
+            stakes[played.participant.name] = float(played.participant.stake_of_a_round)
     ranks = scoring.tie_kept_rank(pd.DataFrame(votes, index=index))
     return scoring.stake_weight(ranks, pd.Series(stakes)).rename("meta")
 

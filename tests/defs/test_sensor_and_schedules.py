@@ -383,7 +383,7 @@ def test_weekend_schedule_skips_a_weekday_round_and_takes_the_weekend(world, tic
             run_of(instance, number, dg.DagsterRunStatus.STARTED)
             assert tick(weekend_round_schedule).skip_message == f"Round {number} has a run already."
         else:
-            assert found.skip_message == f"Round {number} is not a weekend round."
+            assert f"Round {number} is not a weekend round." in found.skip_message
             assert not instance.has_dynamic_partition("rounds", str(number))
     world.practice.advance("next-close")
     assert tick(weekend_round_schedule).skip_message == "No round is open."

@@ -111,7 +111,7 @@ def test_damage_is_named_and_such_weights_are_not_chosen(lake: Lake, damage, com
         weights.verify(folder)
     assert weights.stored(lake, "a-b c") == []
     with pytest.raises(
-        NoWeights, match=rf"(?s)damaged: .*{complaint}.*numebot train --models a-b c"
+        NoWeights, match=rf"(?s)damaged: .*{complaint}.*numebot train --models 'a-b c'"
     ):
         weights.choose(lake, "a-b c", "0123abcd")
     store(lake, 1340, "0123abcd")
@@ -149,7 +149,9 @@ def test_which_weights_are_chosen(
 
 
 def test_no_weights_says_what_to_type(lake: Lake) -> None:
-    with pytest.raises(NoWeights, match=r"^a-b c has no weights; .*numebot train --models a-b c$"):
+    with pytest.raises(
+        NoWeights, match=r"^a-b c has no weights; .*numebot train --models 'a-b c'$"
+    ):
         weights.choose(lake, "a-b c", "aaaaaaaa")
     store(lake, 1340, "bbbbbbbb")
     with pytest.raises(

@@ -144,6 +144,7 @@ HOUR: dict[str, Call] = {
 ENRICHMENT: dict[str, Call] = {
     "details": lambda c, s: c.round_details(SCORED),
     "account": lambda c, s: c.account(),
+    "identity": lambda c, s: c.identity(),
     "scores": lambda c, s: c.scores(s.alpha),
     "refusal": lambda c, s: c.refusal(s.first),
     "leaderboard": lambda c, s: c.leaderboard(),
