@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from rich.text import Text
 
 from numebot_dagster.reporting.numbers import MISSING
 from numebot_dagster.reporting.selection import ONE_SUBMISSION, final_scores, newest_scores
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 HORIZON_DAYS = 60
 LEAST_FOR_SHARPE = 3.0  # independent rounds, which take about eight months
@@ -53,6 +53,7 @@ def rich_table(frame: pl.DataFrame, title: str) -> Table:
     """Returns a table for the terminal, coloured by outcome, by state and by sign."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         title=Text(title),
@@ -240,6 +241,8 @@ def _escaped(text: str) -> str:
 
 
 def _coloured(value: Any, text: str) -> Text:
+    from rich.text import Text
+
     style = STYLES.get(value, "") if isinstance(value, str) else ""
     if isinstance(value, float | Decimal) and float(value) < 0:
         style = "red"
