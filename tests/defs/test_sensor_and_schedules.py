@@ -386,7 +386,7 @@ def test_weekend_schedule_skips_a_weekday_round_and_takes_the_weekend(world, tic
             assert f"Round {number} is not a weekend round." in found.skip_message
             assert not instance.has_dynamic_partition("rounds", str(number))
     world.practice.advance("next-close")
-    assert tick(weekend_round_schedule).skip_message == "No round is open."
+    assert "No round is open." in tick(weekend_round_schedule).skip_message
 
 
 def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
