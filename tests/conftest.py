@@ -22,6 +22,7 @@ import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.numerai import rate_limits
 from numebot_dagster.operations import training, vintages
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.creation import Plan
@@ -84,6 +85,7 @@ class World:
             patch.setenv(name, value)
         patch.chdir(self.folder)
         self.register(*HONEST)
+        sys.modules.pop("numebot_dagster.definitions", None)  # those of another participant
         return self
 
     def register(self, *names: str) -> None:
@@ -225,6 +227,15 @@ def _no_ended_instance() -> Iterator[None]:
     """Dagster remembers an instance that has ended, and may ask it when it loads definitions."""
     with set_defs_state_storage(None):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_calls_count_yet() -> Iterator[None]:
+    """Each test may make as many calls as Numerai allows, and what was refused counts no more."""
+    yield
+    for path, budget in rate_limits._budgets.items():
+        path.unlink(missing_ok=True)
+        budget._own = rate_limits._Book()
 
 
 @pytest.fixture(scope="session")

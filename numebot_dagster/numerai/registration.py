@@ -21,6 +21,8 @@ PATIENCE = 5.0  # seconds
 LONGER_EACH_TIME = 3
 SHARE_OF_TIME_LEFT = 1 / 4  # the most of what is left that is spent waiting
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between two looks
+# However near the deadline is, a server that fails at once is not asked without a pause.
+LEAST_PAUSE = 0.1  # seconds
 # What was registered in the last second may still be looked for after the deadline.
 LAST_LOOK = 5.0  # seconds
 
@@ -92,9 +94,10 @@ class Registration:
         pause = FIRST_PAUSE
         while True:
             shown = self._shown()
-            if shown is not None or time.monotonic() + pause > until:
+            left = until - time.monotonic()
+            if shown is not None or left <= 0:
                 return shown
-            time.sleep(pause)
+            time.sleep(max(min(pause, left), LEAST_PAUSE))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _register(self) -> str:

@@ -124,10 +124,9 @@ def test_a_query_that_asks_nothing_is_told_in_a_line(world, query):
     assert result.stderr.startswith("error: ")
 
 
-def test_models_are_listed_and_the_version_is_told(world, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+def test_models_are_listed_and_the_version_is_told(world):
     world.register("steady-1", "untrained")
-    listed = CliRunner().invoke(app, ["models", "list"])
+    listed = world.numebot("models", "list", COLUMNS="120")
     rows = {
         line.split()[0]: line.split()[1:] for line in listed.stdout.splitlines() if line.strip()
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from numebot_dagster.numerai import pacing, rate_limits
+from numebot_dagster.numerai import pacing
 from numebot_dagster.settings import Settings
 
 PUBLIC_ID = "PUBLICIDOFTESTS"
@@ -127,15 +127,6 @@ for _method in ("GET", "HEAD", "POST", "PUT"):
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries begin after hundredths of a second, so that hundreds of them are soon tested."""
     monkeypatch.setattr(pacing, "_FIRST_WAIT", 0.02)
-
-
-@pytest.fixture(autouse=True)
-def no_calls_count_yet() -> Iterator[None]:
-    """Each test may make as many calls as Numerai allows, and what was refused counts no more."""
-    yield
-    for path, budget in rate_limits._budgets.items():
-        path.unlink(missing_ok=True)
-        budget._own = rate_limits._Book()
 
 
 @pytest.fixture
