@@ -15,12 +15,12 @@ import time
 from typing import Any
 
 # Where the product waits, or measures how long it has waited. Budgets of workers are not among
-# them: a model computes in real time.
+# them: a model computes in real time. Nor is the wait for a registration whose answer was lost: the
+# request of a killed run is still with the tournament, for real seconds.
 CLOCKED = (
     "tenacity",
     "tenacity.nap",
     "numebot_dagster.numerai.pacing",
-    "numebot_dagster.numerai.registration",
     "numebot_dagster.numerai.transport",
     "numebot_dagster.operations.playing",
     "numebot_dagster.operations.submitting",

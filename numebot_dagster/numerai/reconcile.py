@@ -236,9 +236,10 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
         return None
     if receipt.state is State.INVALID and not was_not_selected(receipt):
         return f"replaces our invalid file: {receipt.reason}"
-    if is_higher(intention.rung, receipt.rung):
+    is_other = intention.sha256 != receipt.predictions_sha256
+    if is_higher(intention.rung, receipt.rung) and is_other:
         return f"{intention.rung} predictions replace {receipt.rung} ones"
-    if situation.force and intention.sha256 != receipt.predictions_sha256:
+    if situation.force and is_other:
         return "forced: other predictions replace those that were sent"
     return None
 

@@ -292,8 +292,8 @@ class _RoundPlay:
     def _send(self, model: RegisteredModel, prediction: Prediction) -> Played:
         decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
         if decision.action is not Action.SUBMIT:
-            # Forced, but the predictions are the same that Numerai holds.
-            return self._without_upload(model, decision)()
+            # A higher rung or force, but the predictions are the same that Numerai holds.
+            return self._without_upload(model, self._promoted(decision, prediction))()
         if self._fleet.held(model.name, self.round.number) is not None:
             self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(
@@ -307,6 +307,19 @@ class _RoundPlay:
         return Played(
             model, Ending.ACCEPTED, decision.reason, prediction, receipt, prediction.gates
         )
+
+    def _promoted(self, decision: Decision, prediction: Prediction) -> Decision:
+        """Record it when what Numerai holds is, byte by byte, what a higher rung predicts too."""
+        receipt = decision.receipt
+        if receipt is None or not is_higher(prediction.rung, receipt.rung):
+            return decision
+        if receipt.predictions_sha256 != prediction.submission.sha256:
+            return decision
+        promoted = submitting.promote(self.platform, receipt, prediction)
+        self.platform.log.info(
+            "%s: Numerai holds the %s predictions already", receipt.model, prediction.rung
+        )
+        return replace(decision, receipt=promoted)
 
     def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
         """Goes on where an earlier run was stopped after Numerai had registered the file."""

@@ -72,6 +72,20 @@ def submit(
     return accept(platform, found, registered)
 
 
+def promote(platform: Platform, receipt: Receipt, prediction: Prediction) -> Receipt:
+    """Record that the file of a receipt is also what a higher rung predicts."""
+    return receipts.append(
+        platform.lake,
+        replace(
+            receipt,
+            rung=prediction.rung,
+            rung_reason=prediction.rung_reason,
+            vintage=prediction.vintage,
+            predict_seconds=prediction.seconds,
+        ),
+    )
+
+
 def _upload(
     platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool
 ) -> Receipt:
@@ -417,8 +431,9 @@ def record_failure(
     history = receipts.history(platform.lake, model, found.number)
     standing = receipts.standing(history)
     if standing is None or standing.state is State.PENDING:
-        base = _intent(found, prediction) if prediction else standing
-        base = base or Receipt(model, found.number)
+        base = standing or Receipt(model, found.number)
+        if prediction and base.predictions_sha256 != prediction.submission.sha256:
+            base = _intent(found, prediction)  # else the name of what may be uploaded is kept
         failed = replace(base, outcome=Outcome.FAILED, reason=reason)
     elif standing.state is State.INVALID:
         failed = standing  # it says already what is wrong

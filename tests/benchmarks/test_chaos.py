@@ -181,9 +181,6 @@ def test_a_torn_file_is_found(trained, tmp_path):
 # --- the run
 
 
-# Slow until one fault is mended that it finds at some timings: one content is uploaded under two
-# names around a kill, and the receipt names another file than the one that counts.
-@pytest.mark.slow
 def test_every_victim_and_every_step_of_an_upload(chaos_world):
     """Each kind of kill once, and a round of dice; daemons are for the long form."""
     world, outcome = chaos_world, chaos.Outcome(len(PLAYERS))

@@ -126,6 +126,11 @@ CASES = {
         Action.SUBMIT,
         "live predictions replace fallback ones",
     ),
+    "higher rung, the same predictions": (
+        {"held": held(), "receipts": [receipt(State.CONFIRMED, Rung.PREVIOUS)]},
+        Action.SKIP,
+        "already confirmed",
+    ),
     "lower rung": (
         {
             "held": held(),
@@ -272,9 +277,7 @@ def test_what_holds_in_every_situation(given_):
             and given_.held.timestamp < OPEN
         )
         if own is not None and own.state is State.CONFIRMED and not carried_over:
-            assert given_.intention.sha256 != own.predictions_sha256 or is_higher(
-                given_.intention.rung, own.rung
-            )
+            assert given_.intention.sha256 != own.predictions_sha256
     if decision.action in (Action.ACCEPT, Action.CONFIRM, Action.SKIP):
         assert decision.receipt is not None
         assert decision.receipt == replace(own, submission_id=given_.held.submission_id)

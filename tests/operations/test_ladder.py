@@ -238,11 +238,12 @@ def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage, caplog
     assert endings(played(platform, number)) == {"second": Ending.CONFIRMED}
     assert receipts.latest(platform.lake, number)["second"].rung is Rung.PREVIOUS
     assert endings(played(platform, number)) == {"second": Ending.SKIPPED}
+    # The weights are the same, and so are the predictions: they are recorded and not sent again.
     stage.store("second", NEW)
-    assert endings(played(platform, number)) == {"second": Ending.CONFIRMED}
+    assert endings(played(platform, number)) == {"second": Ending.SKIPPED}
     last = receipts.latest(platform.lake, number)["second"]
     assert (last.rung, last.rung_reason, last.vintage) == (Rung.LIVE, None, NEW)
-    assert stage.world.submissions(number) == {"second": 3}
+    assert stage.world.submissions(number) == {"second": 2}
     held = platform.client.fleet().held("second", number)
     assert held.submission_id == last.submission_id
     assert endings(played(platform, number)) == {"second": Ending.SKIPPED}
