@@ -94,7 +94,7 @@ def _of_missed(cases: Sequence[Case], messages: Sequence[Message]) -> Iterator[P
     arrived = {message.text: message for message in messages if MISSED.search(message.title)}
     for case in cases:
         naming = [message for message in arrived.values() if _names(message, case.model)]
-        if case.selected is not None and naming and not _is_by_hand(case):
+        if case.selected is not None and naming:
             yield UNFOUNDED, case.model, f"it did not miss the round: {naming[0].title}"
         may_be = naming or [message for message in arrived.values() if MORE.search(message.text)]
         if case.selected is None and not may_be:
@@ -103,8 +103,7 @@ def _of_missed(cases: Sequence[Case], messages: Sequence[Message]) -> Iterator[P
             yield DOUBLED, case.model, "two messages say that it missed the round"
     missed = sum(case.selected is None for case in cases)
     spoken_of = sum(_count(message) for message in arrived.values())
-    perhaps = sum(_is_by_hand(case) for case in cases)
-    if not missed <= spoken_of <= missed + perhaps:
+    if spoken_of != missed:
         yield WRONG, "all", f"{missed} models missed the round, messages speak of {spoken_of}"
 
 
@@ -140,11 +139,6 @@ def _undelivered(world: World, played: Played, messages: Sequence[Message]) -> I
 
 def _any_more(messages: Sequence[Message]) -> bool:
     return any(STANDS_IN.search(one.title) and MORE.search(one.text) for one in messages)
-
-
-def _is_by_hand(case: Case) -> bool:
-    """Whether what counts is a file that the platform did not make and may call missed."""
-    return case.model in case.plan.by_hand
 
 
 def _count(message: Message) -> int:
