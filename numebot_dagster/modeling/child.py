@@ -124,8 +124,9 @@ class WorkerProcess:
 
     def _await_start(self) -> None:
         try:
+            self._connection.send([str(Path(folder).absolute()) for folder in sys.path])
             started = self._connection.poll(_START_SECONDS) and self._connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             started = False
         if not started:
             self.kill()

@@ -97,9 +97,8 @@ def run(request: Request, phase: Phases) -> Answer:
 
 
 def _import_class(code: ModelCode) -> type[NumeraiModel]:
-    for folder in reversed(code.search_path):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+    # In front of all else, as where its source was hashed; a former model may have added to the rest.
+    sys.path[:] = dict.fromkeys([*code.search_path, *sys.path])
     module = importlib.import_module(code.module)
     kind = getattr(module, code.class_name, None)
     if kind is None:

@@ -1,8 +1,9 @@
 """The child half of a worker: runs one model after another and answers over a pipe.
 
 Started as `python -m numebot_dagster.modeling.worker CONNECTION LIFELINE`, the numbers of two
-inherited file descriptors. Requests come and answers go over the first. Nothing comes over the
-second, but it closes when the parent ends, however it ends, and then this process group ends too.
+inherited file descriptors. The parent's `sys.path` and then requests come over the first, and
+answers go over it. Nothing comes over the second, but it closes when the parent ends, however it
+ends, and then this process group ends too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_parent, args=(int(sys.argv[2]),), daemon=True).start()
     own_process = os.getpid()
+    # The parent hashed the source that it found there; with a path of its own, this process could
+    # import another file of the same name.
+    sys.path[:] = connection.recv()
     connection.send("ready")
 
     def announce(phase: str) -> None:

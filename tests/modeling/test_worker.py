@@ -14,7 +14,9 @@ import pytest
 
 from numebot_dagster.modeling import every, weights
 from numebot_dagster.modeling.failures import ModelFailed
-from numebot_dagster.modeling.messages import DescribeRequest
+from numebot_dagster.modeling.messages import DescribeRequest, ModelCode
+from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.source import find_module
 
 
 def test_what_a_model_declares(zoo):
@@ -146,3 +148,31 @@ def test_live_data_are_read_once_for_models_that_share_them(zoo, tmp_path):
     assert again.phases["read"] < first.phases["read"] / 2
     table.head(50).write_parquet(path)
     assert len(zoo.worker.predict(asked).ids) == 50  # a changed file is read anew
+
+
+OF_FOLDER = """
+from numebot_dagster.modeling import NumeraiModel
+class M(NumeraiModel):
+    feature_set = [{folder!r}]
+    def train(self, data): pass
+    def predict(self, data): pass
+    def save(self, folder): pass
+    def load(self, folder): pass
+"""
+
+
+@pytest.mark.parametrize("search", [("here", "registry"), ("registry", "here"), ()], ids=str)
+def test_what_runs_is_the_file_that_was_hashed(tmp_path, monkeypatch, search):
+    """Whatever the order of the folders, the working directory, and the paths that Python has."""
+    for name in ("here", "registry", "path"):
+        module = tmp_path / name / "twice_there" / "model.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(OF_FOLDER.format(folder=name))
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    code = ModelCode("twice_there.model", "M", tuple(str(tmp_path / name) for name in search))
+    expected = search[0] if search else "path"
+    assert find_module(code.module, code.search_path).file.parts[-3] == expected
+    with Worker() as worker:
+        traits = worker.describe(DescribeRequest("m", code))
+    assert traits.feature_set == (expected,)
