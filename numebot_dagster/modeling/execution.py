@@ -97,7 +97,7 @@ def run(request: Request, phase: Phases) -> Answer:
 
 
 def _import_class(code: ModelCode) -> type[NumeraiModel]:
-    # In front of all else, as where its source was hashed; a former model may have added to the rest.
+    # In front of all else, as where its source was hashed; other models may have added to the rest.
     sys.path[:] = dict.fromkeys([*code.search_path, *sys.path])
     module = importlib.import_module(code.module)
     kind = getattr(module, code.class_name, None)
