@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from numebot_dagster import environment
-from numebot_dagster.numerai.errors import NumeraiUnavailable
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.transport import Transport
 from numebot_dagster.settings import Settings, SettingsError
 
@@ -39,15 +39,26 @@ def test_loopback_is_never_asked_through_a_proxy(monkeypatch, before, after):
     assert names == after
 
 
-def test_a_refusal_names_the_proxy(monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://user:password@127.0.0.1:9")
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("http://user:password@127.0.0.1:9", "127.0.0.1:9"),
+        ("http://127.0.0.1:9", "http://127.0.0.1:9"),
+        ("127.0.0.1:9", "127.0.0.1:9"),
+        ("user:password@127.0.0.1:9", "127.0.0.1:9"),
+        ("http://user:password@127.0.0.1:99999", "127.0.0.1:99999"),
+        ("http://user:password@127.0.0.1:port", "127.0.0.1:port"),
+    ],
+)
+def test_a_refusal_names_the_proxy(monkeypatch, proxy, shown):
+    monkeypatch.setenv("http_proxy", proxy)
     settings = Settings(
         _env_file=None, numerai_api_url="http://numerai.invalid", numebot_retry_deadline=0.1
     )
-    with pytest.raises(NumeraiUnavailable) as caught:
+    with pytest.raises(NumeraiError) as caught:
         Transport(settings).query("{ rounds { number } }")
     text = str(caught.value)
-    assert "http://numerai.invalid through the proxy http://127.0.0.1:9: " in text
+    assert f"http://numerai.invalid through the proxy {shown}: " in text
     assert "password" not in text
 
 

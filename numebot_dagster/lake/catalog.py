@@ -6,6 +6,7 @@ newer writer added is kept behind them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,10 +236,14 @@ def run(
 
     try:
         return attempt()
-    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException):
-        raise  # the query's own mistake
-    except duckdb.Error:
-        if not set_damaged_aside(lake):
+    except (
+        duckdb.IOException,
+        duckdb.InvalidInputException,
+        duckdb.SerializationException,
+        duckdb.InternalException,
+    ) as error:
+        is_of_query = "No files found" in str(error)
+        if is_of_query or not set_damaged_aside(lake):
             raise
         return attempt()
 
@@ -260,6 +265,8 @@ def set_damaged_aside(lake: Lake) -> list[Path]:
                     connection.execute(_view_sql(this, root))
                     connection.execute(f'FROM "{view.name}"').fetchall()
                 except duckdb.Error as error:
+                    if not os.access(path, os.R_OK, effective_ids=True):
+                        continue  # a refusal of the operating system is no damage
                     aside.append(set_aside(path, error))
     return [path for path in aside if path is not None]
 

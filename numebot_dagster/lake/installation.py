@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
 
 from numebot_dagster.lake import files
 
@@ -15,31 +18,65 @@ if TYPE_CHECKING:
 # No letter or digit that is taken for another one when it is read aloud.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 LENGTH = 6
+MACHINE_FILE = Path("/etc/machine-id")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A data folder as it was when it got its id.
+
+    Attributes:
+        inode: of the folder. The root of a volume may have the same one everywhere, and some file
+            systems number anew whenever they are mounted.
+        path: of the folder; unknown where an earlier version stored the id.
+        machine: the id of the machine, where it has one.
+    """
+
+    id: str
+    inode: int
+    path: str | None = None
+    machine: str | None = None
+
+    def is_copied_to(self, other: Installation) -> bool:
+        """Whether `other` is a copy of this folder, and not the same one."""
+        if self.machine and other.machine and self.machine != other.machine:
+            return True
+        return self.inode != other.inode and self.path != other.path
 
 
 def installation_id(lake: Lake) -> str:
     """Return the id of a data folder; the first call makes it.
 
-    A copy of a folder is another installation: its inode is another one, so it gets another id.
+    A copy of a folder is another installation and gets another id.
     """
     lake.root.mkdir(parents=True, exist_ok=True)
-    inode = lake.root.stat().st_ino
     stored = _read(lake)
-    if stored is not None and stored["inode"] == inode:
-        return str(stored["id"])
-    made = {"id": "".join(secrets.choice(ALPHABET) for _ in range(LENGTH)), "inode": inode}
+    here = Installation(
+        id="".join(secrets.choice(ALPHABET) for _ in range(LENGTH)),
+        inode=lake.root.stat().st_ino,
+        path=str(lake.root.resolve()),
+        machine=_machine(),
+    )
+    if stored is not None and not stored.is_copied_to(here):
+        return stored.id
     if lake.installation_file.exists():  # of the folder that this is a copy of, or damaged
-        files.replace_json(lake.installation_file, made)
+        files.replace_json(lake.installation_file, asdict(here))
     else:
         with suppress(FileExistsError):  # another process was first
-            files.create_bytes(lake.installation_file, json.dumps(made).encode())
-    return str((_read(lake) or made)["id"])
+            files.create_json(lake.installation_file, asdict(here))
+    return (_read(lake) or here).id
 
 
-def _read(lake: Lake) -> dict[str, object] | None:
-    """Return the stored id and the inode of its folder; nothing where they cannot be read."""
+def _machine() -> str | None:
     try:
-        content = json.loads(lake.installation_file.read_bytes())
-        return {"id": str(content["id"]), "inode": int(content["inode"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        return MACHINE_FILE.read_text().strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _read(lake: Lake) -> Installation | None:
+    """Return what is stored; nothing where it cannot be read."""
+    try:
+        return TypeAdapter(Installation).validate_json(lake.installation_file.read_bytes())
+    except (OSError, ValidationError):
         return None

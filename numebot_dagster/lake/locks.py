@@ -40,9 +40,7 @@ def sole(path: Path) -> Iterator[None]:
             file.seek(0)
             pid = file.read().strip()
             raise HeldElsewhere(path, int(pid) if pid.isdigit() else None) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        _write_name(file, str(os.getpid()))
         yield
 
 
@@ -98,8 +96,10 @@ def _name_in(file: IO[str]) -> str:
 
 
 def _write_name(file: IO[str], name: str) -> None:
-    """Name the holder in its lock file; on a full disk the lock holds all the same."""
+    """Name the holder in its lock file; on a full disk the lock holds all the same.
+
+    Past the buffer of the file, which would fail once more when it is closed.
+    """
     with suppress(OSError):
-        file.truncate(0)
-        file.write(name)
-        file.flush()
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), name.encode())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -74,11 +73,12 @@ class NumeraiClient(Enrichment):
         contradict the rounds that Numerai calls open, for which it is asked then.
         """
         clock = self.transport.clock
-        if clock.is_in_doubt:
+        if clock.asks:
             deadline = Deadline.after(DOUBT_SECONDS, "the look at the clock")
-            with suppress(NumeraiError):
+            try:
                 self.within(deadline).open_rounds()
-            clock.judge([])  # unless that answer has decided it
+            except NumeraiError:
+                clock.was_not_answered()
         return self.transport.now()
 
     @property
@@ -96,9 +96,9 @@ class NumeraiClient(Enrichment):
         """The rounds that Numerai calls open, oldest first; ask each whether it `is_open` now."""
         try:
             data = self.transport.query(queries.OPEN_ROUNDS, {"tournament": CLASSIC})
+            rounds = _sorted_rounds(parsing.rows(data, "rounds"))
         except RoundNotOpen:
-            return []
-        rounds = _sorted_rounds(parsing.rows(data, "rounds"))
+            rounds = []
         self.transport.clock.judge(rounds)
         return rounds
 
@@ -239,11 +239,15 @@ class NumeraiClient(Enrichment):
 
 
 def _parse_slot(raw: parsing.Json) -> tuple[Model, list[HeldSubmission]]:
-    """A model with what Numerai holds of it."""
+    """A model with what Numerai holds of it, as far as it can be read."""
     model = parsing.parse_model(raw)
-    # A row without its round cannot be one that we look for.
-    rows = [row for row in parsing.rows(raw, "latestSubmissions") if row.get("roundNumber")]
-    return model, parsing.usable(partial(parsing.parse_held, model), rows)
+    try:
+        # A row without its round cannot be one that we look for.
+        rows = [row for row in parsing.rows(raw, "latestSubmissions") if row.get("roundNumber")]
+        return model, parsing.usable(partial(parsing.parse_held, model), rows)
+    except UnexpectedAnswer as problem:
+        parsing.warn_of_entry(f"{model.name}: {problem}")
+        return model, []
 
 
 def _upload_target(answer: parsing.Json) -> UploadTarget:

@@ -32,7 +32,8 @@ class Cut:
 
     def __init__(self, deadline: Deadline | None) -> None:
         self.done = False
-        self.socket: socket.socket | None = None
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         if deadline is not None:
             # A try that began in time may end: on a busy machine an answer takes a moment.
@@ -50,12 +51,23 @@ class Cut:
         if self._timer is not None:
             self._timer.cancel()
 
+    def use(self, used: socket.socket | None) -> None:
+        """Take note of the socket; it may have been connected only after the deadline."""
+        with self._lock:
+            self._socket = used
+            if self.done:
+                self._shut_down()
+
     def _cut(self) -> None:
-        self.done = True
-        if self.socket is not None:
+        with self._lock:
+            self.done = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
             with suppress(OSError):  # it has ended by itself
                 # Not the method of a TLS socket, which would also drop its state under the reader.
-                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def new_session() -> requests.Session:
@@ -69,27 +81,29 @@ def new_session() -> requests.Session:
 def _note(used: socket.socket | None) -> None:
     cut = getattr(_thread, "cut", None)
     if cut is not None:
-        cut.socket = used
+        cut.use(used)
 
 
-class _Http(HTTPConnection):
+class _Noting:
+    """Connections that tell the `Cut` of their thread which socket they use."""
+
+    sock: socket.socket | None
+
     def connect(self) -> None:
-        super().connect()
+        super().connect()  # type: ignore[misc]
         _note(self.sock)
 
     def request(self, *arguments: Any, **named: Any) -> None:
         _note(self.sock)  # of a connection that was kept open; a new one has none yet
-        super().request(*arguments, **named)
+        super().request(*arguments, **named)  # type: ignore[misc]
 
 
-class _Https(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _note(self.sock)
+class _Http(_Noting, HTTPConnection):
+    """Without TLS."""
 
-    def request(self, *arguments: Any, **named: Any) -> None:
-        _note(self.sock)
-        super().request(*arguments, **named)
+
+class _Https(_Noting, HTTPSConnection):
+    """With TLS."""
 
 
 class _HttpPool(HTTPConnectionPool):

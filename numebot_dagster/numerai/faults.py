@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
@@ -127,8 +126,8 @@ def _where(url: str) -> str:
     proxy = select_proxy(url, get_environ_proxies(url))
     if not proxy:
         return address(url)
-    parts = urlsplit(proxy)  # whose user and password are nobody's business
-    return f"{address(url)} through the proxy {parts.scheme}://{parts.hostname}:{parts.port}"
+    # Whose user and password are nobody's business; it may be no address at all.
+    return f"{address(url)} through the proxy {proxy.rpartition('@')[2]}"
 
 
 def status_fault(
@@ -251,7 +250,8 @@ def _reason(error: Exception) -> str:
     """What went wrong, without the pool and the object that it went wrong in."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     text = str(cause or error)
-    return _ERRNO.sub("", text.rpartition("Failed to establish a new connection: ")[2]) or text
+    text = text.rpartition("Failed to establish a new connection: ")[2] or text
+    return _ERRNO.sub("", text).rstrip("\"')")
 
 
 def _never_sent(error: Exception) -> bool:

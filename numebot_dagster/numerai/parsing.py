@@ -110,6 +110,11 @@ def unless_odd(read: Callable[[Json, str], _T | None], answer: Json, key: str) -
         return None
 
 
+def warn_of_entry(problem: str) -> None:
+    """Warn once that an entry of a list cannot be read."""
+    _warn_once("entry", f"{problem}: this entry is left out")
+
+
 def usable(parse: Callable[[Json], _T], answers: Sequence[Json]) -> list[_T]:
     """Parse the objects of a list, leaving out with a warning what cannot be read.
 
@@ -126,7 +131,7 @@ def usable(parse: Callable[[Json], _T], answers: Sequence[Json]) -> list[_T]:
     if errors and not parsed:
         raise errors[0]
     for problem in errors:
-        _warn_once("entry", f"{problem}: this entry is left out")
+        warn_of_entry(str(problem))
     return parsed
 
 

@@ -16,10 +16,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
 from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NumeraiUnavailable
@@ -152,7 +151,9 @@ class Budget:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._own = _Book()  # of this process, where no file can be shared
+        # Of this process, where no file can be shared, or none can be written, as on a full disk.
+        self._own = _Book()
+        self._is_unwritten = False
         self._lock = threading.Lock()
 
     def take(
@@ -207,40 +208,48 @@ class Budget:
     def _opened(self) -> Iterator[_Book]:
         """The shared book, written back at the end; the own one where that cannot be had."""
         with self._lock:
-            file = self._open_locked()
-            if file is None:
+            descriptor = self._open_locked()
+            if descriptor is None:
                 yield self._own
                 return
-            with file:
-                book = _Book.from_json(file.read())
-                yield book
-                with suppress(OSError):  # a full disk: what is not counted here is not lost there
-                    _rewrite(file, book.to_json())
+            try:
+                if not self._is_unwritten:
+                    self._own = _Book.from_json(_read(descriptor))
+                yield self._own
+                self._is_unwritten = not _rewrite(descriptor, self._own.to_json())
+            finally:
+                os.close(descriptor)
 
-    def _open_locked(self) -> IO[Any] | None:
+    def _open_locked(self) -> int | None:
         try:
             self._path.parent.mkdir(exist_ok=True)  # not the data folder itself
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError:
             return None
-        file = os.fdopen(descriptor, "r+", encoding="ascii", errors="replace")
         until = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return file
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
             except OSError:
                 if time.monotonic() > until:  # its holder was stopped: nobody waits for that
-                    file.close()
+                    os.close(descriptor)
                     return None
             time.sleep(0.01)
 
 
-def _rewrite(file: IO[Any], text: str) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(text)
-    file.flush()
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("ascii", "replace")
+
+
+def _rewrite(descriptor: int, text: str) -> bool:
+    """Replace what a file holds; whether all of it was written. No buffer fails at closing."""
+    content = text.encode("ascii")
+    try:
+        os.ftruncate(descriptor, len(content))
+        return os.pwrite(descriptor, content, 0) == len(content)
+    except OSError:
+        return False
 
 
 _budgets: dict[Path, Budget] = {}

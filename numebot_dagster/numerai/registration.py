@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
 from numebot_dagster.numerai.deadline import Deadline
-from numebot_dagster.numerai.errors import QueryRefused, SubmissionRejected, UnexpectedAnswer
+from numebot_dagster.numerai.errors import (
+    NumeraiError,
+    QueryRefused,
+    SubmissionRejected,
+    UnexpectedAnswer,
+)
 from numebot_dagster.numerai.faults import PassingFault
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
 
@@ -24,7 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between two looks
 # However near the deadline is, a server that fails at once is not asked without a pause.
 LEAST_PAUSE = 0.1  # seconds
 # What was registered in the last second may still be looked for after the deadline.
-LAST_LOOK = 5.0  # seconds
+SHORTEST_LOOK, LONGEST_LOOK = 1.0, 5.0  # seconds
 
 
 class Registration:
@@ -121,19 +126,30 @@ class Registration:
         return shown
 
     def _shown(self) -> str | None:
-        """Look once for a submission of this file."""
-        try:
-            answer = self._ask(queries.SUBMISSIONS_OF_MODEL, {"modelId": self._model_id})
-            submissions = parsing.rows(answer, "submissions")
-        except QueryRefused:  # what counts for a round is shown elsewhere too
-            account = self._ask(queries.FLEET, {"latestRounds": 2}).get("account") or {}
-            models = parsing.rows(account, "models")
-            submissions = [
-                row for model in models for row in parsing.rows(model, "latestSubmissions")
-            ]
-        ids = [row.get("id") for row in submissions if row.get("filename") == self._filename]
-        return next((str(submission_id) for submission_id in ids if submission_id), None)
+        """Look once for a submission of this file, also where else it is shown if it counts.
+
+        A look that fails shows nothing and keeps nothing from being registered: a file that is
+        registered twice counts once.
+        """
+        for rows in (self._of_model, self._of_account):
+            try:
+                ids = [row.get("id") for row in rows() if row.get("filename") == self._filename]
+                return next((str(submission_id) for submission_id in ids if submission_id), None)
+            except NumeraiError as error:
+                self._transport.log.info("%s was looked for in vain: %s", self._filename, error)
+        return None
+
+    def _of_model(self) -> list[parsing.Json]:
+        answer = self._ask(queries.SUBMISSIONS_OF_MODEL, {"modelId": self._model_id})
+        return parsing.rows(answer, "submissions")
+
+    def _of_account(self) -> list[parsing.Json]:
+        account = self._ask(queries.FLEET, {"latestRounds": 2}).get("account") or {}
+        models = parsing.rows(account, "models")
+        return [row for model in models for row in parsing.rows(model, "latestSubmissions")]
 
     def _ask(self, text: str, variables: dict[str, Any]) -> dict[str, Any]:
-        deadline = Deadline.after(max(self._deadline.left, LAST_LOOK), "the registration")
+        left = self._deadline.left
+        share = max(left * SHARE_OF_TIME_LEFT, SHORTEST_LOOK) if left > 0 else LONGEST_LOOK
+        deadline = Deadline.after(min(share, LONGEST_LOOK), "the look for a registration")
         return self._transport.within(deadline).query(text, variables, authorised=True)

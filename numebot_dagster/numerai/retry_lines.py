@@ -7,6 +7,7 @@ import threading
 import time
 
 SECONDS_BETWEEN_LINES = 30.0
+SAME_CAUSE = 300.0  # seconds after which a cause is another one with the same words
 
 
 class RetryLines:
@@ -31,7 +32,7 @@ class RetryLines:
         """
         with self._lock:
             now = time.monotonic()
-            is_new = cause != self._cause
+            is_new = cause != self._cause or now - self._said_at > SAME_CAUSE
             if not is_new and now - self._said_at < SECONDS_BETWEEN_LINES:
                 return
             self._cause, self._said_at = cause, now

@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +43,7 @@ _T = TypeVar("_T")
 _CHUNK = 1 << 18
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _PLAIN = {"Accept-Encoding": "identity"}  # so that lengths and ranges are those of the object
+_USER_OF_PROXY = re.compile(r"[^\s/@'\"(]+:[^\s/@'\"(]*@(?=\S)")
 _SIGNATURE = re.compile(r"\?[^\s'\")>]+")
 
 
@@ -52,7 +54,7 @@ class Transport:
         self.endpoint = settings.numerai_api_url.rstrip("/")
         self.log = log or logging.getLogger(__name__)
         self._lines = RetryLines(self.log)
-        self.patience = Patience(settings.numebot_retry_deadline, self._tell_retry)
+        self.patience = Patience(settings.numebot_retry_deadline)
         self.clock = ServerClock()
         self.until: Deadline | None = None
         self._settings = settings
@@ -68,8 +70,16 @@ class Transport:
 
     def persist(self, attempt: Callable[[Deadline], _T], *, repeatable: bool = True) -> _T:
         """Call `attempt` until it succeeds; see `Patience.persist`."""
-        result = self.patience.persist(attempt, until=self.until, repeatable=repeatable)
-        self._lines.answered()
+        retries: list[float] = []
+
+        def tell(fault: NumeraiUnavailable, left: float) -> None:
+            retries.append(left)
+            self._lines.retried(str(fault), left)
+
+        patience = replace(self.patience, on_retry=tell)
+        result = patience.persist(attempt, until=self.until, repeatable=repeatable)
+        if retries:  # an answer to another question says nothing of what was tried again
+            self._lines.answered()
         return result
 
     def now(self) -> datetime:
@@ -182,11 +192,11 @@ class Transport:
             yield answer
 
     def scrub(self, text: str) -> str:
-        """A text without our credentials and without the signatures of URLs."""
+        """A text without credentials, ours or a proxy's, and without the signatures of URLs."""
         for one in (self._settings.numerai_secret_key, self._settings.numerai_public_id):
             if one is not None and one.get_secret_value():
                 text = text.replace(one.get_secret_value(), "***")
-        return _SIGNATURE.sub("?…", text)
+        return _USER_OF_PROXY.sub("", _SIGNATURE.sub("?…", text))
 
     def require_credentials(self) -> None:
         """Looks whether there are credentials to send at all, without sending them.
@@ -206,9 +216,6 @@ class Transport:
             offset=self.clock.offset,
             log=self.log,
         )
-
-    def _tell_retry(self, fault: NumeraiUnavailable, left: float) -> None:
-        self._lines.retried(str(fault), left)
 
     def _token(self) -> _Token:
         public, secret = self._settings.numerai_public_id, self._settings.numerai_secret_key

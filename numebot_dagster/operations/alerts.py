@@ -194,7 +194,7 @@ def _is_first(platform: Platform, raised: Raised) -> bool:
     if path.exists():
         return False
     try:
-        files.create_bytes(path, _to_json(raised))
+        files.create_json(path, asdict(raised))
     except FileExistsError:
         return False
     except OSError as error:
@@ -229,17 +229,13 @@ def _send_to_all(
         noted = replace(
             raised, delivered=delivered, sent=problem is None, problem=problem, tries=tries
         )
-        files.replace_bytes(path, _to_json(noted))
+        files.replace_json(path, asdict(noted))
         if problem and not raised.tries:  # once: `numebot status` shows what still waits
             platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)
 
 
 def _message(raised: Raised) -> Message:
     return Message(raised.title, raised.text, good=raised.kind in GOOD_NEWS)
-
-
-def _to_json(raised: Raised) -> bytes:
-    return (json.dumps(asdict(raised), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _clean(platform: Platform, text: str) -> str:

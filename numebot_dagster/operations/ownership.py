@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import set_aside
 from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
 from numebot_dagster.numerai.records import Identity
 from numebot_dagster.operations.platform import Platform
@@ -61,10 +62,8 @@ def claim(platform: Platform) -> None:
     if key is not None and key not in owner.keys:
         account = _account(platform, needed=owner.account is not None)
         _refuse_other_account(owner, account, settings, path)
-        if account is None and owner.account is not None:
-            return  # whose key it is remains open until Numerai says it
-        account_hash = _hash(account.id) if account else None
-        owner = replace(owner, account=account_hash, keys=(*owner.keys, key))
+        if account is not None:  # else whose key it is remains open until Numerai says it
+            owner = replace(owner, account=_hash(account.id), keys=(*owner.keys, key))
     if owner != recorded:
         _write(platform, path, owner, is_new=recorded is None)
 
@@ -140,10 +139,8 @@ def _read(platform: Platform, path: Path) -> Owner | None:
             return TypeAdapter(Owner).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValidationError:
-        aside = path.with_suffix(".unreadable")
-        path.replace(aside)
-        platform.log.warning("%s cannot be read and was set aside as %s", path, aside)
+    except ValidationError as error:
+        set_aside(path, error)
         return None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.file_names import name_for
-from numebot_dagster.numerai.receipts import Outcome, Receipt, State
+from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import (
     Situation,
     better_known,
@@ -24,7 +24,12 @@ from numebot_dagster.numerai.reconcile import (
     is_carried_over,
     own_receipt,
 )
-from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
+from numebot_dagster.numerai.records import (
+    HeldSubmission,
+    Round,
+    SubmissionState,
+    SubmissionStatus,
+)
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.numerai.submission import matches
 from numebot_dagster.operations import phases
@@ -36,6 +41,8 @@ from numebot_dagster.terminal import command
 ACCEPTANCE_PATIENCE = 90.0  # seconds
 # One that is shown, but not as selected, has been looked at: it is not going to count.
 SELECTION_PATIENCE = 10.0  # seconds
+# As what Numerai lists the submissions that count. What it lists otherwise is asked for by its id.
+COUNTED = (SubmissionStatus.ON_TIME, SubmissionStatus.LATE, SubmissionStatus.QUEUED)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds
 # The first address may have expired and the second be unlucky; what is refused again stays refused.
 UPLOADS = 3
@@ -289,6 +296,7 @@ def _receipt_of_file(path: Path, held: HeldSubmission, number: int) -> Receipt:
         round_number=number,
         filename=held.filename,
         vintage=int(vintage) if vintage.isdigit() else None,
+        rung=Rung.LIVE if vintage.isdigit() else Rung.FALLBACK,
         predictions_sha256=path.parent.name.removeprefix("sha256="),
         submitted_at=held.timestamp,
     )
@@ -366,7 +374,7 @@ def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionS
     """
     submission_id = str(receipt.submission_id)
     rows = platform.client.fleet().submissions
-    same = [row for row in rows if row.submission_id == submission_id]
+    same = [row for row in rows if row.submission_id == submission_id and row.status in COUNTED]
     # A late one may be listed for its own round and for the next.
     listed = min(same, key=lambda row: abs(row.round_number - found.number), default=None)
     if listed is None:

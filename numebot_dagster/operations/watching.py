@@ -6,11 +6,13 @@ looks next says what a killed process could not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError
 from numebot_dagster.numerai.records import Round
@@ -46,12 +48,11 @@ def look(platform: Platform) -> Look:
     """
     found, problem = _rounds(platform)
     due = disk_alerts(platform)
-    raised = _raised(platform)
     for one in found:
         if not problem and one.is_open(platform.client.now()):
             refusal, problem = _recheck(platform, one)
             due += refusal
-        alerts_of_round, unread = _due(platform, one, raised)
+        alerts_of_round, unread = _due(platform, one)
         due += alerts_of_round
         problem = problem or unread
     # At once, because a channel that does not answer costs its whole time limit.
@@ -70,17 +71,16 @@ def announce_round(
         refusal: with what Numerai refused the credentials, if it did.
     """
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
-    return alerts.send(platform, *refused, *_due(platform, found, _raised(platform))[0])
+    return alerts.send(platform, *refused, *_due(platform, found)[0])
 
 
-def _due(
-    platform: Platform, found: Round, raised: Mapping[Kind, Sequence[str]]
-) -> tuple[list[Alert], str]:
+def _due(platform: Platform, found: Round) -> tuple[list[Alert], str]:
     """What a round calls for, and why that is unknown, if it is."""
     try:
         models = platform.registry.enabled
         latest = receipts.latest(platform.lake, found.number)
-        return round_alerts(found, models, latest, platform.client.now(), raised), ""
+        now, raised = platform.client.now(), _raised(platform)
+        return round_alerts(found, models, latest, now, raised), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
         platform.log.error("Round %d was not looked at: %s", found.number, error)
         return [], f"round {found.number} was not looked at: {error}"
@@ -88,7 +88,12 @@ def _due(
 
 def _raised(platform: Platform) -> dict[Kind, list[str]]:
     """The subjects of the alerts about models that were raised of late, by kind."""
-    kinds = (Kind.MODEL_FAILED, Kind.FALLBACK_USED, Kind.ROUND_MISSED)
+    kinds = (
+        Kind.MODEL_FAILED,
+        Kind.FALLBACK_USED,
+        Kind.ROUND_MISSED,
+        Kind.SUBMITTED_ELSEWHERE,
+    )
     return {kind: alerts.subjects(platform, kind) for kind in kinds}
 
 
@@ -151,12 +156,10 @@ def _stored_rounds(platform: Platform) -> dict[int, Round | None]:
 
 
 def _stored(platform: Platform, number: int) -> Round | None:
-    path = platform.lake.round_details(number)
-    try:
+    def times(path: Path) -> Round:
         return Round(number, *parquet.read(path, ["open_time", "close_staking_time"]).row(0))
-    except parquet.DamagedFile as error:  # one round must not silence the others
-        platform.log.error("%s", error)
-        return None
+
+    return read_or_set_aside(platform.lake.round_details(number), times)
 
 
 def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:

@@ -658,6 +658,18 @@ def test_a_lost_registration_is_found_by_what_counts_for_the_round(season: Seaso
     assert season.registered(target.filename) == [mine]
 
 
+def test_a_look_that_fails_keeps_nothing_from_being_registered(season: Season) -> None:
+    target = season.client.authorise_upload(season.alpha.id, "p.csv")
+    season.client.put_upload(target, season.csv(14))
+    with (
+        season.fault("status", strikes=None, where="graphql:submissions"),
+        season.fault("status", strikes=None, where="graphql:account"),
+        season.fault("status", where="graphql:createSubmission", times=1),
+    ):
+        mine = season.client.create_submission(season.alpha.id, target.filename, seconds=4.0)
+    assert mine in season.registered(target.filename)
+
+
 def test_a_registration_of_which_nothing_is_heard_ends_with_its_time(season: Season) -> None:
     target = season.client.authorise_upload(season.alpha.id, "p.csv")
     season.client.put_upload(target, season.csv(13))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from collections import Counter
 
 import pytest
 
+from numebot_dagster.lake import locks
 from numebot_dagster.numerai import queries, rate_limits
 from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NumeraiUnavailable
@@ -150,6 +153,19 @@ def test_without_a_file_each_process_keeps_the_limit(limited, tmp_path):
     assert seconds_for(budget, 8) < 0.5
     assert 0.4 < seconds_for(budget, 1) < 1.5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_on_a_full_disk_each_process_keeps_the_limit(budget, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    budget.take(["rounds"], QUICKLY)
+    for name in ("pwrite", "write", "ftruncate"):
+        monkeypatch.setattr(os, name, full)
+    assert seconds_for(budget, 7) < 0.5
+    assert 0.4 < seconds_for(budget, 1) < 1.5
+    with locks.exclusive(budget._path.with_name("lock")):
+        pass
 
 
 REFUSED = "Rate limit exceeded for rounds: 10 calls in 1 seconds; retry in 1 seconds"

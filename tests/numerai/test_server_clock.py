@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from numebot_dagster.numerai import server_clock
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.server_clock import ServerClock
@@ -36,7 +37,7 @@ def open_around(moment):
 def test_a_date_that_is_none_leaves_the_clock_alone(text):
     clock = ServerClock()
     clock.observe(text)
-    assert (clock.skew, clock.is_in_doubt) == (None, False)
+    assert (clock.skew, clock.asks) == (None, False)
 
 
 def test_a_local_clock_that_is_set_does_not_move_numerais_time():
@@ -53,10 +54,10 @@ def test_a_date_outside_the_open_round_is_not_believed(off, caplog):
     """A proxy with a wrong clock: the round that is open says so."""
     clock = ServerClock()
     clock.observe(header(local() + off))
-    assert clock.is_in_doubt
+    assert clock.asks
     clock.judge([open_around(local())])
     for _ in range(3):  # nor is it asked for again
-        assert (clock.is_in_doubt, abs(clock.now() - local()) < SOON) == (False, True)
+        assert (clock.asks, abs(clock.now() - local()) < SOON) == (False, True)
         clock.observe(header(local() + off))
     clock.observe(header(local()))
     assert abs(clock.now() - local()) < SOON
@@ -73,6 +74,33 @@ def test_a_wrong_local_clock_gives_way(off):
     clock.observe(header(local() + off + HOUR))  # one answer passes a proxy with a wrong clock
     clock.judge([open_around(local() + off)])
     assert abs(clock.now() - (local() + off)) < SOON
+
+
+def test_a_slow_local_clock_does_not_open_a_round_again():
+    """Numerai's list may lag behind, and still call open what its own clock has closed."""
+    clock, real = ServerClock(), local() + HOUR / 2
+    clock.observe(header(real))
+    clock.judge([Round(1, real - HOUR, real - timedelta(minutes=10))])
+    assert abs(clock.now() - real) < SOON
+
+
+def test_a_question_that_nobody_answers_decides_nothing(server, make_settings, monkeypatch):
+    open_round = (
+        f'{{"data": {{"rounds": [{{"number": 7, "openTime": "{local() - HOUR / 2}", '
+        f'"closeStakingTime": "{local() + HOUR / 2}"}}]}}}}'
+    )
+    fleet = {"body": b'{"data": {"account": {"models": []}}}'}
+    # The question's own retries end with it, so that a later call is the next one.
+    server.replies = [fleet, {"status": 400}, {"body": open_round.encode()}]
+    server.date = header(local() + 2 * HOUR)
+    client = NumeraiClient(make_settings(server.url))
+    client.fleet()
+    client.now()
+    client.now()  # which does not ask at once again
+    assert len(server.requests) == 2
+    monkeypatch.setattr(server_clock, "DOUBT_PAUSE", 0.0)
+    client.transport.clock.was_not_answered()
+    assert abs(client.now() - local()) < SOON
 
 
 def test_without_an_open_round_the_date_is_believed():

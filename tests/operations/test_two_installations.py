@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from numebot_dagster.lake.installation import installation_id
+from numebot_dagster.lake.installation import Installation, installation_id
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.client import NumeraiClient
@@ -50,6 +51,24 @@ def test_a_folder_keeps_its_id_and_a_copy_gets_another(tmp_path):
     assert installation_id(Lake(tmp_path / "moved")) == own
     (tmp_path / "moved" / "installation.json").write_text("{")
     assert installation_id(Lake(tmp_path / "moved")) == installation_id(Lake(tmp_path / "moved"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_copy"),
+    [
+        ({}, False),
+        ({"path": "/moved"}, False),
+        ({"inode": 3}, False),  # mounted anew
+        ({"inode": 3, "path": "/copy"}, True),
+        ({"machine": "other"}, True),  # the clone of a volume, whose root has the same inode
+        ({"machine": None}, False),
+    ],
+)
+def test_a_copy_is_told_from_the_folder_itself(changes, is_copy):
+    stored = Installation("k3f9xy", 2, "/data", "this")
+    assert stored.is_copied_to(replace(stored, **changes)) is is_copy
+    of_an_earlier_version = Installation("k3f9xy", 2)
+    assert not of_an_earlier_version.is_copied_to(stored)
 
 
 def another(world):
