@@ -77,7 +77,6 @@ def _season(server: PracticeServer, rounds: int) -> bool:
         server.advance("next-open")
         number = _open_round(platform)
         with _step(f"Round {number}: predicting, submitting, confirming"):
-            session.prepare_partition("rounds", str(number))
             good &= session.execute(Wish("round_job", str(number))).success
     with _step("Moving the clock until a round resolves (about 13 weeks)"):
         server.advance("resolve")
@@ -97,7 +96,6 @@ def _train(platform: Platform) -> bool:
     vintage = next(
         iter(reversed(platform.lake.stored_vintages())), training.vintage_of_today(platform)
     )
-    session.prepare_partition("vintages", str(vintage))
     return session.execute(Wish("train_job", str(vintage))).success
 
 

@@ -175,7 +175,6 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
         markup=False,
         highlight=False,
     )
-    session.prepare_partition("vintages", str(vintage))
     config = {key.to_python_identifier(): {"config": {"again": again}}}
     return session.execute(Wish("diagnose_job", str(vintage), [key], config)).success
 

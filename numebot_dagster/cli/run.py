@@ -59,7 +59,6 @@ def run(
             _open_round(platform) if round_number is None else _known_round(platform, round_number)
         )
         number = found.number
-        session.prepare_partition("rounds", str(number))
         if late:
             _say_what_late_means(number)
         elif platform.client.now() >= found.close_staking_time:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from numebot_dagster.environment import refuse_hiding_modules
 from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import set_databases_aside
+from numebot_dagster.lake.damaged import is_damaged_database, set_databases_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
 INSTANCE_FILE = "dagster.yaml"
-PARTITIONS = ("rounds", "vintages")
 
 _TO_MEND = (
     SettingsError,
@@ -66,11 +65,13 @@ def explained() -> Iterator[None]:
         yield
     except _TO_MEND as error:
         fail(str(error))
+    except PermissionError as error:
+        fail(f"permission denied: {error.filename}. Give this user access to it")
     except Exception as error:
         if not type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
             raise
         home = Path(os.environ["DAGSTER_HOME"])
-        aside = set_databases_aside(home)
+        aside = set_databases_aside(home) if is_damaged_database(error) else []
         what = "Type the command again." if aside else f"Look at the disk of {home}."
         line = str(getattr(error, "orig", None) or error).partition("\n")[0]
         fail(f"Dagster's database cannot be read ({line}). {what}")
@@ -205,16 +206,19 @@ def execute(wish: Wish) -> Ran:
     """Run a job here, recorded in the same instance that the UI shows, if that can be written."""
     import dagster as dg
 
+    from numebot_dagster.definitions import defs
     from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
     from numebot_dagster.defs.runs import end_dead_runs
 
+    job = defs.resolve_job_def(wish.job)  # outside: what keeps it from loading is no storage error
     try:
         with open_instance() as instance:
             end_dead_runs(instance)
             tolerate_lost_events(instance)
-            return _execute_on(instance, wish)
+            return _execute_on(instance, job, wish)
     except STORAGE_ERRORS as error:
-        set_databases_aside(Path(os.environ["DAGSTER_HOME"]))
+        if is_damaged_database(error):
+            set_databases_aside(Path(os.environ["DAGSTER_HOME"]))
         # A job takes up what an earlier attempt has done, so that it may simply begin again.
         errors.print(
             f"warning: Dagster cannot record this run ({cause(error)}). It goes on without a "
@@ -223,19 +227,17 @@ def execute(wish: Wish) -> Ran:
             soft_wrap=True,
         )
         with dg.DagsterInstance.ephemeral() as instance:
-            if wish.partition is not None:
-                for name in PARTITIONS:
-                    instance.add_dynamic_partitions(name, [wish.partition])
-            return _execute_on(instance, wish)
+            return _execute_on(instance, job, wish)
 
 
-def _execute_on(instance: dg.DagsterInstance, wish: Wish) -> Ran:
+def _execute_on(instance: dg.DagsterInstance, job: dg.JobDefinition, wish: Wish) -> Ran:
     import dagster as dg
 
-    from numebot_dagster.definitions import defs
-
+    partitions = job.partitions_def
+    if wish.partition is not None and isinstance(partitions, dg.DynamicPartitionsDefinition):
+        _register(instance, str(partitions.name), wish.partition)
     bars = {"progress_bars": sys.stderr.isatty()}
-    result = defs.resolve_job_def(wish.job).execute_in_process(
+    result = job.execute_in_process(
         instance=instance,
         partition_key=wish.partition,
         asset_selection=wish.selection,
@@ -283,16 +285,15 @@ def add_partition(name: str, key: str) -> bool:
     with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
         if instance.has_dynamic_partition(name, key):
             return False
-        instance.add_dynamic_partitions(name, [key])
+        _register(instance, name, key)
     return True
 
 
-def prepare_partition(name: str, key: str) -> None:
-    """Register the partition of a run; where that fails, the run says so and does without."""
-    from numebot_dagster.defs.event_log import STORAGE_ERRORS
+def _register(instance: dg.DagsterInstance, name: str, key: str) -> None:
+    from sqlalchemy.exc import IntegrityError
 
-    with suppress(*STORAGE_ERRORS):
-        add_partition(name, key)
+    with suppress(IntegrityError):  # another process registers it in the same moment
+        instance.add_dynamic_partitions(name, [key])
 
 
 def open_instance() -> dg.DagsterInstance:

@@ -22,6 +22,7 @@ import psutil
 from numebot_dagster.defs.partitions import ROUND_TAG
 
 PROCESS_TAG = "numebot/process"
+RUN_KEY_TAG = "dagster/run_key"
 
 # Whatever a process can be in the midst of when it is killed.
 _IN_A_PROCESS = [
@@ -138,6 +139,15 @@ def _is_dead(record: dg.RunRecord) -> bool:
     # Only our own runs are known to name their process.
     is_ours = ROUND_TAG in record.dagster_run.tags
     return is_ours and time.time() - (record.start_time or time.time()) > UNNAMED_SECONDS
+
+
+def was_requested(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """Return whether a run of this key exists.
+
+    Dagster drops a sensor's request whose key it has seen, but not a schedule's: of that it only
+    compares the keys of the same tick.
+    """
+    return instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})) > 0
 
 
 @dataclass(frozen=True)

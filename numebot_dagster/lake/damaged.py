@@ -59,6 +59,17 @@ def set_aside(path: Path, reason: object) -> Path | None:
     return aside
 
 
+def is_damaged_database(error: BaseException) -> bool:
+    """Return whether SQLite, also through SQLAlchemy, may have met a damaged file.
+
+    A lock, a full disk and a file that cannot be opened are operational errors: no damage.
+    """
+    original = getattr(error, "orig", None) or error
+    return isinstance(original, sqlite3.DatabaseError) and not isinstance(
+        original, sqlite3.OperationalError
+    )
+
+
 def set_databases_aside(folder: Path) -> list[Path]:
     """Set aside the damaged SQLite databases under a folder; return what they are called now.
 
@@ -78,8 +89,6 @@ def _problem_of_database(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path)) as connection:
             rows = connection.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.OperationalError:
-        return None  # locked, or a full disk: no damage
     except sqlite3.DatabaseError as error:
-        return str(error)
+        return str(error) if is_damaged_database(error) else None
     return None if rows == [("ok",)] else str(rows[0][0])

@@ -10,11 +10,15 @@ import sys
 import pytest
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.runs import SqliteRunStorage
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from typer.testing import CliRunner
 
+from numebot_dagster.cli import session
 from numebot_dagster.cli.main import app
 from numebot_dagster.defs import logs
+from numebot_dagster.lake.damaged import is_damaged_database
+from numebot_dagster.lake.files import CannotWrite
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
 
@@ -42,13 +46,19 @@ def cannot_store(*_):
 
 
 @pytest.mark.parametrize(
-    ("storage", "method"), [(SqliteEventLogStorage, "store_event"), (SqliteRunStorage, "add_run")]
+    ("storage", "method"),
+    [
+        (SqliteEventLogStorage, "add_dynamic_partitions"),
+        (SqliteEventLogStorage, "store_event"),
+        (SqliteRunStorage, "add_run"),
+    ],
 )
 def test_a_round_is_played_that_dagster_cannot_record(world, monkeypatch, storage, method):
     number = world.open_round()
     terminal = io.StringIO()
     monkeypatch.setattr(logs, "_TERMINAL", terminal)
     monkeypatch.setattr(storage, method, cannot_store)
+    monkeypatch.setattr(session, "set_databases_aside", pytest.fail)  # a full disk is no damage
     result = CliRunner().invoke(app, ["run"])
     said = result.stderr + terminal.getvalue()
     assert result.exit_code == 0, said
@@ -56,3 +66,42 @@ def test_a_round_is_played_that_dagster_cannot_record(world, monkeypatch, storag
     assert "Traceback" not in said
     assert states(world, number) == CONFIRMED
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SourceNotFound("no module quick_models on the search path"), "no module quick_models"),
+        (PermissionError(13, "Permission denied", "/models/own.py"), "access to it"),
+        (CannotWrite(28, "No space left", "/data"), "No space left"),
+    ],
+)
+def test_definitions_that_cannot_be_loaded_are_no_fault_of_the_record(
+    world, monkeypatch, error, text
+):
+    world.open_round()
+
+    def cannot_load(_):
+        raise error
+
+    monkeypatch.setattr("numebot_dagster.defs.models.assets.build_weights", cannot_load)
+    result = CliRunner().invoke(app, ["run"])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "cannot record" not in result.stderr
+    assert result.stderr.count("error: ") == 1
+    assert text in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("error", "is_damaged"),
+    [
+        (sqlite3.DatabaseError("database disk image is malformed"), True),
+        (DatabaseError("SELECT", {}, sqlite3.DatabaseError("file is not a database")), True),
+        (sqlite3.OperationalError("database is locked"), False),
+        (OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full")), False),
+        (OSError(28, "No space left on device"), False),
+    ],
+)
+def test_only_damage_has_the_databases_read_as_a_whole(error, is_damaged):
+    assert is_damaged_database(error) is is_damaged

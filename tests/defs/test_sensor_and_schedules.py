@@ -24,7 +24,7 @@ from numebot_dagster.defs.rounds.requests import (
 )
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import _to_look_at, new_round_sensor
-from numebot_dagster.defs.runs import RunProcess
+from numebot_dagster.defs.runs import RUN_KEY_TAG, RunProcess
 from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.layout import Lake
@@ -46,6 +46,13 @@ def instance():
         yield one
 
 
+@pytest.fixture(scope="module")
+def repository(_module_world):
+    """The jobs that requests are for; Dagster looks their partitions up."""
+    with pytest.MonkeyPatch.context() as patch:
+        return _module_world.enter(patch).definitions().get_repository_def()
+
+
 @pytest.fixture
 def look(instance):
     """One tick of the sensor."""
@@ -58,12 +65,17 @@ def look_at(instance, cursor=None):
 
 
 @pytest.fixture
-def tick(instance):
-    """One tick of a schedule."""
+def tick(instance, repository):
+    """One tick of a schedule, as the daemon evaluates it: Dagster checks what is returned."""
 
     def of(schedule):
-        with dg.build_schedule_context(instance=instance, scheduled_execution_time=NOON) as context:
-            return schedule(context, platform=PlatformResource())
+        with dg.build_schedule_context(
+            instance=instance,
+            resources={"platform": PlatformResource()},
+            repository_def=repository,
+            scheduled_execution_time=NOON,
+        ) as context:
+            return schedule.evaluate_tick(context)
 
     return of
 
@@ -375,15 +387,16 @@ def test_who_plays_the_weekend_only_is_not_asked_about_other_rounds(world, look,
 def test_weekend_schedule_skips_a_weekday_round_and_takes_the_weekend(world, tick, instance):
     for _ in range(6):
         number = world.open_round()
-        found = tick(weekend_round_schedule)
+        data = tick(weekend_round_schedule)
         if is_saturday(world):
-            assert (found.partition_key, found.run_key) == (str(number), f"round-{number}")
+            [request] = data.run_requests
+            assert (request.partition_key, request.run_key) == (str(number), f"round-{number}")
             assert instance.has_dynamic_partition("rounds", str(number))
             # The sensor has noticed it as well: together they make one run.
             run_of(instance, number, dg.DagsterRunStatus.STARTED)
             assert tick(weekend_round_schedule).skip_message == f"Round {number} has a run already."
         else:
-            assert f"Round {number} is not a weekend round." in found.skip_message
+            assert f"Round {number} is not a weekend round." in data.skip_message
             assert not instance.has_dynamic_partition("rounds", str(number))
     world.practice.advance("next-close")
     assert "No round is open." in tick(weekend_round_schedule).skip_message
@@ -393,9 +406,10 @@ def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
     number = world.open_round()
     while not is_saturday(world):
         number = world.open_round()
-    by_schedule = tick(weekend_round_schedule)
+    [by_schedule] = tick(weekend_round_schedule).run_requests
     [by_sensor] = look(str(number - 1)).run_requests
-    assert (by_schedule.run_key, by_schedule.tags) == (by_sensor.run_key, by_sensor.tags)
+    assert by_schedule.run_key == by_sensor.run_key
+    assert by_sensor.tags.items() <= by_schedule.tags.items()
 
 
 def test_daily_schedule_waits_for_an_open_weekday_round(world, tick):
@@ -412,8 +426,10 @@ def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, ti
     number = world.open_round()  # Tuesday 2026-06-02
     details.fetch_details(world.platform, number)
     advance_to(world, "2026-06-08T22:30:00Z")
-    scores, rest = tick(daily_performance_schedule)
+    scores, rest = tick(daily_performance_schedule).run_requests
     assert range_of(scores) == ("2026-06-02", "2026-06-08")
+    assert scores.run_key == "collect-scores-2026-06-02-2026-06-08"
+    assert rest.run_key == "collect-the-rest-2026-06-08-2026-06-08"
     assert [key.to_user_string() for key in scores.asset_selection] == ["performance/scores"]
     assert range_of(rest) == ("2026-06-08", "2026-06-08")  # Numerai tells the rest of today alone
     assert dg.AssetKey(["performance", "overview"]) in rest.asset_selection
@@ -425,13 +441,13 @@ def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
     shop = world.platform
     collecting.collect_scores(shop, [collecting.today(shop)])
     advance_to(world, "2026-06-08T22:30:00Z")
-    scores, _ = tick(daily_performance_schedule)
+    scores, _ = tick(daily_performance_schedule).run_requests
     assert range_of(scores) == ("2026-06-05", "2026-06-08")
 
 
 def test_daily_schedule_of_a_newcomer_asks_for_today(fresh_world, tick):
     advance_to(fresh_world, "2026-06-08T22:30:00Z")
-    [everything] = tick(daily_performance_schedule)
+    [everything] = tick(daily_performance_schedule).run_requests
     assert range_of(everything) == ("2026-06-08", "2026-06-08")
     assert everything.asset_selection is None
 
@@ -481,7 +497,7 @@ def test_old_weights_are_made_again_from_a_new_vintage(world, tick, weeks_later,
         == f"Round {number} is open: its submissions come first."
     )
     world.practice.advance("next-close")
-    first = tick(retraining_schedule)
+    [first] = tick(retraining_schedule).run_requests
     assert first.partition_key == str(number)
     assert instance.has_dynamic_partition("vintages", str(number))
     assert {key.to_user_string() for key in first.asset_selection} == {
@@ -489,12 +505,15 @@ def test_old_weights_are_made_again_from_a_new_vintage(world, tick, weeks_later,
         "models/steady_1/weights",
         "models/second/weights",
     }
-    # Dagster makes one run for one key: a model that cannot be trained is tried once a week.
-    assert tick(retraining_schedule).run_key == first.run_key
+    # As the daemon starts it: models that cannot be trained are tried once a week.
+    tags = first.tags | {RUN_KEY_TAG: first.run_key}
+    instance.add_run(dg.DagsterRun("train_job", tags=tags, status=dg.DagsterRunStatus.FAILURE))
+    assert "was requested this week already" in tick(retraining_schedule).skip_message
     for _ in range(5):
         world.open_round()
     world.practice.advance("next-close")
-    assert tick(retraining_schedule).run_key != first.run_key
+    [next_week] = tick(retraining_schedule).run_requests
+    assert next_week.run_key != first.run_key
 
 
 def test_only_the_policy_of_a_model_asks_for_it(world, weeks_later):

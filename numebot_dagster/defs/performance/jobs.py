@@ -41,10 +41,26 @@ figures_job = dg.define_asset_job(
 
 @dataclass(frozen=True)
 class CollectingRun:
-    """One run of `performance_job`: with these tags, of these assets or of all."""
+    """One run of `performance_job`.
 
+    Attributes:
+        name: what it collects.
+        tags: the range of its days, for Dagster.
+        selection: its assets; by default all of the job.
+    """
+
+    name: str
     tags: dict[str, str]
     selection: Sequence[dg.AssetKey] | None = None
+
+    @property
+    def key(self) -> str:
+        """The run key: Dagster refuses several requests of one tick without a key in each.
+
+        Of a schedule's keys it compares only those of the same tick, so that a later look at the
+        same days is a run of its own.
+        """
+        return f"collect-{self.name}-{self.tags[RANGE_START_TAG]}-{self.tags[RANGE_END_TAG]}"
 
 
 def collecting_runs(wanted: Sequence[date], registry: Registry) -> list[CollectingRun]:
@@ -55,12 +71,12 @@ def collecting_runs(wanted: Sequence[date], registry: Registry) -> list[Collecti
     today alone; what is left is a run of one day.
     """
     if len(wanted) <= MOST_DAYS_OF_ALL_ASSETS:
-        return [CollectingRun(range_tags(wanted))]
+        return [CollectingRun("everything", range_tags(wanted))]
     histories = [performance_key(model) for model in registry.enabled]
     rest = [LEADERBOARD, PAYOUTS, *histories, OVERVIEW]
     return [
-        CollectingRun(range_tags(wanted), [SCORES]),
-        CollectingRun(range_tags(wanted[-1:]), rest),
+        CollectingRun("scores", range_tags(wanted), [SCORES]),
+        CollectingRun("the-rest", range_tags(wanted[-1:]), rest),
     ]
 
 

@@ -33,4 +33,6 @@ def daily_performance_schedule(
     if found is not None and found.close_staking_time - now < timedelta(hours=2):
         return dg.SkipReason(f"Round {found.number} is open: its hour comes first.")
     runs = collecting_runs(collecting.days_to_collect(shop), shop.registry)
-    return [dg.RunRequest(tags=run.tags, asset_selection=run.selection) for run in runs]
+    return [
+        dg.RunRequest(run_key=run.key, tags=run.tags, asset_selection=run.selection) for run in runs
+    ]

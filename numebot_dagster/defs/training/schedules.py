@@ -5,6 +5,7 @@ import dagster as dg
 from numebot_dagster.defs.models.assets import weights_key
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.runs import was_requested
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
 from numebot_dagster.numerai.rounds import round_to_play
@@ -25,8 +26,8 @@ def retraining_schedule(
 ) -> dg.RunRequest | dg.SkipReason:
     """Trains the models whose own `retrain` policy says that they are due, on a new vintage.
 
-    With `retrain = never` nothing ever happens. While a round is open nothing is begun. A model
-    that cannot be trained is tried once a week and not every day.
+    With `retrain = never` nothing ever happens. While a round is open nothing is begun. Models
+    that cannot be trained are tried once a week and not every day.
     """
     shop = platform.open_for_tick(context.log)
     due = training.due_models(shop)
@@ -36,12 +37,15 @@ def retraining_schedule(
     found = round_to_play(rounds, shop.client.now())
     if found is not None:
         return dg.SkipReason(f"Round {found.number} is open: its submissions come first.")
-    vintage = str(training.vintage_of_today(shop))
-    context.instance.add_dynamic_partitions(VINTAGES, [vintage])
     year, week, _ = shop.client.now().isocalendar()
     names = ",".join(model.name for model in due)
+    run_key = f"retrain-{year}-{week:02d}-{names}"
+    if was_requested(context.instance, run_key):
+        return dg.SkipReason(f"The training of {names} was requested this week already.")
+    vintage = str(training.vintage_of_today(shop))
+    context.instance.add_dynamic_partitions(VINTAGES, [vintage])
     return dg.RunRequest(
-        run_key=f"retrain-{year}-{week:02d}-{names}",
+        run_key=run_key,
         partition_key=vintage,
         asset_selection=[TRAINING_DATA, *(weights_key(model) for model in due)],
     )
