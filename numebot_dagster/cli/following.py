@@ -21,10 +21,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = ("No cursor for event type", "AssetCheckResult for check", "op '", "Skipping step ")
 _BEGUN = "RUN_START - "
 
-# The trace of a failed step or run belongs to the run's page. Of its text the first line is
-# Dagster's own error; what caused it follows, the innermost last.
+# The trace of a failed step or run belongs to the run's page. It is a chain of exceptions, each
+# with its stack: the first is Dagster's own, the innermost cause comes last.
 _FAILED = re.compile(r"(?:(?P<step>[\w.\[\]]+) - )?(?P<event>STEP_FAILURE|RUN_FAILURE) - ")
-_CAUSED_BY = "The above exception was caused by the following exception:"
+_ABOVE = "The above exception "
+_CAUSED_BY = f"{_ABOVE}was caused by the following exception:"
+_STACK = "Stack Trace:"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: |:?$)")
 _CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*: ")
 
 
@@ -41,8 +44,7 @@ class Follower:
         """Yield what is to be shown once this line has come: often nothing."""
         plain = _COLOUR.sub("", line.rstrip())
         event = _LINE.fullmatch(plain)
-        if event is None and self._failure is not None:
-            self._failure.add(plain)
+        if event is None and self._failure is not None and self._failure.takes(plain):
             return
         yield from self.rest()
         if event is None:
@@ -51,40 +53,70 @@ class Follower:
         run = _RUN.fullmatch(event["rest"])
         failed = _FAILED.match(run["step_and_event"]) if run else None
         if run and failed:
-            # A run repeats what its step failed with.
-            is_told = failed["event"] == "RUN_FAILURE" and "Steps failed" in run["text"]
             head = f"{event['time']} error: {failed['step'] or run['job']}"
-            self._failure = _Failure(head, run["text"], is_told=is_told)
+            if failed["event"] == "STEP_FAILURE":
+                self._failure = _Failure(head, run["text"])
+            elif "Steps failed" in run["text"]:  # with the trace of its step once more
+                self._failure = _Failure(None)
+            else:  # perhaps without a trace, and with nothing behind it
+                yield f"{head}: {run['text']}"
+                self._failure = _Failure(head)
         elif text := _shown(event, run):
             yield text
 
     def rest(self) -> Iterator[str]:
         """Yield the failure whose trace has ended, if there is one."""
         failure, self._failure = self._failure, None
-        if failure is not None and not failure.is_told:
-            yield failure.line
+        if failure is not None:
+            yield from failure.lines()
 
 
 class _Failure:
-    """A failed step or run whose trace is being read."""
+    """A failed step or run whose trace is being read.
 
-    def __init__(self, head: str, text: str, *, is_told: bool) -> None:
-        self.is_told = is_told
+    Args:
+        head: what its line begins with; None when the failure has been shown.
+        cause: what it failed with, as long as the trace does not say more.
+    """
+
+    def __init__(self, head: str | None, cause: str | None = None) -> None:
         self._head = head
-        self._cause = text
-        self._is_next = False
+        self._cause = cause
+        self._has_begun = False
+        self._is_stack = False
+        self._is_cause = True
+        self._unclear: list[str] = []
 
-    def add(self, line: str) -> None:
-        """Read a line of the trace: the one below the last "caused by" is the cause."""
-        if self._is_next and line.strip():
-            self._cause = line.strip()
-            self._is_next = False
-        if line.strip() == _CAUSED_BY:
-            self._is_next = True
+    def takes(self, line: str) -> bool:
+        """Read a line; return whether it belongs to the trace."""
+        if self._is_stack:
+            if not line.startswith(_ABOVE):
+                return not line or line.startswith("  ")
+            self._is_stack = False
+            self._is_cause = line == _CAUSED_BY
+        elif line == _STACK:
+            self._is_stack = True
+            self._unclear.clear()
+        elif not self._has_begun and line and not _EXCEPTION.match(line):
+            return False
+        elif line:
+            self._read_text(line)
+        return True
 
-    @property
-    def line(self) -> str:
-        return f"{self._head}: {_CLASS.sub('', self._cause)}"
+    def _read_text(self, line: str) -> None:
+        """Read a line of an exception's text: the first names it, a stack follows the last."""
+        self._has_begun = True
+        if self._is_cause and _EXCEPTION.match(line):
+            self._cause = line
+            self._is_cause = False
+        else:
+            self._unclear.append(line)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is to be shown of it, and what turned out to be no part of its trace."""
+        if self._head is not None and self._cause is not None:
+            yield f"{self._head}: {_CLASS.sub('', self._cause)}"
+        yield from self._unclear
 
 
 def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:

@@ -66,7 +66,18 @@ dagster._core.definitions.events.Failure: Round 1280: 2 of 3 models failed: a an
 Stack Trace:
   File "playing.py", line 68, in play_round
 {AT} - dagster - ERROR - {RUN} - 212 - RUN_FAILURE - Execution of run failed. Steps failed: ['x'].
+
 dagster._core.errors.DagsterExecutionStepExecutionError: Error occurred while executing op:
+
+Stack Trace:
+  File "execute_plan.py", line 246, in dagster_event_sequence_for_step
+
+The above exception was caused by the following exception:
+dagster._core.definitions.events.Failure: Round 1280: 2 of 3 models failed: a and b: no memory
+with a second line
+
+Stack Trace:
+  File "playing.py", line 68, in play_round
 {AT} - dagster - INFO - __repository__ - new_round_sensor - Round 1280 is tried again
 """
 
@@ -77,4 +88,38 @@ def test_a_trace_is_one_line_with_its_cause():
     assert lines == [
         "19:37:19 error: play_round: Round 1280: 2 of 3 models failed: a and b: no memory",
         "19:37:19 Round 1280 is tried again",
+    ]
+
+
+DEATH = ["Traceback (most recent call last):", "MemoryError", "warning: no record is kept"]
+
+
+@pytest.mark.parametrize("lines", [1, 7, 13, 14, 26])
+def test_a_failure_swallows_nothing_but_its_trace(lines):
+    """However much of it was written before something else is."""
+    follower = Follower()
+    written = [*TRACE.splitlines()[:lines], *DEATH]
+    shown = [text for line in written for text in follower.lines(line)]
+    assert shown[0].startswith("19:37:19 error: play_round: ")
+    assert shown[-3:] == DEATH
+
+
+RUN_FAILED = f"{AT} - dagster - ERROR - {RUN} - RUN_FAILURE - "
+
+
+def test_a_run_that_fails_without_a_step_is_shown_at_once():
+    follower = Follower()
+    marked = "This run has been marked as failed from outside the execution context."
+    assert [*follower.lines(RUN_FAILED + marked)] == [f"19:37:19 error: round_job: {marked}"]
+    assert [text for line in DEATH for text in follower.lines(line)] == DEATH
+
+
+def test_a_run_that_fails_with_an_exception_tells_its_cause():
+    follower = Follower()
+    trace = ["", "sqlite3.OperationalError: disk full", "", "Stack Trace:", '  File "x.py", line 1']
+    thrown = "An exception was thrown during execution."
+    shown = [text for line in [RUN_FAILED + thrown, *trace] for text in follower.lines(line)]
+    assert [*shown, *follower.rest()] == [
+        f"19:37:19 error: round_job: {thrown}",
+        "19:37:19 error: round_job: sqlite3.OperationalError: disk full",
     ]
