@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -123,7 +122,7 @@ def open_platform(*, patience: float | None = None, offline: bool = False) -> Pl
     if patience is not None:
         shorter = min(patience, settings.numebot_retry_deadline)
         settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
-    platform = Platform(settings, progress_bars=sys.stderr.isatty())
+    platform = Platform(settings)
     _ = settings.instance_folder  # refused before anything is written
     if offline:
         refuse_other_endpoint(platform)
@@ -236,14 +235,12 @@ def _execute_on(instance: dg.DagsterInstance, job: dg.JobDefinition, wish: Wish)
     partitions = job.partitions_def
     if wish.partition is not None and isinstance(partitions, dg.DynamicPartitionsDefinition):
         _register(instance, str(partitions.name), wish.partition)
-    bars = {"progress_bars": sys.stderr.isatty()}
     result = job.execute_in_process(
         instance=instance,
         partition_key=wish.partition,
         asset_selection=wish.selection,
         run_config={
             "loggers": {"console": {"config": {"log_level": "INFO"}}},
-            "resources": {"platform": {"config": bars}},
             "ops": dict(wish.config or {}),
         },
         tags=wish.tags,

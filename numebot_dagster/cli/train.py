@@ -39,6 +39,8 @@ def train(
         platform = session.open_platform()
         chosen = session.chosen_models(platform.registry, models)
         vintage = training.vintage_of_today(platform)
+        names = ", ".join(model.name for model in chosen)
+        console.print(f"Vintage {vintage}: {names}", highlight=False)
         keys = [weights_key(model) for model in chosen]
         config = {key.to_python_identifier(): {"config": {"force": force}} for key in keys}
         request = Wish("train_job", str(vintage), [TRAINING_DATA, *keys], config)

@@ -24,7 +24,6 @@ class PlatformResource(dg.ConfigurableResource):
     """
 
     settings_folder: str | None = None
-    progress_bars: bool = False
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Note which process executes the run, so that a killed one can be told.
@@ -43,7 +42,7 @@ class PlatformResource(dg.ConfigurableResource):
 
     def open(self, log: Logger) -> Platform:
         """The platform, writing to a run's log."""
-        return self._claimed(Platform(self._settings(), log, self.progress_bars))
+        return self._claimed(Platform(self._settings(), log))
 
     def open_for_tick(self, log: Logger) -> Platform:
         """The platform for a sensor or schedule, whose every tick Dagster ends after a minute."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 _T = TypeVar("_T")
 
 SECONDS_BETWEEN_LINES = 10.0
+MOST_SECONDS_BETWEEN_LINES = 60.0
 SECONDS_WITHOUT_A_LINE = 2.0
 
 
 @contextmanager
 def told(log: logging.Logger, what: str) -> Iterator[None]:
-    """Says what begins, and every ten seconds that it goes on.
+    """Say what begins, and that it goes on: first after ten seconds, later each minute.
 
     A line of the log and no spinner: while a run lasts, Dagster takes the terminal away.
 
@@ -25,21 +26,51 @@ def told(log: logging.Logger, what: str) -> Iterator[None]:
         log: where it is said.
         what: is being done, as `steady-1: scoring 40 eras`.
     """
-    over = threading.Event()
-    started = time.monotonic()
-
-    def tell() -> None:
-        while not over.wait(SECONDS_BETWEEN_LINES):
-            log.info("%s: %.0f s so far", what, time.monotonic() - started)
-
     log.info("%s", what)
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    with _repeated(log, what, _time_since(time.monotonic()), SECONDS_BETWEEN_LINES):
+        yield
+
+
+@contextmanager
+def followed(
+    log: logging.Logger, what: str, how_far: Callable[[], str] | None = None
+) -> Iterator[None]:
+    """Say now and then how far work is: first after two seconds, later each minute.
+
+    Args:
+        log: where it is said.
+        what: is being done, as `Downloading v5.3/live.parquet`.
+        how_far: describes it; by default it is how long the work has gone on.
+    """
+    describe = how_far or _time_since(time.monotonic())
+    with _repeated(log, what, describe, SECONDS_WITHOUT_A_LINE):
+        yield
+
+
+def _time_since(started: float) -> Callable[[], str]:
+    return lambda: f"{time.monotonic() - started:.0f} s so far"
+
+
+@contextmanager
+def _repeated(
+    log: logging.Logger, what: str, how_far: Callable[[], str], seconds_before: float
+) -> Iterator[None]:
+    """Write a line after some seconds, and again at growing intervals, until the block ends."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        wait = seconds_before
+        while not over.wait(wait):
+            log.info("%s: %s", what, how_far())
+            wait = min(max(2 * wait, SECONDS_BETWEEN_LINES), MOST_SECONDS_BETWEEN_LINES)
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        teller.join()
+        thread.join()
 
 
 def each(log: logging.Logger, what: str, items: Sequence[_T]) -> Iterator[_T]:

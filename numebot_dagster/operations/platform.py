@@ -13,6 +13,7 @@ from numebot_dagster.lake.installation import installation_id
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
 from numebot_dagster.modeling.same_code import recognise_former_weights
+from numebot_dagster.operations import patience
 from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,20 +30,18 @@ class Platform:
 
     settings: Settings
     log: logging.Logger = LOGGER
-    progress_bars: bool = False
 
     def download(self, name: str, destination: Path) -> DownloadedFile:
-        """Downloads a data file such as `v5.3/live.parquet`, showing how far it is.
+        """Download a data file such as `v5.3/live.parquet`, and say in the log how far it is.
 
         Raises:
             DownloadFailed: when it cannot be fetched whole.
         """
-        from numebot_dagster.numerai.progress import LogProgress, terminal_progress
+        from numebot_dagster.numerai.progress import DownloadProgress
 
-        if self.progress_bars:
-            with terminal_progress(name) as progress:
-                return self.client.download(name, destination, progress=progress)
-        return self.client.download(name, destination, progress=LogProgress(self.log, name))
+        progress = DownloadProgress()
+        with patience.followed(self.log, f"Downloading {name}", progress.describe):
+            return self.client.download(name, destination, progress=progress)
 
     @cached_property
     def lake(self) -> Lake:

@@ -36,7 +36,7 @@ from numebot_dagster.numerai.reconcile import (
     is_higher,
 )
 from numebot_dagster.numerai.records import Fleet, Round
-from numebot_dagster.operations import alerts, planning, reconciling, submitting, watching
+from numebot_dagster.operations import alerts, patience, planning, reconciling, submitting, watching
 from numebot_dagster.operations.gates import GateClosed
 from numebot_dagster.operations.ladder import EXPECTED, Ladder, LadderFailed, Postponed
 from numebot_dagster.operations.outcomes import Ending, Play, Played
@@ -243,7 +243,8 @@ class _RoundPlay:
     def _predict(
         self, model: RegisteredModel, descend: Descend, lowest: Rung = Rung.FALLBACK
     ) -> Prediction:
-        prediction = descend(model, lowest)
+        with patience.followed(self.platform.log, f"{model.name}: predicting"):
+            prediction = descend(model, lowest)
         self.platform.log.info(
             "%s: predicted %d ids, %s", model.name, len(prediction.ids), _how(prediction)
         )

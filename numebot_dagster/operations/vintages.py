@@ -12,7 +12,6 @@ from numebot_dagster.lake import files
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import downloads
-from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
 
 FEATURES = "features.json"
@@ -71,9 +70,10 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
     version = training_version(platform)
     stamps = {}
     for place, name in enumerate(TRAINING_FILES, start=1):
-        what = f"Training data {version}, file {place} of {len(TRAINING_FILES)}: {name}"
-        with patience.told(platform.log, what):
-            stamps[name] = _fetch_object(platform, version, name)
+        platform.log.info(
+            "Training data %s, file %d of %d: %s", version, place, len(TRAINING_FILES), name
+        )
+        stamps[name] = _fetch_object(platform, version, name)
     downloads.sweep_parts(platform.lake.training_objects)
     files.replace_json(
         manifest,

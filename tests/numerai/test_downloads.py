@@ -3,7 +3,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
-import logging
 import re
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import pytest
 from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.downloads import fetch, remote_file
 from numebot_dagster.numerai.errors import DownloadFailed, NumeraiUnavailable
-from numebot_dagster.numerai.progress import LogProgress, terminal_progress
 from numebot_dagster.numerai.transport import Transport
 
 
@@ -394,50 +392,3 @@ def test_a_part_that_another_process_is_writing_is_left_alone(get, tmp_path):
     assert parts(tmp_path) == sorted([theirs.name, older.name])
     get()
     assert parts(tmp_path) == []
-
-
-def test_a_log_gets_few_lines(caplog, monkeypatch):
-    caplog.set_level(logging.INFO)
-    clock = [100.0]
-    monkeypatch.setattr("numebot_dagster.numerai.progress.time.monotonic", lambda: clock[0])
-    report = LogProgress(logging.getLogger("test"), "train.parquet")
-    for second in range(61):
-        clock[0] = 100.0 + second
-        report(second * 50_000_000, 3_000_000_000)
-    lines = [record.getMessage() for record in caplog.records]
-    assert lines[0] == "downloading train.parquet: 300 MB of 3,000 MB (10%)"
-    assert lines[-1] == "downloading train.parquet: 3,000 MB of 3,000 MB (100%)"
-    assert len(lines) == 10
-
-
-def test_a_log_gets_no_line_for_a_quick_file(caplog):
-    caplog.set_level(logging.INFO)
-    report = LogProgress(logging.getLogger("test"), "x")
-    report(5, 10)
-    report(10, 10)
-    assert caplog.records == []
-
-
-def test_a_log_without_a_known_size_goes_by_time(caplog, monkeypatch):
-    caplog.set_level(logging.INFO)
-    clock = [100.0]
-    monkeypatch.setattr("numebot_dagster.numerai.progress.time.monotonic", lambda: clock[0])
-    report = LogProgress(logging.getLogger("test"), "x")
-    for second in range(11):
-        clock[0] = 100.0 + second
-        report(second * 1_000_000, None)
-    assert [record.getMessage() for record in caplog.records] == [
-        "downloading x: 5 MB",
-        "downloading x: 10 MB",
-    ]
-
-
-def test_a_terminal_gets_a_bar(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    with terminal_progress("train.parquet") as report:
-        report(5_000_000, 10_000_000)
-        report(10_000_000, 10_000_000)
-    out = capsys.readouterr().out
-    assert "train.parquet" in out
-    assert "10.0" in out

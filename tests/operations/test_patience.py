@@ -22,6 +22,19 @@ def test_it_is_told_that_work_goes_on_until_it_ends(caplog, monkeypatch):
     assert caplog.messages == [first, *others]
 
 
+def test_it_is_said_how_far_work_is_unless_it_is_over_soon(caplog, monkeypatch):
+    monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.02)
+    caplog.set_level(logging.INFO)
+    with patience.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
+        pass
+    assert caplog.messages == []
+    monkeypatch.setattr(patience, "SECONDS_WITHOUT_A_LINE", 0.01)
+    with patience.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
+        time.sleep(0.2)
+    assert len(caplog.messages) >= 2
+    assert set(caplog.messages) == {"Downloading a: 1 of 2 MB"}
+
+
 def test_it_is_told_how_many_are_done(caplog, monkeypatch):
     clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
     monkeypatch.setattr(patience.time, "monotonic", lambda: next(clock))
