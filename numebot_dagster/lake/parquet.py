@@ -45,8 +45,8 @@ def create(path: Path, frame: pl.DataFrame) -> None:
         frame.write_parquet(temporary, compression="zstd")
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Reads a table, or some of its columns; nothing is taken from the folder names.
+def read(path: Path, columns: Sequence[str] | pl.Expr | None = None) -> pl.DataFrame:
+    """Read a table, or the named or selected columns; nothing is taken from the folder names.
 
     Raises:
         FileNotFoundError: there is no such file.

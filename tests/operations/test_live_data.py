@@ -117,9 +117,10 @@ def test_malformed_data_are_not_stored_and_asked_for_again(world):
     [
         lambda content: content[:-1000],
         lambda _: b"",
+        lambda content: content[:4] + bytes(200) + content[204:],
         of_table(lambda frame: pl.concat([frame, frame.head(1)])),
     ],
-    ids=["truncated", "empty", "malformed"],
+    ids=["truncated", "empty", "overwritten", "malformed"],
 )
 def test_stored_data_that_prove_damaged_are_fetched_again_while_the_round_is_open(world, change):
     number = world.open_round()
