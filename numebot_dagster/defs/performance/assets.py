@@ -20,6 +20,8 @@ LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
 PAYOUTS = dg.AssetKey(["performance", "payouts"])
 OVERVIEW = dg.AssetKey(["performance", "overview"])
 
+MODELS_BETWEEN_LINES = 5  # the figures of one take a second
+
 _DAILY: dict[str, Any] = {
     "partitions_def": days,
     "group_name": "performance",
@@ -147,11 +149,15 @@ def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
 
 def build_performance(registry: Registry) -> list[dg.AssetsDefinition]:
     """The history of every enabled model, and the dashboard over all of them."""
-    histories = [_performance(model) for model in registry.enabled]
+    names = sorted(model.asset_name for model in registry.enabled)  # the order in which they run
+    histories = [
+        _performance(model, names.index(model.asset_name) + 1, len(names))
+        for model in registry.enabled
+    ]
     return [*histories, _overview(registry)]
 
 
-def _performance(model: RegisteredModel) -> dg.AssetsDefinition:
+def _performance(model: RegisteredModel, number: int, of_all: int) -> dg.AssetsDefinition:
     @dg.asset(
         key=performance_key(model),
         deps=[SCORES, PAYOUTS],
@@ -162,8 +168,10 @@ def _performance(model: RegisteredModel) -> dg.AssetsDefinition:
     def performance(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
-        lake = platform.open(context.log).lake
-        return dg.MaterializeResult(metadata=figures.model_metadata(lake, model.name))
+        shop = platform.open(context.log)
+        if number % MODELS_BETWEEN_LINES == 0:
+            shop.log.info("Drawing the figures of models: %d of %d", number, of_all)
+        return dg.MaterializeResult(metadata=figures.model_metadata(shop.lake, model.name))
 
     return performance
 
