@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
 
 if TYPE_CHECKING:
     from numebot_dagster.lake.layout import Lake
@@ -59,7 +60,7 @@ def installation_id(lake: Lake) -> str:
     )
     if stored is not None and not stored.is_copied_to(here):
         return stored.id
-    if lake.installation_file.exists():  # of the folder that this is a copy of, or damaged
+    if lake.installation_file.exists():  # of the folder that this is a copy of
         files.replace_json(lake.installation_file, asdict(here))
     else:
         with suppress(FileExistsError):  # another process was first
@@ -76,7 +77,10 @@ def _machine() -> str | None:
 
 def _read(lake: Lake) -> Installation | None:
     """Return what is stored; nothing where it cannot be read."""
-    try:
-        return TypeAdapter(Installation).validate_json(lake.installation_file.read_bytes())
-    except (OSError, ValidationError):
-        return None
+    with suppress(OSError):
+        return read_or_set_aside(lake.installation_file, _from_file)
+    return None
+
+
+def _from_file(path: Path) -> Installation:
+    return TypeAdapter(Installation).validate_json(path.read_bytes())

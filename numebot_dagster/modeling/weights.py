@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import LOGGER
 from numebot_dagster.lake.layout import Lake, WeightsFolder
 from numebot_dagster.modeling.contract import RetrainPolicy
 from numebot_dagster.terminal import command
@@ -227,10 +229,19 @@ def first_whole(
     damaged = []
     for place in places:
         try:
-            return opened(place)
+            whole = opened(place)
         except DamagedWeights as error:
             damaged.append(str(error))
+            continue
+        for text in damaged:
+            _say_once(f"{model}: the weights of vintage {whole.vintage} are used instead: {text}")
+        return whole
     raise NoWeights(_why_none(model, [one.vintage for one in stored(lake, model)], damaged, pinned))
+
+
+@cache
+def _say_once(text: str) -> None:
+    LOGGER.warning("%s", text)
 
 
 def candidates(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.findings import Finding, Verdict
 from numebot_dagster.operations.platform import Platform
@@ -43,20 +45,20 @@ def expected_openings(opened: list[datetime], now: datetime) -> Finding:
 
 
 def _last_preflight(platform: Platform) -> Finding:
-    path = platform.lake.preflight_file
-    if not path.is_file():
+    finding = read_or_set_aside(platform.lake.preflight_file, _preflight_in)
+    if finding is None:
         text = "none yet: `numebot up` makes one two hours before a round is expected"
         return Finding("pre-flight", Verdict.OK, text)
-    try:
-        last = json.loads(path.read_bytes())
-        when = datetime.fromisoformat(last["examined_at"])
-        failed = [one for one in last["findings"] if one["verdict"] == Verdict.FAILURE]
-        named = "; ".join(f"{one['name']}: {one['text']}" for one in failed)
-    except (ValueError, KeyError, TypeError) as error:
-        text = f"what the last one found cannot be read ({error!r})"
-        return Finding("pre-flight", Verdict.WARNING, text, f"remove {path}")
+    return finding
+
+
+def _preflight_in(path: Path) -> Finding:
+    last = json.loads(path.read_bytes())
+    when = datetime.fromisoformat(last["examined_at"])
+    failed = [finding for finding in last["findings"] if finding["verdict"] == Verdict.FAILURE]
     text = f"the last was on {when:%a %d %b %H:%M} UTC"
     if failed:
+        named = "; ".join(f"{finding['name']}: {finding['text']}" for finding in failed)
         remedy = "what is still wrong stands in this list"
         return Finding("pre-flight", Verdict.WARNING, f"{text} and found {named}", remedy)
     return Finding("pre-flight", Verdict.OK, f"{text}; nothing failed")

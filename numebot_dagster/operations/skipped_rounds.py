@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.platform import Platform
 
@@ -20,7 +22,9 @@ def skip_what_closed(platform: Platform) -> None:
 
 def skipped_through(lake: Lake) -> int:
     """Return the newest round that was skipped on purpose, with all before it; 0 for none."""
-    try:
-        return int(json.loads(lake.skipped_rounds_file.read_text())["through"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0  # a damaged mark costs no more than rounds that are recorded as missed
+    # Damage costs no more than that rounds are recorded as missed.
+    return read_or_set_aside(lake.skipped_rounds_file, _from_file) or 0
+
+
+def _from_file(path: Path) -> int:
+    return int(json.loads(path.read_bytes())["through"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import downloads
@@ -48,24 +49,25 @@ def training_version(platform: Platform) -> str:
     """
     if platform.settings.numebot_data_version:
         return platform.settings.numebot_data_version
-    vintages = platform.lake.stored_vintages()
-    if vintages:
-        return read_vintage(platform, vintages[-1]).data_version
+    for number in reversed(platform.lake.stored_vintages()):
+        vintage = _pinned(platform, number)
+        if vintage is not None:
+            return vintage.data_version
     return platform.client.newest_data_version()
 
 
 def fetch_training(platform: Platform, vintage: int) -> Vintage:
     """Pins a vintage: stores the training data of today under the number of a round.
 
-    A vintage that is pinned stays as it is. A file that has not changed since another vintage
-    is shared with it, not fetched or copied.
+    A vintage that is pinned stays as it is, unless one of its files is damaged. A file that has not
+    changed since another vintage is shared with it, not fetched or copied.
 
     Raises:
         DownloadFailed: when a file cannot be fetched whole.
     """
-    manifest = platform.lake.vintage_manifest(vintage)
-    if manifest.is_file():
-        return read_vintage(platform, vintage)
+    pinned = _pinned(platform, vintage)
+    if pinned is not None and all(map(_is_whole, pinned.files.values())):
+        return pinned
     files.sweep(platform.lake.root)  # what killed runs left behind, anywhere
     version = training_version(platform)
     stamps = {}
@@ -76,7 +78,7 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
         stamps[name] = _fetch_object(platform, version, name)
     downloads.sweep_parts(platform.lake.training_objects)
     files.replace_json(
-        manifest,
+        platform.lake.vintage_manifest(vintage),
         {
             "vintage": vintage,
             "data_version": version,
@@ -92,7 +94,7 @@ def _fetch_object(platform: Platform, version: str, name: str) -> str:
     while True:
         stamp = platform.client.identify(f"{version}/{name}").stamp
         destination = platform.lake.training_object(version, name, stamp)
-        if destination.is_file():
+        if _is_whole(destination):
             return stamp
         fetched = platform.download(f"{version}/{name}", destination)
         if fetched.remote.stamp == stamp:
@@ -107,14 +109,28 @@ def read_vintage(platform: Platform, vintage: int) -> Vintage:
     Raises:
         FileNotFoundError: when it is not stored; the text says how to pin it.
     """
-    path = platform.lake.vintage_manifest(vintage)
-    pinned = read_or_set_aside(path, partial(_from_file, platform.lake))
+    pinned = _pinned(platform, vintage)
     if pinned is None:
         raise FileNotFoundError(
             f"Vintage {vintage} is not stored: materialise training/data for it, "
             "or run `numebot train`."
         )
     return pinned
+
+
+def _pinned(platform: Platform, vintage: int) -> Vintage | None:
+    path = platform.lake.vintage_manifest(vintage)
+    return read_or_set_aside(path, partial(_from_file, platform.lake))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a training file is stored and can be read; one that cannot be is set aside."""
+    read: Callable[[Path], object] = parquet.verify if path.suffix == ".parquet" else _read_json
+    return path.is_file() and read_or_set_aside(path, read) is not None
+
+
+def _read_json(path: Path) -> object:
+    return json.loads(path.read_bytes())
 
 
 def _from_file(lake: Lake, path: Path) -> Vintage:

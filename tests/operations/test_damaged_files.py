@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from numebot_dagster.lake import catalog
+from numebot_dagster.lake.damaged import SUFFIX
+from numebot_dagster.modeling import weights
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import State
-from numebot_dagster.operations import live, status, watching
+from numebot_dagster.operations import (
+    collecting,
+    live,
+    observing,
+    outlook,
+    ownership,
+    skipped_rounds,
+    status,
+    training,
+    vintages,
+    watching,
+)
 from numebot_dagster.operations.details import fetch_details
 from numebot_dagster.operations.playing import Play, play
 
 CONFIRMED = {"steady-1": State.CONFIRMED, "second": State.CONFIRMED}
-KINDS = {
-    "receipts": "submissions/model=*/round=*/*.parquet",
-    "newest receipts": "submissions/model=steady-1/round=*/*.parquet",
-    "predictions": "predictions/model=*/round=*/*/*/*.parquet",
-    "details": "rounds/round=*/details.parquet",
-    "alerts": "alerts/kind=*/*.json",
-    "catalog": "numebot.duckdb",
+# What is damaged together. Without receipts a submission is known again by the id of the folder in
+# its name and by its predictions, so that these are not in one group.
+GROUPS = {
+    "what is said of a round": (
+        "submissions/model=*/round=*/*.parquet",
+        "alerts/kind=*/*.json",
+        "preflight/*.json",
+        "rounds/skipped.json",
+        "numebot.duckdb",
+        "leaderboard/date=*/*.parquet",
+    ),
+    "what a round is made of": (
+        "predictions/model=second/round=*/*/*/*.parquet",
+        "rounds/round=*/details.parquet",
+        "live/round=*/*/*",
+        "installation.json",
+        "tournament.json",
+        "payouts/date=*/*.parquet",
+        "scores/date=*/*.parquet",
+    ),
 }
+# Read for predictions alone; numebot.duckdb is made anew whenever it is not as it should be.
+FETCHED_ANEW = ("live", "numebot.duckdb")
 
 
 def flip_bits(content: bytes, chance: random.Random) -> bytes:
@@ -41,6 +70,24 @@ def empty(_content: bytes, _chance: random.Random) -> bytes:
     return b""
 
 
+DAMAGES = (flip_bits, cut, empty)
+
+
+def damage_all(root: Path, patterns: Sequence[str], damage) -> list[Path]:
+    """Damage all files under a folder that match; return them."""
+    chance = random.Random(f"{patterns} {damage.__name__}")
+    paths = []
+    for pattern in patterns:
+        found = [path for path in sorted(root.glob(pattern)) if path.is_file()]
+        assert found, pattern
+        paths += found
+    for path in paths:
+        content = damage(path.read_bytes(), chance)
+        path.unlink()  # it may share its content with a copy
+        path.write_bytes(content)
+    return paths
+
+
 @pytest.fixture(scope="module")
 def played(_module_world, tmp_path_factory):
     """A world whose open round is confirmed, and a copy of its lake to return to."""
@@ -48,50 +95,102 @@ def played(_module_world, tmp_path_factory):
     world = _module_world.enter(patch)
     number = world.open_round()
     platform = world.platform
+    ownership.claim(platform)
     fetch_details(platform, number)
     live.fetch_live(platform, number, platform.registry.enabled)
     play(platform, Play(number, platform.registry.enabled))
+    skipped_rounds.skip_what_closed(platform)
+    observing.look(platform)
+    platform.lake.preflight_file.write_text(
+        '{"examined_at": "2026-06-02T10:00:00", "findings": []}'
+    )
+    collecting.collect_scores(platform, [collecting.today(platform)])
+    collecting.collect_leaderboard(platform)
+    collecting.collect_payouts(platform)
     catalog.rebuild(platform.lake)
     copy = tmp_path_factory.mktemp("lake") / "data"
-    shutil.copytree(platform.lake.root, copy, ignore=shutil.ignore_patterns("training", "live"))
+    shutil.copytree(platform.lake.root, copy, ignore=shutil.ignore_patterns("training"))
     patch.undo()
     return world, number, copy
 
 
-def restore(root: Path, copy: Path) -> None:
-    for name in ("submissions", "predictions", "rounds", "alerts"):
-        shutil.rmtree(root / name, ignore_errors=True)
-    shutil.copytree(copy, root, dirs_exist_ok=True)
-
-
-@pytest.mark.parametrize("damage", [flip_bits, cut, empty])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(
-    played, monkeypatch, caplog, kind, damage
-):
+@pytest.fixture
+def whole(played, monkeypatch):
+    """The world of `played`, with its lake as it was."""
     world, number, copy = played
     world.enter(monkeypatch)
+    root = world.platform.lake.root
+    for path in root.iterdir():
+        if path.name != "training":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(copy, root, dirs_exist_ok=True)
+    return world, number
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, group, damage):
+    world, number = whole
     platform = world.platform
-    restore(platform.lake.root, copy)
-    chance = random.Random(f"{kind} {damage.__name__}")
-    paths = sorted(platform.lake.root.glob(KINDS[kind]))
-    assert paths
-    for path in paths:
-        content = damage(path.read_bytes(), chance)
-        path.unlink()  # it may share its content with the copy
-        path.write_bytes(content)
+    root = platform.lake.root
+    damaged = damage_all(root, GROUPS[group], damage)
+    ownership.claim(platform)
+    assert len(platform.installation) == 6
     endings = play(platform, Play(number, platform.registry.enabled))
     assert [one.text for one in endings if one.ending == "failed"] == []
     latest = receipts.latest(platform.lake, number)
     assert {name: receipt.state for name, receipt in latest.items()} == CONFIRMED
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
     watching.look(platform)
+    observing.look(platform)
+    list(outlook.outlook(platform))
+    skipped_rounds.skipped_through(platform.lake)
     at = status.moment(platform)
     windows = status.recent_windows(platform, at, [], 3)
     assert {cell.standing for cell in status.standings(platform, windows, at.now)} == {"confirmed"}
     catalog.rebuild(platform.lake)
     for view in catalog.VIEW_NAMES:
         catalog.query(platform.lake, f'FROM "{view}"')
-    for path in platform.lake.root.rglob("*.damaged"):
-        before = str(path).removesuffix(".damaged")
+    for path in damaged:
+        name = path.relative_to(root).parts[0]
+        if damage is empty and name not in FETCHED_ANEW:
+            assert path.with_name(path.name + SUFFIX).is_file(), path
+    for path in root.rglob(f"*{SUFFIX}"):
+        before = str(path).removesuffix(SUFFIX)
         assert caplog.text.count(f"{before} cannot be read and was set aside") == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "file"),
+    [(flip_bits, weights.MANIFEST), (cut, weights.CANARY), (empty, "model/*")],
+)
+def test_damaged_weights_and_live_data_cost_one_model(whole, caplog, damage, file):
+    world, _ = whole
+    number = world.open_round()
+    platform = world.platform
+    models = platform.registry.enabled
+    live.fetch_live(platform, number, models)
+    (weights_file,) = damage_all(platform.lake.root, [f"weights/model=second/*/*/{file}"], damage)
+    damage_all(platform.lake.root, [f"live/round={number}/*/*"], damage)
+    live.fetch_live(platform, number, models)
+    endings = {one.model.name: one for one in play(platform, Play(number, models))}
+    assert endings["steady-1"].ending == "confirmed"
+    assert endings["second"].ending == "failed"
+    assert str(weights_file) in endings["second"].text
+    assert "numebot train --models second" in endings["second"].text
+
+
+@pytest.mark.parametrize(("damage", "file"), [(cut, "train"), (empty, "features"), (cut, None)])
+def test_damaged_training_data_are_fetched_anew(whole, caplog, damage, file):
+    world, _ = whole
+    platform = world.platform
+    root = platform.lake.root
+    number = platform.lake.stored_vintages()[-1]
+    before = vintages.read_vintage(platform, number)
+    pattern = "vintage=*/manifest.json" if file is None else f"objects/*/*/{file}.*"
+    (damaged,) = damage_all(root, [f"training/{pattern}"], damage)
+    assert vintages.training_version(platform) == before.data_version
+    vintage = vintages.fetch_training(platform, number)
+    assert vintage.stamps == before.stamps
+    assert f"{damaged} cannot be read and was set aside" in caplog.text
+    training.train(platform, platform.registry["steady-1"], vintage, force=True)
