@@ -75,7 +75,8 @@ def _of_deadline(played: Played, messages: Sequence[Message]) -> Iterator[Proble
     for message in messages:
         if (match := DEADLINE.search(message.title)) is None:
             continue
-        threshold = _threshold(timedelta(minutes=int(match[1])))
+        # Whole minutes: 0 of them is the last one, in which the round is still open.
+        threshold = _threshold(max(timedelta(minutes=int(match[1])), timedelta(seconds=1)))
         arrived[threshold or 0] += 1
         if threshold is None or (not message.without and _is_calm(played)):
             yield UNFOUNDED, "all", message.title

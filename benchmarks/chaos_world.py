@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +28,9 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
+
+# What turned invalid so shortly before, who was just about to say that it counts could not know.
+JUST_NOW = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,14 @@ def _now(folder: Path) -> datetime:
 
 
 def _without_submission(folder: Path, models: Sequence[str], number: int) -> frozenset[str]:
+    """The models of which nothing counts, as everybody can know by now."""
     counted = rows_of(
         folder,
         "SELECT DISTINCT m.name FROM submissions s JOIN models m ON m.id = s.model_id "
-        "WHERE s.round = ? AND s.kind = 'window' AND s.error IS NULL",
+        "LEFT JOIN invalidated i ON i.filename = s.filename "
+        "WHERE s.round = ? AND s.kind = 'window' AND (s.error IS NULL OR i.at > ?)",
         number,
+        (_now(folder) - JUST_NOW).isoformat(),
     )
     return frozenset(models) - {row["name"] for row in counted}
 
