@@ -19,7 +19,7 @@ from numebot_dagster.practice.tournament import ACCOUNT, BENCHMARK, RIVAL, USER,
 SCALES = {"small": SMALL, "full": FULL}
 SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info")
 # Raised when a folder made by an older version can no longer be continued.
-FORMAT = "2"
+FORMAT = "3"
 BENCHMARKS = ("v53_lgbm_ender20", "v53_lgbm_ender60")
 
 

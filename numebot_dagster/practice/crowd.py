@@ -58,7 +58,7 @@ class Crowd:
         if name == EXAMPLE_MODEL:
             return self._market.example_predictions(opened)
         one = self._people[name]
-        predictions = self._market.rival_predictions(opened, abs(one.skill), one.number)
+        predictions = self._market.rival_predictions(opened, abs(one.skill), one.number, one.edge)
         return predictions if one.skill >= 0 else 1.0 - predictions
 
     def meta_model(self, opened: date) -> np.ndarray:

@@ -33,8 +33,12 @@ SELECTIONS = {
     "small": (42, "medium"),
 }
 SMALLEST_SET = 3
+# At least so many features of each group are in these sets, as in the real ones.
+OF_EACH_GROUP = {"medium": 2, "small": 2}
 # Days between the knots of a feature's own noise: half-lives of three weeks to eight months.
 FEATURE_PERIODS = (22, 250)
+# What features show; see `market.HIDDEN_PERIODS` for what they do not.
+CHARACTERISTICS = 8
 # Share of a feature's variance that comes from the characteristics.
 COMMUNALITY = (0.45, 0.85)
 MISSING_SHARE = 0.12
@@ -70,7 +74,11 @@ def feature_names(seed: int, count: int) -> list[str]:
 
 
 def feature_sets(seed: int, count: int) -> dict[str, list[int]]:
-    """Return the 19 sets as sorted feature numbers, with sizes in proportion to the real ones."""
+    """Return the 19 sets as sorted feature numbers.
+
+    `small` has its real size, and `medium` a few more, as soon as there are features enough; all
+    other sizes are in proportion to the real ones.
+    """
     size = {name: _scaled(real, count) for name, real in GROUPS.items()}
     before_quantum = count - size["quantum"]
     sets: dict[str, list[int]] = {}
@@ -84,13 +92,28 @@ def feature_sets(seed: int, count: int) -> dict[str, list[int]]:
         start += size[name]
     whole = {"all": list(range(before_quantum))}
     random = generator(seed, Stream.FEATURES, 1)
-    for name, (real, parent) in SELECTIONS.items():
-        members = {**whole, **sets}[parent]
-        picked = random.choice(members, min(_scaled(real, count), len(members)), replace=False)
-        sets[name] = sorted(picked.tolist())
+    sizes = _selection_sizes(count)
+    groups = [sets[name] for name in GROUPS]
+    for name, (_, parent) in SELECTIONS.items():
+        shuffled = random.permutation({**whole, **sets}[parent]).tolist()
+        first = [
+            feature
+            for group in groups
+            for feature in [one for one in shuffled if one in group][: OF_EACH_GROUP.get(name, 0)]
+        ]
+        sets[name] = sorted([*dict.fromkeys([*first, *shuffled])][: sizes[name]])
     sets["all"] = list(range(count))
     order = ["small", "medium", "all", "v2_equivalent_features", "v3_equivalent_features"]
     return {name: sets[name] for name in [*order, "fncv3_features", *GROUPS]}
+
+
+def _selection_sizes(count: int) -> dict[str, int]:
+    """Return the sizes of the sets that are chosen across the groups."""
+    sizes = {name: _scaled(real, count) for name, (real, _) in SELECTIONS.items()}
+    small, medium = SELECTIONS["small"][0], SELECTIONS["medium"][0]
+    sizes["small"] = min(small, count // 2)
+    sizes["medium"] = max(sizes["medium"], min(medium, sizes["small"] + count // 8))
+    return sizes
 
 
 def _scaled(real: int, count: int) -> int:
@@ -106,7 +129,8 @@ class Features:
         Args:
             seed: the market's seed.
             count: number of features.
-            characteristics: what drives returns; its vectors hold one value for each slot.
+            characteristics: what drives returns; its vectors hold one value for each slot. The
+                first CHARACTERISTICS of them show in features, the others in none.
         """
         random = generator(seed, Stream.FEATURES, 2)
         self.names = feature_names(seed, count)
@@ -154,7 +178,7 @@ def _loadings(random: np.random.Generator, count: int, characteristics: int) -> 
     """Draw (features, characteristics) loadings with one to three of them non-zero in a row."""
     loadings = np.zeros((count, characteristics))
     for row in loadings:
-        shown = random.choice(characteristics, random.integers(1, 4), replace=False)
+        shown = random.choice(CHARACTERISTICS, random.integers(1, 4), replace=False)
         mixture = random.standard_normal(len(shown)) * 0.5 ** np.arange(len(shown))
         share = random.uniform(*COMMUNALITY)
         row[shown] = mixture * np.sqrt(share / (mixture @ mixture))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numebot_dagster.practice.crowd import Crowd
-from numebot_dagster.practice.features import REAL_FEATURES, Features
+from numebot_dagster.practice.features import CHARACTERISTICS, REAL_FEATURES, Features
 from numebot_dagster.practice.participants import (
     BENCHMARK_SKILL,
     BENCHMARKS,
@@ -27,11 +27,14 @@ from numebot_dagster.practice.universe import Growth, Rows, Universe
 
 PRACTICE_START = date(2026, 6, 1)
 NEWEST_VERSION = "v5.3"
-CHARACTERISTICS = 8
 # Days between knots: half-lives of six weeks to ten months.
 CHARACTERISTIC_PERIODS = np.geomspace(40, 300, CHARACTERISTICS).astype(int)
-# Long-run correlation of the best prediction that the features allow with the 60-day return.
-BEST_CORRELATION = 0.034
+# Characteristics that no feature shows, and that single participants know of.
+HIDDEN_PERIODS = np.array([110, 190])
+# Long-run correlation of the best prediction that the features allow with the 60-day return, and
+# of each hidden characteristic.
+BEST_CORRELATION = 0.046
+HIDDEN_CORRELATION = 0.03
 # Time before the first era, so that its shocks have a past; the market's first day is a Monday.
 WARM_UP = timedelta(days=33)
 WEEK = timedelta(days=7)
@@ -76,7 +79,7 @@ class Scale:
 # covers 15 % of the validation eras, this one 30 %: of 15 %, none would have a target yet.
 SMALL = Scale(
     stocks=5_100,
-    features=112,
+    features=84,
     train_eras=72,
     validation_eras=84,
     missing_eras=12,
@@ -126,8 +129,10 @@ class Market:
         days = [self._known_day(self.saturday_of(era)) for era in eras]
         growth = scale.shares and Growth(*scale.shares, *days)
         self._universe = Universe(seed, scale.stocks, full_from, growth)
-        characteristics = WanderingSeries(
-            seed, Stream.CHARACTERISTICS, CHARACTERISTIC_PERIODS, scale.stocks
+        periods = np.concatenate([CHARACTERISTIC_PERIODS, HIDDEN_PERIODS])
+        characteristics = WanderingSeries(seed, Stream.CHARACTERISTICS, periods, scale.stocks)
+        self._hidden = WanderingSeries(
+            seed, Stream.CHARACTERISTICS, HIDDEN_PERIODS, scale.stocks, first=CHARACTERISTICS
         )
         self._features = Features(seed, scale.features, characteristics)
         premia = _draw_premia(seed, self._features, characteristics)
@@ -193,6 +198,10 @@ class Market:
         """Return the (rows, features) int8 values 0 to 4, each feature contiguous in memory."""
         return self._shown(opened).T
 
+    def neutralizers(self, opened: date) -> np.ndarray:
+        """Return the (rows, features) int8 values of those features that FNCv3 is neutral to."""
+        return self._shown(opened)[self._features.sets["fncv3_features"]].T
+
     # What becomes known later
 
     def realised_return(self, opened: date, days: int) -> np.ndarray:
@@ -202,9 +211,17 @@ class Market:
         first = self._round_day(opened) + LAG_DAYS + 1
         return self._returns.between(first, first + days - 1)[self._rows(opened).slots]
 
-    def realised_target(self, opened: date, days: int) -> np.ndarray:
-        """Return the (rows,) float32 target over `days` days: of 60 ender_60, of 20 ender_20."""
-        return bucket(self.realised_return(opened, days))
+    def realised_target(self, opened: date, days: int, name: str = "ender") -> np.ndarray:
+        """Return the (rows,) float32 target over `days` days: of 60 ender_60, of 20 ender_20.
+
+        Another name's have no gaps here.
+        """
+        returns = self.realised_return(opened, days)
+        if name == "ender":
+            return bucket(returns)
+        return self._siblings.one(
+            name, self.era_of(opened), days, returns, self._rows(opened).slots
+        )
 
     def named_targets(self, saturday: date, days: int) -> dict[str, np.ndarray]:
         """Return all 20 named targets of one horizon for the era of a Saturday.
@@ -233,8 +250,9 @@ class Market:
 
     def benchmarks(self, opened: date, version: str = NEWEST_VERSION) -> dict[str, np.ndarray]:
         """Return the (rows,) predictions in (0, 1) of each benchmark model of a data version."""
+        insights = self._insights(opened, version)
         return {
-            name: self._prediction(opened, person, BENCHMARK_SKILL, days, version)
+            name: blend([(BENCHMARK_SKILL, insights[days])], self._opinion(opened, person))
             for name, (days, person) in BENCHMARKS[version].items()
         }
 
@@ -242,29 +260,29 @@ class Market:
         """Return the (rows,) predictions of the example model, which is v53_lgbm_ender60."""
         return self.benchmarks(opened)["v53_lgbm_ender60"]
 
-    def rival_predictions(self, opened: date, skill: float, seed: int) -> np.ndarray:
+    def rival_predictions(
+        self, opened: date, skill: float, seed: int, edge: float = 0.0
+    ) -> np.ndarray:
         """Return another participant's (rows,) predictions in (0, 1).
 
         Args:
             opened: date of the round.
             skill: from 0, noise, to 1, as good as the crowd.
             seed: a non-negative integer that tells participants of the same skill apart.
+            edge: correlation with one of the characteristics that no feature shows.
 
         Raises:
-            ValueError: the skill is not between 0 and 1.
+            ValueError: the skill is not between 0 and 1, or too high beside the edge.
         """
-        return self._prediction(opened, FIRST_RIVAL + seed, skill * CROWD_SKILL)
+        insight = self._insights(opened, NEWEST_VERSION)[60]
+        parts = [(skill * CROWD_SKILL, insight)]
+        if edge:
+            hidden = self._hidden.on(self._known_day(opened))[seed % len(HIDDEN_PERIODS)]
+            parts.append((edge, hidden[self._rows(opened).slots]))
+        return blend(parts, self._opinion(opened, FIRST_RIVAL + seed))
 
-    def _prediction(
-        self,
-        opened: date,
-        person: int,
-        skill: float,
-        days: int = 60,
-        version: str = NEWEST_VERSION,
-    ) -> np.ndarray:
-        opinion = self._opinions.of(person, self._known_day(opened))[self._rows(opened).slots]
-        return blend(self._insights(opened, version, days), opinion, skill)
+    def _opinion(self, opened: date, person: int) -> np.ndarray:
+        return self._opinions.of(person, self._known_day(opened))[self._rows(opened).slots]
 
     # Computed once and kept for a while
 
@@ -278,8 +296,8 @@ class Market:
         shown.flags.writeable = False
         return shown
 
-    def _find_insight(self, opened: date, version: str, days: int) -> np.ndarray:
-        return self._insight.from_features(self._shown(opened), version, days)
+    def _find_insight(self, opened: date, version: str) -> dict[int, np.ndarray]:
+        return self._insight.from_features(self._shown(opened), version)
 
 
 def _newest_closed_saturday(today: date) -> date:
@@ -291,8 +309,10 @@ def _draw_premia(seed: int, features: Features, characteristics: WanderingSeries
     """Draw what characteristics earn, such that the best prediction is as good as intended."""
     random = generator(seed, Stream.PREMIA, 0)
     signs = random.choice([-1.0, 1.0], CHARACTERISTICS)
-    premia = signs * random.uniform(0.5, 1.5, CHARACTERISTICS)
+    premia = np.zeros(len(characteristics.periods))
+    premia[:CHARACTERISTICS] = signs * random.uniform(0.5, 1.5, CHARACTERISTICS)
     rewards = premia * days_earned(characteristics, 60)
     best = features.knowledge(rewards, features.sets["all"]) @ features.loadings @ rewards
-    result: np.ndarray = premia * (BEST_CORRELATION * horizon_risk(60) / np.sqrt(best))
-    return result
+    shown = premia[:CHARACTERISTICS] * (BEST_CORRELATION * horizon_risk(60) / np.sqrt(best))
+    hidden = HIDDEN_CORRELATION * horizon_risk(60) / days_earned(characteristics, 60)
+    return np.concatenate([shown, hidden[CHARACTERISTICS:]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from numebot_dagster.practice.randomness import Stream, WanderingSeries
 # they know so much that a model which only knows a part of it contributes next to nothing (MMC
 # near 0).
 CROWD_SKILL = 0.95
-BENCHMARK_SKILL = 0.8
+BENCHMARK_SKILL = 0.95
 # Days between the knots of an opinion.
 OPINION_PERIOD = 60
 
@@ -47,47 +48,64 @@ class Insight:
             "v5.0": [i for i in before_quantum if i not in faith],
         }
         self._weights = {
-            (version, days): features.knowledge(reward, members).astype(np.float32)
+            version: (
+                tuple(rewards),
+                np.stack(
+                    [features.knowledge(reward, members) for reward in rewards.values()]
+                ).astype(np.float32),
+            )
             for version, members in known.items()
-            for days, reward in rewards.items()
         }
 
-    def from_features(self, features: np.ndarray, version: str, days: int) -> np.ndarray:
-        """Return the (rows,) prediction with mean 0 and standard deviation 1.
+    def from_features(self, features: np.ndarray, version: str) -> dict[int, np.ndarray]:
+        """Return the (rows,) predictions with mean 0 and standard deviation 1 by their horizon.
 
         Args:
             features: (features, rows) int8 values 0 to 4.
             version: the data version whose features are known.
-            days: the horizon to predict.
         """
-        prediction = self._weights[version, days] @ (features.astype(np.float32) - 2.0)
-        standardised: np.ndarray = (prediction - prediction.mean()) / prediction.std()
-        return standardised
+        horizons, weights = self._weights[version]
+        predictions = weights @ features.astype(np.float32)
+        predictions -= predictions.mean(axis=1, keepdims=True)
+        predictions /= predictions.std(axis=1, keepdims=True)
+        return dict(zip(horizons, predictions, strict=True))
 
 
 class Opinions:
     """Slowly changing beliefs that have nothing to do with returns, different for each person."""
 
     def __init__(self, seed: int, slots: int) -> None:
-        self._seed = seed
-        self._slots = slots
+        def series(person: int) -> WanderingSeries:
+            period = np.array([OPINION_PERIOD])
+            return WanderingSeries(seed, Stream.OPINIONS, period, slots, first=person)
+
+        self._series = lru_cache(maxsize=64)(series)
 
     def of(self, person: int, day: int) -> np.ndarray:
         """Return the (slots,) standard normal opinion of a person on a day."""
-        period = np.array([OPINION_PERIOD])
-        series = WanderingSeries(self._seed, Stream.OPINIONS, period, self._slots, first=person)
-        return series.on(day)[0]
+        return self._series(person).on(day)[0]
 
 
-def blend(insight: np.ndarray, opinion: np.ndarray, skill: float) -> np.ndarray:
-    """Return predictions in (0, 1), evenly spread, that correlate with the insight by `skill`.
+def blend(parts: Iterable[tuple[float, np.ndarray]], opinion: np.ndarray) -> np.ndarray:
+    """Return predictions in (0, 1), evenly spread, that know parts and fill up with an opinion.
+
+    Args:
+        parts: standard normal values, and by how much the predictions correlate with each.
+        opinion: standard normal values.
 
     Raises:
-        ValueError: the skill is not between 0 and 1.
+        ValueError: the correlations cannot be.
     """
-    if not 0.0 <= skill <= 1.0:
-        raise ValueError(f"A participant's skill lies between 0 and 1, not at {skill}.")
-    mixed = skill * insight + np.sqrt(1.0 - skill**2) * opinion
+    mixed, left = np.zeros(opinion.shape), 1.0
+    for skill, known in parts:
+        left -= skill**2
+        mixed += skill * known
+        if skill < 0.0 or left < 0.0:
+            raise ValueError(
+                f"What a participant knows lies between 0 and 1 in all, not at {skill} with the "
+                "rest: choose a smaller skill or edge."
+            )
+    mixed += np.sqrt(left) * opinion
     ranks = np.empty(len(mixed))
     ranks[np.argsort(mixed, kind="stable")] = np.arange(len(mixed))
     return (ranks + 0.5) / len(mixed)

@@ -17,7 +17,7 @@ OVERSHOOT_KEPT = 0.93
 FACTOR_RISK = 0.005
 # Standard deviation of a premium around its long-run mean, as a share of that mean, and the days
 # between the knots of its drift.
-PREMIUM_DRIFT = 0.4
+PREMIUM_DRIFT = 0.25
 PREMIUM_PERIOD = 250
 BLOCK = 64
 

@@ -98,14 +98,33 @@ class SiblingTargets:
         Returns:
             (rows,) float32 by sibling; jeremy with a few NaN.
         """
-        weeks = days // DAYS_A_WEEK
-        disagreement = np.sum([self._week(era + week) for week in range(weeks)], axis=0)
-        noise = self._mixtures @ disagreement[:, slots] / np.sqrt(weeks, dtype=np.float32)
+        noise = self._mixtures @ self._disagreement(era, days, slots)
         agreed = (returns - returns.mean()) / returns.std()
-        targets = {}
-        for (name, correlation), own in zip(SIBLING_CORRELATIONS.items(), noise, strict=True):
-            shared = correlation / BUCKETED_CORRELATION
-            targets[name] = bucket(shared * agreed + np.sqrt(1.0 - shared**2) * own)
+        targets = {
+            name: _mixed(correlation, agreed, own)
+            for (name, correlation), own in zip(SIBLING_CORRELATIONS.items(), noise, strict=True)
+        }
         random = generator(self._seed, Stream.MISSING_TARGETS, era, days)
         targets["jeremy"][random.random(self._slots)[slots] < JEREMY_MISSING[days]] = np.nan
         return targets
+
+    def one(
+        self, name: str, era: int, days: int, returns: np.ndarray, slots: np.ndarray
+    ) -> np.ndarray:
+        """Return the (rows,) float32 target of one name, over any number of days, without gaps."""
+        number = [*SIBLING_CORRELATIONS].index(name)
+        noise = self._mixtures[number] @ self._disagreement(era, days, slots)
+        agreed = (returns - returns.mean()) / returns.std()
+        return _mixed(SIBLING_CORRELATIONS[name], agreed, noise)
+
+    def _disagreement(self, era: int, days: int, slots: np.ndarray) -> np.ndarray:
+        """Return the (sources, rows) standard normal disagreement over the weeks of a horizon."""
+        weeks = -(-days // DAYS_A_WEEK)
+        total = np.sum([self._week(era + week) for week in range(weeks)], axis=0)
+        disagreement: np.ndarray = total[:, slots] / np.sqrt(weeks, dtype=np.float32)
+        return disagreement
+
+
+def _mixed(correlation: float, agreed: np.ndarray, own: np.ndarray) -> np.ndarray:
+    shared = correlation / BUCKETED_CORRELATION
+    return bucket(shared * agreed + np.sqrt(1.0 - shared**2) * own)

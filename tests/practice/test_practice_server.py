@@ -89,6 +89,14 @@ def test_a_folder_keeps_its_seed_scale_and_clock(tmp_path: Path, plan: Plan, mes
         open_tournament(tmp_path, plan)
 
 
+def test_a_folder_of_an_earlier_version_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    tournament = open_tournament(tmp_path, Plan())
+    tournament.state.settings["format"] = "2"
+    tournament.state.close()
+    with pytest.raises(Refused, match=r"another version of this software; choose another --folder"):
+        open_tournament(tmp_path, Plan())
+
+
 def test_a_failed_foundation_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="has no model nobody"):
         open_tournament(tmp_path, Plan(stakes={"nobody": "1"}))
