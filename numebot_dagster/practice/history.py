@@ -11,7 +11,7 @@ import numpy as np
 
 from numebot_dagster.practice.clock import DAYS_BEFORE_FIRST_SCORE, Round, newest_published
 from numebot_dagster.practice.ledger import ROUNDS_OF_A_YEAR, SCORE_NAMES
-from numebot_dagster.practice.rules import CURRENT, Formula, Rules
+from numebot_dagster.practice.rules import CURRENT, DAYS_OF_SCORE, Formula, Rules
 from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.shapes import midnight
 from numebot_dagster.practice.state import Model, State
@@ -58,7 +58,7 @@ class History:
             scored = [(row, k) for row, k in scored if k > 0][-ROUNDS_OF_A_YEAR:]
             rows, days = (np.array(column) for column in zip(*scored, strict=True))
             for name, values in cube.items():
-                newest = values[rows, days - 1]
+                newest = values[rows, np.minimum(days, DAYS_OF_SCORE[name]) - 1]
                 known = np.isfinite(newest)
                 total = np.where(known, newest, 0.0).sum(axis=0)
                 with np.errstate(invalid="ignore"):
@@ -148,8 +148,9 @@ class History:
             "corr": rules.paid_as(Formula.CORR),
             "mmc": rules.paid_as(Formula.CONTRIBUTION),
             "corr60": "corr60",
+            "fncV3": "fnc_v3",
         }
-        absent = ("alpha", "corrV4", "fnc", "fncV3", "fncV4", "ic", "icV2", "mpc", "tc")
+        absent = ("alpha", "corrV4", "fnc", "fncV4", "ic", "icV2", "mpc", "tc")
         found: Fields = {"date": date, "apy": None, "return13Weeks": None, "return52Weeks": None}
         for api in absent:
             found |= {f"{api}Rep": None, f"{api}Rank": None}
@@ -187,7 +188,8 @@ class RoundValues:
         for row in self._state.rows(
             "SELECT day, model_id, name, value FROM scores WHERE round = ?", one.number
         ):
-            values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
+            if row["name"] in names:
+                values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
         return values
 
 

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from numebot_dagster.practice.clock import Round, RoundStatus
-from numebot_dagster.practice.rules import CURRENT, FORMER, Formula, Rules
+from numebot_dagster.practice.rules import CURRENT, DAYS_OF_SCORE, Formula, Rules, newest_day
 from numebot_dagster.practice.scoring import Scorer
 from numebot_dagster.practice.state import Model
 from numebot_dagster.practice.tournament import Entry, Tournament
 
 # Reputations are means over the rounds of a year.
 ROUNDS_OF_A_YEAR = 260
-SCORE_NAMES = tuple(
-    dict.fromkeys(rule.name for rules in (CURRENT, FORMER) for rule in rules.scores)
-)
+# Scores that have a reputation.
+SCORE_NAMES = ("corr60", "mmc60", "v2_corr20", "mmc", "bmc", "fnc_v3", "cort20", "corj60",
+               "corr_w_meta_model")  # fmt: skip
 _WEI = Decimal(1).scaleb(-18)
 
 
@@ -80,8 +80,8 @@ def payout_of_score(
 
     A clipped payout is shared out in proportion.
     """
-    rule = rules.score(name)
-    if not rule.is_payout or not at_risk:
+    rule = next((rule for rule in rules.paid if rule.name == name), None)
+    if rule is None or not at_risk:
         return None
     total = factor * rules.worth(scores)
     clip = rules.clip / abs(total) if abs(total) > rules.clip else 1.0
@@ -100,7 +100,12 @@ class Ledger:
         """Returns the newest published scores of all, by model id and round number."""
         now = self._tournament.clock.now()
         rounds = list(rounds)
-        scored = [(one.number, day) for one in rounds if (day := one.scored_days(now))]
+        days = {one.number: day for one in rounds if (day := one.scored_days(now))}
+        scored = {
+            (number, newest_day(name, day))
+            for number, day in days.items()
+            for name in DAYS_OF_SCORE
+        }
         self._scorer.published(rounds, newest_only=True, now=now)
         found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         if not scored:
@@ -109,7 +114,8 @@ class Ledger:
         for row in self._tournament.state.rows(
             f"SELECT * FROM scores WHERE (round, day) IN (VALUES {wanted})"  # noqa: S608
         ):
-            found[row["model_id"], row["round"]][row["name"]] = row["value"]
+            if row["day"] == newest_day(row["name"], days[row["round"]]):
+                found[row["model_id"], row["round"]][row["name"]] = row["value"]
         return found
 
     def newest_percentiles(self, one: Round) -> dict[tuple[str, str], float]:
@@ -117,10 +123,12 @@ class Ledger:
         now = self._tournament.clock.now()
         day = one.scored_days(now)
         self._scorer.published([one], newest_only=True, now=now)
-        found = self._tournament.state.rows(
-            "SELECT * FROM scores WHERE round = ? AND day = ?", one.number, day
-        )
-        return {(row["model_id"], row["name"]): row["percentile"] for row in found}
+        found = self._tournament.state.rows("SELECT * FROM scores WHERE round = ?", one.number)
+        return {
+            (row["model_id"], row["name"]): row["percentile"]
+            for row in found
+            if row["day"] == newest_day(row["name"], day)
+        }
 
     def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
         """Returns one earning per model and round, rounds newest first, models in their order."""

@@ -28,12 +28,14 @@ class Lineup:
         ranks: (rows, models), in the order of the round's live ids; see `ranks_of`.
         meta_model: (rows,) stake-weighted ranks of those who were on time, fixed at the close.
         benchmarks: (rows, benchmarks), the tournament's own models.
+        neutralizers: (rows, features), what FNCv3 is neutral to.
     """
 
     models: tuple[str, ...]
     ranks: np.ndarray
     meta_model: np.ndarray
     benchmarks: np.ndarray
+    neutralizers: np.ndarray
 
 
 class Lineups:
@@ -71,6 +73,7 @@ class Lineups:
             for played in market.crowd.played(one.opened):
                 columns[models[played.participant.name].id] = played.predictions
             benchmarks = market.benchmarks(one.opened)
+            neutralizers = market.neutralizers(one.opened)
             votes = [*self._users_votes(one)]
         for name, predictions in benchmarks.items():
             columns[models[name].id] = predictions
@@ -82,6 +85,7 @@ class Lineups:
             ranks=ranks,
             meta_model=weighted_ranks(*zip(*votes, strict=True)),
             benchmarks=np.stack([*benchmarks.values()], axis=1),
+            neutralizers=neutralizers,
         )
 
     def _users_votes(self, one: Round) -> Iterable[tuple[np.ndarray, float]]:

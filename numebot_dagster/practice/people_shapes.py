@@ -28,6 +28,9 @@ _REPUTATIONS = {
     "v2_corr20": "corr20V2Rep",
     "mmc": "mmcRep",
     "bmc": "bmcRep",
+    "fnc_v3": "fncV3Rep",
+    "cort20": "cort20Rep",
+    "corj60": "corj60Rep",
 }
 
 
@@ -36,7 +39,7 @@ def leader_fields(standing: Standing, history: Callable[[], History]) -> Fields:
 
     Ranks by stake and return are given by `with_ranks`.
     """
-    absent = ("corr20Rep", "corj60Rep", "cort20Rep", "fncRep", "fncV3Rep", "tcRep")
+    absent = ("corr20Rep", "fncRep", "tcRep")
     return {
         **dict.fromkeys(absent),
         **_canon(standing),
@@ -100,13 +103,13 @@ def with_ranks(leaders: list[Fields]) -> list[Fields]:
 
 def account_leader_fields(rank: int, held: list[Standing]) -> Fields:
     """Returns an AccountLeaderboardEntry: the means of an account's models, best model first."""
-    absent = ("cort20", "corJ60", "corr", "corrV4", "fncV3", "fncV4", "icV2", "ric", "tc", "alpha",
-              "mpc", "bio", "title", "profileUrl")  # fmt: skip
+    absent = ("corr", "corrV4", "fncV4", "icV2", "ric", "tc", "alpha", "mpc", "bio", "title",
+              "profileUrl")  # fmt: skip
     account = held[0].model.account
     spans = {"1y": 365, "3m": 91, "AllTime": None}
     settled = {name: [e for one in held for e in one.settled(days)] for name, days in spans.items()}
     means = {"v2Corr20": "v2_corr20", "mmc": "mmc", "corr60": "corr60", "mmc60": "mmc60",
-             "bmc": "bmc"}  # fmt: skip
+             "bmc": "bmc", "fncV3": "fnc_v3", "cort20": "cort20", "corJ60": "corj60"}  # fmt: skip
     return {
         **dict.fromkeys(absent),
         "id": held[0].model.id,
@@ -160,21 +163,29 @@ def profile_fields(
 
 
 # Scores of Reps and Ranks that rounds of the practice tournament never had.
-_NEVER = ("alpha", "corj60", "corr", "corr20d", "corrV4", "cort20", "fnc", "fncV3", "fncV4", "ic",
-          "icV2", "mmc20d", "mpc", "ric", "tc")  # fmt: skip
+_NEVER = ("alpha", "corr", "corr20d", "corrV4", "fnc", "fncV4", "ic", "icV2", "mmc20d", "mpc",
+          "ric", "tc")  # fmt: skip
 
 
 def _by_score(values: dict[str, float | None] | dict[str, int | None]) -> Fields:
     names = {"corr60": "corr60", "mmc60": "mmc60", "v2_corr20": "corr20V2", "mmc": "mmc",
-             "bmc": "bmc"}  # fmt: skip
+             "bmc": "bmc", "fnc_v3": "fncV3", "cort20": "cort20", "corj60": "corj60"}  # fmt: skip
     return {api: values.get(name) for name, api in names.items()}
 
 
 def model_profile_fields(standing: Standing, account_id: str) -> Fields:
     """Returns a ModelProfile."""
-    absent = ("alphaRep", "corj60Rep", "corrRep", "corrV4Rep", "fncV3Rep", "fncV4Rep", "icV2Rep",
-              "mpcRep", "ricRep", "tcRep")  # fmt: skip
-    names = {name: api for name, api in _REPUTATIONS.items() if name != "bmc"}
+    absent = (
+        "alphaRep",
+        "corrRep",
+        "corrV4Rep",
+        "fncV4Rep",
+        "icV2Rep",
+        "mpcRep",
+        "ricRep",
+        "tcRep",
+    )
+    names = {name: api for name, api in _REPUTATIONS.items() if name not in ("bmc", "cort20")}
     return {
         **dict.fromkeys(absent),
         "id": standing.model.id,

@@ -20,6 +20,11 @@ _SCORES = {
     "mmc": "mmc",
     "bmc": "bmc",
     "corr_w_meta_model": "corrWMetaModel",
+    "fnc_v3": "fncV3",
+    "cort20": "cort20",
+    "corj60": "corj60",
+    "mcwnm": "mcwnm",
+    "apcwnm": "apcwnm",
 }
 # The schema has no percentile of MMC60.
 _WITHOUT_PERCENTILE = "mmc60"
@@ -27,8 +32,8 @@ _ABSENT = (
     *(
         f"{name}{suffix}"
         for name in (
-            "alpha", "apcwnm", "apcwsm", "corj60", "corr20", "corrV4", "cort20", "cwmm",
-            "cwsnmm", "fnc", "fncV3", "fncV4", "icV2", "mcwnm", "mcwsm", "mpc", "ric", "tc",
+            "alpha", "apcwsm", "corr20", "corrV4", "cwmm", "cwsnmm", "fnc", "fncV4", "icV2",
+            "mcwsm", "mpc", "ric", "tc",
         )
         for suffix in ("", "Percentile")
     ),

@@ -59,7 +59,7 @@ def score_fields(
 
 def is_final(score: Score, now: datetime) -> bool:
     """Returns whether a score is the last word on its round."""
-    return score.day == score.round.score_days and score.round.status(now) is RoundStatus.RESOLVED
+    return score.is_last and score.round.status(now) is RoundStatus.RESOLVED
 
 
 def performance_fields(
@@ -67,7 +67,7 @@ def performance_fields(
 ) -> Fields:
     """Returns a V2RoundModelPerformance; ``scores`` are all of the round, newest day first."""
     one = earning.round
-    newest = max((score["day"] for score in scores), default=0)
+    newest = {score["displayName"]: score for score in reversed(scores)}
     return {
         "atRisk": earning.at_risk,
         "payoutMultipliers": multiplier_fields(one, earning.rules, state),
@@ -82,7 +82,7 @@ def performance_fields(
         "roundTarget": TARGET,
         "roundDataDatestamp": one.data_datestamp,
         "submissionId": submission_id,
-        "submissionScores": [score for score in scores if score["day"] == newest],
+        "submissionScores": [one for one in scores if newest[one["displayName"]] is one],
         "intraRoundSubmissionScores": scores,
         "allSubmissionScores": scores,
         "corrMultiplier": None,
@@ -116,6 +116,9 @@ def legacy_performance_fields(earning: Earning) -> Fields:
         "corr": None,
         "corr20V2": scores.get("v2_corr20"),
         "corr60": scores.get("corr60"),
+        "fncV3": scores.get("fnc_v3"),
+        "mcwnm": scores.get("mcwnm"),
+        "apcwnm": scores.get("apcwnm"),
         "mmc": scores.get(earning.rules.paid_as(Formula.CONTRIBUTION)),
         "corrWMetamodel": scores.get("corr_w_meta_model"),
         "payout": earning.payout if earning.at_risk else None,

@@ -19,7 +19,14 @@ import numpy as np
 from numebot_dagster.practice.clock import Round
 from numebot_dagster.practice.crowd import ranks_of
 from numebot_dagster.practice.lineup import Lineup, Lineups
-from numebot_dagster.practice.rules import CURRENT, FORMER, Formula
+from numebot_dagster.practice.rules import (
+    CANON_NAMES,
+    CURRENT,
+    DAYS_OF_SCORE,
+    Formula,
+    ScoreRule,
+    newest_day,
+)
 from numebot_dagster.practice.tournament import Tournament
 
 # Rounds whose ranked predictions are kept in memory, about 1.7 MB each: all that are unresolved.
@@ -27,6 +34,8 @@ KEPT_FIELDS = 80
 
 
 SCORE_VERSION = "1"
+_NAMES = (*(rule.name for rule in CURRENT.scores), *DAYS_OF_SCORE, *CANON_NAMES.values())
+_ORDER = {name: at for at, name in enumerate(dict.fromkeys(_NAMES))}
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,12 @@ class Score:
     value: float
     percentile: float
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no later day follows."""
+        original = {canon: name for name, canon in CANON_NAMES.items()}.get(self.name, self.name)
+        return self.day == newest_day(original, self.round.score_days)
+
 
 @dataclass(frozen=True)
 class _Field:
@@ -48,19 +63,20 @@ class _Field:
     models: tuple[str, ...]
     predictions: np.ndarray
     meta_model: np.ndarray
-    raw_meta_model: np.ndarray
     benchmark: np.ndarray
+    neutral: np.ndarray
+    likeness: dict[Formula, np.ndarray]
 
     def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
         """Returns (models, days) scores on (rows, days) targets."""
-        if formula is Formula.CORR:
-            return corr(self.predictions, targets)
+        if formula in self.likeness:
+            return np.repeat(self.likeness[formula][:, None], targets.shape[1], axis=1)
         if formula is Formula.CONTRIBUTION:
             return contribution(self.predictions, self.meta_model, targets)
         if formula is Formula.BENCHMARK_CONTRIBUTION:
             return contribution(self.predictions, self.benchmark, targets)
-        likeness = correlations(power(self.predictions), self.raw_meta_model[:, None])
-        return np.repeat(likeness, targets.shape[1], axis=1)
+        neutral = formula is Formula.NEUTRAL_CORR
+        return corr(self.neutral if neutral else self.predictions, targets)
 
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
@@ -96,6 +112,12 @@ def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray)
     buckets = targets * 4
     centred = buckets - buckets.mean(axis=0)
     return np.asarray(orthogonal.T @ centred / len(targets))
+
+
+def neutralised(predictions: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Returns gaussianised predictions (n, p) without their projection on features (n, f)."""
+    columns = np.column_stack([features.astype(np.float64) - 2.0, np.ones(len(features))])
+    return np.asarray(predictions - columns @ np.linalg.lstsq(columns, predictions, rcond=1e-6)[0])
 
 
 def percentiles(values: np.ndarray) -> np.ndarray:
@@ -139,7 +161,8 @@ class Scorer:
         now = now or self._tournament.clock.now()
         for one in rounds:
             days = one.scored_days(now)
-            wanted = range(max(days, 1) if newest_only else 1, days + 1)
+            newest = {rule.newest_day(days) for rule in self._tournament.rules(one).scores}
+            wanted = sorted(newest - {0}) if newest_only else range(1, days + 1)
             if self._missing(one, wanted):
                 with self._tournament.unlocked(), self._one_at_a_time:
                     missing = self._missing(one, wanted)  # another may have scored it meanwhile
@@ -160,22 +183,22 @@ class Scorer:
         self.published(wanted.values(), newest_only=newest_only)
         now = self._tournament.clock.now()
         days = {number: one.scored_days(now) for number, one in wanted.items()}
-        order = [rule.name for rules in (CURRENT, FORMER) for rule in rules.scores]
-        rows = self._rows_of(model_id, wanted)
         found = [
-            Score(wanted[row["round"]], row["day"], model_id, row["name"], row["value"],
+            Score(wanted[row["round"]], row["day"], model_id, name, row["value"],
                   row["percentile"])
-            for row in rows
+            for row in self._rows_of(model_id, wanted)
             if row["round"] in wanted
-            and (row["day"] == days[row["round"]] or not newest_only)
+            and (not newest_only or row["day"] == newest_day(row["name"], days[row["round"]]))
+            for name in (row["name"], CANON_NAMES.get(row["name"]))
+            if name is not None
         ]  # fmt: skip
-        return sorted(found, key=lambda s: (-s.round.number, -s.day, order.index(s.name)))
+        return sorted(found, key=lambda s: (-s.round.number, -s.day, _ORDER[s.name]))
 
     def _rows_of(self, model_id: str, rounds: Collection[int]) -> list[sqlite3.Row]:
         """Returns a participant's scores in the span of some rounds, by the table's own order."""
         if not rounds:
             return []
-        names = {rule.name for rules in (CURRENT, FORMER) for rule in rules.scores}
+        names = DAYS_OF_SCORE
         marks = ", ".join("?" * len(names))
         return self._tournament.state.rows(
             f"SELECT * FROM scores WHERE model_id = ? AND name IN ({marks}) "  # noqa: S608
@@ -193,12 +216,8 @@ class Scorer:
                 "take it from the tournament, which knows its rules"
             )
         field = self._field(self._lineups.of(one))
-        with tournament.market_lock:
-            columns = [tournament.market.realised_target(one.opened, day) for day in days]
-        targets = np.stack(columns, axis=1).astype(np.float64)
         rows: list[tuple[int, int, str, str, float, float]] = []
-        for rule in tournament.rules(one).scores:
-            table = field.scores(rule.formula, targets)
+        for rule, table in self._tables(one, field, days):
             for model_id, values, ranks in zip(
                 field.models, table.tolist(), percentiles(table).tolist(), strict=True
             ):
@@ -210,16 +229,56 @@ class Scorer:
                 "INSERT OR REPLACE INTO scored VALUES (?, ?)", [(one.number, day) for day in days]
             )
 
+    def _tables(
+        self, one: Round, field: _Field, days: list[int]
+    ) -> Iterable[tuple[ScoreRule, np.ndarray]]:
+        """Yields the (models, days) values of each score; of some for the first of the days only.
+
+        Args:
+            one: The round.
+            field: Who plays it.
+            days: Ascending.
+        """
+        rules, tournament = self._tournament.rules(one), self._tournament
+        targets: dict[str, np.ndarray] = {}
+        season = np.zeros((len(field.models), len(days)))
+        for rule in rules.scores:
+            if rule.target not in targets:
+                with tournament.market_lock:
+                    columns = [
+                        tournament.market.realised_target(one.opened, day, rule.target)
+                        for day in days
+                        if day <= rule.days
+                    ]
+                empty = np.empty((len(field.predictions), 0))
+                targets[rule.target] = np.column_stack([empty, *columns])
+            scored = sum(day <= rule.days for day in days)
+            if rule.formula is Formula.SEASON:
+                yield rule, season
+                continue
+            table = field.scores(rule.formula, targets[rule.target][:, :scored])
+            if rule.is_payout:
+                season += rule.multiplier * table
+            yield rule, table
+
 
 def _field_of(lineup: Lineup) -> _Field:
     from scipy import special, stats
 
     # Whole numbers, so that equal means stay equal.
     ranks = stats.rankdata(lineup.benchmarks, axis=0)
+    predictions = np.asarray(special.ndtri(lineup.ranks))
+    with_meta_model = correlations(power(predictions), lineup.meta_model[:, None])[:, 0]
+    with_benchmarks = correlations(lineup.ranks, ranks)
     return _Field(
         models=lineup.models,
-        predictions=np.asarray(special.ndtri(lineup.ranks)),
+        predictions=predictions,
         meta_model=gaussianised(lineup.meta_model),
-        raw_meta_model=lineup.meta_model,
         benchmark=gaussianised(ranks.mean(axis=1)),
+        neutral=gaussianised(neutralised(predictions, lineup.neutralizers)),
+        likeness={
+            Formula.LIKENESS: with_meta_model,
+            Formula.LARGEST_LIKENESS: with_benchmarks.max(axis=1),
+            Formula.MEAN_LIKENESS: with_benchmarks.mean(axis=1),
+        },
     )

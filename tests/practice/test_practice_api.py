@@ -14,6 +14,7 @@ import pytest
 import requests
 from numerai_tools.scoring import (
     correlation_contribution,
+    feature_neutral_corr,
     numerai_corr,
     tie_kept_rank__gaussianize__pow_1_5,
 )
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 FIRST, SECOND = 1280, 1281
 OWN = ("example_model", "lightgbm_model")
+# Scores of a round under the current rules: for 60 business days, and for 20.
+LASTING = ("corr60", "mmc60", "corj60", "bmc", "fnc_v3", "corr_w_meta_model", "mcwnm", "apcwnm",
+           "season_score")  # fmt: skip
+SHORT = ("v2_corr20", "mmc", "cort20")
+CANON = {
+    "canon_corr": "v2_corr20",
+    **{f"canon_{name}": name for name in (*LASTING[:5], *SHORT[1:])},
+}
 
 
 def utc(text: str) -> datetime:
@@ -69,7 +78,10 @@ def test_rounds(world: World) -> None:
     configs = {one["name"]: one for one in first["roundScoreConfigs"]}
     paid = {name: one["defaultMultiplier"] for name, one in configs.items() if one["isPayout"]}
     assert paid == {"corr60": 3.0, "mmc60": 15.0}
-    assert set(configs) == {"corr60", "mmc60", "bmc", "corr_w_meta_model"}
+    assert {name: one["totalScoreDays"] for name, one in configs.items()} == {
+        **dict.fromkeys(LASTING, 60), **dict.fromkeys(SHORT, 20)
+    }  # fmt: skip
+    assert configs["v2_corr20"]["scoringEnd"] == utc("2026-07-03T00:00")
     corr60 = configs["corr60"]
     assert (corr60["totalScoreDays"], corr60["returnsLagDays"], corr60["dataDelayDays"]) == (
         60,
@@ -176,6 +188,10 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
     ranked = pd.DataFrame(market.benchmarks(opened), index=ids).sort_index().rank()
     benchmark = ranked.mean(axis=1)
     like_meta = tie_kept_rank__gaussianize__pow_1_5(frame).corrwith(meta)["prediction"]
+    like_benchmarks = ranked.corrwith(frame["prediction"].rank())
+    neutral_to = market.features_json()["feature_sets"]["fncv3_features"]
+    shown = pd.DataFrame(market.live_features(opened), ids, market.feature_names)
+    features = shown[neutral_to].sort_index()
     found = {}
     for day in days:
         target = market.realised_target(opened, day).astype(float)
@@ -185,7 +201,18 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
             "mmc60": correlation_contribution(frame, meta, targets)["prediction"],
             "bmc": correlation_contribution(frame, benchmark, targets)["prediction"],
             "corr_w_meta_model": like_meta,
+            "fnc_v3": feature_neutral_corr(frame, features, targets)["prediction"],
+            "mcwnm": like_benchmarks.max(),
+            "apcwnm": like_benchmarks.mean(),
         }
+        values["season_score"] = 3 * values["corr60"] + 15 * values["mmc60"]
+        other = pd.Series(market.realised_target(opened, day, "jeremy").astype(float), ids)
+        values["corj60"] = numerai_corr(frame, other.rename("target"))["prediction"]
+        if day <= 20:
+            other = pd.Series(market.realised_target(opened, day, "teager2b").astype(float), ids)
+            values["cort20"] = numerai_corr(frame, other.rename("target"))["prediction"]
+            values |= {"v2_corr20": values["corr60"], "mmc": values["mmc60"]}
+        values |= {canon: values[name] for canon, name in CANON.items() if name in values}
         found.update({(number, day, score): value for score, value in values.items()})
     return found
 
@@ -193,7 +220,7 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
 def test_scores_are_those_of_numerai_tools(world: World) -> None:
     for name in OWN:
         scores = world.api.submission_scores(world.model_id(name))
-        assert len(scores) == 4 * (26 + 25)
+        assert len(scores) == 14 * (26 + 25) + 6 * (20 + 20)  # with canon names
         found = {(s["roundNumber"], s["day"], s["displayName"]): s["value"] for s in scores}
         for number in (FIRST, SECOND):
             expected = own_scores(world, name, number, [1, 7, 25])
@@ -233,19 +260,19 @@ def test_a_score_in_full(world: World) -> None:
 @pytest.mark.parametrize(
     ("asked", "count"),
     [
-        ({}, 204),
+        ({}, 954),
         ({"display_name": "mmc60"}, 51),
-        ({"display_name": "canon_mmc"}, 0),
-        ({"day": 3}, 8),
-        ({"day": 26}, 4),
-        ({"distinct_on_round": True}, 8),
+        ({"display_name": "canon_mmc"}, 40),
+        ({"day": 3}, 40),
+        ({"day": 26}, 14),
+        ({"distinct_on_round": True}, 40),
         ({"distinct_on_round": True, "display_name": "corr60"}, 2),
-        ({"resolved": False, "version": "1"}, 204),
+        ({"resolved": False, "version": "1"}, 954),
         ({"resolved": True}, 0),
         ({"version": "2"}, 0),
         ({"last_n_rounds": 1}, 0),
-        ({"last_n_rounds": 26, "day": 1}, 8),
-        ({"last_n_rounds": 25, "day": 1}, 4),
+        ({"last_n_rounds": 26, "day": 1}, 40),
+        ({"last_n_rounds": 25, "day": 1}, 20),
     ],
 )
 def test_scores_are_filtered(world: World, asked: dict[str, object], count: int) -> None:
@@ -297,13 +324,16 @@ def test_performances(world: World) -> None:
     assert multipliers == {"corr60": 3.0, "mmc60": 15.0}
     newest = {one["displayName"]: one for one in first["submissionScores"]}
     stored = world.rows(
-        "SELECT name, value FROM scores WHERE model_id = ? AND round = ? AND day = 26",
+        "SELECT name, value, max(day) FROM scores WHERE model_id = ? AND round = ? GROUP BY name",
         model_id, FIRST,
     )  # fmt: skip
-    assert {name: one["value"] for name, one in newest.items()} == {
-        r["name"]: r["value"] for r in stored
-    }
-    assert {one["day"] for one in newest.values()} == {26}
+    values = {row["name"]: row["value"] for row in stored}
+    values |= {canon: values[name] for canon, name in CANON.items()}
+    assert {name: one["value"] for name, one in newest.items()} == values
+    assert {name for name, one in newest.items() if one["day"] == 20} == {
+        *SHORT, "canon_corr", "canon_mmc", "canon_cort20"
+    }  # fmt: skip
+    assert {one["day"] for one in newest.values()} == {20, 26}
     assert float(newest["mmc60"]["payoutPending"]) == pytest.approx(
         2.5 * 15 * newest["mmc60"]["value"], abs=1e-12
     )
@@ -311,9 +341,9 @@ def test_performances(world: World) -> None:
     intra = next(
         one for one in world.api.intra_round_scores(model_id) if one["roundNumber"] == FIRST
     )["intraRoundSubmissionScores"]
-    assert len(intra) == 26 * 4
-    assert float(intra[-4]["payoutPending"]) == pytest.approx(
-        2.5 * 3 * intra[-4]["value"], abs=1e-12
+    assert len(intra) == 26 * 14 + 20 * 6
+    assert float(intra[-20]["payoutPending"]) == pytest.approx(
+        2.5 * 3 * intra[-20]["value"], abs=1e-12
     )
 
 
@@ -358,6 +388,9 @@ def test_leaderboard(world: World) -> None:
     assert worth == sorted(worth, reverse=True)
     for one in leaders[: len(scored)]:
         assert one["bmcRep"] == pytest.approx(means[one["username"]]["bmc"], abs=1e-15)
+        assert None not in [
+            one[name] for name in ("corr20V2Rep", "corj60Rep", "fncV3Rep", "mmcRep")
+        ]
     staked = {one["username"]: one["nmrStaked"] for one in leaders}
     assert staked[OWN[0]] == Decimal(5)
     per_round = world.rows(
@@ -368,6 +401,9 @@ def test_leaderboard(world: World) -> None:
     assert len(accounts) == 40 - 2 - 1 - 2 - 1  # four accounts own several models
     assert accounts["practice"]["nmrStaked"] == Decimal(5)
     assert accounts["practice"]["return1y"] is None
+    assert None not in [
+        accounts["practice"][name] for name in ("v2Corr20", "cort20", "corJ60", "mmc")
+    ]
     profile = world.post(
         '{v3UserProfile(modelName: "rival_05") {latestReps {corr60 mmc60} accountName}}', None
     )["data"]["v3UserProfile"]
@@ -474,7 +510,8 @@ def test_resolution(world: World) -> None:  # the last test here: it moves the c
     rate = 3 * scores[FIRST, 60, "corr60"] + 15 * scores[FIRST, 60, "mmc60"]
     assert float(payouts["actual"][0]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
     final = world.api.submission_scores(world.model_id(OWN[0]), resolved=True)
-    assert {(one["roundNumber"], one["day"]) for one in final} == {(FIRST, 60)}
+    assert {(one["roundNumber"], one["day"]) for one in final} == {(FIRST, 20), (FIRST, 60)}
+    assert {one["displayName"] for one in final} == {*LASTING, *SHORT, *CANON}
     assert final[0]["resolveDate"] == utc("2026-08-28T20:00")
     assert final[0]["value"] == pytest.approx(scores[FIRST, 60, "corr60"], abs=1e-12)
     resolved = world.api.list_rounds(status="resolved")
