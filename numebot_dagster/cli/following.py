@@ -27,7 +27,7 @@ _FAILED = re.compile(r"(?:(?P<step>[\w.\[\]]+) - )?(?P<event>STEP_FAILURE|RUN_FA
 _ABOVE = "The above exception "
 _CAUSED_BY = f"{_ABOVE}was caused by the following exception:"
 _STACK = "Stack Trace:"
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(?:: |:?$)")
+_EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
 _CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*: ")
 
 
@@ -83,6 +83,7 @@ class _Failure:
         self._head = head
         self._cause = cause
         self._has_begun = False
+        self._has_stack = False
         self._is_stack = False
         self._is_cause = True
         self._unclear: list[str] = []
@@ -95,7 +96,7 @@ class _Failure:
             self._is_stack = False
             self._is_cause = line == _CAUSED_BY
         elif line == _STACK:
-            self._is_stack = True
+            self._has_stack = self._is_stack = True
             self._unclear.clear()
         elif not self._has_begun and line and not _EXCEPTION.match(line):
             return False
@@ -109,8 +110,9 @@ class _Failure:
         if self._is_cause and _EXCEPTION.match(line):
             self._cause = line
             self._is_cause = False
-        else:
-            self._unclear.append(line)
+            if self._has_stack:
+                return
+        self._unclear.append(line)
 
     def lines(self) -> Iterator[str]:
         """Yield what is to be shown of it, and what turned out to be no part of its trace."""

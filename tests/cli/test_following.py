@@ -91,7 +91,7 @@ def test_a_trace_is_one_line_with_its_cause():
     ]
 
 
-DEATH = ["Traceback (most recent call last):", "MemoryError", "warning: no record is kept"]
+DEATH = ["warning: no record is kept", "Traceback (most recent call last):", "MemoryError"]
 
 
 @pytest.mark.parametrize("lines", [1, 7, 13, 14, 26])
@@ -102,6 +102,13 @@ def test_a_failure_swallows_nothing_but_its_trace(lines):
     shown = [text for line in written for text in follower.lines(line)]
     assert shown[0].startswith("19:37:19 error: play_round: ")
     assert shown[-3:] == DEATH
+
+
+def test_a_line_that_only_looks_like_an_exception_is_not_lost():
+    follower = Follower()
+    written = [*TRACE.splitlines()[:14], "Interrupted: nothing was changed"]
+    shown = [text for line in written for text in follower.lines(line)]
+    assert [*shown, *follower.rest()][-1] == "Interrupted: nothing was changed"
 
 
 RUN_FAILED = f"{AT} - dagster - ERROR - {RUN} - RUN_FAILURE - "
