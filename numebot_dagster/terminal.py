@@ -1,7 +1,8 @@
 """Write to standard output and standard error without ever failing.
 
-Messages decide nothing about work: a reader that has gone, a disk that is full, a descriptor that
-was closed and a terminal that was stopped cost what is printed, and no round.
+Messages decide nothing about work: a reader that has gone or does not read, a disk that is full, a
+descriptor that was closed and a terminal that was stopped cost what is printed, and no round. Only
+the result of a command that does nothing else waits for its reader: see `wait_for_reader`.
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ class _Descriptor(io.FileIO):
 
     Args:
         descriptor: where to write; it stays open.
-        patience: the seconds to wait for a reader; None for output that is the result of a command
-            and has to wait for its reader.
+        patience: the seconds to wait for a reader.
 
     Attributes:
         loss: why something was lost, if it was.
     """
 
-    def __init__(self, descriptor: int, patience: float | None) -> None:
+    def __init__(self, descriptor: int, patience: float) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.loss: OSError | None = None
-        self._patience = patience
+        self._patience: float | None = patience
+        self._is_stalled = False
+
+    def wait_for_reader(self) -> None:
+        """Wait for the reader without a limit from now on."""
+        self._patience = None
         self._is_stalled = False
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
@@ -62,30 +67,47 @@ class _Descriptor(io.FileIO):
 
 
 def guard() -> None:
-    """Make standard output and standard error of this process unable to fail.
+    """Make standard output and standard error of this process unable to fail, or to wait for long.
 
     Streams that something else has put in their place, as tests do, are left alone.
     """
     _open_closed_descriptors()
     if sys.stdout is sys.__stdout__:
-        sys.stdout = guarded(1, None)
+        sys.stdout = guarded(1, PATIENCE)
     if sys.stderr is sys.__stderr__:
         sys.stderr = guarded(2, PATIENCE)
 
 
-def guarded(descriptor: int, patience: float | None = PATIENCE) -> TextIO:
+def guarded(descriptor: int, patience: float = PATIENCE) -> TextIO:
     """Return a text stream on a descriptor that never raises when it is written to."""
     buffer = io.BufferedWriter(cast(io.RawIOBase, _Descriptor(descriptor, patience)))
-    is_line_wise = patience is not None or os.isatty(descriptor)
-    return io.TextIOWrapper(buffer, errors="backslashreplace", line_buffering=is_line_wise)
+    return io.TextIOWrapper(buffer, errors="backslashreplace", line_buffering=True)
+
+
+def wait_for_reader() -> None:
+    """Let standard output wait for its reader from now on, however long that takes.
+
+    For a command whose output is all that it is for: nothing else waits for its end.
+    """
+    sys.stdout.flush()
+    raw = _descriptor_of(sys.stdout)
+    if raw is not None:
+        raw.wait_for_reader()
+        cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=raw.isatty())
 
 
 def output_lost() -> OSError | None:
     """Return why a part of standard output is missing; a reader that has gone misses nothing."""
     sys.stdout.flush()
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    loss = raw.loss if isinstance(raw, _Descriptor) else None
+    raw = _descriptor_of(sys.stdout)
+    loss = None if raw is None else raw.loss
     return None if isinstance(loss, BrokenPipeError) else loss
+
+
+def _descriptor_of(stream: TextIO) -> _Descriptor | None:
+    """Return what a stream of ours writes to; none for a stream that something else made."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Descriptor) else None
 
 
 def command(*words: object) -> str:

@@ -74,17 +74,32 @@ def test_a_terminal_that_was_stopped_delays_messages_once():
     stream.write("nobody reads\n")
 
 
-def test_output_waits_for_a_slow_reader():
-    reader, writer = os.pipe()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c"),
-            "from numebot_dagster import terminal; terminal.guard(); print('x' * 300_000)",
-        ],
-        stdout=writer,
+IMPATIENT = "import sys; from numebot_dagster import terminal; terminal.PATIENCE = 0.1; "
+# More than a pipe holds while nobody reads.
+LONG_QUERY = "select repeat('x', 300_000) as text"
+
+
+def start(code, *arguments):
+    """A process with a pipe that nobody reads yet."""
+    command = [sys.executable, "-c", IMPATIENT + code, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def test_messages_do_not_wait_for_a_reader_who_stopped():
+    """As a pager that shows its first page."""
+    process = start("terminal.guard(); print('x' * 300_000); print('y' * 300_000)")
+    assert process.wait(30) == 0
+    assert 0 < len(process.stdout.read()) < 300_000
+    process.stdout.close()
+
+
+def test_the_result_of_a_command_waits_for_its_reader(tmp_path):
+    process = start(
+        "from numebot_dagster.cli.main import main; main()", "sql", LONG_QUERY, "--format", "csv"
     )
-    os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        assert process.poll() is None
-        assert len(file.read()) == 300_001
-    assert process.wait() == 0
+    assert process.stdout.read(4) == b"text"
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    assert len(process.stdout.read()) == 300_002
+    assert process.wait(30) == 0
+    process.stdout.close()

@@ -18,7 +18,7 @@ from numebot_dagster.operations.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.outlook import outlook
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
-from numebot_dagster.terminal import command
+from numebot_dagster.terminal import command, wait_for_reader
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
 PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the answer
@@ -35,6 +35,7 @@ def doctor(
 
     Each is ok, or says what to do. Exit status 0 means that nothing failed.
     """
+    wait_for_reader()
     with session.explained():
         findings = []
         for finding in _examine(_platform(), live=live):

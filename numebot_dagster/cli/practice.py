@@ -19,6 +19,7 @@ from numebot_dagster.cli import practice_faults, practice_scenario
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of, fail
 from numebot_dagster.cli.session import console
 from numebot_dagster.practice.rate_limits import Enforcement
+from numebot_dagster.terminal import wait_for_reader
 
 PARTICIPANT = "participant"  # where a participant's data lie beside the tournament's own
 WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
@@ -146,6 +147,7 @@ def state(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show the clock, the rounds and what was submitted to a running practice tournament."""
+    wait_for_reader()
     with controls_of(folder) as controls:
         held = controls.state()
     if as_json:

@@ -13,6 +13,7 @@ from rich.table import Table
 from numebot_dagster.cli import session
 from numebot_dagster.cli.practice_controls import DEFAULT_FOLDER, Folder, controls_of
 from numebot_dagster.cli.session import console
+from numebot_dagster.terminal import wait_for_reader
 
 app = typer.Typer(no_args_is_help=True, help="What goes wrong in the practice tournament.")
 
@@ -82,6 +83,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show the faults of a running practice tournament and how often they struck."""
+    wait_for_reader()
     with controls_of(folder) as controls:
         faults = controls.faults()
     if as_json:

@@ -51,6 +51,7 @@ def sql(
     """
     import duckdb
 
+    terminal.wait_for_reader()
     if form is Format.PARQUET and sys.stdout.isatty():
         session.fail("Parquet is not for a terminal: add > answer.parquet")
     with session.explained():

@@ -25,6 +25,7 @@ from numebot_dagster.operations.status import (
     WeightsStatus,
     Window,
 )
+from numebot_dagster.terminal import wait_for_reader
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -78,6 +79,7 @@ def status(
 
     Read from the data folder. Numerai is asked for the open round alone, for five seconds at most.
     """
+    wait_for_reader()
     with session.explained():
         platform = session.open_platform(patience=PATIENCE, offline=True)
         found = _overview(platform, rounds)
