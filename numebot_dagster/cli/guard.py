@@ -17,8 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - addresses to bind to, no names
+from numebot_dagster.cli.addresses import EVERY_ADDRESS, LOOPBACK_NAMES, canonical
+
 HOSTS_SETTING = "NUMEBOT_UI_HOSTS"
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -39,7 +39,7 @@ class Guard:
         self._app = app
         self._named = frozenset(name.lower() for name in named)
         names = {host for name in self._named if (host := _name_of(name))}
-        self._names = LOOPBACK_NAMES | ({bound.lower()} - EVERY_ADDRESS) | names
+        self._names = LOOPBACK_NAMES | ({canonical(bound)} - EVERY_ADDRESS) | names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -73,12 +73,12 @@ class Guard:
         """Whether a `Host` header names this server: by a name, or by the address it came to."""
         name = _name_of(host)
         address, *_ = scope.get("server") or ("",)
-        return name is not None and (name in self._names or name == address)
+        return name is not None and (name in self._names or name == canonical(address))
 
     def _is_own_origin(self, headers: Headers, host: str) -> bool:
         """Whether a request comes from the UI's own pages, or from no page at all."""
         sites = headers.getlist("sec-fetch-site")
-        origins = [urlsplit(origin).netloc.lower() for origin in headers.getlist("origin")]
+        origins = [_place_of(origin) for origin in headers.getlist("origin")]
         return _OWN_SITE.issuperset(sites) and all(
             origin == host.lower() or origin in self._named for origin in origins
         )
@@ -91,7 +91,17 @@ def _name_of(host: str) -> str | None:
         _ = parts.port  # raises for what is no number
     except ValueError:
         return None
-    return parts.hostname if parts.netloc == host and parts.username is None else None
+    if parts.hostname is None or parts.netloc != host or parts.username is not None:
+        return None
+    return canonical(parts.hostname)
+
+
+def _place_of(origin: str) -> str | None:
+    """Return `name:port` of an origin; nothing for what is no such text, which is foreign."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _unframed(send: Send) -> Send:

@@ -8,15 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, cast
 
+import psutil
 import typer
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.addresses import LOOPBACK, LOOPBACK_NAMES, canonical, url
 from numebot_dagster.cli.following import Follower
 from numebot_dagster.cli.practice_folder import restart_practice
 from numebot_dagster.cli.session import console
@@ -28,8 +31,8 @@ from numebot_dagster.operations.ownership import claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, SettingsError, dotenv_lines, load_settings
 
-LOOPBACK = "127.0.0.1"
 STOPPING_SECONDS = 15.0
+LEFTOVER_SECONDS = 3.0  # for runs that go on when Dagster itself has ended
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
@@ -65,12 +68,12 @@ def up(
         with suppress(NumeraiUnavailable):  # each run asks again
             claim(platform)
         session.show_in_force(platform)
-        console.print(f"The Dagster UI: http://{host}:{port} (Ctrl-C stops it)", highlight=False)
-        if host != LOOPBACK:
+        console.print(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)", highlight=False)
+        if canonical(host) not in LOOPBACK_NAMES:
             console.print(
                 session.styled(
-                    "The UI has no log-in: whoever reaches this address can start runs and submit "
-                    "with your keys.",
+                    f"The UI has no log-in: whoever reaches port {port} of this machine can start "
+                    "runs and submit with your keys.",
                     "yellow",
                     " Put it behind a proxy that asks for a password.",
                 )
@@ -107,8 +110,10 @@ def _serve(host: str, port: int) -> int:
         start_new_session=True,
         preexec_fn=_end_with_parent,
     )
+    # A thread, because a run that outlives Dagster keeps the pipe open.
+    reader = threading.Thread(target=_show, args=[process], daemon=True)
+    reader.start()
     try:
-        _show(process)
         return process.wait()
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal itself may be gone
@@ -116,6 +121,7 @@ def _serve(host: str, port: int) -> int:
         return 0
     finally:
         _end_group(process)
+        reader.join(LEFTOVER_SECONDS)
 
 
 def _show(process: subprocess.Popen[str]) -> None:
@@ -144,8 +150,8 @@ def _refuse_taken(host: str, port: int) -> None:
             one.bind((host, port))
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {host}:{port}: {error.strerror}. Is `numebot up` running "
-                "already? If not, choose another --port"
+                f"cannot listen on port {port} of {host}: {error.strerror}. Is `numebot up` "
+                "running already? If not, choose another --port"
             ) from error
 
 
@@ -158,11 +164,21 @@ def _stop_like_ctrl_c(*signals: signal.Signals) -> None:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + STOPPING_SECONDS
-    for one in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, one)
-        except ProcessLookupError:
-            return
-        while process.poll() is None and time.monotonic() < deadline:
+    """Interrupt what is left of Dagster's processes, give it time to end, and kill the rest."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOPPING_SECONDS)
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while _is_at_work(process.pid) and time.monotonic() < deadline:
             time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _is_at_work(group: int) -> bool:
+    """Return whether a process of a group runs; one that has ended, unasked for, does not."""
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
+from numebot_dagster.cli.addresses import url
 from numebot_dagster.cli.guard import Guard
 
 OWN = "127.0.0.1:3000"
@@ -68,6 +70,8 @@ def test_no_other_host_is_served(host):
         ({"origin": "http://127.0.0.1:8000"}, False),
         ({"origin": "http://localhost:3000"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://[::1"}, False),
+        ({"origin": "http://[not-an-address]"}, False),
         ({"origin": ""}, False),
         ({"origin": [f"http://{OWN}", "http://attacker.example"]}, False),
         ({"sec_fetch_site": "same-site"}, False),
@@ -90,3 +94,30 @@ def test_names_of_a_server_that_is_reached_from_outside():
     assert is_served(**named, host=OWN, origin="https://bot.example")  # a proxy that hides the name
     assert not is_served(**named, host=OWN, origin="https://bot.example:8443")
     assert is_served(bound="192.0.2.7", host="192.0.2.7:3000")
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:3000"),
+        ("0.0.0.0", "http://127.0.0.1:3000"),
+        ("::", "http://[::1]:3000"),
+        ("::1", "http://[::1]:3000"),
+        ("0:0:0:0:0:0:0:0", "http://[::1]:3000"),
+        ("2001:DB8:0::7", "http://[2001:DB8:0::7]:3000"),
+        ("fe80::1%eth0", "http://[fe80::1%25eth0]:3000"),
+        ("localhost", "http://localhost:3000"),
+        ("Bot.example", "http://Bot.example:3000"),
+    ],
+)
+def test_the_address_that_is_shown_is_served(bound, shown):
+    assert url(bound, 3000) == shown
+    host = urlsplit(shown).netloc.lower()
+    assert is_served(bound=bound, host=host, origin=f"http://{host}", address="192.0.2.1")
+
+
+def test_an_ipv6_address_is_known_however_it_is_written():
+    reached = {"bound": "::", "address": "2001:db8::7%eth0"}
+    assert is_served(**reached, host="[2001:db8::7]:3000")
+    assert is_served(**reached, host="[2001:DB8:0:0::7]:3000")
+    assert not is_served(**reached, host="[2001:db8::8]:3000")
