@@ -11,7 +11,7 @@ from http import HTTPStatus
 import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster_webserver.webserver import DagsterWebserver
-from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
+from graphql import OperationDefinitionNode, OperationType, parse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -47,10 +47,12 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
         return [guard, *super().build_middleware()]
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
-        """Answer a query; a mutation by GET is refused, because any link could contain one."""
-        if request.method == "GET" and _changes_something(request.query_params.get("query", "")):
+        """Answer a query; by GET nothing else is answered, because any link could contain it."""
+        query = request.query_params.get("query")
+        if request.method == "GET" and query is not None and _may_change_something(query):
             return PlainTextResponse(
-                "Refused: a GET request may only read. Nothing was changed.\n",
+                "Refused: a GET request may only hold queries, and this document holds something "
+                "else or cannot be read. Nothing was changed.\n",
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 {"Allow": "POST"},
             )
@@ -78,12 +80,15 @@ async def _lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
 
 
-def _changes_something(query: str) -> bool:
-    """Whether a document holds an operation besides queries; what cannot be read holds none."""
+def _may_change_something(query: str) -> bool:
+    """Return whether a document holds an operation besides queries, or cannot be read here.
+
+    What cannot be parsed here, for its depth, could be parsed where less of the stack is in use.
+    """
     try:
         document = parse(query)
-    except (GraphQLError, RecursionError):
-        return False
+    except Exception:
+        return True
     return any(
         isinstance(definition, OperationDefinitionNode)
         and definition.operation is not OperationType.QUERY

@@ -24,6 +24,7 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", re.ASCII)
 _DELIMITERS = (",", ";", "\t")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's word for the next lines
 _LIKE_A_NAME = re.compile(r"[\w.-]+")
+_LINE_END = re.compile(r"\r\n|\r|\n")  # what csv takes for one; str.splitlines knows many more
 # Spreadsheets write these byte order marks; that of UTF-32 begins with that of UTF-16.
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -210,7 +211,7 @@ def _check_row(row: Row, header: Sequence[str], cells: Sequence[str], delimiter:
             f"{_name(delimiter)}; use the same",
         )
     for column, cell in row.cells.items():
-        _check_lines(row, header, column, cell.splitlines(), delimiter)
+        _check_lines(row, header, column, _LINE_END.split(cell), delimiter)
 
 
 def _check_lines(

@@ -236,6 +236,14 @@ REFUSED = {
         PLAIN.replace("b,", "b\u200bc,"),
         "line 3, column numerai_name: 'b\\u200bc' has an invisible character (U+200B)",
     ),
+    "a line separator of Unicode": (
+        PLAIN.replace("b,", "b\u2028c,"),
+        "line 3, column numerai_name: 'b\\u2028c' has an invisible character (U+2028)",
+    ),
+    "a next line of Unicode": (
+        PLAIN.replace("b,", "b\x85c,"),
+        "line 3, column numerai_name: 'b\\x85c' has an invisible character (U+0085)",
+    ),
     "after quoted lines": (
         PLAIN.replace("one", '"1\n2"').replace("my_models.second", "no_such"),
         "line 4, column model_code: no module no_such",
