@@ -38,7 +38,7 @@ chaos: $(VENV)/.installed
 $(VENV)/.installed: requirements.lock pyproject.toml setup.cfg
 ifdef UV
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 else
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""The commands as a user types them: processes of their own, in a folder of their own."""
+"""The commands as a user types them, in a folder of their own; some in processes of their own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def played(_module_world):
     world = _module_world
     world.register("steady-1", "second")
     number = world.open_round()
-    finished = world.numebot("run")
+    finished = world.process("run")
     assert finished.returncode == 0, finished.stderr
     return world, number, finished
 
@@ -170,10 +170,16 @@ def test_late_submission_says_what_it_means(world):
     }
 
 
+def test_a_process_of_its_own_ends_with_one_clear_line(world):
+    finished = world.process("run", "--models", "nobody")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("error: nobody is not among the enabled models of ")
+    assert finished.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "said"),
     [
-        (["run", "--models", "nobody"], {}, "nobody is not among the enabled models"),
         (["run", "--round", "9999"], {}, "no round 9999"),
         (["train", "--models", ","], {}, "no model is not among"),
         (["run"], {"NUMERAI_PUBLIC_ID": "", "NUMERAI_SECRET_KEY": ""}, "set NUMERAI_PUBLIC_ID and"),
@@ -210,7 +216,7 @@ def test_between_rounds_run_says_when_the_next_one_opens(world):
 def test_help_says_what_a_command_does(world, command):
     finished = world.numebot(*command.split(), "--help", COLUMNS="100")
     assert finished.returncode == 0
-    assert f"Usage: numebot_dagster.cli.main {command}" in finished.stdout.replace("python -m ", "")
+    assert f"Usage: numebot {command}" in finished.stdout
     described = finished.stdout.split("Usage:")[1].splitlines()[2:4]
     assert any(len(line.split()) > 4 for line in described)
 

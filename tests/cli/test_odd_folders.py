@@ -21,11 +21,11 @@ def test_a_data_folder_of_any_name_works_where_dagster_has_its_own(fresh_world):
     (world.folder / "data").rename(odd)
     elsewhere = {"NUMERAI_DATA_FOLDER": str(odd), "DAGSTER_HOME": home, "COLUMNS": "400"}
     elsewhere |= {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}  # not for this machine
-    played = world.numebot("run", **elsewhere, **OTHER_LOCALE)
+    played = world.process("run", **elsewhere, **OTHER_LOCALE)
     assert played.returncode == 1, played.stderr
     assert world.submissions(number) == {"steady-1": 1}
     assert "ArithmeticError: the stars ☾ are not right" in played.stdout
     query = "select model, reason from submissions order by model"
-    asked = world.numebot("sql", query, "--format=csv", **elsewhere, **OTHER_LOCALE)
+    asked = world.process("sql", query, "--format=csv", **elsewhere, **OTHER_LOCALE)
     assert "the stars ☾ are not right" in asked.stdout
     assert "steady-1" in asked.stdout

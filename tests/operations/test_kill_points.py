@@ -69,7 +69,7 @@ def assert_all_is_well(world, number):
 )
 def test_the_next_run_takes_up_what_a_killed_one_left(world, point, registered):
     number = world.open_round()
-    killed = world.numebot("run", driver=DRIVER, KILL_AT=point)
+    killed = world.process("run", driver=DRIVER, KILL_AT=point)
     assert killed.returncode == SIGKILLED, killed.stderr
     before = world.submissions(number)
     # Uploads run beside the next model's prediction, so the second one may have come as far.
@@ -103,7 +103,7 @@ def test_a_download_killed_half_way_ends_as_what_the_server_holds(fresh_world):
     world = fresh_world
     world.open_round()
     shutil.rmtree(world.folder / "data")
-    killed = world.numebot("train", driver=DRIVER, KILL_AT="in a download")
+    killed = world.process("train", driver=DRIVER, KILL_AT="in a download")
     assert killed.returncode == SIGKILLED, killed.stderr
     assert list((world.folder / "data").rglob("train.parquet")) == []
 
