@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import compileall
 import importlib
-import io
 import json
 import os
 import shutil
@@ -22,11 +21,8 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
-from typer.testing import CliRunner
 
 import numebot_dagster
-from numebot_dagster.cli.main import app
-from numebot_dagster.defs import logs
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.numerai import rate_limits
 from numebot_dagster.operations import training, vintages
@@ -34,6 +30,8 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings, load_settings
+from tests.commands import Finished, run_here
+from tests.practice_processes import QuickServer
 
 # The account's models and the classes behind them; one name needs escaping, and the largest stake
 # does not come first.
@@ -156,21 +154,9 @@ class World:
         return importlib.import_module("numebot_dagster.definitions").defs
 
     def numebot(self, *arguments: str, **more: str) -> Finished:
-        """Runs the command in this process: one of its own takes two seconds to start.
-
-        The definitions are loaded anew, as a new process would; errors that are no exit status are
-        raised.
-        """
-        sys.modules.pop("numebot_dagster.definitions", None)
-        terminal = io.StringIO()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(self.folder)
-            patch.setattr(logs, "_TERMINAL", terminal)
-            result = CliRunner().invoke(app, list(arguments), env={**self.environment, **more})
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        errors = result.stderr + terminal.getvalue()
-        return Finished(arguments, result.exit_code, result.stdout, errors)
+        """Runs the command in this process, which is quicker than one of its own."""
+        environment = {**self.whole_environment, **more}
+        return run_here(self.folder, *arguments, environment=environment)
 
     def process(self, *arguments: str, driver: Path | None = None, **more: str) -> Finished:
         """Runs the command in a process of its own."""
@@ -186,9 +172,6 @@ class World:
             text=True,
             timeout=120,
         )
-
-
-Finished = subprocess.CompletedProcess[str]
 
 
 @dataclass
@@ -318,7 +301,7 @@ def make_world(
         def make() -> World:
             folder = tmp_path_factory.mktemp("world") / "participant"
             shutil.copytree(prepared, folder, copy_function=_share)
-            practice = PracticeServer(folder / TOURNAMENT)
+            practice = QuickServer(folder / TOURNAMENT)
             stack.enter_context(practice)
             return World(folder, practice)
 

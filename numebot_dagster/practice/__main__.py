@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.practice.server import serve
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serves until the parent process closes standard input, or until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--rate-limits", type=Enforcement, default=Enforcement.ON)
     parser.add_argument("--until-stdin-closes", action="store_true")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     stakes = dict(text.rsplit("=", 1) for text in asked.stake)
     plan = Plan(
         seed=asked.seed,

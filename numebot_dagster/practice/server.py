@@ -35,6 +35,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # By scale: the first start at full makes files for half an hour.
 _STARTING_SECONDS = {"small": 60.0, "full": 7200.0}
 _STOPPING_SECONDS = 10.0
+_OPEN_REQUEST_SECONDS = 1  # a fault may hold a request for an hour, and nobody waits for the answer
 
 
 def serve(
@@ -82,7 +83,9 @@ def serve(
     )
     write_address(folder, address)
     app = make_app(tournament, deviations=deviations, rate_limits=rate_limits)
-    config = uvicorn.Config(app, log_level="warning", date_header=False)
+    config = uvicorn.Config(
+        app, log_level="warning", date_header=False, timeout_graceful_shutdown=_OPEN_REQUEST_SECONDS
+    )
     server = uvicorn.Server(config)
     if until_stdin_closes:
         threading.Thread(target=_wait_for_end, args=(server,), daemon=True).start()
@@ -169,13 +172,7 @@ class PracticeServer(Controls):
         log = self.folder / "server.log"
         with log.open("ab") as output:
             start = output.tell()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "numebot_dagster.practice", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                env={**ONE_THREAD, **os.environ},
-            )
+            self._process = self._launch(arguments, output)
         deadline = time.monotonic() + _STARTING_SECONDS.get(plan.scale, 60.0)
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -203,6 +200,16 @@ class PracticeServer(Controls):
             self._process.wait()
             assert self._process.stdin is not None
             self._process.stdin.close()
+
+    def _launch(self, arguments: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Starts the process; it ends when its standard input does."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "numebot_dagster.practice", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env={**ONE_THREAD, **os.environ},
+        )
 
     def _answers(self) -> bool:
         assert self._process is not None

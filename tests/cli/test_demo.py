@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Finished, run_here
+
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
 COUNT = "select count(*) as n from submissions where outcome='on_time' and state='confirmed'"
 
@@ -21,15 +23,8 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def numebot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
+def numebot(folder: Path, *arguments: str) -> Finished:
+    return run_here(folder, *arguments, environment=environment())
 
 
 def confirmed(folder: Path) -> int:
@@ -68,9 +63,15 @@ def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
     assert "numebot up --folder play" in second.stdout
     assert confirmed(home / "play") == 2  # rounds x models
 
-    second = numebot(home, "demo", "--rounds", "1", "--folder", "play")
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert confirmed(home / "play") == 4
+
+@pytest.mark.slow  # the test before this one continues a demo, too
+def test_a_demo_that_has_ended_plays_another_round(home):
+    finished = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    before = confirmed(home / "play")
+    again = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert confirmed(home / "play") == before + 2
 
 
 def test_a_folder_that_is_not_a_demos_is_left_alone(home):

@@ -8,10 +8,6 @@ import signal
 import subprocess
 import sys
 
-from typer.testing import CliRunner
-
-from numebot_dagster.cli.main import app
-
 
 def test_ctrl_c_ends_a_run_that_goes_on_when_typed_again(world):
     number = world.open_round()
@@ -32,6 +28,6 @@ def test_ctrl_c_ends_a_run_that_goes_on_when_typed_again(world):
         "Interrupted. What was predicted and submitted is recorded, and nothing is submitted "
         "twice. To go on, type: numebot run --models steady-1,second"
     ) in said.splitlines()
-    again = CliRunner().invoke(app, ["run"])
-    assert again.exit_code == 0, again.stderr
+    again = world.numebot("run")
+    assert again.returncode == 0, again.stderr
     assert world.submissions(number) == {"steady-1": 1, "second": 1}

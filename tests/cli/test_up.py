@@ -140,8 +140,15 @@ def confirmed(world, number: int) -> set[str]:
 
 def trainers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The models' processes that give way."""
-    workers = [one for one in family(process) if "numebot_dagster.modeling.worker" in one.cmdline()]
-    return [one for one in workers if one.nice() == BACKGROUND_NICENESS]
+    return [child for child in family(process) if is_trainer(child)]
+
+
+def is_trainer(process: psutil.Process) -> bool:
+    try:
+        is_worker = "numebot_dagster.modeling.worker" in process.cmdline()
+        return is_worker and process.nice() == BACKGROUND_NICENESS
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return False
 
 
 def start_trainings(world, dagster, process, vintage: int) -> psutil.Process:

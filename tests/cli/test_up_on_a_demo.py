@@ -18,6 +18,7 @@ import requests
 
 from numebot_dagster.cli.practice_folder import PracticeFolder
 from numebot_dagster.practice.server import Controls, read_address
+from tests.commands import Finished, run_here
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
 
@@ -28,15 +29,8 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def numebot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def numebot(folder: Path, *arguments: str) -> Finished:
+    return run_here(folder, *arguments, environment=environment())
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
+from tests.practice_processes import QuickServer
 
 OPENED = 1280  # Tuesday 2 June 2026
 PLAN = Plan(seed=3, models=("alpha", "beta"), stakes={"alpha": "10"})
@@ -75,7 +76,7 @@ class Season:
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     folder = tmp_path_factory.mktemp("season")
-    with PracticeServer(folder / "practice", PLAN, strict=True) as practice:
+    with QuickServer(folder / "practice", PLAN, strict=True) as practice:
         yield Season(practice, folder)
 
 

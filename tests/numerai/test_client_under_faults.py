@@ -41,6 +41,7 @@ from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.fault_kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
+from tests.practice_processes import QuickServer
 
 LIVE = "v5.3/live.parquet"
 SCORED = 1280  # Tuesday 2 June 2026; played, and scored for some days
@@ -113,7 +114,7 @@ class Season:
 def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     folder = tmp_path_factory.mktemp("faults") / "practice"
     plan = Plan(seed=5, models=("alpha", "beta"), stakes={"alpha": "10"})
-    with PracticeServer(folder, plan, strict=True) as practice:
+    with QuickServer(folder, plan, strict=True) as practice:
 
         def make(**changes: Any) -> NumeraiClient:
             key = practice.credentials

@@ -10,7 +10,7 @@ import pytest
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations.ownership import OtherTournament, claim
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.server import PracticeServer
+from tests.practice_processes import QuickServer
 
 SCOPES = ("upload_submission", "read_submission_info", "read_user_info")
 
@@ -18,7 +18,7 @@ SCOPES = ("upload_submission", "read_submission_info", "read_user_info")
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     """Another tournament of the same seed, so with the same rounds and the same public names."""
-    with PracticeServer(tmp_path_factory.mktemp("other"), Plan(models=("steady-1",))) as server:
+    with QuickServer(tmp_path_factory.mktemp("other"), Plan(models=("steady-1",))) as server:
         yield server
 
 

@@ -133,7 +133,9 @@ class Serving:
 
     def __init__(self, tournament: Tournament, rate_limits: Enforcement) -> None:
         app = make_app(tournament, rate_limits=rate_limits)
-        config = uvicorn.Config(app, log_level="warning", date_header=False)
+        config = uvicorn.Config(
+            app, log_level="warning", date_header=False, timeout_graceful_shutdown=1
+        )
         self._tournament = tournament
         self._server = uvicorn.Server(config)
         self._listener = socket.create_server(("127.0.0.1", 0))

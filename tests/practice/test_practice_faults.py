@@ -29,6 +29,7 @@ from numebot_dagster.practice.faults import Fault, FaultBook
 from numebot_dagster.practice.market import Market
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.practice.state import State
+from tests.practice_processes import QuickServer
 
 ROUNDS = "graphql:rounds"
 
@@ -315,7 +316,7 @@ class Hook:
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
     folder = tmp_path_factory.mktemp("faults")
-    with PracticeServer(folder, Plan(models=("one",))) as server:
+    with QuickServer(folder, Plan(models=("one",))) as server:
         server.advance("next-open")
         yield server
 
@@ -512,7 +513,7 @@ def statuses(practice: PracticeServer) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
     folder = tmp_path_factory.mktemp("pair")
-    with PracticeServer(folder, Plan(models=("one", "two"))) as server:
+    with QuickServer(folder, Plan(models=("one", "two"))) as server:
         server.advance("next-open")
         yield server
 
