@@ -147,6 +147,16 @@ class Ledger:
                 found.append(Earning(model, entry, at_risk, newest, settled, rules, factor))
         return found
 
+    def at_stake(self, model: Model, rounds: Iterable[Round]) -> Decimal:
+        """Returns the sum of a model's stakes on these rounds in NMR, without scoring any."""
+        tournament = self._tournament
+        chosen = tournament.selected(model.id)
+        stakes = (
+            tournament.at_risk(model, round_, tournament.entry_of(model, round_, chosen))
+            for round_ in rounds
+        )
+        return sum(stakes, Decimal(0))
+
     def total_at_risk(self, one: Round) -> Decimal:
         """Returns the stakes of all participants on a round in NMR, 0 before it has closed."""
         tournament = self._tournament

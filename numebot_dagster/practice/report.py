@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.ledger import stake_of
 from numebot_dagster.practice.request import Services
 from numebot_dagster.practice.state import Submission
 from numebot_dagster.practice.tournament import ACCOUNT, Tournament
@@ -51,13 +50,12 @@ def _models(services: Services) -> list[dict[str, Any]]:
     models = tournament.models(ACCOUNT)
     now = tournament.clock.now()
     unresolved = [one for one in tournament.opened_rounds() if one.resolve_time > now]
-    earnings = services.ledger.earnings(models, unresolved)
     next_round = tournament.rounds()[0].number
     return [
         {
             "id": model.id,
             "name": model.name,
-            "at_stake": str(stake_of(one for one in earnings if one.model == model)),
+            "at_stake": str(services.ledger.at_stake(model, unresolved)),
             "next_position": str(tournament.state.position(model.id, next_round)),
         }
         for model in models
