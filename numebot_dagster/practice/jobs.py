@@ -98,6 +98,10 @@ class Jobs:
 
     def find(self, kind: str, job_id: str | None = None, model_id: str | None = None) -> list[Job]:
         """Returns the jobs of a kind, newest first, by id and model when given."""
+        with self._state.transaction():  # with their steps of the same moment
+            return self._find(kind, job_id, model_id)
+
+    def _find(self, kind: str, job_id: str | None, model_id: str | None) -> list[Job]:
         found = self._state.rows(
             "SELECT * FROM jobs WHERE kind = ? AND ifnull(id = ?, 1) AND ifnull(model_id = ?, ?) "
             "ORDER BY rowid DESC",
