@@ -48,12 +48,26 @@ MODELS = {
 STAKES = {"steady-1": "1", "second": "2.5"}
 HONEST = ("steady-1", "second")
 TOURNAMENT = "tournament"
+# Modules that take half a minute and more, or wait much.
+LONGEST = (
+    "test_chaos",
+    "test_client_under_faults",
+    "test_commands",
+    "test_dagster_ui",
+    "test_demo",
+    "test_up",
+)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compiles our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest modules: at the end of a parallel run none is played alone."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @dataclass(frozen=True)

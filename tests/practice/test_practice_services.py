@@ -22,6 +22,7 @@ from numebot_dagster.practice.datasets import WEEKS_UNKNOWN
 from numebot_dagster.practice.diagnostics import Unfit, read, summary
 from numebot_dagster.practice.pickles import error_of_pickle
 from numebot_dagster.practice.server import PracticeServer
+from tests.practice_processes import QuickServer
 
 if TYPE_CHECKING:
     from conftest import World
@@ -324,10 +325,10 @@ def test_the_figures_of_a_validation() -> None:
 def test_diagnostics_go_on_after_a_crash(
     tmp_path: Path, world_of: Callable[[PracticeServer], World]
 ) -> None:
-    with PracticeServer(tmp_path) as practice:
+    with QuickServer(tmp_path) as practice:
         world = world_of(practice)
         first = world.market.scale.train_eras + 1
-        table = validation(world, list(range(first, first + 10)))
+        table = validation(world, list(range(first, first + 4)))
         identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
         until(lambda: len(world.rows("SELECT * FROM job_steps")) == 2)  # pending, running
         practice.kill()
@@ -335,7 +336,7 @@ def test_diagnostics_go_on_after_a_crash(
         practice.start()
         world = world_of(practice)
         found = finished(world, identifier)
-        assert (found["status"], found["erasAcceptedCount"]) == ("done", 10)
+        assert (found["status"], found["erasAcceptedCount"]) == ("done", 4)
 
 
 # --- uploaded models ------------------------------------------------------------------------------
