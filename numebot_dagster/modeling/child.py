@@ -176,7 +176,8 @@ class WorkerProcess:
                     text = _over_memory(budget, deadline.phase)
                     raise ModelOutOfMemory(request.model, text, self.log_tail)
         except (EOFError, ConnectionError):
-            raise ModelCrashed(request.model, self._how_it_ended(), self.log_tail) from None
+            how = self._how_it_ended(deadline.phase)
+            raise ModelCrashed(request.model, how, self.log_tail) from None
 
     def kill(self) -> None:
         """Ends the process, its process group, and children that left the group."""
@@ -188,7 +189,7 @@ class WorkerProcess:
         with suppress(OSError):
             os.close(self._lifeline)
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self, phase: str) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=5)
             self._reader.join(timeout=1)  # so that its last words are in the log
@@ -199,7 +200,7 @@ class WorkerProcess:
             how = f"was ended by the signal {signal.Signals(-code).name}"
         else:
             how = f"ended its process with exit code {code}"
-        text = f"{how} before it answered"
+        text = f"{how} in its phase `{phase}`"
         if code == -signal.SIGKILL:
             text += " (perhaps the system ran out of memory)"
         return f"{text}\n{self.log_tail}".rstrip()

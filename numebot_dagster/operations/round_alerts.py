@@ -46,9 +46,11 @@ def round_alerts(
     elif now >= round_.close_staking_time:
         due += _missed(matter)
     submitted = [receipt for receipt in matter.receipts.values() if receipt and _is_held(receipt)]
-    is_confirmed = all(receipt.state is State.CONFIRMED for receipt in submitted)
-    if names and len(submitted) == len(names) and is_confirmed:
-        due.append(_all_confirmed(round_, submitted))
+    own = [receipt for receipt in submitted if not receipt.is_foreign]
+    is_confirmed = all(receipt.state is State.CONFIRMED for receipt in own)
+    if own and len(submitted) == len(names) and is_confirmed:
+        elsewhere = [receipt.model for receipt in submitted if receipt.is_foreign]
+        due.append(_all_confirmed(round_, own, elsewhere))
     return due
 
 
@@ -247,16 +249,20 @@ def _why(receipt: Receipt | None) -> str:
     return f"the submission is {receipt.outcome}"
 
 
-def _all_confirmed(round_: Round, submitted: Sequence[Receipt]) -> Alert:
+def _all_confirmed(round_: Round, own: Sequence[Receipt], elsewhere: Sequence[str]) -> Alert:
+    """Return the alert that nothing is left to do: all is confirmed but what others uploaded."""
     by_rung = {
-        rung: [receipt.model for receipt in submitted if receipt.rung is rung]
+        rung: [receipt.model for receipt in own if receipt.rung is rung]
         for rung in (Rung.PREVIOUS, Rung.FALLBACK)
     }
-    lower = [f"{names_of(names)} by {rung} predictions" for rung, names in by_rung.items() if names]
+    notes = [f"{names_of(names)} by {rung} predictions" for rung, names in by_rung.items() if names]
+    if elsewhere:
+        notes.append(f"{names_of(elsewhere)} was uploaded elsewhere and not compared")
+    counted = f"all {len(own)} models are" if not elsewhere else f"all {len(own)} of our files are"
     return Alert(
         Kind.ALL_CONFIRMED,
         f"round-{round_.number}",
-        f"Round {round_.number}: all {len(submitted)} models are confirmed",
+        f"Round {round_.number}: {counted} confirmed",
         "Numerai's copies were downloaded and match what was sent"
-        + (f"; {', '.join(lower)}." if lower else "."),
+        + (f"; {', '.join(notes)}." if notes else "."),
     )

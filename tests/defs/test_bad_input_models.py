@@ -86,7 +86,7 @@ BAD = {
     "Nan": "1 of 5005 predictions are NaN or infinite",
     "Short": "predict returned the shape (5004,); one number per row is (5005,)",
     "Shuffled": "the ids in another order; return predictions.loc[data.ids]",
-    "Exiting": "ended its process with exit code 3 before it answered",
+    "Exiting": "ended its process with exit code 3 in its phase `predict`",
     "Recursing": "RecursionError",
     "Greedy": "used more than 1.5 GB of memory",
 }

@@ -66,8 +66,8 @@ def test_a_long_recursion_is_shown_short(zoo):
 @pytest.mark.parametrize(
     ("name", "how"),
     [
-        ("Leaving", "leaving ended its process with exit code 7 before it answered"),
-        ("Dying", "dying was ended by the signal SIGSEGV before it answered"),
+        ("Leaving", "leaving ended its process with exit code 7 in its phase `predict`"),
+        ("Dying", "dying was ended by the signal SIGSEGV in its phase `predict`"),
     ],
 )
 def test_crashes(zoo, name: str, how: str):
@@ -124,7 +124,7 @@ def test_failures_of_import(zoo, name: str, module: str, complaint: str):
 
 
 def test_a_crash_at_import(zoo):
-    with pytest.raises(ModelCrashed, match="SIGABRT"):
+    with pytest.raises(ModelCrashed, match="SIGABRT in its phase `import`"):
         zoo.worker.describe(DescribeRequest("x", zoo.code("Any", "slow_import")))
 
 
