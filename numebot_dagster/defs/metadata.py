@@ -66,6 +66,14 @@ def verdicts_so_far(
     return verdicts
 
 
+def not_reached(
+    asset: dg.AssetKey, names: Iterable[str], reason: str
+) -> Iterator[dg.AssetCheckResult]:
+    """Return the failure of checks of which no run could say anything, with the reason."""
+    text = f"not checked: {reason}"
+    yield from check_results(asset, [Gate(name, False, True, text) for name in names])
+
+
 def as_result(verdict: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
     """Return the verdict of an earlier run as a result of this one."""
     return dg.AssetCheckResult(

@@ -184,6 +184,23 @@ class Lake:
         """The receipts of a model's submissions to a round, one file per event."""
         return self.root / "submissions" / _part("model", model) / f"round={round_number}"
 
+    def takes_part(self, model: str, round_number: int) -> bool:
+        """Whether a model was trained before a round opened, or was tried in it or an earlier one.
+
+        One that came later has not missed the round.
+        """
+        trained = min((place.vintage for place in self.weights_folders(model)), default=None)
+        tried = min(
+            (
+                int(value)
+                for table in ("predictions", "submissions")
+                for value, _ in _partitions(self.root / table / _part("model", model), "round")
+            ),
+            default=None,
+        )
+        was_trained = trained is not None and trained < round_number
+        return was_trained or (tried is not None and tried <= round_number)
+
     # Performance
 
     def scores_file(self, day: date) -> Path:

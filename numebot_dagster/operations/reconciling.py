@@ -156,7 +156,7 @@ def settle(
     Args:
         platform: whose account is asked.
         found: the round.
-        models: whose end is recorded, if it is not known yet.
+        models: whose end is recorded, if it is not known yet and they were there already.
 
     Returns:
         The receipts that stand now of those whose end was not known, by their names.
@@ -177,7 +177,9 @@ def settle(
 
 def _is_open_end(platform: Platform, found: Round, model: RegisteredModel) -> bool:
     known = receipts.latest(platform.lake, found.number).get(model.name)
-    return known is None or not is_end_known(known)
+    if known is None:
+        return platform.lake.takes_part(model.name, found.number)
+    return not is_end_known(known)
 
 
 def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:

@@ -80,6 +80,8 @@ def _due(platform: Platform, found: Round) -> tuple[list[Alert], str]:
         models = platform.registry.enabled
         latest = receipts.latest(platform.lake, found.number)
         now, raised = platform.client.now(), _raised(platform)
+        if now >= found.close_staking_time:
+            models = [one for one in models if platform.lake.takes_part(one.name, found.number)]
         return round_alerts(found, models, latest, now, raised), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
         platform.log.error("Round %d was not looked at: %s", found.number, error)

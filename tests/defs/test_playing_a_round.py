@@ -11,6 +11,7 @@ import pytest
 
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.operations import gates
 from numebot_dagster.operations.playing import Ending, Play, play
 
 ROUND = {"rounds/details", "rounds/live_data"}
@@ -207,7 +208,8 @@ def test_a_round_that_closed_without_us_is_missed(world, run_round):
 
 
 def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
-    """Its live data can no longer be fetched, so that nothing was ever stored of it."""
+    """Nothing was ever stored of it; a model that is not trained yet has not missed it."""
+    world.register("steady-1", "second", "untrained")
     number = world.open_round()
     world.practice.advance("next-close")
     uploads = world.uploads()
@@ -222,6 +224,11 @@ def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
     ]
     assert (verdict.passed, verdict.partition) == (False, str(number))
     assert verdict.description == "missed: no run played the round before it closed"
+    assert {
+        one.check_name: (one.passed, one.description)
+        for one in result.get_asset_check_evaluations()
+        if one.asset_key == dg.AssetKey(["models", "steady_1", "predictions"])
+    } == dict.fromkeys(gates.OF_PREDICTIONS, (False, f"not checked: {verdict.description}"))
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.outcome for name, one in latest.items()} == {

@@ -101,3 +101,17 @@ def test_the_newest_diagnosis_comes_first(tmp_path: Path) -> None:
     assert lake.diagnosis_folders("a/b", 5) == [
         lake.diagnosis_folder("a/b", 5, code) for code in ("cc", "bb", "aa")
     ]
+
+
+def test_a_model_takes_part_from_the_first_round_after_its_training(tmp_path):
+    lake = Lake(tmp_path)
+
+    def takes_part(*rounds):
+        return [lake.takes_part("m", number) for number in rounds]
+
+    assert takes_part(10, 11) == [False, False]
+    lake.weights_folder("m", 12, "h").mkdir(parents=True)
+    lake.weights_folder("m", 10, "h").mkdir(parents=True)
+    assert takes_part(9, 10, 11, 12) == [False, False, True, True]
+    lake.receipts_folder("m", 8).mkdir(parents=True)
+    assert takes_part(7, 8, 9) == [False, True, True]

@@ -33,6 +33,10 @@ def _of_predictions(
     context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
 ) -> Iterator[Event]:
     checks = _completed(context, key, metadata.check_results(key, played.gates))
+    if played.ending is Ending.FAILED or is_missed(played):
+        said = {check.check_name for check in checks}
+        silent = [name for name in gates.OF_PREDICTIONS if name not in said]
+        checks += metadata.not_reached(key, silent, played.text)
     if played.prediction is not None and _is_news(context, key, played):
         facts = prediction_metadata(played.prediction)
         yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)

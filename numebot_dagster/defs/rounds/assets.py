@@ -189,11 +189,18 @@ def _report_end(
     verdicts = list(results.submission_verdict(key, receipt))
     for verdict in verdicts:
         context.log_event(metadata.as_evaluation(verdict, partition))
-    checks = [dg.AssetCheckKey(predictions_key(model), name) for name in gates.OF_PREDICTIONS]
+    predictions = predictions_key(model)
+    checks = [dg.AssetCheckKey(predictions, name) for name in gates.OF_PREDICTIONS]
     if not verdicts:
         checks.append(dg.AssetCheckKey(key, gates.CONFIRMED))
-    for evaluation in metadata.verdicts_so_far(context.instance, checks, partition):
+    so_far = metadata.verdicts_so_far(context.instance, checks, partition)
+    for evaluation in so_far:
         context.log_event(evaluation)
+    if receipt is not None and receipt.outcome is Outcome.MISSED:
+        said = {evaluation.check_name for evaluation in so_far}
+        silent = [name for name in gates.OF_PREDICTIONS if name not in said]
+        for verdict in metadata.not_reached(predictions, silent, f"missed: {receipt.reason}"):
+            context.log_event(metadata.as_evaluation(verdict, partition))
     if receipt is not None:
         facts = {"outcome": str(receipt.outcome), "reason": receipt.reason or ""}
         context.log_event(dg.AssetObservation(key, partition=partition, metadata=facts))

@@ -71,7 +71,10 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
         )
     since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
     return (
-        all(is_end_known(one) for one in known)
+        all(
+            is_end_known(receipt) or not platform.lake.takes_part(receipt.model, found.number)
+            for receipt in known
+        )
         or any(run.is_success for run in since)
         or len(since) >= ATTEMPTS_AFTER_CLOSE
     )
