@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from numebot_dagster.operations.causes import without_class
+
 # As Dagster's loggers write it: moment, logger, level, then the sensor or schedule that ticks, or
 # the run (job, id, pid, step, event).
 _LINE = re.compile(
@@ -28,7 +30,6 @@ _ABOVE = "The above exception "
 _CAUSED_BY = f"{_ABOVE}was caused by the following exception:"
 _STACK = "Stack Trace:"
 _EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
-_CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*: ")
 
 
 class Follower:
@@ -117,7 +118,7 @@ class _Failure:
     def lines(self) -> Iterator[str]:
         """Yield what is to be shown of it, and what turned out to be no part of its trace."""
         if self._head is not None and self._cause is not None:
-            yield f"{self._head}: {_CLASS.sub('', self._cause)}"
+            yield f"{self._head}: {without_class(self._cause)}"
         yield from self._unclear
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ALERTS_SHOWN = 5
+QUOTED = 40  # characters by which a reason is recognised in another text
 PATIENCE = 5.0  # seconds: someone waits for the answer
 
 _GOOD, _BAD, _UNDECIDED = ("\N{CHECK MARK}", "green"), ("\N{BALLOT X}", "bold red"), ("…", "yellow")
@@ -219,7 +220,11 @@ def _counts(cells: Sequence[RoundModel]) -> Text:
 
 def _reasons(found: Overview) -> list[str]:
     """Below the grid: why runs failed, and why models are not where they should be, by cause."""
-    failed = by_cause((str(number), text) for number, text in found.failures.items())
+    failed = by_cause(
+        (str(number), text)
+        for number, text in found.failures.items()
+        if not _repeats_a_model(text, found.cells)
+    )
     texts = [
         f"{_rounds([int(number) for number in cause.models])}: {cause.text}" for cause in failed
     ]
@@ -229,6 +234,11 @@ def _reasons(found: Overview) -> list[str]:
             pattern = pattern_of(cell.model, one_line(cell.reason))
             groups.setdefault((cell.standing, pattern), []).append(cell)
     return texts + [_reason(standing, cells) for (standing, _), cells in groups.items()]
+
+
+def _repeats_a_model(failure: str, cells: Sequence[RoundModel]) -> bool:
+    """Whether a run failed with what is said of a model anyway."""
+    return any(cell.reason and one_line(cell.reason)[:QUOTED] in failure for cell in cells)
 
 
 def _capital(text: str) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import dagster as dg
 
-# How Python heads the text of an exception; our own classes and Dagster's tell a user nothing.
-_CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*(?:: |$)")
+from numebot_dagster.operations.causes import without_class
 
 
 def reason_of(event: dg.DagsterEvent | None) -> str:
@@ -18,8 +15,8 @@ def reason_of(event: dg.DagsterEvent | None) -> str:
         error = event.step_failure_data.error
         while error is not None and error.cause is not None:
             error = error.cause
-        return "" if error is None else reason(error.message)
-    return reason(event.message or "") if event.is_failure else ""
+        return "" if error is None else without_class(error.message)
+    return without_class(event.message or "") if event.is_failure else ""
 
 
 def repeats_its_step(event: dg.DagsterEvent | None) -> bool:
@@ -29,9 +26,3 @@ def repeats_its_step(event: dg.DagsterEvent | None) -> bool:
         and event.is_job_failure
         and event.job_failure_data.first_step_failure_event is not None
     )
-
-
-def reason(text: str) -> str:
-    """Return the first line of the text of an exception, without our class before it."""
-    line = text.strip().partition("\n")[0].strip()
-    return _CLASS.sub("", line) or "it was interrupted"

@@ -25,6 +25,8 @@ class DownloadProgress:
 
     def describe(self) -> str:
         """Return for example `300 of 3,000 MB (10%), 4 min left`."""
+        if self._first is None:
+            return "nothing has arrived yet"
         if not self._total:
             return f"{_megabytes(self._done)} MB"
         if self._done >= self._total:

@@ -11,6 +11,8 @@ NAMES_SHOWN = 3
 NAMES_IN_A_COMMAND = 5
 LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
+# How Python heads the text of an exception; our own classes and Dagster's tell a user nothing.
+_CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*(?:: |$)")
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
@@ -69,6 +71,12 @@ def one_line(text: str) -> str:
     if len(line) <= LONGEST_REASON:
         return line
     return line[: LONGEST_REASON - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def without_class(text: str) -> str:
+    """Return the first line of the text of an exception, without our class before it."""
+    line = text.strip().partition("\n")[0].strip()
+    return _CLASS.sub("", line) or "it was interrupted"
 
 
 def _cause(members: Sequence[tuple[str, str]]) -> Cause:

@@ -13,7 +13,7 @@ MB = 1_000_000
 @pytest.mark.parametrize(
     ("arrivals", "text"),
     [
-        ([], "0.0 MB"),
+        ([], "nothing has arrived yet"),
         ([(5 * MB, None)], "5.0 MB"),
         ([(0, 3000 * MB)], "0.0 of 3,000 MB (0%)"),
         ([(0, 3000 * MB), (300 * MB, 3000 * MB)], "300 of 3,000 MB (10%), 90 s left"),
