@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.operations import training
 from numebot_dagster.operations.platform import Platform
 
@@ -55,11 +57,11 @@ def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel])
 
     from numebot_dagster.reporting.tables import rich_table
 
-    manifests = [
-        weights.read_manifest(place.path)
-        for model in models
-        for place in training.weights_of_code(platform, model, vintage, code_hash(model))[:1]
-    ]
+    manifests = []
+    for model in models:
+        with suppress(SourceNotFound):  # its training has said so
+            places = training.weights_of_code(platform, model, vintage, code_hash(model))
+            manifests += [weights.read_manifest(place.path) for place in places[:1]]
     rows = [
         {
             "model": manifest.model,

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.answers import WrongPredictions, as_predictions
-from numebot_dagster.modeling.contract import NumeraiModel, RetrainPolicy
+from numebot_dagster.modeling.contract import NumeraiModel
+from numebot_dagster.modeling.declarations import WrongModel, describe, import_class
 from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
 from numebot_dagster.modeling.messages import (
     Answer,
     DescribeRequest,
-    ModelCode,
-    ModelTraits,
     OutOfSampleRequest,
     OutOfSampleResult,
     PredictRequest,
@@ -40,10 +36,6 @@ if TYPE_CHECKING:
 
 # A saved and loaded model may differ by rounding, but not by more than this part of the spread.
 _RELOAD_TOLERANCE = 1e-3
-
-
-class WrongModel(Exception):
-    """The class is missing or is no model, or declares something that cannot be."""
 
 
 class Phases:
@@ -84,10 +76,10 @@ def run(request: Request, phase: Phases) -> Answer:
     """Does what is asked; whatever the model's code raises passes through."""
     reset_peak()
     with phase("import"):
-        kind = _import_class(request.code)
+        kind = import_class(request.code)
     match request:
         case DescribeRequest():
-            return _describe(kind)
+            return describe(kind, request.code)
         case TrainRequest():
             return _train(kind, request, phase)
         case PredictRequest():
@@ -96,91 +88,13 @@ def run(request: Request, phase: Phases) -> Answer:
             return _predict_out_of_sample(kind, request, phase)
 
 
-def _import_class(code: ModelCode) -> type[NumeraiModel]:
-    # In front of all else, as where its source was hashed; other models may have added to the rest.
-    sys.path[:] = dict.fromkeys([*code.search_path, *sys.path])
-    module = importlib.import_module(code.module)
-    kind = getattr(module, code.class_name, None)
-    if kind is None:
-        models = [name for name, one in vars(module).items() if _is_model_of(one, module)]
-        remedy = (
-            f"it has {', '.join(models)}: write {code.module}:{models[0]} in the registry"
-            if models
-            else f"write class {code.class_name}(NumeraiModel) there"
-        )
-        raise WrongModel(f"{module.__file__} has no class {code.class_name}; {remedy}")
-    if not (isinstance(kind, type) and issubclass(kind, NumeraiModel)):
-        raise WrongModel(f"{code} is not a subclass of numebot_dagster.modeling.NumeraiModel")
-    if missing := sorted(kind.__abstractmethods__):
-        raise WrongModel(
-            f"{module.__file__}: {code.class_name} does not implement {', '.join(missing)}"
-        )
-    return kind
-
-
-def _is_model_of(thing: object, module: ModuleType) -> bool:
-    """Whether it is a model that the module itself defines, not one that it imports."""
-    is_model = isinstance(thing, type) and issubclass(thing, NumeraiModel)
-    return is_model and thing.__module__ == module.__name__
-
-
-def _describe(kind: type[NumeraiModel]) -> ModelTraits:
-    if wrong := _wrong_declaration(kind):
-        raise WrongModel(
-            f"{wrong} (class {kind.__name__}, {sys.modules[kind.__module__].__file__})"
-        )
-    features = kind.feature_set
-    return ModelTraits(
-        feature_set=features if isinstance(features, str) else tuple(features),
-        targets=tuple(kind.targets),
-        train_on=kind.train_on,
-        retrain=kind.retrain,
-        time_budget=kind.time_budget,
-        memory_budget=kind.memory_budget,
-        train_time_budget=kind.train_time_budget,
-        train_memory_budget=kind.train_memory_budget,
-        parameters=kind().parameters,
-    )
-
-
-def _wrong_declaration(kind: type[NumeraiModel]) -> str | None:
-    """What is wrong in a class attribute of the contract, with its remedy."""
-    if kind.train_on not in ("train", "all"):
-        return f'train_on is {kind.train_on!r}; it must be "train" or "all"'
-    if isinstance(kind.targets, str):
-        return f'targets is the text {kind.targets!r}; write ("{kind.targets}",)'
-    if not isinstance(kind.retrain, RetrainPolicy):
-        return (
-            f"retrain is {kind.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
-        )
-    if wrong := _wrong_data_files(kind):
-        return wrong
-    for name in ("time_budget", "memory_budget", "train_time_budget", "train_memory_budget"):
-        budget = getattr(kind, name)
-        if not (isinstance(budget, int | float) and budget > 0):
-            unit = "GB" if "memory" in name else "seconds"
-            return f"{name} is {budget!r}; it must be a number of {unit} above 0"
-    return None
-
-
-def _wrong_data_files(kind: type[NumeraiModel]) -> str | None:
-    if isinstance(kind.data_files, str):
-        return f'data_files is the text {kind.data_files!r}; write ("{kind.data_files}",)'
-    declaring = next(one for one in kind.__mro__ if "data_files" in vars(one))
-    folder = Path(str(sys.modules[declaring.__module__].__file__)).parent
-    missing = [name for name in kind.data_files if not (folder / name).is_file()]
-    if missing:
-        return f"data_files names {', '.join(missing)}, and there is no such file in {folder}"
-    return None
-
-
 def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
     from numebot_dagster.modeling import canary
     from numebot_dagster.modeling.columns import require_targets, resolve_features
     from numebot_dagster.modeling.data import TrainingData
     from numebot_dagster.modeling.recording import manifest_of
 
-    traits = _describe(kind)
+    traits = describe(kind, request.code)
     with phase("read"):
         features = resolve_features(request.files.features, traits.feature_set)
         require_targets(request.files.train, traits.targets)
@@ -227,7 +141,7 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
         missing, unexpected = _feature_differences(request, manifest)
         live = None if missing else _live_data(request, manifest.features)
     with phase("predict"):
-        predictions = np.empty(0) if live is None else predict(live)
+        predictions = np.empty(0) if live is None else predict(live).astype(np.float64)
     return PredictResult(
         ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
@@ -263,7 +177,7 @@ def _load(kind: type[NumeraiModel], folder: Path, phase: Phases) -> tuple[Numera
 
 
 def _predictions(model: NumeraiModel, phase: Phases, data: LiveData) -> np.ndarray:
-    """What a model predicts, as (rows,) float64, once it is known to be that."""
+    """What a model predicts, as (rows,) numbers of its float type, once it is known to be that."""
     with phase.method("predict"):
         return as_predictions(model.predict(data), data.ids)
 

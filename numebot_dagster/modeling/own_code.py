@@ -38,12 +38,14 @@ class OwnCode:
         digests: of each file that counts, by the name of its module.
         data_digests: of each declared data file, by module and name; `missing` of one that is not
             there.
+        data_files: the paths of the declared data files, with links followed.
         dynamic: the places, each `file, line: what`, that make whole packages count.
     """
 
     code: ModelCode
     digests: dict[str, str]
     data_digests: dict[str, str]
+    data_files: frozenset[Path]
     dynamic: tuple[str, ...]
 
     @property
@@ -76,11 +78,14 @@ def own_code(code: ModelCode) -> OwnCode:
     search = _Search(code.search_path, code.module.partition(".")[0])
     find_module(code.module, code.search_path)
     search.add(code.module)
-    try:
-        search.run()
-    except OSError as error:
-        raise SourceNotFound(f"{error.filename} cannot be read: {error.strerror}") from error
-    return OwnCode(code, search.digests, search.data_digests, tuple(search.dynamic))
+    search.run()
+    return OwnCode(
+        code=code,
+        digests=search.digests,
+        data_digests=search.data_digests,
+        data_files=frozenset(search.data_files),
+        dynamic=tuple(search.dynamic),
+    )
 
 
 @dataclass
@@ -91,6 +96,7 @@ class _Search:
     own_package: str
     digests: dict[str, str] = field(default_factory=dict)
     data_digests: dict[str, str] = field(default_factory=dict)
+    data_files: set[Path] = field(default_factory=set)
     dynamic: list[str] = field(default_factory=list)
     _waiting: list[Module] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
@@ -110,11 +116,22 @@ class _Search:
         return module
 
     def run(self) -> None:
-        """Read what was added, and what that imports."""
+        """Read what was added, and what that imports.
+
+        Raises:
+            SourceNotFound: a file cannot be read.
+        """
         while self._waiting:
             module = self._waiting.pop()
-            if module.file is not None:
+            if module.file is None:
+                continue
+            try:
                 self._read(module, module.file)
+            except OSError as error:
+                place = error.filename or module.file
+                raise SourceNotFound(f"{place} cannot be read: {error.strerror}") from error
+            except Exception as error:  # whatever it is, it costs this model only
+                raise SourceNotFound(f"{module.file} cannot be understood: {error!r}") from error
 
     def _find_top_level(self, name: str) -> Module | None:
         if name not in self._top_level:
@@ -138,6 +155,7 @@ class _Search:
             data = path.parent / name
             digest = hash_file(data) if data.is_file() else _MISSING
             self.data_digests[f"{module.name}:{name}"] = digest
+            self.data_files.add(data.resolve())
         dynamic = list(file.dynamic)
         for statement in file.imports:
             dynamic += self._follow(module, statement)

@@ -8,7 +8,6 @@ from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.former_source import former_hash
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
-from numebot_dagster.modeling.source import SourceNotFound
 
 
 def recognise_former_weights(lake: Lake, model: RegisteredModel) -> None:
@@ -19,7 +18,7 @@ def recognise_former_weights(lake: Lake, model: RegisteredModel) -> None:
     """
     stored = {place.label.partition("-")[0] for place in lake.weights_folders(model.name)}
     unknown = stored - lake.former_code_hashes(model.name).keys()
-    with suppress(SourceNotFound):  # said by whoever needs the code
+    with suppress(OSError):  # a source that cannot be read; said by whoever needs the code
         present = code_hash(model) if unknown else ""
         if unknown - {present} and (former := former_hash(model.code)) in unknown - {present}:
             note = lake.former_code_file(model.name, former, present)

@@ -15,6 +15,7 @@ from numebot_dagster.modeling.imports import Dynamic, Import, dynamic_imports, i
 from numebot_dagster.modeling.normal_form import normal_form
 
 DATA_FILES = "data_files"
+_NOT_WRITTEN_OUT = f"{DATA_FILES} is not a tuple of written-out names"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class SourceFile:
         exported: the texts of its `__all__`, which may be names of submodules; None where they are
             not all written out.
         data_files: what its classes declare, relative to its folder.
+        unread_data_files: the lines that set data files in a form that is not read.
         dynamic: where it decides while it runs what it imports.
     """
 
@@ -34,6 +36,7 @@ class SourceFile:
     imports: tuple[Import, ...] = ()
     exported: tuple[str, ...] | None = ()
     data_files: tuple[str, ...] = ()
+    unread_data_files: tuple[int, ...] = ()
     dynamic: tuple[Dynamic, ...] = ()
 
 
@@ -74,27 +77,40 @@ def _read(path: Path, changed: int, size: int) -> SourceFile:
         unclear = Dynamic(getattr(error, "lineno", None) or 0, f"it is not valid Python: {error}")
         return SourceFile(hashlib.sha256(content).hexdigest(), dynamic=(unclear,))
     written, dynamic = dynamic_imports(tree, text)
-    declared, unclear_files = _declared_files(tree) if DATA_FILES in text else ([], [])
+    declared = _declared_files(tree) if DATA_FILES in text else []
+    read = {line for line, names in declared if names is not None}
+    setting = _lines_that_set_data_files(tree) if DATA_FILES in text else ()
     return SourceFile(
         digest=hashlib.sha256(normal_form(tree, docstrings="__doc__" in text)).hexdigest(),
         imports=(*imports_of(tree), *written),
         exported=_exported(tree) if "__all__" in text else (),
-        data_files=tuple(declared),
-        dynamic=(*dynamic, *unclear_files),
+        data_files=tuple(name for _, names in declared for name in names or ()),
+        unread_data_files=tuple(line for line in setting if line not in read),
+        dynamic=(
+            *dynamic,
+            *(Dynamic(line, _NOT_WRITTEN_OUT) for line, names in declared if names is None),
+        ),
     )
 
 
-def _declared_files(tree: ast.Module) -> tuple[list[str], list[Dynamic]]:
-    declared: list[str] = []
-    unclear = []
+def _declared_files(tree: ast.Module) -> list[tuple[int, list[str] | None]]:
+    """The lines on which classes declare data files, with the names if they are written out."""
     kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    for kind in kinds:
-        for line, value in _assigned(kind.body, DATA_FILES):
-            names = _texts(value)
-            if names is None:
-                unclear.append(Dynamic(line, f"{DATA_FILES} is not a tuple of written-out names"))
-            declared += names or ()
-    return declared, unclear
+    assigned = [pair for kind in kinds for pair in _assigned(kind.body, DATA_FILES)]
+    return [(line, _texts(value)) for line, value in assigned]
+
+
+def _lines_that_set_data_files(tree: ast.Module) -> Iterator[int]:
+    """The lines that set them in any form, `setattr` and `type` included."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Name(id="data_files", ctx=ast.Store())
+                | ast.Attribute(attr="data_files", ctx=ast.Store())
+                | ast.Constant(value="data_files")
+                | ast.keyword(arg="data_files")
+            ):
+                yield node.lineno
 
 
 def _exported(tree: ast.Module) -> tuple[str, ...] | None:

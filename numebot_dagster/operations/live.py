@@ -16,6 +16,7 @@ from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
 from numebot_dagster.numerai.records import RemoteFile, Round
 from numebot_dagster.numerai.rounds import round_to_play
@@ -124,8 +125,8 @@ def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> di
     """
     needed: dict[str, list[str]] = {}
     for model in models:
-        # A model without weights needs no data; that it cannot predict is said when it is played.
-        with suppress(weights.NoWeights):
+        # A model without weights or source needs no data; its round says that it cannot predict.
+        with suppress(weights.NoWeights, SourceNotFound):
             chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
             needed.setdefault(chosen.manifest.data_version, []).append(model.name)
     by_need = sorted(needed.items(), key=lambda one: (-len(one[1]), one[0]))

@@ -10,6 +10,7 @@ from enum import StrEnum
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
@@ -190,7 +191,7 @@ def weights_status(platform: Platform) -> list[WeightsStatus]:
 def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
     try:
         chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
-    except weights.NoWeights as error:
+    except (weights.NoWeights, SourceNotFound) as error:
         return WeightsStatus(model.name, None, None, str(error))
     version = platform.settings.numebot_data_version or chosen.manifest.data_version
     train = command("train", "--models", model.name)

@@ -15,6 +15,7 @@ from numebot_dagster.modeling.messages import TrainRequest
 from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.process import Worker
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.modeling.weights import DamagedWeights, StoredWeights
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.operations import patience, vintages
@@ -55,7 +56,7 @@ def _is_due(platform: Platform, model: RegisteredModel, now: datetime) -> bool:
         return False  # pinned by the registry: newer weights would not be used
     try:
         manifest = weights.choose(platform.lake, model.name, code_hash(model), None).manifest
-    except weights.NoWeights:
+    except (weights.NoWeights, SourceNotFound):
         return False
     version = platform.settings.numebot_data_version or manifest.data_version
     return weights.is_due(manifest, now, version)

@@ -130,6 +130,23 @@ DYNAMIC = {
     "from importlib.util import spec_from_file_location": "spec_from_file_location is used",
     "from importlib.metadata import entry_points": "entry_points is used",
     "import sys\nsys.path.insert(0, 'lib')": "sys.path is used",
+    "import sys as system\nsystem.path.append('lib')": "sys.path is used",
+    "from sys import argv, path": "sys.path is used",
+    "import sys\ngetattr(sys, 'path').append('lib')": "sys.path is used",
+    "from runpy import run_path": "runpy is used",
+    "from zipimport import zipimporter as read": "zipimporter is used",
+    "from pkgutil import walk_packages": "pkgutil is used",
+    "import imp as loading": "imp is used",
+    "from imp import load_source": "imp is used",
+    "from pydoc import locate": "pydoc is used",
+    "from importlib.machinery import SourcelessFileLoader as L": "SourcelessFileLoader is used",
+    "import importlib.util\nimportlib.util.module_from_spec(spec)": "module_from_spec is used",
+    "import builtins as b\nb.exec(text)": "builtins.exec is used",
+    "__builtins__.eval(text)": "__builtins__.eval is used",
+    "from builtins import exec as run": "builtins.exec is used",
+    "run = exec": "exec is passed on",
+    "list(map(eval, texts))": "eval is passed on",
+    "load = __import__": "__import__ is given a name",
     "from not_there import *": "from not_there import * takes what cannot be told",
     "from pkg.listed import *": "from pkg.listed import * takes what cannot be told",
     "class Model:\n    data_files = names()": "data_files is not a tuple of written-out names",
@@ -162,6 +179,11 @@ NOT_DYNAMIC = [
     "from pkg.listed import *",
     "text = 'exec, eval and runpy'",
     "import os\nos.path.join('a')",
+    "import sys\nsys.argv, self.path",
+    "imp = model.importance()\nprint(imp)\nfrom .statistics import imp",
+    "eval = data.every(2)\nfit(eval_set=[eval])",
+    "from .metrics import eval\nfit(feval=eval)",
+    "def score(exec): return run(exec)",
 ]
 
 
@@ -218,3 +240,21 @@ def test_nothing_is_imported_in_a_fresh_process(folder: Path) -> None:
     )
     out = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
+
+
+def test_a_long_chain_of_branches_is_read(folder: Path) -> None:
+    """Python nests each `elif` into the one before it."""
+    branches = "".join(f"elif x == {number}: y = {number}\n" for number in range(700))
+    path = folder / "pkg/tools.py"
+    path.write_text(f"if x: import named\n{branches}else: from . import another_model\n")
+    model = code(folder)
+    assert model.remark == ""
+    assert {"named", "pkg.another_model"} <= model.digests.keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that exists and cannot be read")
+def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "pkg/indirect.py").unlink()
+    (folder / "pkg/indirect.py").symlink_to("/proc/self/mem")
+    with pytest.raises(SourceNotFound, match=r"pkg/indirect\.py cannot be read: "):
+        code(folder)

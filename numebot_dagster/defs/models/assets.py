@@ -1,5 +1,7 @@
 """One chain of assets per registered model: weights, then predictions and submission by round."""
 
+from contextlib import suppress
+
 import dagster as dg
 from pydantic import Field
 
@@ -9,6 +11,7 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
+from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.operations import training
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.vintages import Vintage, read_vintage
@@ -46,6 +49,16 @@ def group_of(model: RegisteredModel) -> str:
     return f"models/{model.asset_name}"
 
 
+def code_version(model: RegisteredModel) -> str | None:
+    """The hash of a model's code, if its source can be read.
+
+    Where it cannot be, the training and the round of this model say so, and no other suffers.
+    """
+    with suppress(SourceNotFound):
+        return code_hash(model)
+    return None
+
+
 def build_weights(registry: Registry) -> list[dg.AssetsDefinition]:
     """The weights asset of every enabled model."""
     return [_weights(model) for model in registry.enabled]
@@ -58,7 +71,7 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         deps=[TRAINING_DATA],
         group_name=group_of(model),
         kinds={"python"},
-        code_version=code_hash(model),
+        code_version=code_version(model),
         description=(
             f"What **{model.name}** learned from a vintage. {model.description}\n\n"
             "Trained in a process of its own, under the budgets that the model declares; stored in "

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.metadata import Metadata
-from numebot_dagster.defs.models.assets import group_of, weights_key
+from numebot_dagster.defs.models.assets import code_version, group_of, weights_key
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
+from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations import diagnosing
 from numebot_dagster.operations.diagnosing import Diagnosis
 
@@ -58,7 +58,7 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
         ],
         group_name=group_of(model),
         kinds={"python", "parquet"},
-        code_version=code_hash(model),
+        code_version=code_version(model),
         description=(
             f"How **{model.name}** does on eras that it has not seen: its predictions for the "
             "labelled validation eras and their scores, by era.\n\n"
