@@ -14,7 +14,7 @@ class WrongPredictions(Exception):
 
 
 def as_predictions(returned: Any, ids: np.ndarray) -> np.ndarray:
-    """Return the predictions as (rows,) float64.
+    """Return the predictions as (rows,) float64, or float32 or float16 where they came as that.
 
     Args:
         returned: by `predict`: an array, a list, an iterator, a Series, a tensor.
@@ -41,7 +41,9 @@ def as_predictions(returned: Any, ids: np.ndarray) -> np.ndarray:
     if wrong := int(np.count_nonzero(~np.isfinite(predictions))):
         raise WrongPredictions(f"{wrong} of {len(ids)} predictions are NaN or infinite")
     _require_order(returned, ids)
-    return predictions
+    # By its type the canary knows how far rounding may go; no digit is lost.
+    kind = np.asarray(values).dtype
+    return predictions.astype(kind) if kind in (np.float16, np.float32) else predictions
 
 
 def _plain(returned: Any) -> Any:

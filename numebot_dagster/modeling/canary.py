@@ -21,6 +21,7 @@ ROWS = 500
 _BENCHMARK = "benchmark:"
 _INPUT = "input:"
 _PREDICTION = "prediction"
+_TYPE = "prediction_type"  # such as float32, the same in each row
 
 
 def choose_rows(data: TrainingData, inputs: tuple[str, ...]) -> LiveData:
@@ -42,16 +43,20 @@ def choose_rows(data: TrainingData, inputs: tuple[str, ...]) -> LiveData:
 
 
 def write(path: Path, rows: LiveData, predictions: np.ndarray) -> None:
-    """Stores the rows with what was predicted for them."""
-    columns: dict[str, np.ndarray] = {"id": rows.ids, _PREDICTION: predictions}
+    """Store the rows with what was predicted for them, and the type that the model returned."""
+    columns: dict[str, np.ndarray] = {"id": rows.ids, _PREDICTION: predictions.astype(np.float64)}
     columns |= {_BENCHMARK + name: values for name, values in rows.benchmarks.items()}
     columns |= {_INPUT + name: values for name, values in rows.inputs.items()}
     columns |= {name: rows.matrix[:, index] for index, name in enumerate(rows.features)}
-    parquet.write(path, pl.DataFrame(columns, schema_overrides={"id": pl.String}))
+    frame = pl.DataFrame(columns, schema_overrides={"id": pl.String})
+    parquet.write(path, frame.with_columns(pl.lit(predictions.dtype.name).alias(_TYPE)))
 
 
 def read(path: Path, features: tuple[str, ...]) -> tuple[LiveData, np.ndarray]:
-    """The stored rows, and (rows,) float64 what was predicted for them."""
+    """Return the stored rows, and (rows,) what was predicted for them, in its own type.
+
+    That is float64 where the type is not known, because the rows were stored before it was kept.
+    """
     frame = parquet.read(path)
 
     def group(prefix: str) -> dict[str, np.ndarray]:
@@ -68,7 +73,8 @@ def read(path: Path, features: tuple[str, ...]) -> tuple[LiveData, np.ndarray]:
         benchmarks=group(_BENCHMARK),
         inputs=group(_INPUT),
     )
-    return rows, frame[_PREDICTION].to_numpy()
+    kind = frame[_TYPE][0] if _TYPE in frame.columns else "float64"
+    return rows, frame[_PREDICTION].to_numpy().astype(kind)
 
 
 def repeat(

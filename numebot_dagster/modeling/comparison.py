@@ -61,16 +61,17 @@ def compare(then: np.ndarray, now: np.ndarray) -> Comparison:
     """Compare two predictions of the same rows.
 
     Args:
-        then: (rows,) the first ones, finite.
-        now: (rows,) the repeated ones, finite, in the same order.
+        then: (rows,) the first ones, finite, in the type that the model returned.
+        now: (rows,) the repeated ones, finite, in the same order, in their own type.
     """
+    bits = min(_bits(then), _bits(now))
     then, now = then.astype(np.float64), now.astype(np.float64)
     differences = np.abs(now - then)
     spread = _spread(then)
     return Comparison(
         largest_difference=float(differences.max(initial=0.0)),
         spread=spread,
-        steps=_steps(then, now, differences),
+        steps=_steps(then, differences, bits),
         displacement=_displacement(then, now, TIED * spread),
         correlation=_correlation(then, now),
     )
@@ -81,26 +82,28 @@ def _spread(values: np.ndarray) -> float:
     return float((high - low) / 2 or np.std(values))
 
 
-def _steps(then: np.ndarray, now: np.ndarray, differences: np.ndarray) -> float:
+def _steps(then: np.ndarray, differences: np.ndarray, bits: int) -> float:
     moved = differences > 0
     if not moved.any():
         return 0.0
     # A small number may be what large ones have left over, so it has the steps of the usual ones.
     size = np.maximum(np.abs(then), np.median(np.abs(then)))
-    step = np.ldexp(size, -min(_bits(then), _bits(now)))
+    step = np.ldexp(size, -bits)
     with np.errstate(divide="ignore"):
         return float(np.max(differences[moved] / step[moved]))
 
 
 def _bits(values: np.ndarray) -> int:
-    """The digits of the smallest type that holds these numbers; models answer in any of them."""
+    """The digits behind the point of the type in which the numbers were computed.
+
+    A float16 is believed by its type alone: shares of the votes of 512 trees fit into one as well.
+    """
+    # Classes and percentiles are whole numbers, whatever they were computed in.
+    if values.dtype == np.float16 and not np.array_equal(values, np.round(values)):
+        return BITS_16
     with np.errstate(over="ignore"):
-        if np.array_equal(values, values.astype(np.float32)):
-            is_half = np.array_equal(values, values.astype(np.float16))
-            # Classes and percentiles are whole numbers, whatever they were computed in.
-            is_whole = np.array_equal(values, np.round(values))
-            return BITS_16 if is_half and not is_whole else BITS_32
-    return BITS_64
+        is_single = np.array_equal(values, values.astype(np.float32))
+    return BITS_32 if is_single else BITS_64
 
 
 def _displacement(then: np.ndarray, now: np.ndarray, tied: float) -> float:

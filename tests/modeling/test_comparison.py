@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numebot_dagster.modeling import canary
 from numebot_dagster.modeling.comparison import compare
+from numebot_dagster.modeling.live import LiveData
 
 ROWS, LEAVES = 500, 8
 TYPES = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
@@ -62,6 +65,40 @@ def test_one_other_tree_in_a_hundred_is_another_model(model, kind):
     changed = parts.copy()
     changed[: count // 100] = trees(random, count, spread, TYPES[kind])[: count // 100]
     assert kind == "float16" or not compare(then, added(changed, range(count))).is_same_model
+
+
+@pytest.mark.parametrize("votes", [256, 512, 2048])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_shares_of_votes_are_no_halves(votes, kind):
+    """They fit into a float16, as k-nearest neighbours and binned outputs do."""
+    random = np.random.default_rng(votes)
+    then = np.round(random.normal(0.5, 0.03, ROWS) * votes)
+    moved = then + random.integers(-votes // 170, votes // 170 + 1, ROWS)
+    then, moved = (then / votes).astype(kind), (moved / votes).astype(kind)
+    assert np.array_equal(then, then.astype(np.float16)) or votes > 512
+    assert not compare(then, moved).is_same_model
+    assert compare(then, then).is_same_model
+
+
+@pytest.mark.parametrize("kind", [*TYPES, "unknown"])
+def test_the_type_is_stored_with_the_canary(tmp_path, kind):
+    """Rounding is that of the type that `predict` returned; of former weights it is not known."""
+    random = np.random.default_rng(0)
+    parts = trees(random, 200, 0.02, TYPES.get(kind, np.float32))
+    then, now = added(parts, range(200)), added(parts, random.permutation(200))
+    ids = np.array([f"n{number}" for number in range(ROWS)], dtype=object)
+    rows = LiveData(ids=ids, features=("f",), matrix=np.ones((ROWS, 1), dtype=np.int8))
+    path = tmp_path / "canary.parquet"
+    canary.write(path, rows, then)
+    if kind == "unknown":
+        pl.read_parquet(path).drop("prediction_type").write_parquet(path)
+    stored = canary.read(path, ("f",))[1]
+    assert stored.dtype == TYPES.get(kind, np.float64)
+    np.testing.assert_array_equal(stored, then)
+    for again in (now, now.astype(np.float64)):
+        result = canary.repeat(path, ("f",), lambda _, again=again: again)
+        assert result.largest_difference > 0
+        assert result.is_same_model
 
 
 @pytest.mark.parametrize(

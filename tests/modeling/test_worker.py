@@ -97,6 +97,8 @@ def test_training_on_all_labelled_eras_with_a_list_of_features(zoo, tmp_path):
     manifest = weights.verify(folder)
     assert (manifest.train_eras, manifest.last_era) == (46, 46)
     assert manifest.features == ("feature_plain_simple_j", "feature_plain_simple_a")
+    stored = pl.read_parquet(folder / "canary.parquet")
+    assert stored["prediction_type"].unique().to_list() == ["float32"]
 
 
 def test_a_second_order_model(zoo, tmp_path):

@@ -278,6 +278,9 @@ class Chooser(Good):
     train_time_budget = 77
     train_memory_budget = 1.5
 
+    def predict(self, data):
+        return super().predict(data).astype(np.float32)
+
 
 class Ensemble(Good):
     def train(self, data):
