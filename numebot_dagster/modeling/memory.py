@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _PAUSE_PER_COST = 20  # how many times longer than a look at shared pages is the pause after it
+_GROWTH = 1.1  # of the resident size since that look, which ends the pause
 _NEW_CHILDREN_EVERY = 0.5  # seconds; looking for children reads all processes of the machine
 
 
@@ -52,19 +53,22 @@ class ProcessTree:
         self._descendants: list[psutil.Process] = []
         self._looked_at = 0.0
         self._weighed_again_at = 0.0
+        self._weighed_resident = 0
 
     def uses_more_than(self, limit: float) -> bool:
         """Whether all of them use more than `limit` bytes, pages that they share counted once.
 
         Resident sizes are quickly read and never too small, so only where their sum passes the
-        limit are the shared pages looked for, and not so often that it costs more than a twentieth
-        of a processor.
+        limit are the shared pages looked for. While their sum hardly grows, that is not done so
+        often that it costs more than a twentieth of a processor.
         """
-        if self.resident_bytes() <= limit:
+        resident = self.resident_bytes()
+        if resident <= limit:
             return False
         start = time.monotonic()
-        if start < self._weighed_again_at:
+        if start < self._weighed_again_at and resident < _GROWTH * self._weighed_resident:
             return False
+        self._weighed_resident = resident
         used = self.proportional_bytes()
         now = time.monotonic()
         self._weighed_again_at = now + _PAUSE_PER_COST * (now - start)

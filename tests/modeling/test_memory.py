@@ -21,7 +21,10 @@ for number in range(3):
         sum(big[::4096])  # every page is read, none is written
         own = bytearray(os.urandom(1000)) * int(sys.argv[1]) * 1000
         os.write(1, b"ready\n")
-        sys.stdin.read()
+        if os.read(0, 1):  # by one of them
+            more = bytearray(os.urandom(1000)) * int(sys.argv[1]) * 4000
+            os.write(1, b"grown\n")
+            os.read(0, 1)
         os._exit(0)
 for _ in range(3):
     os.wait()
@@ -74,3 +77,19 @@ def test_resident_memory_stands_in_where_there_is_no_other_figure(monkeypatch):
 
 def _denied(process):
     raise psutil.AccessDenied(process.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where there is no PSS, RSS is what counts")
+def test_growth_ends_the_pause_between_two_looks_at_shared_pages(monkeypatch):
+    monkeypatch.setattr(memory, "_PAUSE_PER_COST", 1e9)  # no second look, were it for time alone
+    with of_forked_pool(60) as parent:
+        for _ in range(3):
+            assert parent.stdout.readline() == b"ready\n"
+        tree = ProcessTree(parent.pid)
+        limit = 450 * MEGABYTE
+        assert not tree.uses_more_than(limit)  # some 350 of it, and 800 resident
+        parent.stdin.write(b"+")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == b"grown\n"
+        assert tree.uses_more_than(limit)
+        parent.stdin.close()
