@@ -4,7 +4,7 @@ From the list of what is tried by a test (docs/bad-input.md has all of it):
 
 - predictions: NaN, short, out of range, shuffled ids (constant: `test_failing_models.py`);
 - a model that prints, forks, exits, recurses, exceeds its memory (never returns:
-  `test_failing_models.py`);
+  `test_failing_models.py`), or whose source cannot be read;
 - weights that are truncated, or of another library version.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -19,6 +20,7 @@ from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, State
 from numebot_dagster.operations.doctor import Verdict, examine
 from numebot_dagster.operations.status import weights_status
+from numebot_dagster.operations.training import due_models
 
 ZOO = '''
 """Models that mind their manners on the canary rows, and not in a round."""
@@ -90,6 +92,8 @@ BAD = {
     "Recursing": "RecursionError",
     "Greedy": "used more than 1.5 GB of memory",
 }
+if sys.platform == "linux":
+    BAD["Unreadable"] = "unreadable.py cannot be read"
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +101,7 @@ def zoo(make_world):
     """A world whose account has a slot for each model of the zoo."""
     world = make_world()
     (world.folder / "zoo.py").write_text(ZOO)
+    (world.folder / "unreadable.py").symlink_to("/proc/self/mem")  # exists, and every read fails
     for name in (*GOOD, *BAD):
         world.practice.add_model(name.lower())
     return world
@@ -109,7 +114,8 @@ def world(zoo, enter):
 
 def register_zoo(world):
     """The zoo between the honest ones, with weights of theirs: all are the same regression."""
-    rows = [f"{name.lower()},zoo:{name}" for name in (*GOOD, *BAD)]
+    modules = {"Unreadable": "unreadable"}
+    rows = [f"{name.lower()},{modules.get(name, 'zoo')}:{name}" for name in (*GOOD, *BAD)]
     rows = ["steady-1,quick_models:Ridge", *rows, "second,quick_models:Stubborn"]
     registry = world.folder / "model_configs.csv"
     registry.write_text("\n".join(["numerai_name,model_code", *rows, ""]))
@@ -145,6 +151,10 @@ def test_whatever_a_model_does_the_others_are_confirmed(world, run_round):
         assert (receipt.state, receipt.outcome) == (State.PENDING, Outcome.FAILED)
         assert reason in receipt.reason
         assert reason in told
+    problems = {one.model: one.problem for one in weights_status(world.platform)}
+    assert problems["steady-1"] == ""
+    assert BAD.get("Unreadable", "") in problems.get("unreadable", "")
+    assert due_models(world.platform) == []
 
 
 @pytest.fixture
