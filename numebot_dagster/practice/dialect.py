@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -70,6 +70,7 @@ def _root_fields() -> tuple[str, ...]:
     return tuple(schema_fields("RootQueryType") + schema_fields("RootMutationType"))
 
 
+@lru_cache(maxsize=128)  # clients ask the same again and again
 def admit(
     text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
 ) -> DocumentNode:
