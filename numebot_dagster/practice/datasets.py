@@ -251,7 +251,7 @@ class _Release:
 
     def _data(self, era: int | None, opened: date) -> Columns:
         columns: Columns = {
-            "era": _era_name(era),
+            "era": self._era_name(era),
             "data_type": self._data_type(era),
         }
         if era is not None:
@@ -273,7 +273,7 @@ class _Release:
         return {name: named.get(name, unknown) for name in self._market.target_names}
 
     def _benchmarks(self, era: int | None, opened: date) -> Columns:
-        return {"era": _era_name(era), **self._market.benchmarks(opened, self._version)}
+        return {"era": self._era_name(era), **self._market.benchmarks(opened, self._version)}
 
     def _example(self, era: int | None, opened: date) -> Columns:
         benchmarks = self._market.benchmarks(opened, self._version)
@@ -281,10 +281,13 @@ class _Release:
 
     def _meta_model(self, era: int | None, opened: date) -> Columns:
         return {
-            "era": _era_name(era),
+            "era": self._era_name(era),
             "data_type": self._data_type(era),
             "numerai_meta_model": self._crowd(opened),
         }
+
+    def _era_name(self, era: int | None) -> str:
+        return "X" if era is None else self._market.name_of(era)
 
     def _data_type(self, era: int | None) -> str:
         if era is None:
@@ -293,7 +296,3 @@ class _Release:
             return "train"
         unknown = WEEKS_UNKNOWN[self._main_horizon]
         return "test" if era > self._last - unknown else "validation"
-
-
-def _era_name(era: int | None) -> str:
-    return "X" if era is None else f"{era:04d}"

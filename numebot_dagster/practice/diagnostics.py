@@ -62,7 +62,7 @@ def per_era(services: Services, content: bytes, job: Job) -> tuple[list[Fields],
         if len(mine) == len(ids) and mine.std() > 0:
             found.append(_era(services, era, mine, with_meta=era >= first_meta))
         else:
-            missing.append(f"{era:04d}")
+            missing.append(market.name_of(era))
     if not found:
         raise Unfit("the file has no era of the validation data in full")
     return found, {"erasAcceptedCount": len(found), "erasMissing": missing}
@@ -116,7 +116,7 @@ def _era(services: Services, era: int, mine: pd.Series, *, with_meta: bool) -> F
     exposures = correlations(frame.to_numpy(), features.to_numpy())
     return {
         **dict.fromkeys(_SIGNALS_ONLY),
-        "era": f"{era:04d}",
+        "era": market.name_of(era),
         "validationCorr": float(scoring.numerai_corr(frame, target)["prediction"]),
         "validationMmc": None if meta is None else contribution(meta),
         "validationBmc": contribution(benchmark),

@@ -55,6 +55,7 @@ class Scale:
         missing_eras: number of first eras in which some features are all 2.
         benchmark_gap: number of first eras without benchmark predictions.
         meta_model_eras: number of eras in the meta model file on the market's start date.
+        eras_before: number of Numerai's eras that are left out before the first one.
         shares: share of the slots in use at the first era and at the end of the train file when
             growth slows down until then and gathers speed again afterwards, as Numerai's did;
             None when it is steady.
@@ -67,6 +68,7 @@ class Scale:
     missing_eras: int
     benchmark_gap: int
     meta_model_eras: int
+    eras_before: int = 0
     shares: tuple[float, float] | None = None
 
     @property
@@ -85,6 +87,7 @@ SMALL = Scale(
     missing_eras=12,
     benchmark_gap=20,
     meta_model_eras=26,
+    eras_before=574 - 72,  # so that train ends with era 0574 and validation begins with 0575
 )
 
 # The counts of v5.3 in August 2026. Between 1 and 2 % of the slots are empty on any day.
@@ -162,6 +165,10 @@ class Market:
     def era_of(self, opened: date) -> int:
         """Return the number of the era that the last Saturday's round up to a date becomes."""
         return (opened - self._first_saturday).days // 7 + 1
+
+    def name_of(self, era: int) -> str:
+        """Return how files and answers write the number of an era: as Numerai does."""
+        return f"{era + self.scale.eras_before:04d}"
 
     def _round_day(self, opened: date) -> int:
         """Return how many business days after the market's first day a round's own day is."""

@@ -18,11 +18,30 @@ BENCHMARK_SKILL = 0.95
 # Days between the knots of an opinion.
 OPINION_PERIOD = 60
 
+# Horizon and person by name: as seen in v5.3 and v5.2, and of the older versions what Numerai's own
+# plots ask for. After which target of its horizon a model is named makes no other difference.
 BENCHMARKS = {
     "v5.3": {"v53_lgbm_ender20": (20, 1), "v53_lgbm_ender60": (60, 2)},
-    "v5.2": {"v52_lgbm_ender20": (20, 3), "v52_lgbm_cyrusd20": (20, 4)},
-    "v5.1": {"v51_lgbm_cyrusd20": (20, 5), "v51_lgbm_cyrusd60": (60, 6)},
-    "v5.0": {"v5_lgbm_cyrusd20": (20, 7), "v5_lgbm_cyrusd60": (60, 8)},
+    "v5.2": {
+        "v52_lgbm_cyrusd20": (20, 4),
+        "v52_lgbm_teager2b20": (20, 9),
+        "v52_lgbm_ender20": (20, 3),
+        "v52_lgbm_jasper20": (20, 10),
+        "v52_lgbm_cyrusd60": (60, 11),
+        "v52_lgbm_teager2b60": (60, 12),
+        "v52_lgbm_ender60": (60, 13),
+        "v52_lgbm_jasper60": (60, 14),
+    },
+    "v5.1": {
+        "v51_lgbm_cyrusd20": (20, 5),
+        "v51_lgbm_teager2b20": (20, 15),
+        "v51_lgbm_cyrusd60": (60, 6),
+    },
+    "v5.0": {
+        "v5_lgbm_cyrusd20": (20, 7),
+        "v5_lgbm_teager2b20": (20, 16),
+        "v5_lgbm_cyrusd60": (60, 8),
+    },
 }
 FIRST_RIVAL = 100
 

@@ -117,7 +117,9 @@ def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray)
 def neutralised(predictions: np.ndarray, features: np.ndarray) -> np.ndarray:
     """Returns gaussianised predictions (n, p) without their projection on features (n, f)."""
     columns = np.column_stack([features.astype(np.float64) - 2.0, np.ones(len(features))])
-    return np.asarray(predictions - columns @ np.linalg.lstsq(columns, predictions, rcond=1e-6)[0])
+    # Far quicker than least squares on all rows, and features that are constant do no harm.
+    inverse = np.linalg.pinv(columns.T @ columns, rcond=1e-12, hermitian=True)
+    return np.asarray(predictions - columns @ (inverse @ (columns.T @ predictions)))
 
 
 def percentiles(values: np.ndarray) -> np.ndarray:
@@ -217,9 +219,9 @@ class Scorer:
             )
         field = self._field(self._lineups.of(one))
         rows: list[tuple[int, int, str, str, float, float]] = []
-        for rule, table in self._tables(one, field, days):
+        for rule, table, ranked in self._tables(one, field, days):
             for model_id, values, ranks in zip(
-                field.models, table.tolist(), percentiles(table).tolist(), strict=True
+                field.models, table.tolist(), ranked.tolist(), strict=True
             ):
                 rows += zip(repeat(one.number), days, repeat(model_id), repeat(rule.name),
                             values, ranks)  # fmt: skip
@@ -231,35 +233,42 @@ class Scorer:
 
     def _tables(
         self, one: Round, field: _Field, days: list[int]
-    ) -> Iterable[tuple[ScoreRule, np.ndarray]]:
-        """Yields the (models, days) values of each score; of some for the first of the days only.
+    ) -> Iterable[tuple[ScoreRule, np.ndarray, np.ndarray]]:
+        """Yields the (models, days) values and percentiles of each score, up to its last day.
+
+        Scores that differ in nothing but their days are computed once: the longer ones come first.
 
         Args:
             one: The round.
             field: Who plays it.
             days: Ascending.
         """
-        rules, tournament = self._tournament.rules(one), self._tournament
+        rules = self._tournament.rules(one)
         targets: dict[str, np.ndarray] = {}
+        made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
         season = np.zeros((len(field.models), len(days)))
         for rule in rules.scores:
+            scored = [day for day in days if day <= rule.days]
+            key = rule.formula, rule.target
             if rule.target not in targets:
-                with tournament.market_lock:
-                    columns = [
-                        tournament.market.realised_target(one.opened, day, rule.target)
-                        for day in days
-                        if day <= rule.days
-                    ]
-                empty = np.empty((len(field.predictions), 0))
-                targets[rule.target] = np.column_stack([empty, *columns])
-            scored = sum(day <= rule.days for day in days)
+                targets[rule.target] = self._targets(one, rule.target, scored)
             if rule.formula is Formula.SEASON:
-                yield rule, season
-                continue
-            table = field.scores(rule.formula, targets[rule.target][:, :scored])
+                made[key] = season, percentiles(season)
+            elif key not in made:
+                table = field.scores(rule.formula, targets[rule.target])
+                made[key] = table, percentiles(table)
+            values, ranks = (table[:, : len(scored)] for table in made[key])
             if rule.is_payout:
-                season += rule.multiplier * table
-            yield rule, table
+                season += rule.multiplier * values
+            yield rule, values, ranks
+
+    def _targets(self, one: Round, name: str, days: list[int]) -> np.ndarray:
+        """Returns the (rows, days) target of a name as it was realised by each day."""
+        market = self._tournament.market
+        with self._tournament.market_lock:
+            columns = [market.realised_target(one.opened, day, name) for day in days]
+            rows = len(market.live_ids(one.opened))
+        return np.column_stack([np.empty((rows, 0)), *columns])
 
 
 def _field_of(lineup: Lineup) -> _Field:

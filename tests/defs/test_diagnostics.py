@@ -62,7 +62,7 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
     result = diagnose("steady-1")
     assert result.success
     found, lake = shown(result), world.platform.lake
-    assert "themselves: trained on eras 1 to 72" in found["recipe"]
+    assert "themselves: trained on eras 503 to 574" in found["recipe"]
     assert (found["target"], found["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
 
     # The tables are in sight, and say what the view says.

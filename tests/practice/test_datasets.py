@@ -315,7 +315,25 @@ def test_models_of_numerai_and_the_crowd_cover_the_newer_eras(folder: Path) -> N
     ("version", "models", "example"),
     [
         ("v5.3", ["v53_lgbm_ender20", "v53_lgbm_ender60"], "v53_lgbm_ender60"),
-        ("v5.2", ["v52_lgbm_ender20", "v52_lgbm_cyrusd20"], "v52_lgbm_ender20"),
+        (
+            "v5.2",
+            [
+                f"v52_lgbm_{target}{days}"
+                for days in (20, 60)
+                for target in ("cyrusd", "teager2b", "ender", "jasper")
+            ],
+            "v52_lgbm_ender20",
+        ),
+        (
+            "v5.1",
+            ["v51_lgbm_cyrusd20", "v51_lgbm_teager2b20", "v51_lgbm_cyrusd60"],
+            "v51_lgbm_cyrusd20",
+        ),
+        (
+            "v5.0",
+            ["v5_lgbm_cyrusd20", "v5_lgbm_teager2b20", "v5_lgbm_cyrusd60"],
+            "v5_lgbm_cyrusd20",
+        ),
     ],
 )
 def test_the_example_is_a_benchmark(
@@ -383,6 +401,9 @@ def test_the_small_scale_is_ready_in_seconds(tmp_path: Path) -> None:
     assert time.process_time() - start < 20
     train = pq.ParquetFile(tmp_path / "train.parquet")
     eras = train.read(["era"]).column("era").to_pylist()
+    assert (eras[0], eras[-1]) == ("0503", "0574")  # as Numerai's train file ends
+    validation = pq.read_table(tmp_path / "validation.parquet", columns=["era"])["era"].to_pylist()
+    assert (validation[0], validation[-1]) == ("0575", "0658")
     assert train.metadata.num_row_groups == 3
     groups = [train.metadata.row_group(i).num_rows for i in range(3)]
     assert groups[:2] == [100_000, 100_000]
