@@ -229,7 +229,7 @@ def test_a_body_that_drips_is_read_while_it_comes(season: Season) -> None:
 def test_large_answers_that_time_out_leave_the_small_ones(season: Season) -> None:
     everything = season.client.scores(season.alpha)
     assert {one.metric for one in everything} >= {"corr60", "mmc60"}
-    client = season.make(numebot_retry_deadline=0.8)
+    client = season.make(numebot_retry_deadline=2.0)
     with season.fault("too-large", strikes=None, values={"bytes": 2_000}):
         with pytest.raises(NumeraiUnavailable, match="504"):
             client.scores(season.alpha)
