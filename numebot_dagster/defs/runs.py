@@ -152,9 +152,16 @@ def was_requested(instance: dg.DagsterInstance, run_key: str) -> bool:
 
 @dataclass(frozen=True)
 class Finished:
-    """Runs that ended since a sensor's cursor, oldest first, and the cursor behind them."""
+    """Runs that ended since a sensor's cursor.
+
+    Attributes:
+        runs: the oldest first.
+        since: the cursor before them.
+        cursor: the cursor behind them.
+    """
 
     runs: list[dg.DagsterRun]
+    since: str
     cursor: str
 
 
@@ -173,4 +180,4 @@ def newly_finished(
     records = context.instance.get_run_records(wanted)
     records = sorted(records, key=lambda record: record.update_timestamp)
     newest = records[-1].update_timestamp.isoformat() if records else since.isoformat()
-    return Finished([record.dagster_run for record in records], newest)
+    return Finished([record.dagster_run for record in records], since.isoformat(), newest)

@@ -8,12 +8,18 @@ import pytest
 from numebot_dagster.defs.models.assets import TrainConfig
 from numebot_dagster.defs.models.diagnostics import DiagnoseConfig
 from numebot_dagster.defs.models.playing import PlayConfig
-from numebot_dagster.defs.performance.sensors import figures_sensor
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.assets import LiveConfig
 from numebot_dagster.defs.training.today import TodayConfig, train_today_sensor
 from numebot_dagster.defs.watch.jobs import PreflightConfig
 from numebot_dagster.operations import training
+
+
+@pytest.fixture
+def instance():
+    """Sensors get the instance by reference, so that it must be one on disk."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 @pytest.fixture
@@ -35,15 +41,22 @@ def launch(world, instance):
     return run
 
 
-def tick(sensor, instance, cursor=None, **resources):
-    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-        return sensor(context, **resources)
+def tick(world, instance, cursor=None):
+    """One tick of the sensor on trainings, as the daemon evaluates it."""
+    with dg.build_sensor_context(
+        instance=instance,
+        instance_ref=instance.get_ref(),
+        cursor=cursor,
+        repository_def=world.definitions().get_repository_def(),
+        resources={"platform": PlatformResource()},
+    ) as context:
+        return train_today_sensor.evaluate_tick(context)
 
 
 def test_training_of_today_needs_no_number(world, instance, launch):
     world.open_round()
     assert launch("train_today_job", register_vintage={"models": ["second"]}).success
-    result = tick(train_today_sensor, instance, platform=PlatformResource())
+    result = tick(world, instance)
     [request] = result.run_requests
     today = str(training.vintage_of_today(world.platform))
     assert request.partition_key == today
@@ -52,8 +65,7 @@ def test_training_of_today_needs_no_number(world, instance, launch):
         "training/data",
         "models/second/weights",
     ]
-    again = tick(train_today_sensor, instance, result.cursor, platform=PlatformResource())
-    assert isinstance(again, dg.SkipReason)
+    assert "Nobody launched" in tick(world, instance, result.cursor).skip_message
 
     wrong = launch("train_today_job", register_vintage={"models": ["secnd"]})
     assert "secnd is not among the enabled models" in failure(wrong)
@@ -79,24 +91,6 @@ def test_a_dry_run_submits_nothing(world, run_round):
     made = {event.asset_key.path[-1] for event in result.get_asset_materialization_events()}
     assert made == {"details", "live_data", "predictions"}
     assert world.submissions(number) == {}
-
-
-def test_figures_follow_a_round_when_no_other_is_under_way(instance):
-    def add(status):
-        run = dg.DagsterRun("round_job", status=status)
-        instance.add_run(run)
-        return run
-
-    assert isinstance(tick(figures_sensor, instance), dg.SkipReason)
-    ended = add(dg.DagsterRunStatus.FAILURE)
-    other = add(dg.DagsterRunStatus.STARTED)
-    waits = tick(figures_sensor, instance)
-    assert "is being played" in waits.skip_message
-    instance.report_run_failed(other)
-    result = tick(figures_sensor, instance)
-    [request] = result.run_requests
-    assert request.run_key in (f"figures-{ended.run_id}", f"figures-{other.run_id}")
-    assert isinstance(tick(figures_sensor, instance, result.cursor), dg.SkipReason)
 
 
 def test_every_field_of_the_launchpad_is_explained():

@@ -16,6 +16,7 @@ import pytest
 from numebot_dagster.defs.partitions import ROUND_TAG
 from numebot_dagster.defs.performance.jobs import RANGE_END_TAG, RANGE_START_TAG
 from numebot_dagster.defs.performance.schedules import daily_performance_schedule
+from numebot_dagster.defs.performance.sensors import figures_sensor
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import (
     AFTER_CLOSE_TAG,
@@ -54,14 +55,26 @@ def repository(_module_world):
 
 
 @pytest.fixture
-def look(instance):
-    """One tick of the sensor."""
+def look_at(repository):
+    """One tick of a sensor, as the daemon evaluates it: Dagster checks what is returned."""
+
+    def at(instance, cursor=None, sensor=new_round_sensor):
+        with dg.build_sensor_context(
+            instance=instance,
+            instance_ref=instance.get_ref(),
+            cursor=cursor,
+            repository_def=repository,
+            resources={"platform": PlatformResource()},
+        ) as context:
+            return sensor.evaluate_tick(context)
+
+    return at
+
+
+@pytest.fixture
+def look(instance, look_at):
+    """One tick of the sensor on new rounds."""
     return lambda cursor=None: look_at(instance, cursor)
-
-
-def look_at(instance, cursor=None):
-    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-        return new_round_sensor(context, platform=PlatformResource())
 
 
 @pytest.fixture
@@ -81,7 +94,15 @@ def tick(instance, repository):
 
 
 def requested(result):
-    return [(one.partition_key, one.run_key, one.tags) for one in result.run_requests]
+    """Partition, key and our own tags of each request."""
+    return [
+        (
+            request.partition_key,
+            request.run_key,
+            {name: tag for name, tag in request.tags.items() if not name.startswith("dagster/")},
+        )
+        for request in result.run_requests
+    ]
 
 
 def added(result):
@@ -138,12 +159,11 @@ def test_a_first_look_between_rounds_plays_nothing(world, look):
     assert requested(result) == []
     assert result.cursor == str(number)
     again = look(result.cursor)
-    assert isinstance(again, dg.SkipReason)
     assert again.skip_message.startswith(f"No round has opened since {number}. ")
     assert re.search(r"The next round is expected on \w+ .* UTC\.$", again.skip_message)
 
 
-def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world):
+def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world, look_at):
     world = fresh_world
     details.fetch_details(world.platform, world.open_round())
     gap = world.open_round()
@@ -169,14 +189,14 @@ def test_every_round_since_the_first_is_ours_however_long_ago(tmp_path):
     assert _to_look_at(begun, 40, lake) == (begun[40:], True)
 
 
-def test_rounds_that_a_demo_jumped_over_are_not_missed(fresh_world):
+def test_rounds_that_a_demo_jumped_over_are_not_missed(fresh_world, look_at):
     world = fresh_world
     details.fetch_details(world.platform, world.open_round())
     world.practice.advance(days=20)
     world.practice.advance("next-close")
     skip_what_closed(world.platform)
     with dg.instance_for_test() as instance:
-        assert isinstance(look_at(instance), dg.SkipReason)
+        assert "No round has opened" in look_at(instance).skip_message
         number = world.open_round()
         assert [key for key, *_ in requested(look_at(instance))] == [str(number)]
 
@@ -188,7 +208,7 @@ def test_a_round_under_way_is_not_asked_for_twice(world, look, instance):
     run_of(instance, number, dg.DagsterRunStatus.STARTED)
     result = look(cursor)
     assert (added(result), requested(result)) == ([], [])
-    assert result.skip_reason.skip_message == f"Round {number} has a run already."
+    assert result.skip_message == f"Round {number} has a run already."
     assert result.cursor == cursor
 
 
@@ -201,8 +221,8 @@ def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, 
     first, second = seen + 1, seen + 2
     result = look(str(seen))
     assert added(result) == [str(first), str(second), str(number)]
-    (open_one, closed) = result.run_requests
-    assert (open_one.partition_key, open_one.tags) == (str(number), {ROUND_TAG: str(number)})
+    (_, closed) = result.run_requests
+    assert requested(result)[0] == (str(number), f"round-{number}", {ROUND_TAG: str(number)})
     assert (closed.partition_key, closed.run_key) == (str(first), f"round-{first}")
     assert closed.tags[AFTER_CLOSE_TAG] == "true"
     assert int(closed.tags["dagster/priority"]) < 0
@@ -379,8 +399,7 @@ def test_who_plays_the_weekend_only_is_not_asked_about_other_rounds(world, look,
     for _ in range(5):
         number = world.open_round()
         result = look(str(number - 1))
-        if isinstance(result, dg.SensorResult):
-            played += [(key, is_saturday(world)) for key, *_ in requested(result)]
+        played += [(key, is_saturday(world)) for key, *_ in requested(result)]
     assert [saturday for _, saturday in played] == [True]
 
 
@@ -408,17 +427,54 @@ def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
         number = world.open_round()
     [by_schedule] = tick(weekend_round_schedule).run_requests
     [by_sensor] = look(str(number - 1)).run_requests
-    assert by_schedule.run_key == by_sensor.run_key
-    assert by_sensor.tags.items() <= by_schedule.tags.items()
+    assert by_schedule.run_key == by_sensor.run_key == f"round-{number}"
+    assert by_schedule.tags[ROUND_TAG] == by_sensor.tags[ROUND_TAG] == str(number)
 
 
-def test_daily_schedule_waits_for_an_open_weekday_round(world, tick):
-    while True:
-        number = world.open_round()
-        if not is_saturday(world):
-            break
-    found = tick(daily_performance_schedule)
-    assert found.skip_message == f"Round {number} is open: its hour comes first."
+def test_daily_schedule_waits_for_an_open_round_that_has_work_left(world, tick, monkeypatch):
+    number = world.open_round()
+    skipped = tick(daily_performance_schedule).skip_message
+    assert skipped == f"Round {number} is open and has work left: that comes first."
+    while is_saturday(world):
+        world.open_round()
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMEBOT_ROUNDS", "weekend")  # a weekday's round is not ours then
+        assert tick(daily_performance_schedule).run_requests
+    held(world, world.practice.state()["open_round"])
+    assert tick(daily_performance_schedule).run_requests
+
+
+def test_figures_wait_while_an_open_round_has_work_left(world, look_at):
+    number = world.open_round()
+    with dg.instance_for_test() as instance:
+
+        def look(cursor=None):
+            return look_at(instance, cursor, figures_sensor)
+
+        assert "No round was played" in look().skip_message
+        failed = run_of(instance, number, dg.DagsterRunStatus.FAILURE)
+        waiting = look()
+        expected = f"Round {number} is open and has work left: its figures come after it."
+        assert (waiting.run_requests, waiting.skip_message) == ([], expected)
+        assert waiting.cursor  # so that the run is not forgotten within hours
+
+        held(world, number)
+        other = run_of(instance, number, dg.DagsterRunStatus.STARTED)
+        assert "is being played" in look(waiting.cursor).skip_message
+        instance.report_run_failed(other)
+        drawn = look(waiting.cursor)
+        [request] = drawn.run_requests
+        assert request.run_key in (f"figures-{failed.run_id}", f"figures-{other.run_id}")
+        assert "No round was played" in look(drawn.cursor).skip_message
+
+
+def test_figures_of_a_round_that_failed_are_drawn_after_its_close(world, look_at):
+    number = world.open_round()
+    with dg.instance_for_test() as instance:
+        run_of(instance, number, dg.DagsterRunStatus.FAILURE)
+        assert look_at(instance, sensor=figures_sensor).run_requests == []
+        world.practice.advance("next-close")
+        assert len(look_at(instance, sensor=figures_sensor).run_requests) == 1
 
 
 def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, tick):

@@ -16,8 +16,9 @@ from numebot_dagster.operations import watching
 @pytest.fixture
 def tick(instance):
     def of(sensor):
-        with dg.build_sensor_context(instance=instance) as context:
-            return sensor(context, platform=PlatformResource())
+        resources = {"platform": PlatformResource()}
+        with dg.build_sensor_context(instance=instance, resources=resources) as context:
+            return sensor.evaluate_tick(context)
 
     return of
 
@@ -27,11 +28,7 @@ def test_the_heartbeat_follows_healthy_ticks_only(world, tick, instance, receive
     heart = receiver.url.replace("json://", "http://") + "beat"
     monkeypatch.setenv("NUMEBOT_HEARTBEAT_URL", heart)
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
-    # As the daemon does it, for a sensor that starts no job.
-    resources = {"platform": PlatformResource()}
-    with dg.build_sensor_context(instance=instance, resources=resources) as context:
-        found = watchdog_sensor.evaluate_tick(context)
-    assert "nothing new to say" in found.skip_message
+    assert "nothing new to say" in tick(watchdog_sensor).skip_message
     assert receiver.gets == ["/beat"]
 
     def fails(_):
@@ -71,11 +68,12 @@ def test_a_preflight_is_requested_once_two_hours_before_an_opening(
         in tick(preflight_sensor).skip_message
     )
     world.practice.advance("2026-06-10T09:59:00Z")
-    assert isinstance(tick(preflight_sensor), dg.SkipReason)
+    assert tick(preflight_sensor).run_requests == []
     world.practice.advance("2026-06-10T10:00:30Z")
-    first = tick(preflight_sensor)
+    [first] = tick(preflight_sensor).run_requests
     world.practice.advance("2026-06-10T11:50:00Z")
-    assert tick(preflight_sensor).run_key == first.run_key == "preflight-2026-06-10T12:00:00+00:00"
+    [again] = tick(preflight_sensor).run_requests
+    assert again.run_key == first.run_key == "preflight-2026-06-10T12:00:00+00:00"
     monkeypatch.setenv("NUMEBOT_ROUNDS", "weekend")
     assert "expected on Sat 13 Jun at 12:00 UTC" in tick(preflight_sensor).skip_message
     result = preflight_job.execute_in_process(

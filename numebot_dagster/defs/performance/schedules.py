@@ -1,12 +1,10 @@
 """The daily schedule of scores, leaderboard and payouts."""
 
-from datetime import timedelta
-
 import dagster as dg
 
 from numebot_dagster.defs.performance.jobs import collecting_runs, performance_job
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.defs.rounds.requests import round_with_work_left
 from numebot_dagster.operations import collecting
 
 # Scores are out in the morning hours of UTC; the second look is for a late pipeline.
@@ -24,14 +22,12 @@ def daily_performance_schedule(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Reads what was published since the last stored day, however long nobody watched.
 
-    Waits while a weekday round is open: its hour belongs to the submissions.
+    Waits while an open round has work left: its hour belongs to the submissions.
     """
     shop = platform.open_for_tick(context.log)
-    rounds = shop.client.open_rounds()  # first, because its answer also tells Numerai's time
-    now = shop.client.now()
-    found = round_to_play(rounds, now)
-    if found is not None and found.close_staking_time - now < timedelta(hours=2):
-        return dg.SkipReason(f"Round {found.number} is open: its hour comes first.")
+    round_ = round_with_work_left(context.instance, shop)
+    if round_ is not None:
+        return dg.SkipReason(f"Round {round_.number} is open and has work left: that comes first.")
     runs = collecting_runs(collecting.days_to_collect(shop), shop.registry)
     return [
         dg.RunRequest(run_key=run.key, tags=run.tags, asset_selection=run.selection) for run in runs

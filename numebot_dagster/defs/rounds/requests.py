@@ -19,6 +19,7 @@ from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
 from numebot_dagster.numerai.reconcile import is_end_known
 from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.rounds import rounds_of_interest
 from numebot_dagster.operations import reconciling
 from numebot_dagster.operations.pauses import LAST_MINUTES, seconds_before_next_run
 from numebot_dagster.operations.platform import Platform
@@ -78,6 +79,19 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
         or any(run.is_success for run in since)
         or len(since) >= ATTEMPTS_AFTER_CLOSE
     )
+
+
+def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Round | None:
+    """Return an open round that is not settled: its hour belongs to the submissions."""
+    open_rounds = platform.client.open_rounds()  # first: its answer also tells Numerai's time
+    now = platform.client.now()
+    ours = rounds_of_interest(open_rounds, platform.settings.numebot_rounds)
+    unsettled = (
+        round_
+        for round_ in ours
+        if round_.is_open(now) and not is_settled(instance, platform, round_)
+    )
+    return next(unsettled, None)
 
 
 def _submitting(platform: Platform) -> list[str]:
