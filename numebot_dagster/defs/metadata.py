@@ -37,7 +37,8 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
             check_name=gate.name,
             passed=gate.passed,
             severity=dg.AssetCheckSeverity.ERROR if gate.blocking else dg.AssetCheckSeverity.WARN,
-            description=gate.text,
+            # Dagster prints it as part of a line, and what stands below that looks like ours.
+            description=" ".join(gate.text.split()),
             metadata=readable(gate.facts),
         )
 

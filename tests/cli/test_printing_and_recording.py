@@ -105,3 +105,26 @@ def test_definitions_that_cannot_be_loaded_are_no_fault_of_the_record(
 )
 def test_only_damage_has_the_databases_read_as_a_whole(error, is_damaged):
     assert is_damaged_database(error) is is_damaged
+
+
+def test_a_damaged_home_of_dagster_costs_its_record_alone(world, monkeypatch, caplog):
+    number = world.open_round()
+    terminal = io.StringIO()
+    monkeypatch.setattr(logs, "_TERMINAL", terminal)
+    home = world.folder / "damaged"
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    names = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+    for name in names:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(b"no database at all" * 1000)
+    result = CliRunner().invoke(app, ["run"])
+    said = result.stdout + result.stderr + terminal.getvalue()
+    assert result.exit_code == 0, said
+    assert "Traceback" not in said
+    assert said.count("Dagster cannot record this run (file is not a database)") == 1
+    for name in names:
+        assert (home / f"{name}.damaged").is_file()
+        assert caplog.text.count(f"{home / name} cannot be read and was set aside") == 1
+    assert states(world, number) == CONFIRMED
+    with session.open_instance() as instance:  # made anew
+        assert instance.get_dynamic_partitions("rounds") == []

@@ -141,6 +141,16 @@ def test_a_fleet_that_missed_rounds_is_told_in_a_few_lines():
     assert len(text.splitlines()) < 20
 
 
+def test_a_run_that_failed_by_what_its_models_say_is_not_said_again():
+    reason = "no run played the round before it closed"
+    cells = [RoundModel(1280, name, Standing.MISSED, None, reason) for name in "ab"]
+    failures = {1280: f"run a00 failed: Round 1280 was missed: a and b: {reason}"}
+    overview = status.Overview(Moment(NOW, OPEN), [OPEN], cells, failures, [], [], [])
+    text = " ".join(shown(overview, width=80).split())
+    assert text.count(reason) == 1
+    assert f"Round 1280, a and b: missed: {reason}" in text
+
+
 def test_colours_are_for_a_terminal():
     text = shown(overview(3), colours=True)
     assert "\x1b[32m✓ confirmed" in text
