@@ -69,13 +69,16 @@ def claim(platform: Platform) -> None:
 
 
 def _refuse_other_endpoint(owner: Owner | None, settings: Settings, path: Path) -> None:
-    """A practice tournament may come back at another port of this machine: its key tells it."""
+    """A practice tournament may come back at another port of this machine: its key tells it.
+
+    Before it has answered once, no key is known.
+    """
     if owner is None or owner.endpoint == settings.numerai_api_url:
         return
     is_local = all(
         urlsplit(url).hostname in LOOPBACK for url in (owner.endpoint, settings.numerai_api_url)
     )
-    if is_local and _key(settings) in owner.keys:
+    if is_local and (not owner.keys or _key(settings) in owner.keys):
         return
     raise OtherTournament(
         f"the data folder {settings.numerai_data_folder} belongs to the tournament at "
