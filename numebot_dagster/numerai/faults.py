@@ -34,6 +34,8 @@ _NOT_AUTHORISED = re.compile(
 )
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SECONDS = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*", re.ASCII)
+_OBJECT = re.compile(r"^\w+\(host=[^)]*\): ")  # the connection that it went wrong in
+_END_OF_REPR = re.compile(r"""['"]\)+$""")  # of an error that another one names
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _UNKNOWN_FIELD = re.compile(r"cannot query field", re.IGNORECASE)
 _THROTTLED = re.compile(r"rate.?limit|too many requests|throttled", re.IGNORECASE)
@@ -251,7 +253,7 @@ def _reason(error: Exception) -> str:
     cause = getattr(error.args[0], "reason", None) if error.args else None
     text = str(cause or error)
     text = text.rpartition("Failed to establish a new connection: ")[2] or text
-    return _ERRNO.sub("", text).rstrip("\"')")
+    return _OBJECT.sub("", _ERRNO.sub("", _END_OF_REPR.sub("", text)))
 
 
 def _never_sent(error: Exception) -> bool:
