@@ -23,6 +23,7 @@ import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 import numebot_dagster
+from numebot_dagster.cli import session
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.numerai import rate_limits
 from numebot_dagster.operations import training, vintages
@@ -253,6 +254,13 @@ def _no_ended_instance() -> Iterator[None]:
     """Dagster remembers an instance that has ended, and may ask it when it loads definitions."""
     with set_defs_state_storage(None):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _consoles_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console takes its width from `COLUMNS` when it is made, which is once for all tests."""
+    for console in (session.console, session.errors):
+        monkeypatch.setattr(console, "_width", None)
 
 
 @pytest.fixture(autouse=True)

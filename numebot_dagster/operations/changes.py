@@ -11,10 +11,11 @@ from typing import Any
 
 from numebot_dagster.operations.alerts import Kind
 
-# The scores that Numerai has published under these names so far.
+# The scores that Numerai has published under these names so far, some with `canon_` before it.
 KNOWN_SCORES = frozenset(
-    {"corr60", "mmc60", "v2_corr20", "corr20", "mmc", "mmc20", "canon_corr", "canon_mmc"}
+    {"corr60", "mmc60", "v2_corr20", "corr20", "mmc", "mmc20", "corr"}
     | {"fnc", "fnc_v3", "bmc", "cwmm", "corr_w_meta_model", "tc", "corj60", "cort20", "season"}
+    | {"season_score", "mcwnm", "apcwnm"}
 )
 # What is paid for, and how; a round's payout factor differs from round to round by itself.
 RULES = (
@@ -99,7 +100,7 @@ def _strange(now: Observation) -> Iterator[Change]:
                 f"--models {model}",
             )
     for name, rule in now.scores.items():
-        if str(rule["name"]).lower() not in KNOWN_SCORES:
+        if str(rule["name"]).lower().removeprefix("canon_") not in KNOWN_SCORES:
             yield Change(
                 Kind.RULES_CHANGED,
                 f"unknown score {name}",
