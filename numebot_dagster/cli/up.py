@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, cast
@@ -111,26 +111,37 @@ def _serve(host: str, port: int) -> int:
         preexec_fn=_end_with_parent,
     )
     # A thread, because a run that outlives Dagster keeps the pipe open.
-    reader = threading.Thread(target=_show, args=[process], daemon=True)
+    stopping = threading.Event()
+    reader = threading.Thread(target=_show, args=[process, stopping], daemon=True)
     reader.start()
     try:
         return process.wait()
     except KeyboardInterrupt:
+        stopping.set()
         with suppress(OSError):  # the terminal itself may be gone
-            console.print(f"Stopping, within {STOPPING_SECONDS:.0f} s …", highlight=False)
+            console.print(
+                f"Stopping, within {STOPPING_SECONDS:.0f} s … What was predicted and submitted is "
+                "recorded; the next `numebot up` goes on from there.",
+                highlight=False,
+                soft_wrap=True,
+            )
         return 0
     finally:
         _end_group(process)
         reader.join(LEFTOVER_SECONDS)
 
 
-def _show(process: subprocess.Popen[str]) -> None:
+def _show(process: subprocess.Popen[str], stopping: threading.Event) -> None:
+    """Print what Dagster says, until it is stopped: then it only says that it was interrupted."""
     follower = Follower()
     for line in cast(IO[str], process.stdout):
-        for text in follower.lines(line):
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
-    for text in follower.rest():
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        _print(() if stopping.is_set() else follower.lines(line))
+    _print(() if stopping.is_set() else follower.rest())
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _end_with_parent() -> None:

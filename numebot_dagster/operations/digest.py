@@ -55,7 +55,7 @@ def of_day(day: date, frame: pl.DataFrame) -> Alert:
         Kind.SCORES_PUBLISHED,
         f"{day:%Y-%m-%d}",
         f"Scores of {day:%a %d %b} for {counted(len(by_model), 'model')}",
-        "\n".join([*lines, "Only final scores are paid. More: numebot status"]),
+        "\n".join([*lines, "Only final scores are paid. More: numebot sql 'from scores'"]),
     )
 
 

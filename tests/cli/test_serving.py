@@ -42,6 +42,7 @@ def test_a_run_that_outlives_dagster_is_not_waited_for(monkeypatch, capsys):
     assert up._serve("127.0.0.1", 3000) == 1
     assert time.monotonic() - began < 15
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "Dagster's daemon ended, so that nothing is played"
+    # What the run itself prints when it is interrupted may follow.
+    assert said[1] == "Dagster's daemon ended, so that nothing is played"
     run = int(said[0].rpartition(" ")[2])
     assert not psutil.pid_exists(run) or psutil.Process(run).status() == psutil.STATUS_ZOMBIE
