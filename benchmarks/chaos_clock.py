@@ -20,6 +20,7 @@ from typing import Any
 CLOCKED = (
     "tenacity",
     "tenacity.nap",
+    "numebot_dagster.numerai.deadline",
     "numebot_dagster.numerai.pacing",
     "numebot_dagster.numerai.transport",
     "numebot_dagster.operations.playing",
