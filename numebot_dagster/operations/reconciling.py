@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.file_names import uploader
@@ -165,7 +166,12 @@ def settle(
         NumeraiError: when Numerai cannot be asked; nothing is recorded then.
     """
     submitting = [model for model in models if model.submit]
-    open_ends = [one for one in submitting if _is_open_end(platform, found, one)]
+    latest = receipts.latest(platform.lake, found.number)
+    open_ends = [
+        model
+        for model in submitting
+        if _is_open_end(platform.lake, found.number, model.name, latest.get(model.name))
+    ]
     if not open_ends:
         return {}
     fleet = fleet_of(platform, found)
@@ -175,11 +181,11 @@ def settle(
     }
 
 
-def _is_open_end(platform: Platform, found: Round, model: RegisteredModel) -> bool:
-    known = receipts.latest(platform.lake, found.number).get(model.name)
-    if known is None:
-        return platform.lake.takes_part(model.name, found.number)
-    return not is_end_known(known)
+def _is_open_end(lake: Lake, round_number: int, model_name: str, receipt: Receipt | None) -> bool:
+    """Whether Numerai must still say how a round ended for a model; `receipt` stands so far."""
+    if receipt is None:
+        return lake.takes_part(model_name, round_number)
+    return not is_end_known(receipt)
 
 
 def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
-from numebot_dagster.lake.parquet import DamagedFile
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.receipts import Receipt, Rung, State
@@ -57,7 +56,8 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     """
     names = _submitting(platform)
     known = [
-        receipts.standing(_history(platform, found, name)) or Receipt(name, found.number)
+        receipts.standing(receipts.history(platform.lake, name, found.number))
+        or Receipt(name, found.number)
         for name in names
     ]
     finished = [
@@ -96,15 +96,6 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
 
 def _submitting(platform: Platform) -> list[str]:
     return [model.name for model in platform.registry.enabled if model.submit]
-
-
-def _history(platform: Platform, found: Round, model: str) -> list[Receipt]:
-    """The receipts of a model in a round; none, where they are damaged."""
-    try:
-        return receipts.history(platform.lake, model, found.number)
-    except DamagedFile as error:
-        platform.log.error("Round %d, %s: %s", found.number, model, error)
-        return []
 
 
 def _request(found: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
@@ -158,7 +149,7 @@ def _lost_of_late(platform: Platform, found: Round) -> bool:
     try:
         models = [model for model in platform.registry.enabled if model.submit]
         return bool(reconciling.recheck(platform, found, models))
-    except (NumeraiError, DamagedFile) as error:
+    except NumeraiError as error:
         platform.log.warning("Round %d was not checked: %s", found.number, error)
         return False
 
@@ -167,7 +158,7 @@ def _invalidations(platform: Platform, found: Round) -> int:
     """How often a model that has no valid submission now lost one, where that was most often."""
     counts = [0]
     for name in _submitting(platform):
-        history = _history(platform, found, name)
+        history = receipts.history(platform.lake, name, found.number)
         standing = receipts.standing(history)
         if standing is not None and standing.state is State.INVALID:
             lost = {one.submission_id for one in history if one.state is State.INVALID}
