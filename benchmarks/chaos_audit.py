@@ -79,11 +79,14 @@ class Case:
 
     @cached_property
     def rungs(self) -> dict[str, list[str]]:
-        """By the name of each file of ours on which rungs its predictions are."""
+        """By the name of each file of ours on which rungs its predictions are.
+
+        Files that were found invalid later are among them: messages spoke of them while they stood.
+        """
         return {
             entry.filename: self.live.rungs_of(self.model, entry.content)
-            for entry in self.in_window
-            if not entry.is_by_hand
+            for entry in self.entries
+            if entry.kind == "window" and not entry.is_by_hand
         }
 
     def rung_of(self, entry: Entry) -> int:

@@ -139,10 +139,12 @@ def _is_same(sent: Ranks, ranks: Ranks) -> bool:
 
 
 def _read(content: bytes, ids: tuple[str, ...]) -> Ranks | None:
-    """The predictions of a file in the order of ids, ranked; none where the ids are others."""
-    rows = csv.reader(io.StringIO(content.decode()))
-    next(rows)
-    by_id = {row[0]: float(row[1]) for row in rows}
+    """The predictions of a file in the order of ids, ranked; none where it has no such content."""
+    try:
+        _, *rows = csv.reader(io.StringIO(content.decode()))
+        by_id = {row[0]: float(row[1]) for row in rows}
+    except (ValueError, IndexError):  # cut off on its way
+        return None
     if set(by_id) != set(ids):
         return None
     return _ranks(np.array([by_id[name] for name in ids]))
