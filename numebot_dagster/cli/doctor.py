@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.practice_folder import is_practice_here, is_practice_up
+from numebot_dagster.cli.practice_folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.session import console
 from numebot_dagster.operations.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.outlook import outlook
@@ -65,8 +65,11 @@ def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
 
 def _as_here(settings: Settings, finding: Finding) -> Finding:
     """Beside a practice tournament, as in a demo's folder, one command starts all that is off."""
-    if not finding.remedy or not is_practice_here(settings):
+    if not finding.remedy or not settings.is_practice:
         return finding
+    if not is_practice_here(settings):
+        start = not_running(settings) if finding.name == "endpoint" else ""
+        return replace(finding, remedy=start or finding.remedy)
     start = command("up", "--folder", Path.cwd())
     if finding.name == "daemon":
         return replace(finding, remedy=start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from numebot_dagster.operations.causes import without_class
+from numebot_dagster.operations.causes import is_of_a_step_not_run, without_class
 
 # As Dagster's loggers write it: moment, logger, level, then the sensor or schedule that ticks, or
 # the run (job, id, pid, step, event).
@@ -19,8 +19,7 @@ _RUN = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# Said of every start, of steps that were skipped, and of their checks, which were not due.
-_NOISE = ("No cursor for event type", "AssetCheckResult for check", "op '", "Skipping step ")
+_NOISE = "No cursor for event type"  # said at every start
 _BEGUN = "RUN_START - "
 
 # The trace of a failed step or run belongs to the run's page. It is a chain of exceptions, each
@@ -29,6 +28,12 @@ _FAILED = re.compile(r"(?:(?P<step>[\w.\[\]]+) - )?(?P<event>STEP_FAILURE|RUN_FA
 _ABOVE = "The above exception "
 _CAUSED_BY = f"{_ABOVE}was caused by the following exception:"
 _STACK = "Stack Trace:"
+_TRACEBACK = "Traceback (most recent call last):"
+_BETWEEN = (_ABOVE, "During handling of the above exception, ")
+# A sensor or schedule that raised is logged with its trace by its name, a sensor before that
+# without it as well.
+_TICK = re.compile(r"[\w ]+ caught an error for (?:sensor|schedule|backfill) (?P<name>\w+)")
+_UNNAMED_TICK = "Sensor tick caught an error"
 _EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
 
 
@@ -39,7 +44,7 @@ class Follower:
     """
 
     def __init__(self) -> None:
-        self._failure: _Failure | None = None
+        self._failure: _Failure | _FailedTick | None = None
 
     def lines(self, line: str) -> Iterator[str]:
         """Yield what is to be shown once this line has come: often nothing."""
@@ -62,6 +67,8 @@ class Follower:
             else:  # perhaps without a trace, and with nothing behind it
                 yield f"{head}: {run['text']}"
                 self._failure = _Failure(head)
+        elif run is None and event["level"] == "ERROR":  # perhaps with a trace
+            self._failure = _FailedTick(event["time"], event["rest"])
         elif text := _shown(event, run):
             yield text
 
@@ -122,6 +129,44 @@ class _Failure:
         yield from self._unclear
 
 
+class _FailedTick:
+    """An error of Dagster's daemon, as of a sensor or schedule, whose trace is being read."""
+
+    def __init__(self, moment: str, text: str) -> None:
+        self._moment = moment
+        self._text = text
+        self._cause: str | None = None
+        self._has_begun = False
+        self._is_cause = True
+        self._names_exception = False  # whether the next line without indentation does
+
+    def takes(self, line: str) -> bool:
+        """Read a line; return whether it belongs to the trace."""
+        if line == _TRACEBACK:
+            self._has_begun = self._names_exception = True
+        elif not self._has_begun:
+            return False
+        elif line.startswith(_BETWEEN):
+            self._is_cause = line == _CAUSED_BY
+            self._names_exception = True
+        elif self._names_exception and _EXCEPTION.match(line):
+            if self._is_cause:
+                self._cause = line
+            self._is_cause = self._names_exception = False
+        else:
+            return not line or line == _STACK or line.startswith("  ")
+        return True
+
+    def lines(self) -> Iterator[str]:
+        """Yield the name of what raised, and with what; the error as it is without a trace."""
+        if self._has_begun and self._text == _UNNAMED_TICK:
+            return
+        tick = _TICK.fullmatch(self._text)
+        subject = tick["name"] if tick else self._text
+        cause = f": {without_class(self._cause)}" if self._cause else ""
+        yield f"{self._moment} error: {subject}{cause}"
+
+
 def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:
     """Return an event as it is shown, or nothing when it is of no interest."""
     text = run["text"] if run else event["rest"]
@@ -129,7 +174,7 @@ def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:
         if not run or run["step_and_event"] != _BEGUN:
             return None
         text = f"run {run['run']} of {run['job']} begins"
-    if text.startswith(_NOISE):
+    if text.startswith(_NOISE) or is_of_a_step_not_run(text):
         return None
     level = "" if event["level"] in ("DEBUG", "INFO") else f"{event['level'].lower()}: "
     return f"{event['time']} {level}{text}"

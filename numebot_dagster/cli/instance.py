@@ -20,12 +20,27 @@ if TYPE_CHECKING:
 
 ROUNDS = "rounds"
 ROUND_JOB = "round_job"
+PARTITION_TAG = "dagster/partition"
 
 
 def known_rounds() -> list[int]:
     """The rounds that are registered as partitions, however little came of them."""
     with session.open_instance() as instance:
         return [int(key) for key in instance.get_dynamic_partitions(ROUNDS)]
+
+
+def tried_rounds(rounds: Iterable[int]) -> set[int]:
+    """Return those of the rounds for which a run was asked before the sensor saw them closed."""
+    import dagster as dg
+
+    from numebot_dagster.defs.rounds.requests import AFTER_CLOSE_TAG
+
+    keys = [str(number) for number in rounds]
+    if not keys:
+        return set()
+    with session.open_instance() as instance:
+        runs = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags={PARTITION_TAG: keys}))
+    return {int(run.tags[PARTITION_TAG]) for run in runs if AFTER_CLOSE_TAG not in run.tags}
 
 
 def failures(rounds: Iterable[int]) -> dict[int, str]:
@@ -44,7 +59,7 @@ def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
 
     from numebot_dagster.defs.failures import reason_of
 
-    tags = {"dagster/partition": str(number)}
+    tags = {PARTITION_TAG: str(number)}
     newest = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags=tags), limit=1)
     if not newest or newest[0].status is not dg.DagsterRunStatus.FAILURE:
         return None

@@ -9,12 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psutil
 
 from numebot_dagster.lake import files
+from numebot_dagster.operations.ownership import LOOPBACK
 from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.settings import Settings, SettingsError
+from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.server import PracticeServer
@@ -137,6 +140,35 @@ def is_practice_here(settings: Settings) -> bool:
     from numebot_dagster.practice.controls import read_address
 
     return read_address(Path(TOURNAMENT)).url == settings.numerai_api_url
+
+
+def not_running(settings: Settings) -> str:
+    """Return what starts the practice tournament of this machine that the settings point to.
+
+    Empty when it answers, or when they point elsewhere.
+    """
+    is_here = urlsplit(settings.numerai_api_url).hostname in LOOPBACK
+    if not settings.is_practice or not is_here or is_practice_up(settings):
+        return ""
+    folder = _folder_of(settings)
+    if folder is None:
+        start = f"{command('practice', 'serve')} with its --folder; or correct NUMERAI_API_URL"
+    elif folder == Path(TOURNAMENT):
+        start = command("practice", "serve")
+    else:
+        start = command("practice", "serve", "--folder", folder)
+    return f"The practice tournament is not running. To start it: {start}"
+
+
+def _folder_of(settings: Settings) -> Path | None:
+    """Return where the tournament that the settings point to was last served from, if known."""
+    from numebot_dagster.practice.controls import ADDRESS_FILE, read_address
+
+    beside = settings.numerai_data_folder.parent  # as `practice serve` proposes it
+    folders = (Path(TOURNAMENT), beside, beside / TOURNAMENT)
+    served = (folder for folder in folders if (folder / ADDRESS_FILE).is_file())
+    address = settings.numerai_api_url
+    return next((folder for folder in served if read_address(folder).url == address), None)
 
 
 def is_practice_up(settings: Settings) -> bool:

@@ -23,7 +23,7 @@ from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
 from numebot_dagster.modeling.weights import NoWeights
-from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
 from numebot_dagster.operations.diagnoses import NotDiagnosed
 from numebot_dagster.operations.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
@@ -62,6 +62,8 @@ def explained() -> Iterator[None]:
     """Turns the errors that a user can mend into one line and exit status 1."""
     try:
         yield
+    except NumeraiUnavailable as error:
+        fail(unreached(str(error), load_settings()))
     except _TO_MEND as error:
         fail(str(error))
     except PermissionError as error:
@@ -74,6 +76,13 @@ def explained() -> Iterator[None]:
         what = "Type the command again." if aside else f"Look at the disk of {home}."
         line = str(getattr(error, "orig", None) or error).partition("\n")[0]
         fail(f"Dagster's database cannot be read ({line}). {what}")
+
+
+def unreached(problem: str, settings: Settings) -> str:
+    """Return why the endpoint was not reached, and what starts a practice tournament."""
+    from numebot_dagster.cli.practice_folder import not_running
+
+    return ". ".join(filter(None, [problem.rstrip("."), not_running(settings)]))
 
 
 def styled(text: str, style: str, rest: str = "") -> Text:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.automation import CONSEQUENCES
 from numebot_dagster.cli.session import console
+from numebot_dagster.cli.status_grid import grid, plain_table, stretches_of
 from numebot_dagster.operations import status as reading
 from numebot_dagster.operations.alerts import Raised
-from numebot_dagster.operations.causes import by_cause, names_of, one_line, pattern_of
+from numebot_dagster.operations.causes import by_cause, names_of, one_line, pattern_of, rounds_of
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.status import (
     Moment,
@@ -27,29 +27,9 @@ from numebot_dagster.operations.status import (
 )
 from numebot_dagster.terminal import wait_for_reader
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 ALERTS_SHOWN = 5
 QUOTED = 40  # characters by which a reason is recognised in another text
 PATIENCE = 5.0  # seconds: someone waits for the answer
-
-_GOOD, _BAD, _UNDECIDED = ("\N{CHECK MARK}", "green"), ("\N{BALLOT X}", "bold red"), ("…", "yellow")
-LOOKS = {
-    Standing.CONFIRMED: _GOOD,
-    Standing.ACCEPTED: ("\N{CHECK MARK}", "cyan"),
-    Standing.ELSEWHERE: ("\N{CHECK MARK}", "yellow"),
-    Standing.LATE: ("!", "yellow"),
-    Standing.QUEUED: ("!", "yellow"),
-    Standing.SENDING: _UNDECIDED,
-    Standing.WAITING: _UNDECIDED,
-    Standing.FAILED: _BAD,
-    Standing.INVALID: _BAD,
-    Standing.MISSED: _BAD,
-    Standing.UNREADABLE: _BAD,
-    Standing.UNPLAYED: ("\N{EN DASH}", "red"),
-}
-"""Symbol and colour of each standing."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +40,7 @@ class Overview:
         unseen_days: without leaderboard; unknown while Numerai does not tell its date.
         alerts: that wait to be sent; none without a channel, where nobody waits for them.
         automation: what keeps rounds from being played by themselves, where `numebot up` was used.
+        unseen: the numbers of rounds that closed before a run looked at them.
     """
 
     at: Moment
@@ -70,6 +51,7 @@ class Overview:
     unseen_days: Sequence[date] | None
     alerts: Sequence[Raised]
     automation: Sequence[str] = ()
+    unseen: frozenset[int] = frozenset()
 
 
 def status(
@@ -94,16 +76,21 @@ def _overview(platform: Platform, rounds: int) -> Overview:
     from numebot_dagster.cli import instance
 
     at = reading.moment(platform)
-    windows = reading.recent_windows(platform, at, instance.known_rounds(), rounds)
+    if at.problem:
+        at = replace(at, problem=session.unreached(at.problem, platform.settings))
+    recent = reading.recent_rounds(
+        platform, at, instance.known_rounds(), rounds, instance.tried_rounds
+    )
     return Overview(
         at,
-        windows,
-        reading.standings(platform, windows, at.now),
-        instance.failures(window.number for window in windows),
+        recent.windows,
+        recent.cells,
+        instance.failures(window.number for window in recent.windows),
         reading.weights_status(platform),
         None if at.problem else reading.days_without_leaderboard(platform, at.now),
         reading.unsent_alerts(platform) if platform.settings.numebot_notify_urls else (),
         instance.automation_warnings(),
+        recent.unseen,
     )
 
 
@@ -114,6 +101,7 @@ def _as_json(found: Overview) -> dict[str, Any]:
         "problem": found.at.problem or None,
         "open_round": None if opened is None else _window_json(opened, found.at),
         "rounds": [_cell_json(cell) for cell in found.cells],
+        "rounds_not_seen": sorted(found.unseen),
         "run_failures": found.failures,
         "weights": [asdict(one) for one in found.weights],
         "days_without_leaderboard": None
@@ -146,7 +134,7 @@ def _cell_json(cell: RoundModel) -> dict[str, Any]:
 def _show(found: Overview) -> None:
     _say(_headline(found.at))
     if found.cells:
-        console.print(_grid(found))
+        console.print(grid(found.windows, found.cells, found.unseen, console.width))
     else:
         _say("No round was played yet: numebot run plays the open one.\n")
     for text in _reasons(found):
@@ -177,62 +165,27 @@ def _seconds_left(window: Window, at: Moment) -> float:
     return 0.0 if closes is None else max((closes - at.now).total_seconds(), 0.0)
 
 
-def _grid(found: Overview) -> Table:
-    """One row per round and a cell per model, or where these do not fit, a count per standing."""
-    names = list(dict.fromkeys(cell.model for cell in found.cells))
-    table = _table("round", "opens")
-    # A cell takes its word, its symbol and two columns of space.
-    fits = 20 + sum(max(len(name), 14) + 2 for name in names) <= console.width
-    for name in names if fits else ["models"]:
-        table.add_column(name, overflow="fold")
-    for window in found.windows:
-        cells = [cell for cell in found.cells if cell.round_number == window.number]
-        shown = [_cell(cell) for cell in cells] if fits else [_counts(cells)]
-        opens = "" if window.open_time is None else f"{window.open_time:%a %d %b}"
-        table.add_row(str(window.number), opens, *shown)
-    return table
-
-
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
-def _cell(cell: RoundModel) -> Text:
-    symbol, style = LOOKS[cell.standing]
-    lower = "" if cell.receipt is None or cell.receipt.rung == "live" else f" {cell.receipt.rung}"
-    return Text(f"{symbol} {cell.standing}{lower}", style)
-
-
-def _counts(cells: Sequence[RoundModel]) -> Text:
-    counted = {standing: sum(cell.standing is standing for cell in cells) for standing in Standing}
-    return Text(", ").join(
-        Text(f"{LOOKS[standing][0]} {count} {standing}", LOOKS[standing][1])
-        for standing, count in counted.items()
-        if count
-    )
-
-
 def _reasons(found: Overview) -> list[str]:
     """Below the grid: why runs failed, and why models are not where they should be, by cause."""
+    stretches = stretches_of(found.windows, found.unseen)
+    grouped = {number for stretch in stretches for number in stretch}
     failed = by_cause(
         (str(number), text)
         for number, text in found.failures.items()
         if not _repeats_a_model(text, found.cells)
     )
     texts = [
-        f"{_rounds([int(number) for number in cause.models])}: {cause.text}" for cause in failed
+        f"{rounds_of([int(number) for number in cause.models])}: {cause.text}" for cause in failed
     ]
     groups: dict[tuple[Standing, str], list[RoundModel]] = {}
     for cell in found.cells:
-        if cell.reason:
+        if cell.reason and cell.round_number not in grouped:
             pattern = pattern_of(cell.model, one_line(cell.reason))
             groups.setdefault((cell.standing, pattern), []).append(cell)
+    texts += [
+        f"{rounds_of(stretch)}: not played, closed before this platform looked"
+        for stretch in stretches
+    ]
     return texts + [_reason(standing, cells) for (standing, _), cells in groups.items()]
 
 
@@ -246,24 +199,14 @@ def _capital(text: str) -> str:
 
 
 def _reason(standing: Standing, cells: Sequence[RoundModel]) -> str:
-    rounds = _rounds(list(dict.fromkeys(cell.round_number for cell in cells)))
+    rounds = rounds_of(list(dict.fromkeys(cell.round_number for cell in cells)))
     models = names_of(list(dict.fromkeys(cell.model for cell in cells)))
     return f"{rounds}, {models}: {standing}: {one_line(cells[0].reason)}"
 
 
-def _rounds(numbers: Sequence[int]) -> str:
-    """Return rounds in words: `Round 1310`, `Rounds 1310 to 1314`, or a list with gaps."""
-    first, last = min(numbers), max(numbers)
-    if first == last:
-        return f"Round {first}"
-    if last - first == len(numbers) - 1 > 1:
-        return f"Rounds {first} to {last}"
-    return f"Rounds {names_of([str(number) for number in sorted(numbers)])}"
-
-
 def _show_weights(weights: Sequence[WeightsStatus]) -> None:
     """A row for all models with weights of one vintage; below, what is wrong with which."""
-    table = _table("weights", "vintage", "trained at")
+    table = plain_table("weights", "vintage", "trained at")
     by_vintage: dict[int | None, list[WeightsStatus]] = {}
     for model in weights:
         by_vintage.setdefault(model.vintage, []).append(model)

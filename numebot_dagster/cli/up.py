@@ -21,7 +21,7 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.cli.addresses import LOOPBACK, LOOPBACK_NAMES, canonical, url
 from numebot_dagster.cli.following import Follower
-from numebot_dagster.cli.practice_folder import restart_practice
+from numebot_dagster.cli.practice_folder import not_running, restart_practice
 from numebot_dagster.cli.session import console
 from numebot_dagster.environment import refuse_hiding_modules, refuse_other_home
 from numebot_dagster.lake.layout import Lake
@@ -65,6 +65,8 @@ def up(
         _refuse_taken(host, port)
         if restart_practice(stack, settings):
             console.print("The practice tournament answers again.")
+        elif start := not_running(settings):
+            console.print(session.styled(start, "yellow"), soft_wrap=True)
         with suppress(NumeraiUnavailable):  # each run asks again
             claim(platform)
         session.show_in_force(platform)

@@ -9,6 +9,7 @@ import dagster as dg
 
 from numebot_dagster import terminal
 from numebot_dagster.defs.failures import reason_of, repeats_its_step
+from numebot_dagster.operations.causes import is_of_a_step_not_run
 
 # While a run lasts, Dagster redirects standard error into a file and copies it back from there with
 # a process that it ends with the run: what was written last, the reason of a failure, can be lost.
@@ -38,10 +39,8 @@ class _Tidy(logging.Handler):
             return
         if repeats_its_step(event):
             return
-        if message.startswith("op '") and "did not yield" in message:
-            return  # Dagster's list of the checks of what was skipped: they were not due
-        if message.startswith("Skipping step "):
-            return  # our own messages say why
+        if is_of_a_step_not_run(message):
+            return
         if message.startswith("Data version mismatch "):
             return  # an event could not be stored, which was said
         if event is not None and (reason := reason_of(event)):

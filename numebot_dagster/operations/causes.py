@@ -13,6 +13,14 @@ LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
 # How Python heads the text of an exception; our own classes and Dagster's tell a user nothing.
 _CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*(?:: |$)")
+# What Dagster logs of steps that did not run, and of their checks, which were not due. The step
+# that failed or was skipped has said why itself.
+_OF_STEPS_NOT_RUN = (
+    "AssetCheckResult for check",
+    "Dependencies for step ",
+    "Skipping step ",
+    "op '",
+)
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
@@ -60,6 +68,16 @@ def names_of(models: Sequence[str]) -> str:
     return f"{', '.join(models[:NAMES_SHOWN])} and {len(models) - NAMES_SHOWN} more"
 
 
+def rounds_of(numbers: Sequence[int]) -> str:
+    """Return rounds in words: `Round 1310`, `Rounds 1310 to 1314`, or a list with gaps."""
+    first, last = min(numbers), max(numbers)
+    if first == last:
+        return f"Round {first}"
+    if last - first == len(numbers) - 1 > 1:
+        return f"Rounds {first} to {last}"
+    return f"Rounds {names_of([str(number) for number in sorted(numbers)])}"
+
+
 def models_option(models: Sequence[str]) -> str:
     """Return ` --models a,b` for a command, or nothing for many: what is done is not done again."""
     return f" --models {shlex.quote(','.join(models))}" if len(models) <= NAMES_IN_A_COMMAND else ""
@@ -71,6 +89,11 @@ def one_line(text: str) -> str:
     if len(line) <= LONGEST_REASON:
         return line
     return line[: LONGEST_REASON - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def is_of_a_step_not_run(text: str) -> bool:
+    """Return whether Dagster only says that a step did not run, which tells a user nothing."""
+    return text.startswith(_OF_STEPS_NOT_RUN)
 
 
 def without_class(text: str) -> str:

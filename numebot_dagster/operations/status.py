@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from numebot_dagster.operations import alerts
 from numebot_dagster.operations.alerts import Raised
 from numebot_dagster.operations.libraries import changed_libraries
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.reconciling import NOBODY_PLAYED
 from numebot_dagster.terminal import command
 
 
@@ -64,6 +65,26 @@ class RoundModel:
     receipt: Receipt | None
     reason: str = ""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was tried and Numerai holds nothing: the round closed without a run."""
+        if self.standing is Standing.MISSED:
+            return self.reason == NOBODY_PLAYED
+        return self.standing is Standing.UNPLAYED
+
+
+@dataclass(frozen=True)
+class RecentRounds:
+    """Rounds, the newest first, and every submitting model in each of them.
+
+    Attributes:
+        unseen: the numbers of the rounds that closed before a run looked at them.
+    """
+
+    windows: Sequence[Window]
+    cells: Sequence[RoundModel]
+    unseen: frozenset[int] = frozenset()
+
 
 @dataclass(frozen=True)
 class WeightsStatus:
@@ -102,23 +123,51 @@ def moment(platform: Platform) -> Moment:
     return Moment(now, Window(found.number, found.open_time, found.close_staking_time))
 
 
-def recent_windows(
-    platform: Platform, at: Moment, more: Iterable[int], rounds: int
-) -> list[Window]:
-    """The newest rounds that are known of, newest first.
+def recent_rounds(
+    platform: Platform,
+    at: Moment,
+    more: Iterable[int],
+    rounds: int,
+    tried: Callable[[Iterable[int]], set[int]],
+) -> RecentRounds:
+    """Return the newest rounds that have something to tell, and the unseen ones between them.
 
     Args:
         platform: whose lake is read.
         at: the round that is open belongs to them, stored or not.
         more: numbers of rounds that are known otherwise, as those whose every run failed before
             anything was stored.
-        rounds: how many.
+        rounds: how many, not counting those that nobody looked at while they were open.
+        tried: returns which of some rounds had a run before they closed.
     """
     numbers = {*platform.lake.stored_rounds(), *more}
     if at.open_round is not None:
         numbers.add(at.open_round.number)
-    newest = sorted(numbers, reverse=True)[:rounds]
-    return [_window(platform, at, number) for number in newest]
+    cells: dict[Window, list[RoundModel]] = {}
+    blank: set[int] = set()
+    for number in sorted(numbers, reverse=True):
+        if len(cells) - len(blank) == rounds:
+            break
+        window = _window(platform, at, number)
+        cells[window] = standings(platform, [window], at.now)
+        if cells[window] and all(cell.is_blank for cell in cells[window]):
+            blank.add(number)
+    unseen = blank - tried(blank)
+    windows = _with_something_to_tell(list(cells), unseen, rounds)
+    shown = [cell for window in windows for cell in cells[window]]
+    return RecentRounds(windows, shown, frozenset(unseen))
+
+
+def _with_something_to_tell(
+    windows: Sequence[Window], unseen: Collection[int], rounds: int
+) -> list[Window]:
+    """Return windows up to a number of those that are not unseen."""
+    telling = 0
+    for index, window in enumerate(windows):
+        telling += window.number not in unseen
+        if telling == rounds:
+            return list(windows[: index + 1])
+    return list(windows)
 
 
 def _window(platform: Platform, at: Moment, number: int) -> Window:

@@ -27,6 +27,11 @@ AT = "2026-11-24 19:37:19 +0000"
             f"{AT} - dagster - WARNING - {RUN} - play_round - AssetCheckResult for check 'x' was",
             None,
         ),
+        (
+            f"{AT} - dagster - ERROR - {RUN} - play_round - Dependencies for step play_round "
+            "failed: ['live_data']. Not executing.",
+            None,
+        ),
         (f"{AT} - dagster - INFO - {RUN} - Skipping step play_round due to skipped x", None),
         (
             f"{AT} - dagster - INFO - __repository__ - new_round_sensor - Round 1280 is noticed",
@@ -130,3 +135,32 @@ def test_a_run_that_fails_with_an_exception_tells_its_cause():
         f"19:37:19 error: round_job: {thrown}",
         "19:37:19 error: round_job: sqlite3.OperationalError: disk full",
     ]
+
+
+TICK = f"""\
+{AT} - dagster.daemon.SensorDaemon - ERROR - Sensor tick caught an error
+Traceback (most recent call last):
+  File "sensor.py", line 649, in _process_tick_generator
+    yield from _evaluate_sensor(
+               ^^^^^^^^^^^^^^^^^
+dagster._core.errors.DagsterUserCodeProcessError: dagster._core.errors.SensorExecutionError: Error
+
+Stack Trace:
+  File "impl.py", line 401, in get_external_sensor_execution
+
+The above exception was caused by the following exception:
+numebot_dagster.numerai.faults.PassingFault: http://127.0.0.1:9: the connection failed
+
+Stack Trace:
+  File "faults.py", line 121, in translated
+    raise fault from None
+
+"""
+NAMED = TICK.replace("Sensor tick caught an error", "Sensor daemon caught an error for sensor look")
+
+
+def test_a_sensor_that_raised_is_one_line_with_its_cause():
+    follower = Follower()
+    written = [*TICK.splitlines(), *NAMED.splitlines(), *DEATH]
+    shown = [text for line in written for text in follower.lines(line)]
+    assert shown == ["19:37:19 error: look: http://127.0.0.1:9: the connection failed", *DEATH]

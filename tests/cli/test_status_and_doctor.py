@@ -15,13 +15,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from numebot_dagster.cli import doctor, session, status
+from numebot_dagster.cli import doctor, session, status, status_grid
 from numebot_dagster.cli.main import app
 from numebot_dagster.cli.practice_folder import TOURNAMENT
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.operations import alerts
+from numebot_dagster.operations import alerts, reconciling
 from numebot_dagster.operations.alerts import Alert, Kind
 from numebot_dagster.operations.status import (
     Moment,
@@ -73,7 +73,7 @@ def findings():
 )
 def test_one_word_for_a_receipt(receipt, standing):
     assert standing_of(Receipt("a", 1280, **receipt)) is standing
-    assert standing in status.LOOKS
+    assert standing in status_grid.LOOKS
 
 
 def shown(found, *, width=100, colours=False):
@@ -149,6 +149,35 @@ def test_a_run_that_failed_by_what_its_models_say_is_not_said_again():
     text = " ".join(shown(overview, width=80).split())
     assert text.count(reason) == 1
     assert f"Round 1280, a and b: missed: {reason}" in text
+
+
+def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
+    """As after `numebot practice advance --to resolve`: dozens have opened and closed meanwhile."""
+    world = fresh_world
+    lake = world.platform.lake
+    played = world.open_round()
+    for name in ("steady-1", "second"):
+        confirmed = Receipt(name, played, "f.csv", "s1", Outcome.ON_TIME, State.CONFIRMED)
+        receipts.append(lake, confirmed)
+    session.prepare_instance(world.platform.settings)
+    for number in range(played, played + 23):  # as the sensor registers them
+        session.add_partition("rounds", str(number))
+    for name in ("steady-1", "second"):  # as the sensor's first run has recorded it
+        text = reconciling.NOBODY_PLAYED
+        receipts.append(lake, Receipt(name, played + 1, outcome=Outcome.MISSED, reason=text))
+
+    text, code = numebot("status", "--rounds", "2")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    dash = status_grid.LOOKS[Standing.UNPLAYED][0]
+    assert f"{played + 1} to {played + 22} {dash} unplayed {dash} unplayed" in lines
+    assert f"{played} Tue 02 Jun ✓ confirmed ✓ confirmed" in lines
+    unseen = f"Rounds {played + 1} to {played + 22}: not played, closed before this platform looked"
+    assert unseen in lines
+    assert text.count("unplayed") == 2
+    assert reconciling.NOBODY_PLAYED not in text
+    told, _ = numebot("status", "--json", "--rounds", "2")
+    assert json.loads(told)["rounds_not_seen"] == list(range(played + 1, played + 23))
 
 
 def test_colours_are_for_a_terminal():
@@ -283,7 +312,28 @@ def test_doctor_tells_a_strange_answer_from_none(world, monkeypatch):
         found, code = findings()
     assert code == 1
     assert found["endpoint"]["text"].startswith("no answer: ")
-    assert "check the network" in found["endpoint"]["remedy"]
+    start = "numebot practice serve with its --folder; or correct NUMERAI_API_URL"
+    assert start in found["endpoint"]["remedy"]
+
+
+def test_a_practice_tournament_that_is_off_is_named_with_what_starts_it(world, monkeypatch):
+    """As `practice serve --folder` proposes it: the participant's data lie beside its own."""
+    served = world.folder / "served"
+    served.mkdir()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        write_address(served, Address(url, os.getpid(), Credentials("PUBLIC", "SECRET")))
+        settings = {
+            "NUMERAI_API_URL": url,
+            "NUMERAI_DATA_FOLDER": str(served / "participant"),
+            "NUMEBOT_RETRY_DEADLINE": "0.3",
+        }
+        start = f"is not running. To start it: numebot practice serve --folder {served}"
+        for command in ("run", "status"):
+            finished = world.numebot(command, **settings)
+            told = finished.stderr if command == "run" else finished.stdout
+            assert start in " ".join(told.split())
 
 
 def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):

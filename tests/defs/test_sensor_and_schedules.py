@@ -24,7 +24,7 @@ from numebot_dagster.defs.rounds.requests import (
     ATTEMPTS_AFTER_CLOSE,
 )
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
-from numebot_dagster.defs.rounds.sensors import _to_look_at, new_round_sensor
+from numebot_dagster.defs.rounds.sensors import _notices, _to_look_at, new_round_sensor
 from numebot_dagster.defs.runs import RUN_KEY_TAG, RunProcess
 from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.lake import files, parquet
@@ -187,6 +187,19 @@ def test_every_round_since_the_first_is_ours_however_long_ago(tmp_path):
     assert _to_look_at(begun, None, lake) == _to_look_at(begun, 40, lake) == (begun[50:], True)
     files.replace_bytes(lake.skipped_rounds_file, b"{torn")  # costs no more than the mark
     assert _to_look_at(begun, 40, lake) == (begun[40:], True)
+
+
+def test_rounds_that_closed_unseen_are_noticed_on_one_line():
+    begun = [
+        Round(n, NOON + timedelta(days=n), NOON + timedelta(days=n, hours=1)) for n in range(1, 63)
+    ]
+    now = NOON + timedelta(days=62, minutes=5)
+    assert _notices(begun, now) == [
+        "Rounds 1 to 61 closed before this platform looked",
+        "Round 62 is noticed",
+    ]
+    assert _notices(begun[:1], now) == ["Round 1 closed before this platform looked"]
+    assert _notices([], now) == []
 
 
 def test_rounds_that_a_demo_jumped_over_are_not_missed(fresh_world, look_at):

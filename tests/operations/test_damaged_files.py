@@ -146,8 +146,8 @@ def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, grou
     list(outlook.outlook(platform))
     skipped_rounds.skipped_through(platform.lake)
     at = status.moment(platform)
-    windows = status.recent_windows(platform, at, [], 3)
-    assert {cell.standing for cell in status.standings(platform, windows, at.now)} == {"confirmed"}
+    recent = status.recent_rounds(platform, at, [], 3, set)
+    assert {cell.standing for cell in recent.cells} == {"confirmed"}
     catalog.rebuild(platform.lake)
     for view in catalog.VIEW_NAMES:
         catalog.query(platform.lake, f'FROM "{view}"')

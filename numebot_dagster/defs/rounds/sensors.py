@@ -1,6 +1,7 @@
 """Noticing new rounds."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
+from numebot_dagster.operations.causes import rounds_of
 from numebot_dagster.operations.preflight import expectation
 from numebot_dagster.operations.skipped_rounds import skipped_through
 
@@ -50,13 +52,13 @@ def new_round_sensor(
     asked = [request_for(context.instance, shop, one) for one in going_on + unsettled[:1]]
     requests = [one for one in asked if isinstance(one, dg.RunRequest)]
     unknown = _unknown_to(context.instance, fresh)
-    for number in unknown:
-        context.log.info("Round %s is noticed", number)
+    for text in _notices(unknown, now):
+        context.log.info(text)
     reasons = [*(str(one) for one in asked), *([] if going_on else [expected])]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests or unknown else " ".join(reasons),
-        dynamic_partitions_requests=[rounds.build_add_request(unknown)] if unknown else [],
+        dynamic_partitions_requests=_partitions_of(unknown),
         cursor=str(_cursor(fresh, going_on + unsettled)),
     )
 
@@ -80,9 +82,23 @@ def _newest(begun: Sequence[Round], skipped: int) -> list[Round]:
     return [one for one in begun[-1:] if one.number > skipped]
 
 
-def _unknown_to(instance: dg.DagsterInstance, found: Sequence[Round]) -> list[str]:
-    known = set(instance.get_dynamic_partitions(ROUNDS))
-    return [str(one.number) for one in found if str(one.number) not in known]
+def _unknown_to(instance: dg.DagsterInstance, fresh: Sequence[Round]) -> list[Round]:
+    registered = set(instance.get_dynamic_partitions(ROUNDS))
+    return [round_ for round_ in fresh if str(round_.number) not in registered]
+
+
+def _notices(unknown: Sequence[Round], now: datetime) -> list[str]:
+    """Say which rounds are new: all that have closed meanwhile on one line."""
+    closed = [round_.number for round_ in unknown if now >= round_.close_staking_time]
+    texts = [f"Round {round_.number} is noticed" for round_ in unknown if round_.is_open(now)]
+    if closed:
+        texts.insert(0, f"{rounds_of(closed)} closed before this platform looked")
+    return texts
+
+
+def _partitions_of(unknown: Sequence[Round]) -> list[dg.AddDynamicPartitionsRequest]:
+    keys = [str(round_.number) for round_ in unknown]
+    return [rounds.build_add_request(keys)] if keys else []
 
 
 def _cursor(fresh: Sequence[Round], not_over: Sequence[Round]) -> int:

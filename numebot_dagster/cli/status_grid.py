@@ -1,0 +1,108 @@
+"""The table of `numebot status`: rounds by models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from numebot_dagster.operations.status import RoundModel, Standing, Window
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_GOOD, _BAD, _UNDECIDED = ("\N{CHECK MARK}", "green"), ("\N{BALLOT X}", "bold red"), ("…", "yellow")
+LOOKS = {
+    Standing.CONFIRMED: _GOOD,
+    Standing.ACCEPTED: ("\N{CHECK MARK}", "cyan"),
+    Standing.ELSEWHERE: ("\N{CHECK MARK}", "yellow"),
+    Standing.LATE: ("!", "yellow"),
+    Standing.QUEUED: ("!", "yellow"),
+    Standing.SENDING: _UNDECIDED,
+    Standing.WAITING: _UNDECIDED,
+    Standing.FAILED: _BAD,
+    Standing.INVALID: _BAD,
+    Standing.MISSED: _BAD,
+    Standing.UNREADABLE: _BAD,
+    Standing.UNPLAYED: ("\N{EN DASH}", "red"),
+}
+"""Symbol and colour of each standing."""
+
+
+def grid(
+    windows: Sequence[Window], cells: Sequence[RoundModel], unseen: Collection[int], width: int
+) -> Table:
+    """One row per round and a cell per model, or where these do not fit, a count per standing.
+
+    Neighbouring rounds that nobody looked at while they were open share a row.
+    """
+    names = list(dict.fromkeys(cell.model for cell in cells))
+    rows = list(_rows(windows, unseen))
+    table = plain_table("round", "opens")
+    # A cell takes its word, its symbol and two columns of space.
+    margin = 16 + max((len(_numbers(row)) for row in rows), default=0)
+    fits = margin + sum(max(len(name), 14) + 2 for name in names) <= width
+    for name in names if fits else ["models"]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        here = [cell for cell in cells if cell.round_number == row[0].number]
+        if len(row) > 1:
+            shown = [_look(Standing.UNPLAYED)] * (len(names) if fits else 1)
+        else:
+            shown = [_cell(cell) for cell in here] if fits else [_counts(here)]
+        opens = "" if row[-1].open_time is None else f"{row[-1].open_time:%a %d %b}"
+        table.add_row(_numbers(row), opens, *shown)
+    return table
+
+
+def stretches_of(windows: Sequence[Window], unseen: Collection[int]) -> list[list[int]]:
+    """Return the numbers of rounds that share a row, the oldest of each row first."""
+    return [
+        [window.number for window in reversed(row)] for row in _rows(windows, unseen) if row[1:]
+    ]
+
+
+def plain_table(*columns: str) -> Table:
+    """Return a table without edges."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _rows(windows: Sequence[Window], unseen: Collection[int]) -> Iterator[list[Window]]:
+    """Yield the rounds of each row, the newest first."""
+    for is_unseen, group in groupby(windows, key=lambda window: window.number in unseen):
+        if is_unseen:
+            yield list(group)
+        else:
+            yield from ([window] for window in group)
+
+
+def _numbers(row: Sequence[Window]) -> str:
+    newest, oldest = row[0].number, row[-1].number
+    return str(newest) if newest == oldest else f"{oldest} to {newest}"
+
+
+def _look(standing: Standing, more: str = "") -> Text:
+    symbol, style = LOOKS[standing]
+    return Text(f"{symbol} {standing}{more}", style)
+
+
+def _cell(cell: RoundModel) -> Text:
+    lower = "" if cell.receipt is None or cell.receipt.rung == "live" else f" {cell.receipt.rung}"
+    return _look(cell.standing, lower)
+
+
+def _counts(cells: Sequence[RoundModel]) -> Text:
+    counted = {standing: sum(cell.standing is standing for cell in cells) for standing in Standing}
+    return Text(", ").join(
+        Text(f"{LOOKS[standing][0]} {count} {standing}", LOOKS[standing][1])
+        for standing, count in counted.items()
+        if count
+    )
