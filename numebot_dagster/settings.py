@@ -150,6 +150,15 @@ class Settings(BaseSettings):
         return home
 
     @property
+    def key_remedy(self) -> str:
+        """What gives a key that the endpoint accepts, as an advice."""
+        if self.is_practice:
+            where = "as `numebot practice serve` prints them"
+        else:
+            where = "to a key made at numer.ai (Account, Custom API keys)"
+        return f"set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY in .env {where}"
+
+    @property
     def is_practice(self) -> bool:
         """Whether the endpoint is something else than Numerai's own."""
         return self.numerai_api_url != NUMERAI_API_URL

@@ -35,6 +35,7 @@ from numebot_dagster.settings import (
     load_settings,
     origins,
 )
+from numebot_dagster.spelling import meant
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -184,9 +185,10 @@ def chosen_models(registry: Registry, names: str | None) -> list[RegisteredModel
     enabled = {model.name: model for model in registry.enabled}
     unknown = [name for name in wanted if name not in enabled]
     if unknown or not wanted:
+        name = unknown[0] if unknown else ""
         raise RegistryError(
             f"{', '.join(unknown) or 'no model'} is not among the enabled models of "
-            f"{registry.path}: {', '.join(enabled) or 'none'}"
+            f"{registry.path}: {meant(name, enabled, 'numebot models list')}"
         )
     return [enabled[name] for name in wanted]
 

@@ -13,7 +13,7 @@ from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.operations import training
+from numebot_dagster.operations import slots, training
 from numebot_dagster.operations.platform import Platform
 
 
@@ -43,12 +43,22 @@ def train(
         vintage = training.vintage_of_today(platform)
         names = ", ".join(model.name for model in chosen)
         console.print(f"Vintage {vintage}: {names}", highlight=False)
+        _warn_of_names(platform, chosen)
         keys = [weights_key(model) for model in chosen]
         config = {key.to_python_identifier(): {"config": {"force": force}} for key in keys}
         request = Wish("train_job", str(vintage), [TRAINING_DATA, *keys], config)
         result = session.execute(request)
         _report(platform, vintage, chosen)
     raise typer.Exit(0 if result.success else 1)
+
+
+def _warn_of_names(platform: Platform, models: Sequence[RegisteredModel]) -> None:
+    """Say which names are not at Numerai; training goes on, as a slot may be made later."""
+    for text in slots.without_slot(platform, models):
+        session.errors.print(
+            session.styled("warning:", "yellow", f" {text} It is trained all the same."),
+            soft_wrap=True,
+        )
 
 
 def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel]) -> None:

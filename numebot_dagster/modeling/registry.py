@@ -13,6 +13,7 @@ from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.registry_file import MODULE, RegistryError, Row, read_rows
 from numebot_dagster.modeling.source import SourceNotFound, find_module
+from numebot_dagster.spelling import meant
 
 BENCHMARK = "benchmark"
 _TRUE = ("true", "yes", "1")
@@ -44,6 +45,7 @@ class RegisteredModel:
         inputs: names of the models whose predictions it is given.
         fallback: the model, or `benchmark`, that stands in for it when it fails.
         vintage: the only vintage to predict with, if one is pinned.
+        line: of the registry on which it begins, if it was read from one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class RegisteredModel:
     inputs: tuple[str, ...] = ()
     fallback: str | None = None
     vintage: int | None = None
+    line: int | None = None
 
     @property
     def module(self) -> str:
@@ -91,13 +94,15 @@ class Registry:
         """The model of that Numerai name.
 
         Raises:
-            RegistryError: there is none; the text lists those that there are.
+            RegistryError: there is none; the text names those that may be meant.
         """
         for model in self.models:
             if model.name == name:
                 return model
-        known = ", ".join(model.name for model in self.models) or "none yet"
-        raise RegistryError(f"no model {name!r} in {self.path}; it has: {known}")
+        names = [model.name for model in self.models]
+        raise RegistryError(
+            f"no model {name!r} in {self.path}: {meant(name, names, 'numebot models list')}"
+        )
 
 
 def read_registry(path: Path) -> Registry:
@@ -152,6 +157,7 @@ def _model(row: Row, search_path: tuple[str, ...]) -> RegisteredModel:
         inputs=tuple(dict.fromkeys(one for one in inputs if one)),
         fallback=row.cells.get("fallback") or None,
         vintage=_vintage(row),
+        line=row.line,
     )
 
 

@@ -145,7 +145,7 @@ def status_fault(
         return PassingFault(
             text, retry_after=wait, arrived=not throttled, answered=True, throttled=throttled
         )
-    text = f"{text}: {body()}".rstrip(": \n")
+    text = f"{text}: {body()}".rstrip(":. \n")
     if status in (401, 403):
         return NotAuthorised(f"{text}; {_CHECK_CREDENTIALS}")
     return QueryRefused(text)
@@ -219,7 +219,7 @@ def _refusal(text: str) -> NumeraiError:
     if _NOT_OPEN.search(text):
         return RoundNotOpen(f"Numerai says: {text}")
     if _NOT_AUTHORISED.search(text):
-        return NotAuthorised(f"Numerai says: {text}; {_CHECK_CREDENTIALS}")
+        return NotAuthorised(f"Numerai says: {text.rstrip('.')}; {_CHECK_CREDENTIALS}")
     return QueryRefused(f"Numerai says: {text}")
 
 

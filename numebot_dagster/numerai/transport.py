@@ -220,10 +220,7 @@ class Transport:
     def _token(self) -> _Token:
         public, secret = self._settings.numerai_public_id, self._settings.numerai_secret_key
         if public is None or secret is None:
-            raise NotAuthorised(
-                "this needs credentials: set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY "
-                "in the environment or in .env"
-            )
+            raise NotAuthorised(f"this needs a key, and none is set: {self._settings.key_remedy}")
         return _Token(public, secret)
 
     def _session(self) -> requests.Session:

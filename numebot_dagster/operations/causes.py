@@ -21,6 +21,11 @@ _OF_STEPS_NOT_RUN = (
     "Skipping step ",
     "op '",
 )
+# Reasons that stay until somebody corrects a key or the registry, as `numerai/` and `slots.py`
+# write them: receipts keep the text alone.
+_TO_CORRECT = re.compile(
+    r"the account has no model |this needs a key|check the credentials|Correct numerai_name"
+)
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
@@ -89,6 +94,11 @@ def one_line(text: str) -> str:
     if len(line) <= LONGEST_REASON:
         return line
     return line[: LONGEST_REASON - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def must_be_corrected(reason: str) -> bool:
+    """Return whether trying again helps only after a key or the registry was corrected."""
+    return _TO_CORRECT.search(reason) is not None
 
 
 def is_of_a_step_not_run(text: str) -> bool:

@@ -10,6 +10,7 @@ from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.diagnosing import Diagnosis
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.slots import no_slot
 
 PATIENCE = 1800.0
 """Seconds to wait for Numerai at most; it scores hundreds of eras."""
@@ -23,10 +24,7 @@ def slot_of(platform: Platform, model: str) -> str:
     """
     models = platform.client.fleet(latest_rounds=1).models
     if model not in models:
-        raise NumeraiError(
-            f"the account has no model {model}; it has {', '.join(sorted(models)) or 'none'}. "
-            f"Correct numerai_name in {platform.settings.model_configs_path}."
-        )
+        raise NumeraiError(no_slot(model, models, platform.settings.model_configs_path))
     return models[model].id
 
 

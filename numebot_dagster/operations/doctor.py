@@ -11,7 +11,7 @@ from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
 from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.numerai.errors import NotAuthorised, NumeraiUnavailable
+from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations import channels, doctor_machine
 from numebot_dagster.operations.doctor_numerai import (
     NEEDED_SCOPES,
@@ -146,11 +146,9 @@ def _registry(platform: Platform) -> Iterator[Finding]:
 
 def _key_is_set(platform: Platform) -> Iterator[Finding]:
     """Said before the network is asked: a missing key needs no answer."""
-    try:
-        platform.client.require_credentials()
-    except NotAuthorised as error:
-        remedy = "make a key at numer.ai (Account, Custom API keys) and put it into .env"
-        yield Finding("credentials", Verdict.FAILURE, str(error), remedy)
+    if platform.settings.numerai_public_id is None:
+        text = "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY are not set"
+        yield Finding("credentials", Verdict.FAILURE, text, platform.settings.key_remedy)
 
 
 def _weights(platform: Platform) -> Iterator[Finding]:

@@ -90,7 +90,7 @@ def _account(platform: Platform) -> Iterator[Finding]:
         account = platform.client.account()
         held = platform.client.fleet().models
     except NotAuthorised as error:
-        remedy = "make a key at numer.ai (Account, Custom API keys) and put it into .env"
+        remedy = platform.settings.key_remedy
         yield Finding("credentials", Verdict.FAILURE, str(error), remedy)
         return
     except NumeraiError as error:
@@ -114,16 +114,23 @@ def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
     return Finding("credentials", Verdict.OK, text)
 
 
-def _slots(platform: Platform, held: set[str]) -> Finding:
+def _slots(platform: Platform, slots: set[str]) -> Finding:
     try:
-        wanted = {model.name for model in platform.registry.enabled if model.submit}
+        submitting = [model for model in platform.registry.enabled if model.submit]
     except RegistryError:
         return Finding("models", Verdict.FAILURE, "the registry cannot be read", "see registry")
-    missing = sorted(wanted - held)
+    missing = [
+        model.name if model.line is None else f"{model.name} (line {model.line})"
+        for model in submitting
+        if model.name not in slots
+    ]
     if missing:
-        remedy = f"correct numerai_name; the account has {', '.join(sorted(held)) or 'none'}"
+        remedy = (
+            f"correct numerai_name in {platform.registry.path}; the account has "
+            f"{', '.join(sorted(slots)) or 'none'}"
+        )
         return Finding("models", Verdict.FAILURE, f"not at Numerai: {', '.join(missing)}", remedy)
-    return Finding("models", Verdict.OK, f"{len(wanted)} registered models have their slot")
+    return Finding("models", Verdict.OK, f"{len(submitting)} registered models have their slot")
 
 
 def _schema(platform: Platform) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ from numebot_dagster.operations.outcomes import Ending, Play, Played
 from numebot_dagster.operations.planning import HourPlan
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.predicting import Prediction, stored_prediction
+from numebot_dagster.operations.slots import no_slot
 
 UPLOADS_AT_ONCE = 4
 # What Numerai was seen to hold is trusted for so long: somebody may upload by hand meanwhile.
@@ -349,11 +350,8 @@ class _RoundPlay:
 
     def _decide(self, model: RegisteredModel, intention: Intention) -> Decision:
         if model.name not in self._fleet.models:
-            raise NumeraiError(
-                f"the account has no model {model.name}; it has "
-                f"{', '.join(sorted(self._fleet.models)) or 'none'}. Correct numerai_name in "
-                f"{self.platform.settings.model_configs_path}."
-            )
+            path = self.platform.settings.model_configs_path
+            raise NumeraiError(no_slot(model.name, self._fleet.models, path, model.line))
         situation = Situation(
             round=self.round,
             now=self.platform.client.now(),

@@ -11,7 +11,12 @@ from numebot_dagster.numerai.file_names import uploader
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts import Alert, Kind
-from numebot_dagster.operations.causes import by_cause, models_option, names_of
+from numebot_dagster.operations.causes import (
+    by_cause,
+    models_option,
+    must_be_corrected,
+    names_of,
+)
 
 _INVALID = "invalid"
 WARNINGS = (30, 15, 5)  # minutes before the close
@@ -77,10 +82,16 @@ class _Matter:
         """Return the identity of an alert about some models; `unsaid` reads it."""
         return f"round-{self.round.number}/{','.join(names)}{aspect and '/' + aspect}"
 
-    @property
-    def again(self) -> str:
-        """What leads to the command that tries again; after the close none would mend it."""
-        return "To try again: " if self.round.is_open(self.now) else ""
+    def again(
+        self, names: Sequence[str], reason: Callable[[str], str], start: str = "To try again"
+    ) -> str:
+        """Return how to try again, where that may help; after the close it mends nothing."""
+        if not self.round.is_open(self.now):
+            return ""
+        hopeful = [name for name in names if not must_be_corrected(reason(name))]
+        if not hopeful:
+            return f"When that is corrected: {self.command(names)}"
+        return f"{start}: {self.command(hopeful)}"
 
     def command(self, names: Sequence[str]) -> str:
         """Return the command that plays some models of the round."""
@@ -90,7 +101,7 @@ class _Matter:
 def _about(matter: _Matter, names: Sequence[str], reason: Callable[[str], str]) -> str:
     """Return why, for one model as a sentence, for more by cause; and what to type."""
     causes = by_cause((name, reason(name)) for name in names)
-    command = matter.again and f"{matter.again}{matter.command(names)}"
+    command = matter.again(names, reason)
     if len(names) == 1:
         why = causes[0].text
         return f"{why.rstrip('.?')}. {command}" if command else why
@@ -174,7 +185,8 @@ def _deadline_near(matter: _Matter) -> list[Alert]:
     if not reached or not names:
         return []
     causes = by_cause((name, _why(receipts[name])) for name in names)
-    lines = [*(f"- {cause}" for cause in causes), f"Type: {matter.command(names)}"]
+    again = matter.again(names, lambda name: _why(receipts[name]), start="Type")
+    lines = [*(f"- {cause}" for cause in causes), again]
     return [
         Alert(
             Kind.DEADLINE_NEAR,

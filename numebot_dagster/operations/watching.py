@@ -122,8 +122,7 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
         Kind.CREDENTIALS_REFUSED,
         f"{platform.client.now():%Y-%m-%d}",
         "Numerai refuses the credentials",
-        f"{error}. Make a key at numer.ai (Account, Custom API keys), put it into .env, and type: "
-        "numebot doctor",
+        f"{error}. If the key is wrong or gone, {platform.settings.key_remedy}",
     )
 
 

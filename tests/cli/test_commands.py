@@ -109,7 +109,11 @@ def test_doctor_says_what_to_do(played):
     finished = world.numebot("doctor", NUMERAI_SECRET_KEY="nonsense")
     assert finished.returncode == 1
     assert "failure  credentials" in finished.stdout
-    assert "→ make a key at numer.ai" in finished.stdout
+    assert "has expired; check the credentials" in finished.stdout
+    assert "→ set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY in .env as `numebot practice serve`" in (
+        finished.stdout
+    )
+    assert "numer.ai" not in finished.stdout.partition("credentials")[2]
     assert "nonsense" not in finished.stdout + finished.stderr
 
 
@@ -235,6 +239,25 @@ def test_a_model_is_tried_before_it_is_trained(world):
     unknown = world.numebot("models", "try", "nobody")
     assert "no model 'nobody' in " in unknown.stderr
     assert unknown.returncode == 1
+
+
+def test_a_misspelt_name_is_said_before_training_which_goes_on(world):
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code\nsecond,quick_models:Stubborn\nsteddy-1,quick_models:Ridge\n"
+    )
+    finished = world.numebot("train", "--models", "steddy-1")
+    assert finished.returncode == 0, finished.stderr
+    warning, *rest = finished.stderr.splitlines()
+    assert warning == (
+        "warning: the account has no model steddy-1: did you mean steady-1? `numebot doctor` lists "
+        f"all 8. Correct numerai_name in {registry}, line 3. It is trained all the same."
+    )
+    assert "the account" not in " ".join(rest)
+    assert "steddy-1" in finished.stdout.partition("Weights of vintage")[2]
+    unknown = world.numebot("train", "--models", "secnd")
+    assert "secnd is not among the enabled models" in unknown.stderr
+    assert "did you mean second?" in unknown.stderr
 
 
 def test_training_again_in_the_same_round_changes_nothing(world):

@@ -111,7 +111,7 @@ def test_the_scores_can_be_queried(diagnosed):
         (["untrained"], "untrained has no weights; to make some: numebot train --models untrained"),
         (["steady-1", "--vintage", "9"], "has no weights of vintage 9; give --vintage one of "),
         (["idle"], "idle is not enabled in "),
-        (["homeless", "--upload"], "the account has no model homeless; it has constant, "),
+        (["homeless", "--upload"], "the account has no model homeless: `numebot doctor`"),
     ],
 )
 def test_what_a_user_can_mend_is_one_clear_line(diagnosed, arguments, said):

@@ -122,8 +122,8 @@ def test_a_model_that_the_account_lacks(world, run_round):
     assert not result.success
     [failure] = result.get_step_failure_events()
     text = failure.step_failure_data.error.message
-    assert "the account has no model somebody_else; it has constant, contrarian, forgetful" in text
-    assert "Correct numerai_name in" in text
+    assert "the account has no model somebody_else: `numebot doctor` lists all 8" in text
+    assert f"Correct numerai_name in {registry}, line 2" in text
     assert world.submissions(number) == {"steady-1": 1}
 
 

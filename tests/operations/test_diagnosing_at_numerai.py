@@ -120,5 +120,5 @@ def test_a_file_that_arrived_in_part_is_refused_with_numerais_reason(world, diag
 
 
 def test_a_model_that_the_account_lacks(world):
-    with pytest.raises(NumeraiError, match="account has no model nobody; it has constant, "):
+    with pytest.raises(NumeraiError, match="account has no model nobody: `numebot doctor` lists"):
         slot_of(world.platform, "nobody")

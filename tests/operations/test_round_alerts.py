@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,15 @@ from hypothesis import strategies as st
 
 from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai.errors import NotAuthorised
+from numebot_dagster.numerai.faults import graphql_data
 from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.transport import Transport
 from numebot_dagster.operations.alerts import Kind
 from numebot_dagster.operations.round_alerts import round_alerts
+from numebot_dagster.operations.slots import no_slot
+from numebot_dagster.settings import Settings
 
 OPEN = datetime(2026, 6, 2, 12, tzinfo=UTC)
 ROUND = Round(1312, OPEN, OPEN + timedelta(hours=1))
@@ -147,6 +153,26 @@ def test_alerts_name_model_reason_and_what_to_type():
     assert "nobody played" in missed
     assert "numebot run --round 1312 --models a --late" in missed
     assert "To try again" not in texts(66, a=FAILED)[Kind.MODEL_FAILED]
+
+
+def test_trying_again_is_advised_only_where_it_may_help():
+    """Of the texts that receipts keep of a wrong key, a missing one and a misspelt name."""
+    with pytest.raises(NotAuthorised) as wrong:
+        graphql_data(b'{"errors":[{"message":"Your session has expired."}]}', "x", str)
+    with pytest.raises(NotAuthorised) as missing:
+        Transport(Settings(_env_file=None)).require_credentials()
+    name = no_slot("a", ["b", "c"], Path("model_configs.csv"), 2)
+    assert "expired; check the credentials" in str(wrong.value)
+    assert "numer.ai (Account, Custom API keys)" in str(missing.value)
+    for reason in (str(wrong.value), str(missing.value), name):
+        hopeless = replace(FAILED, reason=reason)
+        found = texts(50, a=hopeless, b=replace(CONFIRMED, model="b"))
+        for kind in (Kind.MODEL_FAILED, Kind.DEADLINE_NEAR):
+            assert "When that is corrected: numebot run --round 1312 --models a" in found[kind]
+            assert "try again" not in found[kind]
+        both = texts(50, a=hopeless, b=replace(FAILED, model="b"))
+        assert both[Kind.MODEL_FAILED].endswith("To try again: numebot run --round 1312 --models b")
+        assert both[Kind.DEADLINE_NEAR].endswith("\nType: numebot run --round 1312 --models b")
 
 
 @pytest.mark.parametrize("late", [LATE, QUEUED])

@@ -1,0 +1,49 @@
+"""Whether the account has a slot for each model of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai.deadline import Deadline
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.spelling import meant
+
+PATIENCE = 10.0  # seconds for what is only good to know
+LISTING = "numebot doctor"
+
+
+def no_slot(name: str, slots: Iterable[str], registry: Path, line: int | None = None) -> str:
+    """Say that the account lacks a model, which name may be meant, and where it is written.
+
+    Args:
+        name: of the model.
+        slots: the names of the account's models.
+        registry: the file that names the model.
+        line: of that file, if it is known.
+    """
+    place = f"{registry}" if line is None else f"{registry}, line {line}"
+    return (
+        f"the account has no model {name}: {meant(name, slots, LISTING)}. Correct numerai_name in "
+        f"{place}."
+    )
+
+
+def without_slot(platform: Platform, models: Sequence[RegisteredModel]) -> list[str]:
+    """Say which of the models that submit the account lacks; nothing when no key is set."""
+    submitting = [model for model in models if model.submit]
+    if platform.settings.numerai_public_id is None or not submitting:
+        return []
+    bounded = platform.within(Deadline.after(PATIENCE, "the names of the account's models"))
+    try:
+        slots = bounded.client.fleet(latest_rounds=1).models
+    except NumeraiError as error:
+        return [f"the names of the account's models could not be compared: {error}"]
+    path = platform.registry.path
+    return [
+        no_slot(model.name, slots, path, model.line)
+        for model in submitting
+        if model.name not in slots
+    ]
