@@ -20,11 +20,11 @@ from typing import Any
 CLOCKED = (
     "tenacity",
     "tenacity.nap",
-    "numebot_dagster.numerai.deadline",
-    "numebot_dagster.numerai.pacing",
-    "numebot_dagster.numerai.transport",
-    "numebot_dagster.operations.playing",
-    "numebot_dagster.operations.submitting",
+    "numebot_dagster.numerai.http.deadline",
+    "numebot_dagster.numerai.http.pacing",
+    "numebot_dagster.numerai.http.transport",
+    "numebot_dagster.operations.rounds.playing",
+    "numebot_dagster.operations.rounds.submitting",
 )
 SPEED = 40.0
 
@@ -60,7 +60,7 @@ class MovedTime:
     def _move(self, seconds: float) -> bool:
         import requests
 
-        from numebot_dagster.practice.clock import Refused
+        from numebot_dagster.practice.rules.clock import Refused
 
         try:
             self._controls.advance(hours=seconds / 3600)

@@ -49,7 +49,7 @@ class Mutant:
 
 
 OPERATIONS = "numebot_dagster.operations"
-NUMERAI = "numebot_dagster.numerai"
+SUBMISSIONS = "numebot_dagster.submissions"
 
 
 def _five_times(post: Any) -> Any:
@@ -65,7 +65,7 @@ def _none(_: Any) -> Any:
 
 
 def _untrue(round_alerts: Any) -> Any:
-    from numebot_dagster.operations.alerts import Alert, Kind
+    from numebot_dagster.operations.alerts.outbox import Alert, Kind
 
     def alerts(round_: Any, models: Any, latest: Any, now: Any, told: Any = ()) -> Any:
         due = round_alerts(round_, models, latest, now, told)
@@ -81,8 +81,8 @@ def _reversed(ranked: Any) -> Any:
 
 
 def _unseen(_: Any) -> Any:
-    from numebot_dagster.numerai import receipts
-    from numebot_dagster.numerai.receipts import State
+    from numebot_dagster.submissions import receipts
+    from numebot_dagster.submissions.receipts import State
 
     def confirm(platform: Any, receipt: Any, prediction: Any) -> Any:
         now = platform.client.now()
@@ -94,9 +94,9 @@ def _unseen(_: Any) -> Any:
 
 def _pretended(_: Any) -> Any:
     """Receipts of an upload that never was."""
-    from numebot_dagster.numerai import receipts
-    from numebot_dagster.numerai.receipts import Outcome, State
-    from numebot_dagster.operations.submitting import _intent
+    from numebot_dagster.operations.rounds.submitting import _intent
+    from numebot_dagster.submissions import receipts
+    from numebot_dagster.submissions.receipts import Outcome, State
 
     def submit(platform: Any, round_: Any, model_id: str, prediction: Any, **more: Any) -> Any:
         pretended = replace(
@@ -131,7 +131,7 @@ def _status_0(_: Any) -> Any:
 
 def _without_beta(begin_model: Any) -> Any:
     """Beta is passed over: neither predicted nor missed by anybody."""
-    from numebot_dagster.operations.outcomes import Ending, Played
+    from numebot_dagster.operations.rounds.outcomes import Ending, Played
 
     def begin(self: Any, model: Any, ladder: Any, *, others_wait: bool) -> Any:
         if model.name == "beta":
@@ -188,13 +188,13 @@ def _forced(decide: Any) -> Any:
 
 def _said_live(own: Any) -> Any:
     """The receipt says that the model's own predictions were sent, whatever was."""
-    from numebot_dagster.numerai.receipts import Rung
+    from numebot_dagster.submissions.receipts import Rung
 
     return lambda *arguments, **more: replace(own(*arguments, **more), rung=Rung.LIVE)
 
 
 def _failed(round_alerts: Any) -> Any:
-    from numebot_dagster.operations.alerts import Alert, Kind
+    from numebot_dagster.operations.alerts.outbox import Alert, Kind
 
     def alerts(round_: Any, models: Any, *rest: Any) -> Any:
         name = models[0].name
@@ -207,31 +207,32 @@ def _failed(round_alerts: Any) -> Any:
 
 MUTANTS: dict[str, Mutant] = {
     "each message posted five times": Mutant(
-        (DOUBLED, "5 times"), {f"{OPERATIONS}.channels:Channel.post": _five_times}
+        (DOUBLED, "5 times"), {f"{OPERATIONS}.alerts.channels:Channel.post": _five_times}
     ),
     "no message near the deadline": Mutant(
         (UNREPORTED, "no message at 15 minutes"),
-        {f"{OPERATIONS}.round_alerts:_deadline_near": _nothing},
+        {f"{OPERATIONS}.health.round_alerts:_deadline_near": _nothing},
         [ASLEEP],
     ),
     "all confirmed, which is untrue": Mutant(
         (WRONG, "nothing of alpha counted when it was said"),
-        {f"{OPERATIONS}.watching:round_alerts": _untrue},
+        {f"{OPERATIONS}.health.watchdog:round_alerts": _untrue},
         [FAILING],
     ),
     "uploads after the close": Mutant(
         (WRONG, "uploaded after the close"),
         {
-            "numebot_dagster.defs.models.playing:play": _as_if_late,
+            "numebot_dagster.defs.rounds.play_round:play": _as_if_late,
             "numebot_dagster.defs.rounds.assets:fetch_live": _as_if_late_data,
         },
         [ASLEEP],
     ),
     "predictions in reverse order": Mutant(
-        (WRONG, "not this model's"), {f"{NUMERAI}.submission:rank_to_unit_interval": _reversed}
+        (WRONG, "not this model's"),
+        {f"{SUBMISSIONS}.submission_file:rank_to_unit_interval": _reversed},
     ),
     "confirmed without a download": Mutant(
-        (WRONG, "was never downloaded"), {f"{OPERATIONS}.submitting:confirm": _unseen}
+        (WRONG, "was never downloaded"), {f"{OPERATIONS}.rounds.submitting:confirm": _unseen}
     ),
     "exit status 0 after a failure": Mutant(
         (WRONG, "exit status 0, and nothing of alpha counts"),
@@ -239,60 +240,62 @@ MUTANTS: dict[str, Mutant] = {
         [FAILING],
     ),
     "two uploads of one model": Mutant(
-        (DOUBLED, "and then"), {f"{OPERATIONS}.submitting:submit": _twice}
+        (DOUBLED, "and then"), {f"{OPERATIONS}.rounds.submitting:submit": _twice}
     ),
     "a model that is passed over": Mutant(
-        (LOST, "there is no receipt"), {f"{OPERATIONS}.playing:_RoundPlay._begin": _without_beta}
+        (LOST, "there is no receipt"),
+        {f"{OPERATIONS}.rounds.playing:_RoundPlay._begin": _without_beta},
     ),
     "receipts of an upload that never was": Mutant(
         (LOST, "could be submitted and was not"),
         {
-            f"{OPERATIONS}.submitting:submit": _pretended,
-            f"{OPERATIONS}.submitting:confirm": _unseen,
+            f"{OPERATIONS}.rounds.submitting:submit": _pretended,
+            f"{OPERATIONS}.rounds.submitting:confirm": _unseen,
         },
     ),
     "older weights than the newest": Mutant(
         (LOST, "previous predictions stand, and its own could be made"),
-        {"numebot_dagster.modeling.weights:candidates": _oldest_first},
+        {"numebot_dagster.modeling.weights.weight_store:candidates": _oldest_first},
     ),
     "another rung than was sent": Mutant(
         (WRONG, "fallback predictions count, and our receipt says live"),
-        {f"{OPERATIONS}.ladder:stand_in": _said_live},
+        {f"{OPERATIONS}.rounds.ladder:stand_in": _said_live},
         [STANDING_IN],
     ),
     "no message at all": Mutant(
         (UNREPORTED, "no message says that it missed the round"),
-        {f"{OPERATIONS}.alerts:send": _nothing},
+        {f"{OPERATIONS}.alerts.outbox:send": _nothing},
         [FAILING],
     ),
     "messages that never leave": Mutant(
         (UNREPORTED, "never arrived: alpha missed round"),
-        {f"{OPERATIONS}.channels:Channel.post": _none},
+        {f"{OPERATIONS}.alerts.channels:Channel.post": _none},
         [FAILING],
     ),
     "a failure that was none": Mutant(
-        (UNFOUNDED, "nothing had gone wrong"), {f"{OPERATIONS}.watching:round_alerts": _failed}
+        (UNFOUNDED, "nothing had gone wrong"),
+        {f"{OPERATIONS}.health.watchdog:round_alerts": _failed},
     ),
     "another model's predictions": Mutant(
         (WRONG, "fallback predictions count, and our receipt says live"),
-        {f"{OPERATIONS}.predicting:_judged_and_stored": _of_the_first_model},
+        {f"{OPERATIONS}.rounds.predicting:_judged_and_stored": _of_the_first_model},
     ),
     "a stale round's predictions": Mutant(
         (WRONG, "not this model's"),
-        {f"{OPERATIONS}.predicting:_judged_and_stored": _of_the_last_round},
+        {f"{OPERATIONS}.rounds.predicting:_judged_and_stored": _of_the_last_round},
         [RoundPlan(0), RoundPlan(1)],
     ),
     "a file carried over is left": Mutant(
         (LOST, "could be submitted and was not"),
         {
-            f"{OPERATIONS}.reconciling:is_carried_over": _never,
-            f"{NUMERAI}.reconcile:is_carried_over": _never,
+            f"{OPERATIONS}.rounds.follow_up:is_carried_over": _never,
+            f"{SUBMISSIONS}.reconciliation:is_carried_over": _never,
         },
         [RoundPlan(0, carried=("alpha",))],
     ),
     "a foreign file is replaced": Mutant(
         (WRONG, "replaced without --force"),
-        {f"{OPERATIONS}.playing:decide": _forced},
+        {f"{OPERATIONS}.rounds.playing:decide": _forced},
         [RoundPlan(0, by_hand=("alpha",))],
     ),
 }

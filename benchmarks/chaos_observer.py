@@ -43,7 +43,7 @@ class Observer:
 
 def install(path: Path) -> None:
     """Observes the server that this process will run."""
-    from numebot_dagster.practice import app
+    from numebot_dagster.practice.api import app
 
     make = app.make_app
     app.make_app = lambda *arguments, **more: Observer(make(*arguments, **more), path)

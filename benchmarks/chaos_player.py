@@ -64,11 +64,11 @@ def import_all() -> None:
 
     import numebot_dagster.cli.main
     import numebot_dagster.lake.catalog
-    import numebot_dagster.modeling.canary
-    import numebot_dagster.modeling.live
-    import numebot_dagster.modeling.worker
+    import numebot_dagster.modeling.live_data
+    import numebot_dagster.modeling.weights.canary
+    import numebot_dagster.modeling.worker.child
     import numebot_dagster.numerai.client
-    import numebot_dagster.practice.app  # noqa: F401
+    import numebot_dagster.practice.api.app  # noqa: F401
     from numebot_dagster.definitions import defs
 
     defs.resolve_job_def("round_job")
@@ -155,10 +155,10 @@ def _watch(request: dict[str, Any]) -> int:
     import dagster as dg
 
     from numebot_dagster import definitions
-    from numebot_dagster.numerai import receipts
-    from numebot_dagster.numerai.receipts import Rung, State
     from numebot_dagster.operations.platform import Platform
     from numebot_dagster.settings import load_settings
+    from numebot_dagster.submissions import receipts
+    from numebot_dagster.submissions.receipts import Rung, State
 
     _become_the_participant(request)
     with dg.DagsterInstance.get() as instance:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-WORKER = "numebot_dagster.modeling.worker"
+WORKER = "numebot_dagster.modeling.worker.child"
 NAME = "chaos-worker"  # what the system calls the process
 
 
@@ -97,12 +97,12 @@ class _Subprocess:
 
 def prepare(count: int) -> None:
     """Forks spares for the workers that the product of this process will start."""
-    from numebot_dagster.modeling import child
+    from numebot_dagster.modeling.worker import worker_process
 
     spares: list[Spare] = []
     for _ in range(count):
         spares.append(Spare())
-    child.subprocess = _Subprocess(spares)  # type: ignore[assignment]
+    worker_process.subprocess = _Subprocess(spares)  # type: ignore[assignment]
 
 
 def _wait_for_work(theirs: socket.socket) -> NoReturn:
@@ -122,7 +122,7 @@ def _wait_for_work(theirs: socket.socket) -> NoReturn:
 
 
 def _work(arguments: Sequence[str], environment: Mapping[str, str], descriptors: list[int]) -> None:
-    from numebot_dagster.modeling.worker import main
+    from numebot_dagster.modeling.worker.child import main
 
     os.setsid()
     Path("/proc/self/comm").write_text(NAME)

@@ -29,7 +29,7 @@ from benchmarks.chaos_plan import (
 from benchmarks.chaos_processes import is_running, workers_of
 from benchmarks.chaos_truth import LiveRound, fetch_live
 from benchmarks.chaos_world import World
-from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.rules.clock import Round
 
 # Runs that nothing disturbs any more, for models that their moods keep from their own predictions.
 CALM_ATTEMPTS = 2

@@ -17,7 +17,7 @@ from benchmarks.chaos_plan import MODELS
 from benchmarks.chaos_processes import Player, Receiver, Server, free_port
 from benchmarks.chaos_template import TOURNAMENT, environment_of, write_moods
 from benchmarks.chaos_truth import read_coefficients, read_dataset
-from numebot_dagster.practice.clock import newest_opened
+from numebot_dagster.practice.rules.clock import newest_opened
 from numebot_dagster.practice.server import read_address
 
 # A call gives up sooner than in real life.

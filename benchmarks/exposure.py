@@ -16,7 +16,7 @@ def with_pandas(era: Era) -> np.ndarray:
 
 def at_once(era: Era) -> np.ndarray:
     """`feature_exposure`, whose mean over a single era is that era."""
-    from numebot_dagster.numerai.era_scores import feature_exposure
+    from numebot_dagster.scoring.era_scores import feature_exposure
 
     return feature_exposure(np.ones(ROWS), era.predictions, era.features).mean_by_feature
 

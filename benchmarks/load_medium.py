@@ -13,7 +13,7 @@ def prepare(full: Path | None) -> stand_in.Source:
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
-    import numebot_dagster.modeling.data  # noqa: F401
+    import numebot_dagster.modeling.training_data  # noqa: F401
 
     return stand_in.medium(full)
 

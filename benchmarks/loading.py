@@ -35,7 +35,7 @@ def polars_matrix(source: Source) -> np.ndarray:
 
 def training_arrays(source: Source, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a model is given: features, target and eras."""
-    from numebot_dagster.modeling.data import TrainingData, TrainingFiles
+    from numebot_dagster.modeling.training_data import TrainingData, TrainingFiles
 
     files = TrainingFiles(features=source.path, train=source.path)
     data = TrainingData(files, source.features, ("target",))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Measured
-from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
+from numebot_dagster.modeling.worker.memory import peak_memory_mb, reset_peak
 
 
 def main() -> None:

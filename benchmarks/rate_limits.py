@@ -26,22 +26,16 @@ from unittest.mock import patch
 from pydantic import SecretStr
 
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.numerai.rate_limits import Budget
-from numebot_dagster.operations import (
-    collecting,
-    details,
-    doctor,
-    live,
-    reconciling,
-    training,
-    vintages,
-    watching,
-)
-from numebot_dagster.operations.outcomes import Ending, Play
+from numebot_dagster.numerai.http.rate_limits import Budget
+from numebot_dagster.operations.health import doctor, watchdog
+from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.playing import play
+from numebot_dagster.operations.rounds import details, follow_up, live_data
+from numebot_dagster.operations.rounds.outcomes import Ending, Play
+from numebot_dagster.operations.rounds.playing import play
+from numebot_dagster.operations.training import trainer, vintages
+from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.rate_limits import Enforcement
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 
@@ -112,8 +106,8 @@ def prepare(folder: Path, names: list[str]) -> None:
     sys.path.insert(0, str(folder))
     with PracticeServer(folder / "tournament", Plan(models=tuple(names))) as practice:
         platform = Platform(settings_of(folder, practice))
-        vintage = vintages.fetch_training(platform, training.vintage_of_today(platform))
-        stored = training.train(platform, platform.registry.enabled[0], vintage)
+        vintage = vintages.fetch_training(platform, trainer.vintage_of_today(platform))
+        stored = trainer.train(platform, platform.registry.enabled[0], vintage)
         lake = Lake(folder / "data")
         first = lake.weights_folders(names[0])[0].path.parents[1]
         assert stored.folder.is_relative_to(first)
@@ -125,8 +119,8 @@ def background(platform: Platform, number: int, over: threading.Event) -> None:
     """Do beside a round what sensors, the watchdog and a curious person do."""
     while not over.is_set():
         platform.client.rounds()
-        watching.look(platform)
-        reconciling.recheck(platform, platform.client.round(number), platform.registry.enabled)
+        watchdog.look(platform)
+        follow_up.recheck(platform, platform.client.round(number), platform.registry.enabled)
         collecting.collect_scores(platform, [collecting.today(platform)])
         over.wait(5.0)
 
@@ -138,7 +132,7 @@ def play_round(platform: Platform, number: int) -> Counter[str]:
     thread = threading.Thread(target=background, args=(beside, number, over), daemon=True)
     thread.start()
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
     played = play(platform, Play(number, platform.registry.enabled))
     over.set()
     thread.join(300)

@@ -35,7 +35,7 @@ def prepare(full: Path | None) -> Predictions:
     import scipy.special  # noqa: F401
     from numerai_tools import scoring  # noqa: F401
 
-    import numebot_dagster.numerai.era_scores  # noqa: F401
+    import numebot_dagster.scoring.era_scores  # noqa: F401
 
     random = np.random.default_rng(9)
     sizes = random.integers(3_200, 6_800, 104 if full is None else 512)
@@ -71,7 +71,7 @@ def with_numerai_tools(data: Predictions) -> np.ndarray:
 
 def at_once(data: Predictions) -> np.ndarray:
     """`score_eras`, on all processors."""
-    from numebot_dagster.numerai.era_scores import score_eras
+    from numebot_dagster.scoring.era_scores import score_eras
 
     scores = score_eras(
         data.eras,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dagster as dg
 
+from numebot_dagster.defs.diagnostics.assets import build_diagnostics
+from numebot_dagster.defs.diagnostics.jobs import diagnose_job
+from numebot_dagster.defs.health.jobs import preflight_job
+from numebot_dagster.defs.health.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.defs.logs import terminal_logger
-from numebot_dagster.defs.models.assets import build_weights
-from numebot_dagster.defs.models.diagnostics import build_diagnostics
-from numebot_dagster.defs.models.jobs import diagnose_job
-from numebot_dagster.defs.models.playing import build_play_round
 from numebot_dagster.defs.performance.assets import (
     build_performance,
     build_scores,
@@ -26,14 +26,14 @@ from numebot_dagster.defs.performance.sensors import figures_sensor
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.assets import details, live_data
 from numebot_dagster.defs.rounds.jobs import round_job
+from numebot_dagster.defs.rounds.play_round import build_play_round
 from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import new_round_sensor
 from numebot_dagster.defs.training.assets import data
 from numebot_dagster.defs.training.jobs import train_job
 from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.defs.training.today import train_today_job, train_today_sensor
-from numebot_dagster.defs.watch.jobs import preflight_job
-from numebot_dagster.defs.watch.sensors import preflight_sensor, watchdog_sensor
+from numebot_dagster.defs.training.weights import build_weights
 from numebot_dagster.environment import restore_environment, spare_loopback
 from numebot_dagster.modeling.registry import read_registry
 from numebot_dagster.settings import load_settings

@@ -25,9 +25,9 @@ from dagster._core.storage.defs_state.base import set_defs_state_storage
 import numebot_dagster
 from numebot_dagster.cli import session
 from numebot_dagster.lake.locks import exclusive
-from numebot_dagster.numerai import rate_limits
-from numebot_dagster.operations import training, vintages
+from numebot_dagster.numerai.http import rate_limits
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings, load_settings
@@ -133,7 +133,7 @@ class World:
         platform = self.platform
         vintage = vintages.read_vintage(platform, platform.lake.stored_vintages()[-1])
         for name in names:
-            training.train(platform, platform.registry[name], vintage)
+            trainer.train(platform, platform.registry[name], vintage)
 
     def open_round(self) -> int:
         """Moves the clock to the next opening; the number of the round."""
@@ -299,10 +299,10 @@ def _prepare(folder: Path) -> None:
         environment = {name.lower(): value for name, value in world.environment.items()}
         environment["numebot_retry_deadline"] = "120"  # the first request makes the data
         platform = Platform(Settings(_env_file=None, **environment))
-        number = training.vintage_of_today(platform)
+        number = trainer.vintage_of_today(platform)
         vintage = vintages.fetch_training(platform, number)
         for model in platform.registry.enabled:
-            training.train(platform, model, vintage)
+            trainer.train(platform, model, vintage)
 
 
 def _share(source: str, target: str) -> str:

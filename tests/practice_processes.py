@@ -17,7 +17,7 @@ from numebot_dagster.practice.server import ONE_THREAD, PracticeServer
 _CONTEXT = get_context("forkserver")
 # pytest as well, which is the main module that a child loads again.
 _CONTEXT.set_forkserver_preload(
-    ["numebot_dagster.practice.app", "numerai_tools.submissions", "pytest"]
+    ["numebot_dagster.practice.api.app", "numerai_tools.submissions", "pytest"]
 )
 
 

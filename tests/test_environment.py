@@ -10,7 +10,7 @@ import pytest
 
 from numebot_dagster import environment
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.settings import Settings, SettingsError
 
 LOOPBACK = "localhost,127.0.0.1,::1"

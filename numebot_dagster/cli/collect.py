@@ -7,7 +7,7 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import console
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations import collecting
+from numebot_dagster.operations.performance import collecting
 
 
 def collect() -> None:

@@ -14,14 +14,16 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.practice_folder import PracticeFolder
+from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
-from numebot_dagster.modeling import weights
+from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.rounds import round_to_play
-from numebot_dagster.operations import collecting, skipped_rounds, training
+from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import skipped_rounds
+from numebot_dagster.operations.training import trainer
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
 
@@ -90,11 +92,11 @@ def _season(server: PracticeServer, rounds: int) -> bool:
 
 def _train(platform: Platform) -> bool:
     """Makes the weights that are missing; those of an earlier demo are still young."""
-    held = [weights.stored(platform.lake, model.name) for model in platform.registry.enabled]
+    held = [weight_store.stored(platform.lake, model.name) for model in platform.registry.enabled]
     if all(held):
         return True
     vintage = next(
-        iter(reversed(platform.lake.stored_vintages())), training.vintage_of_today(platform)
+        iter(reversed(platform.lake.stored_vintages())), trainer.vintage_of_today(platform)
     )
     return session.execute(Wish("train_job", str(vintage))).success
 

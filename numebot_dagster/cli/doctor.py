@@ -12,10 +12,10 @@ import typer
 from rich.text import Text
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.practice_folder import is_practice_here, is_practice_up, not_running
+from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.session import console
-from numebot_dagster.operations.doctor import Finding, Verdict, examine
-from numebot_dagster.operations.outlook import outlook
+from numebot_dagster.operations.health.doctor import Finding, Verdict, examine
+from numebot_dagster.operations.health.outlook import outlook
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 from numebot_dagster.terminal import command, wait_for_reader

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.automation import examine_automation
+from numebot_dagster.defs.health.automation import examine_automation
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.operations.doctor import Finding, Verdict
+from numebot_dagster.operations.health.doctor import Finding, Verdict
 from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from numebot_dagster.cli import (
     demo,
     doctor,
     models,
-    practice,
     rounds,
     run,
     session,
@@ -26,6 +25,7 @@ from numebot_dagster.cli import (
     train,
     up,
 )
+from numebot_dagster.cli.practice import commands
 from numebot_dagster.environment import spare_loopback
 
 DISTRIBUTION = "numebot-dagster"
@@ -79,7 +79,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(rounds.app, name="rounds")
-app.add_typer(practice.app, name="practice")
+app.add_typer(commands.app, name="practice")
 
 
 def main() -> None:

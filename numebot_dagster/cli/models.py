@@ -14,18 +14,18 @@ from rich.text import Text
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
-from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
-from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.modeling.weights import NoWeights
-from numebot_dagster.operations.diagnoses import folder_of
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.weights.weight_store import NoWeights
+from numebot_dagster.operations.diagnostics.diagnosis_store import folder_of
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
     import polars as pl
 
     from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
-    from numebot_dagster.operations.diagnosing import Diagnosis
+    from numebot_dagster.operations.diagnostics.diagnosis import Diagnosis
 
 SAME = 1e-6
 """Ranks are sent with seven decimals, so Numerai's scores may differ from ours by some 1e-7."""
@@ -55,7 +55,7 @@ def show() -> None:
 def _registered(platform: Platform, model: RegisteredModel) -> tuple[str, ...]:
     """Return one row of the list of models."""
     try:
-        chosen = weights.choose(platform.lake, model.name, code_hash(model), model.vintage)
+        chosen = weight_store.choose(platform.lake, model.name, code_hash(model), model.vintage)
     except (NoWeights, SourceNotFound):
         vintage, age = "none", ""
     else:
@@ -92,21 +92,21 @@ def diagnose(
     With --upload the predictions are sent to Numerai's own diagnostics: no round and no stake is
     touched by that. Exit status 0 means that all that was asked for was done.
     """
-    from numebot_dagster.operations import diagnosing, diagnosing_at_numerai
+    from numebot_dagster.operations.diagnostics import at_numerai, diagnosis
 
     with session.explained():
         platform = session.open_platform()
         chosen = _enabled(platform.registry, model)
         if upload:  # before the long work
-            diagnosing_at_numerai.slot_of(platform, model)
+            at_numerai.slot_of(platform, model)
         number = _vintage(platform, chosen, vintage)
         if not _run(platform, chosen, number, again=again):
             raise typer.Exit(1)
-        found = diagnosing.read_diagnosis(platform, chosen, number)
+        found = diagnosis.read_diagnosis(platform, chosen, number)
         _show(platform, chosen, found)
         if upload:
             with _telling() as told:
-                official = diagnosing_at_numerai.diagnose_at_numerai(platform, found, told)
+                official = at_numerai.diagnose_at_numerai(platform, found, told)
             _compare(found, official)
 
 
@@ -122,16 +122,16 @@ def try_(
     status 0 means that nothing failed; otherwise the method that failed is named, and its line.
     """
     from numebot_dagster.cli import doctor
-    from numebot_dagster.operations import trying
-    from numebot_dagster.operations.findings import Verdict
+    from numebot_dagster.operations.health.findings import Verdict
+    from numebot_dagster.operations.training import trial
 
     with session.explained():
         platform = session.open_platform(offline=True)
         chosen = platform.registry[model]
         try:
-            for finding in trying.try_model(platform, chosen, eras):
+            for finding in trial.try_model(platform, chosen, eras):
                 doctor.show(finding)
-        except trying.CannotTry as error:
+        except trial.CannotTry as error:
             session.fail(str(error))
     if finding.verdict is Verdict.FAILURE:
         raise typer.Exit(1)
@@ -152,19 +152,19 @@ def _vintage(platform: Platform, model: RegisteredModel, wanted: int | None) -> 
     Raises:
         NoWeights: there are none.
     """
-    held = sorted({one.vintage for one in weights.stored(platform.lake, model.name)})
+    held = sorted({one.vintage for one in weight_store.stored(platform.lake, model.name)})
     if wanted is not None and held and wanted not in held:
         raise NoWeights(
             f"{model.name} has no weights of vintage {wanted}; give --vintage one of "
             f"{', '.join(map(str, held))}"
         )
     pinned = model.vintage if wanted is None else wanted
-    return weights.choose(platform.lake, model.name, code_hash(model), pinned).vintage
+    return weight_store.choose(platform.lake, model.name, code_hash(model), pinned).vintage
 
 
 def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: bool) -> bool:
     """Makes the asset, so that the UI shows the same; whether that succeeded."""
-    from numebot_dagster.defs.models.diagnostics import diagnostics_key
+    from numebot_dagster.defs.diagnostics.assets import diagnostics_key
 
     key = diagnostics_key(model)
     stored = folder_of(platform, model, vintage).is_dir()

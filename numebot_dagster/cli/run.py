@@ -9,13 +9,13 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.reconciling import ROUNDS_LOOKED_BACK
+from numebot_dagster.operations.rounds.follow_up import ROUNDS_LOOKED_BACK
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 
 
 def run(
@@ -47,7 +47,7 @@ def run(
     on where it was stopped and never submits twice. Exit status 0 means that every model asked for
     is confirmed, or has a submission on time that was made elsewhere (with --dry-run: predicted).
     """
-    from numebot_dagster.defs.models.assets import predictions_key
+    from numebot_dagster.defs.training.weights import predictions_key
 
     with session.explained():
         platform = session.open_platform()
@@ -130,8 +130,8 @@ def _say_what_closed_means(found: Round, *, dry_run: bool) -> None:
 def _wish(
     number: int, models: list[RegisteredModel], *, dry_run: bool, force: bool, late: bool
 ) -> Wish:
-    from numebot_dagster.defs.models.assets import predictions_key, submission_key
     from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
+    from numebot_dagster.defs.training.weights import predictions_key, submission_key
 
     selection = [DETAILS, LIVE_DATA]
     for model in models:

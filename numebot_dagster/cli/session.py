@@ -21,11 +21,11 @@ from numebot_dagster.lake import files
 from numebot_dagster.lake.damaged import is_damaged_database, set_databases_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
-from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.modeling.weights import NoWeights
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
-from numebot_dagster.operations.diagnoses import NotDiagnosed
-from numebot_dagster.operations.ownership import account_name, claim, refuse_other_endpoint
+from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed
+from numebot_dagster.operations.health.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import (
     Settings,
@@ -81,7 +81,7 @@ def explained() -> Iterator[None]:
 
 def unreached(problem: str, settings: Settings) -> str:
     """Return why the endpoint was not reached, and what starts a practice tournament."""
-    from numebot_dagster.cli.practice_folder import not_running
+    from numebot_dagster.cli.practice.folder import not_running
 
     return ". ".join(filter(None, [problem.rstrip("."), not_running(settings)]))
 

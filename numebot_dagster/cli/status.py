@@ -11,20 +11,20 @@ from typing import Annotated, Any
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.automation import CONSEQUENCES
 from numebot_dagster.cli.session import console
 from numebot_dagster.cli.status_grid import grid, plain_table, stretches_of
-from numebot_dagster.operations import status as reading
-from numebot_dagster.operations.alerts import Raised
+from numebot_dagster.defs.health.automation import CONSEQUENCES
+from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.causes import by_cause, names_of, one_line, pattern_of, rounds_of
-from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.status import (
+from numebot_dagster.operations.health import status as reading
+from numebot_dagster.operations.health.status import (
     Moment,
     RoundModel,
     Standing,
     WeightsStatus,
     Window,
 )
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.terminal import wait_for_reader
 
 ALERTS_SHOWN = 5

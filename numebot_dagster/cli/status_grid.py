@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from numebot_dagster.operations.status import RoundModel, Standing, Window
+from numebot_dagster.operations.health.status import RoundModel, Standing, Window
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,11 +10,12 @@ import typer
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.session import Wish, console
-from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
-from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.operations import slots, training
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.operations import slots
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import trainer
 
 
 def train(
@@ -34,13 +35,13 @@ def train(
     A model's code is its module and what that imports of your own files, directly or not. Comments,
     docstrings and formatting do not count; data files count that its class names in `data_files`.
     """
-    from numebot_dagster.defs.models.assets import weights_key
     from numebot_dagster.defs.training.assets import TRAINING_DATA
+    from numebot_dagster.defs.training.weights import weights_key
 
     with session.explained():
         platform = session.open_platform()
         chosen = session.chosen_models(platform.registry, models)
-        vintage = training.vintage_of_today(platform)
+        vintage = trainer.vintage_of_today(platform)
         names = ", ".join(model.name for model in chosen)
         console.print(f"Vintage {vintage}: {names}", highlight=False)
         _warn_of_names(platform, chosen)
@@ -70,8 +71,8 @@ def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel])
     manifests = []
     for model in models:
         with suppress(SourceNotFound):  # its training has said so
-            places = training.weights_of_code(platform, model, vintage, code_hash(model))
-            manifests += [weights.read_manifest(place.path) for place in places[:1]]
+            places = trainer.weights_of_code(platform, model, vintage, code_hash(model))
+            manifests += [weight_store.read_manifest(place.path) for place in places[:1]]
     rows = [
         {
             "model": manifest.model,

@@ -19,17 +19,17 @@ import psutil
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.addresses import LOOPBACK, LOOPBACK_NAMES, canonical, url
-from numebot_dagster.cli.following import Follower
-from numebot_dagster.cli.practice_folder import not_running, restart_practice
+from numebot_dagster.cli.practice.folder import not_running, restart_practice
 from numebot_dagster.cli.session import console
 from numebot_dagster.environment import refuse_hiding_modules, refuse_other_home
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.operations.ownership import claim, refuse_other_endpoint
+from numebot_dagster.operations.health.ownership import claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings, SettingsError, dotenv_lines, load_settings
+from numebot_dagster.web.addresses import LOOPBACK, LOOPBACK_NAMES, canonical, url
+from numebot_dagster.web.following import Follower
 
 STOPPING_SECONDS = 15.0
 LEFTOVER_SECONDS = 3.0  # for runs that go on when Dagster itself has ended
@@ -104,7 +104,7 @@ def _serve(host: str, port: int) -> int:
     """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
     _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     process = subprocess.Popen(
-        [sys.executable, "-m", "numebot_dagster.cli.services", host, str(port)],
+        [sys.executable, "-m", "numebot_dagster.web.services", host, str(port)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,7 +12,7 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.operations.gates import Gate
+from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.reporting.numbers import plotted
 
 Metadata = dict[str, Any]

@@ -9,7 +9,7 @@ import dagster as dg
 
 from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
 from numebot_dagster.defs.runs import tag_run
-from numebot_dagster.operations.ownership import claim
+from numebot_dagster.operations.health.ownership import claim
 from numebot_dagster.operations.platform import LOGGER, Platform
 from numebot_dagster.settings import Settings, load_settings
 

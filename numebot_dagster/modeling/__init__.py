@@ -14,9 +14,9 @@ from numebot_dagster.modeling.contract import (
 )
 
 if TYPE_CHECKING:
-    from numebot_dagster.modeling.data import TrainingData
-    from numebot_dagster.modeling.live import LiveData
+    from numebot_dagster.modeling.live_data import LiveData
     from numebot_dagster.modeling.splits import WalkForward, purge_eras
+    from numebot_dagster.modeling.training_data import TrainingData
 
 __all__ = [
     "LiveData",
@@ -33,8 +33,8 @@ __all__ = [
 
 # These need polars or numpy, which whoever reads only the registry does not.
 _HOMES = {
-    "LiveData": "live",
-    "TrainingData": "data",
+    "LiveData": "live_data",
+    "TrainingData": "training_data",
     "WalkForward": "splits",
     "purge_eras": "splits",
 }

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-    from numebot_dagster.modeling.data import TrainingData
-    from numebot_dagster.modeling.live import LiveData
+    from numebot_dagster.modeling.live_data import LiveData
+    from numebot_dagster.modeling.training_data import TrainingData
 
 
 @dataclass(frozen=True)

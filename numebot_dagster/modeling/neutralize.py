@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from numebot_dagster.numerai.era_rows import EraRows
-from numebot_dagster.numerai.projection import Neutralizer
+from numebot_dagster.scoring.era_rows import EraRows
+from numebot_dagster.scoring.projection import Neutralizer
 
 __all__ = ["Neutralizer", "neutralize", "neutralize_eras"]
 

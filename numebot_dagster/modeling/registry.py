@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from numebot_dagster.modeling.messages import ModelCode
-from numebot_dagster.modeling.own_code import own_code
 from numebot_dagster.modeling.registry_file import MODULE, RegistryError, Row, read_rows
-from numebot_dagster.modeling.source import SourceNotFound, find_module
+from numebot_dagster.modeling.source.modules import SourceNotFound, find_module
+from numebot_dagster.modeling.source.own_code import own_code
+from numebot_dagster.modeling.worker.messages import ModelCode
 from numebot_dagster.spelling import meant
 
 BENCHMARK = "benchmark"

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling.former_source import former_hash
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source.former_hash import former_hash
 
 
 def recognise_former_weights(lake: Lake, model: RegisteredModel) -> None:

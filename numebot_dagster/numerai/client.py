@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.numerai import downloads, parsing, queries
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.enrichment import Enrichment
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
@@ -26,6 +25,8 @@ from numebot_dagster.numerai.errors import (
     SubmissionRejected,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
 from numebot_dagster.numerai.records import (
     DownloadedFile,
@@ -38,7 +39,6 @@ from numebot_dagster.numerai.records import (
     UploadTarget,
 )
 from numebot_dagster.numerai.registration import Registration
-from numebot_dagster.numerai.transport import Transport
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.progress import Progress

@@ -24,7 +24,7 @@ from numebot_dagster.numerai.errors import (
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
 
 if TYPE_CHECKING:
-    from numebot_dagster.numerai.transport import Transport
+    from numebot_dagster.numerai.http.transport import Transport
 
 DECIMALS = 7
 """Written digits of a rank in (0, 1): neighbours of 100,000 ids stay apart, and ties stay ties."""

@@ -26,19 +26,19 @@ from numebot_dagster.numerai.errors import (
     NumeraiUnavailable,
     QueryRefused,
 )
-from numebot_dagster.numerai.faults import PassingFault
+from numebot_dagster.numerai.http.error_translation import PassingFault
+from numebot_dagster.numerai.http.transport import chunks
 from numebot_dagster.numerai.parsing import parse_http_time
 from numebot_dagster.numerai.records import DownloadedFile, RemoteFile
-from numebot_dagster.numerai.transport import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
 
-    from numebot_dagster.numerai.deadline import Deadline
+    from numebot_dagster.numerai.http.deadline import Deadline
+    from numebot_dagster.numerai.http.transport import Transport
     from numebot_dagster.numerai.progress import Progress
-    from numebot_dagster.numerai.transport import Transport
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)$")
 _MOST_CHANGES = 3

@@ -9,8 +9,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import UnexpectedAnswer
+from numebot_dagster.numerai.http.deadline import Deadline
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC, ask, bridge
 from numebot_dagster.numerai.records import (
     Account,
@@ -25,7 +25,7 @@ from numebot_dagster.numerai.records import (
 if TYPE_CHECKING:
     from numerapi import NumerAPI
 
-    from numebot_dagster.numerai.transport import Transport
+    from numebot_dagster.numerai.http.transport import Transport
 
 
 REFUSAL_FIELDS = ("status", "errorInfo")

@@ -16,7 +16,7 @@ from numebot_dagster.numerai.errors import QueryRefused, UnexpectedAnswer
 if TYPE_CHECKING:
     from numerapi import NumerAPI
 
-    from numebot_dagster.numerai.transport import Transport
+    from numebot_dagster.numerai.http.transport import Transport
 
 _T = TypeVar("_T")
 

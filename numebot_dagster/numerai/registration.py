@@ -6,18 +6,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.numerai import parsing, queries
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import (
     NumeraiError,
     QueryRefused,
     SubmissionRejected,
     UnexpectedAnswer,
 )
-from numebot_dagster.numerai.faults import PassingFault
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.error_translation import PassingFault
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
 
 if TYPE_CHECKING:
-    from numebot_dagster.numerai.transport import Transport
+    from numebot_dagster.numerai.http.transport import Transport
 
 SOURCE = "numebot-dagster"
 # How long Numerai gets to show a registration whose answer was lost before it is repeated. The

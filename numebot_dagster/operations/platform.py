@@ -18,7 +18,7 @@ from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.client import NumeraiClient
-    from numebot_dagster.numerai.deadline import Deadline
+    from numebot_dagster.numerai.http.deadline import Deadline
     from numebot_dagster.numerai.records import DownloadedFile
 
 LOGGER = logging.getLogger("numebot")

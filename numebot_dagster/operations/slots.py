@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.http.deadline import Deadline
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.spelling import meant
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.rate_limits import Enforcement
+from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.server import serve
 
 

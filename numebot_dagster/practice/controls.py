@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
-from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.creation import Credentials
+from numebot_dagster.practice.rules.clock import Refused
 
 ADDRESS_FILE = "practice.json"
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from numebot_dagster.practice.clock import PRACTICE_START, Pace, Refused, newest_opened
-from numebot_dagster.practice.keys import add_key
-from numebot_dagster.practice.market import FULL, SMALL, Market
-from numebot_dagster.practice.population import population
-from numebot_dagster.practice.state import Model, State
-from numebot_dagster.practice.tournament import ACCOUNT, BENCHMARK, RIVAL, USER, Tournament
+from numebot_dagster.practice.market.market import FULL, SMALL, Market
+from numebot_dagster.practice.market.population import population
+from numebot_dagster.practice.rules.clock import PRACTICE_START, Pace, Refused, newest_opened
+from numebot_dagster.practice.rules.keys import add_key
+from numebot_dagster.practice.rules.state import Model, State
+from numebot_dagster.practice.rules.tournament import ACCOUNT, BENCHMARK, RIVAL, USER, Tournament
 
 SCALES = {"small": SMALL, "full": FULL}
 SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info")

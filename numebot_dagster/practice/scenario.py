@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.controls import Controls
+from numebot_dagster.practice.rules.clock import Refused
 
 _LOOK_SECONDS = 0.5
 # How long everything must have been on time before a clock that stands still is moved on: what

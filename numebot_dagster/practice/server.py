@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.controls import (
     ADDRESS_FILE,
     Address,
@@ -25,7 +25,7 @@ from numebot_dagster.practice.controls import (
     write_address,
 )
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
-from numebot_dagster.practice.rate_limits import Enforcement
+from numebot_dagster.practice.rules.clock import Refused
 
 __all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
 
@@ -67,9 +67,9 @@ def serve(
     """
     import uvicorn
 
-    from numebot_dagster.practice.app import make_app
-    from numebot_dagster.practice.files import Library
-    from numebot_dagster.practice.lineup import Lineups
+    from numebot_dagster.practice.api.app import make_app
+    from numebot_dagster.practice.datasets.files import Library
+    from numebot_dagster.practice.rules.lineup import Lineups
 
     with _leaving_nothing_new(folder):
         if port:

@@ -11,7 +11,7 @@ import polars as pl
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
-    from numebot_dagster.numerai.summaries import Summary
+    from numebot_dagster.scoring.summaries import Summary
 
 LABELS = {
     "corr": "CORR",
@@ -50,7 +50,7 @@ def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
         score; eras; mean and what its 95 % interval reaches to both sides (nothing where the eras
         are too few to tell); std; Sharpe and the
         Sharpe ratio less what autocorrelation flatters ("smart"); the largest drawdown. See
-        `numerai.summaries` for their formulas. The last four only for what adds up over eras.
+        `scoring.summaries` for their formulas. The last four only for what adds up over eras.
     """
     rows = [_row(metric, summaries[metric]) for metric in LABELS if metric in summaries]
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
@@ -167,8 +167,8 @@ def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.
 
 
 def _figure(name: str, scores: pl.Series) -> float | None:
-    """One figure of the scores of eras in order, as `numerai.summaries` defines it."""
-    from numebot_dagster.numerai.summaries import summarise
+    """One figure of the scores of eras in order, as `scoring.summaries` defines it."""
+    from numebot_dagster.scoring.summaries import summarise
 
     if scores.is_empty():
         return None

@@ -17,10 +17,10 @@ from benchmarks.chaos_plan import FALLBACKS, MODELS, STEPS, RoundPlan
 from benchmarks.chaos_stage import Stage
 from benchmarks.chaos_template import TOURNAMENT, copy, register, write_moods
 from benchmarks.chaos_world import World, open_world
-from numebot_dagster.operations import training, vintages
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.practice.fault_checks import check, values_of
-from numebot_dagster.practice.fault_kinds import KINDS
+from numebot_dagster.operations.training import trainer, vintages
+from numebot_dagster.practice.faults.checks import check, values_of
+from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 
@@ -110,7 +110,7 @@ def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in (1, 2):
             write_moods(folder, {}, number)
             for model in platform.registry.enabled:
-                training.train(platform, model, vintage, force=number > 1)
+                trainer.train(platform, model, vintage, force=number > 1)
     return folder
 
 

@@ -21,10 +21,10 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 
-from numebot_dagster.cli import automation
-from numebot_dagster.cli.automation import examine_automation
 from numebot_dagster.definitions import defs
-from numebot_dagster.operations.findings import Verdict
+from numebot_dagster.defs.health import automation
+from numebot_dagster.defs.health.automation import examine_automation
+from numebot_dagster.operations.health.findings import Verdict
 
 
 @pytest.fixture

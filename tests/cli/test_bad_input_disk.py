@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from numebot_dagster.cli.main import app
 from numebot_dagster.lake.files import CannotWrite, explained
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 # Plays a round thrice: no room for the live data, none for predictions, and with room again.
 # The limit on the size of files is enforced on root too: a write beyond it fails half way, as on a
@@ -27,9 +27,10 @@ PLAYER = """
 import json, resource, sys
 from pathlib import Path
 import numerai_tools.submissions, pandas, polars  # what is imported later may write caches
-from numebot_dagster.operations import live
+from numebot_dagster.operations.rounds import live_data as live
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.playing import Play, play
+from numebot_dagster.operations.rounds.playing import Play
+from numebot_dagster.operations.rounds.playing import play
 from numebot_dagster.settings import load_settings
 
 number = int(sys.argv[1])

@@ -9,9 +9,9 @@ import re
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling import weights
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.modeling.weights import weight_store as weights
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 ESCAPE = "\x1b["
 

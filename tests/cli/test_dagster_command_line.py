@@ -12,8 +12,8 @@ import time
 import pytest
 import requests
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 README_SELECTION = 'key:"rounds/*" or key:"models/*/predictions" or key:"models/*/submission"'
 

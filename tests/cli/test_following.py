@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.cli.following import Follower
+from numebot_dagster.web.following import Follower
 
 RUN = "round_job - e75b42b0-846e-47fa-b6a8-225a78b43fb5"
 AT = "2026-11-24 19:37:19 +0000"
@@ -149,7 +149,7 @@ Stack Trace:
   File "impl.py", line 401, in get_external_sensor_execution
 
 The above exception was caused by the following exception:
-numebot_dagster.numerai.faults.PassingFault: http://127.0.0.1:9: the connection failed
+numebot_dagster.numerai.http.error_translation.PassingFault: http://127.0.0.1:9: the connection failed
 
 Stack Trace:
   File "faults.py", line 121, in translated

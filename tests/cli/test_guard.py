@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from numebot_dagster.cli.addresses import url
-from numebot_dagster.cli.guard import Guard
+from numebot_dagster.web.addresses import url
+from numebot_dagster.web.guard import Guard
 
 OWN = "127.0.0.1:3000"
 

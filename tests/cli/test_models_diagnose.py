@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from numebot_dagster.cli.models import _table
-from numebot_dagster.operations.diagnoses import read_diagnosis
+from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
 
 COLUMNS = {"COLUMNS": "80"}
 

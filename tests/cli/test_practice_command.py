@@ -18,12 +18,12 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
-from numebot_dagster.cli.practice import app
-from numebot_dagster.practice.clock import Refused
-from numebot_dagster.practice.fault_checks import check
-from numebot_dagster.practice.fault_kinds import KINDS
+from numebot_dagster.cli.practice.commands import app
+from numebot_dagster.practice.faults.checks import check
+from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.rules.clock import Refused
 
-SERVE = "from numebot_dagster.cli.practice import app; app()"
+SERVE = "from numebot_dagster.cli.practice.commands import app; app()"
 
 
 def run(*arguments: object) -> tuple[int, str]:

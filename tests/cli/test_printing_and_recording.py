@@ -18,9 +18,9 @@ from numebot_dagster.cli.main import app
 from numebot_dagster.defs import logs
 from numebot_dagster.lake.damaged import is_damaged_database
 from numebot_dagster.lake.files import CannotWrite
-from numebot_dagster.modeling.source import SourceNotFound
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 CONFIRMED = {"steady-1": State.CONFIRMED, "second": State.CONFIRMED}
 
@@ -84,7 +84,7 @@ def test_definitions_that_cannot_be_loaded_are_no_fault_of_the_record(
     def cannot_load(_):
         raise error
 
-    monkeypatch.setattr("numebot_dagster.defs.models.assets.build_weights", cannot_load)
+    monkeypatch.setattr("numebot_dagster.defs.training.weights.build_weights", cannot_load)
     result = CliRunner().invoke(app, ["run"])
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

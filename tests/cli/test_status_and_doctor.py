@@ -17,13 +17,11 @@ from typer.testing import CliRunner
 
 from numebot_dagster.cli import doctor, session, status, status_grid
 from numebot_dagster.cli.main import app
-from numebot_dagster.cli.practice_folder import TOURNAMENT
+from numebot_dagster.cli.practice.folder import TOURNAMENT
 from numebot_dagster.lake import files, parquet
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.operations import alerts, reconciling
-from numebot_dagster.operations.alerts import Alert, Kind
-from numebot_dagster.operations.status import (
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
+from numebot_dagster.operations.health.status import (
     Moment,
     RoundModel,
     Standing,
@@ -31,8 +29,11 @@ from numebot_dagster.operations.status import (
     days_without_leaderboard,
     standing_of,
 )
+from numebot_dagster.operations.rounds import follow_up
 from numebot_dagster.practice.controls import Address, write_address
 from numebot_dagster.practice.creation import Credentials
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 NOW = datetime(2026, 6, 2, 12, 17, tzinfo=UTC)
 OPEN = Window(1280, NOW - timedelta(minutes=17), NOW + timedelta(minutes=43))
@@ -163,7 +164,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     for number in range(played, played + 23):  # as the sensor registers them
         session.add_partition("rounds", str(number))
     for name in ("steady-1", "second"):  # as the sensor's first run has recorded it
-        text = reconciling.NOBODY_PLAYED
+        text = follow_up.NOBODY_PLAYED
         receipts.append(lake, Receipt(name, played + 1, outcome=Outcome.MISSED, reason=text))
 
     text, code = numebot("status", "--rounds", "2")
@@ -175,7 +176,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     unseen = f"Rounds {played + 1} to {played + 22}: not played, closed before this platform looked"
     assert unseen in lines
     assert text.count("unplayed") == 2
-    assert reconciling.NOBODY_PLAYED not in text
+    assert follow_up.NOBODY_PLAYED not in text
     told, _ = numebot("status", "--json", "--rounds", "2")
     assert json.loads(told)["rounds_not_seen"] == list(range(played + 1, played + 23))
 
@@ -205,7 +206,7 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     files.replace_bytes(damaged, b"no Parquet")
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "json://127.0.0.1:9/")
     missed = Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this")
-    alerts.send(world.platform, missed)
+    outbox.send(world.platform, missed)
     for day in (1, 4):
         parquet.write(lake.leaderboard_file(date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
 

@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from numebot_dagster.defs.runs import PROCESS_TAG
-from numebot_dagster.modeling.child import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
+from numebot_dagster.modeling.worker.worker_process import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 LAUNCH = """
 mutation ($params: ExecutionParams!) {
@@ -145,7 +145,7 @@ def trainers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def is_trainer(process: psutil.Process) -> bool:
     try:
-        is_worker = "numebot_dagster.modeling.worker" in process.cmdline()
+        is_worker = "numebot_dagster.modeling.worker.child" in process.cmdline()
         return is_worker and process.nice() == BACKGROUND_NICENESS
     except psutil.NoSuchProcess:  # it ended meanwhile
         return False

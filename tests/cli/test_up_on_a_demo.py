@@ -16,7 +16,7 @@ import psutil
 import pytest
 import requests
 
-from numebot_dagster.cli.practice_folder import PracticeFolder
+from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.practice.server import Controls, read_address
 from tests.commands import Finished, run_here
 

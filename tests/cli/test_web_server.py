@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.cli.web_server import _may_change_something
+from numebot_dagster.web.server import _may_change_something
 
 
 def nested(depth):

@@ -16,11 +16,11 @@ import sys
 
 import pytest
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations.doctor import Verdict, examine
-from numebot_dagster.operations.status import weights_status
-from numebot_dagster.operations.training import due_models
+from numebot_dagster.operations.health.doctor import Verdict, examine
+from numebot_dagster.operations.health.status import weights_status
+from numebot_dagster.operations.training.trainer import due_models
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 ZOO = '''
 """Models that mind their manners on the canary rows, and not in a round."""

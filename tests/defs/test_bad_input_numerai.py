@@ -21,11 +21,11 @@ import pytest
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.main import app
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import details, live
-from numebot_dagster.operations.playing import Play, play
+from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.operations.rounds.playing import Play, play
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 BOTH = {"steady-1": 1, "second": 1}
 
@@ -233,7 +233,7 @@ def test_live_data_that_are_served_wrong(world, run_round):
         spoil(served)
         os.utime(served, (stamp, stamp))
         with pytest.raises(NumeraiError) as caught:
-            live.fetch_live(platform, number, platform.registry.enabled)
+            live_data.fetch_live(platform, number, platform.registry.enabled)
         assert "live.parquet" in str(caught.value)
         assert said in str(caught.value)
         assert platform.lake.live_folders(number) == {}

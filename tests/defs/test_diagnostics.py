@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from numebot_dagster.defs.models.diagnostics import diagnostics_key
+from numebot_dagster.defs.diagnostics.assets import diagnostics_key
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations.diagnoses import read_diagnosis
+from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
 from numebot_dagster.reporting.embed import INLINE_LIMIT
 
 OP = "models__{}__diagnostics"

@@ -8,10 +8,10 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import details, live
-from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 FAILING = {
     "raising": "raising failed to predict: ArithmeticError: the stars ☾ are not right",
@@ -105,7 +105,7 @@ def test_a_budget_is_all_that_a_hanging_model_costs(world):
     number = world.open_round()
     world.register("sleeper", "steady-1")
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
     started = time.monotonic()
     played = play(platform, Play(number, platform.registry.enabled))
     assert time.monotonic() - started < 12  # of which 2 s are the budget

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from numebot_dagster.defs.models.assets import TrainConfig
-from numebot_dagster.defs.models.diagnostics import DiagnoseConfig
-from numebot_dagster.defs.models.playing import PlayConfig
+from numebot_dagster.defs.diagnostics.assets import DiagnoseConfig
+from numebot_dagster.defs.health.jobs import PreflightConfig
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.assets import LiveConfig
+from numebot_dagster.defs.rounds.play_round import PlayConfig
 from numebot_dagster.defs.training.today import TodayConfig, train_today_sensor
-from numebot_dagster.defs.watch.jobs import PreflightConfig
-from numebot_dagster.operations import training
+from numebot_dagster.defs.training.weights import TrainConfig
+from numebot_dagster.operations.training import trainer
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_training_of_today_needs_no_number(world, instance, launch):
     assert launch("train_today_job", register_vintage={"models": ["second"]}).success
     result = tick(world, instance)
     [request] = result.run_requests
-    today = str(training.vintage_of_today(world.platform))
+    today = str(trainer.vintage_of_today(world.platform))
     assert request.partition_key == today
     assert instance.has_dynamic_partition("vintages", today)
     assert [key.to_user_string() for key in request.asset_selection] == [

@@ -22,13 +22,15 @@ from numerapi import base_api
 
 from numebot_dagster.defs.performance.jobs import collecting_runs
 from numebot_dagster.lake import catalog, parquet
-from numebot_dagster.numerai.payouts import payout, payout_scores
-from numebot_dagster.operations import alerts, collecting, details, digest, live
-from numebot_dagster.operations.playing import Ending, Play, play
-from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.market import Market
-from numebot_dagster.practice.population import Attendance
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.performance import collecting, digest
+from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.market.population import Attendance
+from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.reporting.numbers import plotted, score
+from numebot_dagster.scoring.payouts import payout, payout_scores
 
 MODELS = ("steady-1", "second")
 STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}
@@ -63,7 +65,7 @@ def season(make_world):
             number = world.open_round()
             platform = world.platform
             details.fetch_details(platform, number)
-            live.fetch_live(platform, number, platform.registry.enabled)
+            live_data.fetch_live(platform, number, platform.registry.enabled)
             played = play(platform, Play(number, platform.registry.enabled))
             assert {one.ending for one in played} == {Ending.CONFIRMED}
             rounds.append(number)
@@ -339,7 +341,7 @@ def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
         f"final of 1 round: corr60 {final['corr60']}, mmc60 {final['mmc60']}"
     )
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
-    alerts.send(world.platform, *digest.newest_scores(world.platform))
+    outbox.send(world.platform, *digest.newest_scores(world.platform))
     assert told["title"] not in receiver.titles  # it was raised when nobody was there to hear it
 
 

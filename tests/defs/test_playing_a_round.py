@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import gates
-from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.rounds import gates
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 ROUND = {"rounds/details", "rounds/live_data"}
 STEADY = {"models/steady_1/predictions", "models/steady_1/submission"}

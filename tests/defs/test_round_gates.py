@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from numebot_dagster.defs.rounds import assets
-from numebot_dagster.modeling import weights
-from numebot_dagster.numerai import receipts
+from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import DataNotReady
-from numebot_dagster.operations import live
+from numebot_dagster.operations.rounds import live_data
+from numebot_dagster.submissions import receipts
 
 ROUND = [dg.AssetKey(["rounds", "details"]), dg.AssetKey(["rounds", "live_data"])]
 LIVE_DATA = ROUND[1]
@@ -49,7 +49,7 @@ def late_data(world, run_round):
 def test_late_data_are_not_stored(world, late_data):
     platform = world.platform
     with pytest.raises(DataNotReady, match=f"Round {late_data} is open, but v5.3/live.parquet"):
-        live.fetch_live(platform, late_data, platform.registry.enabled)
+        live_data.fetch_live(platform, late_data, platform.registry.enabled)
     folder = platform.lake.live_folder(late_data, "v5.3")
     assert not folder.exists()
     assert list(folder.parent.glob(".*")) == []
@@ -61,11 +61,11 @@ def test_late_data_of_the_first_round_are_not_stored(fresh_world):
     platform = fresh_world.platform
     fresh_world.practice.add_fault("late-data")
     with pytest.raises(DataNotReady, match=f"Round {number} is open, but v5.3/live.parquet"):
-        live.fetch_live(platform, number, platform.registry.enabled)
+        live_data.fetch_live(platform, number, platform.registry.enabled)
     folder = platform.lake.live_folder(number, "v5.3")
     assert not folder.exists()
     fresh_world.practice.remove_faults()
-    [stored] = live.fetch_live(platform, number, platform.registry.enabled)
+    [stored] = live_data.fetch_live(platform, number, platform.registry.enabled)
     assert stored.folder == folder
 
 
@@ -91,7 +91,7 @@ def test_other_features_block(world, run_round):
     number = world.open_round()
     run_round(world, number, ROUND)
     features = world.platform.lake.weights_folders("steady-1")
-    used = weights.verify(features[0].path).features
+    used = weight_store.verify(features[0].path).features
     rewrite_live(world, number, lambda frame: frame.rename({used[0]: "feature_renamed"}))
     result = run_round(world, number)
     assert not result.success

@@ -29,12 +29,14 @@ from numebot_dagster.defs.runs import RUN_KEY_TAG, RunProcess
 from numebot_dagster.defs.training.schedules import retraining_schedule
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.numerai.receipts import Outcome, Rung, State
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations import collecting, details, training
-from numebot_dagster.operations.skipped_rounds import skip_what_closed
+from numebot_dagster.operations.performance import collecting
+from numebot_dagster.operations.rounds import details
+from numebot_dagster.operations.rounds.skipped_rounds import skip_what_closed
+from numebot_dagster.operations.training import trainer
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Rung, State
 
 HONEST = ("steady-1", "second")
 NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -548,7 +550,7 @@ def weeks_later(monkeypatch):
 
     def by(weeks):
         now = datetime.now(UTC) + timedelta(weeks=weeks)
-        monkeypatch.setattr(training, "datetime", SimpleNamespace(now=lambda zone: now))
+        monkeypatch.setattr(trainer, "datetime", SimpleNamespace(now=lambda zone: now))
 
     return by
 
@@ -589,11 +591,11 @@ def test_only_the_policy_of_a_model_asks_for_it(world, weeks_later):
     """Not the absence of weights, nor what the registry pins."""
     weeks_later(12.1)
     shop = world.platform
-    assert [model.name for model in training.due_models(shop)] == ["steady-1", "second"]
+    assert [model.name for model in trainer.due_models(shop)] == ["steady-1", "second"]
     vintage = shop.lake.stored_vintages()[-1]
     (world.folder / "model_configs.csv").write_text(
         "numerai_name,model_code,vintage\n"
         f"steady-1,quick_models:Ridge,{vintage}\n"
         "untrained,quick_models:Ridge,\nsecond,quick_models:Stubborn,\n"
     )
-    assert [model.name for model in training.due_models(world.platform)] == ["second"]
+    assert [model.name for model in trainer.due_models(world.platform)] == ["second"]

@@ -7,10 +7,10 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from numebot_dagster.defs.health.jobs import preflight_job
+from numebot_dagster.defs.health.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.defs.watch.jobs import preflight_job
-from numebot_dagster.defs.watch.sensors import preflight_sensor, watchdog_sensor
-from numebot_dagster.operations import watching
+from numebot_dagster.operations.health import watchdog
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_heartbeat_follows_healthy_ticks_only(world, tick, instance, receive
         raise RuntimeError("a defect")
 
     with monkeypatch.context() as patch:
-        patch.setattr(watching, "disk_alerts", fails)
+        patch.setattr(watchdog, "disk_alerts", fails)
         with pytest.raises(RuntimeError, match="a defect"):
             tick(watchdog_sensor)
     assert receiver.gets == ["/beat"]

@@ -179,7 +179,8 @@ def test_a_failed_folder_leaves_nothing(tmp_path: Path) -> None:
 KILLED_WRITER = """
 import sys, time
 from pathlib import Path
-from numebot_dagster.lake import files, locks
+from numebot_dagster.lake import files
+from numebot_dagster.lake import locks
 root = Path(sys.argv[1])
 with files.writing(root / "a.parquet") as one, files.folder(root / "deep" / "code=1") as two:
     one.write_text("half")

@@ -117,8 +117,10 @@ def test_no_rows_at_all_and_none_of_one_file(path: Path) -> None:
 _MEASURE = """
 import sys
 from pathlib import Path
-from numebot_dagster.lake.matrix import fill_matrix, select_rows
-from numebot_dagster.modeling.memory import peak_memory_mb, reset_peak
+from numebot_dagster.lake.matrix import fill_matrix
+from numebot_dagster.lake.matrix import select_rows
+from numebot_dagster.modeling.worker.memory import peak_memory_mb
+from numebot_dagster.modeling.worker.memory import reset_peak
 path, columns = Path(sys.argv[1]), [f"feature_{n}" for n in range(400)]
 fill_matrix([select_rows(path, keep_eras=[1])], columns[:2])  # what polars holds once it has run
 reset_peak()

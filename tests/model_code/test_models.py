@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.data import TrainingFiles
-from numebot_dagster.modeling.messages import ModelCode, PredictRequest, TrainRequest
-from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.training_data import TrainingFiles
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.messages import ModelCode, PredictRequest, TrainRequest
+from numebot_dagster.modeling.worker.parent import Worker
 
 FEATURES = [f"feature_little_test_{number}" for number in range(20)]
 MODELS = {
@@ -89,7 +89,7 @@ def folder(worker: Worker, module: str, data: Data, tmp_path_factory) -> Path:
 
 
 def test_the_manifest(module: str, folder: Path) -> None:
-    manifest = weights.verify(folder)
+    manifest = weight_store.verify(folder)
     assert f"model/{MODELS[module][1]}" in manifest.files
     assert manifest.parameters["trees"] == 2000
     assert manifest.parameters["era_stride"] == 4

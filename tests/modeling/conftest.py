@@ -12,10 +12,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.data import TrainingFiles
-from numebot_dagster.modeling.messages import ModelCode, PredictRequest, PredictResult, TrainRequest
-from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.training_data import TrainingFiles
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.messages import (
+    ModelCode,
+    PredictRequest,
+    PredictResult,
+    TrainRequest,
+)
+from numebot_dagster.modeling.worker.parent import Worker
 
 FEATURES = [f"feature_plain_simple_{letter}" for letter in "abcdefghij"]
 MEDIUM = FEATURES[:6]
@@ -144,14 +149,16 @@ class Zoo:
         """The good model's weights under a manifest with other budgets."""
         target = folder / "weights"
         shutil.copytree(self.good, target)
-        weights.write_manifest(target, replace(weights.read_manifest(self.good), **budgets))
+        weight_store.write_manifest(
+            target, replace(weight_store.read_manifest(self.good), **budgets)
+        )
         return target
 
     def assert_still_works(self) -> None:
         result = self.predict("Good")
         live = pl.read_parquet(self.market.live)
         learned = np.load(self.good / "model" / "weights.npy")
-        features = weights.read_manifest(self.good).features
+        features = weight_store.read_manifest(self.good).features
         np.testing.assert_allclose(result.predictions, live.select(features).to_numpy() @ learned)
         assert result.ids.tolist() == live["id"].to_list()
         assert result.canary.largest_difference == 0

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numebot_dagster.modeling import canary
-from numebot_dagster.modeling.comparison import compare
-from numebot_dagster.modeling.live import LiveData
+from numebot_dagster.modeling.live_data import LiveData
+from numebot_dagster.modeling.weights import canary
+from numebot_dagster.modeling.weights.comparison import compare
 
 ROWS, LEAVES = 500, 8
 TYPES = {"float16": np.float16, "float32": np.float32, "float64": np.float64}

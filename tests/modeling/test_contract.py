@@ -81,8 +81,8 @@ def test_a_model_must_implement_all_four_methods() -> None:
 
 
 def test_the_room_gives_its_data_classes_too() -> None:
-    from numebot_dagster.modeling.data import TrainingData
-    from numebot_dagster.modeling.live import LiveData
+    from numebot_dagster.modeling.live_data import LiveData
+    from numebot_dagster.modeling.training_data import TrainingData
 
     assert modeling.LiveData is LiveData
     assert modeling.TrainingData is TrainingData

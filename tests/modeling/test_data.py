@@ -14,8 +14,8 @@ import pytest
 
 from numebot_dagster.lake.matrix import MissingColumns
 from numebot_dagster.modeling.columns import UnknownColumn, aligned, resolve_features
-from numebot_dagster.modeling.data import LookAhead, TrainingData
-from numebot_dagster.modeling.live import LiveData, read_inputs, read_live
+from numebot_dagster.modeling.live_data import LiveData, read_inputs, read_live
+from numebot_dagster.modeling.training_data import LookAhead, TrainingData
 
 FEATURES = ["feature_plain_simple_d", "feature_plain_simple_a"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from numebot_dagster.modeling.declarations import WrongModel, describe, import_class
-from numebot_dagster.modeling.messages import ModelCode
-from numebot_dagster.modeling.own_code import own_code
+from numebot_dagster.modeling.source.own_code import own_code
+from numebot_dagster.modeling.worker.declarations import WrongModel, describe, import_class
+from numebot_dagster.modeling.worker.messages import ModelCode
 
 PREAMBLE = """\
 from numebot_dagster.modeling import NumeraiModel

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.failures import (
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.failures import (
     ModelCrashed,
     ModelFailed,
     ModelOutOfMemory,
     ModelTimedOut,
 )
-from numebot_dagster.modeling.messages import DescribeRequest, Failure
+from numebot_dagster.modeling.worker.messages import DescribeRequest, Failure
 
 
 def test_each_phase_is_told_in_words():
@@ -151,5 +151,5 @@ def test_a_failed_training_leaves_nothing(zoo, tmp_path, name, error, complaint)
 
 
 def test_a_missing_weights_folder(zoo, tmp_path):
-    with pytest.raises(weights.NoWeights, match=r"manifest\.json does not exist"):
+    with pytest.raises(weight_store.NoWeights, match=r"manifest\.json does not exist"):
         zoo.predict("Good", tmp_path / "none")

@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from numebot_dagster.modeling import memory
-from numebot_dagster.modeling.memory import ProcessTree
+from numebot_dagster.modeling.worker import memory
+from numebot_dagster.modeling.worker.memory import ProcessTree
 
 MEGABYTE = 10**6
 FORKED_POOL = r"""

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from numebot_dagster.modeling.normal_form import normal_form
+from numebot_dagster.modeling.source.normal_form import normal_form
 
 SOURCE = '''
 """A model."""

@@ -12,18 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.modeling import out_of_sample, weights
-from numebot_dagster.modeling.data import TrainingData
-from numebot_dagster.modeling.failures import ModelFailed, ModelTimedOut
-from numebot_dagster.modeling.live import LiveData
-from numebot_dagster.modeling.messages import ModelCode, OutOfSampleRequest, TrainRequest
-from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.live_data import LiveData
+from numebot_dagster.modeling.training_data import TrainingData
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker import past_eras
+from numebot_dagster.modeling.worker.failures import ModelFailed, ModelTimedOut
+from numebot_dagster.modeling.worker.messages import ModelCode, OutOfSampleRequest, TrainRequest
+from numebot_dagster.modeling.worker.parent import Worker
 
 MODELS = """
 import time
 from pathlib import Path
 import numpy as np
-from numebot_dagster.modeling import LiveData, NumeraiModel
+from numebot_dagster.modeling import LiveData
+from numebot_dagster.modeling import NumeraiModel
 
 class First(NumeraiModel):
     feature_set = "small"
@@ -95,7 +97,7 @@ def request(worker: Worker, market, folder: Path, name: str, *eras: int) -> OutO
 
 def test_a_training_may_be_kept_to_some_eras(worker, market, folder) -> None:
     request(worker, market, folder, "First")
-    manifest = weights.read_manifest(folder / "First")
+    manifest = weight_store.read_manifest(folder / "First")
     assert (manifest.first_era, manifest.last_era, manifest.train_eras) == (1, 30, 30)
     assert (folder / "First" / "model" / "newest").read_text() == "30"
 
@@ -151,18 +153,18 @@ def test_data_of_some_eras(market) -> None:
     ],
 )
 def test_blocks(monkeypatch, limit: int, expected: list[tuple[int, ...]]) -> None:
-    monkeypatch.setattr(out_of_sample, "BLOCK_BYTES", limit)
-    monkeypatch.setattr(out_of_sample, "ROW_BYTES", 4)
-    assert list(out_of_sample.blocks({1: 3, 2: 3, 5: 4, 6: 5}, features=6)) == expected
+    monkeypatch.setattr(past_eras, "BLOCK_BYTES", limit)
+    monkeypatch.setattr(past_eras, "ROW_BYTES", 4)
+    assert list(past_eras.blocks({1: 3, 2: 3, 5: 4, 6: 5}, features=6)) == expected
 
 
 @given(st.dictionaries(st.integers(1, 2000), st.integers(1, 9000)), st.integers(1, 4000))
 def test_blocks_hold_every_era_once_within_the_limit(rows: dict[int, int], features: int) -> None:
-    blocks = list(out_of_sample.blocks(rows, features))
+    blocks = list(past_eras.blocks(rows, features))
     assert [era for block in blocks for era in block] == list(rows)
     for block in blocks:
-        size = sum(rows[era] for era in block) * (features + out_of_sample.ROW_BYTES)
-        assert size <= out_of_sample.BLOCK_BYTES or len(block) == 1
+        size = sum(rows[era] for era in block) * (features + past_eras.ROW_BYTES)
+        assert size <= past_eras.BLOCK_BYTES or len(block) == 1
 
 
 def test_live_data_have_no_place_for_a_label() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from numebot_dagster.modeling.messages import ModelCode
-from numebot_dagster.modeling.own_code import OwnCode, own_code
-from numebot_dagster.modeling.source import SourceNotFound
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.source.own_code import OwnCode, own_code
+from numebot_dagster.modeling.worker.messages import ModelCode
 
 PREAMBLE = "raise SystemExit('finding a model imports nothing of it')\n"
 FILES = {
@@ -232,8 +232,8 @@ def test_docstrings_count_in_a_file_that_reads_them(folder: Path) -> None:
 
 def test_nothing_is_imported_in_a_fresh_process(folder: Path) -> None:
     text = (
-        "import sys; from numebot_dagster.modeling.own_code import own_code; "
-        "from numebot_dagster.modeling.messages import ModelCode; "
+        "import sys; from numebot_dagster.modeling.source.own_code import own_code; "
+        "from numebot_dagster.modeling.worker.messages import ModelCode; "
         f"own_code(ModelCode('pkg.model', 'Model', ({str(folder)!r},))); "
         "print([name for name in sys.modules if name.partition('.')[0] in "
         "('pkg', 'other', 'named', 'numpy', 'pandas', 'polars')])"

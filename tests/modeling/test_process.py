@@ -12,9 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from numebot_dagster.modeling.child import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY, WorkerProcess
-from numebot_dagster.modeling.messages import DescribeRequest
-from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.worker.messages import DescribeRequest
+from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker_process import (
+    BACKGROUND_NICENESS,
+    LOWEST_DISK_PRIORITY,
+    WorkerProcess,
+)
 
 
 def test_a_model_that_forks_answers_once(zoo):
@@ -26,8 +30,9 @@ def test_a_model_that_forks_answers_once(zoo):
 PARENT = """
 import sys
 from pathlib import Path
-from numebot_dagster.modeling.messages import DescribeRequest, ModelCode
-from numebot_dagster.modeling.process import Worker
+from numebot_dagster.modeling.worker.messages import DescribeRequest
+from numebot_dagster.modeling.worker.messages import ModelCode
+from numebot_dagster.modeling.worker.parent import Worker
 worker = Worker()
 worker.describe(DescribeRequest("good", ModelCode("zoo", "Good", (sys.argv[1],))))
 print(worker._process._popen.pid, flush=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegistryError, code_hash, read_registry
+from numebot_dagster.modeling.worker.messages import ModelCode
 
 MODELS = """
 import sys

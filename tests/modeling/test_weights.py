@@ -11,8 +11,8 @@ import pytest
 
 from numebot_dagster.lake import catalog, files
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.weights import DamagedWeights, Manifest, NoWeights
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.weights.weight_store import DamagedWeights, Manifest, NoWeights
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MANIFEST = Manifest(
@@ -48,15 +48,15 @@ def store(lake: Lake, vintage: int, code_hash: str, trained_at: datetime = NOON)
     with files.folder(target) as folder:
         (folder / "model").mkdir()
         (folder / "model" / "model.txt").write_text(f"{vintage} {code_hash}")
-        (folder / weights.CANARY).write_text("canary")
+        (folder / weight_store.CANARY).write_text("canary")
         manifest = replace(
             MANIFEST,
             vintage=vintage,
             code_hash=code_hash,
             trained_at=trained_at,
-            files=weights.list_files(folder),
+            files=weight_store.list_files(folder),
         )
-        weights.write_manifest(folder, manifest)
+        weight_store.write_manifest(folder, manifest)
     return target
 
 
@@ -67,7 +67,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_manifest_comes_back(lake: Lake) -> None:
     folder = store(lake, 1343, "0123abcd")
-    manifest = weights.verify(folder)
+    manifest = weight_store.verify(folder)
     assert manifest == replace(MANIFEST, files=manifest.files)
     assert list(manifest.files) == ["canary.parquet", "model/model.txt"]
     assert manifest.files["model/model.txt"].bytes == len("1343 0123abcd")
@@ -77,7 +77,7 @@ def test_what_a_newer_version_added_to_a_manifest_breaks_nothing(lake: Lake) -> 
     folder = store(lake, 1343, "0123abcd")
     content = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(content | {"added_tomorrow": 1}))
-    assert weights.read_manifest(folder).vintage == 1343
+    assert weight_store.read_manifest(folder).vintage == 1343
 
 
 def test_the_view_of_weights_reads_manifests(lake: Lake) -> None:
@@ -108,21 +108,21 @@ def test_damage_is_named_and_such_weights_are_not_chosen(lake: Lake, damage, com
     folder = store(lake, 1343, "0123abcd")
     damage(folder)
     with pytest.raises(DamagedWeights, match=complaint):
-        weights.verify(folder)
-    assert weights.stored(lake, "a-b c") == []
+        weight_store.verify(folder)
+    assert weight_store.stored(lake, "a-b c") == []
     with pytest.raises(
         NoWeights, match=rf"(?s)damaged: .*{complaint}.*numebot train --models 'a-b c'"
     ):
-        weights.choose(lake, "a-b c", "0123abcd")
+        weight_store.choose(lake, "a-b c", "0123abcd")
     store(lake, 1340, "0123abcd")
-    assert weights.choose(lake, "a-b c", "0123abcd").vintage == 1340
+    assert weight_store.choose(lake, "a-b c", "0123abcd").vintage == 1340
 
 
 def test_stored_weights_come_newest_first(lake: Lake) -> None:
     store(lake, 1340, "bbbbbbbb")
     store(lake, 1343, "cccccccc", NOON)
     store(lake, 1343, "aaaaaaaa", NOON + timedelta(hours=1))
-    found = [(one.vintage, one.code_hash) for one in weights.stored(lake, "a-b c")]
+    found = [(one.vintage, one.code_hash) for one in weight_store.stored(lake, "a-b c")]
     assert found == [(1343, "aaaaaaaa"), (1343, "cccccccc"), (1340, "bbbbbbbb")]
 
 
@@ -142,7 +142,7 @@ def test_which_weights_are_chosen(
     store(lake, 1340, "bbbbbbbb")
     store(lake, 1342, "bbbbbbbb")
     store(lake, 1343, "aaaaaaaa")
-    chosen = weights.choose(lake, "a-b c", code_hash, pinned)
+    chosen = weight_store.choose(lake, "a-b c", code_hash, pinned)
     assert (chosen.vintage, chosen.code_hash) == expected
     assert chosen.folder == lake.weights_folder("a-b c", *expected)
     assert (chosen.model_folder / "model.txt").read_text() == f"{expected[0]} {expected[1]}"
@@ -152,12 +152,12 @@ def test_no_weights_says_what_to_type(lake: Lake) -> None:
     with pytest.raises(
         NoWeights, match=r"^a-b c has no weights; .*numebot train --models 'a-b c'$"
     ):
-        weights.choose(lake, "a-b c", "aaaaaaaa")
+        weight_store.choose(lake, "a-b c", "aaaaaaaa")
     store(lake, 1340, "bbbbbbbb")
     with pytest.raises(
         NoWeights, match="no weights of vintage 1343; there are some of vintage 1340"
     ):
-        weights.choose(lake, "a-b c", "bbbbbbbb", pinned=1343)
+        weight_store.choose(lake, "a-b c", "bbbbbbbb", pinned=1343)
 
 
 @pytest.mark.parametrize(
@@ -177,19 +177,19 @@ def test_weights_are_due_by_the_policy_in_their_manifest(
         MANIFEST, data_version="v5.3", retrain_weeks=weeks, retrain_on_new_data_version=new_version
     )
     now = manifest.trained_at + timedelta(weeks=age_in_weeks)
-    assert weights.is_due(manifest, now, current) is due
+    assert weight_store.is_due(manifest, now, current) is due
 
 
 def test_candidates_are_opened_in_the_order_to_try_them(lake: Lake) -> None:
     for vintage, code in ((1340, "aaaaaaaa"), (1343, "aaaaaaaa"), (1344, "bbbbbbbb")):
         store(lake, vintage, code)
-    places = weights.candidates(lake, "a-b c", "aaaaaaaa")
+    places = weight_store.candidates(lake, "a-b c", "aaaaaaaa")
     assert [one.vintage for one in places] == [1343, 1340, 1344]
-    pinned = weights.candidates(lake, "a-b c", "aaaaaaaa", 1344)
+    pinned = weight_store.candidates(lake, "a-b c", "aaaaaaaa", 1344)
     assert [one.vintage for one in pinned] == [1344]
     (places[1].path / "model" / "model.txt").unlink()
     with pytest.raises(DamagedWeights, match=r"model\.txt is missing"):
-        weights.opened(places[1])
-    assert weights.first_whole(lake, "a-b c", places[1:]).vintage == 1344
+        weight_store.opened(places[1])
+    assert weight_store.first_whole(lake, "a-b c", places[1:]).vintage == 1344
     with pytest.raises(NoWeights, match=r"damaged: .*model\.txt is missing; to make some: numebot"):
-        weights.first_whole(lake, "a-b c", places[1:2])
+        weight_store.first_whole(lake, "a-b c", places[1:2])

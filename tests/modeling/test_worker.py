@@ -12,11 +12,12 @@ import polars as pl
 import psutil
 import pytest
 
-from numebot_dagster.modeling import every, weights
-from numebot_dagster.modeling.failures import ModelFailed
-from numebot_dagster.modeling.messages import DescribeRequest, ModelCode
-from numebot_dagster.modeling.process import Worker
-from numebot_dagster.modeling.source import find_module
+from numebot_dagster.modeling import every
+from numebot_dagster.modeling.source.modules import find_module
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.failures import ModelFailed
+from numebot_dagster.modeling.worker.messages import DescribeRequest, ModelCode
+from numebot_dagster.modeling.worker.parent import Worker
 
 
 def test_what_a_model_declares(zoo):
@@ -30,7 +31,7 @@ def test_what_a_model_declares(zoo):
 
 
 def test_the_manifest_of_a_training(zoo):
-    manifest = weights.verify(zoo.good)
+    manifest = weight_store.verify(zoo.good)
     assert (manifest.model, manifest.vintage, manifest.code_hash) == ("good", 1343, "0123abcd")
     assert (manifest.data_version, manifest.data_stamp) == ("v5.3", "stamp")
     assert manifest.features == tuple(f"feature_plain_simple_{one}" for one in "abcdef")
@@ -52,7 +53,7 @@ def test_the_canary_holds_rows_of_all_eras_with_their_predictions(zoo):
     rows = canary.join(zoo.market.train.select("id", "era"), on="id", how="left")
     assert rows["era"].n_unique() == 30
     learned = np.load(zoo.good / "model" / "weights.npy")
-    features = weights.read_manifest(zoo.good).features
+    features = weight_store.read_manifest(zoo.good).features
     expected = canary.select(features).to_numpy() @ learned
     np.testing.assert_array_equal(canary["prediction"].to_numpy(), expected)
 
@@ -68,10 +69,10 @@ def test_a_prediction(zoo):
 
 
 def test_existing_weights_are_not_overwritten(zoo):
-    before = weights.verify(zoo.good)
+    before = weight_store.verify(zoo.good)
     with pytest.raises(FileExistsError, match="never overwritten"):
         zoo.train("Good", zoo.good)
-    assert weights.verify(zoo.good) == before
+    assert weight_store.verify(zoo.good) == before
 
 
 @pytest.mark.parametrize("name", ["Printing", "AsSeries", "AsFloat32List", "Curious"])
@@ -94,7 +95,7 @@ def test_processes_that_a_model_leaves_behind_are_ended(zoo):
 
 def test_training_on_all_labelled_eras_with_a_list_of_features(zoo, tmp_path):
     folder = zoo.train("Chooser", tmp_path / "weights")
-    manifest = weights.verify(folder)
+    manifest = weight_store.verify(folder)
     assert (manifest.train_eras, manifest.last_era) == (46, 46)
     assert manifest.features == ("feature_plain_simple_j", "feature_plain_simple_a")
     stored = pl.read_parquet(folder / "canary.parquet")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from numebot_dagster.numerai import pacing
+from numebot_dagster.numerai.http import pacing
 from numebot_dagster.settings import Settings
 
 PUBLIC_ID = "PUBLICIDOFTESTS"

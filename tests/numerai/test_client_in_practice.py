@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.numerai import submission
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
     QueryRefused,
     SubmissionRejected,
 )
-from numebot_dagster.numerai.payouts import payout, payout_scores
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.scoring.payouts import payout, payout_scores
 from numebot_dagster.settings import Settings
+from numebot_dagster.submissions import submission_file
 from tests.practice_processes import QuickServer
 
 OPENED = 1280  # Tuesday 2 June 2026
@@ -54,8 +54,8 @@ class Season:
         self.live = client.download("v5.3/live.parquet", folder / "live.parquet")
         self.ids = parquet.read(self.live.path, ["id"])["id"].to_list()
         noise = np.random.default_rng(5).normal(size=len(self.ids))
-        self.predictions = submission.rank_to_unit_interval(noise)
-        self.sent = submission.prepare(self.ids, self.predictions)
+        self.predictions = submission_file.rank_to_unit_interval(noise)
+        self.sent = submission_file.prepare(self.ids, self.predictions)
         self.alpha = client.fleet().models["alpha"]
         self.target = client.authorise_upload(self.alpha.id, "predictions.csv")
         client.put_upload(self.target, self.sent.csv)
@@ -151,7 +151,7 @@ def test_a_submission_arrives_and_is_proved(season):
     assert (held.submission_id, held.filename) == (season.id, season.target.filename)
     assert held.status == "on-time"
     assert held.timestamp == state.inserted_at
-    assert submission.matches(season.content, season.ids, season.predictions) is None
+    assert submission_file.matches(season.content, season.ids, season.predictions) is None
     assert season.fleet.held("beta", OPENED) is None
     rows = stored(season, "SELECT id FROM submissions WHERE filename = ?", season.target.filename)
     assert rows == [(season.id,)]

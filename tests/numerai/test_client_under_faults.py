@@ -23,7 +23,7 @@ import pytest
 import requests
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.numerai import diagnostics, registration, submission
+from numebot_dagster.numerai import diagnostics, registration
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import (
     DiagnosticsRefused,
@@ -38,9 +38,10 @@ from numebot_dagster.numerai.errors import (
 )
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.fault_kinds import KINDS
+from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
+from numebot_dagster.submissions import submission_file
 from tests.practice_processes import QuickServer
 
 LIVE = "v5.3/live.parquet"
@@ -72,7 +73,7 @@ class Season:
         path = self.practice.folder / "live-of-tests.parquet"
         ids = parquet.read(self.client.download(LIVE, path).path, ["id"])["id"].to_list()
         noise = np.random.default_rng(seed).normal(size=len(ids))
-        return submission.prepare(ids, submission.rank_to_unit_interval(noise)).csv
+        return submission_file.prepare(ids, submission_file.rank_to_unit_interval(noise)).csv
 
     def register(self, client: NumeraiClient) -> bool:
         """Uploads for beta undisturbed, and registers by a client; whether it is registered."""

@@ -16,8 +16,8 @@ from numebot_dagster.numerai.errors import (
     NumeraiUnavailable,
     UnexpectedAnswer,
 )
-from numebot_dagster.numerai.submission import rank_to_unit_interval
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http.transport import Transport
+from numebot_dagster.submissions.submission_file import rank_to_unit_interval
 
 ERA = {
     "era": "0575", "validationCorr": 0.01, "validationMmc": None, "validationBmc": 0.002,

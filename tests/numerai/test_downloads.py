@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.downloads import fetch, remote_file
 from numebot_dagster.numerai.errors import DownloadFailed, NumeraiUnavailable
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.transport import Transport
 
 
 def parquet_bytes(seed: int) -> bytes:
@@ -326,7 +326,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 from numebot_dagster.numerai.downloads import fetch
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.settings import Settings
 url, target = sys.argv[1:]
 transport = Transport(Settings(_env_file=None, numerai_api_url=url))

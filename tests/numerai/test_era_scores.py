@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numerai_tools import scoring as tools
 from scipy.special import ndtri
 
-from numebot_dagster.numerai.era_scores import (
+from numebot_dagster.scoring.era_scores import (
     correlation_with,
     feature_exposure,
     feature_neutral_corr,

@@ -32,7 +32,7 @@ from numebot_dagster.numerai.errors import NumeraiError, UnexpectedAnswer
 from numebot_dagster.numerai.records import Model
 
 SCHEMA = build_schema(
-    resources.files("numebot_dagster.practice").joinpath("schema.graphql").read_text(),
+    resources.files("numebot_dagster.practice.schema").joinpath("schema.graphql").read_text(),
     assume_valid=True,
 )
 MODEL = Model("m", "1")

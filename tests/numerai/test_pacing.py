@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from numebot_dagster.numerai import pacing
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.numerai.faults import PassingFault
-from numebot_dagster.numerai.pacing import Patience
+from numebot_dagster.numerai.http import pacing
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.error_translation import PassingFault
+from numebot_dagster.numerai.http.pacing import Patience
 
 
 def failing(*_):

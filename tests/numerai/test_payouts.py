@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.numerai.payouts import payout, payout_scores
 from numebot_dagster.numerai.records import Round, ScoreConfig
+from numebot_dagster.scoring.payouts import payout, payout_scores
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
 

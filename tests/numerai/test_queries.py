@@ -22,7 +22,7 @@ import numebot_dagster
 from numebot_dagster.numerai import queries
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 
-SCHEMA_FILE = Path(numebot_dagster.__file__).parent / "practice" / "schema.graphql"
+SCHEMA_FILE = Path(numebot_dagster.__file__).parent / "practice" / "schema" / "schema.graphql"
 
 
 @pytest.fixture(scope="module")

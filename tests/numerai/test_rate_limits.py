@@ -14,12 +14,13 @@ from collections import Counter
 import pytest
 
 from numebot_dagster.lake import locks
-from numebot_dagster.numerai import queries, rate_limits
-from numebot_dagster.numerai.deadline import Deadline
+from numebot_dagster.numerai import queries
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.numerai.rate_limits import Budget, Limit, allowed
-from numebot_dagster.numerai.root_fields import operations_of
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http import rate_limits
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.rate_limits import Budget, Limit, allowed
+from numebot_dagster.numerai.http.root_fields import operations_of
+from numebot_dagster.numerai.http.transport import Transport
 
 GOOD = {"body": b'{"data": {"rounds": []}}'}
 QUICKLY = Deadline.after(1e6)
@@ -106,8 +107,8 @@ def test_a_wait_is_said(budget, monkeypatch, caplog):
 PROCESS = """
 import sys, time
 from pathlib import Path
-from numebot_dagster.numerai import rate_limits
-from numebot_dagster.numerai.deadline import Deadline
+from numebot_dagster.numerai.http import rate_limits
+from numebot_dagster.numerai.http.deadline import Deadline
 rate_limits.LIMITS["rounds"] = rate_limits.Limit(50, 600.0)
 budget = rate_limits.Budget(Path(sys.argv[1]))
 taken = 0

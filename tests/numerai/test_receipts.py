@@ -8,8 +8,8 @@ import pytest
 
 from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 NOON = datetime(2026, 8, 28, 12, 0, 5, 250, tzinfo=UTC)
 FULL = Receipt(

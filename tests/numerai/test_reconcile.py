@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.numerai.reconcile import (
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.reconciliation import (
     REGISTERED,
     REGISTRATION_PATIENCE,
     Action,
@@ -21,7 +22,6 @@ from numebot_dagster.numerai.reconcile import (
     is_higher,
     own_receipt,
 )
-from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
 ROUND = Round(1343, OPEN, OPEN.replace(hour=13), close_time=OPEN + timedelta(days=1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from numebot_dagster.numerai import retry_lines
-from numebot_dagster.numerai.retry_lines import RetryLines
+from numebot_dagster.numerai.http import retry_lines
+from numebot_dagster.numerai.http.retry_lines import RetryLines
 
 
 def test_a_cause_is_said_once_and_then_every_half_minute(caplog, monkeypatch):

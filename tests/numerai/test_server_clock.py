@@ -8,10 +8,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from numebot_dagster.numerai import server_clock
 from numebot_dagster.numerai.client import NumeraiClient
+from numebot_dagster.numerai.http import server_clock
+from numebot_dagster.numerai.http.server_clock import ServerClock
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.numerai.server_clock import ServerClock
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(seconds=5)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numerai_tools.scoring import tie_kept_rank
 
-from numebot_dagster.numerai.submission import (
+from numebot_dagster.submissions.submission_file import (
     Problem,
     check,
     check_raw,

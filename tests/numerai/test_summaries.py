@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.numerai.summaries import (
+from numebot_dagster.scoring.summaries import (
     autocorrelation_penalty,
     bootstrap_interval,
     effective_sample_size,

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from numebot_dagster.numerai.deadline import Deadline
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
     NumeraiError,
@@ -20,8 +19,9 @@ from numebot_dagster.numerai.errors import (
     RoundNotOpen,
     UnexpectedAnswer,
 )
-from numebot_dagster.numerai.faults import PassingFault
-from numebot_dagster.numerai.transport import Transport
+from numebot_dagster.numerai.http.deadline import Deadline
+from numebot_dagster.numerai.http.error_translation import PassingFault
+from numebot_dagster.numerai.http.transport import Transport
 
 PUBLIC_ID, SECRET_KEY = "PUBLICIDOFTESTS", "SECRETKEYOFTESTS"  # those of `make_settings`
 

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import files
-from numebot_dagster.modeling.weights import StoredWeights
-from numebot_dagster.operations import training, vintages
+from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.settings import Settings
 
 STOCKS = 300
@@ -154,7 +154,7 @@ class Research:
         return vintages.read_vintage(self.platform, 1300)
 
     def train(self, name: str) -> StoredWeights:
-        return training.train(self.platform, self.platform.registry[name], self.vintage)
+        return trainer.train(self.platform, self.platform.registry[name], self.vintage)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ from typing import Any
 
 from numebot_dagster.cli.main import main
 from numebot_dagster.lake import files
-from numebot_dagster.numerai import downloads, receipts
+from numebot_dagster.numerai import downloads
 from numebot_dagster.numerai.client import NumeraiClient
-from numebot_dagster.numerai.receipts import Receipt, State
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Receipt, State
 
 
 def die(*_: Any, **__: Any) -> None:

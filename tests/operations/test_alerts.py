@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations import alerts, channels
-from numebot_dagster.operations.alerts import Alert, Kind
+from numebot_dagster.operations.alerts import channels, outbox
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 
@@ -42,9 +42,9 @@ def stored(platform):
 def test_an_alert_is_stored_and_sent_once(platform_of, receiver):
     platform = platform_of(receiver.url)
     before = datetime.now(UTC)
-    assert alerts.send(platform, FAILED, OTHER) == [FAILED, OTHER]
-    assert alerts.send(platform, FAILED) == []
-    assert alerts.send(platform_of(receiver.url), FAILED) == []
+    assert outbox.send(platform, FAILED, OTHER) == [FAILED, OTHER]
+    assert outbox.send(platform, FAILED) == []
+    assert outbox.send(platform_of(receiver.url), FAILED) == []
     assert receiver.titles == [FAILED.title, OTHER.title]
     assert receiver.messages[0]["message"] == FAILED.text
     second, first = stored(platform)
@@ -60,7 +60,7 @@ def test_many_that_raise_the_same_at_once_send_it_once(platform_of, receiver):
     def one(_):
         platform = platform_of(receiver.url)
         start.wait()
-        return alerts.send(platform, FAILED)
+        return outbox.send(platform, FAILED)
 
     with ThreadPoolExecutor(8) as pool:
         new = [alert for found in pool.map(one, range(8)) for alert in found]
@@ -71,35 +71,35 @@ def test_many_that_raise_the_same_at_once_send_it_once(platform_of, receiver):
 def test_without_channels_it_is_stored_and_logged(platform_of, caplog):
     caplog.set_level(logging.INFO)
     platform = platform_of()
-    assert alerts.send(platform, FAILED) == [FAILED]
+    assert outbox.send(platform, FAILED) == [FAILED]
     assert [one["sent"] for one in stored(platform)] == [False]
     assert f"{FAILED.title}: {FAILED.text}" in caplog.text
-    alerts.send(platform, Alert(Kind.SCORES_PUBLISHED, "day", "Scores", "- a: 1\n- b: 2"))
+    outbox.send(platform, Alert(Kind.SCORES_PUBLISHED, "day", "Scores", "- a: 1\n- b: 2"))
     assert "Scores:\n- a: 1\n- b: 2" in caplog.text
 
 
 def test_the_first_channel_does_not_begin_with_old_news(platform_of, receiver):
-    alerts.send(platform_of(), FAILED)
+    outbox.send(platform_of(), FAILED)
     platform = platform_of(receiver.url)
-    alerts.deliver(platform)
-    assert alerts.send(platform, FAILED, OTHER) == [OTHER]
+    outbox.deliver(platform)
+    assert outbox.send(platform, FAILED, OTHER) == [OTHER]
     assert receiver.titles == [OTHER.title]
-    assert [one.is_waiting for _, one in alerts.read_all(platform)] == [False, False]
+    assert [one.is_waiting for _, one in outbox.read_all(platform)] == [False, False]
 
 
 def test_a_failed_sending_is_noted_and_tried_again(platform_of, receiver):
     platform = platform_of(receiver.url)
     receiver.status = 500
-    assert alerts.send(platform, FAILED) == [FAILED]
+    assert outbox.send(platform, FAILED) == [FAILED]
     [noted] = stored(platform)
     assert (noted["sent"], noted["problem"].partition(": ")[2]) == (False, "did not take it")
     tried = len(receiver.messages)
     receiver.status = 200
-    alerts.deliver(platform)
+    outbox.deliver(platform)
     assert len(receiver.messages) == tried + 1
     [noted] = stored(platform)
     assert (noted["sent"], noted["problem"]) == (True, None)
-    alerts.deliver(platform)
+    outbox.deliver(platform)
     assert len(receiver.messages) == tried + 1
 
 
@@ -107,23 +107,23 @@ def test_a_channel_that_fails_for_long_is_tried_less_and_less(platform_of, recei
     """What answers too late has perhaps taken the message, and must not get it at every look."""
     platform = platform_of(receiver.url)
     receiver.status = 500
-    alerts.send(platform, FAILED)
-    alerts.deliver(platform)
+    outbox.send(platform, FAILED)
+    outbox.deliver(platform)
     tried = len(receiver.messages)
     for _ in range(3):
-        alerts.deliver(platform)
+        outbox.deliver(platform)
     assert len(receiver.messages) == tried
-    assert [one.is_waiting for _, one in alerts.read_all(platform)] == [True]
-    monkeypatch.setattr(alerts, "SHORTEST_PAUSE", timedelta())
+    assert [one.is_waiting for _, one in outbox.read_all(platform)] == [True]
+    monkeypatch.setattr(outbox, "SHORTEST_PAUSE", timedelta())
     receiver.status = 200
-    alerts.deliver(platform)
+    outbox.deliver(platform)
     assert len(receiver.messages) == tried + 1
 
 
 def test_only_the_channel_that_failed_is_tried_again(platform_of, receiver):
     platform = platform_of(receiver.url, "json://127.0.0.1:9/")
-    alerts.send(platform, FAILED)
-    alerts.deliver(platform)
+    outbox.send(platform, FAILED)
+    outbox.deliver(platform)
     assert receiver.titles == [FAILED.title]
     [noted] = stored(platform)
     assert not noted["sent"]
@@ -131,8 +131,8 @@ def test_only_the_channel_that_failed_is_tried_again(platform_of, receiver):
 
 def test_one_that_could_not_be_sent_for_days_is_no_news(platform_of, receiver, monkeypatch):
     platform = platform_of(receiver.url)
-    monkeypatch.setattr(alerts, "STALE_AFTER", timedelta(0))
-    alerts.send(platform, FAILED)
+    monkeypatch.setattr(outbox, "STALE_AFTER", timedelta(0))
+    outbox.send(platform, FAILED)
     assert receiver.titles == []
 
 
@@ -141,8 +141,8 @@ def test_each_kind_can_be_silenced(platform_of, receiver, kind):
     quiet = platform_of(receiver.url, numebot_silence=f"{kind}")
     one = Alert(kind, "subject", "silent title", "text")
     other = Alert(next(kind_ for kind_ in Kind if kind_ != kind), "subject", "heard title", "text")
-    alerts.send(quiet, one, other)
-    alerts.send(platform_of(receiver.url), one)  # no longer silenced, but long past
+    outbox.send(quiet, one, other)
+    outbox.send(platform_of(receiver.url), one)  # no longer silenced, but long past
     assert receiver.titles == ["heard title"]
     assert {row["title"]: row["silenced"] for row in stored(quiet)} == {
         "silent title": True,
@@ -156,7 +156,7 @@ def test_a_channel_that_hangs_costs_its_time_and_no_other_channel(
     monkeypatch.setattr(channels, "LONGEST_SENDING", 0.6)
     platform = platform_of(receiver.hanging_url, receiver.url)
     started = time.monotonic()
-    alerts.send(platform, FAILED)
+    outbox.send(platform, FAILED)
     assert time.monotonic() - started < 1.5
     assert receiver.titles == [FAILED.title]
     [noted] = stored(platform)
@@ -169,8 +169,8 @@ def test_what_cannot_be_stored_is_sent_all_the_same_and_once(platform_of, receiv
     platform.lake.root.mkdir()
     (platform.lake.root / "alerts").write_text("in the way")
     full = Alert(Kind.DISK_NEARLY_FULL, f"{time.time()}", "no space", "free some")
-    assert alerts.send(platform, full) == [full]
-    assert alerts.send(platform, full) == []
+    assert outbox.send(platform, full) == [full]
+    assert outbox.send(platform, full) == []
     assert receiver.titles == ["no space"]
     assert "could not be stored" in caplog.text
 
@@ -180,7 +180,7 @@ def test_a_damaged_file_silences_no_other_alert(platform_of, receiver, caplog):
     path = platform.lake.alert_file("model-failed", "older")
     path.parent.mkdir(parents=True)
     path.write_text('{"kind": ')
-    assert alerts.send(platform, FAILED) == [FAILED]
+    assert outbox.send(platform, FAILED) == [FAILED]
     assert receiver.titles == [FAILED.title]
     assert f"{path} cannot be read and was set aside" in caplog.text
 
@@ -208,7 +208,7 @@ def test_no_secret_is_ever_shown(platform_of, receiver, caplog, status):
     text = " ".join([*SECRETS.values(), url, bad, *ALL_SECRETS])
     text += text.lower() + text.upper()  # as a library may write the parts of an address
     alert = Alert(Kind.MODEL_FAILED, "round-1/a", f"failed with {text}", text)
-    assert alerts.send(platform, alert) == [alert]
+    assert outbox.send(platform, alert) == [alert]
     assert channels.ping(
         platform_of(**{**SECRETS, "numebot_heartbeat_url": f"http://{host}/x-{ALL_SECRETS[2]}"})
     ) is (status == 200)
@@ -222,7 +222,7 @@ def test_no_secret_is_ever_shown(platform_of, receiver, caplog, status):
 
 def test_an_address_that_apprise_does_not_know_is_named_by_its_scheme(platform_of):
     platform = platform_of("carrierpigeon://loft/token-of-the-pigeon")
-    alerts.send(platform, FAILED)
+    outbox.send(platform, FAILED)
     [noted] = stored(platform)
     assert noted["problem"].startswith("carrierpigeon ")
     assert "correct NUMEBOT_NOTIFY_URLS" in noted["problem"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
-from numebot_dagster.operations import live, training, vintages
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.playing import Play, play
+from numebot_dagster.operations.rounds import live_data
+from numebot_dagster.operations.rounds.playing import Play, play
+from numebot_dagster.operations.training import trainer, vintages
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 OLD, NEW = "v5.2", "v5.3"
 
@@ -27,7 +28,7 @@ def settled(fresh_world, monkeypatch):
         patch.setenv("NUMEBOT_DATA_VERSION", OLD)
         platform = world.platform
         vintage = vintages.fetch_training(platform, number)
-        training.train(platform, platform.registry["untrained"], vintage)
+        trainer.train(platform, platform.registry["untrained"], vintage)
     return world, number
 
 
@@ -37,7 +38,7 @@ def test_a_new_data_version_is_not_adopted_by_itself(settled):
     assert platform.client.newest_data_version() == NEW
     assert vintages.training_version(platform) == OLD
 
-    [stored] = live.fetch_live(platform, number, platform.registry.enabled)
+    [stored] = live_data.fetch_live(platform, number, platform.registry.enabled)
     assert stored.data_version == OLD
     play(platform, Play(number, platform.registry.enabled))
     assert receipts.latest(platform.lake, number)["untrained"].state is State.CONFIRMED

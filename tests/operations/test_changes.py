@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from numebot_dagster.operations import observing
-from numebot_dagster.operations.alerts import Kind
-from numebot_dagster.operations.changes import Observation, compare
+from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.health import observations
+from numebot_dagster.operations.health.changes import Observation, compare
 
 CORR = {"name": "corr60", "is_payout": True, "default_multiplier": 3.0}
 MMC = {"name": "mmc60", "is_payout": True, "default_multiplier": 15.0}
@@ -118,24 +118,24 @@ def test_a_tournament_that_changes_is_told_once(fresh_world):
     """Faults of the practice tournament: a score and a field, a target switched in place."""
     world = fresh_world
     world.open_round()
-    assert observing.look(world.platform) == []
-    first = observing.recorded(world.platform)
+    assert observations.look(world.platform) == []
+    first = observations.recorded(world.platform)
     assert first.versions[-1] == "v5.3"
     assert first.target == "target_ender_60"
     assert set(first.scores) >= {"corr60 (version 1)", "mmc60 (version 1)"}
     assert set(first.stamps) == {"v5.3/train.parquet", "v5.3/features.json"}
     assert "closeStakingTime" in first.fields["Round"]
-    assert observing.look(world.platform) == []
+    assert observations.look(world.platform) == []
     world.practice.add_fault("unknown-score")
     world.practice.add_fault("target-switched")
     world.practice.add_fault("field-removed", values={"field": "LatestSubmission.status"})
     world.open_round()
-    titles = [one.title for one in observing.look(world.platform)]
+    titles = [one.title for one in observations.look(world.platform)]
     assert any("a score that Numebot does not know: zeta60" in one for one in titles)
     assert any("is scored or paid by other rules" in one for one in titles)
     assert any("v5.3/train.parquet was replaced" in one for one in titles)
     assert any("fields of LatestSubmission" in one for one in titles)
-    again = {one.subject for one in observing.look(world.platform)}
+    again = {one.subject for one in observations.look(world.platform)}
     assert len(world.platform.lake.alert_files()) == len(titles)
     assert all("unknown score" in subject for subject in again)
 
@@ -143,9 +143,9 @@ def test_a_tournament_that_changes_is_told_once(fresh_world):
 def test_what_numerai_does_not_tell_counts_as_unchanged(fresh_world, caplog):
     world = fresh_world
     world.open_round()
-    observing.look(world.platform)
-    before = observing.recorded(world.platform)
+    observations.look(world.platform)
+    before = observations.recorded(world.platform)
     world.practice.add_fault("error", where="graphql:*")
-    assert observing.look(world.platform) == []
-    assert observing.recorded(world.platform) == before
+    assert observations.look(world.platform) == []
+    assert observations.recorded(world.platform) == before
     assert "Numerai does not tell its data versions, taken as unchanged" in caplog.text

@@ -11,23 +11,15 @@ import pytest
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.damaged import SUFFIX
-from numebot_dagster.modeling import weights
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import State
-from numebot_dagster.operations import (
-    collecting,
-    live,
-    observing,
-    outlook,
-    ownership,
-    skipped_rounds,
-    status,
-    training,
-    vintages,
-    watching,
-)
-from numebot_dagster.operations.details import fetch_details
-from numebot_dagster.operations.playing import Play, play
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.operations.health import observations, outlook, ownership, status, watchdog
+from numebot_dagster.operations.performance import collecting
+from numebot_dagster.operations.rounds import live_data, skipped_rounds
+from numebot_dagster.operations.rounds.details import fetch_details
+from numebot_dagster.operations.rounds.playing import Play, play
+from numebot_dagster.operations.training import trainer, vintages
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import State
 
 CONFIRMED = {"steady-1": State.CONFIRMED, "second": State.CONFIRMED}
 # What is damaged together. Without receipts a submission is known again by the id of the folder in
@@ -97,10 +89,10 @@ def played(_module_world, tmp_path_factory):
     platform = world.platform
     ownership.claim(platform)
     fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
     play(platform, Play(number, platform.registry.enabled))
     skipped_rounds.skip_what_closed(platform)
-    observing.look(platform)
+    observations.look(platform)
     platform.lake.preflight_file.write_text(
         '{"examined_at": "2026-06-02T10:00:00", "findings": []}'
     )
@@ -141,8 +133,8 @@ def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, grou
     latest = receipts.latest(platform.lake, number)
     assert {name: receipt.state for name, receipt in latest.items()} == CONFIRMED
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
-    watching.look(platform)
-    observing.look(platform)
+    watchdog.look(platform)
+    observations.look(platform)
     list(outlook.outlook(platform))
     skipped_rounds.skipped_through(platform.lake)
     at = status.moment(platform)
@@ -162,17 +154,17 @@ def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, grou
 
 @pytest.mark.parametrize(
     ("damage", "file"),
-    [(flip_bits, weights.MANIFEST), (cut, weights.CANARY), (empty, "model/*")],
+    [(flip_bits, weight_store.MANIFEST), (cut, weight_store.CANARY), (empty, "model/*")],
 )
 def test_damaged_weights_and_live_data_cost_one_model(whole, caplog, damage, file):
     world, _ = whole
     number = world.open_round()
     platform = world.platform
     models = platform.registry.enabled
-    live.fetch_live(platform, number, models)
+    live_data.fetch_live(platform, number, models)
     (weights_file,) = damage_all(platform.lake.root, [f"weights/model=second/*/*/{file}"], damage)
     damage_all(platform.lake.root, [f"live/round={number}/*/*"], damage)
-    live.fetch_live(platform, number, models)
+    live_data.fetch_live(platform, number, models)
     endings = {one.model.name: one for one in play(platform, Play(number, models))}
     assert endings["steady-1"].ending == "confirmed"
     assert endings["second"].ending == "failed"
@@ -193,4 +185,4 @@ def test_damaged_training_data_are_fetched_anew(whole, caplog, damage, file):
     vintage = vintages.fetch_training(platform, number)
     assert vintage.stamps == before.stamps
     assert f"{damaged} cannot be read and was set aside" in caplog.text
-    training.train(platform, platform.registry["steady-1"], vintage, force=True)
+    trainer.train(platform, platform.registry["steady-1"], vintage, force=True)

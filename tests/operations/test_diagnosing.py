@@ -14,12 +14,13 @@ from numerai_tools import scoring as official
 
 from numebot_dagster.lake import catalog, files, parquet
 from numebot_dagster.modeling import TrainingData
-from numebot_dagster.modeling import out_of_sample as modeling_out_of_sample
-from numebot_dagster.modeling.process import Worker
-from numebot_dagster.modeling.weights import NoWeights
-from numebot_dagster.operations import diagnosing, judging, out_of_sample
-from numebot_dagster.operations.diagnosing import Diagnosis, NotDiagnosed, NothingToJudge
-from numebot_dagster.operations.gates import GateClosed
+from numebot_dagster.modeling.weights.weight_store import NoWeights
+from numebot_dagster.modeling.worker import past_eras as modeling_out_of_sample
+from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.operations.diagnostics import diagnosis as diagnosing
+from numebot_dagster.operations.diagnostics import era_metrics, out_of_sample
+from numebot_dagster.operations.diagnostics.diagnosis import Diagnosis, NotDiagnosed, NothingToJudge
+from numebot_dagster.operations.rounds.gates import GateClosed
 
 ERA = 140
 
@@ -106,7 +107,7 @@ def test_what_is_held_out_lies_a_purge_after_what_may_be_tuned_on(research, name
     subject = subject_of(research, name)
     targets = subject.weights.manifest.targets
     data = TrainingData(subject.yardstick.files, (), targets, "all")
-    first = judging.held_out_from(subject.yardstick, targets)
+    first = era_metrics.held_out_from(subject.yardstick, targets)
     assert first == 57
     assert data.for_tuning().eras.max() == first - subject.purge_eras - 1
 
@@ -215,7 +216,7 @@ def test_without_a_60_day_ender_scores_are_against_what_target_is(research, tmp_
         renamed[name] = tmp_path / f"{name}.parquet"
         table = pl.read_parquet(getattr(by.files, name))
         table.rename({"target_ender_60": "target_tomorrow_60"}).write_parquet(renamed[name])
-    found = judging.yardstick(replace(by.files, **renamed), ["feature_true_signal_now"])
+    found = era_metrics.yardstick(replace(by.files, **renamed), ["feature_true_signal_now"])
     assert found.target == "target_tomorrow_60"
     assert found.benchmark == "v53_lgbm_ender20"  # none is made for it: the first
 
@@ -227,7 +228,7 @@ def test_blocks_change_nothing(research, worker, honest, tmp_path, monkeypatch) 
     monkeypatch.setattr(modeling_out_of_sample, "BLOCK_BYTES", 10 * 300 * 260)
     assert len(list(modeling_out_of_sample.blocks(plan.rows, 10))) == 11
     out_of_sample.predict(research.platform, worker, subject, plan, tmp_path)
-    verdict = judging.judge(subject.yardstick, tmp_path / "predictions.parquet", plan.rows)
+    verdict = era_metrics.judge(subject.yardstick, tmp_path / "predictions.parquet", plan.rows)
     assert parquet.read(tmp_path / "predictions.parquet").equals(parquet.read(honest.predictions))
     assert verdict.by_era.equals(honest.by_era)
     assert verdict.exposure_by_feature.equals(honest.exposure_by_feature)

@@ -10,9 +10,9 @@ import pytest
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai import diagnostics
 from numebot_dagster.numerai.errors import DiagnosticsRefused, NumeraiError, NumeraiUnavailable
-from numebot_dagster.operations import diagnosing_at_numerai
-from numebot_dagster.operations.diagnosing import diagnose
-from numebot_dagster.operations.diagnosing_at_numerai import diagnose_at_numerai, slot_of
+from numebot_dagster.operations.diagnostics import at_numerai
+from numebot_dagster.operations.diagnostics.at_numerai import diagnose_at_numerai, slot_of
+from numebot_dagster.operations.diagnostics.diagnosis import diagnose
 from numebot_dagster.reporting.diagnostics_tables import (
     comparison_table,
     largest_differences,
@@ -108,7 +108,7 @@ def test_faults_and_slow_answers_on_the_way_are_waited_out(world, diagnosed):
 
 
 def test_an_answer_that_does_not_come_in_time(world, diagnosed, monkeypatch):
-    monkeypatch.setattr(diagnosing_at_numerai, "PATIENCE", 0.0)
+    monkeypatch.setattr(at_numerai, "PATIENCE", 0.0)
     with pytest.raises(NumeraiUnavailable, match=r"not finished diagnostics \S+ after 0 s"):
         send(diagnosed)
 

@@ -13,11 +13,16 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import parquet
-from numebot_dagster.modeling.failures import ModelFailed
-from numebot_dagster.modeling.messages import OutOfSampleRequest
-from numebot_dagster.modeling.process import Worker
-from numebot_dagster.numerai import scoring
-from numebot_dagster.operations import diagnoses, diagnosing, judging, out_of_sample
+from numebot_dagster.modeling.worker.failures import ModelFailed
+from numebot_dagster.modeling.worker.messages import OutOfSampleRequest
+from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.operations.diagnostics import (
+    diagnosis,
+    diagnosis_store,
+    era_metrics,
+    out_of_sample,
+)
+from numebot_dagster.scoring import official
 
 # Where each of the four stretches of validation eras begins.
 FIRST_ERAS = (41, 71, 101, 131)
@@ -41,7 +46,7 @@ def corr_by_era(research, name, *, purge: int, refits: int, worker, tmp_path) ->
     folder = tmp_path / f"purge-{purge}"
     folder.mkdir()
     out_of_sample.predict(platform, worker, subject, plan, folder)
-    verdict = judging.judge(subject.yardstick, folder / diagnoses.PREDICTIONS, plan.rows)
+    verdict = era_metrics.judge(subject.yardstick, folder / diagnosis_store.PREDICTIONS, plan.rows)
     return corr_of(verdict.by_era)
 
 
@@ -52,7 +57,7 @@ def corr_of(by_era: pl.DataFrame) -> dict[int, float]:
 def diagnosed_corr(research, name: str) -> dict[int, float]:
     research.train(name)
     model = research.platform.registry[name]
-    return corr_of(diagnosing.diagnose(research.platform, model).by_era)
+    return corr_of(diagnosis.diagnose(research.platform, model).by_era)
 
 
 @pytest.mark.parametrize("name", ["LastLabelOnAll", "LastPlantedOnAll"])
@@ -92,7 +97,7 @@ def test_a_feature_that_is_the_label_itself_in_the_training_file(research) -> No
     weights = np.load(stored.model_folder / "weights.npy")
     seen = train.filter(pl.col("era") == "0040")
     matrix = seen.select(stored.manifest.features).to_numpy().astype(float) - 2
-    assert scoring.corr(matrix @ weights, seen["target_ender_60"].to_numpy()) > 0.9
+    assert official.corr(matrix @ weights, seen["target_ender_60"].to_numpy()) > 0.9
     assert abs(np.mean(list(honest.values()))) < NOTHING / 3
 
 
@@ -106,7 +111,7 @@ def test_labels_remembered_by_id(research) -> None:
     known = json.loads((stored.model_folder / "seen.json").read_text())
     rows = parquet.read(research.vintage.files["validation.parquet"]).filter(era="0100")
     learnt = [known[one] for one in rows["id"]]
-    assert scoring.corr(learnt, rows["target_ender_60"].to_numpy()) > 0.99
+    assert official.corr(learnt, rows["target_ender_60"].to_numpy()) > 0.99
 
 
 def test_weights_never_predict_what_they_have_seen(research, worker, tmp_path) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from numebot_dagster.operations.digest import of_day
+from numebot_dagster.operations.performance.digest import of_day
 
 
 def scores(models: int) -> pl.DataFrame:

@@ -9,15 +9,15 @@ import os
 import pytest
 
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.operations.doctor_machine import (
+from numebot_dagster.modeling.worker.messages import ModelCode
+from numebot_dagster.operations.health.doctor_machine import (
     available_memory,
     examine_classes,
     examine_disk_abilities,
     examine_memory,
 )
-from numebot_dagster.operations.findings import Verdict
+from numebot_dagster.operations.health.findings import Verdict
 
 SECOND = ("memory.max", "memory.current", "inactive_file")
 FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

@@ -13,15 +13,16 @@ from functools import partial
 import pytest
 
 from numebot_dagster.lake import catalog, files
-from numebot_dagster.modeling.process import Worker
-from numebot_dagster.numerai import receipts
+from numebot_dagster.modeling.worker.parent import Worker
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen
-from numebot_dagster.numerai.receipts import Outcome, Receipt, State
-from numebot_dagster.operations import details, live, reconciling, submitting, vintages
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.rounds import details, follow_up, live_data, submitting
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.operations.training import vintages
 from numebot_dagster.settings import load_settings
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 
 BOTH = {"steady-1", "second"}
 
@@ -33,7 +34,7 @@ class Killed(BaseException):
 def fetched(world, number, platform=None):
     platform = platform or world.platform
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
     return platform
 
 
@@ -59,12 +60,12 @@ def latest(world, number, name="second"):
 
 def rechecked(world, number):
     platform = world.platform
-    return reconciling.recheck(platform, platform.client.round(number), platform.registry.enabled)
+    return follow_up.recheck(platform, platform.client.round(number), platform.registry.enabled)
 
 
 def settled(world, number):
     platform = world.platform
-    return reconciling.settle(platform, platform.client.round(number), platform.registry.enabled)
+    return follow_up.settle(platform, platform.client.round(number), platform.registry.enabled)
 
 
 def held(world, number, name="second"):
@@ -312,8 +313,8 @@ def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
     world.practice.advance("next-close")
     platform = world.platform
     with pytest.raises(RoundNotOpen):
-        live.fetch_live(platform, number, platform.registry.enabled)
-    live.fetch_live(platform, number, platform.registry.enabled, late=True)
+        live_data.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled, late=True)
     assert endings(played(world, number)) == {Ending.SKIPPED}
     assert latest(world, number).outcome is Outcome.MISSED
 
@@ -339,7 +340,7 @@ def test_a_carried_over_file_that_nobody_replaced_does_not_count_as_ours(world):
     world.practice.advance("next-close")
     platform = world.platform
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled, late=True)
+    live_data.fetch_live(platform, number, platform.registry.enabled, late=True)
     played(world, number, "second", late=True)
     following = world.open_round()
     details.fetch_details(world.platform, following)
@@ -417,14 +418,14 @@ def test_what_a_run_records_meanwhile_is_not_overruled(world, monkeypatch):
     number = open_round(world)
     played(world, number, "second")
     uploaded_by_hand(world, number)
-    ask = reconciling.fleet_of
+    ask = follow_up.fleet_of
 
     def ask_while_a_run_goes_on(platform, found):
         fleet = ask(platform, found)
         receipts.append(platform.lake, replace(latest(world, number), reason="a run goes on"))
         return fleet
 
-    monkeypatch.setattr(reconciling, "fleet_of", ask_while_a_run_goes_on)
+    monkeypatch.setattr(follow_up, "fleet_of", ask_while_a_run_goes_on)
     assert rechecked(world, number) == []
     assert latest(world, number).reason == "a run goes on"
 

@@ -7,10 +7,10 @@ import math
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling.comparison import Comparison
-from numebot_dagster.numerai.submission import check_raw
-from numebot_dagster.operations import gates
-from numebot_dagster.operations.gates import Gate, GateClosed
+from numebot_dagster.modeling.weights.comparison import Comparison
+from numebot_dagster.operations.rounds import gates
+from numebot_dagster.operations.rounds.gates import Gate, GateClosed
+from numebot_dagster.submissions.submission_file import check_raw
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 DRIVER = Path(__file__).with_name("killed_run.py")
 SIGKILLED = -9

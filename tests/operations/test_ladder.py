@@ -16,15 +16,15 @@ import pytest
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling import weights
 from numebot_dagster.modeling.registry import code_hash
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
-from numebot_dagster.operations import details, live
-from numebot_dagster.operations.outcomes import Ending, Play
-from numebot_dagster.operations.planning import UPLOAD_SECONDS
-from numebot_dagster.operations.playing import play
-from numebot_dagster.operations.predicting import newest_file, stored_prediction
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.operations.rounds.outcomes import Ending, Play
+from numebot_dagster.operations.rounds.planning import UPLOAD_SECONDS
+from numebot_dagster.operations.rounds.playing import play
+from numebot_dagster.operations.rounds.predicting import newest_file, stored_prediction
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 OLD, NEW = 1278, 1279  # vintages
 BUDGET = 2.0  # seconds to predict
@@ -51,8 +51,8 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.template, folder)
         (folder / "model" / "mood.txt").write_text(mood)
-        known = replace(weights.read_manifest(folder), model=name, vintage=vintage, **manifest)
-        weights.write_manifest(folder, replace(known, files=weights.list_files(folder)))
+        known = replace(weight_store.read_manifest(folder), model=name, vintage=vintage, **manifest)
+        weight_store.write_manifest(folder, replace(known, files=weight_store.list_files(folder)))
         return folder
 
     def open_round(self):
@@ -60,7 +60,7 @@ class Stage:
         number = self.world.open_round()
         platform = self.world.platform
         details.fetch_details(platform, number)
-        live.fetch_live(platform, number, platform.registry.enabled)
+        live_data.fetch_live(platform, number, platform.registry.enabled)
         return platform, number
 
     def content(self, submission_id):

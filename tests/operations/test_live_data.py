@@ -13,15 +13,15 @@ import pytest
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
-from numebot_dagster.operations import details, live
-from numebot_dagster.operations.playing import Ending, Play, play
+from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
 
 LIVE = "v5.3/live.parquet"
 
 
 def fetch(world, number):
     platform = world.platform
-    return live.fetch_live(platform, number, platform.registry.enabled)
+    return live_data.fetch_live(platform, number, platform.registry.enabled)
 
 
 def folder_of(world, number):
@@ -125,7 +125,7 @@ def test_malformed_data_are_not_stored_and_asked_for_again(world):
 def test_stored_data_that_prove_damaged_are_fetched_again_while_the_round_is_open(world, change):
     number = world.open_round()
     [first] = fetch(world, number)
-    path = first.folder / live.LIVE
+    path = first.folder / live_data.LIVE
     content = path.read_bytes()
     rewrite(path, change)
     [again] = fetch(world, number)
@@ -142,7 +142,7 @@ def test_other_types_of_whole_numbers_are_no_fault(world):
     number = world.open_round()
     with served(world, of_table(lambda one: one.with_columns(FEATURE.cast(pl.Float32)))):
         [stored] = fetch(world, number)
-    assert parquet.schema(stored.folder / live.LIVE)[stored.columns[-1]] is not None
+    assert parquet.schema(stored.folder / live_data.LIVE)[stored.columns[-1]] is not None
 
 
 def test_who_plays_only_at_weekends_is_not_given_fridays_data(world):

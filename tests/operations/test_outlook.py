@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from numebot_dagster.operations import outlook
+from numebot_dagster.operations.health import outlook
 
 TUESDAY = datetime(2026, 6, 2, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from numebot_dagster.numerai.errors import NumeraiUnavailable
-from numebot_dagster.operations.ownership import OtherTournament, claim
+from numebot_dagster.operations.health.ownership import OtherTournament, claim
 from numebot_dagster.practice.creation import Plan
 from tests.practice_processes import QuickServer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.operations.pauses import seconds_before_next_run
+from numebot_dagster.operations.rounds.pauses import seconds_before_next_run
 
 HOUR, DAY = 3600, 86_400
 

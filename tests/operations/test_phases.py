@@ -12,9 +12,9 @@ import pytest
 
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations import details, live, phases, reconciling, submitting
-from numebot_dagster.operations.outcomes import Ending, Play
-from numebot_dagster.operations.playing import play
+from numebot_dagster.operations.rounds import details, follow_up, live_data, phases, submitting
+from numebot_dagster.operations.rounds.outcomes import Ending, Play
+from numebot_dagster.operations.rounds.playing import play
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PHASE = phases.Phase("the phase", share=1 / 6, least=30.0, most=300.0)
@@ -46,8 +46,8 @@ def short(monkeypatch):
     for name, phase in vars(phases).items():
         if isinstance(phase, phases.Phase) and phase is not phases.LIVE_DATA:
             monkeypatch.setattr(phases, name, replace(phase, least=0.5, most=1.0))
-    example = replace(live.COMPANIONS[live.LIVE_EXAMPLE], least=0.5, most=1.0)
-    monkeypatch.setitem(live.COMPANIONS, live.LIVE_EXAMPLE, example)
+    example = replace(live_data.COMPANIONS[live_data.LIVE_EXAMPLE], least=0.5, most=1.0)
+    monkeypatch.setitem(live_data.COMPANIONS, live_data.LIVE_EXAMPLE, example)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def fault(world, kind, where, **values):
 
 def fetch(world, number):
     platform = world.platform
-    return live.fetch_live(platform, number, platform.registry.enabled)
+    return live_data.fetch_live(platform, number, platform.registry.enabled)
 
 
 def test_no_file_of_a_round_holds_it_up(world, short, monkeypatch, caplog):
@@ -113,7 +113,7 @@ def test_no_question_of_a_round_holds_it_up(world, short):
         hanging(world, "latency", "graphql:account"),
         pytest.raises(NumeraiError, match="what Numerai holds may take 1 s"),
     ):
-        reconciling.fleet_of(platform, round_)
+        follow_up.fleet_of(platform, round_)
     with fault(world, "latency", "upload:*", seconds=20):
         [cut] = play(platform, Play(number, first))
     assert "the upload may take 1 s" in cut.text

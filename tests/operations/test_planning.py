@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from numebot_dagster.lake import parquet
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.messages import ModelCode
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations import planning
-from numebot_dagster.operations.alerts import Kind
+from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.stakes import last_known_stakes
+from numebot_dagster.operations.rounds import planning
+from numebot_dagster.operations.rounds.stakes import last_known_stakes
 from numebot_dagster.settings import Settings
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 NUMBER = 1300
 NAMES = ("a", "b", "c")
@@ -66,8 +66,8 @@ def store_weights(platform, prepared, name, vintage, code, time_budget):
     [place] = Lake(prepared / "data").weights_folders("steady-1")
     folder = platform.lake.weights_folder(name, vintage, code)
     shutil.copytree(place.path, folder)
-    known = replace(weights.read_manifest(folder), time_budget=time_budget)
-    weights.write_manifest(folder, known)
+    known = replace(weight_store.read_manifest(folder), time_budget=time_budget)
+    weight_store.write_manifest(folder, known)
 
 
 def test_the_last_rounds_measure_each_model(platform):

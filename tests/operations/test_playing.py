@@ -11,16 +11,16 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling import weights
-from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, State
-from numebot_dagster.operations import details, ladder, live, planning, playing
-from numebot_dagster.operations.outcomes import Ending, Play
-from numebot_dagster.operations.planning import plan_the_rest, playing_order
-from numebot_dagster.operations.playing import play
-from numebot_dagster.operations.status import Standing, standing_of
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.worker.messages import ModelCode
+from numebot_dagster.operations.health.status import Standing, standing_of
+from numebot_dagster.operations.rounds import details, ladder, live_data, planning, playing
+from numebot_dagster.operations.rounds.outcomes import Ending, Play
+from numebot_dagster.operations.rounds.planning import plan_the_rest, playing_order
+from numebot_dagster.operations.rounds.playing import play
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, State
 
 
 def model(name, *inputs):
@@ -50,7 +50,7 @@ def fetched(world, number):
     """A platform with the round's details and live data stored."""
     platform = world.platform
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
     return platform
 
 
@@ -258,7 +258,7 @@ def test_predictions_are_the_models_own_ranked(world):
     platform = fetched(world, number)
     results = played(world, number, submit=False)
     [place] = platform.lake.weights_folders("steady-1")
-    used = weights.read_manifest(place.path).features
+    used = weight_store.read_manifest(place.path).features
     served = pl.read_parquet(platform.lake.live_folder(number, "v5.3") / "live.parquet")
     raw = (served.select(used).to_numpy().astype(float) - 2) @ np.load(
         place.path / "model" / "weights.npy"

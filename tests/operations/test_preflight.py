@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations import details, live, preflight
-from numebot_dagster.operations.alerts import Kind
-from numebot_dagster.operations.findings import Finding, Verdict
+from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.health import preflight
+from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.rounds import details, live_data
 
 
 def moment(text):
@@ -103,7 +104,7 @@ def test_the_last_round_is_rehearsed_under_budgets_and_what_fails_is_told(fresh_
     world.train(*names[1:])
     platform = world.platform
     details.fetch_details(platform, number)
-    live.fetch_live(platform, number, platform.registry.enabled[:1])
+    live_data.fetch_live(platform, number, platform.registry.enabled[:1])
     uploads = world.uploads()
     findings = preflight.examine(platform, OPENING)
     rehearsed = {one.text.split(":")[0]: one for one in findings if one.name == "rehearsal"}

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.main import app
-from numebot_dagster.numerai import receipts
+from numebot_dagster.submissions import receipts
 
 WORDS = "invalid_submission_ids: 12 ids [of 20] are not live in round"
 

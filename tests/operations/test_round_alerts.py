@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.modeling.messages import ModelCode
 from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.modeling.worker.messages import ModelCode
 from numebot_dagster.numerai.errors import NotAuthorised
-from numebot_dagster.numerai.faults import graphql_data
-from numebot_dagster.numerai.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.numerai.http.error_translation import graphql_data
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.numerai.transport import Transport
-from numebot_dagster.operations.alerts import Kind
-from numebot_dagster.operations.round_alerts import round_alerts
+from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.health.round_alerts import round_alerts
 from numebot_dagster.operations.slots import no_slot
 from numebot_dagster.settings import Settings
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 OPEN = datetime(2026, 6, 2, 12, tzinfo=UTC)
 ROUND = Round(1312, OPEN, OPEN + timedelta(hours=1))

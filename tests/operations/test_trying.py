@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from numebot_dagster.operations.findings import Verdict
+from numebot_dagster.operations.health.findings import Verdict
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.trying import CannotTry, try_model
+from numebot_dagster.operations.training.trial import CannotTry, try_model
 from numebot_dagster.settings import Settings
 
 MODELS = """

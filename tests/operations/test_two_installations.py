@@ -11,16 +11,16 @@ import pytest
 
 from numebot_dagster.lake.installation import Installation, installation_id
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.client import NumeraiClient
-from numebot_dagster.numerai.file_names import name_for, uploader
-from numebot_dagster.numerai.receipts import State
-from numebot_dagster.operations import details, live, reconciling, submitting
-from numebot_dagster.operations.alerts import Kind
+from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.health.round_alerts import round_alerts
+from numebot_dagster.operations.health.status import Standing, standing_of
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.playing import Ending, Play, play
-from numebot_dagster.operations.round_alerts import round_alerts
-from numebot_dagster.operations.status import Standing, standing_of
+from numebot_dagster.operations.rounds import details, follow_up, live_data, submitting
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.file_names import name_for, uploader
+from numebot_dagster.submissions.receipts import State
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     both = [world.platform, another(world)]
     for platform in both:
         details.fetch_details(platform, number)
-        live.fetch_live(platform, number, platform.registry.enabled)
+        live_data.fetch_live(platform, number, platform.registry.enabled)
     at_once, create = threading.Barrier(2, timeout=60), NumeraiClient.create_submission
 
     def create_at_once(client, *arguments, **more):
@@ -114,7 +114,7 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     [winner] = [one for one in both if one.installation in held.filename]
     [loser] = [one for one in both if one is not winner]
     for platform in both:  # the next look
-        reconciling.recheck(platform, round_, platform.registry.enabled)
+        follow_up.recheck(platform, round_, platform.registry.enabled)
     stands = {one.installation: receipts.latest(one.lake, number)["second"] for one in both}
     assert stands[winner.installation].state is State.CONFIRMED
     theirs = stands[loser.installation]
@@ -146,7 +146,7 @@ def test_a_submission_by_hand_is_no_failure(fresh_world):
     model = client.fleet().models["second"].id
     other = another(world)
     details.fetch_details(other, number)
-    live.fetch_live(other, number, other.registry.enabled)
+    live_data.fetch_live(other, number, other.registry.enabled)
     [theirs] = played(other, number).values()
     content = client.download_submission(theirs.receipt.submission_id)
     target = client.authorise_upload(model, "by-hand.csv")
@@ -162,7 +162,7 @@ def test_a_submission_by_hand_is_no_failure(fresh_world):
 
     world.practice.advance("next-close")
     platform = world.platform
-    assert reconciling.settle(platform, client.round(number), platform.registry.enabled) == {}
+    assert follow_up.settle(platform, client.round(number), platform.registry.enabled) == {}
     status = world.numebot("status")
     assert "elsewhere" in status.stdout
     assert "missed" not in status.stdout

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from numebot_dagster.lake import catalog, files
-from numebot_dagster.numerai import receipts
-from numebot_dagster.numerai.receipts import Outcome, Receipt, State
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations import details, watching
-from numebot_dagster.operations.alerts import Kind
+from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.health import watchdog
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import details
 from numebot_dagster.settings import Settings
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 
 MISSED = Receipt("a", 1312, outcome=Outcome.MISSED, reason="nobody played")
 FAILED = Receipt("a", 1312, outcome=Outcome.FAILED, reason="it raised")
@@ -40,20 +41,20 @@ def seen(fresh_world, receiver, monkeypatch):
 
 def test_the_watchdog_follows_a_round_that_nobody_plays(seen, receiver):
     world, number = seen
-    assert watching.look(world.platform).raised == ()
+    assert watchdog.look(world.platform).raised == ()
     close = world.platform.client.round(number).close_staking_time
     for minutes in (31, 30, 20, 14, 4, 3):
         world.practice.advance((close - timedelta(minutes=minutes)).isoformat())
-        watching.look(world.platform)
+        watchdog.look(world.platform)
     round_ = f"round-{number}"
     near = [("deadline-near", f"{round_}/{minutes}-minutes") for minutes in (30, 15, 5)]
     assert said(world) == near
     world.practice.advance((close + timedelta(minutes=6)).isoformat())
-    look = watching.look(world.platform)
+    look = watchdog.look(world.platform)
     assert (look.rounds, look.problem) == ((number,), "")
     missed = [("round-missed", f"{round_}/steady-1,second")]
     assert said(world) == near + missed
-    assert watching.look(world.platform).raised == ()
+    assert watchdog.look(world.platform).raised == ()
     assert len(receiver.titles) == 4
 
 
@@ -62,7 +63,7 @@ def test_a_round_that_closes_early_is_missed_when_it_is_closed(seen):
     opened = world.platform.client.round(number).open_time
     world.practice.add_fault("deadline-moved", values={"minutes": -30})
     world.practice.advance((opened + timedelta(minutes=37)).isoformat())
-    watching.look(world.platform)
+    watchdog.look(world.platform)
     assert said(world) == [("round-missed", f"round-{number}/steady-1,second")]
 
 
@@ -71,13 +72,13 @@ def test_one_more_model_that_missed_is_one_more_message(seen):
     lake, round_ = world.platform.lake, f"round-{number}"
     receipts.append(lake, replace(MISSED, model="second", round_number=number))
     world.practice.advance("next-close")
-    watching.look(world.platform)
+    watchdog.look(world.platform)
     assert said(world) == [("round-missed", f"{round_}/second")]
     receipts.append(lake, replace(MISSED, model="steady-1", round_number=number))
-    watching.look(world.platform)
+    watchdog.look(world.platform)
     both = [("round-missed", f"{round_}/second"), ("round-missed", f"{round_}/steady-1")]
     assert said(world) == both
-    watching.look(world.platform)
+    watchdog.look(world.platform)
     assert said(world) == both
 
 
@@ -86,12 +87,12 @@ def test_a_file_that_cannot_be_read_stops_no_look(seen, caplog):
     world, number = seen
     damaged = world.platform.lake.receipts_folder("second", number) / f"{1:020d}.parquet"
     files.replace_bytes(damaged, b"no Parquet")
-    look = watching.look(world.platform)
+    look = watchdog.look(world.platform)
     assert (look.rounds, look.problem) == ((number,), "")
     assert f"{damaged} cannot be read and was set aside" in caplog.text
     damaged.with_name(f"{damaged.name}.damaged").unlink()
     files.replace_bytes(world.platform.lake.round_details(number), b"no Parquet")
-    look = watching.look(world.platform)  # Numerai knows its times
+    look = watchdog.look(world.platform)  # Numerai knows its times
     assert (look.rounds, look.problem) == ((number,), "")
 
 
@@ -101,7 +102,7 @@ def test_what_a_killed_run_did_not_say_is_said_by_the_next_look(seen, receiver):
     lake = world.platform.lake
     receipts.append(lake, replace(FAILED, model="second", round_number=number))
     assert said(world) == []
-    look = watching.look(world.platform)
+    look = watchdog.look(world.platform)
     assert [one.title for one in look.raised] == [f"second failed in round {number}"]
     assert receiver.titles == [f"second failed in round {number}"]
 
@@ -111,14 +112,14 @@ def test_rounds_of_the_last_days_are_looked_at_as_well(seen):
     receipts.append(world.platform.lake, replace(MISSED, model="second", round_number=first))
     world.open_round()
     world.open_round()  # two days later
-    watching.look(world.platform)
+    watchdog.look(world.platform)
     assert said(world) == [("round-missed", f"round-{first}/second")]
 
 
 def test_a_round_that_is_not_played_is_not_watched(seen, monkeypatch):
     world, _ = seen  # of a weekday
     monkeypatch.setenv("NUMEBOT_ROUNDS", "weekend")
-    assert watching.look(world.platform).rounds == ()
+    assert watchdog.look(world.platform).rounds == ()
 
 
 def test_credentials_that_are_refused_are_told_once(seen, monkeypatch):
@@ -126,7 +127,7 @@ def test_credentials_that_are_refused_are_told_once(seen, monkeypatch):
     monkeypatch.setenv("NUMERAI_SECRET_KEY", "WRONG")
     accepted = replace(ACCEPTED, model="second", round_number=number, submission_id="some-id")
     receipts.append(world.platform.lake, accepted)
-    looks = [watching.look(world.platform) for _ in range(2)]
+    looks = [watchdog.look(world.platform) for _ in range(2)]
     assert [one.kind for one in looks[0].raised] == [Kind.CREDENTIALS_REFUSED]
     assert looks[1].raised == ()
     assert all(f"round {number} was not checked" in one.problem for one in looks)
@@ -135,13 +136,13 @@ def test_credentials_that_are_refused_are_told_once(seen, monkeypatch):
 def test_a_full_disk_does_not_silence_the_watchdog(seen, monkeypatch):
     """What Numerai no longer holds cannot be recorded then; all the more is to be said."""
     world, _ = seen
-    monkeypatch.setattr(watching, "LEAST_FREE_DISK", 10**15)
+    monkeypatch.setattr(watchdog, "LEAST_FREE_DISK", 10**15)
 
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(watching.reconciling, "recheck", full)
-    look = watching.look(world.platform)
+    monkeypatch.setattr(watchdog.reconciling, "recheck", full)
+    look = watchdog.look(world.platform)
     assert [one.kind for one in look.raised] == [Kind.DISK_NEARLY_FULL]
     assert "was not checked: No space left on device" in look.problem
 
@@ -164,14 +165,14 @@ def test_without_numerai_the_stored_times_are_used(tmp_path: Path):
     found = Round(1405, now - timedelta(minutes=50), now + timedelta(minutes=10))
     details.store_details(platform, found)
     platform.client.transport.endpoint = "http://127.0.0.1:9"
-    look = watching.look(platform)
+    look = watchdog.look(platform)
     assert [one.subject for one in look.raised] == ["round-1405/15-minutes"]
     assert "Numerai was not asked, the stored times are used" in look.problem
 
 
 def test_a_disk_that_is_nearly_full_is_told_once_a_day(seen, monkeypatch):
     world, _ = seen
-    monkeypatch.setattr(watching, "LEAST_FREE_DISK", 10**15)
-    raised = [watching.look(world.platform).raised for _ in range(2)]
+    monkeypatch.setattr(watchdog, "LEAST_FREE_DISK", 10**15)
+    raised = [watchdog.look(world.platform).raised for _ in range(2)]
     assert [[one.kind for one in found] for found in raised] == [[Kind.DISK_NEARLY_FULL], []]
     assert str(world.folder / "data") in raised[0][0].text

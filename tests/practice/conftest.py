@@ -17,14 +17,14 @@ import uvicorn
 from numerai_tools.scoring import stake_weight, tie_kept_rank
 from numerapi import base_api
 
-from numebot_dagster.practice.app import make_app
-from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.api.app import make_app
+from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.controls import Controls
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
-from numebot_dagster.practice.market import Market
-from numebot_dagster.practice.rate_limits import Enforcement
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.practice.rules.tournament import Tournament
 from numebot_dagster.practice.server import PracticeServer
-from numebot_dagster.practice.tournament import Tournament
 
 
 @dataclass(frozen=True)

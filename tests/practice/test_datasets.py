@@ -17,14 +17,14 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from numebot_dagster.practice.datasets import (
+from numebot_dagster.practice.datasets.contents import (
     DATA_FILES,
     dataset_names,
     dataset_stamp,
     newest_opened,
     write_dataset,
 )
-from numebot_dagster.practice.market import Market, Scale
+from numebot_dagster.practice.market.market import Market, Scale
 
 TINY = Scale(
     stocks=400,
@@ -166,8 +166,9 @@ def test_another_process_writes_the_same_bytes(
     program = f"""
 from datetime import date
 from pathlib import Path
-from numebot_dagster.practice.datasets import write_dataset
-from numebot_dagster.practice.market import Market, Scale
+from numebot_dagster.practice.datasets.contents import write_dataset
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.market.market import Scale
 market = Market(seed=3, scale={TINY!r})
 for name in {names!r}:
     path = Path({str(tmp_path)!r}) / name.replace("/", "-")

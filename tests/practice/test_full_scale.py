@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import stand_in
-from numebot_dagster.practice import creation, packing
-from numebot_dagster.practice.datasets import write_dataset
-from numebot_dagster.practice.files import Library
-from numebot_dagster.practice.lineup import Lineups
-from numebot_dagster.practice.market import FULL, SMALL, Market, Scale
-from numebot_dagster.practice.packing import Making
-from numebot_dagster.practice.universe import Growth
+from numebot_dagster.practice import creation
+from numebot_dagster.practice.datasets import packing
+from numebot_dagster.practice.datasets.contents import write_dataset
+from numebot_dagster.practice.datasets.files import Library
+from numebot_dagster.practice.datasets.packing import Making
+from numebot_dagster.practice.market.market import FULL, SMALL, Market, Scale
+from numebot_dagster.practice.market.universe import Growth
+from numebot_dagster.practice.rules.lineup import Lineups
 
 MONDAY = date(2026, 6, 1)
 # The same way of making files on a market that is soon made.
@@ -188,11 +189,12 @@ from datetime import date
 from pathlib import Path
 from benchmarks import stand_in
 from numebot_dagster.practice import creation
-from numebot_dagster.practice.datasets import write_dataset
-from numebot_dagster.practice.files import Library
-from numebot_dagster.practice.lineup import Lineups
-from numebot_dagster.practice.market import FULL, Market
-from numebot_dagster.practice.packing import Making
+from numebot_dagster.practice.datasets.contents import write_dataset
+from numebot_dagster.practice.datasets.files import Library
+from numebot_dagster.practice.rules.lineup import Lineups
+from numebot_dagster.practice.market.market import FULL
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.datasets.packing import Making
 scale = replace(FULL, train_eras=4, validation_eras=20, shares=None)
 folder = Path(sys.argv[1])
 making = Making(parts=folder / "parts")

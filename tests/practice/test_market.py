@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.market import PRACTICE_START, SMALL, Market
-from numebot_dagster.practice.targets import bucket
+from numebot_dagster.practice.market.market import PRACTICE_START, SMALL, Market
+from numebot_dagster.practice.market.targets import bucket
 
 TUESDAY = date(2026, 6, 2)
 WEEK = timedelta(days=7)

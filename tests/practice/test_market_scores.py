@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numerai_tools.scoring import correlation_contribution, numerai_corr
 
-from numebot_dagster.practice.market import BEST_CORRELATION, SMALL, Market
+from numebot_dagster.practice.market.market import BEST_CORRELATION, SMALL, Market
 
 SCORED_ERAS = range(SMALL.train_eras + 17, SMALL.train_eras + 121, 2)  # after a purge of 16
 RIVALS = 8

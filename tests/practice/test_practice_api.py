@@ -19,7 +19,7 @@ from numerai_tools.scoring import (
     tie_kept_rank__gaussianize__pow_1_5,
 )
 
-from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.rules.clock import Round
 
 if TYPE_CHECKING:
     from conftest import World

@@ -23,9 +23,9 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.answers import Answers
-from numebot_dagster.practice.dialect import schema
-from numebot_dagster.practice.endpoints import operations
+from numebot_dagster.practice.api.answers.table import Answers
+from numebot_dagster.practice.schema.dialect import schema
+from numebot_dagster.practice.schema.endpoints import operations
 
 if TYPE_CHECKING:
     from conftest import World

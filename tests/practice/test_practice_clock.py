@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.clock import (
+from numebot_dagster.practice.rules.clock import (
     Clock,
     Refused,
     Round,

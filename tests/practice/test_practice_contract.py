@@ -20,8 +20,8 @@ from graphql import (
     GraphQLScalarType,
 )
 
-from numebot_dagster.practice.answers import STAKE_MUTATIONS, Answers
-from numebot_dagster.practice.dialect import schema
+from numebot_dagster.practice.api.answers.table import STAKE_MUTATIONS, Answers
+from numebot_dagster.practice.schema.dialect import schema
 
 if TYPE_CHECKING:
     from conftest import World

@@ -9,7 +9,7 @@ from graphql import GraphQLError, print_ast
 from numerapi import base_api, cryptoapi, signalsapi
 from numerapi import numerapi as classic
 
-from numebot_dagster.practice.dialect import admit
+from numebot_dagster.practice.schema.dialect import admit
 
 
 def queries_of(module: object) -> list[str]:

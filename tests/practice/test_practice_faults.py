@@ -20,15 +20,15 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.clock import Clock, Refused, Round
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.deadlines import Deadlines
-from numebot_dagster.practice.endpoints import is_asked_for, operations
-from numebot_dagster.practice.fault_kinds import KINDS
-from numebot_dagster.practice.faults import Fault, FaultBook
-from numebot_dagster.practice.market import Market
+from numebot_dagster.practice.faults.faults import Fault, FaultBook
+from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.rules.clock import Clock, Refused, Round
+from numebot_dagster.practice.rules.deadlines import Deadlines
+from numebot_dagster.practice.rules.state import State
+from numebot_dagster.practice.schema.endpoints import is_asked_for, operations
 from numebot_dagster.practice.server import PracticeServer
-from numebot_dagster.practice.state import State
 from tests.practice_processes import QuickServer
 
 ROUNDS = "graphql:rounds"

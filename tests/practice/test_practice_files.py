@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.datasets import dataset_names
+from numebot_dagster.practice.datasets.contents import dataset_names
+from numebot_dagster.practice.rules.clock import Round
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,12 +24,12 @@ from hypothesis.stateful import (
 )
 
 from numebot_dagster.practice import creation
-from numebot_dagster.practice.answers import Answers
-from numebot_dagster.practice.clock import Refused
+from numebot_dagster.practice.api.answers.table import Answers
+from numebot_dagster.practice.api.graphql import answer
+from numebot_dagster.practice.api.request import Services
 from numebot_dagster.practice.creation import Plan, open_tournament
-from numebot_dagster.practice.graphql import answer
-from numebot_dagster.practice.market import Scale
-from numebot_dagster.practice.request import Services
+from numebot_dagster.practice.market.market import Scale
+from numebot_dagster.practice.rules.clock import Refused
 
 TINY = Scale(
     stocks=50,

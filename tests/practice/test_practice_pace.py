@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from numebot_dagster.practice.clock import Clock, Pace, Refused, Round, newest_opened
 from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.rules.clock import Clock, Pace, Refused, Round, newest_opened
 from numebot_dagster.practice.server import PracticeServer
 
 # Round 1279 is that of Saturday 30 May 2026, 1280 that of Tuesday 2 June.

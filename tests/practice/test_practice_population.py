@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.crowd import map_by_stock
-from numebot_dagster.practice.market import Market
-from numebot_dagster.practice.population import (
+from numebot_dagster.practice.market.crowd import map_by_stock
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.market.population import (
     EXAMPLE_MODEL,
     TOTAL_STAKE,
     Attendance,
@@ -26,7 +25,8 @@ from numebot_dagster.practice.population import (
     previous_opening,
     standing_of,
 )
-from numebot_dagster.practice.scoring import contribution, gaussianised
+from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.practice.scoring.scores import contribution, gaussianised
 
 if TYPE_CHECKING:
     from conftest import World

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from numerai_tools.scoring import correlation_contribution, numerai_corr
 
-from numebot_dagster.practice.clock import Round
+from numebot_dagster.practice.api.request import Services
 from numebot_dagster.practice.creation import Plan, open_tournament
-from numebot_dagster.practice.ledger import payout, payout_of_score
-from numebot_dagster.practice.request import Services
-from numebot_dagster.practice.rules import CURRENT, FORMER, RuleBook
+from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.practice.rules.payout_rules import CURRENT, FORMER, RuleBook
+from numebot_dagster.practice.scoring.ledger import payout, payout_of_score
 
 if TYPE_CHECKING:
     from conftest import World

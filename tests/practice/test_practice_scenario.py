@@ -16,10 +16,10 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from numebot_dagster.cli.practice import app
-from numebot_dagster.practice.clock import Refused
+from numebot_dagster.cli.practice.commands import app
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.fault_kinds import KINDS
+from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.scenario import BAD_WEEK, Act, Stage
 from numebot_dagster.practice.server import PracticeServer
 from tests.practice_processes import QuickServer

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numerai_tools import scoring as official
 
-from numebot_dagster.practice.ledger import payout, payout_of_score
-from numebot_dagster.practice.scoring import (
+from numebot_dagster.practice.scoring.ledger import payout, payout_of_score
+from numebot_dagster.practice.scoring.scores import (
     contribution,
     corr,
     correlations,

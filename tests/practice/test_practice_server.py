@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.clock import Refused
 from numebot_dagster.practice.controls import Controls, read_address
 from numebot_dagster.practice.creation import Plan, credentials, open_tournament
+from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.server import PracticeServer
 from tests.practice_processes import QuickServer
 

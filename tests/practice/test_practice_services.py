@@ -18,9 +18,9 @@ import pytest
 import requests
 from numerai_tools import scoring
 
-from numebot_dagster.practice.datasets import WEEKS_UNKNOWN
-from numebot_dagster.practice.diagnostics import Unfit, read, summary
-from numebot_dagster.practice.pickles import error_of_pickle
+from numebot_dagster.practice.api.services.diagnostics import Unfit, read, summary
+from numebot_dagster.practice.api.services.pickles import error_of_pickle
+from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
 from numebot_dagster.practice.server import PracticeServer
 from tests.practice_processes import QuickServer
 

@@ -11,8 +11,8 @@ import numerapi
 import numpy as np
 import pytest
 
-from numebot_dagster.practice.clock import Round
-from numebot_dagster.practice.population import standing_of
+from numebot_dagster.practice.market.population import standing_of
+from numebot_dagster.practice.rules.clock import Round
 
 if TYPE_CHECKING:
     from sqlite3 import Row

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from numebot_dagster.practice.crowd import map_by_stock
-from numebot_dagster.practice.state import Submission
-from numebot_dagster.practice.submissions import (
+from numebot_dagster.practice.market.crowd import map_by_stock
+from numebot_dagster.practice.rules.state import Submission
+from numebot_dagster.practice.rules.submissions import (
     error_of,
     read_predictions,
     select,

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.clock import Refused, Round
+from numebot_dagster.practice.rules.clock import Refused, Round
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from numebot_dagster.practice.endpoints import known_endpoints
-from numebot_dagster.practice.rate_limits import Enforcement, RateLimit, Windows, published
+from numebot_dagster.practice.api.rate_limits import Enforcement, RateLimit, Windows, published
+from numebot_dagster.practice.schema.endpoints import known_endpoints
 
 if TYPE_CHECKING:
     from conftest import World

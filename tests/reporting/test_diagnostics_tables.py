@@ -5,7 +5,6 @@ import polars as pl
 import pytest
 
 from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
-from numebot_dagster.numerai.summaries import Summary
 from numebot_dagster.reporting.diagnostics_tables import (
     Difference,
     comparison_table,
@@ -17,6 +16,7 @@ from numebot_dagster.reporting.diagnostics_tables import (
 )
 from numebot_dagster.reporting.embed import INLINE_LIMIT
 from numebot_dagster.reporting.tables import markdown_table, rich_table
+from numebot_dagster.scoring.summaries import Summary
 
 SUMMARY = Summary(
     n=104, effective_n=9.0, mean=0.012, mean_low=0.002, mean_high=0.022, std=0.018, sharpe=0.67,

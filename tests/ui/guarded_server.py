@@ -8,8 +8,8 @@ import dagster as dg
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 
-from numebot_dagster.cli.services import DEFINITIONS
-from numebot_dagster.cli.web_server import Address, build_server
+from numebot_dagster.web.server import Address, build_server
+from numebot_dagster.web.services import DEFINITIONS
 
 if __name__ == "__main__":
     target = ModuleTarget(DEFINITIONS, None, ".", None)

@@ -6,14 +6,16 @@ from typing import Any
 import dagster as dg
 
 from numebot_dagster.defs.metadata import readable
-from numebot_dagster.defs.models.assets import group_of, submission_key
 from numebot_dagster.defs.partitions import days, rounds
 from numebot_dagster.defs.performance import figures
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.training.weights import group_of, submission_key
 from numebot_dagster.defs.turns import READING, turn
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
-from numebot_dagster.operations import alerts, collecting, digest, status
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.health import status
+from numebot_dagster.operations.performance import collecting, digest
 
 SCORES = dg.AssetKey(["performance", "scores"])
 LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
@@ -200,7 +202,7 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         shop = platform.open(context.log)
         catalog.rebuild(shop.lake)
         shown = figures.overview_metadata(shop.lake)
-        alerts.send(shop, *digest.newest_scores(shop))
+        outbox.send(shop, *digest.newest_scores(shop))
         return dg.MaterializeResult(metadata=shown)
 
     return overview

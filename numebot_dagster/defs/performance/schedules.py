@@ -5,7 +5,7 @@ import dagster as dg
 from numebot_dagster.defs.performance.jobs import collecting_runs, performance_job
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import round_with_work_left
-from numebot_dagster.operations import collecting
+from numebot_dagster.operations.performance import collecting
 
 # Scores are out in the morning hours of UTC; the second look is for a late pipeline.
 LOOKS = ["30 14 * * *", "30 22 * * *"]

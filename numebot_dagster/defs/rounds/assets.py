@@ -7,18 +7,18 @@ import dagster as dg
 from pydantic import Field
 
 from numebot_dagster.defs import metadata
-from numebot_dagster.defs.models import results
-from numebot_dagster.defs.models.assets import predictions_key, submission_key
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.rounds import results
+from numebot_dagster.defs.training.weights import predictions_key, submission_key
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
-from numebot_dagster.numerai.receipts import Outcome, Receipt
-from numebot_dagster.operations import gates, reconciling
-from numebot_dagster.operations.details import fetch_details
-from numebot_dagster.operations.live import LIVE, LiveData, fetch_live
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import follow_up, gates
+from numebot_dagster.operations.rounds.details import fetch_details
+from numebot_dagster.operations.rounds.live_data import LIVE, LiveData, fetch_live
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt
 
 DETAILS = dg.AssetKey(["rounds", "details"])
 LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
@@ -168,7 +168,7 @@ def _end_without_live_data(
     round_ = shop.client.round(round_number)
     if shop.client.now() < round_.close_staking_time:
         return {}
-    reconciling.settle(shop, round_, shop.registry.enabled)
+    follow_up.settle(shop, round_, shop.registry.enabled)
     latest = receipts.latest(shop.lake, round_number)
     missed = {}
     for model in shop.registry.enabled:

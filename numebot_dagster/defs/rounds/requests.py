@@ -13,15 +13,15 @@ from collections.abc import Sequence
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
-from numebot_dagster.numerai import receipts
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.receipts import Receipt, Rung, State
-from numebot_dagster.numerai.reconcile import is_end_known
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import rounds_of_interest
-from numebot_dagster.operations import reconciling
-from numebot_dagster.operations.pauses import LAST_MINUTES, seconds_before_next_run
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import follow_up
+from numebot_dagster.operations.rounds.pauses import LAST_MINUTES, seconds_before_next_run
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Receipt, Rung, State
+from numebot_dagster.submissions.reconciliation import is_end_known
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
@@ -148,7 +148,7 @@ def _lost_of_late(platform: Platform, found: Round) -> bool:
         return False
     try:
         models = [model for model in platform.registry.enabled if model.submit]
-        return bool(reconciling.recheck(platform, found, models))
+        return bool(follow_up.recheck(platform, found, models))
     except NumeraiError as error:
         platform.log.warning("Round %d was not checked: %s", found.number, error)
         return False

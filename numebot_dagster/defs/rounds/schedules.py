@@ -8,8 +8,8 @@ from numebot_dagster.defs.rounds.jobs import round_job
 from numebot_dagster.defs.rounds.requests import request_for
 from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.numerai.rounds import is_weekend_round, round_to_play, rounds_of_interest
+from numebot_dagster.operations.health.preflight import expectation
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.preflight import expectation
 
 # Saturday after the usual opening; the later looks are for a round that opened late, or whose run
 # left something to do.

@@ -14,8 +14,8 @@ from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
 from numebot_dagster.operations.causes import rounds_of
-from numebot_dagster.operations.preflight import expectation
-from numebot_dagster.operations.skipped_rounds import skipped_through
+from numebot_dagster.operations.health.preflight import expectation
+from numebot_dagster.operations.rounds.skipped_rounds import skipped_through
 
 SECONDS_BETWEEN_LOOKS = 30
 

@@ -7,8 +7,8 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.turns import READING, turn
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.training import vintage_of_today
-from numebot_dagster.operations.vintages import TRAIN, VALIDATION, fetch_training
+from numebot_dagster.operations.training.trainer import vintage_of_today
+from numebot_dagster.operations.training.vintages import TRAIN, VALIDATION, fetch_training
 
 TRAINING_DATA = dg.AssetKey(["training", "data"])
 

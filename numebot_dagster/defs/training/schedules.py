@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from numebot_dagster.defs.models.assets import weights_key
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.runs import was_requested
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
+from numebot_dagster.defs.training.weights import weights_key
 from numebot_dagster.numerai.rounds import round_to_play
-from numebot_dagster.operations import training
+from numebot_dagster.operations.training import trainer
 
 # Hours after the usual close of a weekday's round and of the weekend's.
 LOOK = "0 17 * * *"
@@ -30,7 +30,7 @@ def retraining_schedule(
     that cannot be trained are tried once a week and not every day.
     """
     shop = platform.open_for_tick(context.log)
-    due = training.due_models(shop)
+    due = trainer.due_models(shop)
     if not due:
         return dg.SkipReason("No model is due for retraining.")
     rounds = shop.client.open_rounds()  # first, because its answer also tells Numerai's time
@@ -42,7 +42,7 @@ def retraining_schedule(
     run_key = f"retrain-{year}-{week:02d}-{names}"
     if was_requested(context.instance, run_key):
         return dg.SkipReason(f"The training of {names} was requested this week already.")
-    vintage = str(training.vintage_of_today(shop))
+    vintage = str(trainer.vintage_of_today(shop))
     context.instance.add_dynamic_partitions(VINTAGES, [vintage])
     return dg.RunRequest(
         run_key=run_key,

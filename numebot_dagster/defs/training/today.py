@@ -3,14 +3,14 @@
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs.models.assets import weights_key
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.runs import newly_finished
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
-from numebot_dagster.operations import training
+from numebot_dagster.defs.training.weights import weights_key
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import trainer
 
 VINTAGE_TAG, MODELS_TAG, FORCE_TAG = "numebot/vintage", "numebot/models", "numebot/force"
 
@@ -37,7 +37,7 @@ def register_vintage(
     """Register today's vintage as a partition; `train_today_sensor` then requests its training."""
     opened = platform.open(context.log)
     names = _chosen(opened, config.models)
-    vintage = str(training.vintage_of_today(opened))
+    vintage = str(trainer.vintage_of_today(opened))
     context.instance.add_dynamic_partitions(VINTAGES, [vintage])
     context.instance.add_run_tags(
         context.run_id,

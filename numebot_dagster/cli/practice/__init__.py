@@ -1,0 +1,1 @@
+"""`numebot practice`: the practice tournament from a terminal."""

@@ -1,0 +1,122 @@
+"""`numebot practice fault`: make things go wrong in the practice tournament."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.padding import Padding
+from rich.table import Table
+
+from numebot_dagster.cli import session
+from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of
+from numebot_dagster.cli.session import console
+from numebot_dagster.terminal import wait_for_reader
+
+app = typer.Typer(no_args_is_help=True, help="What goes wrong in the practice tournament.")
+
+
+@app.command()
+def kinds() -> None:
+    """Show what can go wrong."""
+    from numebot_dagster.practice.faults.kinds import KINDS
+
+    for kind in KINDS.values():
+        rest = f"  strikes {kind.where}, {_times(kind.times)}"
+        console.print(session.styled(kind.name, "bold", rest))
+        console.print(Padding(kind.does, (0, 0, 0, 4)))
+        if kind.values:
+            console.print(f"    --set {_assignments(kind.values)}", highlight=False)
+
+
+@app.command()
+def add(
+    kind: Annotated[str, typer.Argument(help="One of `numebot practice fault kinds`.")],
+    folder: Folder = DEFAULT_FOLDER,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            # Typer's Markdown would take what stands in <> for HTML, and leave it out.
+            help="Endpoints: graphql:FIELD, download:VERSION/FILE, upload:FILE, "
+            "submission:FILE_OR_MODEL, webhook:MODEL; * stands for anything."
+        ),
+    ] = None,
+    times: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How often; if absent, as the kind has it: endless, but for changing-data (2) and "
+            "invalid-later (1).",
+        ),
+    ] = None,
+    probability: Annotated[float, typer.Option(min=0, max=1, help="For each request.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides which requests are struck.")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(help="Ends after so much of the tournament's time.")
+    ] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE. May be repeated.")
+    ] = None,
+) -> None:
+    """Make something go wrong in a running practice tournament."""
+    pairs = [text.partition("=") for text in values or []]
+    if any(not mark for _, mark, _ in pairs):
+        raise typer.BadParameter("write --set NAME=VALUE, as --set seconds=5")
+    asked: dict[str, Any] = {
+        "where": where,
+        "probability": probability,
+        "seed": seed,
+        "minutes": minutes,
+        "values": {name: value for name, _, value in pairs},
+    }
+    if times is not None:
+        asked["times"] = times
+    with controls_of(folder) as controls:
+        typer.echo(f"fault {controls.add_fault(kind, **asked)} added")
+
+
+@app.command(name="list")
+def show(
+    folder: Folder = DEFAULT_FOLDER,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Show the faults of a running practice tournament and how often they struck."""
+    wait_for_reader()
+    with controls_of(folder) as controls:
+        faults = controls.faults()
+    if as_json:
+        typer.echo(json.dumps(faults, indent=1))
+        return
+    table = Table()
+    for title in ("id", "kind", "where", "struck", "of", "set", "state"):
+        table.add_column(title, overflow="fold")
+    for one in faults:
+        table.add_row(
+            str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
+            _times(one["times"]), _assignments(one["values"]), "over" if one["over"] else "on",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _assignments(values: Mapping[str, float | str]) -> str:
+    """Values as they are typed after `--set`."""
+    return " ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in values.items()
+    )
+
+
+def _times(times: int | None) -> str:
+    return "endless" if times is None else str(times)
+
+
+@app.command()
+def clear(
+    identifier: Annotated[int | None, typer.Argument(help="Which one; all if absent.")] = None,
+    folder: Folder = DEFAULT_FOLDER,
+) -> None:
+    """Remove one fault or all of them."""
+    with controls_of(folder) as controls:
+        typer.echo(f"{controls.remove_faults(identifier)} removed")

@@ -1,0 +1,1 @@
+"""The diagnostics of every model."""

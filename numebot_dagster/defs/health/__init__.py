@@ -1,0 +1,1 @@
+"""The watchdog and the look ahead to the next round."""

@@ -1,1 +1,0 @@
-"""What watches over the rounds and looks ahead to the next one."""

@@ -1,0 +1,1 @@
+"""A model's code: the files that it consists of, and their hash, found without importing them."""

@@ -1,0 +1,1 @@
+"""Alerts: stored once, sent to every channel."""

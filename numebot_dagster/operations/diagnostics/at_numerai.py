@@ -1,0 +1,51 @@
+"""The predictions of a diagnosis sent to Numerai's own diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.numerai import diagnostics
+from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.operations.diagnostics.diagnosis import Diagnosis
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.slots import no_slot
+
+PATIENCE = 1800.0
+"""Seconds to wait for Numerai at most; it scores hundreds of eras."""
+
+
+def slot_of(platform: Platform, model: str) -> str:
+    """Numerai's id of a model.
+
+    Raises:
+        NumeraiError: the account has no model of that name.
+    """
+    models = platform.client.fleet(latest_rounds=1).models
+    if model not in models:
+        raise NumeraiError(no_slot(model, models, platform.settings.model_configs_path))
+    return models[model].id
+
+
+def diagnose_at_numerai(
+    platform: Platform, diagnosis: Diagnosis, told: Callable[[str], None]
+) -> OfficialDiagnostics:
+    """Uploads what a model predicted out of sample, and waits until Numerai has scored it.
+
+    Args:
+        platform: whose account is used.
+        diagnosis: whose predictions are sent.
+        told: is given what is going on, and each status that Numerai names meanwhile.
+
+    Raises:
+        DiagnosticsRefused: Numerai cannot score the file; the text is its own.
+        NumeraiUnavailable: Numerai has not finished in time.
+    """
+    slot = slot_of(platform, diagnosis.model)
+    predictions = parquet.read(diagnosis.predictions, ["id", "era", "prediction"])
+    content = diagnostics.prepare(predictions)
+    told(f"sending {predictions.height:,} predictions, {len(content) / 1e6:.1f} MB")
+    transport = platform.client.transport
+    identifier = diagnostics.upload(transport, slot, content)
+    return diagnostics.wait(transport, slot, identifier, seconds=PATIENCE, told=told)

@@ -1,0 +1,281 @@
+"""What out-of-sample predictions are judged by: the eras that have labels, and all scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from numebot_dagster.lake.matrix import RowSelection
+    from numebot_dagster.modeling.training_data import TrainingFiles
+    from numebot_dagster.scoring.summaries import Summary
+
+# Numerai scores and pays by it since v5.3.
+SCORED_TARGET = "target_ender_60"
+# Of an era whose targets are not all known yet, as many as numerai-tools insists on.
+LEAST_LABELLED = 0.8
+ALL_FEATURES = "all"
+NEUTRALISERS = "fncv3_features"
+# Of what no target is needed for, neighbouring eras share nothing: a horizon of one era.
+_UNSCORED = ("correlation_with_benchmark", "max_feature_exposure", "rms_feature_exposure")
+_NO_HORIZON = 5
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What predictions on one vintage are judged by.
+
+    Attributes:
+        files: of the vintage.
+        target: what CORR and all other scores are against.
+        benchmark: the model for BMC, if the vintage has one: like Numerai's diagnostics, that
+            which learns the target.
+        features: whose exposure is measured, as Numerai does: all.
+        neutralisers: those that FNC is neutral to: Numerai's set for FNCv3.
+    """
+
+    files: TrainingFiles
+    target: str
+    benchmark: str | None
+    features: tuple[str, ...]
+    neutralisers: tuple[str, ...]
+
+    @property
+    def validation(self) -> Path:
+        """The file that holds the eras."""
+        if self.files.validation is None:
+            raise ValueError("the vintage has no validation file, so that no era can be judged")
+        return self.files.validation
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Scores by era and exposures; see `Diagnosis` for the columns."""
+
+    by_era: pl.DataFrame
+    exposure_by_feature: pl.DataFrame
+
+
+def yardstick(files: TrainingFiles, own_features: Sequence[str]) -> Yardstick:
+    """Finds what a vintage offers to judge by.
+
+    Args:
+        files: of the vintage.
+        own_features: those of the model, which stand in for a set that the vintage lacks.
+    """
+    from numebot_dagster.lake.matrix import column_names
+    from numebot_dagster.modeling.training_data import TrainingData
+
+    data = TrainingData(files, (), targets=(), train_on="all")
+    target = SCORED_TARGET
+    if target not in column_names(files.train):
+        target = data.what_target_is() or "target"
+    sets: dict[str, list[str]] = json.loads(files.features.read_bytes())["feature_sets"]
+    neutralisers = sets.get(NEUTRALISERS, own_features)
+    return Yardstick(
+        files=files,
+        target=target,
+        benchmark=_benchmark(data.benchmark_names, target),
+        features=tuple(dict.fromkeys([*sets.get(ALL_FEATURES, own_features), *neutralisers])),
+        neutralisers=tuple(neutralisers),
+    )
+
+
+def _benchmark(names: Sequence[str], target: str) -> str | None:
+    """Of `v53_lgbm_ender20` and `v53_lgbm_ender60` the one that learns `target_ender_60`."""
+    learnt = target.removeprefix("target_").replace("_", "")
+    return next((name for name in names if name.endswith(learnt)), next(iter(names), None))
+
+
+def judged_eras(by: Yardstick, after: int = 0) -> dict[int, int]:
+    """Rows by era of the validation eras after a given one whose targets are known."""
+    import polars as pl
+
+    from numebot_dagster.lake.matrix import scan
+
+    label = pl.col(by.target)
+    frame = (
+        scan(by.validation)
+        .group_by(pl.col("era").cast(pl.Int16))
+        .agg(rows=pl.len(), labelled=(label.is_not_null() & label.is_not_nan()).mean())
+        .filter(pl.col("labelled") >= LEAST_LABELLED, pl.col("era") > after)
+        .sort("era")
+        .collect()
+    )
+    return dict(zip(frame["era"].to_list(), frame["rows"].to_list(), strict=True))
+
+
+def labelled_eras(by: Yardstick, targets: Sequence[str]) -> list[int]:
+    """The eras of both files in which some row has a value for all of these targets."""
+    import numpy as np
+
+    from numebot_dagster.modeling.training_data import TrainingData
+
+    return [int(era) for era in np.unique(TrainingData(by.files, (), targets, "all").eras)]
+
+
+def held_out_from(by: Yardstick, targets: Sequence[str]) -> int:
+    """The first of the newest eras that `TrainingData.for_tuning` keeps from tuning.
+
+    Args:
+        by: the vintage.
+        targets: those that the model learns from.
+    """
+    from numebot_dagster.lake.matrix import column_names
+    from numebot_dagster.modeling.columns import BARE_TARGET
+    from numebot_dagster.modeling.splits import HELD_OUT_ERAS
+
+    paid_by = [BARE_TARGET] if BARE_TARGET in column_names(by.files.train) else []
+    return labelled_eras(by, [*targets, *paid_by])[-1] - HELD_OUT_ERAS + 1
+
+
+def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> Verdict:
+    """Scores a file of out-of-sample predictions era by era.
+
+    Whatever takes memory is read for some eras at a time; see `modeling.worker.past_eras.blocks`.
+
+    Args:
+        by: what to judge by.
+        predictions: Parquet file of `id`, `era`, `prediction`.
+        rows: number of rows by era, of the eras to judge.
+    """
+    import numpy as np
+    import polars as pl
+
+    from numebot_dagster.lake import matrix
+    from numebot_dagster.modeling.live_data import read_inputs
+    from numebot_dagster.modeling.worker.past_eras import blocks
+
+    selection = matrix.select_rows(by.validation, keep_eras=rows)
+    values = np.empty(len(selection))
+    by_era, by_feature = [], []
+    for eras in blocks(rows, features=0):
+        block = np.flatnonzero(np.isin(selection.eras, eras))
+        part = selection.pick(block)
+        ids = matrix.read_ids(part)
+        values[block] = read_inputs(ids, {"prediction": predictions})["prediction"]
+        by_era.append(_scores(by, part, ids, values[block]))
+    for eras in blocks(rows, len(by.features)):
+        block = np.flatnonzero(np.isin(selection.eras, eras))
+        scores, exposures = _against_features(by, selection.pick(block), values[block])
+        by_era.append(scores)
+        by_feature.append(exposures)
+    return Verdict(
+        by_era=pl.concat(by_era).filter(pl.col("value").is_finite()).sort("metric", "era"),
+        exposure_by_feature=_mean_exposure(by.features, np.concatenate(by_feature)),
+    )
+
+
+def summaries(by_era: pl.DataFrame, target: str, first_era: int = 0) -> dict[str, Summary]:
+    """Summaries by metric of the scores of all eras from one on.
+
+    Args:
+        by_era: rows of `era`, `metric` and `value`, eras ascending.
+        target: what the scores are against: it tells how far neighbouring eras overlap.
+        first_era: the first era that counts.
+    """
+    import polars as pl
+
+    from numebot_dagster.modeling.splits import horizon_days
+    from numebot_dagster.scoring.summaries import summarise
+
+    counted = by_era.filter(pl.col("era") >= first_era)
+    return {
+        str(metric): summarise(
+            rows["value"].to_numpy(), _NO_HORIZON if metric in _UNSCORED else horizon_days(target)
+        )
+        for (metric,), rows in counted.group_by("metric", maintain_order=True)
+    }
+
+
+def _scores(
+    by: Yardstick, selection: RowSelection, ids: np.ndarray, values: np.ndarray
+) -> pl.DataFrame:
+    """CORR and all that needs no features."""
+    import polars as pl
+
+    from numebot_dagster.modeling.columns import META_MODEL, aligned
+    from numebot_dagster.scoring.era_scores import correlation_with, score_eras
+
+    eras, target = selection.eras, _target(by, selection)
+    benchmark = meta_model = None
+    if by.benchmark is not None:
+        benchmark = aligned(ids, by.files.benchmarks, by.benchmark, pl.Float64, eras=eras)
+    if by.files.meta_model is not None:
+        meta_model = aligned(ids, [by.files.meta_model], META_MODEL, pl.Float64, eras=eras)
+    own = score_eras(eras, values, target, meta_model=meta_model, benchmark=benchmark)
+    columns = {"corr": own.corr, "mmc": own.mmc, "bmc": own.bmc}
+    if benchmark is not None:
+        columns["benchmark_corr"] = score_eras(eras, benchmark, target).corr
+        columns["correlation_with_benchmark"] = correlation_with(eras, values, benchmark)
+    return _long(own.eras, columns)
+
+
+def _against_features(
+    by: Yardstick, selection: RowSelection, values: np.ndarray
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """FNC and exposures by era, and (eras, features) exposures, of a few eras."""
+    import numpy as np
+
+    from numebot_dagster.lake import matrix
+    from numebot_dagster.scoring.era_scores import feature_exposure, feature_neutral_corr
+
+    eras = selection.eras
+    features = matrix.fill_matrix([selection], by.features)
+    place = {name: index for index, name in enumerate(by.features)}
+    neutralisers = features[:, [place[name] for name in by.neutralisers]]
+    neutral = feature_neutral_corr(eras, values, neutralisers, _target(by, selection))
+    found = [
+        feature_exposure(eras[own], values[own], features[own])
+        for own in (np.flatnonzero(eras == era) for era in np.unique(eras))
+    ]
+    columns = {
+        "fnc": neutral,
+        "max_feature_exposure": np.concatenate([one.maximum for one in found]),
+        "rms_feature_exposure": np.concatenate([one.root_mean_square for one in found]),
+    }
+    exposures = np.concatenate([one.mean_by_feature for one in found])
+    return _long(np.unique(eras), columns), exposures
+
+
+def _mean_exposure(features: Sequence[str], by_era: np.ndarray) -> pl.DataFrame:
+    """Means over the eras in which a feature, and the predictions, are not constant."""
+    import numpy as np
+    import polars as pl
+
+    known = np.isfinite(by_era)
+    total, count = np.where(known, by_era, 0).sum(axis=0), known.sum(axis=0)
+    mean = pl.DataFrame({"feature": features, "total": total, "count": count})
+    return (
+        mean.filter(pl.col("count") > 0)
+        .select("feature", mean_exposure=pl.col("total") / pl.col("count"))
+        .sort(pl.col("mean_exposure").abs(), descending=True)
+    )
+
+
+def _target(by: Yardstick, selection: RowSelection) -> np.ndarray:
+    import polars as pl
+
+    from numebot_dagster.lake import matrix
+
+    return matrix.read_rows(selection, [by.target])[by.target].cast(pl.Float64).to_numpy()
+
+
+def _long(eras: np.ndarray, columns: Mapping[str, np.ndarray | None]) -> pl.DataFrame:
+    """(eras, 1) values by metric as rows of era, metric and value."""
+    import polars as pl
+
+    frames = [
+        pl.DataFrame({"era": eras, "value": values[:, 0]}).select(
+            pl.col("era").cast(pl.Int16), pl.lit(metric).alias("metric"), "value"
+        )
+        for metric, values in columns.items()
+        if values is not None
+    ]
+    return pl.concat(frames)

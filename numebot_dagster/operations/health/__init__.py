@@ -1,0 +1,1 @@
+"""Health: what stands between the platform and the next round."""

@@ -1,0 +1,183 @@
+"""What stands between the platform and the next round, checked one thing at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Iterator
+
+from numebot_dagster.lake import files
+from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.source.own_code import own_code
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.numerai.errors import NumeraiUnavailable
+from numebot_dagster.operations.alerts import channels
+from numebot_dagster.operations.health import doctor_machine
+from numebot_dagster.operations.health.doctor_numerai import (
+    NEEDED_SCOPES,
+    STAKE_SCOPES,
+    examine_numerai,
+)
+from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.ownership import OtherTournament, claim
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training.library_changes import changed_libraries
+from numebot_dagster.settings import in_force, origins
+from numebot_dagster.terminal import command
+
+__all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
+
+GIGABYTE = 10**9
+LEAST_FREE_DISK, ENOUGH_FREE_DISK = 2 * GIGABYTE, 30 * GIGABYTE
+LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarrow")
+
+
+def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
+    """Looks at everything that a round needs.
+
+    Args:
+        platform: whose settings, lake and account are looked at.
+        live: whether to compare the fields that we use with the endpoint's schema as well.
+    """
+    yield _settings(platform)
+    yield _voice(platform)
+    yield _folder(platform)
+    yield from _disk(platform)
+    yield doctor_machine.examine_memory()
+    yield _libraries()
+    yield from _registry(platform)
+    yield from _key_is_set(platform)
+    yield from examine_numerai(platform, live=live)
+    yield from _weights(platform)
+
+
+def _settings(platform: Platform) -> Finding:
+    lines = in_force(platform.settings, origins())
+    own = [
+        f"installation {platform.installation}",
+        f"DAGSTER_HOME={platform.settings.instance_folder}",
+    ]
+    return Finding("settings", Verdict.OK, "; ".join([*lines, *own]))
+
+
+def _voice(platform: Platform) -> Finding:
+    """Whether anybody would hear of a round that is about to be missed."""
+    settings = platform.settings
+    alerts, heartbeat = settings.numebot_notify_urls, settings.numebot_heartbeat_url
+    silenced = ", ".join(sorted(settings.numebot_silence))
+    text = (
+        f"NUMEBOT_NOTIFY_URLS is {'set' if alerts else 'not set'}, NUMEBOT_HEARTBEAT_URL is "
+        f"{'set' if heartbeat else 'not set'}" + (f"; silenced: {silenced}" if silenced else "")
+    )
+    wrong = [one.name for one in channels.open_channels(settings) if not one.is_understood()]
+    if wrong:
+        remedy = "correct NUMEBOT_NOTIFY_URLS; github.com/caronc/apprise/wiki lists the forms"
+        return Finding(
+            "alerts", Verdict.FAILURE, f"{text}; not understood: {', '.join(wrong)}", remedy
+        )
+    if not alerts and not settings.is_practice:
+        remedy = (
+            "set NUMEBOT_NOTIFY_URLS to an address of apprise (Slack, Discord, e-mail, …): see "
+            ".env.example"
+        )
+        return Finding("alerts", Verdict.WARNING, f"{text}: nobody is told of a failure", remedy)
+    return Finding("alerts", Verdict.OK, text)
+
+
+def _folder(platform: Platform) -> Finding:
+    """Whether the data folder is this account's and takes a file, shown by writing one."""
+    folder = platform.settings.numerai_data_folder
+    probe = platform.lake.lock_file("doctor")
+    try:
+        files.replace_bytes(probe, b"written by numebot doctor\n")
+        files.remove(probe)
+    except OSError as error:
+        remedy = f"make {folder} writable for this user, or set NUMERAI_DATA_FOLDER to another"
+        text = f"{folder} takes no file: {error.strerror or error}"
+        return Finding("folder", Verdict.FAILURE, text, remedy)
+    try:
+        claim(platform)
+    except OtherTournament as error:
+        remedy = "set NUMERAI_DATA_FOLDER to another folder"
+        return Finding("folder", Verdict.FAILURE, str(error), remedy)
+    except NumeraiUnavailable:  # said where the endpoint is examined
+        return Finding("folder", Verdict.OK, f"{folder} can be written; whose key it is is unknown")
+    return Finding("folder", Verdict.OK, f"{folder} can be written")
+
+
+def _disk(platform: Platform) -> Iterator[Finding]:
+    free = files.free_bytes(platform.settings.numerai_data_folder)
+    text = f"{free / GIGABYTE:.0f} GB free for {platform.settings.numerai_data_folder}"
+    if free < LEAST_FREE_DISK:
+        remedy = "free some space, or set NUMERAI_DATA_FOLDER to another disk"
+        yield Finding("disk", Verdict.FAILURE, text, remedy)
+        return  # what it can do could not be tried
+    if free < ENOUGH_FREE_DISK and not platform.settings.is_practice:
+        remedy = "the full training data need about 10 GB a vintage"
+        yield Finding("disk", Verdict.WARNING, text, remedy)
+    else:
+        yield Finding("disk", Verdict.OK, text)
+    try:
+        yield doctor_machine.examine_disk_abilities(platform.lake)
+    except OSError:
+        return  # the finding of the folder says that it takes no file
+
+
+def _libraries() -> Finding:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    tool = "" if shutil.which("dagster") else "; the dagster command is not on the PATH"
+    return Finding("versions", Verdict.OK, versions + tool)
+
+
+def _registry(platform: Platform) -> Iterator[Finding]:
+    try:
+        registry = platform.registry
+    except RegistryError as error:
+        yield Finding("registry", Verdict.FAILURE, str(error), "correct the file")
+        return
+    names = ", ".join(model.name for model in registry.enabled)
+    if not names:
+        remedy = "add a line: numerai_name,model_code"
+        yield Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
+        return
+    yield Finding("registry", Verdict.OK, f"{registry.path}: {names}")
+    yield from doctor_machine.examine_classes(registry.enabled)
+
+
+def _key_is_set(platform: Platform) -> Iterator[Finding]:
+    """Said before the network is asked: a missing key needs no answer."""
+    if platform.settings.numerai_public_id is None:
+        text = "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY are not set"
+        yield Finding("credentials", Verdict.FAILURE, text, platform.settings.key_remedy)
+
+
+def _weights(platform: Platform) -> Iterator[Finding]:
+    try:
+        models = platform.registry.enabled
+    except RegistryError:
+        return
+    for model in models:
+        yield _weights_of(platform, model)
+
+
+def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
+    train = command("train", "--models", model.name)
+    try:
+        code = own_code(model.code)
+        chosen = weight_store.choose(platform.lake, model.name, code.hash, model.vintage)
+    except SourceNotFound as error:
+        return Finding("weights", Verdict.FAILURE, str(error), "correct model_code")
+    except weight_store.NoWeights as error:
+        return Finding("weights", Verdict.FAILURE, str(error), train)
+    text = f"{model.name}: vintage {chosen.vintage}, {chosen.manifest.data_version}"
+    if code.remark:
+        text = f"{text}; {code.remark}"
+    changed = changed_libraries(chosen.manifest)
+    if chosen.code_hash != code.hash:
+        return Finding("weights", Verdict.WARNING, f"{text}; the code changed since", train)
+    if changed:
+        text = f"{text}, made with {', '.join(changed)}"
+        remedy = f"{train}, if its canary rows no longer predict the same"
+        return Finding("weights", Verdict.WARNING, text, remedy)
+    return Finding("weights", Verdict.OK, text)

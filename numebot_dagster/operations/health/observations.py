@@ -1,0 +1,146 @@
+"""Looking at what Numerai may change, and recording it for the next look."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numebot_dagster.lake import files
+from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.modeling.weights.weight_store import DamagedWeights, Manifest, read_manifest
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.records import ScoreConfig
+from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.alerts.outbox import Alert
+from numebot_dagster.operations.health.changes import RULES, Change, Observation, compare
+from numebot_dagster.operations.platform import Platform
+
+T = TypeVar("T")
+
+BARE_TARGET = "target"
+# These two stay as they are while their version lasts; all others grow every week.
+LASTING_FILES = ("train.parquet", "features.json")
+# New fields of the root types are new calls, of which there are hundreds: no news.
+WATCHED_TYPES = (
+    *(name for name in REQUIRED_FIELDS if not name.startswith("Root")),
+    "RoundScoreConfig",
+)
+_VERSION = re.compile(r"v(\d+)\.(\d+)")
+
+
+def look(platform: Platform) -> list[Change]:
+    """Compares today with the last look, sends what is new, and records today.
+
+    What Numerai does not tell today counts as unchanged, with a warning in the log.
+    """
+    before = recorded(platform)
+    now = observe(platform, before or Observation())
+    found = compare(before, now)
+    outbox.send(platform, *(Alert(one.kind, one.subject, one.title, one.text) for one in found))
+    # Last, so that a process killed before leaves the changes to be found again.
+    files.replace_json(platform.lake.observation_file, asdict(now))
+    return found
+
+
+def recorded(platform: Platform) -> Observation | None:
+    """What the last look saw, if there was one."""
+    return read_or_set_aside(platform.lake.observation_file, _from_file)
+
+
+def _from_file(path: Path) -> Observation:
+    content = json.loads(path.read_bytes())
+    content["versions"] = tuple(content["versions"])
+    content["fields"] = {name: tuple(found) for name, found in content["fields"].items()}
+    return Observation(**content)
+
+
+def observe(platform: Platform, before: Observation) -> Observation:
+    """What Numerai says now; parts that it does not tell are taken from `before`."""
+    newest = _newest_manifests(platform)
+    used = {name: one.data_version for name, one in newest.items()}
+    bare = {name: one.target_is.get(BARE_TARGET) for name, one in newest.items()}
+    targets = {name: found for name, found in bare.items() if found}
+    last = max(targets, key=lambda name: newest[name].vintage, default=None)
+    versions = _asked(platform, "its data versions", partial(_versions, platform), before.versions)
+    number, scores = _asked(
+        platform, "its rules", partial(_rules, platform), (before.round_number, before.scores)
+    )
+    return Observation(
+        versions=versions,
+        used=used,
+        stamps=_stamps(platform, set(used.values()) & set(versions), before.stamps),
+        target=None if last is None else targets[last],
+        targets=targets,
+        round_number=number,
+        scores=scores,
+        fields=_asked(platform, "its fields", partial(_fields, platform), before.fields),
+    )
+
+
+def _asked(platform: Platform, what: str, ask: Callable[[], T], otherwise: T) -> T:
+    try:
+        return ask()
+    except NumeraiError as error:
+        platform.log.warning("Numerai does not tell %s, taken as unchanged: %s", what, error)
+        return otherwise
+
+
+def _versions(platform: Platform) -> tuple[str, ...]:
+    """The data versions of the listing, by their numbers."""
+    names = {name.partition("/")[0] for name in platform.client.list_datasets()}
+    numbered = (
+        tuple(map(int, found.groups())) for found in map(_VERSION.fullmatch, names) if found
+    )
+    return tuple(f"v{major}.{minor}" for major, minor in sorted(numbered))
+
+
+def _stamps(platform: Platform, versions: set[str], before: Mapping[str, str]) -> dict[str, str]:
+    stamps = {}
+    for name in (f"{version}/{file}" for version in sorted(versions) for file in LASTING_FILES):
+        ask = partial(platform.client.identify, name)
+        found = _asked(platform, name, lambda ask=ask: ask().stamp, before.get(name))  # type: ignore[misc]
+        if found is not None:
+            stamps[name] = found
+    return stamps
+
+
+def _rules(platform: Platform) -> tuple[int | None, dict[str, dict[str, Any]]]:
+    """The newest round and the rules of its scores, by name and version."""
+    newest = platform.client.rounds(limit=1)[-1:]
+    if not newest:
+        return None, {}
+    found = platform.client.round_details(newest[0].number)
+    return found.number, {_score_name(one): _rule(one) for one in found.score_configs}
+
+
+def _score_name(config: ScoreConfig) -> str:
+    name = config.display_name or config.name
+    return name if config.version is None else f"{name} (version {config.version})"
+
+
+def _rule(config: ScoreConfig) -> dict[str, Any]:
+    name = config.display_name or config.name
+    return {"name": name} | {key: getattr(config, key) for key in RULES}
+
+
+def _fields(platform: Platform) -> dict[str, tuple[str, ...]]:
+    """The fields of each watched type that Numerai's schema has."""
+    found = {name: platform.client.schema_fields(name) for name in WATCHED_TYPES}
+    return {name: tuple(sorted(fields)) for name, fields in found.items() if fields}
+
+
+def _newest_manifests(platform: Platform) -> dict[str, Manifest]:
+    """The manifest of each enabled model's newest weights, as far as they can be read."""
+    found = {}
+    for model in platform.registry.enabled:
+        for place in platform.lake.weights_folders(model.name)[:1]:
+            with suppress(DamagedWeights):  # whose business the pre-flight is
+                found[model.name] = read_manifest(place.path)
+    return found

@@ -1,0 +1,280 @@
+"""What the recorded state of a round calls for: alerts as a function of receipts and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
+from numebot_dagster.operations.causes import (
+    by_cause,
+    models_option,
+    must_be_corrected,
+    names_of,
+)
+from numebot_dagster.submissions.file_names import uploader
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+
+_INVALID = "invalid"
+WARNINGS = (30, 15, 5)  # minutes before the close
+# A run may still be asking Numerai for what it sent in the last second.
+AFTER_THE_CLOSE = timedelta(minutes=5)
+# A model without any receipt: later than this it is rather one that was registered since.
+UNTRIED_FOR = timedelta(days=1)
+
+
+def round_alerts(
+    round_: Round,
+    models: Sequence[RegisteredModel],
+    latest: Mapping[str, Receipt],
+    now: datetime,
+    raised: Mapping[Kind, Collection[str]] | None = None,
+) -> list[Alert]:
+    """Return everything that the recorded state of a round calls for, one alert for each kind.
+
+    Args:
+        round_: the round.
+        models: the registered models; those that do not submit are left out.
+        latest: the newest receipt by model.
+        now: aware UTC, by Numerai's clock.
+        raised: the subjects of earlier alerts by kind; a model that one of them names is not named
+            again in the same matter.
+    """
+    names = [model.name for model in models if model.submit and model.enabled]
+    matter = _Matter(round_, {name: latest.get(name) for name in names}, now, raised or {})
+    due = [*_failed(matter), *_invalid(matter), *_on_a_lower_rung(matter), *_elsewhere(matter)]
+    if round_.is_open(now):
+        due += _deadline_near(matter)
+    elif now >= round_.close_staking_time:
+        due += _missed(matter)
+    submitted = [receipt for receipt in matter.receipts.values() if receipt and _is_held(receipt)]
+    own = [receipt for receipt in submitted if not receipt.is_foreign]
+    is_confirmed = all(receipt.state is State.CONFIRMED for receipt in own)
+    if own and len(submitted) == len(names) and is_confirmed:
+        elsewhere = [receipt.model for receipt in submitted if receipt.is_foreign]
+        due.append(_all_confirmed(round_, own, elsewhere))
+    return due
+
+
+@dataclass(frozen=True)
+class _Matter:
+    """A round, the newest receipts of its models, the time, and what was said before."""
+
+    round: Round
+    receipts: Mapping[str, Receipt | None]
+    now: datetime
+    raised: Mapping[Kind, Collection[str]]
+
+    def unsaid(self, kind: Kind, names: Iterable[str], aspect: str = "") -> list[str]:
+        """Return the models that no earlier alert of this kind names."""
+        said: set[str] = set()
+        for subject in self.raised.get(kind, ()):
+            round_, _, rest = subject.partition("/")
+            models, _, of = rest.partition("/")
+            if (round_, of) == (f"round-{self.round.number}", aspect):
+                said.update(models.split(","))
+        return [name for name in names if name not in said]
+
+    def subject(self, names: Sequence[str], aspect: str = "") -> str:
+        """Return the identity of an alert about some models; `unsaid` reads it."""
+        return f"round-{self.round.number}/{','.join(names)}{aspect and '/' + aspect}"
+
+    def again(
+        self, names: Sequence[str], reason: Callable[[str], str], start: str = "To try again"
+    ) -> str:
+        """Return how to try again, where that may help; after the close it mends nothing."""
+        if not self.round.is_open(self.now):
+            return ""
+        hopeful = [name for name in names if not must_be_corrected(reason(name))]
+        if not hopeful:
+            return f"When that is corrected: {self.command(names)}"
+        return f"{start}: {self.command(hopeful)}"
+
+    def command(self, names: Sequence[str]) -> str:
+        """Return the command that plays some models of the round."""
+        return f"numebot run --round {self.round.number}{models_option(names)}"
+
+
+def _about(matter: _Matter, names: Sequence[str], reason: Callable[[str], str]) -> str:
+    """Return why, for one model as a sentence, for more by cause; and what to type."""
+    causes = by_cause((name, reason(name)) for name in names)
+    command = matter.again(names, reason)
+    if len(names) == 1:
+        why = causes[0].text
+        return f"{why.rstrip('.?')}. {command}" if command else why
+    return "\n".join([*(f"- {cause}" for cause in causes), *filter(None, [command])])
+
+
+def _failed(matter: _Matter) -> list[Alert]:
+    failed = [
+        name
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.outcome is Outcome.FAILED and receipt.state is not State.INVALID
+    ]
+    names = matter.unsaid(Kind.MODEL_FAILED, failed)
+    if not names:
+        return []
+    title = f"{_who(names)} failed in round {matter.round.number}"
+    text = _about(matter, names, lambda name: _why(matter.receipts[name]))
+    return [Alert(Kind.MODEL_FAILED, matter.subject(names), title, text)]
+
+
+def _invalid(matter: _Matter) -> list[Alert]:
+    reasons = {
+        name: receipt.reason or "no reason was given"
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.state is State.INVALID
+    }
+    names = matter.unsaid(Kind.MODEL_FAILED, reasons, _INVALID)
+    if not names:
+        return []
+    title = (
+        f"{_who(names)}: Numerai does not hold a valid submission for round {matter.round.number}"
+    )
+    text = _about(matter, names, reasons.__getitem__)
+    return [Alert(Kind.MODEL_FAILED, matter.subject(names, _INVALID), title, text)]
+
+
+def _on_a_lower_rung(matter: _Matter) -> list[Alert]:
+    """One alert for each rung whose predictions stand in for a model's own."""
+    alerts = []
+    for rung in (Rung.PREVIOUS, Rung.FALLBACK):
+        reasons = {
+            name: receipt.rung_reason or "its own could not be made"
+            for name, receipt in matter.receipts.items()
+            if receipt and _is_held(receipt) and receipt.rung is rung
+        }
+        names = matter.unsaid(Kind.FALLBACK_USED, reasons)
+        if names:
+            title = f"{_who(names)}: {rung} predictions stand in round {matter.round.number}"
+            text = _about(matter, names, reasons.__getitem__)
+            alerts.append(Alert(Kind.FALLBACK_USED, matter.subject(names), title, text))
+    return alerts
+
+
+def _elsewhere(matter: _Matter) -> list[Alert]:
+    """One alert for all models for which somebody else has submitted, on time."""
+    uploaders = {
+        name: uploader(receipt.filename)
+        for name, receipt in matter.receipts.items()
+        if receipt and receipt.is_foreign and _is_held(receipt)
+    }
+    names = matter.unsaid(Kind.SUBMITTED_ELSEWHERE, uploaders)
+    if not names:
+        return []
+    causes = by_cause((name, f"uploaded by {uploaders[name]}") for name in names)
+    lines = [f"- {cause}" for cause in causes]
+    if matter.round.is_open(matter.now):
+        lines.append(f"To replace it: {matter.command(names)} --force")
+    title = (
+        f"{_who(names)}: Numerai holds a file for round {matter.round.number} that was not "
+        "uploaded from here"
+    )
+    return [Alert(Kind.SUBMITTED_ELSEWHERE, matter.subject(names), title, "\n".join(lines))]
+
+
+def _deadline_near(matter: _Matter) -> list[Alert]:
+    """One alert for the nearest threshold that has been reached."""
+    round_, receipts = matter.round, matter.receipts
+    left = round_.close_staking_time - matter.now
+    reached = [minutes for minutes in WARNINGS if left <= timedelta(minutes=minutes)]
+    names = [name for name, receipt in receipts.items() if not _is_held(receipt)]
+    if not reached or not names:
+        return []
+    causes = by_cause((name, _why(receipts[name])) for name in names)
+    again = matter.again(names, lambda name: _why(receipts[name]), start="Type")
+    lines = [*(f"- {cause}" for cause in causes), again]
+    return [
+        Alert(
+            Kind.DEADLINE_NEAR,
+            f"round-{round_.number}/{min(reached)}-minutes",
+            f"Round {round_.number} closes in {left.total_seconds() / 60:.0f} minutes, "
+            f"{len(names)} of {len(receipts)} models are not accepted",
+            "\n".join(lines),
+        )
+    ]
+
+
+def _missed(matter: _Matter) -> list[Alert]:
+    """One alert for all models; those that are seen to have missed later get another one."""
+    round_, receipts = matter.round, matter.receipts
+    since = matter.now - round_.close_staking_time
+    missed = [name for name, receipt in receipts.items() if _is_missed(receipt, since)]
+    names = matter.unsaid(Kind.ROUND_MISSED, missed)
+    if not names:
+        return []
+    causes = by_cause((name, _why(receipts[name])) for name in names)
+    closed = f"The round closed at {round_.close_staking_time:%a %d %b %H:%M} UTC."
+    lines = [closed, *(f"- {cause}" for cause in causes)]
+    unsent = [name for name in names if not _is_late(receipts[name])]
+    if unsent:
+        lines.append(
+            f"Nothing is uploaded after the close unless you type: {matter.command(unsent)} --late"
+        )
+    title = f"{_who(names)} missed round {round_.number}"
+    return [Alert(Kind.ROUND_MISSED, matter.subject(names), title, "\n".join(lines))]
+
+
+def _who(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} models"
+
+
+def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
+    if receipt is None:
+        return AFTER_THE_CLOSE <= since < UNTRIED_FOR
+    if receipt.outcome is Outcome.MISSED:
+        return True
+    return not _is_held(receipt) and since >= AFTER_THE_CLOSE
+
+
+def _is_held(receipt: Receipt | None) -> bool:
+    """Whether Numerai was seen to hold a file, ours or not, on time."""
+    return (
+        receipt is not None
+        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
+        and receipt.outcome in (None, Outcome.ON_TIME)
+    )
+
+
+def _is_late(receipt: Receipt | None) -> bool:
+    """Whether Numerai was seen to hold our file, but not on time."""
+    return (
+        receipt is not None
+        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
+        and receipt.outcome in (Outcome.LATE, Outcome.QUEUED)
+    )
+
+
+def _why(receipt: Receipt | None) -> str:
+    if receipt is None:
+        return "no run has tried it"
+    if _is_late(receipt):
+        counts = "for the next round" if receipt.outcome is Outcome.QUEUED else "without being paid"
+        return f"its submission came late and counts {counts}"
+    if receipt.reason:
+        return receipt.reason
+    if receipt.outcome is None:
+        return "a run was stopped while it submitted, or still does"
+    return f"the submission is {receipt.outcome}"
+
+
+def _all_confirmed(round_: Round, own: Sequence[Receipt], elsewhere: Sequence[str]) -> Alert:
+    """Return the alert that nothing is left to do: all is confirmed but what others uploaded."""
+    by_rung = {
+        rung: [receipt.model for receipt in own if receipt.rung is rung]
+        for rung in (Rung.PREVIOUS, Rung.FALLBACK)
+    }
+    notes = [f"{names_of(names)} by {rung} predictions" for rung, names in by_rung.items() if names]
+    if elsewhere:
+        notes.append(f"{names_of(elsewhere)} was uploaded elsewhere and not compared")
+    counted = f"all {len(own)} models are" if not elsewhere else f"all {len(own)} of our files are"
+    return Alert(
+        Kind.ALL_CONFIRMED,
+        f"round-{round_.number}",
+        f"Round {round_.number}: {counted} confirmed",
+        "Numerai's copies were downloaded and match what was sent"
+        + (f"; {', '.join(notes)}." if notes else "."),
+    )

@@ -1,0 +1,275 @@
+"""What was submitted, what is missing and why: recent rounds by models, weights, days, alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.alerts.outbox import Raised
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds.follow_up import NOBODY_PLAYED
+from numebot_dagster.operations.training.library_changes import changed_libraries
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.terminal import command
+
+
+class Standing(StrEnum):
+    """How one model stands in one round, in one word."""
+
+    CONFIRMED = "confirmed"
+    ACCEPTED = "accepted"
+    ELSEWHERE = "elsewhere"  # Numerai holds a file on time that was not uploaded from here
+    LATE = "late"
+    QUEUED = "queued"
+    SENDING = "sending"  # begun; the next run goes on with it
+    WAITING = "waiting"  # the round is open, and nothing was tried yet
+    FAILED = "failed"
+    INVALID = "invalid"
+    MISSED = "missed"
+    UNREADABLE = "unreadable"
+    UNPLAYED = "unplayed"  # closed, and no run of ours got as far as saying anything
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a round takes on-time submissions, as far as it is known (aware UTC)."""
+
+    number: int
+    open_time: datetime | None = None
+    close_staking_time: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether on-time submissions are taken at `now` (aware UTC)."""
+        if self.open_time is None or self.close_staking_time is None:
+            return False
+        return self.open_time <= now < self.close_staking_time
+
+
+@dataclass(frozen=True)
+class RoundModel:
+    """One model in one round, the receipt that tells its state, and what there is to say of it."""
+
+    round_number: int
+    model: str
+    standing: Standing
+    receipt: Receipt | None
+    reason: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was tried and Numerai holds nothing: the round closed without a run."""
+        if self.standing is Standing.MISSED:
+            return self.reason == NOBODY_PLAYED
+        return self.standing is Standing.UNPLAYED
+
+
+@dataclass(frozen=True)
+class RecentRounds:
+    """Rounds, the newest first, and every submitting model in each of them.
+
+    Attributes:
+        unseen: the numbers of the rounds that closed before a run looked at them.
+    """
+
+    windows: Sequence[Window]
+    cells: Sequence[RoundModel]
+    unseen: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class WeightsStatus:
+    """The weights that a model would predict with; `problem` says what is wrong with them."""
+
+    model: str
+    vintage: int | None
+    trained_at: datetime | None
+    problem: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What time it is, and which round is open.
+
+    Attributes:
+        now: aware UTC, by Numerai's clock if it answers, else by this machine's.
+        open_round: the round that takes submissions, if Numerai was reached and one does.
+        problem: why Numerai could not be asked; empty when it answered.
+    """
+
+    now: datetime
+    open_round: Window | None = None
+    problem: str = ""
+
+
+def moment(platform: Platform) -> Moment:
+    """Asks Numerai for the open round; what is stored stands in when it does not answer."""
+    try:
+        found = round_to_play(platform.client.open_rounds(), platform.client.now())
+    except NumeraiError as error:
+        return Moment(platform.client.now(), problem=str(error))
+    now = platform.client.now()
+    if found is None:
+        return Moment(now)
+    return Moment(now, Window(found.number, found.open_time, found.close_staking_time))
+
+
+def recent_rounds(
+    platform: Platform,
+    at: Moment,
+    more: Iterable[int],
+    rounds: int,
+    tried: Callable[[Iterable[int]], set[int]],
+) -> RecentRounds:
+    """Return the newest rounds that have something to tell, and the unseen ones between them.
+
+    Args:
+        platform: whose lake is read.
+        at: the round that is open belongs to them, stored or not.
+        more: numbers of rounds that are known otherwise, as those whose every run failed before
+            anything was stored.
+        rounds: how many, not counting those that nobody looked at while they were open.
+        tried: returns which of some rounds had a run before they closed.
+    """
+    numbers = {*platform.lake.stored_rounds(), *more}
+    if at.open_round is not None:
+        numbers.add(at.open_round.number)
+    cells: dict[Window, list[RoundModel]] = {}
+    blank: set[int] = set()
+    for number in sorted(numbers, reverse=True):
+        if len(cells) - len(blank) == rounds:
+            break
+        window = _window(platform, at, number)
+        cells[window] = standings(platform, [window], at.now)
+        if cells[window] and all(cell.is_blank for cell in cells[window]):
+            blank.add(number)
+    unseen = blank - tried(blank)
+    windows = _with_something_to_tell(list(cells), unseen, rounds)
+    shown = [cell for window in windows for cell in cells[window]]
+    return RecentRounds(windows, shown, frozenset(unseen))
+
+
+def _with_something_to_tell(
+    windows: Sequence[Window], unseen: Collection[int], rounds: int
+) -> list[Window]:
+    """Return windows up to a number of those that are not unseen."""
+    telling = 0
+    for index, window in enumerate(windows):
+        telling += window.number not in unseen
+        if telling == rounds:
+            return list(windows[: index + 1])
+    return list(windows)
+
+
+def _window(platform: Platform, at: Moment, number: int) -> Window:
+    if at.open_round is not None and at.open_round.number == number:
+        return at.open_round
+    path = platform.lake.round_details(number)
+    if not path.is_file():
+        return Window(number)
+    try:
+        row = parquet.read(path, ["open_time", "close_staking_time"]).row(0)
+    except parquet.DamagedFile:
+        return Window(number)  # `numebot run` describes it anew
+    return Window(number, *row)
+
+
+def standings(platform: Platform, windows: Sequence[Window], now: datetime) -> list[RoundModel]:
+    """Every submitting model in each of these rounds, in the registry's order."""
+    models = [model for model in platform.registry.enabled if model.submit]
+    return [_standing(platform, window, model, now) for window in windows for model in models]
+
+
+def _standing(
+    platform: Platform, window: Window, model: RegisteredModel, now: datetime
+) -> RoundModel:
+    number, name = window.number, model.name
+    receipt = receipts.standing(receipts.history(platform.lake, name, number))
+    aside = receipts.set_aside(platform.lake, name, number)
+    if receipt is None and aside:
+        run = command("run", "--round", number, "--models", name)
+        text = f"{aside[-1]} cannot be read; Numerai is asked by: {run}"
+        return RoundModel(number, name, Standing.UNREADABLE, None, text)
+    if receipt is None:
+        nothing = Standing.WAITING if window.is_open(now) else Standing.UNPLAYED
+        return RoundModel(number, name, nothing, None)
+    return RoundModel(number, name, standing_of(receipt), receipt, _reason(receipt))
+
+
+def standing_of(receipt: Receipt) -> Standing:
+    """What the newest receipt of a model and round amounts to."""
+    if receipt.state is State.INVALID:
+        return Standing.INVALID
+    by_outcome = {
+        Outcome.FAILED: Standing.FAILED,
+        Outcome.MISSED: Standing.MISSED,
+        Outcome.LATE: Standing.LATE,
+        Outcome.QUEUED: Standing.QUEUED,
+    }
+    if receipt.outcome in by_outcome:
+        return by_outcome[receipt.outcome]
+    if receipt.is_foreign:
+        return Standing.ELSEWHERE
+    by_state = {State.CONFIRMED: Standing.CONFIRMED, State.ACCEPTED: Standing.ACCEPTED}
+    return by_state.get(receipt.state, Standing.SENDING)
+
+
+def _reason(receipt: Receipt) -> str:
+    parts = [receipt.reason or ""]
+    if receipt.rung is not Rung.LIVE:
+        parts.append(
+            f"{receipt.rung} predictions stand in: {receipt.rung_reason or 'not said why'}"
+        )
+    return "; ".join(part for part in parts if part)
+
+
+def weights_status(platform: Platform) -> list[WeightsStatus]:
+    """The weights of every enabled model, and whether they are due for retraining."""
+    return [_weights_of(platform, model) for model in platform.registry.enabled]
+
+
+def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
+    try:
+        chosen = weight_store.choose(platform.lake, model.name, code_hash(model), model.vintage)
+    except (weight_store.NoWeights, SourceNotFound) as error:
+        return WeightsStatus(model.name, None, None, str(error))
+    version = platform.settings.numebot_data_version or chosen.manifest.data_version
+    train = command("train", "--models", model.name)
+    changed = changed_libraries(chosen.manifest)
+    if chosen.code_hash != code_hash(model):
+        problem = f"the code changed since: {train}"
+    elif weight_store.is_due(chosen.manifest, datetime.now(UTC), version):
+        problem = f"due for retraining: {train}"
+    elif changed:
+        problem = f"made with {', '.join(changed)}: {train} if its canary fails"
+    else:
+        problem = ""
+    return WeightsStatus(model.name, chosen.vintage, chosen.manifest.trained_at, problem)
+
+
+def unsent_alerts(platform: Platform) -> list[Raised]:
+    """The alerts of the last days that no channel or not every one has taken, newest first."""
+    waiting = [raised for _, raised in outbox.read_all(platform) if raised.is_waiting]
+    return sorted(waiting, key=lambda one: one.raised_at, reverse=True)
+
+
+def days_without_leaderboard(platform: Platform, now: datetime) -> list[date]:
+    """Past days since the first stored one of which no leaderboard was kept.
+
+    Numerai tells today's only, so that they stay empty.
+    """
+    stored = set(platform.lake.stored_days("leaderboard"))
+    if not stored:
+        return []
+    first = min(stored)
+    passed = (first + timedelta(days=offset) for offset in range((now.date() - first).days))
+    return [day for day in passed if day not in stored]

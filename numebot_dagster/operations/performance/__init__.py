@@ -1,0 +1,1 @@
+"""Performance: scores, leaderboard and payouts, day by day."""

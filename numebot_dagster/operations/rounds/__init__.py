@@ -1,0 +1,1 @@
+"""A round: fetched, predicted, submitted, confirmed, and followed until it closes."""

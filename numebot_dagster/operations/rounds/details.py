@@ -1,0 +1,75 @@
+"""What Numerai says of a round: its times, its status and the configurations of its scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from numebot_dagster.lake import parquet
+from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import phases
+
+
+def fetch_details(platform: Platform, round_number: int) -> Round:
+    """Stores what Numerai says of a round.
+
+    Score configurations are an enrichment: when the wide query fails, the times are stored
+    without them and a warning is logged.
+
+    Raises:
+        NumeraiError: when not even the times can be read.
+    """
+    try:
+        found = phases.within(platform, phases.DETAILS).client.round_details(round_number)
+    except NumeraiError as error:
+        found = platform.client.round(round_number)
+        platform.log.warning(
+            "Round %d: stored without its score configurations, which could not be read (%s). "
+            "Materialise rounds/details again to add them.",
+            round_number,
+            error,
+        )
+    store_details(platform, found)
+    return found
+
+
+def store_details(platform: Platform, found: Round) -> None:
+    """Stores a round's times and score configurations as one row, with its status of now."""
+    import polars as pl
+
+    row = {
+        "round": found.number,
+        "open_time": found.open_time,
+        "close_staking_time": found.close_staking_time,
+        "close_time": found.close_time,
+        "score_time": found.score_time,
+        "resolve_time": found.resolve_time,
+        "status": status_of(found, platform.client.now()),
+        "score_configs": json.dumps([asdict(one) for one in found.score_configs], default=_plain),
+    }
+    moment = pl.Datetime("us", "UTC")
+    schema = {name: moment if name.endswith("_time") else pl.String for name in row}
+    frame = pl.DataFrame([row], schema=schema | {"round": pl.Int64})
+    parquet.write(platform.lake.round_details(found.number), frame)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return dict(value)  # type: ignore[call-overload]
+
+
+def status_of(found: Round, now: datetime) -> str:
+    """`upcoming`, `open`, `resolving` or `resolved` at `now` (aware UTC)."""
+    if now < found.open_time:
+        return "upcoming"
+    if found.is_open(now):
+        return "open"
+    return "resolved" if found.resolved else "resolving"

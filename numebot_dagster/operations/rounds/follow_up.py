@@ -1,0 +1,261 @@
+"""What Numerai holds by now: submissions that turned invalid, and the end of rounds that closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.numerai.records import (
+    Fleet,
+    HeldSubmission,
+    Round,
+    SubmissionState,
+    SubmissionStatus,
+)
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import phases
+from numebot_dagster.operations.rounds.predicting import stored_prediction
+from numebot_dagster.operations.rounds.submitting import (
+    confirm,
+    invalidated,
+    outcome_of,
+    own_words,
+    what_is_held,
+)
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.file_names import uploader
+from numebot_dagster.submissions.receipts import Outcome, Receipt, State
+from numebot_dagster.submissions.reconciliation import (
+    REGISTERED,
+    Situation,
+    is_carried_over,
+    is_end_known,
+    own_receipt,
+    was_not_selected,
+)
+
+ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
+NOBODY_PLAYED = "no run played the round before it closed"
+HELD = (State.ACCEPTED, State.CONFIRMED)
+
+
+def fleet_of(platform: Platform, found: Round) -> Fleet:
+    """What Numerai holds of every model; of an old round it must be asked to look back further."""
+    is_open = found.is_open(platform.client.now())
+    bounded = phases.within(platform, phases.FLEET, found)
+    return bounded.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
+
+
+def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
+    """Asks Numerai once whether it still counts what was accepted or confirmed.
+
+    A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
+    the reason, so that the next run replaces it while the window is open. One of ours that Numerai
+    counts although that was not known becomes `accepted`.
+
+    Returns:
+        The receipts that were added.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked.
+    """
+    names = [model.name for model in models]
+    known = {name: receipts.history(platform.lake, name, found.number) for name in names}
+    fleet = fleet_of(platform, found)
+    changed = []
+    for name, history in known.items():
+        new = _changed(platform, found, fleet, history)
+        if new is None:
+            continue
+        # A run that has recorded something meanwhile knows more than this answer of Numerai's.
+        if receipts.history(platform.lake, name, found.number) == history:
+            platform.log.warning("Round %d, %s: %s", found.number, name, new.reason)
+            changed.append(receipts.append(platform.lake, new))
+    return changed
+
+
+def _changed(
+    platform: Platform, found: Round, fleet: Fleet, history: Sequence[Receipt]
+) -> Receipt | None:
+    """The receipt that is to be added to a model's history, if what Numerai holds has changed."""
+    standing = receipts.standing(history)
+    if standing is None:
+        return None
+    held = fleet.held(standing.model, found.number)
+    own = own_receipt(held, history)
+    if held is not None and own is not None and not is_carried_over(held, found):
+        is_known = own.state in HELD and standing.state in HELD
+        is_wrong = own.state is State.INVALID and not was_not_selected(own)
+        # One file that was registered twice is held under the id of the later registration.
+        same = held.submission_id == standing.submission_id
+        if is_wrong or (is_known and same):
+            return None
+        return _accepted(platform, found, held, own, "Numerai counts this submission")
+    if standing.state not in HELD or standing.submission_id is None:
+        return None
+    state = platform.client.submission_states([standing.submission_id]).get(standing.submission_id)
+    if state is not None and state.selected is not False:
+        return None
+    if held is not None and not is_carried_over(held, found):
+        is_news = held.submission_id != standing.submission_id
+        return _foreign(platform, found, held, standing) if is_news else None
+    reason = _why_not_held(platform, fleet, standing, state)
+    return None if reason is None else invalidated(standing, reason)
+
+
+def record_foreign(platform: Platform, found: Round, held: HeldSubmission) -> Receipt:
+    """Record that Numerai holds a file for the round that this data folder did not make.
+
+    Returns:
+        The receipt that is standing now.
+    """
+    standing = receipts.standing(receipts.history(platform.lake, held.model, found.number))
+    is_known = standing is not None and standing.is_foreign
+    if standing is not None and is_known and standing.submission_id == held.submission_id:
+        return standing
+    return receipts.append(platform.lake, _foreign(platform, found, held, standing))
+
+
+def _foreign(
+    platform: Platform, found: Round, held: HeldSubmission, standing: Receipt | None
+) -> Receipt:
+    """Return the receipt of a file that this data folder did not make; it says whose it is."""
+    note = f"{held.filename} was uploaded by {uploader(held.filename)}"
+    if standing is not None and standing.submission_id and not standing.is_foreign:
+        note += f" in the place of {standing.filename or 'ours'}"
+    note += f"; this is the installation {platform.installation}, and --force replaces it"
+    theirs = Receipt(held.model, found.number, filename=held.filename)
+    return _accepted(platform, found, held, theirs, note)
+
+
+def _why_not_held(
+    platform: Platform, fleet: Fleet, standing: Receipt, state: SubmissionState | None
+) -> str | None:
+    """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
+    submission_id = standing.submission_id
+    held = fleet.held(standing.model, standing.round_number)
+    if held is not None:
+        return f"Numerai now counts {held.filename} in its place"
+    if state is not None:
+        words = own_words(platform, standing)
+        return f"Numerai no longer counts submission {submission_id}: it was found invalid{words}"
+    says_none = any(
+        (one.model, one.round_number, one.status)
+        == (standing.model, standing.round_number, SubmissionStatus.NONE)
+        for one in fleet.submissions
+    )
+    return f"Numerai no longer knows submission {submission_id}" if says_none else None
+
+
+def settle(
+    platform: Platform, found: Round, models: Sequence[RegisteredModel]
+) -> dict[str, Receipt]:
+    """Records how a round that has closed ended for each submitting model, as Numerai says.
+
+    Args:
+        platform: whose account is asked.
+        found: the round.
+        models: whose end is recorded, if it is not known yet and they were there already.
+
+    Returns:
+        The receipts that stand now of those whose end was not known, by their names.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked; nothing is recorded then.
+    """
+    submitting = [model for model in models if model.submit]
+    latest = receipts.latest(platform.lake, found.number)
+    open_ends = [
+        model
+        for model in submitting
+        if _is_open_end(platform.lake, found.number, model.name, latest.get(model.name))
+    ]
+    if not open_ends:
+        return {}
+    fleet = fleet_of(platform, found)
+    return {
+        model.name: record_end(platform, found, model.name, fleet, NOBODY_PLAYED)
+        for model in open_ends
+    }
+
+
+def _is_open_end(lake: Lake, round_number: int, model_name: str, receipt: Receipt | None) -> bool:
+    """Whether Numerai must still say how a round ended for a model; `receipt` stands so far."""
+    if receipt is None:
+        return lake.takes_part(model_name, round_number)
+    return not is_end_known(receipt)
+
+
+def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:
+    """Records how a closed round ended for a model, from what Numerai was just seen to hold.
+
+    What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
+    somebody else uploaded inside the window is `accepted` with that reason; else it is `missed`.
+
+    Returns:
+        The receipt that is standing now.
+
+    Raises:
+        NumeraiError: when Numerai cannot be asked.
+    """
+    history = receipts.history(platform.lake, model, found.number)
+    standing = receipts.standing(history)
+    if standing is None or standing.state not in HELD:
+        situation = Situation(
+            round=found,
+            now=platform.client.now(),
+            held=fleet.held(model, found.number),
+            receipts=history,
+        )
+        situation = what_is_held(platform, situation)
+        held, history = situation.held, list(situation.receipts)
+        if held is None or is_carried_over(held, found):
+            return _missed(platform, found, model, standing, held, reason)
+        if held.status == REGISTERED and standing is not None:
+            return standing  # Numerai will say in a few minutes
+        own = own_receipt(held, history)
+        if own is None:
+            return record_foreign(platform, found, held)
+        if own.state is State.INVALID and not was_not_selected(own):
+            return own  # it was compared already, and is not what was sent
+        accepted = _accepted(platform, found, held, own, "Numerai holds it")
+        standing = receipts.append(platform.lake, accepted)
+    return _confirmed_if_stored(platform, standing)
+
+
+def _missed(
+    platform: Platform,
+    found: Round,
+    model: str,
+    standing: Receipt | None,
+    held: HeldSubmission | None,
+    reason: str,
+) -> Receipt:
+    if standing is not None and standing.outcome is not None:
+        return standing
+    if held is not None:
+        reason += f"; {held.filename}, carried over from before it opened, counts in its place"
+    missed = Receipt(model, found.number, outcome=Outcome.MISSED, reason=reason)
+    return receipts.append(platform.lake, missed)
+
+
+def _accepted(
+    platform: Platform, found: Round, held: HeldSubmission, own: Receipt, reason: str
+) -> Receipt:
+    received_at = held.timestamp or own.submitted_at
+    return replace(
+        own,
+        submission_id=held.submission_id,
+        state=own.state if own.state in HELD else State.ACCEPTED,
+        outcome=outcome_of(found, received_at, held.round_number),
+        submitted_at=received_at,
+        accepted_at=own.accepted_at or platform.client.now(),
+        reason=reason,
+    )
+
+
+def _confirmed_if_stored(platform: Platform, receipt: Receipt) -> Receipt:
+    stored = stored_prediction(platform, receipt) if receipt.state is State.ACCEPTED else None
+    return receipt if stored is None else confirm(platform, receipt, stored)

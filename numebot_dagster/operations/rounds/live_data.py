@@ -1,0 +1,297 @@
+"""A round's live data: fetched once per data version, judged before they are stored.
+
+They are the one thing that every model needs, so one version that cannot be had stops only the
+models that were trained on it, and a stored file that proves damaged is fetched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
+from numebot_dagster.numerai.records import RemoteFile, Round
+from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import phases
+from numebot_dagster.operations.rounds.gates import (
+    Gate,
+    closed,
+    ids_are_new,
+    live_data_wellformed,
+    usual_row_count,
+)
+from numebot_dagster.operations.training.vintages import FEATURES, training_version
+
+LIVE = "live.parquet"
+LIVE_BENCHMARKS = "live_benchmark_models.parquet"
+LIVE_EXAMPLE = "live_example_preds.parquet"
+
+# What is fetched beside the live data, in this order. Only the fewest models need any of them.
+COMPANIONS = {
+    FEATURES: phases.COMPANIONS,
+    LIVE_BENCHMARKS: phases.COMPANIONS,
+    LIVE_EXAMPLE: phases.EXAMPLE,
+}
+
+ROUNDS_TO_COUNT = 5
+ROUNDS_TO_COMPARE = 30  # the stale file is rarely older than a week, and never than a month
+
+
+@dataclass(frozen=True)
+class LiveData:
+    """A round's stored live data of one data version, and the verdict of its gates."""
+
+    data_version: str
+    folder: Path
+    rows: int
+    columns: tuple[str, ...]
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be fetched; `late` when the round may have closed."""
+
+    platform: Platform
+    round_number: int
+    version: str
+    late: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return self.platform.lake.live_folder(self.round_number, self.version)
+
+
+def fetch_live(
+    platform: Platform,
+    round_number: int,
+    models: Sequence[RegisteredModel],
+    *,
+    late: bool = False,
+) -> list[LiveData]:
+    """Stores the round's live data, one folder per data version that the models' weights need.
+
+    What is stored already is verified and not fetched again, unless it is damaged: live data of a
+    round never change. A version that cannot be fetched is left out, with an error in the log that
+    names its models; only when none can be, that is an error here.
+
+    Args:
+        platform: whose lake keeps them.
+        round_number: the round.
+        models: for whom.
+        late: fetch them after the close too, as long as late submissions are taken.
+
+    Raises:
+        RoundNotOpen: when the data are not stored and the window is not open: what Numerai serves
+            now belongs to another round.
+        DataNotReady: when the ids are still those of an earlier round, or the file is malformed;
+            nothing is stored.
+        DownloadFailed: when a file cannot be fetched whole.
+    """
+    needed = versions_needed(platform, models)
+    fetched: list[LiveData] = []
+    failures: dict[str, NumeraiError] = {}
+    for version in needed:
+        try:
+            fetched.append(fetch_version(platform, round_number, version, late=late))
+        except NumeraiError as error:
+            failures[version] = error
+    if not fetched and all(isinstance(one, RoundNotOpen) for one in failures.values()):
+        raise next(iter(failures.values()))  # nothing has failed, it is too late or too early
+    for version, failure in failures.items():
+        platform.log.error(
+            "Round %d has no live data %s, which %s needs: %s",
+            *(round_number, version, ", ".join(needed[version]) or "nobody yet", failure),
+        )
+    if not fetched:
+        waiting = [one for one in failures.values() if isinstance(one, DataNotReady)]
+        raise [*waiting, *failures.values()][0]
+    return fetched
+
+
+def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> dict[str, list[str]]:
+    """The data versions of the models' weights, the most needed first, each with its models.
+
+    Without any weights it is the one to train on.
+    """
+    needed: dict[str, list[str]] = {}
+    for model in models:
+        # A model without weights or source needs no data; its round says that it cannot predict.
+        with suppress(weight_store.NoWeights, SourceNotFound):
+            chosen = weight_store.choose(platform.lake, model.name, code_hash(model), model.vintage)
+            needed.setdefault(chosen.manifest.data_version, []).append(model.name)
+    by_need = sorted(needed.items(), key=lambda one: (-len(one[1]), one[0]))
+    return dict(by_need) or {training_version(platform): []}
+
+
+def fetch_version(
+    platform: Platform, round_number: int, version: str, *, late: bool = False
+) -> LiveData:
+    """Stores the round's live data of one data version; see `fetch_live`."""
+    wanted = _Wanted(platform, round_number, version, late)
+    problem = _problem_of(wanted.folder)
+    if problem is not None:
+        _store(wanted, _require_open(wanted))
+    facts = parquet.verify(wanted.folder / LIVE)
+    ids = live_ids(wanted.folder)
+    gates = (
+        ids_are_new(ids, _former_ids(wanted, ids)),
+        _wellformed(wanted.folder),
+        usual_row_count(facts.rows, _earlier_row_counts(wanted)),
+    )
+    return LiveData(version, wanted.folder, facts.rows, facts.columns, gates)
+
+
+def _problem_of(folder: Path) -> str | None:
+    """What is wrong with stored live data; nothing when they can be used."""
+    if not folder.is_dir():
+        return "not stored"
+    try:
+        parquet.verify(folder / LIVE)
+        verdict = _wellformed(folder)
+    except parquet.DamagedFile as error:
+        return str(error)
+    return None if verdict.passed else verdict.text
+
+
+def _store(wanted: _Wanted, round_: Round) -> None:
+    """Fetches the live files into their folder, while no other process does the same."""
+    platform, folder = wanted.platform, wanted.folder
+    lock = platform.lake.lock_file(f"live-{wanted.round_number}-{wanted.version}")
+    with exclusive(
+        lock,
+        lambda holder: platform.log.info("Waiting: another run fetches the live data (%s)", holder),
+    ):
+        problem = _problem_of(folder)
+        if problem is None:
+            return
+        if folder.is_dir():
+            platform.log.warning("The stored live data are of no use, fetching again: %s", problem)
+        files.sweep(folder.parent)  # what a killed run left behind
+        with files.folder(folder, overwrite=True) as unfinished:
+            _download(wanted, round_, unfinished)
+
+
+def _require_open(wanted: _Wanted) -> Round:
+    """Makes sure that what Numerai serves now is this round's, and returns the round."""
+    client = wanted.platform.client
+    found, now = client.round(wanted.round_number), client.now()
+    if found.is_open(now) or (wanted.late and _takes_late(wanted.platform, found, now)):
+        return found
+    raise RoundNotOpen(
+        f"round {found.number} is open from {found.open_time:%a %d %b %H:%M} to "
+        f"{found.close_staking_time:%a %d %b %H:%M} UTC, and it is {now:%a %d %b %H:%M} UTC: "
+        "its live data cannot be fetched"
+    )
+
+
+def _takes_late(platform: Platform, found: Round, now: datetime) -> bool:
+    if now < found.open_time or (found.close_time is not None and now >= found.close_time):
+        return False
+    newer = round_to_play(platform.client.open_rounds(), now)
+    return newer is None or newer.number <= found.number
+
+
+def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:
+    platform, number, version = wanted.platform, wanted.round_number, wanted.version
+    bounded = phases.within(platform, phases.LIVE_DATA, round_)
+    fetched = bounded.download(f"{version}/{LIVE}", folder / LIVE)
+    wellformed = _wellformed(folder)
+    if closed([wellformed]):
+        raise DataNotReady(
+            f"Round {number}: {version}/{LIVE} is not what Numerai publishes otherwise: "
+            f"{wellformed.text}. Nothing was stored; run again in a minute, for it may be "
+            "corrected."
+        )
+    ids = live_ids(folder)
+    is_new = ids_are_new(ids, _former_ids(wanted, ids)).passed
+    if not is_new or _is_former(wanted, round_, fetched.remote):
+        raise DataNotReady(
+            f"Round {number} is open, but {version}/{LIVE} still has the ids of an earlier "
+            "round: Numerai has not published the new data yet. Run again in a minute."
+        )
+    for name, phase in COMPANIONS.items():
+        try:
+            phases.within(platform, phase, round_).download(f"{version}/{name}", folder / name)
+        except NumeraiError as error:
+            # Beyond live.parquet nothing is needed by every model; one that does need it says so.
+            platform.log.warning("Round %d goes on without %s: %s", number, name, error)
+
+
+def _is_former(wanted: _Wanted, round_: Round, fetched: RemoteFile) -> bool:
+    """Whether a file is the one of the round before, when that round's ids are not stored here.
+
+    Who plays for the first time, or only at weekends, has nothing else to tell late data by; when
+    Numerai does not say in time what the former file was, the file counts as new.
+    """
+    platform, before = wanted.platform, wanted.round_number - 1
+    if any(_stored_live(platform, before)):
+        return False
+    hasty = phases.within(platform, phases.FORMER_DATA, round_).client
+    try:
+        former = hasty.identify(fetched.name, round_number=before)
+    except NumeraiError as error:
+        platform.log.info("Round %d has no %s: %s", before, LIVE, error)
+        return False
+    return fetched.strong_etag is not None and former.strong_etag == fetched.strong_etag
+
+
+def live_ids(folder: Path) -> list[str]:
+    """The ids of a stored live file, in its order."""
+    return parquet.read(folder / LIVE, ["id"])["id"].to_list()
+
+
+def _wellformed(folder: Path) -> Gate:
+    """Looks at every id and every feature of a whole live file."""
+    from polars import selectors
+
+    wanted = selectors.by_name("id", require_all=False) | selectors.starts_with("feature")
+    return live_data_wellformed(parquet.read(folder / LIVE, wanted))
+
+
+def _former_ids(wanted: _Wanted, ids: Sequence[str]) -> list[str] | None:
+    """The ids of the earlier round that has the most in common with these, of any data version."""
+    here = set(ids)
+    former: list[str] | None = None
+    rounds = [one for one in wanted.platform.lake.live_rounds() if one < wanted.round_number]
+    for number in reversed(rounds[-ROUNDS_TO_COMPARE:]):
+        for folder in _stored_live(wanted.platform, number):
+            there = _ids_if_readable(folder)
+            if here == set(there):
+                return there
+            former = former or there
+    return former
+
+
+def _ids_if_readable(folder: Path) -> list[str]:
+    from polars.exceptions import PolarsError
+
+    with suppress(PolarsError, OSError):  # an old file that is damaged stops no new round
+        return live_ids(folder)
+    return []
+
+
+def _earlier_row_counts(wanted: _Wanted) -> list[int]:
+    """Of the last rounds that are stored in this data version, newest first."""
+    counts: list[int] = []
+    for number in reversed(wanted.platform.lake.live_rounds()):
+        folder = wanted.platform.lake.live_folder(number, wanted.version)
+        if number < wanted.round_number and len(counts) < ROUNDS_TO_COUNT:
+            with suppress(parquet.DamagedFile):
+                counts.append(parquet.verify(folder / LIVE).rows)
+    return counts
+
+
+def _stored_live(platform: Platform, round_number: int) -> Iterator[Path]:
+    for folder in platform.lake.live_folders(round_number).values():
+        if (folder / LIVE).is_file():
+            yield folder

@@ -1,0 +1,209 @@
+"""The plan of the hour: who goes first, how long each takes, and who will not be done in time.
+
+The order is by stake at risk, the largest first. How long a model takes is the median of what it
+took in the last rounds, as its receipts say; a model that has not been measured yet counts with
+the time budget that its weights declare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from statistics import median
+
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.modeling.registry import RegisteredModel, code_hash
+from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.weights.weight_store import DamagedWeights
+from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds.stakes import last_known_stakes
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Rung, State
+from numebot_dagster.terminal import command
+
+ROUNDS_MEASURED = 5
+UPLOAD_SECONDS = 20.0  # kept free before the close for what is ready to be sent
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One model's place in the hour.
+
+    Attributes:
+        model: Numerai's name of the model.
+        position: 1 for the first.
+        seconds: that it is expected to predict for.
+        measured: whether the last rounds tell, or only the declared time budget does.
+        ends_at: when it is expected to be uploaded, UTC.
+        fits: whether that is before the close.
+    """
+
+    model: str
+    position: int
+    seconds: float
+    measured: bool
+    ends_at: datetime
+    fits: bool
+
+
+@dataclass(frozen=True)
+class HourPlan:
+    """The slots of all models in the order in which they are played, and the close of the round."""
+
+    round_number: int
+    close: datetime
+    slots: tuple[Slot, ...]
+
+    @property
+    def too_late(self) -> list[Slot]:
+        """The models that are expected to end after the close."""
+        return [slot for slot in self.slots if not slot.fits]
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """Seconds of the models that the last rounds have measured."""
+        return {one.model: one.seconds for one in self.slots if one.measured}
+
+    @property
+    def text(self) -> str:
+        """One line: the order, the expected seconds, the end."""
+        if not self.slots:
+            return f"round {self.round_number}: no model is left to predict"
+        order = ", ".join(f"{one.model} {_about(one)}" for one in self.slots)
+        return (
+            f"round {self.round_number}: expected to be done at "
+            f"{self.slots[-1].ends_at:%H:%M:%S} UTC, it closes at {self.close:%H:%M:%S}; {order}"
+        )
+
+    @property
+    def alert(self) -> Alert:
+        """Which models will not be done in time, and what helps; for a plan with such models."""
+        late, number = self.too_late, self.round_number
+        text = (
+            f"Not expected to be done before the close at {self.close:%H:%M} UTC: "
+            f"{', '.join(f'{one.model} ({_about(one)})' for one in late)}. Make slow models "
+            "faster, lower their `time_budget`, or name a `fallback` for them in the registry. To "
+            "play one that matters before the others: "
+            f"{command('run', '--round', number, '--models', late[0].model)}"
+        )
+        title = f"Round {number}: too little time for {', '.join(one.model for one in late)}"
+        return Alert(Kind.PLAN_TOO_LONG, f"round-{number}", title, text)
+
+
+def _about(slot: Slot) -> str:
+    return f"{slot.seconds:.0f} s" if slot.measured else f"up to {slot.seconds:.0f} s"
+
+
+def plan_the_rest(platform: Platform, models: Sequence[RegisteredModel], found: Round) -> HourPlan:
+    """Plans for the models whose live predictions Numerai does not hold yet, and logs the plan."""
+    plan = plan_hour(platform, unfinished(platform.lake, models, found.number), found)
+    platform.log.info("Plan of %s", plan.text)
+    return plan
+
+
+def unfinished(
+    lake: Lake, models: Sequence[RegisteredModel], round_number: int
+) -> list[RegisteredModel]:
+    """Those whose live predictions Numerai was not seen to hold, by their receipts."""
+    latest = receipts.latest(lake, round_number)
+    done = {
+        name
+        for name, one in latest.items()
+        if one.state in (State.ACCEPTED, State.CONFIRMED) and one.rung is Rung.LIVE
+    }
+    return [model for model in models if model.name not in done]
+
+
+def plan_hour(platform: Platform, models: Sequence[RegisteredModel], found: Round) -> HourPlan:
+    """Plans a round for models that are still to be predicted, from what the lake knows.
+
+    Args:
+        platform: whose lake and clock are used; nothing is asked of Numerai.
+        models: who is to be predicted.
+        found: the round; before it opens, the plan begins with its opening.
+    """
+    measured = measured_seconds(platform.lake, [one.name for one in models], found.number)
+    end = max(platform.client.now(), found.open_time)
+    slots = []
+    for position, model in enumerate(in_order(platform, models), 1):
+        seconds = measured.get(model.name)
+        expected = time_budget(platform.lake, model) if seconds is None else seconds
+        end += timedelta(seconds=expected)
+        sent = end + timedelta(seconds=UPLOAD_SECONDS)
+        fits = sent <= found.close_staking_time
+        slots.append(Slot(model.name, position, expected, seconds is not None, sent, fits))
+    return HourPlan(found.number, found.close_staking_time, tuple(slots))
+
+
+def seconds_left(platform: Platform, found: Round) -> float:
+    """Until a round takes no upload any more: after its close, no late one; without end: `inf`."""
+    now = platform.client.now()
+    open_still = now < found.close_staking_time
+    close = found.close_staking_time if open_still else found.close_time
+    return math.inf if close is None else (close - now).total_seconds()
+
+
+def in_order(platform: Platform, models: Sequence[RegisteredModel]) -> list[RegisteredModel]:
+    """`playing_order` by the last known stakes; when they cannot be read, that is no obstacle."""
+    try:
+        stakes = last_known_stakes(platform.lake)
+    except Exception as error:  # the order is worth something, but not the round
+        platform.log.warning("Stakes are not known, so models go in order: %s", error)
+        stakes = {}
+    return playing_order(models, stakes)
+
+
+def playing_order(
+    models: Sequence[RegisteredModel], stakes: Mapping[str, Decimal]
+) -> list[RegisteredModel]:
+    """Largest stake first, but no model before its inputs.
+
+    A stake that is not known counts as the average of the known ones, so that its model goes
+    neither first nor last for that reason alone; equal ones keep the order of the registry.
+    """
+    by_name = {model.name: model for model in models}
+    known = [stakes[name] for name in by_name if name in stakes]
+    average = sum(known, Decimal(0)) / len(known) if known else Decimal(0)
+    placed: dict[str, RegisteredModel] = {}
+
+    def place(model: RegisteredModel) -> None:
+        for name in model.inputs:
+            if name in by_name:
+                place(by_name[name])
+        placed.setdefault(model.name, model)
+
+    for model in sorted(models, key=lambda one: -stakes.get(one.name, average)):
+        place(model)
+    return list(placed.values())
+
+
+def measured_seconds(lake: Lake, models: Sequence[str], before: int) -> dict[str, float]:
+    """Median seconds that each model's own code took in the last stored rounds before one."""
+    earlier = [number for number in lake.stored_rounds() if number < before]
+    taken: dict[str, list[float]] = {}
+    for number in earlier[-ROUNDS_MEASURED:]:
+        for name, receipt in receipts.latest(lake, number).items():
+            if receipt.predict_seconds is not None and receipt.rung is not Rung.FALLBACK:
+                taken.setdefault(name, []).append(receipt.predict_seconds)
+    return {name: median(taken[name]) for name in models if name in taken}
+
+
+def time_budget(lake: Lake, model: RegisteredModel) -> float:
+    """Seconds that a model may predict for, as the weights that are tried first declare.
+
+    0 without any weights; whether they are whole is seen, and said, when they are used.
+    """
+    present = ""
+    with suppress(SourceNotFound):
+        present = code_hash(model)
+    for place in weight_store.candidates(lake, model.name, present, model.vintage):
+        with suppress(DamagedWeights):
+            return weight_store.read_manifest(place.path).time_budget
+    return 0.0

@@ -1,0 +1,421 @@
+"""Playing a round: every model predicted, submitted and confirmed, whatever happens to the others.
+
+The order of the hour: ask once what Numerai holds for the whole fleet; predict, pass the gates and
+upload, the largest stake first, uploads running beside the next model's prediction; then the lower
+rungs that had to wait; only when nothing is left to upload, confirm by download.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.modeling.registry import RegisteredModel
+from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.numerai.errors import (
+    NotAuthorised,
+    NumeraiError,
+    NumeraiUnavailable,
+    SubmissionRejected,
+)
+from numebot_dagster.numerai.records import Fleet, Round
+from numebot_dagster.operations import patience
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.health import watchdog
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import follow_up, planning, submitting
+from numebot_dagster.operations.rounds.gates import GateClosed
+from numebot_dagster.operations.rounds.ladder import EXPECTED, Ladder, LadderFailed, Postponed
+from numebot_dagster.operations.rounds.outcomes import Ending, Play, Played
+from numebot_dagster.operations.rounds.planning import HourPlan
+from numebot_dagster.operations.rounds.predicting import Prediction, stored_prediction
+from numebot_dagster.operations.slots import no_slot
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Receipt, Rung, State
+from numebot_dagster.submissions.reconciliation import (
+    LADDER,
+    Action,
+    Decision,
+    Intention,
+    Situation,
+    decide,
+    is_higher,
+)
+
+UPLOADS_AT_ONCE = 4
+# What Numerai was seen to hold is trusted for so long: somebody may upload by hand meanwhile.
+FLEET_SECONDS = 60.0
+
+Step = Callable[[], Played]
+Descend = Callable[[RegisteredModel, Rung], Prediction]
+
+
+def play(platform: Platform, wish: Play) -> list[Played]:
+    """Plays a round for the models asked for; one `Played` per model, in their order.
+
+    Two processes that play the same round take turns, and the second finds the work done.
+
+    Raises:
+        NumeraiError: when the round or the fleet cannot be read at all.
+    """
+    lock = platform.lake.lock_file(f"round-{wish.round_number}")
+    with exclusive(
+        lock, lambda holder: platform.log.info("Waiting: another run plays this round (%s)", holder)
+    ):
+        this = _RoundPlay(platform, wish)
+        played = this.run()
+    if this.submits:
+        refusal = this.refusal if isinstance(this.refusal, NotAuthorised) else None
+        watchdog.announce_round(platform, this.round, refusal)
+    return played
+
+
+def _next_higher(rung: Rung) -> Rung:
+    return next((one for one in LADDER if is_higher(one, rung)), rung)
+
+
+def _how(prediction: Prediction) -> str:
+    if prediction.rung is Rung.LIVE:
+        return f"with vintage {prediction.vintage} in {prediction.seconds or 0:.1f} s"
+    return f"on the {prediction.rung} rung: {prediction.rung_reason}"
+
+
+class _RoundPlay:
+    """One run over one round."""
+
+    def __init__(self, platform: Platform, wish: Play) -> None:
+        self.platform = platform
+        self.wish = wish
+        self.round: Round = platform.client.round(wish.round_number)
+        self.submits = wish.submit and any(model.submit for model in wish.models)
+        self.refusal: NumeraiError | None = None
+        self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
+        self._asked_at = time.monotonic()
+        self._asking = threading.Lock()
+
+    def _ask_fleet(self) -> Fleet | None:
+        """What Numerai holds; where it does not say, the models predict all the same."""
+        try:
+            return follow_up.fleet_of(self.platform, self.round)
+        except (NotAuthorised, NumeraiUnavailable) as refusal:
+            if not self.round.is_open(self.platform.client.now()):
+                raise
+            self.refusal = refusal
+            remedy = "with a corrected key, " if isinstance(refusal, NotAuthorised) else ""
+            self.platform.log.error(
+                "Round %d: nothing can be submitted now: %s. The models predict meanwhile; "
+                "%s`numebot run` submits what they predicted.",
+                *(self.round.number, refusal, remedy),
+            )
+            return None
+
+    def _ask_again(self, trusted_for: float | None = None) -> None:
+        """Renews what is known of the fleet, if it is old; in vain, what was known still holds."""
+        seconds = FLEET_SECONDS if trusted_for is None else trusted_for
+        with self._asking:
+            if time.monotonic() - self._asked_at < seconds:
+                return
+            try:
+                self.fleet = follow_up.fleet_of(self.platform, self.round)
+            except NumeraiError as error:
+                self.platform.log.warning(
+                    "Round %d: what Numerai holds was not asked again: %s",
+                    *(self.round.number, error),
+                )
+            self._asked_at = time.monotonic()
+
+    def run(self) -> list[Played]:
+        plan = self._plan()
+        with Worker() as worker, ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+            if plan is not None and plan.too_late:
+                pool.submit(outbox.send, self.platform, plan.alert)
+            measured = {} if plan is None else plan.measured
+            ladder = Ladder(self.platform, worker, self.round.number, self._seconds_left, measured)
+            sent = [one.result() for one in self._begin_all(ladder, pool)]
+            # Nothing is left to upload: only now is there time for downloads.
+            ending = [pool.submit(self._end, one) for one in sent]
+            done = {one.model.name: one for one in (future.result() for future in ending)}
+        return [done[model.name] for model in self.wish.models]
+
+    def _plan(self) -> HourPlan | None:
+        """The plan of what is left to predict; none where nothing hurries."""
+        if not self.submits or not self.round.is_open(self.platform.client.now()):
+            return None
+        try:
+            return planning.plan_the_rest(self.platform, self.wish.models, self.round)
+        except Exception as error:  # a plan is worth something, but not the round
+            self.platform.log.warning("The hour is played without a plan: %s", error)
+            return None
+
+    def _seconds_left(self) -> float:
+        return planning.seconds_left(self.platform, self.round) if self.submits else math.inf
+
+    def _begin_all(self, ladder: Ladder, pool: ThreadPoolExecutor) -> list[Future[Played]]:
+        """Predicts one model after another, here; uploads run beside the next one's prediction.
+
+        A model whose next rung would cost the others too much waits until they are through, and
+        with it those that need its predictions.
+        """
+        begun: list[Future[Played]] = []
+        waiting: list[RegisteredModel] = []
+        for model in planning.in_order(self.platform, self.wish.models):
+            if {one.name for one in waiting}.intersection(model.inputs):
+                waiting.append(model)
+                continue
+            try:
+                step = self._begin(model, ladder, others_wait=True)
+            except Postponed:
+                waiting.append(model)
+                continue
+            begun.append(pool.submit(self._carry_out, model, step))
+        for model in waiting:
+            step = self._begin(model, ladder, others_wait=False)
+            begun.append(pool.submit(self._carry_out, model, step))
+        return begun
+
+    def _begin(self, model: RegisteredModel, ladder: Ladder, *, others_wait: bool) -> Step:
+        """Predicts if need be; the step that is returned is what then goes over the network."""
+        try:
+            return self._next_step(model, partial(ladder.descend, others_wait=others_wait))
+        except Postponed:
+            raise
+        except Exception as error:
+            return partial(self._failed, model, error)
+
+    def _end(self, played: Played) -> Played:
+        if played.ending is not Ending.ACCEPTED:
+            return played
+        return self._carry_out(played.model, partial(self._confirm, played))
+
+    def _carry_out(self, model: RegisteredModel, step: Step) -> Played:
+        """Runs a step of one model, so that its failure is recorded and stops no other."""
+        try:
+            return step()
+        except Exception as error:
+            return self._failed(model, error)
+
+    def _next_step(self, model: RegisteredModel, descend: Descend) -> Step:
+        """What is to do for a model; when it is to be submitted, its predictions are made first."""
+        if not (self.submits and model.submit):
+            return partial(self._predicted_only, model, self._predict(model, descend))
+        if self.refusal is not None:
+            return self._hold_back(model, descend, self.refusal)
+        decision = self._decide(model, Intention(sha256=""))
+        if decision.action is not Action.SUBMIT:
+            return self._without_upload(model, decision)
+        intended = self._intended(model)
+        if intended is not None:
+            return partial(self._submit, model, intended)
+        standing = decision.receipt
+        if standing is None or standing.state is State.INVALID:
+            return partial(self._submit, model, self._predict(model, descend))
+        return self._improve(model, standing, descend)
+
+    def _improve(self, model: RegisteredModel, standing: Receipt, descend: Descend) -> Step:
+        """Tries for more than a lower rung that Numerai holds already; in vain, that one stays."""
+        if self.wish.force:
+            return partial(self._submit, model, self._predict(model, descend, standing.rung))
+        try:
+            prediction = self._predict(model, descend, _next_higher(standing.rung))
+        except Postponed:
+            raise
+        except Exception as error:
+            self.platform.log.warning(
+                "%s: no rung above `%s` could be played, so what Numerai holds stays: %s",
+                *(model.name, standing.rung, error),
+                exc_info=not isinstance(error, EXPECTED) and error,
+            )
+            holding = Intention(standing.predictions_sha256 or "", standing.rung)
+            return self._without_upload(model, self._decide(model, holding))
+        return partial(self._submit, model, prediction)
+
+    def _without_upload(self, model: RegisteredModel, decision: Decision) -> Step:
+        if decision.action is Action.REFUSE:
+            return partial(self._refused, model, decision)
+        if decision.action is Action.SKIP:
+            return partial(self._skipped, model, decision)
+        if decision.action is Action.LEAVE:
+            return partial(self._left_alone, model, decision)
+        return partial(self._take_up, model, decision)
+
+    def _predict(
+        self, model: RegisteredModel, descend: Descend, lowest: Rung = Rung.FALLBACK
+    ) -> Prediction:
+        with patience.followed(self.platform.log, f"{model.name}: predicting"):
+            prediction = descend(model, lowest)
+        self.platform.log.info(
+            "%s: predicted %d ids, %s", model.name, len(prediction.ids), _how(prediction)
+        )
+        return prediction
+
+    def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NumeraiError) -> Step:
+        """Stores and records predictions that cannot be sent, so that the next run sends them."""
+        if not planning.unfinished(self.platform.lake, [model], self.round.number):
+            raise refusal
+        prediction = self._intended(model) or self._predict(model, descend)
+        return partial(self._failed, model, refusal, prediction)
+
+    def _predicted_only(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        text = "predicted and checked, not submitted"
+        return Played(model, Ending.PREDICTED, text, prediction, gates=prediction.gates)
+
+    def _intended(self, model: RegisteredModel) -> Prediction | None:
+        """The live predictions that an earlier attempt made and could not bring to Numerai."""
+        if self.wish.force:
+            return None
+        history = receipts.history(self.platform.lake, model.name, self.round.number)
+        if not history or history[-1].state is not State.PENDING:
+            return None
+        if history[-1].rung is not Rung.LIVE:  # there may be time for a better one now
+            return None
+        return stored_prediction(self.platform, history[-1])
+
+    def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        self._ask_again()
+        try:
+            return self._send(model, prediction)
+        except SubmissionRejected as refusal:
+            return self._replace_invalid(model, prediction, refusal)
+
+    def _replace_invalid(
+        self, model: RegisteredModel, prediction: Prediction, refusal: SubmissionRejected
+    ) -> Played:
+        """Sends predictions once more at once, if Numerai found their submission invalid."""
+        history = receipts.history(self.platform.lake, model.name, self.round.number)
+        if self.wish.late or history[-1].state is not State.INVALID:
+            raise refusal
+        self.platform.log.warning("%s: sent again, because %s", model.name, refusal)
+        self._ask_again(trusted_for=0)
+        return self._send(model, prediction)
+
+    def _send(self, model: RegisteredModel, prediction: Prediction) -> Played:
+        decision = self._decide(model, Intention(prediction.submission.sha256, prediction.rung))
+        if decision.action is not Action.SUBMIT:
+            # A higher rung or force, but the predictions are the same that Numerai holds.
+            return self._without_upload(model, self._promoted(decision, prediction))()
+        if self._fleet.held(model.name, self.round.number) is not None:
+            self.platform.log.info("%s: %s", model.name, decision.reason)
+        receipt = submitting.submit(
+            self.platform,
+            self.round,
+            self._fleet.models[model.name].id,
+            prediction,
+            late=self.wish.late,
+        )
+        self.platform.log.info("%s: accepted", model.name)
+        return Played(
+            model, Ending.ACCEPTED, decision.reason, prediction, receipt, prediction.gates
+        )
+
+    def _promoted(self, decision: Decision, prediction: Prediction) -> Decision:
+        """Record it when what Numerai holds is, byte by byte, what a higher rung predicts too."""
+        receipt = decision.receipt
+        if receipt is None or not is_higher(prediction.rung, receipt.rung):
+            return decision
+        if receipt.predictions_sha256 != prediction.submission.sha256:
+            return decision
+        promoted = submitting.promote(self.platform, receipt, prediction)
+        self.platform.log.info(
+            "%s: Numerai holds the %s predictions already", receipt.model, prediction.rung
+        )
+        return replace(decision, receipt=promoted)
+
+    def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Goes on where an earlier run was stopped after Numerai had registered the file."""
+        receipt = decision.receipt
+        if receipt is None:
+            raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
+        if decision.action is Action.ACCEPT:
+            receipt = submitting.accept(self.platform, self.round, receipt)
+        stored = stored_prediction(self.platform, receipt)
+        return Played(model, Ending.ACCEPTED, decision.reason, stored, receipt)
+
+    def _confirm(self, played: Played) -> Played:
+        if played.receipt is None:
+            raise ValueError(f"{played.model.name}: a submission without a receipt")
+        try:
+            receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
+        except SubmissionRejected as refusal:
+            if played.prediction is None:
+                raise
+            again = self._replace_invalid(played.model, played.prediction, refusal)
+            if again.receipt is None or again.ending is not Ending.ACCEPTED:
+                return again
+            receipt = submitting.confirm(self.platform, again.receipt, played.prediction)
+        self.platform.log.info("%s: confirmed", played.model.name)
+        return replace(played, ending=Ending.CONFIRMED, receipt=receipt)
+
+    def _decide(self, model: RegisteredModel, intention: Intention) -> Decision:
+        if model.name not in self._fleet.models:
+            path = self.platform.settings.model_configs_path
+            raise NumeraiError(no_slot(model.name, self._fleet.models, path, model.line))
+        situation = Situation(
+            round=self.round,
+            now=self.platform.client.now(),
+            held=self._fleet.held(model.name, self.round.number),
+            receipts=receipts.history(self.platform.lake, model.name, self.round.number),
+            intention=intention,
+            force=self.wish.force,
+            late=self.wish.late,
+        )
+        return decide(submitting.what_is_held(self.platform, situation))
+
+    def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Nothing may be uploaded: the round closed without us, or holds what is not ours."""
+        closed = self.platform.client.now() >= self.round.close_staking_time
+        if closed:
+            latest = follow_up.record_end(
+                self.platform, self.round, model.name, self._fleet, decision.reason
+            )
+        else:
+            latest = submitting.record_failure(
+                self.platform, self.round, model.name, decision.reason
+            )
+        self.platform.log.warning("%s: %s", model.name, decision.reason)
+        ending = Ending.SKIPPED if closed else Ending.FAILED
+        return Played(model, ending, decision.reason, receipt=latest)
+
+    def _left_alone(self, model: RegisteredModel, decision: Decision) -> Played:
+        """Records that Numerai holds a file that somebody else has made, and who."""
+        held = self._fleet.held(model.name, self.round.number)
+        if held is None:
+            raise ValueError(f"{model.name}: nothing is held that could be left alone")
+        receipt = follow_up.record_foreign(self.platform, self.round, held)
+        self.platform.log.warning("%s: left alone, %s", model.name, receipt.reason)
+        return Played(model, Ending.SKIPPED, receipt.reason or decision.reason, receipt=receipt)
+
+    def _skipped(self, model: RegisteredModel, decision: Decision) -> Played:
+        self.platform.log.info("%s: skipped, %s", model.name, decision.reason)
+        receipt = decision.receipt
+        prediction = None if receipt is None else stored_prediction(self.platform, receipt)
+        return Played(model, Ending.SKIPPED, decision.reason, prediction, receipt)
+
+    def _failed(
+        self, model: RegisteredModel, error: Exception, prediction: Prediction | None = None
+    ) -> Played:
+        is_ours = not isinstance(error, EXPECTED)
+        self.platform.log.error(
+            "Round %d, %s: %s", self.round.number, model.name, error, exc_info=is_ours and error
+        )
+        verdicts = error.gates if isinstance(error, (GateClosed, LadderFailed)) else ()
+        receipt = None
+        if self.submits and model.submit:
+            try:
+                receipt = submitting.record_failure(
+                    self.platform, self.round, model.name, str(error), prediction
+                )
+            except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
+                self.platform.log.exception("%s: the failure was not recorded", model.name)
+        return Played(model, Ending.FAILED, str(error), prediction, receipt, verdicts)
+
+    @property
+    def _fleet(self) -> Fleet:
+        if self.fleet is None:
+            raise ValueError("what Numerai holds was not asked for, because nothing is submitted")
+        return self.fleet

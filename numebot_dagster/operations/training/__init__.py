@@ -1,0 +1,1 @@
+"""Training: pinned vintages, and the weights that models learn from them."""

@@ -1,0 +1,277 @@
+"""The HTTP face of the practice tournament: GraphQL, files, uploads, and its own controls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict
+from email.utils import format_datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from numebot_dagster.practice.api.answers.table import Answers
+from numebot_dagster.practice.api.graphql import answer
+from numebot_dagster.practice.api.rate_limits import Enforcement
+from numebot_dagster.practice.api.report import report
+from numebot_dagster.practice.api.request import Services
+from numebot_dagster.practice.api.services.webhooks import Webhooks
+from numebot_dagster.practice.api.throttling import RateLimited
+from numebot_dagster.practice.datasets.files import Snapshot
+from numebot_dagster.practice.faults.controls import fault_routes
+from numebot_dagster.practice.faults.faults import FaultBook
+from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
+from numebot_dagster.practice.faults.faulty_http import STRUCK, FaultyHttp
+from numebot_dagster.practice.rules.clock import Clock, Refused
+from numebot_dagster.practice.rules.keys import add_key
+from numebot_dagster.practice.rules.state import Token
+from numebot_dagster.practice.rules.tournament import Tournament
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(
+    tournament: Tournament,
+    *,
+    deviations: bool = True,
+    rate_limits: Enforcement = Enforcement.ON,
+) -> ASGIApp:
+    """Returns the web application of a tournament.
+
+    Args:
+        tournament: What it serves.
+        deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
+        rate_limits: How Numerai's rate limits are enforced.
+    """
+    services = Services.of(tournament)
+    faults = FaultBook(tournament.state, tournament.clock, tournament.deadlines)
+    services.webhooks.twice = faults.is_trigger_doubled
+    views = _Views(services, deviations, faults)
+    app = Starlette(
+        routes=[
+            Route("/", views.graphql, methods=["POST"]),
+            Route("/graphql", views.graphql, methods=["POST"]),
+            Route("/datasets/{token}/{key:path}", views.dataset, methods=["GET", "HEAD"]),
+            Route("/uploads/{token}/{key}", views.upload, methods=["PUT"]),
+            Route("/submissions/{token}/{key:path}", views.submission, methods=["GET", "HEAD"]),
+            Route("/pickles/{token}/{key}", views.pickle, methods=["GET", "HEAD"]),
+            Route("/practice/health", views.health),
+            Route("/practice/state", views.state),
+            Route("/practice/advance", views.advance, methods=["POST"]),
+            Route("/practice/positions", views.positions, methods=["POST"]),
+            Route("/practice/models", views.models, methods=["POST"]),
+            Route("/practice/tokens", views.tokens, methods=["POST"]),
+            *fault_routes(faults, tournament.clock),
+        ],
+        exception_handlers={Refused: _refused},
+        lifespan=_with_webhooks(services.webhooks),
+    )
+    outer: ASGIApp = FaultyHttp(app, faults, services.library, tournament.clock)
+    if rate_limits is not Enforcement.OFF:
+        outer = RateLimited(outer, tournament.clock, faults, rate_limits)
+    return _PracticeDate(outer, tournament.clock)  # outermost, so that errors are dated too
+
+
+def _with_webhooks(webhooks: Webhooks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Returns the application's life, through which webhooks are called."""
+
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        webhooks.start()
+        yield
+        await run_in_threadpool(webhooks.stop)
+
+    return life
+
+
+class _PracticeDate:
+    """Dates every answer by the practice clock, from which clients take their skew."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("date", format_datetime(self._clock.now(), usegmt=True))
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+class _Views:
+    """The endpoints; each does its work in a thread, one change of state at a time."""
+
+    def __init__(self, services: Services, deviations: bool, faults: FaultBook) -> None:
+        self._services = services
+        self._tournament = services.tournament
+        self._library = services.library
+        self._deviations = deviations
+        self._faults = faults
+
+    async def graphql(self, request: Request) -> Response:
+        body = await _json(request)
+        token = await run_in_threadpool(self._token, request.headers.get("authorization", ""))
+        address = str(request.base_url).rstrip("/")
+
+        struck = request.scope.get(STRUCK, ())
+
+        def run() -> dict[str, Any]:
+            with self._tournament.lock:
+                faulty = FaultyAnswers(self._tournament, self._faults, struck, body)
+                faulty.happen()
+                answers = Answers(self._services, faulty.token(token), address)
+                return answer(body, answers, deviations=self._deviations, faulty=faulty)
+
+        return JSONResponse(await run_in_threadpool(run))
+
+    def _token(self, header: str) -> Token | None:
+        kind, _, pair = header.partition(" ")
+        public_id, _, secret_key = pair.partition("$")
+        return self._tournament.state.token(public_id, secret_key) if kind == "Token" else None
+
+    async def dataset(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        if not self._is_admitted("datasets", request):
+            return _forbidden()
+        snapshot = Snapshot.of_key(key)
+        path = await run_in_threadpool(self._library.path_of, snapshot)
+        return FileResponse(path, headers={"etag": f'"{self._library.tag_of(snapshot)}"'})
+
+    async def upload(self, request: Request) -> Response:
+        if not self._is_admitted("uploads", request):
+            return _forbidden()
+        name, content = request.path_params["key"], await request.body()
+
+        def receive() -> None:
+            with self._tournament.lock:
+                self._tournament.state.receive(name, content, self._tournament.clock.now())
+
+        await run_in_threadpool(receive)
+        return Response(status_code=200)
+
+    async def submission(self, request: Request) -> Response:
+        if not self._is_admitted("submissions", request):
+            return _forbidden()
+        identifier = request.path_params["key"].partition("/")[0]
+
+        def find() -> bytes:
+            found = [s for s in self._tournament.state.submissions() if s.id == identifier]
+            return self._tournament.file_of(found[0])
+
+        content = await run_in_threadpool(find)
+        tag = hashlib.sha256(content).hexdigest()
+        return Response(content, media_type="text/csv", headers={"etag": f'"{tag}"'})
+
+    async def pickle(self, request: Request) -> Response:
+        if not self._is_admitted("pickles", request):
+            return _forbidden()
+        name = request.path_params["key"]
+        return FileResponse(self._tournament.state.uploads_folder / name)
+
+    def _is_admitted(self, kind: str, request: Request) -> bool:
+        values = request.path_params
+        return self._library.admits(f"{kind}/{values['key']}", values["token"])
+
+    # --- controls -----------------------------------------------------------------------------
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def state(self, request: Request) -> Response:
+        def run() -> dict[str, Any]:
+            FaultyAnswers(self._tournament, self._faults).happen()  # what time has brought about
+            return report(self._services)
+
+        return JSONResponse(await self._alone(run))
+
+    async def advance(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, str]:
+            now = self._tournament.advance(**_only(body, to=str, days=float, hours=float))
+            self._services.webhooks.wake()
+            return {"now": now.isoformat()}
+
+        return JSONResponse(await self._alone(run))
+
+    async def positions(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, str]:
+            asked = _only(body, model=str, nmr=str, round=int)
+            for name in ("model", "nmr"):
+                if name not in asked:
+                    raise Refused(f"a position needs {name}")
+            self._tournament.set_position(asked["model"], asked["nmr"], asked.get("round"))
+            return {"model": asked["model"], "nmr": asked["nmr"]}
+
+        return JSONResponse(await self._alone(run))
+
+    async def models(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, Any]:
+            model = self._tournament.add_model(_only(body, name=str).get("name", ""))
+            return {**asdict(model), "inserted_at": model.inserted_at.isoformat()}
+
+        return JSONResponse(await self._alone(run))
+
+    async def tokens(self, request: Request) -> Response:
+        body = await _json(request)
+
+        def run() -> dict[str, Any]:
+            asked = _only(body, name=str, scopes=list)
+            key, secret = add_key(
+                self._tournament.state, asked.get("name", ""), asked.get("scopes", [])
+            )
+            return {"public_id": key, "secret_key": secret}
+
+        return JSONResponse(await self._alone(run))
+
+    async def _alone(self, work: Callable[[], Any]) -> Any:
+        def run() -> Any:
+            with self._tournament.lock:
+                return work()
+
+        return await run_in_threadpool(run)
+
+
+async def _json(request: Request) -> Any:
+    try:
+        body = await request.json()
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the body is not JSON: {error}") from error
+    return body
+
+
+def _only(body: Any, **types: Callable[[Any], Any]) -> dict[str, Any]:
+    """Returns the body's values of these names, each of its type; refuses all other names."""
+    if not isinstance(body, dict):
+        raise Refused("the body must be a JSON object")
+    unknown = set(body) - set(types)
+    if unknown:
+        raise Refused(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(types)}")
+    try:
+        return {name: types[name](value) for name, value in body.items() if value is not None}
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error)) from error
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"errors": [{"message": str(error)}]}, status_code=400)
+
+
+def _forbidden() -> Response:
+    return PlainTextResponse("the link is not valid or has expired", status_code=403)

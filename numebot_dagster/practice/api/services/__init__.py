@@ -1,0 +1,1 @@
+"""Services behind the API: jobs, diagnostics, uploaded models, webhooks."""

@@ -1,0 +1,112 @@
+"""Calls the models' webhooks when a round opens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlsplit
+
+import requests
+
+from numebot_dagster.practice.api.services.jobs import WEBHOOK, Job, Jobs
+from numebot_dagster.practice.rules.clock import Refused
+from numebot_dagster.practice.rules.state import Model
+from numebot_dagster.practice.rules.tournament import Tournament
+
+CALL_SECONDS = 10.0
+LOOK_SECONDS = 0.5
+
+
+def is_callable(url: str) -> bool:
+    """Returns whether ``url`` is an address that a webhook can be called at."""
+    try:
+        requests.Request("POST", url).prepare()  # refuses addresses without a host
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+class Webhooks:
+    """Calls each webhook once a round, in a thread of its own; a failed call is not repeated.
+
+    A clock that jumps over a whole window calls nobody for it.
+    """
+
+    def __init__(self, tournament: Tournament, jobs: Jobs) -> None:
+        self._tournament = tournament
+        self._jobs = jobs
+        # Whether a call to a model's webhook is to be made twice.
+        self.twice: Callable[[str], bool] = lambda _: False
+        self._awake = threading.Event()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to watch for rounds that open."""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._watch, name="webhooks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the watch; a call that is under way is waited for."""
+        self._stopped = True
+        self._awake.set()
+        if self._thread is not None:
+            self._thread.join(CALL_SECONDS)
+
+    def wake(self) -> None:
+        """Says that the clock has moved."""
+        self._awake.set()
+
+    def call(self, model: Model, number: int | None = None) -> Job:
+        """Calls a model's webhook with a new trigger id, and keeps what came of it.
+
+        Args:
+            model: Whose webhook.
+            number: The round that opened; None when the owner asked for a call.
+
+        Raises:
+            Refused: The model has no webhook.
+        """
+        url = self._tournament.state.attributes(model.id).get("webhook")
+        if url is None:
+            raise Refused(f"{model.name} has no webhook: set one first")
+        now = self._tournament.clock.now()
+        job = self._jobs.add(
+            WEBHOOK, now, "calling", {"url": url}, model_id=model.id, number=number
+        )
+        try:
+            for _ in range(2 if self.twice(model.name) else 1):
+                answer = requests.post(url, json={"triggerId": job.id}, timeout=CALL_SECONDS)
+            status = "called" if answer.ok else "failed"
+            message = f"{url} answered {answer.status_code}"
+        except requests.RequestException as error:
+            status, message = "failed", f"{url} could not be called: {error}"
+        self._jobs.step(job.id, status, self._tournament.clock.now(), message)
+        return self._jobs.find(WEBHOOK, job.id)[0]
+
+    def _watch(self) -> None:
+        while not self._stopped:
+            self._call_all()
+            self._awake.wait(LOOK_SECONDS)
+            self._awake.clear()
+
+    def _call_all(self) -> None:
+        """Calls the webhooks that were not yet called for the open round, all at once."""
+        try:
+            number = self._tournament.open_round().number
+        except Refused:
+            return
+        for model in self._tournament.models_of_users():
+            if "webhook" not in self._tournament.state.attributes(model.id):
+                continue
+            jobs = self._jobs.find(WEBHOOK, model_id=model.id)
+            if number not in {job.round for job in jobs} and not self._stopped:
+                self._jobs.work(f"{model.id}/{number}", partial(self._call, model, number))
+
+    def _call(self, model: Model, number: int) -> None:
+        """Calls a webhook for a round unless another thread just has."""
+        called = {job.round for job in self._jobs.find(WEBHOOK, model_id=model.id)}
+        if number not in called:
+            self.call(model, number)

@@ -1,0 +1,1 @@
+"""The files that Numerai offers for download, made from the market."""

@@ -1,0 +1,49 @@
+"""The control API of faults: ``/practice/faults``."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from numebot_dagster.practice.faults.faults import FaultBook
+from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.rules.clock import Clock, Refused
+
+
+def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
+    """Returns the endpoints that list, add and remove faults."""
+
+    async def show(request: Request) -> Response:
+        return JSONResponse({"faults": [one.as_json(clock.now()) for one in book.all()]})
+
+    async def add(request: Request) -> Response:
+        try:
+            asked = await request.json()
+        except ValueError as error:
+            raise Refused(f"the body is not JSON: {error}") from error
+        if not isinstance(asked, dict):
+            raise Refused("the body must be a JSON object")
+        fault = await run_in_threadpool(book.add, asked)
+        return JSONResponse(fault.as_json(clock.now()))
+
+    async def remove(request: Request) -> Response:
+        identifier = request.path_params.get("identifier")
+        return JSONResponse({"removed": await run_in_threadpool(book.remove, identifier)})
+
+    async def kinds(request: Request) -> Response:
+        described = {
+            name: {"where": kind.where, "does": kind.does, "values": dict(kind.values)}
+            for name, kind in KINDS.items()
+        }
+        return JSONResponse({"kinds": described})
+
+    path = "/practice/faults"
+    return [
+        Route(path, show, methods=["GET"]),
+        Route(path, add, methods=["POST"]),
+        Route(path, remove, methods=["DELETE"]),
+        Route(f"{path}/kinds", kinds, methods=["GET"]),
+        Route(f"{path}/{{identifier:int}}", remove, methods=["DELETE"]),
+    ]

@@ -1,0 +1,1 @@
+"""The practice market: stocks, their features and returns, and who predicts them."""

@@ -1,0 +1,1 @@
+"""The rules: calendar, rounds, submissions, stakes, and the state that they act on."""

@@ -1,0 +1,134 @@
+"""Hold Numerai's schema, and admit queries to it.
+
+The service takes queries that the rules of GraphQL refuse. They are written to the letter of the
+schema (see `leniency`) before they are validated, so that every other slip (a misspelt field, a
+missing argument) fails as it should.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldDefinitionNode,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    ObjectTypeDefinitionNode,
+    Visitor,
+    build_ast_schema,
+    parse,
+    validate,
+    visit,
+)
+
+from numebot_dagster.practice.schema.leniency import changed, same_name, to_the_letter
+
+
+@cache
+def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
+    """Returns Numerai's schema, its scalars written as the service writes them.
+
+    Args:
+        removed: Fields that it shall lack, as ``Round.closeTime``.
+    """
+    document = visit(_document(), _Removal(removed)) if removed else _document()
+    built = build_ast_schema(document, assume_valid_sdl=True)  # the file is ours, and tested
+    writers = {"Time": _write_time, "Date": _write_date, "Nmr": _write_nmr, "Usd": _write_usd}
+    for name, write in writers.items():
+        scalar = built.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.serialize = write  # type: ignore[method-assign]
+    return built
+
+
+@cache
+def _document() -> DocumentNode:
+    source = resources.files(__package__).joinpath("schema.graphql").read_text(encoding="utf-8")
+    return parse(source, no_location=True)
+
+
+def schema_fields(type_name: str) -> list[str]:
+    """Returns the names of the fields of an object type."""
+    found = schema().type_map[type_name]
+    assert isinstance(found, GraphQLObjectType)
+    return list(found.fields)
+
+
+def root_name(name: str) -> str:
+    """Return the schema's name of a root field, however a client spells it."""
+    return same_name(name, _root_fields())
+
+
+@cache
+def _root_fields() -> tuple[str, ...]:
+    return tuple(schema_fields("RootQueryType") + schema_fields("RootMutationType"))
+
+
+@lru_cache(maxsize=128)  # clients ask the same again and again
+def admit(
+    text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
+) -> DocumentNode:
+    """Parses and validates a query.
+
+    Args:
+        text: The query as the client sent it.
+        deviations: Whether names and variables are read as leniently as the service does.
+        removed: Fields that the schema shall lack.
+
+    Returns:
+        The query to the letter of the schema.
+
+    Raises:
+        GraphQLError: The query is not GraphQL, or the schema has no such query.
+    """
+    document = parse(text)
+    if deviations:
+        document = to_the_letter(document, schema())
+    errors = validate(schema(removed), document)
+    if errors:
+        raise errors[0]
+    return document
+
+
+class _Removal(Visitor):
+    """Takes fields out of the types of a schema."""
+
+    def __init__(self, removed: frozenset[str]) -> None:
+        super().__init__()
+        self._removed = removed
+
+    def enter_object_type_definition(
+        self, node: ObjectTypeDefinitionNode, *_: Any
+    ) -> ObjectTypeDefinitionNode:
+        def stays(field: FieldDefinitionNode) -> bool:
+            return f"{node.name.value}.{field.name.value}" not in self._removed
+
+        fewer: ObjectTypeDefinitionNode = changed(
+            node, fields=tuple(filter(stays, node.fields or ()))
+        )
+        return fewer
+
+
+def _write_time(value: Any) -> str:
+    """Writes an instant with its zone, as ``2026-06-02T12:00:00Z``."""
+    if not isinstance(value, datetime):
+        return str(value)
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _write_date(value: Any) -> str:
+    return value.date().isoformat() if isinstance(value, datetime) else date.isoformat(value)
+
+
+def _write_nmr(value: Any) -> str:
+    return f"{Decimal(value):.18f}"
+
+
+def _write_usd(value: Any) -> str:
+    return f"{Decimal(value):.2f}"

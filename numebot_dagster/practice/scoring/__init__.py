@@ -1,0 +1,1 @@
+"""Scores, payouts, reputations and ranks of all participants."""

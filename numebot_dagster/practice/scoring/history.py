@@ -1,0 +1,234 @@
+"""Reputations and ranks of all participants on every day on which scores were published."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from numebot_dagster.practice.rules.clock import (
+    DAYS_BEFORE_FIRST_SCORE,
+    Round,
+    midnight,
+    newest_published,
+)
+from numebot_dagster.practice.rules.payout_rules import CURRENT, DAYS_OF_SCORE, Formula, Rules
+from numebot_dagster.practice.rules.state import Model, State
+from numebot_dagster.practice.rules.tournament import Tournament
+from numebot_dagster.practice.scoring.ledger import ROUNDS_OF_A_YEAR, SCORE_NAMES
+from numebot_dagster.practice.scoring.scores import Scorer
+
+Fields = dict[str, Any]
+
+
+class History:
+    """What leaderboards showed on each publication day up to now, the newest last.
+
+    A reputation is the mean of a score over the rounds of a year, of each round's newest day then.
+    """
+
+    def __init__(self, tournament: Tournament, scorer: Scorer, values: RoundValues) -> None:
+        self._tournament = tournament
+        self._round_values = values
+        self._now = tournament.clock.now()
+        rounds = tournament.opened_rounds()[::-1][-2 * ROUNDS_OF_A_YEAR :]
+        scorer.published(rounds, now=self._now)
+        self._rounds = rounds
+        self._models: list[Model] = tournament.state.models()
+        self._columns = {model.id: column for column, model in enumerate(self._models)}
+        first = rounds[0].number + DAYS_BEFORE_FIRST_SCORE
+        newest = newest_published(self._now).number
+        self._days = [Round(number) for number in range(first, newest + 1)]
+        self._values = self._read_values()
+
+    @property
+    def dates(self) -> list[datetime]:
+        """The publication days."""
+        return [midnight(day.open_time) for day in self._days]
+
+    @cached_property
+    def reputations(self) -> dict[str, np.ndarray]:
+        """(days, models) reputations by the name of the score, NaN without one."""
+        cube = self._values
+        found = {name: np.full((len(self._days), len(self._models)), np.nan) for name in cube}
+        for place, day in enumerate(self._days):
+            scored = [
+                (row, min(day.number - one.number - DAYS_BEFORE_FIRST_SCORE + 1, one.score_days))
+                for row, one in enumerate(self._rounds)
+            ]
+            scored = [(row, k) for row, k in scored if k > 0][-ROUNDS_OF_A_YEAR:]
+            rows, days = (np.array(column) for column in zip(*scored, strict=True))
+            for name, values in cube.items():
+                newest = values[rows, np.minimum(days, DAYS_OF_SCORE[name]) - 1]
+                known = np.isfinite(newest)
+                total = np.where(known, newest, 0.0).sum(axis=0)
+                with np.errstate(invalid="ignore"):
+                    found[name][place] = total / known.sum(axis=0)
+        return found
+
+    def _read_values(self) -> dict[str, np.ndarray]:
+        """Returns the (rounds, days of scoring, models) values of each score, NaN without one."""
+        rounds = [
+            self._round_values.of(one, one.scored_days(self._now), self._columns)
+            for one in self._rounds
+        ]
+        cube = np.stack(rounds, axis=1)
+        return dict(zip(SCORE_NAMES, cube, strict=True))
+
+    @cached_property
+    def _ranks(self) -> dict[str, np.ndarray]:
+        """(days, models) ranks by the name of the score, 1 the best, 0 for none."""
+        return {name: _ranked(values) for name, values in self.reputations.items()}
+
+    @cached_property
+    def _overall(self) -> np.ndarray:
+        """(days, models) ranks by what a round would pay on the reputations."""
+        rules = self._tournament.rules(self._tournament.opened_rounds()[0])
+        paid = [rule.multiplier * np.nan_to_num(self.reputations[rule.name]) for rule in rules.paid]
+        known = np.isfinite(self.reputations[rules.paid_as(Formula.CORR)])
+        return _ranked(np.where(known, np.sum(paid, axis=0), np.nan))
+
+    def rank_change(self, model_id: str, days: int) -> int | None:
+        """Returns by how many places a participant rose in some days; None without a past rank."""
+        dates = self.dates
+        before = [at for at, date in enumerate(dates) if date <= dates[-1] - timedelta(days=days)]
+        if not before:
+            return None
+        column = self._columns[model_id]
+        then, now = self._overall[before[-1], column], self._overall[-1, column]
+        return int(then - now) if then and now else None
+
+    def ranks(self, model_id: str) -> dict[str, int | None]:
+        """Returns a participant's newest ranks by the name of the score."""
+        column = self._columns[model_id]
+        return {
+            name: int(ranks[-1, column]) or None if len(ranks) else None
+            for name, ranks in self._ranks.items()
+        }
+
+    def user_scores(self, model_id: str) -> list[Fields]:
+        """Returns a UserScore of each score on each publication day, newest first."""
+        column = self._columns[model_id]
+        return [
+            {
+                "date": date,
+                "displayName": name,
+                "rank": int(self._ranks[name][place, column]),
+                "reputation": float(self.reputations[name][place, column]),
+                "stakedRank": None,
+            }
+            for place, date in reversed(list(enumerate(self.dates)))
+            for name in SCORE_NAMES
+            if np.isfinite(self.reputations[name][place, column])
+        ]
+
+    def mean_reputations(
+        self, model_ids: list[str]
+    ) -> list[tuple[datetime, dict[str, float | None]]]:
+        """Returns the means of participants' reputations by score on each day, oldest first."""
+        columns = [self._columns[model_id] for model_id in model_ids]
+        return [
+            (date, {name: _mean(self.reputations[name][place, columns]) for name in SCORE_NAMES})
+            for place, date in enumerate(self.dates)
+        ]
+
+    def daily(self, model_id: str) -> list[Fields]:
+        """Returns a DailyModelPerformance for each publication day, newest first.
+
+        ``corr`` and ``mmc`` are the reputations that the rules of the day's round pay on: the API
+        has no field for MMC60 here (INFERRED).
+        """
+        return [
+            self._performance(place, date, self._columns[model_id])
+            for place, date in reversed(list(enumerate(self.dates)))
+        ]
+
+    def _performance(self, place: int, date: datetime, column: int) -> Fields:
+        rules: Rules = self._tournament.rules(self._days[place])
+        names = {
+            "corr": rules.paid_as(Formula.CORR),
+            "mmc": rules.paid_as(Formula.CONTRIBUTION),
+            "corr60": "corr60",
+            "fncV3": "fnc_v3",
+        }
+        absent = ("alpha", "corrV4", "fnc", "fncV4", "ic", "icV2", "mpc", "tc")
+        found: Fields = {"date": date, "apy": None, "return13Weeks": None, "return52Weeks": None}
+        for api in absent:
+            found |= {f"{api}Rep": None, f"{api}Rank": None}
+        for api, name in names.items():
+            value = self.reputations[name][place, column]
+            found[f"{api}Rep"] = float(value) if np.isfinite(value) else None
+            found[f"{api}Rank"] = int(self._ranks[name][place, column]) or None
+        return found
+
+
+class RoundValues:
+    """The scores of rounds as arrays; a round is read again only when it has a new day."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._kept: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
+
+    def of(self, one: Round, days: int, columns: dict[str, int]) -> np.ndarray:
+        """Returns (scores, days of scoring, models) values, NaN without one.
+
+        Args:
+            one: The round.
+            days: How many of its days are published.
+            columns: The place of each model.
+        """
+        key = days, len(columns)
+        kept = self._kept.get(one.number)
+        if kept is None or kept[0] != key:
+            kept = self._kept[one.number] = key, self._read(one, columns)
+        return kept[1]
+
+    def _read(self, one: Round, columns: dict[str, int]) -> np.ndarray:
+        values = np.full((len(SCORE_NAMES), CURRENT.score_days, len(columns)), np.nan)
+        names = {name: place for place, name in enumerate(SCORE_NAMES)}
+        for row in self._state.rows(
+            "SELECT day, model_id, name, value FROM scores WHERE round = ?", one.number
+        ):
+            if row["name"] in names:
+                values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
+        return values
+
+
+class Histories:
+    """The newest history, made when it is first asked for on a publication day."""
+
+    def __init__(self, tournament: Tournament, scorer: Scorer) -> None:
+        self._tournament = tournament
+        self._scorer = scorer
+        self._held: tuple[tuple[int, int], History] | None = None
+        self._one_at_a_time = threading.Lock()
+        self._values = RoundValues(tournament.state)
+
+    def newest(self) -> History:
+        """Returns the history up to now."""
+        day = newest_published(self._tournament.clock.now()).number
+        key = day, len(self._tournament.state.models())
+        if self._held is None or self._held[0] != key:
+            with self._tournament.unlocked(), self._one_at_a_time:  # years take a while to read
+                if self._held is None or self._held[0] != key:
+                    history = History(self._tournament, self._scorer, self._values)
+                    self._held = key, history
+                return self._held[1]
+        return self._held[1]
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Returns the mean of the values that there are."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Returns each row's ranks, the largest value 1, NaN 0."""
+    order = np.argsort(np.where(np.isfinite(values), -values, np.inf), axis=1, kind="stable")
+    ranks = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(ranks, order, np.arange(1, values.shape[1] + 1)[None, :], axis=1)
+    return np.where(np.isfinite(values), ranks, 0)

@@ -1,0 +1,242 @@
+"""What scores are worth: payouts by the rules that rounds carry, reputations and ranks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from numebot_dagster.practice.rules.clock import Round, RoundStatus
+from numebot_dagster.practice.rules.payout_rules import (
+    CURRENT,
+    DAYS_OF_SCORE,
+    Formula,
+    Rules,
+    newest_day,
+)
+from numebot_dagster.practice.rules.state import Model
+from numebot_dagster.practice.rules.tournament import Entry, Tournament
+from numebot_dagster.practice.scoring.scores import Scorer
+
+# Reputations are means over the rounds of a year.
+ROUNDS_OF_A_YEAR = 260
+# Scores that have a reputation.
+SCORE_NAMES = ("corr60", "mmc60", "v2_corr20", "mmc", "bmc", "fnc_v3", "cort20", "corj60",
+               "corr_w_meta_model")  # fmt: skip
+_WEI = Decimal(1).scaleb(-18)
+
+
+@dataclass(frozen=True)
+class Earning:
+    """A model's stake in one round and what its newest scores make of it, in NMR."""
+
+    model: Model
+    entry: Entry
+    at_risk: Decimal
+    scores: dict[str, float]
+    settled: bool
+    rules: Rules
+    payout_factor: float
+
+    @property
+    def round(self) -> Round:
+        """The round."""
+        return self.entry.round
+
+    @property
+    def payout(self) -> Decimal:
+        """Earned (or burned, below zero) so far."""
+        return payout(self.at_risk, self.scores, self.rules, self.payout_factor)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the leaderboard; a reputation is None without scores."""
+
+    model: Model
+    rank: int
+    stake: Decimal
+    reputations: dict[str, float | None]
+    earnings: tuple[Earning, ...]
+    now: datetime
+
+    def settled(self, days: int | None) -> list[Earning]:
+        """Returns the staked rounds that resolved in the last ``days`` days; None means ever."""
+        return settled_within(self.earnings, self.now, days)
+
+
+def payout(
+    at_risk: Decimal, scores: dict[str, float], rules: Rules = CURRENT, factor: float = 1.0
+) -> Decimal:
+    """Returns ``stake x clip(PF x sum(multiplier x score))`` in NMR."""
+    total = factor * rules.worth(scores)
+    return (at_risk * Decimal(min(max(total, -rules.clip), rules.clip))).quantize(_WEI)
+
+
+def payout_of_score(
+    at_risk: Decimal,
+    name: str,
+    scores: dict[str, float],
+    rules: Rules = CURRENT,
+    factor: float = 1.0,
+) -> Decimal | None:
+    """Returns one score's part of the payout, None when nothing is staked or the score not paid.
+
+    A clipped payout is shared out in proportion.
+    """
+    rule = next((rule for rule in rules.paid if rule.name == name), None)
+    if rule is None or not at_risk:
+        return None
+    total = factor * rules.worth(scores)
+    clip = rules.clip / abs(total) if abs(total) > rules.clip else 1.0
+    part = factor * rule.multiplier * scores[name] * clip
+    return (at_risk * Decimal(part)).quantize(_WEI)
+
+
+class Ledger:
+    """Payouts and standings of all participants at the present instant."""
+
+    def __init__(self, tournament: Tournament, scorer: Scorer) -> None:
+        self._tournament = tournament
+        self._scorer = scorer
+
+    def newest_scores(self, rounds: Iterable[Round]) -> dict[tuple[str, int], dict[str, float]]:
+        """Returns the newest published scores of all, by model id and round number."""
+        now = self._tournament.clock.now()
+        rounds = list(rounds)
+        days = {one.number: day for one in rounds if (day := one.scored_days(now))}
+        scored = {
+            (number, newest_day(name, day))
+            for number, day in days.items()
+            for name in DAYS_OF_SCORE
+        }
+        self._scorer.published(rounds, newest_only=True, now=now)
+        found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+        if not scored:
+            return found
+        wanted = ", ".join(f"({number}, {day})" for number, day in scored)
+        for row in self._tournament.state.rows(
+            f"SELECT * FROM scores WHERE (round, day) IN (VALUES {wanted})"  # noqa: S608
+        ):
+            if row["day"] == newest_day(row["name"], days[row["round"]]):
+                found[row["model_id"], row["round"]][row["name"]] = row["value"]
+        return found
+
+    def newest_percentiles(self, one: Round) -> dict[tuple[str, str], float]:
+        """Returns the newest published percentiles of a round, by model id and score name."""
+        now = self._tournament.clock.now()
+        day = one.scored_days(now)
+        self._scorer.published([one], newest_only=True, now=now)
+        found = self._tournament.state.rows("SELECT * FROM scores WHERE round = ?", one.number)
+        return {
+            (row["model_id"], row["name"]): row["percentile"]
+            for row in found
+            if row["day"] == newest_day(row["name"], day)
+        }
+
+    def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
+        """Returns one earning per model and round, rounds newest first, models in their order."""
+        scores = self.newest_scores(rounds)
+        now = self._tournament.clock.now()
+        models = list(models)
+        chosen = {model.id: self._tournament.selected(model.id) for model in models}
+        found = []
+        for one in rounds:
+            rules, factor = self._tournament.rules(one), self.payout_factor(one)
+            settled = one.status(now) is RoundStatus.RESOLVED
+            for model in models:
+                entry = self._tournament.entry_of(model, one, chosen[model.id])
+                at_risk = self._tournament.at_risk(model, one, entry)
+                newest = scores.get((model.id, one.number), {})
+                found.append(Earning(model, entry, at_risk, newest, settled, rules, factor))
+        return found
+
+    def at_stake(self, model: Model, rounds: Iterable[Round]) -> Decimal:
+        """Returns the sum of a model's stakes on these rounds in NMR, without scoring any."""
+        tournament = self._tournament
+        chosen = tournament.selected(model.id)
+        stakes = (
+            tournament.at_risk(model, round_, tournament.entry_of(model, round_, chosen))
+            for round_ in rounds
+        )
+        return sum(stakes, Decimal(0))
+
+    def total_at_risk(self, one: Round) -> Decimal:
+        """Returns the stakes of all participants on a round in NMR, 0 before it has closed."""
+        tournament = self._tournament
+        if tournament.clock.now() < one.close_staking_time:
+            return Decimal(0)
+        entries = [
+            (model, tournament.entry_of(model, one, tournament.selected(model.id)))
+            for model in tournament.state.models()
+        ]
+        return sum((tournament.at_risk(m, one, entry) for m, entry in entries), Decimal(0))
+
+    def payout_factor(self, one: Round) -> float:
+        """Returns the payout factor of a round by its rules; 1 before it has closed."""
+        rules = self._tournament.rules(one)
+        return 1.0 if rules.stake_cap is None else rules.payout_factor(self.total_at_risk(one))
+
+    def standings(self) -> list[Standing]:
+        """Returns all participants, best first by what a round would pay on their reputations."""
+        models = self._tournament.state.models()
+        rounds = self._tournament.opened_rounds()[:ROUNDS_OF_A_YEAR]
+        rules = self._tournament.rules(rounds[0])
+        by_model: dict[str, list[Earning]] = {model.id: [] for model in models}
+        for earning in self.earnings(models, rounds):
+            by_model[earning.model.id].append(earning)
+        reputations = {model.id: reputations_of(by_model[model.id]) for model in models}
+        basis = rules.paid_as(Formula.CORR)
+
+        def worth(model: Model) -> tuple[bool, float, str]:
+            held = reputations[model.id]
+            return held[basis] is None, -rules.worth(held), model.name
+
+        return [
+            Standing(
+                model=model,
+                rank=rank,
+                stake=stake_of(by_model[model.id]),
+                reputations=reputations[model.id],
+                earnings=tuple(by_model[model.id]),
+                now=self._tournament.clock.now(),
+            )
+            for rank, model in enumerate(sorted(models, key=worth), start=1)
+        ]
+
+
+def reputations_of(earnings: Iterable[Earning]) -> dict[str, float | None]:
+    """Returns the mean of the newest scores of rounds, by the name of the score."""
+    held = list(earnings)
+    return {name: _mean(name, held) for name in SCORE_NAMES}
+
+
+def stake_of(earnings: Iterable[Earning]) -> Decimal:
+    """Returns what is at stake in the rounds that have not resolved, in NMR."""
+    return sum((one.at_risk for one in earnings if not one.settled), Decimal(0))
+
+
+def settled_within(earnings: Iterable[Earning], now: datetime, days: int | None) -> list[Earning]:
+    """Returns the staked earnings whose rounds resolved in the last days; None means ever."""
+    settled = [one for one in earnings if one.settled and one.at_risk]
+    if days is None:
+        return settled
+    return [one for one in settled if one.round.resolve_time > now - timedelta(days=days)]
+
+
+def return_of(earnings: list[Earning]) -> float | None:
+    """Returns payouts over stakes, None without a stake."""
+    staked = sum((one.at_risk for one in earnings), Decimal(0))
+    return float(nmr_of(earnings) / staked) if staked else None
+
+
+def nmr_of(earnings: Iterable[Earning]) -> Decimal:
+    """Returns the sum of the payouts in NMR."""
+    return sum((one.payout for one in earnings), Decimal(0))
+
+
+def _mean(name: str, earnings: list[Earning]) -> float | None:
+    values = [one.scores[name] for one in earnings if name in one.scores]
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,293 @@
+"""Scores of all participants of a round, on what the market has realised of its target so far.
+
+The formulas are numerai-tools' `numerai_corr` and `correlation_contribution`, written for one
+matrix of predictions against many days of targets at once: a day of scoring is one matrix product.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import repeat
+
+import numpy as np
+
+from numebot_dagster.practice.market.crowd import ranks_of
+from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.practice.rules.lineup import Lineup, Lineups
+from numebot_dagster.practice.rules.payout_rules import (
+    CANON_NAMES,
+    CURRENT,
+    DAYS_OF_SCORE,
+    Formula,
+    ScoreRule,
+    newest_day,
+)
+from numebot_dagster.practice.rules.tournament import Tournament
+
+# Rounds whose ranked predictions are kept in memory, about 1.7 MB each: all that are unresolved.
+KEPT_FIELDS = 80
+
+
+SCORE_VERSION = "1"
+_NAMES = (*(rule.name for rule in CURRENT.scores), *DAYS_OF_SCORE, *CANON_NAMES.values())
+_ORDER = {name: at for at, name in enumerate(dict.fromkeys(_NAMES))}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value of one participant on one day of a round."""
+
+    round: Round
+    day: int
+    model_id: str
+    name: str
+    value: float
+    percentile: float
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no later day follows."""
+        original = {canon: name for name, canon in CANON_NAMES.items()}.get(self.name, self.name)
+        return self.day == newest_day(original, self.round.score_days)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Who plays a round, with predictions ranked and gaussianised; columns follow ``models``."""
+
+    models: tuple[str, ...]
+    predictions: np.ndarray
+    meta_model: np.ndarray
+    benchmark: np.ndarray
+    neutral: np.ndarray
+    likeness: dict[Formula, np.ndarray]
+
+    def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
+        """Returns (models, days) scores on (rows, days) targets."""
+        if formula in self.likeness:
+            return np.repeat(self.likeness[formula][:, None], targets.shape[1], axis=1)
+        if formula is Formula.CONTRIBUTION:
+            return contribution(self.predictions, self.meta_model, targets)
+        if formula is Formula.BENCHMARK_CONTRIBUTION:
+            return contribution(self.predictions, self.benchmark, targets)
+        neutral = formula is Formula.NEUTRAL_CORR
+        return corr(self.neutral if neutral else self.predictions, targets)
+
+
+def gaussianised(predictions: np.ndarray) -> np.ndarray:
+    """Returns the normal quantiles of the tie-kept ranks, column by column."""
+    from scipy import special
+
+    return np.asarray(special.ndtri(ranks_of(predictions)))
+
+
+def power(values: np.ndarray) -> np.ndarray:
+    """Returns ``sign(x) |x|^1.5``."""
+    return np.asarray(np.sign(values) * np.abs(values) ** 1.5)
+
+
+def correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Returns Pearson's correlation of each column of ``left`` (rows) with each of ``right``."""
+    left, right = left - left.mean(axis=0), right - right.mean(axis=0)
+    scale = np.outer(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
+    return np.asarray((left.T @ right) / scale)
+
+
+def corr(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns Numerai's CORR of gaussianised predictions (n, p) with targets (n, d), as (p, d)."""
+    return correlations(power(predictions), power(targets - targets.mean(axis=0)))
+
+
+def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns MMC of gaussianised predictions (n, p) on gaussianised ``meta`` (n,), as (p, d).
+
+    Targets (n, d) in [0, 1] count as buckets -2 to 2, as in numerai-tools.
+    """
+    orthogonal = predictions - np.outer(meta, (predictions.T @ meta) / (meta @ meta))
+    buckets = targets * 4
+    centred = buckets - buckets.mean(axis=0)
+    return np.asarray(orthogonal.T @ centred / len(targets))
+
+
+def neutralised(predictions: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Returns gaussianised predictions (n, p) without their projection on features (n, f)."""
+    columns = np.column_stack([features.astype(np.float64) - 2.0, np.ones(len(features))])
+    # Far quicker than least squares on all rows, and features that are constant do no harm.
+    inverse = np.linalg.pinv(columns.T @ columns, rcond=1e-12, hermitian=True)
+    return np.asarray(predictions - columns @ (inverse @ (columns.T @ predictions)))
+
+
+def percentiles(values: np.ndarray) -> np.ndarray:
+    """Returns the share of the others that each value beats, ties counting half, in 0 to 1.
+
+    Args:
+        values: (participants,) or (participants, days); each day for itself.
+    """
+    from scipy import stats
+
+    if len(values) == 1:
+        return np.full(values.shape, 0.5)
+    return np.asarray((stats.rankdata(values, axis=0) - 1) / (len(values) - 1))
+
+
+class Scorer:
+    """Computes scores when they are first asked for, and keeps them in the state."""
+
+    def __init__(self, tournament: Tournament, lineups: Lineups) -> None:
+        self._tournament = tournament
+        self._lineups = lineups
+        self._field = lru_cache(maxsize=KEPT_FIELDS)(_field_of)
+        self._one_at_a_time = threading.Lock()
+
+    def published(
+        self, rounds: Iterable[Round], *, newest_only: bool = False, now: datetime | None = None
+    ) -> None:
+        """Makes sure that the published scores of these rounds are in the state.
+
+        Others are let in while a round is scored, which may be hundreds of times in a query after
+        the clock was moved by years.
+
+        Args:
+            rounds: The rounds.
+            newest_only: Whether the newest day of each is enough.
+            now: Up to when; None for the present instant.
+
+        Raises:
+            ValueError: A round claims more days of scoring than its rules give it.
+        """
+        now = now or self._tournament.clock.now()
+        for one in rounds:
+            days = one.scored_days(now)
+            newest = {rule.newest_day(days) for rule in self._tournament.rules(one).scores}
+            wanted = sorted(newest - {0}) if newest_only else range(1, days + 1)
+            if self._missing(one, wanted):
+                with self._tournament.unlocked(), self._one_at_a_time:
+                    missing = self._missing(one, wanted)  # another may have scored it meanwhile
+                    if missing:
+                        self._score(one, missing)
+
+    def _missing(self, one: Round, wanted: Iterable[int]) -> list[int]:
+        """Returns the days of a round that are not scored yet."""
+        rows = self._tournament.state.rows("SELECT day FROM scored WHERE round = ?", one.number)
+        have = {row["day"] for row in rows}
+        return [day for day in wanted if day not in have]
+
+    def scores(
+        self, model_id: str, rounds: Iterable[Round], *, newest_only: bool = False
+    ) -> list[Score]:
+        """Returns a participant's published scores, newest round first, then newest day first."""
+        wanted = {one.number: one for one in rounds}
+        self.published(wanted.values(), newest_only=newest_only)
+        now = self._tournament.clock.now()
+        days = {number: one.scored_days(now) for number, one in wanted.items()}
+        found = [
+            Score(wanted[row["round"]], row["day"], model_id, name, row["value"],
+                  row["percentile"])
+            for row in self._rows_of(model_id, wanted)
+            if row["round"] in wanted
+            and (not newest_only or row["day"] == newest_day(row["name"], days[row["round"]]))
+            for name in (row["name"], CANON_NAMES.get(row["name"]))
+            if name is not None
+        ]  # fmt: skip
+        return sorted(found, key=lambda s: (-s.round.number, -s.day, _ORDER[s.name]))
+
+    def _rows_of(self, model_id: str, rounds: Collection[int]) -> list[sqlite3.Row]:
+        """Returns a participant's scores in the span of some rounds, by the table's own order."""
+        if not rounds:
+            return []
+        names = DAYS_OF_SCORE
+        marks = ", ".join("?" * len(names))
+        return self._tournament.state.rows(
+            f"SELECT * FROM scores WHERE model_id = ? AND name IN ({marks}) "  # noqa: S608
+            "AND round BETWEEN ? AND ?",
+            model_id, *names, min(rounds), max(rounds),
+        )  # fmt: skip
+
+    def _score(self, one: Round, days: list[int]) -> None:
+        tournament = self._tournament
+        allowed = tournament.rules(one).score_days
+        beyond = [day for day in days if day > allowed]
+        if beyond:
+            raise ValueError(
+                f"round {one.number} is scored for {allowed} days, not for {beyond[0]}: "
+                "take it from the tournament, which knows its rules"
+            )
+        field = self._field(self._lineups.of(one))
+        rows: list[tuple[int, int, str, str, float, float]] = []
+        for rule, table, ranked in self._tables(one, field, days):
+            for model_id, values, ranks in zip(
+                field.models, table.tolist(), ranked.tolist(), strict=True
+            ):
+                rows += zip(repeat(one.number), days, repeat(model_id), repeat(rule.name),
+                            values, ranks)  # fmt: skip
+        with tournament.state.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
+            db.executemany(
+                "INSERT OR REPLACE INTO scored VALUES (?, ?)", [(one.number, day) for day in days]
+            )
+
+    def _tables(
+        self, one: Round, field: _Field, days: list[int]
+    ) -> Iterable[tuple[ScoreRule, np.ndarray, np.ndarray]]:
+        """Yields the (models, days) values and percentiles of each score, up to its last day.
+
+        Scores that differ in nothing but their days are computed once: the longer ones come first.
+
+        Args:
+            one: The round.
+            field: Who plays it.
+            days: Ascending.
+        """
+        rules = self._tournament.rules(one)
+        targets: dict[str, np.ndarray] = {}
+        made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
+        season = np.zeros((len(field.models), len(days)))
+        for rule in rules.scores:
+            scored = [day for day in days if day <= rule.days]
+            key = rule.formula, rule.target
+            if rule.target not in targets:
+                targets[rule.target] = self._targets(one, rule.target, scored)
+            if rule.formula is Formula.SEASON:
+                made[key] = season, percentiles(season)
+            elif key not in made:
+                table = field.scores(rule.formula, targets[rule.target])
+                made[key] = table, percentiles(table)
+            values, ranks = (table[:, : len(scored)] for table in made[key])
+            if rule.is_payout:
+                season += rule.multiplier * values
+            yield rule, values, ranks
+
+    def _targets(self, one: Round, name: str, days: list[int]) -> np.ndarray:
+        """Returns the (rows, days) target of a name as it was realised by each day."""
+        market = self._tournament.market
+        with self._tournament.market_lock:
+            columns = [market.realised_target(one.opened, day, name) for day in days]
+            rows = len(market.live_ids(one.opened))
+        return np.column_stack([np.empty((rows, 0)), *columns])
+
+
+def _field_of(lineup: Lineup) -> _Field:
+    from scipy import special, stats
+
+    # Whole numbers, so that equal means stay equal.
+    ranks = stats.rankdata(lineup.benchmarks, axis=0)
+    predictions = np.asarray(special.ndtri(lineup.ranks))
+    with_meta_model = correlations(power(predictions), lineup.meta_model[:, None])[:, 0]
+    with_benchmarks = correlations(lineup.ranks, ranks)
+    return _Field(
+        models=lineup.models,
+        predictions=predictions,
+        meta_model=gaussianised(lineup.meta_model),
+        benchmark=gaussianised(ranks.mean(axis=1)),
+        neutral=gaussianised(neutralised(predictions, lineup.neutralizers)),
+        likeness={
+            Formula.LIKENESS: with_meta_model,
+            Formula.LARGEST_LIKENESS: with_benchmarks.max(axis=1),
+            Formula.MEAN_LIKENESS: with_benchmarks.mean(axis=1),
+        },
+    )

@@ -1,0 +1,287 @@
+"""What to do about one model in one round, from what Numerai holds and what we recorded.
+
+Every run, wherever the last one was killed, starts here. The rules: what Numerai holds counts as
+this round's only if it was uploaded after the round opened and belongs to a receipt of ours; a
+carried-over file is replaced without asking; a file that we did not make only by force; a higher
+rung replaces a lower one while the window is open; after the close nothing is uploaded unless
+late submission was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
+from numebot_dagster.submissions.file_names import uploader
+from numebot_dagster.submissions.receipts import Receipt, Rung, State
+
+# A submission that Numerai has registered may be shown only minutes later; uploading it anew before
+# would make two of one.
+REGISTRATION_PATIENCE = timedelta(minutes=5)
+REGISTERED = "registered"  # the status, in our words, of what Numerai does not show yet
+
+LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
+
+
+class Action(StrEnum):
+    """The next step for one model."""
+
+    SUBMIT = "submit"  # authorise, record the intent, upload, register
+    ACCEPT = "accept"  # Numerai holds our file: record that, then confirm it
+    CONFIRM = "confirm"  # download what Numerai holds and compare it id by id
+    SKIP = "skip"  # nothing is left to do
+    LEAVE = "leave"  # Numerai holds a file that is not ours, which counts: that is recorded
+    REFUSE = "refuse"  # nothing may be done; the reason says what would allow it
+
+
+@dataclass(frozen=True)
+class Intention:
+    """The predictions that are ready to be submitted."""
+
+    sha256: str
+    rung: Rung = Rung.LIVE
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the decision depends on.
+
+    Attributes:
+        round: the round in question.
+        now: Numerai's time, aware UTC.
+        held: what Numerai holds of the model for this round.
+        receipts: our receipts of this model and round, oldest first.
+        intention: the predictions that are ready, if any are.
+        force: replace a file that we did not make, or our own by other predictions.
+        late: upload after the close, knowing that it also fills the next round.
+    """
+
+    round: Round
+    now: datetime
+    held: HeldSubmission | None = None
+    receipts: Sequence[Receipt] = ()
+    intention: Intention | None = None
+    force: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The next step and why.
+
+    `receipt` is ours of the file that Numerai holds, with Numerai's id of it, if it is ours.
+    """
+
+    action: Action
+    reason: str
+    receipt: Receipt | None = None
+
+
+class _Holding(StrEnum):
+    NOTHING = "nothing"
+    CARRIED_OVER = "carried over"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+def decide(situation: Situation) -> Decision:
+    """The next step for one model in one round."""
+    if situation.now < situation.round.open_time:
+        return Decision(
+            Action.REFUSE,
+            f"round {situation.round.number} opens at {_clock(situation.round.open_time)}",
+        )
+    receipt = own_receipt(situation.held, situation.receipts)
+    holding = _holding(situation, receipt)
+    if holding is _Holding.OURS and receipt is not None and situation.held is not None:
+        known = replace(receipt, submission_id=situation.held.submission_id)
+        return _about_our_file(situation, known)
+    return _about_no_file_of_ours(situation, holding)
+
+
+def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Receipt | None:
+    """Our newest receipt of the file that Numerai holds: same server's name, or same id."""
+    if held is None or held.submission_id is None:
+        return None
+    matching = [
+        one
+        for one in receipts
+        if not one.is_foreign
+        and (
+            one.submission_id == held.submission_id
+            or (one.filename is not None and one.filename == held.filename)
+        )
+    ]
+    return matching[-1] if matching else None
+
+
+def doubtful_ids(situation: Situation) -> list[str]:
+    """The ids of ours that Numerai is to be asked about, because it does not show them as held.
+
+    The list of what is held may lag behind, or lack a field; a submission that is asked for by its
+    id may be shown all the same.
+    """
+    own = own_receipt(situation.held, situation.receipts)
+    if _holding(situation, own) is _Holding.OURS:
+        return []
+    return list(_newest_by_id(situation))
+
+
+def better_known(situation: Situation, states: Mapping[str, SubmissionState]) -> Situation:
+    """The situation with what Numerai said of the `doubtful_ids`, by their ids.
+
+    What it shows as selected is held. What it does not know yet, although it registered it within
+    `REGISTRATION_PATIENCE`, is held with status `REGISTERED`.
+    """
+    for submission_id, receipt in reversed(_newest_by_id(situation).items()):
+        held = _shown(situation, receipt, states.get(submission_id))
+        if held is not None:
+            return replace(situation, held=held)
+    return situation
+
+
+def _newest_by_id(situation: Situation) -> dict[str, Receipt]:
+    """Our newest receipt of each submission that we have registered."""
+    return {
+        receipt.submission_id: receipt
+        for receipt in situation.receipts
+        if receipt.submission_id and not receipt.is_foreign
+    }
+
+
+def _shown(
+    situation: Situation, receipt: Receipt, state: SubmissionState | None
+) -> HeldSubmission | None:
+    number = situation.round.number
+    if state is None:
+        sent = receipt.submitted_at
+        is_young = sent is not None and situation.now - sent < REGISTRATION_PATIENCE
+        if receipt.state is not State.PENDING or not is_young:
+            return None
+        status, at = REGISTERED, sent
+    elif state.selected and number <= (state.round_number or number):
+        status, at = "selected", state.inserted_at or receipt.submitted_at
+        number = state.round_number or number  # what came too late may count for the next one
+    else:
+        return None
+    return HeldSubmission(
+        receipt.model, "", number, receipt.submission_id, receipt.filename, status, at
+    )
+
+
+def is_carried_over(held: HeldSubmission, round_: Round) -> bool:
+    """Whether a file was uploaded before the round opened: for another one, and by then stale."""
+    return held.timestamp is not None and held.timestamp < round_.open_time
+
+
+def is_higher(rung: Rung, other: Rung) -> bool:
+    """Whether `rung` is the better source of predictions: live, then previous, then fallback."""
+    return LADDER.index(rung) > LADDER.index(other)
+
+
+def _holding(situation: Situation, receipt: Receipt | None) -> _Holding:
+    held = situation.held
+    if held is None or held.submission_id is None:
+        return _Holding.NOTHING
+    if is_carried_over(held, situation.round):
+        return _Holding.CARRIED_OVER
+    # Without a timestamp our receipt is the proof: intents are written only after the opening.
+    return _Holding.FOREIGN if receipt is None else _Holding.OURS
+
+
+def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
+    better = _why_replace(situation, receipt)
+    if better is not None and _is_open(situation):
+        return Decision(Action.SUBMIT, better, receipt)
+    if was_not_selected(receipt):
+        return Decision(Action.ACCEPT, "Numerai holds the file after all", receipt)
+    if receipt.state is State.INVALID:
+        return Decision(
+            Action.REFUSE, f"what Numerai holds is not what we sent: {receipt.reason}", receipt
+        )
+    if receipt.state is State.CONFIRMED:
+        return Decision(Action.SKIP, "already confirmed", receipt)
+    if receipt.state is State.ACCEPTED:
+        return Decision(Action.CONFIRM, "accepted, not yet compared with what was sent", receipt)
+    return Decision(Action.ACCEPT, "Numerai holds the file of an earlier attempt", receipt)
+
+
+def was_not_selected(receipt: Receipt) -> bool:
+    """Whether a file is called invalid because Numerai did not, or no longer, count it.
+
+    Such a receipt has no time of acceptance; one of a file with another content has it.
+    """
+    return receipt.state is State.INVALID and receipt.accepted_at is None
+
+
+def is_end_known(receipt: Receipt) -> bool:
+    """Whether Numerai need not be asked any more how a round that has closed ended for a model.
+
+    What was sent may be held although the attempt failed, because the answer was lost or came too
+    late; and what was accepted is still to be compared, if it is ours.
+    """
+    if receipt.state is State.ACCEPTED:
+        return receipt.is_foreign
+    may_be_held = receipt.state is State.PENDING and receipt.filename is not None
+    return receipt.outcome is not None and not may_be_held and not was_not_selected(receipt)
+
+
+def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
+    """Why the predictions at hand should replace our own file, or nothing."""
+    intention = situation.intention
+    if intention is None:
+        return None
+    if receipt.state is State.INVALID and not was_not_selected(receipt):
+        return f"replaces our invalid file: {receipt.reason}"
+    is_other = intention.sha256 != receipt.predictions_sha256
+    if is_higher(intention.rung, receipt.rung) and is_other:
+        return f"{intention.rung} predictions replace {receipt.rung} ones"
+    if situation.force and is_other:
+        return "forced: other predictions replace those that were sent"
+    return None
+
+
+def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
+    held = situation.held
+    obstacle = _closed(situation)
+    if obstacle is not None:
+        return Decision(Action.REFUSE, obstacle)
+    if holding is _Holding.FOREIGN and held is not None and not situation.force:
+        who = uploader(held.filename)
+        return Decision(
+            Action.LEAVE, f"Numerai holds {held.filename}, uploaded by {who}; --force replaces it"
+        )
+    if situation.intention is None:
+        return Decision(Action.REFUSE, "there are no predictions to submit")
+    reasons = {
+        _Holding.NOTHING: "Numerai holds nothing for this round",
+        _Holding.CARRIED_OVER: "replaces a file carried over from before the round opened",
+        _Holding.FOREIGN: "forced: replaces a file that this project did not upload",
+    }
+    return Decision(Action.SUBMIT, reasons[holding])
+
+
+def _is_open(situation: Situation) -> bool:
+    return _closed(situation) is None
+
+
+def _closed(situation: Situation) -> str | None:
+    """Why the round takes no upload of ours, or nothing when it does."""
+    this, now = situation.round, situation.now
+    if this.is_open(now):
+        return None
+    if this.close_time is not None and now >= this.close_time:
+        return f"round {this.number} took its last late submission at {_clock(this.close_time)}"
+    if situation.late:
+        return None
+    return (
+        f"round {this.number} closed at {_clock(this.close_staking_time)}; "
+        "nothing is uploaded after the close, because that would also fill the next round"
+    )
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,1 @@
+"""The web server of `numebot up`: Dagster's own, behind a guard."""

@@ -1,0 +1,115 @@
+"""Refuse what other web pages ask of the Dagster UI: foreign host names and foreign origins.
+
+Dagster's web server answers whatever reaches it. A web page that the user happens to visit could
+start runs through it: by a form, by a script that needs no answer, by a WebSocket, or under a host
+name of the attacker's own that resolves to this machine. A browser always tells from where it
+asks, so all of these can be told from the UI itself. Programs that are no browser (curl, GraphQL
+clients) say nothing of an origin and are served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from numebot_dagster.web.addresses import EVERY_ADDRESS, LOOPBACK_NAMES, canonical
+
+HOSTS_SETTING = "NUMEBOT_UI_HOSTS"
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# What a browser says of a request that the page itself, or its user, has made.
+_OWN_SITE = frozenset({"same-origin", "none"})
+
+
+class Guard:
+    """ASGI middleware that answers the UI's own pages only.
+
+    Args:
+        app: the application behind it.
+        bound: the address that the server is bound to.
+        named: further host names of the server, with the port where it is not the usual one.
+    """
+
+    def __init__(self, app: ASGIApp, bound: str, named: Iterable[str] = ()) -> None:
+        self._app = app
+        self._named = frozenset(name.lower() for name in named)
+        names = {host for name in self._named if (host := _name_of(name))}
+        self._names = LOOPBACK_NAMES | ({canonical(bound)} - EVERY_ADDRESS) | names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, _unframed(send))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
+        else:
+            answer = PlainTextResponse(refusal + "\n", HTTPStatus.FORBIDDEN)
+            await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        """Return why a request is refused, if it is."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_own_host(hosts[0], scope):
+            return (
+                "Refused: the Dagster UI is not known by this host name. Open it by the address "
+                f"that `numebot up` prints, or set {HOSTS_SETTING} to the name."
+            )
+        reads = scope["type"] == "http" and scope["method"] in _READING
+        if reads or self._is_own_origin(headers, hosts[0]):
+            return None
+        return "Refused: another web page asks for it. Nothing was changed."
+
+    def _is_own_host(self, host: str, scope: Scope) -> bool:
+        """Whether a `Host` header names this server: by a name, or by the address it came to."""
+        name = _name_of(host)
+        address, *_ = scope.get("server") or ("",)
+        return name is not None and (name in self._names or name == canonical(address))
+
+    def _is_own_origin(self, headers: Headers, host: str) -> bool:
+        """Whether a request comes from the UI's own pages, or from no page at all."""
+        sites = headers.getlist("sec-fetch-site")
+        origins = [_place_of(origin) for origin in headers.getlist("origin")]
+        return _OWN_SITE.issuperset(sites) and all(
+            origin == host.lower() or origin in self._named for origin in origins
+        )
+
+
+def _name_of(host: str) -> str | None:
+    """Return the host name of `name:port`; nothing for what is no such text."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port  # raises for what is no number
+    except ValueError:
+        return None
+    if parts.hostname is None or parts.netloc != host or parts.username is not None:
+        return None
+    return canonical(parts.hostname)
+
+
+def _place_of(origin: str) -> str | None:
+    """Return `name:port` of an origin; nothing for what is no such text, which is foreign."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _unframed(send: Send) -> Send:
+    """Forbid other pages to show the UI in a frame, where a click would be the user's own."""
+
+    async def send_with_header(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["X-Frame-Options"] = "SAMEORIGIN"
+        await send(message)
+
+    return send_with_header

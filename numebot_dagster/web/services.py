@@ -1,0 +1,114 @@
+"""Run what `numebot up` consists of: Dagster's code server, its daemon and its web server.
+
+This is what `dagster dev` does, but for the guard before the web server. It is a process of its
+own, so that `numebot up` can end all of it by its process group.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from signal import SIGINT
+
+import dagster as dg
+import uvicorn
+from dagster._cli.proxy_server_manager import ProxyServerManager
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
+from dagster._utils.interrupts import setup_interrupt_handlers
+from dagster._utils.log import configure_loggers
+from dagster_webserver.cli import (
+    DEFAULT_DB_STATEMENT_TIMEOUT,
+    DEFAULT_POOL_MAX_OVERFLOW,
+    DEFAULT_POOL_RECYCLE,
+)
+
+from numebot_dagster.settings import load_settings
+from numebot_dagster.web.server import Address, build_server
+
+DEFINITIONS = "numebot_dagster.definitions"
+
+# Dagster's own messages from warnings up. What a run says of a round is short and comes through.
+LOG_LEVEL = "warning"
+DAEMON_SECONDS = 10.0
+
+
+def main(host: str, port: int) -> int:
+    """Serve until interrupted, or until the daemon ends by itself.
+
+    Returns:
+        The exit status: 0 when it was interrupted.
+    """
+    configure_loggers(log_level=LOG_LEVEL.upper())
+    setup_interrupt_handlers()
+    names = load_settings().numebot_ui_hosts
+    with ExitStack() as stack:
+        instance = stack.enter_context(dg.DagsterInstance.get())
+        workspace = stack.enter_context(_code_server(instance))
+        daemon = stack.enter_context(_daemon(workspace))
+        instance.optimize_for_webserver(
+            DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW
+        )
+        target = WorkspaceFileTarget([str(workspace)])
+        context = stack.enter_context(
+            WorkspaceProcessContext(instance, target, version=dg.__version__)
+        )
+        server = build_server(context, Address(host, port, names))
+        threading.Thread(target=_end_together, args=(daemon, server), daemon=True).start()
+        try:
+            server.run()
+        except KeyboardInterrupt:
+            return 0
+        if server.started:
+            logging.getLogger("dagster").error("Dagster's daemon ended, so that nothing is played")
+        return 1
+
+
+@contextmanager
+def _code_server(instance: dg.DagsterInstance) -> Iterator[Path]:
+    """Load the definitions in a process that both others ask; a workspace file that names it."""
+    target = ModuleTarget(
+        module_name=DEFINITIONS,
+        attribute=None,
+        working_directory=str(Path.cwd()),
+        location_name=None,
+    )
+    with (
+        ProxyServerManager(instance, target, code_server_log_level=LOG_LEVEL) as code_server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        workspace = Path(folder) / "workspace.yaml"
+        # JSON is YAML too.
+        workspace.write_text(json.dumps({"load_from": code_server.get_code_server_specs()}))
+        yield workspace
+
+
+@contextmanager
+def _daemon(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "dagster._daemon", "run", "--log-level", LOG_LEVEL]
+    process = subprocess.Popen([*command, "--workspace", str(workspace)])
+    try:
+        yield process
+    finally:
+        process.send_signal(SIGINT)
+        try:
+            process.wait(DAEMON_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _end_together(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
+    """End the web server when the daemon has ended: a page without it would promise rounds."""
+    daemon.wait()
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))
