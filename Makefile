@@ -33,7 +33,7 @@ bench-full: $(VENV)/.installed
 # Rounds in which everything breaks; a run that was stopped goes on with --from N:
 #   make chaos ARGS="--rounds 1000 --seed 1 --json chaos.json"
 chaos: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.chaos $(ARGS)
+	$(BIN)/python -m tests.chaos.run $(ARGS)
 
 $(VENV)/.installed: requirements.lock pyproject.toml setup.cfg
 ifdef UV

@@ -31,8 +31,8 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings, load_settings
-from tests.commands import Finished, run_here
-from tests.practice_processes import QuickServer
+from tests.support.commands import Finished, run_here
+from tests.support.practice_processes import QuickServer
 
 # The account's models and the classes behind them; one name needs escaping, and the largest stake
 # does not come first.
@@ -291,7 +291,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    shutil.copy(Path(__file__).with_name("quick_models.py"), folder)
+    shutil.copy(Path(__file__).parent / "support" / "quick_models.py", folder)
     plan = Plan(models=tuple(MODELS), stakes=STAKES)
     with PracticeServer(folder / TOURNAMENT, plan) as practice:
         world = World(folder, practice)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Finished, run_here
+from tests.support.commands import Finished, run_here
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
 COUNT = "select count(*) as n from submissions where outcome='on_time' and state='confirmed'"

@@ -18,7 +18,7 @@ import requests
 
 from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.practice.server import Controls, read_address
-from tests.commands import Finished, run_here
+from tests.support.commands import Finished, run_here
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
 

@@ -24,7 +24,7 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.scoring.payouts import payout, payout_scores
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
-from tests.practice_processes import QuickServer
+from tests.support.practice_processes import QuickServer
 
 OPENED = 1280  # Tuesday 2 June 2026
 PLAN = Plan(seed=3, models=("alpha", "beta"), stakes={"alpha": "10"})

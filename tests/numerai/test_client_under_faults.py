@@ -42,7 +42,7 @@ from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
-from tests.practice_processes import QuickServer
+from tests.support.practice_processes import QuickServer
 
 LIVE = "v5.3/live.parquet"
 SCORED = 1280  # Tuesday 2 June 2026; played, and scored for some days

@@ -1,0 +1,94 @@
+"""`numebot up` as the chaos run leaves it running, and what of it can be killed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from types import TracebackType
+
+import psutil
+
+from tests.chaos.processes import workers_of
+from tests.chaos.world import World
+
+# What tells the processes of `numebot up` apart, by the words of their command lines.
+VICTIMS = {"run": "multiprocessing.spawn", "daemon": "dagster._daemon"}
+STOPPING_SECONDS = 30.0
+
+
+class Daemon:
+    """`numebot up` on the participant's folder, for as long as the block lasts."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Daemon:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOPPING_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def is_up(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def keep_up(self) -> None:
+        """Starts it again when it has ended."""
+        if not self.is_up():
+            self._start()
+
+    def runs(self) -> list[psutil.Process]:
+        """The processes of runs."""
+        return self._find("run")
+
+    def kill(self, victim: str) -> bool:
+        """Kills the daemon, a run, or a run's worker; false when there is none now."""
+        if victim == "worker":
+            found = [worker for run in self.runs() for worker in workers_of(run.pid)]
+        else:
+            found = self._find(victim)
+        for one in found:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        return bool(found)
+
+    def _find(self, victim: str) -> list[psutil.Process]:
+        if self._process is None:
+            return []
+        found = []
+        with suppress(psutil.NoSuchProcess):
+            for one in psutil.Process(self._process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    if VICTIMS[victim] in " ".join(one.cmdline()):
+                        found.append(one)
+        return found
+
+    def _start(self) -> None:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+        with (self._world.folder / "up.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "numebot_dagster.cli.main", "up", "--port", str(port)],
+                cwd=self._world.folder,
+                env=self._world.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )

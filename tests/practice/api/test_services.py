@@ -1,0 +1,444 @@
+"""Webhooks, diagnostics, uploaded models and profiles: what runs beside the rounds."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from numerai_tools import scoring
+
+from numebot_dagster.practice.api.services.diagnostics import Unfit, read, summary
+from numebot_dagster.practice.api.services.pickles import error_of_pickle
+from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
+from numebot_dagster.practice.server import PracticeServer
+from tests.support.practice_processes import QuickServer
+
+if TYPE_CHECKING:
+    from conftest import World
+
+MODEL, OTHER = "example_model", "lightgbm_model"
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World], connect: Callable[[World], World]) -> World:
+    return connect(make_world())
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Waits for something that happens beside; returns what the condition returned."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+    return found
+
+
+# --- webhooks -------------------------------------------------------------------------------------
+
+
+class Receiver:
+    """A user's webhook: keeps the bodies of its calls and answers as told."""
+
+    def __init__(self, react: Callable[[dict[str, Any]], int]) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                receiver.bodies.append(body)
+                self.send_response(react(body))
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.bodies: list[dict[str, Any]] = []
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@contextmanager
+def receiving(react: Callable[[dict[str, Any]], int] = lambda _: 200) -> Iterator[Receiver]:
+    receiver = Receiver(react)
+    thread = threading.Thread(target=receiver.server.serve_forever)
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
+
+
+def logs(world: World, trigger_id: str) -> list[dict[str, Any]]:
+    query = "query($i: ID!) {triggerLogs(triggerId: $i) {message timestamp}}"
+    return world.post(query, variables={"i": trigger_id})["data"]["triggerLogs"]
+
+
+def test_a_webhook_is_called_once_when_a_round_opens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as receiver:
+        assert world.api.set_submission_webhook(world.model_id(MODEL), receiver.url) is True
+        stored = world.rows("SELECT value FROM attributes WHERE name = 'webhook'")
+        assert [row["value"] for row in stored] == [receiver.url]
+        query = "{account {models {name submissionWebhook}}}"
+        models = world.post(query)["data"]["account"]["models"]
+        assert {one["name"]: one["submissionWebhook"] for one in models} == {
+            MODEL: receiver.url, OTHER: None,
+        }  # fmt: skip
+        time.sleep(0.6)
+        assert receiver.bodies == []  # no round is open
+        world.practice.advance("next-open")
+        until(lambda: receiver.bodies)
+        world.practice.advance(hours=0.5)
+        time.sleep(0.6)
+        assert [set(body) for body in receiver.bodies] == [{"triggerId"}]
+        trigger = receiver.bodies[0]["triggerId"]
+        until(lambda: len(logs(world, trigger)) == 2)
+        assert logs(world, trigger)[-1]["message"] == f"{receiver.url} answered 200"
+        job = world.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
+        assert (job["kind"], job["round"]) == ("webhook", 1280)
+        monkeypatch.setenv("TRIGGER_ID", trigger)
+        submission = world.upload(MODEL, world.predictions(1280, 0))
+        found = world.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
+        assert found[0]["trigger_id"] == trigger
+        world.practice.advance("next-open")
+        until(lambda: len(receiver.bodies) == 2)
+        assert receiver.bodies[1]["triggerId"] != trigger
+        world.practice.advance(days=7)  # jumps over windows: only the one that is open now
+        number = world.practice.state()["open_round"]
+        assert number is not None
+        until(lambda: len(receiver.bodies) == 3)
+        assert world.api.set_submission_webhook(world.model_id(MODEL), None) is True
+        world.practice.advance("next-open")
+        time.sleep(0.6)
+        assert len(receiver.bodies) == 3
+        rounds = world.rows("SELECT round FROM jobs ORDER BY rowid")
+        assert [row["round"] for row in rounds] == [1280, 1281, number]
+
+
+def test_a_webhook_may_ask_something_back(world: World) -> None:
+    """The whole platform may run inside the call: nothing is locked meanwhile."""
+
+    def react(body: dict[str, Any]) -> int:
+        assert world.api.get_account()["username"] == "practice"
+        return 200
+
+    with receiving(react) as receiver:
+        world.api.set_submission_webhook(world.model_id(MODEL), receiver.url)
+        query = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
+        answer = world.post(query, variables={"m": world.model_id(MODEL)})
+        trigger = answer["data"]["triggerModelWebhook"]
+        assert receiver.bodies == [{"triggerId": trigger}]
+        job = world.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
+        assert (job["model_id"], job["round"]) == (world.model_id(MODEL), None)
+
+
+@pytest.mark.parametrize("status", [500, None])
+def test_a_failing_webhook_is_an_error(world: World, status: int | None) -> None:
+    with receiving(lambda _: status or 200) as receiver:
+        url = receiver.url if status else "http://127.0.0.1:9/nobody"
+        world.api.set_submission_webhook(world.model_id(MODEL), url)
+        message = world.refusal(
+            "mutation($m: String!) {triggerModelWebhook(modelId: $m)}",
+            variables={"m": world.model_id(MODEL)},
+        )
+    assert f"the webhook of {MODEL} failed: {url}" in message
+    trigger = world.rows("SELECT id FROM jobs")[0]["id"]
+    assert url in logs(world, trigger)[-1]["message"]
+
+
+def test_webhooks_are_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="not the address of a webhook"):
+        world.api.set_submission_webhook(world.model_id(MODEL), "file:///etc/passwd")
+    with pytest.raises(ValueError, match="Model not found"):
+        world.api.set_submission_webhook("x", "http://127.0.0.1:9/")
+    query = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
+    message = world.refusal(query, variables={"m": world.model_id(OTHER)})
+    assert message == f"{OTHER} has no webhook: set one first"
+
+
+# --- profiles and models --------------------------------------------------------------------------
+
+
+def test_bio_link_name_and_archive(world: World) -> None:
+    model_id = world.model_id(MODEL)
+    assert world.api.set_bio(model_id, "ein Ü") is True
+    assert world.api.set_link(model_id, "home", "https://example.org") is True
+    profile = world.post(f'{{v3UserProfile(modelName: "{MODEL}") {{bio linkText linkUrl}}}}')
+    assert profile["data"]["v3UserProfile"] == {
+        "bio": "ein Ü", "linkText": "home", "linkUrl": "https://example.org",
+    }  # fmt: skip
+    assert world.api.public_user_profile(MODEL)["bio"] == "ein Ü"
+    rename = "mutation($m: ID!, $n: String!) {renameModel(modelId: $m, name: $n) {name}}"
+    assert "taken" in world.refusal(rename, variables={"m": model_id, "n": OTHER})
+    world.post(rename, variables={"m": model_id, "n": "new_name"})
+    assert world.api.get_models() == {"new_name": model_id, OTHER: world.model_id(OTHER)}
+    for name, free in (("new_name", False), (MODEL, True), ("rival_01", False)):
+        asked = f'{{modelNameAvailable(name: "{name}", tournament: 8)}}'
+        assert world.post(asked)["data"]["modelNameAvailable"] is free
+    add = f'mutation {{addModel(name: "{MODEL}", tournament: 8) {{id}}}}'
+    again = world.post(add)["data"]["addModel"]["id"]
+    assert again != model_id
+    world.post("mutation($m: ID!) {archiveModel(modelId: $m) {archived}}", variables={"m": again})
+    assert set(world.api.get_models()) == {"new_name", OTHER}
+    shown = world.post("{account {models(showArchived: true) {name archived}}}")
+    states = {one["name"]: one["archived"] for one in shown["data"]["account"]["models"]}
+    assert states == {"new_name": False, OTHER: False, MODEL: True}
+    world.post("mutation($m: ID!) {unarchiveModel(modelId: $m) {id}}", variables={"m": again})
+    assert set(world.api.get_models()) == {"new_name", OTHER, MODEL}
+
+
+# --- diagnostics ----------------------------------------------------------------------------------
+
+
+def validation(world: World, eras: list[int]) -> pd.DataFrame:
+    market = world.market
+    days = [market.saturday_of(era) for era in eras]
+    return pd.concat(
+        pd.DataFrame({"id": market.live_ids(d), "prediction": market.rival_predictions(d, 0.5, 9)})
+        for d in days
+    )
+
+
+def finished(world: World, identifier: str) -> dict[str, Any]:
+    def ended() -> dict[str, Any] | None:
+        found = world.api.diagnostics(world.model_id(MODEL), identifier)[0]
+        return None if found["status"] in ("pending", "running") else found
+
+    return until(ended, 60)
+
+
+def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
+    market, scale = world.market, world.market.scale
+    newest = market.last_validation_era(pd.Timestamp("2026-06-01").date())
+    labelled = newest - WEEKS_UNKNOWN[60]
+    whole = [scale.train_eras + 1, labelled - 1, labelled]
+    table = validation(world, [*whole, scale.train_eras + 2, newest])
+    broken = market.live_ids(market.saturday_of(scale.train_eras + 2))[0]
+    table = table[table["id"] != broken]  # one row of an era is missing
+    identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
+    found = finished(world, identifier)
+    assert (found["status"], found["message"], found["trainedOnVal"]) == ("done", None, False)
+    assert found["erasAcceptedCount"] == 3
+    eras = {one["era"]: one for one in found["perEraDiagnostics"]}
+    assert list(eras) == [f"{502 + era:04d}" for era in whole]
+    corr, mmc = [], []
+    for era in whole:
+        day = market.saturday_of(era)
+        ids = market.live_ids(day)
+        mine = table.set_index("id").loc[ids]
+        target = pd.Series(market.realised_target(day, 60).astype(float), ids, name="target")
+        row = eras[f"{502 + era:04d}"]
+        corr.append(scoring.numerai_corr(mine, target)["prediction"])
+        assert row["validationCorr"] == pytest.approx(corr[-1], abs=1e-12)
+        benchmark = pd.Series(market.benchmarks(day)["v53_lgbm_ender60"], ids)
+        bmc = scoring.correlation_contribution(mine, benchmark, target)["prediction"]
+        assert row["validationBmc"] == pytest.approx(bmc, abs=1e-12)
+        features = pd.DataFrame(market.live_features(day).astype(float), ids)
+        exposure = scoring.max_feature_correlation(mine["prediction"], features)[1]
+        assert row["validationFeatureCorrMax"] == pytest.approx(exposure, abs=1e-12)
+        names = market.features_json()["feature_sets"]["fncv3_features"]
+        columns = [market.feature_names.index(name) for name in names]
+        neutral = scoring.feature_neutral_corr(mine, features[columns], target)["prediction"]
+        assert row["validationFeatureNeutralCorrV3"] == pytest.approx(neutral, abs=1e-9)
+        if era == whole[0]:
+            assert row["validationMmc"] is None  # from before the meta model
+            continue
+        meta = pd.Series(market.meta_model(day), ids)
+        mmc.append(scoring.correlation_contribution(mine, meta, target)["prediction"])
+        assert row["validationMmc"] == pytest.approx(mmc[-1], abs=1e-12)
+    assert found["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)
+    assert found["validationCorrStd"] == pytest.approx(np.std(corr), abs=1e-12)
+    assert found["validationCorrSharpe"] == pytest.approx(np.mean(corr) / np.std(corr), abs=1e-9)
+    assert found["validationMmcMean"] == pytest.approx(np.mean(mmc), abs=1e-12)
+    missing = world.post(f'{{diagnostics(id: "{identifier}") {{erasMissing filename}}}}')
+    one = missing["data"]["diagnostics"][0]
+    assert len(one["erasMissing"]) == labelled - scale.train_eras - 3
+    assert "0576" in one["erasMissing"]
+    delete = f'mutation {{deleteDiagnostics(v2DiagnosticsIds: ["{identifier}"])}}'
+    assert world.post(delete)["data"]["deleteDiagnostics"] == "true"
+    assert world.api.diagnostics(world.model_id(MODEL), identifier) == []
+
+
+def test_diagnostics_of_an_unfit_file_fail_and_say_why(world: World) -> None:
+    live = world.market.live_ids(world.market.start)[:3]
+    table = pd.DataFrame({"id": live, "prediction": 0.5})
+    identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
+    found = finished(world, identifier)
+    assert found["status"] == "failed"
+    assert found["message"] == "the file has no era of the validation data in full"
+    assert found["perEraDiagnostics"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "not a table"),
+        ("prediction,id\n0.1,a\n", "columns must be id and prediction"),
+        ("id,prediction,era\na,0.1,1\n", "columns must be id and prediction"),
+        ("id,prediction\na,0.1\na,0.2\n", "comes twice"),
+        ("id,prediction\na,1.5\n", "between 0 and 1"),
+        ("id,prediction\na,\nb,0.4\n", "between 0 and 1"),
+        ("id,prediction\na,x\n", "between 0 and 1"),
+    ],
+)
+def test_unfit_files(content: str, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        read(content.encode())
+
+
+def test_the_figures_of_a_validation() -> None:
+    names = ("validationBmc", "validationFeatureCorrMax", "validationFeatureNeutralCorrV3",
+             "examplePredsCorr")  # fmt: skip
+    corr, mmc = [0.02, -0.03, 0.01, 0.04], [None, 0.01, -0.01, 0.02]
+    eras = [
+        {"validationCorr": c, "validationMmc": m, **dict.fromkeys(names, c)}
+        for c, m in zip(corr, mmc, strict=True)
+    ]
+    found = summary(eras)
+    expected = {
+        "validationCorrMean": 0.01,
+        "validationCorrStd": 0.02549509756796392,
+        "validationCorrSharpe": 0.39223227027636806,
+        "validationMaxDrawdown": 0.03,
+        "validationMmcMean": 0.02 / 3,
+        "validationCorrPlusMmcMean": (-0.02 + 0.0 + 0.06) / 3,
+        "validationBmcMean": 0.01,
+        "validationFeatureCorrMax": 0.04,
+        "validationAutocorr": np.corrcoef(corr[1:], corr[:-1])[0, 1],
+        "validationApy": ((1.02 * 0.97 * 1.01 * 1.04) ** 13 - 1) * 100,
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_diagnostics_go_on_after_a_crash(
+    tmp_path: Path, world_of: Callable[[PracticeServer], World]
+) -> None:
+    with QuickServer(tmp_path) as practice:
+        world = world_of(practice)
+        first = world.market.scale.train_eras + 1
+        table = validation(world, list(range(first, first + 4)))
+        identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
+        until(lambda: len(world.rows("SELECT * FROM job_steps")) == 2)  # pending, running
+        practice.kill()
+        assert len(world.rows("SELECT * FROM job_steps")) == 2
+        practice.start()
+        world = world_of(practice)
+        found = finished(world, identifier)
+        assert (found["status"], found["erasAcceptedCount"]) == ("done", 4)
+
+
+# --- uploaded models ------------------------------------------------------------------------------
+
+
+def upload_pickle(world: World, content: bytes, tmp_path: Path, **wanted: Any) -> str:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(content)
+    return world.api.model_upload(str(path), **wanted)
+
+
+PICKLE = (
+    "{computePickles {id filename assignedModelSlots dataVersion dockerImageName validationStatus "
+    "label triggers {status statuses {status description}}}}"
+)
+
+
+def test_a_model_is_uploaded(world: World, tmp_path: Path) -> None:
+    versions = world.api.model_upload_data_versions()
+    assert list(versions) == ["v5.3"]
+    images = world.api.model_upload_docker_images()
+    assert list(images) == ["Python 3.10", "Python 3.11", "Python 3.12", "Python 3.13"]
+    content = pickle.dumps({"a": [1, 2.5]})
+    model_id = world.model_id(MODEL)
+    identifier = upload_pickle(
+        world, content, tmp_path, model_id=model_id, data_version="v5.3",
+        docker_image="Python 3.11",
+    )  # fmt: skip
+    until(lambda: pickles(world)[0]["validationStatus"] == "success")
+    one = pickles(world)[0]
+    assert one["id"] == identifier
+    assert one["assignedModelSlots"] == [model_id]
+    assert (one["dataVersion"], one["dockerImageName"]) == ("v5.3", "Python 3.11")
+    facts = json.loads(world.rows("SELECT facts FROM jobs WHERE id = ?", identifier)[0]["facts"])
+    assert facts["docker_image"] == images["Python 3.11"]
+    assert facts["data_version"] == versions["v5.3"]
+    assert len(set(images.values())) == 4
+    steps = [step["status"] for step in one["triggers"][0]["statuses"]]
+    assert steps == ["pending", "running", "validating", "success"]
+    stored = world.rows("SELECT status FROM job_steps WHERE job_id = ?", identifier)
+    assert [row["status"] for row in stored] == steps
+    link = f'{{computePickleDownloadAuth(modelId: "{model_id}") {{url}}}}'
+    url = world.post(link)["data"]["computePickleDownloadAuth"]["url"]
+    assert requests.get(url, timeout=10).content == content
+    assert requests.get(url.replace("/pickles/", "/pickles/x"), timeout=10).status_code == 403
+    world.practice.advance("next-open")
+    with pytest.raises(ValueError, match="submits by its uploaded pickle"):
+        world.upload(MODEL, world.predictions(1280, 0))
+    with pytest.raises(ValueError, match="submits by its uploaded pickle"):
+        world.api.set_submission_webhook(model_id, "http://127.0.0.1:9/")
+    world.post(f'mutation {{assignPickleToModel(modelId: "{model_id}")}}')
+    assert pickles(world)[0]["assignedModelSlots"] == []
+    assert world.upload(MODEL, world.predictions(1280, 0))
+    label = f'mutation {{updatePickleLabel(label: "two", pickleId: "{identifier}") {{label}}}}'
+    assert world.post(label)["data"]["updatePickleLabel"] == {"label": "two"}
+    again = f'mutation {{triggerComputePickleUpload(pickleId: "{identifier}") {{id}}}}'
+    world.post(again)
+    until(lambda: [t["status"] for t in pickles(world)[0]["triggers"]] == ["success", "success"])
+    asked = f'{{diagnosticsTriggerLogs(pickleId: "{identifier}") {{message timestamp}}}}'
+    assert len(world.post(asked)["data"]["diagnosticsTriggerLogs"]) == 8
+
+
+def pickles(world: World) -> list[dict[str, Any]]:
+    return world.post(PICKLE)["data"]["computePickles"]
+
+
+def test_what_is_no_pickle_fails(world: World, tmp_path: Path) -> None:
+    upload_pickle(world, b"no pickle at all", tmp_path)
+    until(lambda: pickles(world)[0]["validationStatus"] == "failed")
+    one = pickles(world)[0]
+    assert one["assignedModelSlots"] == []
+    assert "not a pickle" in one["triggers"][0]["statuses"][-1]["description"]
+    with pytest.raises(ValueError, match="'data_version' needs to be one of"):
+        upload_pickle(world, b"N.", tmp_path, data_version="v4")
+    unknown = "00000000-0000-4000-8000-000000000000"
+    with pytest.raises(ValueError, match="there is no data version"):
+        upload_pickle(world, b"N.", tmp_path, data_version=unknown)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (pickle.dumps(np.arange(5)), None),
+        (b"", "not a pickle"),
+        (b"id,prediction\n", "not a pickle"),
+        (pickle.dumps([1])[:-1], "not a pickle"),
+        (pickle.dumps([1]) + b"xy", "2 bytes follow the pickle"),
+    ],
+)
+def test_pickles_are_read_to_the_end(content: bytes, error: str | None) -> None:
+    found = error_of_pickle(content)
+    assert found is None if error is None else error in str(found)
+
+
+class Trap:
+    """Would leave a trace if it were loaded."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return Path.touch, (Path("/nonexistent/trap"),)  # type: ignore[return-value]
+
+
+def test_nothing_in_a_pickle_is_run() -> None:
+    with pytest.raises(FileNotFoundError):
+        pickle.loads(pickle.dumps(Trap()))
+    assert error_of_pickle(pickle.dumps(Trap())) is None

@@ -1,0 +1,608 @@
+"""The book of faults, its control API, and the faults that no query of a client shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.faults.faults import Fault, FaultBook
+from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.rules.clock import Clock, Refused, Round
+from numebot_dagster.practice.rules.deadlines import Deadlines
+from numebot_dagster.practice.rules.state import State
+from numebot_dagster.practice.schema.endpoints import is_asked_for, operations
+from numebot_dagster.practice.server import PracticeServer
+from tests.support.practice_processes import QuickServer
+
+ROUNDS = "graphql:rounds"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    held = State(tmp_path)
+    held.settings.update({"clock": "still", "now": "2026-06-02T12:00:01+00:00", "seed": "0"})
+    yield held
+    held.close()
+
+
+def book_of(state: State) -> FaultBook:
+    clock = Clock(state.settings)
+    return FaultBook(state, clock, Deadlines(state, clock))
+
+
+@pytest.fixture
+def book(state: State) -> FaultBook:
+    return book_of(state)
+
+
+def struck(book: FaultBook, *endpoints: str) -> list[str]:
+    return [fault.kind for fault in book.strike(endpoints)]
+
+
+def test_where_and_how_often(book: FaultBook) -> None:
+    book.add({"kind": "status", "where": "graphql:*", "times": 2})
+    book.add({"kind": "cut", "where": "download:*live*"})
+    assert struck(book, "download:v5.3/live.parquet") == ["cut"]
+    assert struck(book, "graphql:account", ROUNDS) == ["status"]
+    assert struck(book, "upload:p.csv") == []
+    assert struck(book, ROUNDS) == ["status"]
+    assert struck(book, ROUNDS) == []  # used up
+    assert struck(book, "download:v5.3/live.parquet") == ["cut"]
+    assert [(one.seen, one.struck) for one in book.all()] == [(2, 2), (2, 2)]
+
+
+def test_faults_survive_a_restart(state: State, book: FaultBook) -> None:
+    book.add({"kind": "status", "times": 3, "values": {"status": 502}, "minutes": 5})
+    struck(book, ROUNDS)
+    again = book_of(state)
+    assert again.all() == book.all()
+    [held] = again.all()
+    assert (held.struck, held.number("status"), held.times) == (1, 502.0, 3)
+    assert held.until == datetime(2026, 6, 2, 12, 5, 1, tzinfo=UTC)
+
+
+def test_a_fault_ends_by_the_tournaments_time(state: State, book: FaultBook) -> None:
+    book.add({"kind": "html", "minutes": 5})
+    assert struck(book, ROUNDS) == ["html"]
+    Clock(state.settings).advance_to(datetime(2026, 6, 2, 12, 5, 1, tzinfo=UTC))
+    assert struck(book, ROUNDS) == []
+
+
+def test_probability_is_drawn_from_the_seed(book: FaultBook) -> None:
+    def draws(seed: int) -> list[bool]:
+        added = book.add({"kind": "status", "probability": 0.3, "seed": seed})
+        found = [bool(struck(book, ROUNDS)) for _ in range(200)]
+        book.remove(added.id)
+        return found
+
+    first = draws(1)
+    assert draws(1) == first
+    assert draws(2) != first
+    assert 35 < sum(first) < 85
+
+
+@given(st.integers(0, 1000), st.integers(0, 1000))
+def test_certain_faults_are_certain(seed: int, seen: int) -> None:
+    values: dict[str, Any] = {"where": "*", "times": None, "seed": seed, "until": None}
+    assert Fault("html", probability=1.0, values={}, seen=seen, **values).draws()
+    assert not Fault("html", probability=0.0, values={}, seen=seen, **values).draws()
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"kind": "gremlins"}, "no fault 'gremlins'; choose one of latency"),
+        ({}, "no fault None"),
+        ({"kind": "cut", "values": {"seconds": 1}}, "seconds cannot be set for cut"),
+        ({"kind": "cut", "values": {"bytes": "many"}}, "cut: could not convert"),
+        ({"kind": "cut", "times": 0}, "strikes once at least"),
+        ({"kind": "cut", "probability": 2}, "probability from 0 to 1"),
+        ({"kind": "cut", "colour": "red"}, "has no colour"),
+        ({"kind": "field-removed", "values": {"field": "Payout.nope"}}, "no field Payout.nope"),
+        ({"kind": "field-removed", "values": {"field": "Round.*"}}, "no field Round"),
+        ({"kind": "null", "values": {"field": "Nope.*"}}, "may be null matches Nope"),
+        ({"kind": "null", "values": {"field": "Payout.payoutNmr "}}, "may be null matches"),
+        ({"kind": "status", "values": {"status": 99}}, "99 is no HTTP status"),
+        ({"kind": "target-switched", "values": {"days": 30}}, "over 20 and 60 days only"),
+        ({"kind": "latency", "values": {"seconds": "inf"}}, "seconds=inf is not a number"),
+        ({"kind": "latency", "values": {"seconds": -1}}, "lies in the past"),
+        ({"kind": "late-data", "where": "graphql:rounds"}, "strikes download:… only"),
+        ({"kind": "invalid-later", "where": "graphql:*"}, "strikes submission:… only"),
+        ({"kind": "html", "minutes": 1e300}, "html: "),
+    ],
+)
+def test_what_is_no_fault_is_refused(book: FaultBook, asked: dict[str, Any], text: str) -> None:
+    with pytest.raises(Refused, match=text):
+        book.add(asked)
+    assert book.all() == []
+
+
+def test_removal(book: FaultBook) -> None:
+    first = book.add({"kind": "html"})
+    book.add({"kind": "cut"})
+    assert book.remove(first.id) == 1
+    assert [one.kind for one in book.all()] == ["cut"]
+    with pytest.raises(Refused, match="there is no fault 1"):
+        book.remove(first.id)
+    assert book.remove() == 1
+    assert book.all() == []
+
+
+# --- deadlines --------------------------------------------------------------------------------
+
+CLOSE = datetime(2026, 6, 2, 13, tzinfo=UTC)  # of round 1280
+
+
+def closes(state: State, number: int) -> datetime:
+    return Deadlines(state, Clock(state.settings)).round(number).close_staking_time
+
+
+@pytest.mark.parametrize(
+    ("now", "number", "closing"),
+    [
+        ("2026-06-02T12:30:00+00:00", 1280, "2026-06-02T12:50:00+00:00"),
+        ("2026-06-02T13:00:00+00:00", 1281, "2026-06-03T12:50:00+00:00"),
+    ],
+)
+def test_a_deadline_belongs_to_the_next_round_to_close(
+    state: State, book: FaultBook, now: str, number: int, closing: str
+) -> None:
+    state.settings["now"] = now
+    added = book.add({"kind": "deadline-moved", "values": {"minutes": -10}})
+    assert added.number("round") == number
+    assert closes(state, number) == datetime.fromisoformat(closing)
+    assert closes(state, number + 1) == Round(number + 1).close_staking_time
+
+
+def test_the_next_round_to_close_by_the_pace(state: State) -> None:
+    """The window has closed by its pace, although not by the calendar."""
+    began = time.time() - 200  # of 300 seconds, of which 180 were open
+    state.settings.update({"clock": "paced", "pace": f"1280 {began!r} 300.0"})
+    book = book_of(state)
+    assert book.add({"kind": "deadline-moved", "values": {"minutes": -1}}).number("round") == 1281
+    assert closes(state, 1281) == Round(1281).open_time + timedelta(minutes=2)
+    assert closes(state, 1280) == Round(1280).open_time + timedelta(minutes=3)
+
+
+def test_the_next_round_to_close_after_an_early_close(state: State, book: FaultBook) -> None:
+    book.add({"kind": "deadline-moved", "values": {"minutes": -30}})
+    state.settings["now"] = "2026-06-02T12:30:00+00:00"
+    assert book.add({"kind": "deadline-moved"}).number("round") == 1281
+
+
+@pytest.mark.parametrize(
+    ("minutes", "cleared_at", "closing"),
+    [
+        (-10, "2026-06-02T12:30:00+00:00", "2026-06-02T13:00:00+00:00"),  # both lie ahead
+        (-10, "2026-06-02T12:50:00+00:00", "2026-06-02T12:50:00+00:00"),  # it has closed
+        (-10, "2026-06-09T12:50:00+00:00", "2026-06-02T12:50:00+00:00"),
+        (90, "2026-06-02T12:30:00+00:00", "2026-06-02T13:00:00+00:00"),
+        (90, "2026-06-02T13:30:00+00:00", "2026-06-02T14:30:00+00:00"),  # the old one has passed
+        (-10_000, "2026-06-02T12:00:01+00:00", "2026-06-02T12:00:01+00:00"),  # closes now
+    ],
+)
+def test_a_deadline_is_a_fact(
+    state: State, book: FaultBook, minutes: float, cleared_at: str, closing: str
+) -> None:
+    book.add({"kind": "deadline-moved", "values": {"minutes": minutes}})
+    state.settings["now"] = cleared_at
+    assert book.remove() == 1
+    assert closes(state, 1280) == datetime.fromisoformat(closing)
+    assert Deadlines(state, Clock(state.settings)).of(1279) is None
+
+
+def test_two_moves_of_one_deadline(state: State, book: FaultBook) -> None:
+    first = book.add({"kind": "deadline-moved", "values": {"minutes": -10}})
+    book.add({"kind": "deadline-moved", "values": {"minutes": -5}})
+    assert closes(state, 1280) == CLOSE - timedelta(minutes=15)
+    book.remove(first.id)
+    assert closes(state, 1280) == CLOSE - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"probability": 0.5}, "takes no probability"),
+        ({"seed": 3, "where": "graphql:rounds"}, "takes no where, seed"),
+        ({"times": 2}, "takes no times"),
+        ({"minutes": 5}, "takes no minutes; set minutes and round among its values"),
+        ({"values": {"round": 1279}}, "round 1279 has closed"),
+        ({"values": {"minutes": 10_000}}, "to Wed 03 Jun 12:00 UTC at the latest"),
+        ({"values": {"minutes": "nan"}}, "minutes=nan is not a number"),
+    ],
+)
+def test_deadlines_that_cannot_be_moved(
+    state: State, book: FaultBook, more: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(Refused, match=text):
+        book.add({"kind": "deadline-moved", **more})
+    assert book.all() == []
+    assert closes(state, 1280) == CLOSE
+
+
+def test_every_kind_describes_itself() -> None:
+    for name, kind in KINDS.items():
+        assert name == kind.name
+        assert kind.does.endswith(".")
+        assert ":" in kind.where or kind.where in ("*", "rounds")
+
+
+@pytest.mark.parametrize(
+    ("query", "endpoints"),
+    [
+        ("{rounds {number} account {id}}", ["graphql:rounds", "graphql:account"]),
+        ("{... on RootQueryType {account {id}}}", ["graphql:account"]),
+        ("{... {account {id}}}", ["graphql:account"]),
+        (
+            "query {...a listDatasets} fragment a on RootQueryType {...b account {id}} "
+            "fragment b on RootQueryType {rounds {number} ...a}",
+            ["graphql:rounds", "graphql:account", "graphql:listDatasets"],
+        ),
+        ("{...nowhere}", ["graphql:"]),
+        ("{", ["graphql:"]),
+    ],
+)
+def test_fragments_do_not_escape(query: str, endpoints: list[str]) -> None:
+    assert operations(json.dumps({"query": query}).encode()) == endpoints
+
+
+@pytest.mark.parametrize(
+    ("query", "is_changed"),
+    [
+        ("{rounds {number closeTime}}", True),
+        ("query {...a} fragment a on RootQueryType {rounds {closeTime}}", True),
+        ("{rounds {number}}", False),
+        ('{__type(name: "Round") {fields {name}}}', True),
+        ("{rounds {nope closeTime}}", False),  # refused as it is
+        (3, False),
+    ],
+)
+def test_who_asks_for_a_removed_field(query: Any, is_changed: bool) -> None:
+    assert is_asked_for("Round.closeTime", {"query": query}) is is_changed
+
+
+def test_a_claim_is_counted_while_the_fault_lasts(book: FaultBook) -> None:
+    fault = book.add({"kind": "two-payouts", "times": 1})
+    assert [one.kind for one in book.strike([ROUNDS])] == ["two-payouts"]
+    [held] = book.strike([ROUNDS])  # nothing was changed, so it is not used up
+    assert (book.claim(fault), book.claim(held)) == (True, False)
+    assert [(one.seen, one.struck) for one in book.all()] == [(2, 1)]
+    assert book.strike([ROUNDS]) == []
+    book.remove()
+    assert not book.claim(fault)
+
+
+# --- over HTTP --------------------------------------------------------------------------------
+
+
+class Hook:
+    """A webhook that counts its calls."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                hook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
+    folder = tmp_path_factory.mktemp("faults")
+    with QuickServer(folder, Plan(models=("one",))) as server:
+        server.advance("next-open")
+        yield server
+
+
+def ask(practice: PracticeServer, query: str, **variables: Any) -> requests.Response:
+    key = practice.credentials
+    return requests.post(
+        practice.url,
+        json={"query": query, "variables": variables},
+        headers={"Authorization": f"Token {key.public_id}${key.secret_key}"},
+        timeout=30,
+    )
+
+
+def test_the_control_api(practice: PracticeServer) -> None:
+    assert practice.faults() == []
+    number = practice.add_fault("status", where=ROUNDS, times=1, values={"status": 503})
+    assert ask(practice, "{listDatasets}").status_code == 200
+    assert ask(practice, "{rounds {number}}").status_code == 503
+    practice.stop()
+    practice.start()
+    [held] = practice.faults()
+    assert (held["id"], held["struck"], held["over"]) == (number, 1, True)
+    assert ask(practice, "{rounds {number}}").status_code == 200
+    described = requests.get(f"{practice.url}/practice/faults/kinds", timeout=9).json()["kinds"]
+    assert set(described) == set(KINDS)
+    with pytest.raises(Refused, match="no fault 'x'"):
+        practice.add_fault("x")
+    assert requests.delete(f"{practice.url}/practice/faults/999", timeout=9).status_code == 400
+    assert practice.remove_faults() == 1
+
+
+def test_snake_case_is_the_same_endpoint(practice: PracticeServer) -> None:
+    practice.add_fault("error", where="graphql:submissionUploadAuth", values={"message": "no"})
+    try:
+        query = 'query {submission_upload_auth(filename: "p.csv", tournament: 8) {url}}'
+        assert ask(practice, query).json()["errors"][0]["message"] == "no"
+        assert practice.faults()[0]["struck"] == 1
+    finally:
+        practice.remove_faults()
+
+
+def test_introspection_shows_the_drift(practice: PracticeServer) -> None:
+    practice.add_fault("field-removed", values={"field": "Round.closeTime"})
+    try:
+        answer = ask(practice, '{__type(name: "Round") {fields {name}}}').json()
+    finally:
+        practice.remove_faults()
+    names = {field["name"] for field in answer["data"]["__type"]["fields"]}
+    assert "closeStakingTime" in names
+    assert "closeTime" not in names
+
+
+def test_a_trigger_that_comes_twice(practice: PracticeServer) -> None:
+    hook = Hook()
+    practice.advance("next-close")  # so that no opening calls the webhook
+    [model] = ask(practice, "{account {models {id}}}").json()["data"]["account"]["models"]
+    set_hook = (
+        "mutation($m: String, $u: String) "
+        "{setSubmissionWebhook(modelId: $m, newSubmissionWebhook: $u)}"
+    )
+    ask(practice, set_hook, m=model["id"], u=hook.url).raise_for_status()
+    trigger = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
+    practice.add_fault("duplicate-trigger", times=1)
+    try:
+        answers = [ask(practice, trigger, m=model["id"]).json() for _ in range(2)]
+    finally:
+        practice.remove_faults()
+        hook.server.shutdown()
+        hook.server.server_close()
+    first, second = (answer["data"]["triggerModelWebhook"] for answer in answers)
+    called = [json.loads(body)["triggerId"] for body in hook.bodies]
+    assert called == [first, first, second]
+
+
+# --- what strikes where -----------------------------------------------------------------------
+
+
+@contextmanager
+def fault(practice: PracticeServer, kind: str, **more: Any) -> Iterator[Callable[[], int]]:
+    """Something goes wrong inside; yields what tells how often it struck."""
+    number = practice.add_fault(kind, **more)
+
+    def times() -> int:
+        return {one["id"]: one["struck"] for one in practice.faults()}[number]
+
+    try:
+        yield times
+    finally:
+        practice.remove_faults(number)
+
+
+# What strikes no endpoint of GraphQL.
+ELSEWHERE = (
+    "invalid-later", "deadline-moved", "duplicate-trigger", "truncated-upload", "lost-upload",
+    "late-data", "changing-data", "stale-etag", "ignore-range", "target-switched",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_breaks_what_it_does_not_strike(practice: PracticeServer, kind: str) -> None:
+    link = ask(practice, '{dataset(filename: "v5.3/live.parquet")}').json()["data"]["dataset"]
+    if kind in ELSEWHERE:
+        with pytest.raises(Refused, match=r"strikes|takes no where"):
+            practice.add_fault(kind, where="graphql:rounds")
+    if kind == "deadline-moved":
+        return
+    values = {"seconds": 0.01} if "seconds" in KINDS[kind].values else {}
+    with fault(practice, kind, where="*", values=values):
+        for send in (
+            lambda: ask(practice, "{rounds {number}}"),
+            lambda: requests.head(link, timeout=30),
+            lambda: requests.get(link, timeout=30),
+            lambda: requests.get(f"{practice.url}/datasets/x/y", timeout=30),
+        ):
+            try:
+                status = send().status_code
+            except requests.RequestException:
+                assert kind in ("cut", "changing-data")
+            else:
+                assert (status == 500) is (kind == "status"), status
+    assert ask(practice, "{rounds {number}}").status_code == 200
+
+
+# kind, values, a request in which there is nothing to be changed, one in which there is.
+CHANGING: list[tuple[str, dict[str, Any], str, str]] = [
+    ("null", {"field": "Round.closeTime"}, "{rounds {number}}", "{rounds {closeTime}}"),
+    ("field-removed", {"field": "Round.closeTime"}, "{rounds {number}}", "{rounds {closeTime}}"),
+    (
+        "unknown-status",
+        {},
+        "{rounds {number}}",
+        "{account {models {latestSubmissions(latestNRounds: 1) {status}}}}",
+    ),
+    ("unknown-score", {}, "{rounds {number}}", "{rounds {roundScoreConfigs {displayName}}}"),
+    ("two-payouts", {}, "{rounds {number}}", "{rounds {roundScoreConfigs {displayName}}}"),
+    ("zero-amounts", {}, "{rounds {number}}", "{v2Leaderboard(limit: 500) {nmrStaked}}"),
+    (
+        "scope-withdrawn",
+        {"scope": "upload_submission"},
+        "{account {id}}",
+        '{submissionUploadAuth(filename: "p.csv", tournament: 8) {url}}',
+    ),
+    ("scope-withdrawn", {}, "{account {id}}", "{apiTokenInfo {scopes}}"),
+    ("too-large", {"bytes": 200}, "{listDatasets(round: 1)}", "{rounds {openTime closeTime}}"),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "other", "query"), CHANGING)
+def test_only_what_was_changed_is_counted(
+    practice: PracticeServer, kind: str, values: dict[str, Any], other: str, query: str
+) -> None:
+    submit(practice)
+    before = [ask(practice, one).text for one in (other, query)]
+    with fault(practice, kind, where="graphql:*", values=values, times=1) as struck_so_far:
+        assert ask(practice, other).text == before[0]
+        assert struck_so_far() == 0
+        assert ask(practice, query).text != before[1]
+        assert struck_so_far() == 1
+        if "submissionUploadAuth" not in query:  # whose answer is never the same
+            assert ask(practice, query).text == before[1]  # used up
+
+
+def submit(practice: PracticeServer, name: str = "one", *, late: bool = False) -> str:
+    """Submits a valid file for the newest round and returns the submission's id."""
+    models = ask(practice, "{account {models {id name}}}").json()["data"]["account"]["models"]
+    [model] = [one["id"] for one in models if one["name"] == name]
+    if practice.state()["open_round"] is None and not late:
+        practice.advance("next-open")
+    ids = Market().live_ids(Round(practice.state()["newest_round"]).opened)
+    values = np.random.default_rng(1).uniform(size=len(ids))
+    content = pd.DataFrame({"id": ids, "prediction": values}).to_csv(index=False)
+    target = ask(
+        practice,
+        'query($m: ID) {submissionUploadAuth(filename: "p.csv", tournament: 8, modelId: $m) '
+        "{filename url}}",
+        m=model,
+    ).json()["data"]["submissionUploadAuth"]
+    requests.put(target["url"], content, timeout=30).raise_for_status()
+    answer = ask(
+        practice,
+        "mutation($f: String!, $m: ID) {createSubmission(filename: $f, tournament: 8, modelId: $m) "
+        "{id}}",
+        f=target["filename"],
+        m=model,
+    ).json()
+    return str(answer["data"]["createSubmission"]["id"])
+
+
+def statuses(practice: PracticeServer) -> dict[str, str]:
+    return {one["id"]: one["status"] for one in practice.state()["submissions"]}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
+    folder = tmp_path_factory.mktemp("pair")
+    with QuickServer(folder, Plan(models=("one", "two"))) as server:
+        server.advance("next-open")
+        yield server
+
+
+def test_what_turns_invalid_is_chosen(pair: PracticeServer) -> None:
+    with fault(pair, "invalid-later", where="submission:two") as times:
+        one, two, last = submit(pair, "one"), submit(pair, "two"), submit(pair, "one")
+        found = statuses(pair)
+        assert [found[key] for key in (one, two, last)] == ["replaced", "invalid", "on-time"]
+        assert times() == 1
+    with fault(pair, "invalid-later", probability=0.0) as times:
+        mine = submit(pair, "one")
+        assert (statuses(pair)[mine], times()) == ("on-time", 0)
+    with fault(pair, "invalid-later", times=20, probability=0.5, seed=4) as times:
+        mine = [submit(pair, "one") for _ in range(8)]
+        invalid = [key for key in mine if statuses(pair)[key] == "invalid"]
+        assert statuses(pair) == statuses(pair)  # drawn once for each
+        assert 0 < len(invalid) < len(mine)
+        assert times() == len(invalid)
+
+
+@pytest.mark.parametrize(
+    ("where", "probability", "is_late"),
+    [("download:*live*", 1, True), ("*", 1, True), ("download:v5.3/train.parquet", 1, False),
+     ("download:*live*", 0, False)],
+)  # fmt: skip
+def test_the_pipeline_says_what_the_live_file_is(
+    pair: PracticeServer, where: str, probability: float, is_late: bool
+) -> None:
+    with fault(pair, "late-data", where=where, probability=probability):
+        answer = ask(pair, '{pipelineStatus(tournament: "classic") {dataReadyAt}}').json()
+    assert (answer["data"]["pipelineStatus"]["dataReadyAt"] is None) is is_late
+
+
+def test_what_is_late_is_the_present_rounds_file(pair: PracticeServer) -> None:
+    def digest(number: int | None) -> str:
+        query = 'query($n: Int) {dataset(filename: "v5.3/live.parquet", round: $n)}'
+        link = ask(pair, query, n=number).json()["data"]["dataset"]
+        return hashlib.sha256(requests.get(link, timeout=30).content).hexdigest()
+
+    pair.advance("next-open")
+    newest = pair.state()["open_round"]
+    before, now = digest(newest - 1), digest(None)
+    assert before != now
+    with fault(pair, "late-data") as times:
+        assert digest(newest - 1) == before
+        assert times() == 0
+        assert (digest(None), digest(newest)) == (before, before)
+        assert times() == 2
+
+
+def test_a_hidden_submission_does_not_hide_the_one_before(pair: PracticeServer) -> None:
+    pair.advance("next-open")
+    first = submit(pair, "one")
+    time.sleep(1.1)
+    with fault(pair, "hidden-submission", values={"seconds": 1}):
+        second = submit(pair, "one")
+        query = (
+            "{account {models {name latestSubmissions(latestNRounds: 1) {id status} "
+            "submissions {id selected}}}}"
+        )
+
+        def shown() -> tuple[list[dict[str, Any]], dict[str, bool]]:
+            models = ask(pair, query).json()["data"]["account"]["models"]
+            [mine] = [one for one in models if one["name"] == "one"]
+            rows = {one["id"]: one["selected"] for one in mine["submissions"]}
+            return mine["latestSubmissions"], {k: rows[k] for k in (first, second) if k in rows}
+
+        assert shown() == ([{"id": first, "status": "on-time"}], {first: True})
+        time.sleep(1.1)
+        assert shown() == (
+            [{"id": second, "status": "on-time"}],
+            {first: False, second: True},
+        )
+
+
+def test_a_hidden_late_submission_is_not_queued_either(pair: PracticeServer) -> None:
+    pair.advance("next-close")
+    query = "{account {models {name latestSubmissions(latestNRounds: 1) {id roundNumber status}}}}"
+
+    def shown() -> list[tuple[int, str]]:
+        models = ask(pair, query).json()["data"]["account"]["models"]
+        [mine] = [one for one in models if one["name"] == "two"]
+        return [(one["roundNumber"], one["status"]) for one in mine["latestSubmissions"]]
+
+    newest = pair.state()["newest_round"]
+    before = shown()
+    assert before == [(newest, "none")]
+    with fault(pair, "hidden-submission", values={"seconds": 60}):
+        submit(pair, "two", late=True)
+        assert shown() == []  # one row was asked for, and the queued one is not seen
+    assert shown() == [(newest + 1, "queued")]
