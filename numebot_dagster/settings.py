@@ -20,7 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from numebot_dagster.texts import UnreadableText, read_text
 
-# Dagster looks for its own dagster.yaml by a pattern, and gives its folder to a database as a URL.
+INSTANCE_FILE = "dagster.yaml"  # of Dagster, in the folder of its instance
+# Dagster looks for it by a pattern, and gives its folder to a database as a URL.
 _PATTERN = re.compile(r"\[[^/]*\]|[*?]|%[0-9A-Fa-f]{2}")
 _VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 NUMERAI_API_URL = "https://api-tournament.numer.ai"

@@ -54,7 +54,7 @@ def _platform() -> Platform:
 
 
 def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
-    from numebot_dagster.cli.instance import examine_instance
+    from numebot_dagster.defs.instance import examine_instance
 
     for finding in examine(platform, live=live):
         yield _as_here(platform.settings, finding)

@@ -29,6 +29,8 @@ def add(
     ] = None,
 ) -> None:
     """Register a round as a partition, for `dagster asset materialize`; prints its number."""
+    from numebot_dagster.defs.instance import add_partition
+
     with session.explained():
         platform = session.open_platform()
         if number is None:
@@ -38,7 +40,7 @@ def add(
             number = found.number
         else:
             number = platform.client.round(number).number  # so that it is one
-        is_new = session.add_partition("rounds", str(number))
+        is_new = add_partition("rounds", str(number))
         note = "registered" if is_new else "was registered already"
         session.errors.print(
             f"Round {number} {note}. For Dagster's own commands:\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files as package_files
@@ -19,7 +19,6 @@ from rich.text import Text
 from numebot_dagster.environment import refuse_hiding_modules
 from numebot_dagster.lake import files
 from numebot_dagster.lake.damaged import is_damaged_database, set_databases_aside
-from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights.weight_store import NoWeights
@@ -28,6 +27,7 @@ from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed
 from numebot_dagster.operations.health.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import (
+    INSTANCE_FILE,
     Settings,
     SettingsError,
     dotenv_lines,
@@ -40,7 +40,6 @@ from numebot_dagster.spelling import meant
 if TYPE_CHECKING:
     import dagster as dg
 
-INSTANCE_FILE = "dagster.yaml"
 
 _TO_MEND = (
     SettingsError,
@@ -218,6 +217,7 @@ def execute(wish: Wish) -> Ran:
 
     from numebot_dagster.definitions import defs
     from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
+    from numebot_dagster.defs.instance import open_instance
     from numebot_dagster.defs.runs import end_dead_runs
 
     job = defs.resolve_job_def(wish.job)  # outside: what keeps it from loading is no storage error
@@ -243,9 +243,11 @@ def execute(wish: Wish) -> Ran:
 def _execute_on(instance: dg.DagsterInstance, job: dg.JobDefinition, wish: Wish) -> Ran:
     import dagster as dg
 
+    from numebot_dagster.defs.instance import register
+
     partitions = job.partitions_def
     if wish.partition is not None and isinstance(partitions, dg.DynamicPartitionsDefinition):
-        _register(instance, str(partitions.name), wish.partition)
+        register(instance, str(partitions.name), wish.partition)
     result = job.execute_in_process(
         instance=instance,
         partition_key=wish.partition,
@@ -286,31 +288,3 @@ def collect(platform: Platform, wanted: Sequence[date]) -> bool:
         for run in collecting_runs(wanted, platform.registry)
     ]
     return all(result.success for result in results)
-
-
-def add_partition(name: str, key: str) -> bool:
-    """Register a dynamic partition; false when it was registered already."""
-    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
-        if instance.has_dynamic_partition(name, key):
-            return False
-        _register(instance, name, key)
-    return True
-
-
-def _register(instance: dg.DagsterInstance, name: str, key: str) -> None:
-    from sqlalchemy.exc import IntegrityError
-
-    with suppress(IntegrityError):  # another process registers it in the same moment
-        instance.add_dynamic_partitions(name, [key])
-
-
-def open_instance() -> dg.DagsterInstance:
-    """Dagster's instance, its tables made by one process at a time: two at once make one fail."""
-    import dagster as dg
-
-    home = Path(os.environ["DAGSTER_HOME"])
-    with files.explained(home), exclusive(home / "opening.lock"):
-        instance = dg.DagsterInstance.get()
-        # Naming them opens them, and what is opened first makes the tables.
-        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
-    return instance

@@ -73,7 +73,7 @@ def status(
 
 
 def _overview(platform: Platform, rounds: int) -> Overview:
-    from numebot_dagster.cli import instance
+    from numebot_dagster.defs import instance
 
     at = reading.moment(platform)
     if at.problem:

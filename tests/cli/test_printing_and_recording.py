@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from numebot_dagster.cli import session
 from numebot_dagster.cli.main import app
 from numebot_dagster.defs import logs
+from numebot_dagster.defs.instance import open_instance
 from numebot_dagster.lake.damaged import is_damaged_database
 from numebot_dagster.lake.files import CannotWrite
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -126,5 +127,5 @@ def test_a_damaged_home_of_dagster_costs_its_record_alone(world, monkeypatch, ca
         assert (home / f"{name}.damaged").is_file()
         assert caplog.text.count(f"{home / name} cannot be read and was set aside") == 1
     assert states(world, number) == CONFIRMED
-    with session.open_instance() as instance:  # made anew
+    with open_instance() as instance:  # made anew
         assert instance.get_dynamic_partitions("rounds") == []

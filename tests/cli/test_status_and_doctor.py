@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from numebot_dagster.cli import doctor, session, status, status_grid
 from numebot_dagster.cli.main import app
 from numebot_dagster.cli.practice.folder import TOURNAMENT
+from numebot_dagster.defs.instance import add_partition
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
@@ -241,7 +242,7 @@ def test_a_round_whose_run_failed_before_anything_was_stored(world, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.2")
         patch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
-        session.add_partition("rounds", str(number))
+        add_partition("rounds", str(number))
         assert not session.execute(session.Wish("round_job", str(number))).success
     world.practice.advance("next-close")
     told, _ = numebot("status", "--json")

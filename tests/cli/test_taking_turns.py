@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.instance import examine_instance
+from numebot_dagster.defs.instance import examine_instance
 from numebot_dagster.defs.turns import READING, TRAINING
 from numebot_dagster.lake.locks import exclusive
 

@@ -149,7 +149,7 @@ Stack Trace:
   File "impl.py", line 401, in get_external_sensor_execution
 
 The above exception was caused by the following exception:
-numebot_dagster.numerai.http.error_translation.PassingFault: http://127.0.0.1:9: the connection failed
+numebot_dagster.numerai.errors.PassingFault: http://127.0.0.1:9: the connection failed
 
 Stack Trace:
   File "faults.py", line 121, in translated

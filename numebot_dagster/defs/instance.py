@@ -1,44 +1,68 @@
-"""What Dagster's instance knows: rounds, runs that failed, who works at the moment.
-
-Read for `numebot status` and `numebot doctor`, which say so where it cannot be read.
-"""
+"""Dagster's instance: made ready and opened, its partitions, its failed runs, who is at work."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
 
-from numebot_dagster.cli import session
+import dagster as dg
+from sqlalchemy.exc import IntegrityError
+
+from numebot_dagster.defs.failures import reason_of
 from numebot_dagster.defs.health.automation import examine_automation
+from numebot_dagster.defs.rounds.requests import AFTER_CLOSE_TAG
+from numebot_dagster.defs.runs import end_dead_runs
+from numebot_dagster.defs.turns import running
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations.health.doctor import Finding, Verdict
-from numebot_dagster.settings import Settings
-
-if TYPE_CHECKING:
-    import dagster as dg
+from numebot_dagster.settings import INSTANCE_FILE, Settings
 
 ROUNDS = "rounds"
 ROUND_JOB = "round_job"
 PARTITION_TAG = "dagster/partition"
 
 
+def open_instance() -> dg.DagsterInstance:
+    """Open Dagster's instance; one process at a time makes its tables, since two at once fail."""
+    home = Path(os.environ["DAGSTER_HOME"])
+    with files.explained(home), exclusive(home / "opening.lock"):
+        instance = dg.DagsterInstance.get()
+        # Naming them opens them, and what is opened first makes the tables.
+        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+    return instance
+
+
+def add_partition(name: str, key: str) -> bool:
+    """Register a dynamic partition; false when it was registered already."""
+    with files.explained(Path(os.environ["DAGSTER_HOME"])), open_instance() as instance:
+        if instance.has_dynamic_partition(name, key):
+            return False
+        register(instance, name, key)
+    return True
+
+
+def register(instance: dg.DagsterInstance, name: str, key: str) -> None:
+    """Add a dynamic partition that may be there already."""
+    with suppress(IntegrityError):  # another process registers it in the same moment
+        instance.add_dynamic_partitions(name, [key])
+
+
 def known_rounds() -> list[int]:
     """The rounds that are registered as partitions, however little came of them."""
-    with session.open_instance() as instance:
+    with open_instance() as instance:
         return [int(key) for key in instance.get_dynamic_partitions(ROUNDS)]
 
 
 def tried_rounds(rounds: Iterable[int]) -> set[int]:
     """Return those of the rounds for which a run was asked before the sensor saw them closed."""
-    import dagster as dg
-
-    from numebot_dagster.defs.rounds.requests import AFTER_CLOSE_TAG
-
     keys = [str(number) for number in rounds]
     if not keys:
         return set()
-    with session.open_instance() as instance:
+    with open_instance() as instance:
         runs = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags={PARTITION_TAG: keys}))
     return {int(run.tags[PARTITION_TAG]) for run in runs if AFTER_CLOSE_TAG not in run.tags}
 
@@ -46,7 +70,7 @@ def tried_rounds(rounds: Iterable[int]) -> set[int]:
 def failures(rounds: Iterable[int]) -> dict[int, str]:
     """What the newest run of each of these rounds failed with, for those where it failed."""
     found = {}
-    with session.open_instance() as instance:
+    with open_instance() as instance:
         for number in rounds:
             text = _failure(instance, number)
             if text is not None:
@@ -55,10 +79,6 @@ def failures(rounds: Iterable[int]) -> dict[int, str]:
 
 
 def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
-    import dagster as dg
-
-    from numebot_dagster.defs.failures import reason_of
-
     tags = {PARTITION_TAG: str(number)}
     newest = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags=tags), limit=1)
     if not newest or newest[0].status is not dg.DagsterRunStatus.FAILURE:
@@ -74,7 +94,7 @@ def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
 
 def automation_warnings() -> list[str]:
     """What keeps rounds from being played by themselves, for those who leave `numebot up` on."""
-    with session.open_instance() as instance:
+    with open_instance() as instance:
         was_up = any(status.last_heartbeat for status in instance.get_daemon_statuses().values())
         findings = list(examine_automation(instance)) if was_up else []
     return [
@@ -85,10 +105,10 @@ def automation_warnings() -> list[str]:
 
 
 def examine_instance(settings: Settings) -> Iterator[Finding]:
-    """Looks at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
-    path = settings.instance_folder / session.INSTANCE_FILE
+    """Look at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
+    path = settings.instance_folder / INSTANCE_FILE
     try:
-        with session.open_instance() as instance:
+        with open_instance() as instance:
             yield Finding("instance", Verdict.OK, f"{path} is understood")
             yield from examine_automation(instance)
             yield _at_work(instance, Lake(settings.numerai_data_folder))
@@ -102,9 +122,6 @@ def examine_instance(settings: Settings) -> Iterator[Finding]:
 
 def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:
     """Say what others wait for, and end runs that were killed, for which nothing shall wait."""
-    from numebot_dagster.defs.runs import end_dead_runs
-    from numebot_dagster.defs.turns import running
-
     killed = [
         f"run {run.run_id[:8]} of {run.job_name} was killed, which is now recorded"
         for run in end_dead_runs(instance)
