@@ -163,7 +163,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
         receipts.append(lake, confirmed)
     session.prepare_instance(world.platform.settings)
     for number in range(played, played + 23):  # as the sensor registers them
-        session.add_partition("rounds", str(number))
+        add_partition("rounds", str(number))
     for name in ("steady-1", "second"):  # as the sensor's first run has recorded it
         text = follow_up.NOBODY_PLAYED
         receipts.append(lake, Receipt(name, played + 1, outcome=Outcome.MISSED, reason=text))
