@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import compileall
-import importlib
-import json
 import os
 import shutil
-import sqlite3
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -30,25 +22,11 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
-from numebot_dagster.settings import Settings, load_settings
-from tests.support.commands import Finished, run_here
+from numebot_dagster.settings import Settings
 from tests.support.practice_processes import QuickServer
+from tests.support.receiver import Receiver, receiving
+from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World
 
-# The account's models and the classes behind them; one name needs escaping, and the largest stake
-# does not come first.
-MODELS = {
-    "steady-1": "Ridge",
-    "second": "Stubborn",
-    "raising": "Raising",
-    "constant": "Constant",
-    "forgetful": "Forgetful",
-    "sleeper": "Sleeper",
-    "contrarian": "Contrarian",
-    "untrained": "Ridge",
-}
-STAKES = {"steady-1": "1", "second": "2.5"}
-HONEST = ("steady-1", "second")
-TOURNAMENT = "tournament"
 # Modules that take half a minute and more, or wait much.
 LONGEST = (
     "test_chaos",
@@ -71,182 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
-@dataclass(frozen=True)
-class World:
-    """One folder with a running practice tournament and a participant's data."""
-
-    folder: Path
-    practice: PracticeServer
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The settings of the participant."""
-        key = self.practice.credentials
-        return {
-            "NUMERAI_API_URL": self.practice.url,
-            "NUMERAI_PUBLIC_ID": key.public_id,
-            "NUMERAI_SECRET_KEY": key.secret_key,
-            "NUMERAI_DATA_FOLDER": str(self.folder / "data"),
-            "MODEL_CONFIGS_PATH": str(self.folder / "model_configs.csv"),
-            "DAGSTER_HOME": str(self.folder / "dagster"),
-            "NUMEBOT_RETRY_DEADLINE": "20",
-        }
-
-    @property
-    def whole_environment(self) -> dict[str, str]:
-        """The environment of a process of the participant."""
-        return {**os.environ, **self.environment}
-
-    @property
-    def platform(self) -> Platform:
-        """A platform that has seen nothing yet."""
-        return Platform(load_settings(self.folder))
-
-    def enter(self, patch: pytest.MonkeyPatch) -> World:
-        """Makes this process the participant: environment, working directory, registry."""
-        for name in Settings.model_fields:
-            patch.delenv(name.upper(), raising=False)
-        for name, value in self.environment.items():
-            patch.setenv(name, value)
-        patch.chdir(self.folder)
-        self.register(*HONEST)
-        sys.modules.pop("numebot_dagster.definitions", None)  # those of another participant
-        return self
-
-    def register(self, *names: str) -> None:
-        """Makes these the participant's models."""
-        rows = [f"{name},quick_models:{MODELS[name]},\n" for name in names]
-        registry = self.folder / "model_configs.csv"
-        registry.write_text("numerai_name,model_code,description\n" + "".join(rows))
-
-    def contradict(self) -> None:
-        """Writes a `.env` of another tournament and registry, which the environment outweighs."""
-        registry = self.folder / "other_models.csv"
-        registry.write_text("numerai_name,model_code\nother,quick_models:Ridge\n")
-        (self.folder / ".env").write_text(
-            "NUMERAI_API_URL=http://127.0.0.1:9\nNUMERAI_PUBLIC_ID=\nNUMERAI_SECRET_KEY=other\n"
-            f"NUMERAI_DATA_FOLDER=other\nMODEL_CONFIGS_PATH={registry.name}\n"
-        )
-
-    def train(self, *names: str) -> None:
-        """Makes weights of more models from the stored vintage."""
-        platform = self.platform
-        vintage = vintages.read_vintage(platform, platform.lake.stored_vintages()[-1])
-        for name in names:
-            trainer.train(platform, platform.registry[name], vintage)
-
-    def open_round(self) -> int:
-        """Moves the clock to the next opening; the number of the round."""
-        self.practice.advance("next-open")
-        return int(self.practice.state()["open_round"])
-
-    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """Reads the tournament's state past its server."""
-        path = self.folder / TOURNAMENT / "state.sqlite"
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        connection.row_factory = sqlite3.Row
-        try:
-            return connection.execute(query, values).fetchall()
-        finally:
-            connection.close()
-
-    def submissions(self, number: int) -> dict[str, int]:
-        """How many submissions each model has registered for a round."""
-        found = self.rows(
-            "SELECT m.name, count(*) AS n FROM submissions s JOIN models m ON m.id = s.model_id "
-            "WHERE s.round = ? GROUP BY m.name",
-            number,
-        )
-        return {row["name"]: row["n"] for row in found}
-
-    def uploads(self) -> int:
-        """How many uploads were authorised since the tournament began."""
-        return int(self.rows("SELECT count(*) AS n FROM uploads")[0]["n"])
-
-    def definitions(self) -> dg.Definitions:
-        """The definitions as the present registry has them."""
-        sys.modules.pop("numebot_dagster.definitions", None)
-        return importlib.import_module("numebot_dagster.definitions").defs
-
-    def numebot(self, *arguments: str, **more: str) -> Finished:
-        """Runs the command in this process, which is quicker than one of its own."""
-        environment = {**self.whole_environment, **more}
-        return run_here(self.folder, *arguments, environment=environment)
-
-    def process(self, *arguments: str, driver: Path | None = None, **more: str) -> Finished:
-        """Runs the command in a process of its own."""
-        started = [
-            sys.executable,
-            *([str(driver)] if driver else ["-m", "numebot_dagster.cli.main"]),
-        ]
-        return subprocess.run(
-            [*started, *arguments],
-            cwd=self.folder,
-            env={**self.whole_environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-
-@dataclass
-class Receiver:
-    """Where alerts arrive: an HTTP server on loopback.
-
-    Attributes:
-        url: for `NUMEBOT_NOTIFY_URLS`.
-        hanging_url: the same, but never answered while a test lasts.
-        status: what it answers with.
-        messages: what was posted, as it was parsed from JSON.
-        gets: the paths that were fetched.
-    """
-
-    url: str = ""
-    hanging_url: str = ""
-    status: int = 200
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    gets: list[str] = field(default_factory=list)
-
-    @property
-    def titles(self) -> list[str]:
-        """Of all messages, in their order."""
-        return [message["title"] for message in self.messages]
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Takes alerts and heartbeats."""
-    received, over = Receiver(), threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path.startswith("/hang"):
-                over.wait(10)
-            else:
-                received.messages.append(json.loads(body))
-            self.answer()
-
-        def do_GET(self) -> None:
-            received.gets.append(self.path)
-            self.answer()
-
-        def answer(self) -> None:
-            with suppress(BrokenPipeError):
-                self.send_response(received.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing is printed."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received.url = f"json://127.0.0.1:{server.server_port}/"
-        received.hanging_url = f"{received.url}hang/"
-        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-        yield received
-        over.set()
-        server.shutdown()
+    with receiving() as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
