@@ -1,8 +1,7 @@
-"""Numerai's API behind a small interface of our own.
+"""Ask Numerai's API what the hour of a round needs; `client.enrichment` asks all else.
 
-The calls of this module are what the hour of a round needs; what is good to know besides is in
-`enrichment`. Everything goes through one `Transport`, so that limits, retries and typed errors
-hold for all of it. Errors: see `Transport.query`, and what each method adds.
+Everything goes through one `Transport`, so that limits, retries and typed errors hold for all of
+it. Errors: see `Transport.query`, and what each method adds.
 """
 
 from __future__ import annotations
@@ -45,12 +44,16 @@ if TYPE_CHECKING:
     from numebot_dagster.settings import Settings
 
 
-# How long a question is asked that only a clock in doubt calls for.
-DOUBT_SECONDS = 3.0
+DOUBT_SECONDS = 3.0  # for the question about open rounds that only a clock in doubt calls for
 
 
-class NumeraiClient(Enrichment):
-    """The Classic tournament for one account. Safe to share between threads."""
+class NumeraiClient:
+    """The Classic tournament for one account. Safe to share between threads.
+
+    Attributes:
+        transport: the way to Numerai, for functions that take it.
+        enrichment: what is good to know and no round depends on.
+    """
 
     def __init__(
         self,
@@ -61,13 +64,14 @@ class NumeraiClient(Enrichment):
     ) -> None:
         self._settings = settings
         self.transport = transport or Transport(settings, log)
+        self.enrichment = Enrichment(self.transport)
 
     def within(self, deadline: Deadline) -> NumeraiClient:
         """Return this client with every call, all retries included, ended by a deadline."""
         return NumeraiClient(self._settings, transport=self.transport.within(deadline))
 
     def now(self) -> datetime:
-        """Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer.
+        """Return Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer.
 
         A `Date` that is far from what the clock said before is believed only if it does not
         contradict the rounds that Numerai calls open, for which it is asked then.
@@ -87,13 +91,13 @@ class NumeraiClient(Enrichment):
         return self.transport.skew
 
     def require_credentials(self) -> None:
-        """Raises `NotAuthorised` when no credentials are set, before anything is asked."""
+        """Raise `NotAuthorised` when no credentials are set, before anything is asked."""
         self.transport.require_credentials()
 
     # Rounds
 
     def open_rounds(self) -> list[Round]:
-        """The rounds that Numerai calls open, oldest first; ask each whether it `is_open` now."""
+        """Return the rounds that Numerai calls open, oldest first; see `Round.is_open` too."""
         try:
             data = self.transport.query(queries.OPEN_ROUNDS, {"tournament": CLASSIC})
             rounds = _sorted_rounds(parsing.rows(data, "rounds"))
@@ -103,7 +107,7 @@ class NumeraiClient(Enrichment):
         return rounds
 
     def rounds(self, limit: int = 100) -> list[Round]:
-        """The newest rounds that have opened, oldest first, at most `limit`."""
+        """Return the newest rounds that have opened, oldest first, at most `limit`."""
         data = self.transport.query(queries.ROUNDS, {"tournament": CLASSIC, "limit": limit})
         self.transport.clock.judge(_sorted_rounds(parsing.rows(data, "open")))
         statuses = ("open", "resolving", "resolved")
@@ -111,7 +115,7 @@ class NumeraiClient(Enrichment):
         return _sorted_rounds(answers)[-limit:]
 
     def round(self, number: int) -> Round:
-        """The times of one round.
+        """Return the times of one round.
 
         Raises:
             UnexpectedAnswer: there is no such round.
@@ -125,7 +129,7 @@ class NumeraiClient(Enrichment):
     # Submissions
 
     def fleet(self, latest_rounds: int = 3) -> Fleet:
-        """All Classic models of the account and what Numerai holds of each: one question."""
+        """Return all Classic models of the account and what Numerai holds of each, by one query."""
         variables = {"latestRounds": latest_rounds}
         data = self.transport.query(queries.FLEET, variables, authorised=True)
         parsing.need(data, "account", "models")
@@ -137,13 +141,13 @@ class NumeraiClient(Enrichment):
         )
 
     def authorise_upload(self, model_id: str, filename: str) -> UploadTarget:
-        """Asks where to put a file; the answer has the server's own name for it."""
+        """Ask where to put a file; the answer has the server's own name for it."""
         variables = {"filename": filename, "tournament": CLASSIC, "modelId": model_id}
         data = self.transport.query(queries.AUTHORISE_UPLOAD, variables, authorised=True)
         return _upload_target(parsing.need(data, "submissionUploadAuth"))
 
     def put_upload(self, target: UploadTarget, content: bytes) -> None:
-        """Uploads the bytes of a submission.
+        """Upload the bytes of a submission.
 
         Raises:
             SubmissionRejected: the storage answered with another status than 2xx.
@@ -163,7 +167,7 @@ class NumeraiClient(Enrichment):
         seconds: float | None = None,
         perhaps_registered: bool = False,
     ) -> str:
-        """Registers an uploaded file as the model's submission, once, and gives its id.
+        """Register an uploaded file as the model's submission, once, and return its id.
 
         Args:
             model_id: Numerai's id of the model.
@@ -180,20 +184,20 @@ class NumeraiClient(Enrichment):
         return shown or registration.create()
 
     def submission_states(self, ids: Sequence[str]) -> dict[str, SubmissionState]:
-        """What Numerai says of these submissions, by id; ids that it does not know are absent."""
+        """Return Numerai's state of these submissions by id; unknown ids are absent."""
         if not ids:
             return {}
-        variables = {f"i{index}": one for index, one in enumerate(ids)}
+        variables = {f"i{index}": submission_id for index, submission_id in enumerate(ids)}
         text = queries.submission_states(len(ids))
         data = self.transport.query(text, variables, authorised=True)
         states = (
-            parsing.parse_state(one, parsing.rows(data, f"s{index}"))
-            for index, one in enumerate(ids)
+            parsing.parse_state(submission_id, parsing.rows(data, f"s{index}"))
+            for index, submission_id in enumerate(ids)
         )
         return {state.submission_id: state for state in states if state is not None}
 
     def download_submission(self, submission_id: str) -> bytes:
-        """The CSV that Numerai holds under an id."""
+        """Return the CSV that Numerai holds under an id."""
         variables = {"id": submission_id}
         data = self.transport.query(queries.AUTHORISE_DOWNLOAD, variables, authorised=True)
         answer = parsing.need(data, "submissionDownloadAuth")
@@ -202,7 +206,7 @@ class NumeraiClient(Enrichment):
     # Data files
 
     def identify(self, name: str, *, round_number: int | None = None) -> RemoteFile:
-        """Size, entity tag and date of a data file, such as `v5.3/live.parquet`."""
+        """Return size, entity tag and date of a data file, such as `v5.3/live.parquet`."""
         headers = self.transport.headers(self._location(name, round_number))
         return downloads.remote_file(name, headers)
 
@@ -214,11 +218,11 @@ class NumeraiClient(Enrichment):
         round_number: int | None = None,
         progress: Progress | None = None,
     ) -> DownloadedFile:
-        """Downloads a data file, of an old round if given, whole and verified.
+        """Download a data file, of an old round if given, whole and verified.
 
         Raises:
             DownloadFailed: what arrived is not what was announced, or not a whole file.
-            CannotWrite: the disk is full, or takes no file.
+            CannotWrite: the disk is full, or refuses the file.
         """
         with files.explained(destination):
             return downloads.fetch(
@@ -239,10 +243,10 @@ class NumeraiClient(Enrichment):
 
 
 def _parse_slot(raw: parsing.Json) -> tuple[Model, list[HeldSubmission]]:
-    """A model with what Numerai holds of it, as far as it can be read."""
+    """Return a model with what Numerai holds of it, as far as it can be read."""
     model = parsing.parse_model(raw)
     try:
-        # A row without its round cannot be one that we look for.
+        # A row without its round cannot be the one that is looked for.
         rows = [row for row in parsing.rows(raw, "latestSubmissions") if row.get("roundNumber")]
         return model, parsing.usable(partial(parsing.parse_held, model), rows)
     except UnexpectedAnswer as problem:

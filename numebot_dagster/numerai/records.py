@@ -1,7 +1,7 @@
-"""What Numerai answers, as typed records.
+"""Hold Numerai's answers as typed records.
 
 Only what the submission hour needs is required; everything else may be absent. `extra` keeps
-fields that Numerai added since this was written, so that nothing it says is lost.
+fields that Numerai added since this was written, so that none is lost.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Round:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def is_open(self, now: datetime) -> bool:
-        """Whether on-time submissions are taken at `now` (aware UTC)."""
+        """Return whether Numerai accepts on-time submissions at `now` (aware UTC)."""
         return self.open_time <= now < self.close_staking_time
 
 
@@ -100,16 +100,16 @@ class Fleet:
     models: Mapping[str, Model]
     submissions: tuple[HeldSubmission, ...] = ()
 
-    def held(self, model_name: str, round_number: int) -> HeldSubmission | None:
-        """What Numerai holds of this model for this round: the newest, if there are several."""
-        found = [
-            one
-            for one in self.submissions
-            if (one.model, one.round_number) == (model_name, round_number)
-            and one.submission_id is not None
+    def submission_of(self, model_name: str, round_number: int) -> HeldSubmission | None:
+        """Return what Numerai holds of a model for a round: the newest, if there are several."""
+        submissions = [
+            submission
+            for submission in self.submissions
+            if (submission.model, submission.round_number) == (model_name, round_number)
+            and submission.submission_id is not None
         ]
         oldest = datetime.min.replace(tzinfo=UTC)
-        return max(found, key=lambda one: one.timestamp or oldest, default=None)
+        return max(submissions, key=lambda each: each.timestamp or oldest, default=None)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class RemoteFile:
 
     @property
     def strong_etag(self) -> str | None:
-        """The entity tag when it proves the bytes equal (RFC 9110 section 8.8.1), else nothing."""
+        """The entity tag when it proves the bytes equal (RFC 9110 section 8.8.1), or None."""
         return None if self.etag is None or self.etag.startswith("W/") else self.etag
 
     @property

@@ -69,7 +69,7 @@ def test_a_round_that_is_not_there_is_named(server, client, answer):
     with pytest.raises(UnexpectedAnswer, match="no round 9"):
         client.round(9)
     with pytest.raises(UnexpectedAnswer):
-        client.round_details(9)
+        client.enrichment.round_details(9)
 
 
 FLEET = {
@@ -102,11 +102,11 @@ def test_the_fleet_is_one_question(server, client):
     server.replies = [data(account=FLEET)]
     fleet = client.fleet(latest_rounds=2)
     assert fleet.models == {"a": Model("a", "1", 8), "b": Model("b", "2", None)}
-    held = fleet.held("a", 7)
+    held = fleet.submission_of("a", 7)
     assert held is not None
     assert (held.submission_id, held.filename, held.status) == ("s1", "f.csv", "on-time")
     assert held.timestamp == datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
-    assert (fleet.held("a", 6), fleet.held("b", 7)) == (None, None)
+    assert (fleet.submission_of("a", 6), fleet.submission_of("b", 7)) == (None, None)
     [request] = server.requests
     assert json.loads(request.body)["variables"] == {"latestRounds": 2}
 
@@ -114,7 +114,7 @@ def test_the_fleet_is_one_question(server, client):
 @pytest.mark.parametrize(("answer", "path"), [(None, "account"), ({}, "account.models")])
 def test_a_null_account_is_no_key_error(server, client, answer, path):
     server.replies = [data(account=answer)]
-    for ask in (client.fleet, lambda: client.account()):
+    for ask in (client.fleet, lambda: client.enrichment.account()):
         with pytest.raises(UnexpectedAnswer, match="nothing at"):
             ask()
     with pytest.raises(UnexpectedAnswer, match=rf"nothing at {path};"):
@@ -192,14 +192,14 @@ def test_a_data_file_that_is_not_there_is_named(server, client, tmp_path):
 def test_no_version_in_the_listing(server, client):
     server.replies = [data(listDatasets=["signals/train.parquet"])]
     with pytest.raises(UnexpectedAnswer, match="no version"):
-        client.newest_data_version()
+        client.enrichment.newest_data_version()
 
 
 ENRICHMENT = {
-    "round_details": lambda client: client.round_details(7),
-    "scores": lambda client: client.scores(Model("a", "1")),
-    "payouts": lambda client: client.payouts(),
-    "pipeline_status": lambda client: client.pipeline_status(),
+    "round_details": lambda client: client.enrichment.round_details(7),
+    "scores": lambda client: client.enrichment.scores(Model("a", "1")),
+    "payouts": lambda client: client.enrichment.payouts(),
+    "pipeline_status": lambda client: client.enrichment.pipeline_status(),
 }
 
 
@@ -231,7 +231,7 @@ def test_numerapis_methods_obey_our_deadline(server, make_settings):
     server.replies = [{"status": 500}]
     client = NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.3))
     with pytest.raises(NumeraiUnavailable):
-        client.list_datasets()
+        client.enrichment.list_datasets()
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_the_fields_of_a_type(server, client):
         data(__type={"fields": [{"name": "id"}, {"name": "name"}]}),
         data(__type=None),
     ]
-    assert client.schema_fields("Model") == {"id", "name"}
-    assert client.schema_fields("Nothing") == frozenset()
+    assert client.enrichment.schema_fields("Model") == {"id", "name"}
+    assert client.enrichment.schema_fields("Nothing") == frozenset()
 
 
 def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
@@ -267,7 +267,7 @@ def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
         "from numebot_dagster.settings import Settings\n"
         "client = NumeraiClient(Settings(_env_file=None, numerai_api_url='http://127.0.0.1:9',"
         " numebot_retry_deadline=0.1))\n"
-        "try:\n    client.list_datasets()\nexcept Exception as error:\n"
+        "try:\n    client.enrichment.list_datasets()\nexcept Exception as error:\n"
         "    print(type(error).__name__)\n"
         "print(logging.getLogger().handlers, os.environ.get('NUMERAI_PUBLIC_ID'))\n"
     )
@@ -309,5 +309,5 @@ def test_credentials_are_in_no_log_of_a_whole_conversation(server, client, caplo
 )
 def test_numerais_own_words_of_a_refusal(server, client, row, words):
     server.replies = [data(submissions=[{"id": "s", **row}])]
-    assert client.refusal("s") == words
-    assert client.refusal("another") is None
+    assert client.enrichment.refusal("s") == words
+    assert client.enrichment.refusal("another") is None

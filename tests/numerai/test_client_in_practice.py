@@ -50,7 +50,7 @@ class Season:
         self.before = client.open_rounds()
         practice.advance("next-open")
         self.open = client.open_rounds()
-        self.listing = client.list_datasets()
+        self.listing = client.enrichment.list_datasets()
         self.live = client.download("v5.3/live.parquet", folder / "live.parquet")
         self.ids = parquet.read(self.live.path, ["id"])["id"].to_list()
         noise = np.random.default_rng(5).normal(size=len(self.ids))
@@ -120,7 +120,7 @@ def test_the_clock_is_the_tournaments(season):
 
 def test_data_files(season):
     assert "v5.3/live.parquet" in season.listing
-    assert season.client.newest_data_version() == "v5.3"
+    assert season.client.enrichment.newest_data_version() == "v5.3"
     assert season.live.size == season.live.path.stat().st_size == season.live.remote.size
     assert len(season.ids) == len(set(season.ids)) > 1000
     again = season.client.identify("v5.3/live.parquet", round_number=OPENED)
@@ -146,20 +146,20 @@ def test_a_submission_arrives_and_is_proved(season):
         OPENED,
         season.target.filename,
     )
-    held = season.fleet.held("alpha", OPENED)
+    held = season.fleet.submission_of("alpha", OPENED)
     assert held is not None
     assert (held.submission_id, held.filename) == (season.id, season.target.filename)
     assert held.status == "on-time"
     assert held.timestamp == state.inserted_at
     assert submission_file.matches(season.content, season.ids, season.predictions) is None
-    assert season.fleet.held("beta", OPENED) is None
+    assert season.fleet.submission_of("beta", OPENED) is None
     rows = stored(season, "SELECT id FROM submissions WHERE filename = ?", season.target.filename)
     assert rows == [(season.id,)]
 
 
 def test_an_upload_after_the_close_is_late_and_queued_for_the_next_round(season):
-    late = season.fleet_after_close.held("beta", OPENED)
-    queued = season.fleet_after_close.held("beta", OPENED + 1)
+    late = season.fleet_after_close.submission_of("beta", OPENED)
+    queued = season.fleet_after_close.submission_of("beta", OPENED + 1)
     assert (late.status, queued.status) == ("late", "queued")
     assert late.timestamp == queued.timestamp >= season.open[0].close_staking_time
 
@@ -189,7 +189,7 @@ def test_a_misspelt_field_would_be_refused(season):
 
 
 def test_the_account(season):
-    account = season.client.account()
+    account = season.client.enrichment.account()
     assert account.username == "practice"
     assert [model.name for model in account.models] == ["alpha", "beta"]
     assert set(account.scopes) >= {"upload_submission", "read_submission_info"}
@@ -198,7 +198,7 @@ def test_the_account(season):
 
 
 def test_the_scores_are_those_of_the_submission(season):
-    scores = season.client.scores(season.alpha)
+    scores = season.client.enrichment.scores(season.alpha)
     assert scores
     assert {one.submission_id for one in scores} == {season.id}
     assert {one.round_number for one in scores} == {OPENED}
@@ -206,33 +206,33 @@ def test_the_scores_are_those_of_the_submission(season):
     assert all(-1 < one.value < 1 and 0 <= one.percentile <= 1 for one in scores)
     assert not any(one.resolved for one in scores)
     assert min(one.date for one in scores) == date(2026, 6, 6)
-    assert season.client.scores(season.alpha, last_n_rounds=1) == []
+    assert season.client.enrichment.scores(season.alpha, last_n_rounds=1) == []
 
 
 def test_a_pending_payout_follows_the_rounds_own_rules(season):
-    details = season.client.round_details(OPENED)
+    details = season.client.enrichment.round_details(OPENED)
     assert payout_scores(details) == ("corr60", "mmc60")
     assert details.extra["tournament"] == 8
-    scores = season.client.scores(season.alpha)
+    scores = season.client.enrichment.scores(season.alpha)
     newest = max(one.day for one in scores)
     values = {one.metric: one.value for one in scores if one.day == newest}
-    [pending] = [one for one in season.client.payouts() if one.model == "alpha"]
+    [pending] = [one for one in season.client.enrichment.payouts() if one.model == "alpha"]
     assert (pending.round_number, pending.settled) == (OPENED, False)
     expected = payout(details, values, Decimal(10))
     assert abs(pending.payout_nmr - expected) < Decimal("1e-12")
 
 
 def test_the_leaderboard(season):
-    entries = season.client.leaderboard(5)
+    entries = season.client.enrichment.leaderboard(5)
     assert [one.rank for one in entries] == [1, 2, 3, 4, 5]
-    everybody = {one.model: one for one in season.client.leaderboard(100)}
+    everybody = {one.model: one for one in season.client.enrichment.leaderboard(100)}
     assert everybody["alpha"].nmr_staked == Decimal(10)
     assert everybody["alpha"].reputations["corr60Rep"] is not None
     assert {"corr60Rep", "mmc60Rep", "bmcRep"} <= everybody["alpha"].reputations.keys()
 
 
 def test_the_pipeline(season):
-    status = season.client.pipeline_status()
+    status = season.client.enrichment.pipeline_status()
     assert status["tournament"] == "classic"
     assert status["scoredAt"] is None or status["scoredAt"].tzinfo is UTC
     assert isinstance(status["isScoringDay"], bool)
@@ -240,4 +240,4 @@ def test_the_pipeline(season):
 
 def test_all_fields_that_we_use_are_in_the_schema_as_it_is_served(season):
     for type_name, fields in REQUIRED_FIELDS.items():
-        assert fields <= season.client.schema_fields(type_name), type_name
+        assert fields <= season.client.enrichment.schema_fields(type_name), type_name

@@ -144,15 +144,15 @@ HOUR: dict[str, Call] = {
     "file": lambda c, s: c.identify(LIVE).etag,
 }
 ENRICHMENT: dict[str, Call] = {
-    "details": lambda c, s: c.round_details(SCORED),
-    "account": lambda c, s: c.account(),
-    "identity": lambda c, s: c.identity(),
-    "scores": lambda c, s: c.scores(s.alpha),
-    "refusal": lambda c, s: c.refusal(s.first),
-    "leaderboard": lambda c, s: c.leaderboard(),
-    "payouts": lambda c, s: c.payouts(),
-    "pipeline": lambda c, s: c.pipeline_status(),
-    "datasets": lambda c, s: c.list_datasets(),
+    "details": lambda c, s: c.enrichment.round_details(SCORED),
+    "account": lambda c, s: c.enrichment.account(),
+    "identity": lambda c, s: c.enrichment.identity(),
+    "scores": lambda c, s: c.enrichment.scores(s.alpha),
+    "refusal": lambda c, s: c.enrichment.refusal(s.first),
+    "leaderboard": lambda c, s: c.enrichment.leaderboard(),
+    "payouts": lambda c, s: c.enrichment.payouts(),
+    "pipeline": lambda c, s: c.enrichment.pipeline_status(),
+    "datasets": lambda c, s: c.enrichment.list_datasets(),
 }
 CALLS = HOUR | ENRICHMENT
 PASSING: list[tuple[str, dict[str, Any]]] = [
@@ -228,12 +228,12 @@ def test_a_body_that_drips_is_read_while_it_comes(season: Season) -> None:
 
 
 def test_large_answers_that_time_out_leave_the_small_ones(season: Season) -> None:
-    everything = season.client.scores(season.alpha)
+    everything = season.client.enrichment.scores(season.alpha)
     assert {one.metric for one in everything} >= {"corr60", "mmc60"}
     client = season.make(numebot_retry_deadline=2.0)
     with season.fault("too-large", strikes=None, values={"bytes": 2_000}):
         with pytest.raises(NumeraiUnavailable, match="504"):
-            client.scores(season.alpha)
+            client.enrichment.scores(season.alpha)
         assert client.open_rounds() == [season.round]
 
 
@@ -379,9 +379,9 @@ def test_null_in_all_that_may_be_absent(season: Season) -> None:
     assert set(fleet.models) == {"alpha", "beta"}
     assert fleet.submissions == ()
     with season.fault("null", values={"field": "SubmissionScore.value"}):
-        assert {one.value for one in season.client.scores(season.alpha)} == {None}
+        assert {one.value for one in season.client.enrichment.scores(season.alpha)} == {None}
     with season.fault("null", values={"field": "V2LeaderboardEntry.*Rep"}):
-        [first, *_] = season.client.leaderboard()
+        [first, *_] = season.client.enrichment.leaderboard()
     assert set(first.reputations.values()) == {None}
 
 
@@ -422,10 +422,10 @@ def test_a_removed_field_of_the_leaderboard_does_not_cost_a_round(season: Season
     values = {"field": "V2LeaderboardEntry.corr60Rep"}
     with season.fault("field-removed", strikes=None, values=values):
         with pytest.raises(QueryRefused, match="corr60Rep"):
-            season.client.leaderboard()
+            season.client.enrichment.leaderboard()
         assert [outcome(call, season) for call in HOUR.values()] == ["ok"] * len(HOUR)
-        assert "corr60Rep" not in season.client.schema_fields("V2LeaderboardEntry")
-    assert "corr60Rep" in season.client.schema_fields("V2LeaderboardEntry")
+        assert "corr60Rep" not in season.client.enrichment.schema_fields("V2LeaderboardEntry")
+    assert "corr60Rep" in season.client.enrichment.schema_fields("V2LeaderboardEntry")
 
 
 # --- odd values -------------------------------------------------------------------------------
@@ -438,7 +438,7 @@ def test_an_unknown_status_is_kept_and_reported(
         season.fault("unknown-status", values={"status": "under-review"}),
         caplog.at_level(logging.WARNING),
     ):
-        held = season.client.fleet(latest_rounds=20).held("alpha", SCORED)
+        held = season.client.fleet(latest_rounds=20).submission_of("alpha", SCORED)
     assert held is not None
     assert held.status == "under-review"
     assert "under-review" in caplog.text
@@ -446,15 +446,17 @@ def test_an_unknown_status_is_kept_and_reported(
 
 def test_an_unknown_score_is_a_score(season: Season) -> None:
     with season.fault("unknown-score", strikes=2, values={"name": "zeta60"}):
-        scores = {one.metric: one for one in season.client.scores(season.alpha)}
-        configs = {one.name: one for one in season.client.round_details(SCORED).score_configs}
+        scores = {one.metric: one for one in season.client.enrichment.scores(season.alpha)}
+        configs = {
+            one.name: one for one in season.client.enrichment.round_details(SCORED).score_configs
+        }
     assert scores["zeta60"].value == scores["corr60"].value
     assert not configs["zeta60"].is_payout
 
 
 def test_two_payout_configurations_are_both_shown(season: Season) -> None:
     with season.fault("two-payouts"):
-        configs = season.client.round_details(SCORED).score_configs
+        configs = season.client.enrichment.round_details(SCORED).score_configs
     paid = {(one.name, one.version): one.default_multiplier for one in configs if one.is_payout}
     assert paid == {
         ("corr60", "1"): 3.0, ("mmc60", "1"): 15.0,
@@ -463,16 +465,16 @@ def test_two_payout_configurations_are_both_shown(season: Season) -> None:
 
 
 def test_amounts_of_nothing_and_burns(season: Season) -> None:
-    before = season.client.leaderboard(limit=500)
+    before = season.client.enrichment.leaderboard(limit=500)
     with season.fault("zero-amounts", strikes=2):
         query = {"query": "{v2Leaderboard(limit: 500) {nmrStaked}}"}
         assert '"0E-18"' in requests.post(season.practice.url, json=query, timeout=9).text
-        assert season.client.leaderboard(limit=500) == before
+        assert season.client.enrichment.leaderboard(limit=500) == before
     assert any(one.nmr_staked == 0 for one in before)
-    before = {one.round_number: one.payout_nmr for one in season.client.payouts()}
+    before = {one.round_number: one.payout_nmr for one in season.client.enrichment.payouts()}
     assert set(before) == {SCORED}
     with season.fault("negative-payouts"):
-        after = {one.round_number: one.payout_nmr for one in season.client.payouts()}
+        after = {one.round_number: one.payout_nmr for one in season.client.enrichment.payouts()}
     assert after == {SCORED: -abs(before[SCORED])}
     assert after[SCORED] < Decimal(0)
 
@@ -510,7 +512,7 @@ def test_a_later_deadline_is_open_for_longer(season: Season) -> None:
             assert after.number == number
             assert after.is_open(season.client.now())
             mine = season.submit("beta", seed=4)
-            held = season.client.fleet().held("beta", number)
+            held = season.client.fleet().submission_of("beta", number)
         assert held is not None
         assert (held.submission_id, held.status) == (mine, "on-time")
         assert season.client.open_rounds() == [after]  # a fact by now
@@ -524,7 +526,7 @@ def test_an_early_close_is_enforced(season: Season) -> None:
         with season.fault("deadline-moved", strikes=0, values={"minutes": -10_000}):
             assert season.client.open_rounds() == []
             late = season.submit("beta", seed=4)
-            held = season.client.fleet().held("beta", before.number)
+            held = season.client.fleet().submission_of("beta", before.number)
             assert held is not None
             assert (held.submission_id, held.status) == (late, "late")
         assert season.client.open_rounds() == []  # what has closed stays closed
@@ -541,12 +543,12 @@ def test_a_submission_that_shows_only_after_a_while(season: Season) -> None:
         mine = season.submit("beta", seed=5)
         assert season.client.submission_states([mine]) == {}
         assert season.client.submission_states([earlier])[earlier].selected
-        shown = season.client.fleet().held("beta", season.round.number)
+        shown = season.client.fleet().submission_of("beta", season.round.number)
         assert shown is not None
         assert (shown.submission_id, shown.status) == (earlier, "on-time")
         time.sleep(1.1)
         assert season.client.submission_states([mine])[mine].selected
-        held = season.client.fleet().held("beta", season.round.number)
+        held = season.client.fleet().submission_of("beta", season.round.number)
     assert held is not None
     assert (held.submission_id, held.status) == (mine, "on-time")
 
@@ -556,7 +558,7 @@ def test_a_submission_that_turns_invalid(season: Season) -> None:
     with season.fault("invalid-later"):
         bad = season.submit("alpha", seed=7)
         states = season.client.submission_states([good, bad])
-        held = season.client.fleet().held("alpha", season.round.number)
+        held = season.client.fleet().submission_of("alpha", season.round.number)
     assert (states[good].selected, states[bad].selected) == (True, False)
     assert held is not None
     assert held.submission_id == good
@@ -608,7 +610,7 @@ def test_an_upload_that_was_kept_in_part_is_never_selected(season: Season) -> No
         season.client.put_upload(target, content)
     mine = season.client.create_submission(season.alpha.id, target.filename)
     assert not season.client.submission_states([mine])[mine].selected
-    held = season.client.fleet().held("alpha", season.round.number)
+    held = season.client.fleet().submission_of("alpha", season.round.number)
     assert held is None or held.submission_id != mine
     assert season.client.download_submission(mine) == content[: len(content) // 2]
 
@@ -642,7 +644,7 @@ def test_a_file_is_registered_once_though_the_answer_is_lost(
     with season.fault(kind, strikes=times, where=where, times=times, values=values):
         mine = season.client.create_submission(season.alpha.id, target.filename)
     assert season.registered(target.filename) == [mine]
-    held = season.client.fleet().held("alpha", season.round.number)
+    held = season.client.fleet().submission_of("alpha", season.round.number)
     assert held is not None
     assert (held.submission_id, held.filename) == (mine, target.filename)
 
@@ -769,7 +771,7 @@ def test_late_data_are_the_former_rounds(season: Season, tmp_path: Path, whole: 
     assert former.sha256 != whole
     with season.fault("late-data", strikes=None):
         late = season.client.download(LIVE, tmp_path / "late.parquet")
-        assert season.client.pipeline_status()["dataReadyAt"] is None
+        assert season.client.enrichment.pipeline_status()["dataReadyAt"] is None
         assert season.client.open_rounds() == [season.round]
     assert (late.sha256, late.remote.etag) == (former.sha256, former.remote.etag)
     assert season.client.download(LIVE, tmp_path / "late.parquet").sha256 == whole

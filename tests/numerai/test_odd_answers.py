@@ -46,16 +46,16 @@ CALLS = {
     "states": lambda client: client.submission_states(["a", "b"]),
     "download": lambda client: client.download_submission("a"),
     "file": lambda client: client.identify("v5.3/live.parquet"),
-    "account": lambda client: client.account(),
-    "leaderboard": lambda client: client.leaderboard(),
+    "account": lambda client: client.enrichment.account(),
+    "leaderboard": lambda client: client.enrichment.leaderboard(),
     "diagnostics upload": lambda client: diagnostics.upload(client.transport, "1", b""),
     "diagnostics": lambda client: diagnostics.wait(client.transport, "1", "a", seconds=0),
-    "fields": lambda client: client.schema_fields("Round"),
-    "details": lambda client: client.round_details(1405),
-    "scores": lambda client: client.scores(MODEL),
-    "payouts": lambda client: client.payouts(),
-    "pipeline": lambda client: client.pipeline_status(),
-    "data files": lambda client: client.newest_data_version(),
+    "fields": lambda client: client.enrichment.schema_fields("Round"),
+    "details": lambda client: client.enrichment.round_details(1405),
+    "scores": lambda client: client.enrichment.scores(MODEL),
+    "payouts": lambda client: client.enrichment.payouts(),
+    "pipeline": lambda client: client.enrichment.pipeline_status(),
+    "data files": lambda client: client.enrichment.newest_data_version(),
 }
 NUMBERS = (7, 1405, "1405", 1405.0, "1.405e3", 4.036e-4, "4.036320203754083e-4", "0E-18", "1,234.5")
 TEXTS = ("a", "", "m [/x] \ud800", "x" * 500, "²", 7, "None", "2026-11-24T12:00:00Z")
@@ -183,7 +183,7 @@ def test_what_the_hour_needs_is_read_in_any_notation(server, make_settings, numb
     server.replies = [reply(account={"models": slots})]
     fleet = client.fleet()
     assert list(fleet.models) == ["m"]
-    assert fleet.held("m", 1405).submission_id == "7"
+    assert fleet.submission_of("m", 1405).submission_id == "7"
     server.replies = [
         reply(s0=[{"id": "7", "selected": "true", "round": {"number": number}, "insertedAt": 5}])
     ]

@@ -189,9 +189,9 @@ def test_the_fleet_finds_what_is_held():
         {"a": Model("a", "1")},
         (row("a", 2, None, None), row("a", 1, "x", 12), row("a", 1, "y", 13), row("b", 1, "z", 9)),
     )
-    assert fleet.held("a", 2) is None
-    assert fleet.held("a", 1) == row("a", 1, "y", 13)
-    assert fleet.held("a", 3) is None
+    assert fleet.submission_of("a", 2) is None
+    assert fleet.submission_of("a", 1) == row("a", 1, "y", 13)
+    assert fleet.submission_of("a", 3) is None
 
 
 def test_a_stamp_changes_with_the_object_and_a_weak_tag_proves_nothing():

@@ -149,7 +149,7 @@ def _fetched(fetched: Sequence[LiveData]) -> dg.MaterializeResult:
 def _pipeline(shop: Platform) -> str:
     """What Numerai says of its data pipeline, for the reader: what is believed are the ids."""
     try:
-        ready = shop.client.pipeline_status().get("dataReadyAt")
+        ready = shop.client.enrichment.pipeline_status().get("dataReadyAt")
     except NumeraiError as error:
         return f"its pipeline cannot be asked ({error})"
     if ready is None:

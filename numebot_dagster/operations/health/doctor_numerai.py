@@ -87,7 +87,7 @@ def _clock(platform: Platform) -> Finding:
 
 def _account(platform: Platform) -> Iterator[Finding]:
     try:
-        account = platform.client.account()
+        account = platform.client.enrichment.account()
         held = platform.client.fleet().models
     except NotAuthorised as error:
         remedy = platform.settings.key_remedy
@@ -137,7 +137,7 @@ def _schema(platform: Platform) -> Iterator[Finding]:
     """Every field that our own queries use must exist in the schema that the endpoint serves."""
     for type_name, needed in sorted(REQUIRED_FIELDS.items()):
         try:
-            served = platform.client.schema_fields(type_name)
+            served = platform.client.enrichment.schema_fields(type_name)
         except NumeraiError as error:
             yield Finding("schema", Verdict.FAILURE, f"{type_name}: {error}", "try again later")
             continue

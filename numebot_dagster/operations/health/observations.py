@@ -94,7 +94,7 @@ def _asked(platform: Platform, what: str, ask: Callable[[], T], otherwise: T) ->
 
 def _versions(platform: Platform) -> tuple[str, ...]:
     """The data versions of the listing, by their numbers."""
-    names = {name.partition("/")[0] for name in platform.client.list_datasets()}
+    names = {name.partition("/")[0] for name in platform.client.enrichment.list_datasets()}
     numbered = (
         tuple(map(int, found.groups())) for found in map(_VERSION.fullmatch, names) if found
     )
@@ -116,7 +116,7 @@ def _rules(platform: Platform) -> tuple[int | None, dict[str, dict[str, Any]]]:
     newest = platform.client.rounds(limit=1)[-1:]
     if not newest:
         return None, {}
-    found = platform.client.round_details(newest[0].number)
+    found = platform.client.enrichment.round_details(newest[0].number)
     return found.number, {_score_name(one): _rule(one) for one in found.score_configs}
 
 
@@ -132,7 +132,7 @@ def _rule(config: ScoreConfig) -> dict[str, Any]:
 
 def _fields(platform: Platform) -> dict[str, tuple[str, ...]]:
     """The fields of each watched type that Numerai's schema has."""
-    found = {name: platform.client.schema_fields(name) for name in WATCHED_TYPES}
+    found = {name: platform.client.enrichment.schema_fields(name) for name in WATCHED_TYPES}
     return {name: tuple(sorted(fields)) for name, fields in found.items() if fields}
 
 

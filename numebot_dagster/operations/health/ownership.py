@@ -103,7 +103,7 @@ def account_name(platform: Platform) -> str | None:
     if platform.settings.numerai_public_id is None:
         return None
     try:
-        return platform.client.identity(seconds=PATIENCE).username
+        return platform.client.enrichment.identity(seconds=PATIENCE).username
     except NumeraiError:
         return None
 
@@ -127,7 +127,7 @@ def _account(platform: Platform, *, needed: bool) -> Identity | None:
         NumeraiUnavailable: it is needed, and nobody answers.
     """
     try:
-        return platform.client.identity(seconds=None if needed else PATIENCE)
+        return platform.client.enrichment.identity(seconds=None if needed else PATIENCE)
     except NumeraiUnavailable:
         if needed:
             raise

@@ -73,7 +73,7 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
         return {}
     models = _own_models(platform)
     for model in patience.each(platform.log, "Reading the scores of models", models):
-        for score in platform.client.scores(model, _rounds_back(min(by_day), now)):
+        for score in platform.client.enrichment.scores(model, _rounds_back(min(by_day), now)):
             if score.date in by_day:
                 by_day[score.date].append(score)
     for day, scores in by_day.items():
@@ -87,7 +87,7 @@ def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
     Returns:
         The entries of own models.
     """
-    entries = platform.client.leaderboard(LEADERBOARD_ROWS)
+    entries = platform.client.enrichment.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
     frame = _leaderboard_frame(entries, own)
     parquet.write(platform.lake.leaderboard_file(today(platform)), frame)
@@ -97,7 +97,7 @@ def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
 def collect_payouts(platform: Platform) -> list[Payout]:
     """Stores the pending and settled payouts of own models as they are today."""
     own = _own_names(platform)
-    payouts = [payout for payout in platform.client.payouts() if payout.model in own]
+    payouts = [payout for payout in platform.client.enrichment.payouts() if payout.model in own]
     parquet.write(platform.lake.payouts_file(today(platform)), _payouts_frame(payouts))
     return payouts
 
@@ -108,7 +108,7 @@ def _own_names(platform: Platform) -> set[str]:
 
 def _own_models(platform: Platform) -> list[Model]:
     """The registered models as the account has them; one that it lacks is named in the log."""
-    held = {model.name: model for model in platform.client.account().models}
+    held = {model.name: model for model in platform.client.enrichment.account().models}
     missing = _own_names(platform) - set(held)
     if missing:
         platform.log.warning(

@@ -25,7 +25,9 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
         NumeraiError: when not even the times can be read.
     """
     try:
-        found = phases.within(platform, phases.DETAILS).client.round_details(round_number)
+        found = phases.within(platform, phases.DETAILS).client.enrichment.round_details(
+            round_number
+        )
     except NumeraiError as error:
         found = platform.client.round(round_number)
         platform.log.warning(

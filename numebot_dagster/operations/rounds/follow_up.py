@@ -83,7 +83,7 @@ def _changed(
     standing = receipts.standing(history)
     if standing is None:
         return None
-    held = fleet.held(standing.model, found.number)
+    held = fleet.submission_of(standing.model, found.number)
     own = own_receipt(held, history)
     if held is not None and own is not None and not is_carried_over(held, found):
         is_known = own.state in HELD and standing.state in HELD
@@ -135,7 +135,7 @@ def _why_not_held(
 ) -> str | None:
     """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
     submission_id = standing.submission_id
-    held = fleet.held(standing.model, standing.round_number)
+    held = fleet.submission_of(standing.model, standing.round_number)
     if held is not None:
         return f"Numerai now counts {held.filename} in its place"
     if state is not None:
@@ -206,7 +206,7 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
         situation = Situation(
             round=found,
             now=platform.client.now(),
-            held=fleet.held(model, found.number),
+            held=fleet.submission_of(model, found.number),
             receipts=history,
         )
         situation = what_is_held(platform, situation)

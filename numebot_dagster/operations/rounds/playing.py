@@ -299,7 +299,7 @@ class _RoundPlay:
         if decision.action is not Action.SUBMIT:
             # A higher rung or force, but the predictions are the same that Numerai holds.
             return self._without_upload(model, self._promoted(decision, prediction))()
-        if self._fleet.held(model.name, self.round.number) is not None:
+        if self._fleet.submission_of(model.name, self.round.number) is not None:
             self.platform.log.info("%s: %s", model.name, decision.reason)
         receipt = submitting.submit(
             self.platform,
@@ -358,7 +358,7 @@ class _RoundPlay:
         situation = Situation(
             round=self.round,
             now=self.platform.client.now(),
-            held=self._fleet.held(model.name, self.round.number),
+            held=self._fleet.submission_of(model.name, self.round.number),
             receipts=receipts.history(self.platform.lake, model.name, self.round.number),
             intention=intention,
             force=self.wish.force,
@@ -383,7 +383,7 @@ class _RoundPlay:
 
     def _left_alone(self, model: RegisteredModel, decision: Decision) -> Played:
         """Records that Numerai holds a file that somebody else has made, and who."""
-        held = self._fleet.held(model.name, self.round.number)
+        held = self._fleet.submission_of(model.name, self.round.number)
         if held is None:
             raise ValueError(f"{model.name}: nothing is held that could be left alone")
         receipt = follow_up.record_foreign(self.platform, self.round, held)

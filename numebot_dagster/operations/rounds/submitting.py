@@ -386,7 +386,7 @@ def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionS
 
 def _twin(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
     """The submission that counts, if it is the same file, registered again by a killed run."""
-    held = platform.client.fleet().held(receipt.model, found.number)
+    held = platform.client.fleet().submission_of(receipt.model, found.number)
     if held is None or held.submission_id is None or held.filename != receipt.filename:
         return None
     state = platform.client.submission_states([held.submission_id]).get(held.submission_id)
@@ -410,7 +410,7 @@ def _run(receipt: Receipt) -> str:
 def own_words(platform: Platform, receipt: Receipt) -> str:
     """Numerai's own words about a submission that it does not count, to end a sentence with."""
     try:
-        words = platform.client.refusal(str(receipt.submission_id))
+        words = platform.client.enrichment.refusal(str(receipt.submission_id))
     except NumeraiError as error:
         platform.log.info("%s: Numerai was not asked for its reason: %s", receipt.model, error)
         return ""

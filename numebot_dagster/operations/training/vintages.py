@@ -53,7 +53,7 @@ def training_version(platform: Platform) -> str:
         vintage = _pinned(platform, number)
         if vintage is not None:
             return vintage.data_version
-    return platform.client.newest_data_version()
+    return platform.client.enrichment.newest_data_version()
 
 
 def fetch_training(platform: Platform, vintage: int) -> Vintage:

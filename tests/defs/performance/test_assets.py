@@ -188,7 +188,7 @@ def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, w
 
 def test_payouts_follow_from_the_rounds_own_rules(season, world):
     number = season.rounds[0]
-    rules = world.platform.client.round_details(number)
+    rules = world.platform.client.enrichment.round_details(number)
     names = payout_scores(rules)
     stored = season.query(
         "select model, payout_nmr, settled from payouts where round = ? and date = ?",

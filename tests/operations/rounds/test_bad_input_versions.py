@@ -35,7 +35,7 @@ def settled(fresh_world, monkeypatch):
 def test_a_new_data_version_is_not_adopted_by_itself(settled):
     world, number = settled
     platform: Platform = world.platform
-    assert platform.client.newest_data_version() == NEW
+    assert platform.client.enrichment.newest_data_version() == NEW
     assert vintages.training_version(platform) == OLD
 
     [stored] = live_data.fetch_live(platform, number, platform.registry.enabled)

@@ -69,7 +69,7 @@ def settled(world, number):
 
 
 def held(world, number, name="second"):
-    return world.platform.client.fleet().held(name, number)
+    return world.platform.client.fleet().submission_of(name, number)
 
 
 @contextmanager

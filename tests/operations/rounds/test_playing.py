@@ -87,7 +87,7 @@ def upload(world, name, seed=0):
 def selected(world, number, name):
     """The file that Numerai counts for a model in a round."""
     fleet = world.platform.client.fleet()
-    return fleet.held(name, number)
+    return fleet.submission_of(name, number)
 
 
 def test_largest_stake_goes_first(world):
