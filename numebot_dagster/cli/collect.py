@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.screen import show_table
 from numebot_dagster.cli.session import console
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.performance import collecting
@@ -25,7 +26,9 @@ def collect() -> None:
         scores = catalog.query(platform.lake, "from scores")
         payouts = catalog.query(platform.lake, "from payouts")
         summary = model_summary(scores, payouts).drop("std_corr", "rounds", "settled_nmr")
-        console.print(rich_table(summary, "Models"))
+        unknown = [name for name in summary.columns if summary[name].is_null().all()]
+        expendable = [name.replace("_", " ") for name in (*unknown, "percentile", "sharpe")]
+        show_table(rich_table(summary, "Models"), expendable)
         console.print(
             'All of it: numebot sql "from scores", from leaderboard, from payouts; as curves: '
             "numebot up, asset performance/overview.",

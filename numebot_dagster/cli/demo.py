@@ -15,6 +15,7 @@ import typer
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.practice.folder import PracticeFolder
+from numebot_dagster.cli.screen import show_table
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.weights import weight_store
@@ -124,7 +125,7 @@ def _results(platform: Platform) -> None:
         catalog.query(lake, "from scores"), catalog.query(lake, "from submissions")
     )
     console.print()
-    console.print(rich_table(summary, "What happened"))
+    show_table(rich_table(summary, "What happened"), ("resolved", "state"))
     console.print(
         "CORR and MMC are final where a round has resolved. Until then they are what the market "
         "has shown so far: noise on day 1, and only day 60 is paid."

@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Column, Table
 from rich.text import Text
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.cli.train import pin
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.operations.diagnostics.diagnosis_store import folder_of
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.training import trainer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
 SAME = 1e-6
 """Ranks are sent with seven decimals, so Numerai's scores may differ from ours by some 1e-7."""
 
-COLUMNS = ("model", "code", "enabled", "submit", "vintage", "age", "inputs", "fallback")
+COLUMNS = {
+    "model": None,
+    "code": None,
+    "enabled": "yes",
+    "submit": "yes",
+    "vintage": None,
+    "age": "",
+    "inputs": "",
+    "fallback": "",
+}
+"""The columns of the list of models, and what they say of a model that is as most are."""
 
 app = typer.Typer(no_args_is_help=True, help="What your models are worth.")
 
@@ -45,15 +56,19 @@ def show() -> None:
     """Show the registered models, the weights that each would predict with, and their age."""
     with session.explained():
         platform = session.open_platform()
-        columns = [Column(name, overflow="fold") for name in COLUMNS]
-        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-        for model in platform.registry.models:
-            table.add_row(*_registered(platform, model))
-        console.print(table)
+        rows = [_registered(platform, model) for model in platform.registry.models]
+        # A column in which every model is as models are by default says nothing.
+        columns = [
+            name for name, usual in COLUMNS.items() if any(row[name] != usual for row in rows)
+        ]
+        table = plain_table(*columns)
+        for row in rows:
+            table.add_row(*(row[name] for name in columns))
+        show_table(table, ("age", "fallback", "inputs", "code"))
 
 
-def _registered(platform: Platform, model: RegisteredModel) -> tuple[str, ...]:
-    """Return one row of the list of models."""
+def _registered(platform: Platform, model: RegisteredModel) -> dict[str, str]:
+    """Return one row of the list of models, by `COLUMNS`."""
     try:
         chosen = weight_store.choose(platform.lake, model.name, code_hash(model), model.vintage)
     except (NoWeights, SourceNotFound):
@@ -62,11 +77,16 @@ def _registered(platform: Platform, model: RegisteredModel) -> tuple[str, ...]:
         vintage = str(chosen.vintage)
         age = f"{(datetime.now(UTC) - chosen.manifest.trained_at).days} days"
     pinned = " (pinned)" if model.vintage is not None else ""
-    return (
-        *(model.name, str(model.code), "yes" if model.enabled else "no"),
-        *("yes" if model.submit else "no", vintage + pinned, age),
-        *("; ".join(model.inputs), model.fallback or ""),
-    )
+    return {
+        "model": model.name,
+        "code": str(model.code),
+        "enabled": "yes" if model.enabled else "no",
+        "submit": "yes" if model.submit else "no",
+        "vintage": vintage + pinned,
+        "age": age,
+        "inputs": "; ".join(model.inputs),
+        "fallback": model.fallback or "",
+    }
 
 
 @app.command()
@@ -118,8 +138,9 @@ def try_(
     """Run all four methods of a model on a few eras, in seconds, before it is trained on all.
 
     It is trained, saved, loaded and asked for predictions exactly as in earnest, on the newest
-    training data that are pinned, and judged by the checks of a round. Nothing is stored. Exit
-    status 0 means that nothing failed; otherwise the method that failed is named, and its line.
+    training data that are pinned, and judged by the checks of a round. Where none are pinned yet,
+    today's are, as by numebot train; nothing else is stored. Exit status 0 means that nothing
+    failed; otherwise the method that failed is named, and its line.
     """
     from numebot_dagster.cli import doctor
     from numebot_dagster.operations.health.findings import Verdict
@@ -128,12 +149,22 @@ def try_(
     with session.explained():
         platform = session.open_platform(offline=True)
         chosen = platform.registry[model]
+        if not platform.lake.stored_vintages():
+            _pin_today()
         try:
             for finding in trial.try_model(platform, chosen, eras):
                 doctor.show(finding)
         except trial.CannotTry as error:
             session.fail(str(error))
     if finding.verdict is Verdict.FAILURE:
+        raise typer.Exit(1)
+
+
+def _pin_today() -> None:
+    platform = session.open_platform()
+    vintage = trainer.vintage_of_today(platform)
+    say(f"No training data are pinned yet: today's are pinned as vintage {vintage}, once.")
+    if not pin(vintage):
         raise typer.Exit(1)
 
 
@@ -180,19 +211,20 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
 
 
 def _show(platform: Platform, model: RegisteredModel, found: Diagnosis) -> None:
-    from numebot_dagster.reporting.diagnostics_tables import intervals_table
+    from numebot_dagster.reporting.diagnostics_tables import caveat, intervals_table
     from numebot_dagster.reporting.tables import rich_table
 
-    _say(f"\n{found.recipe}")
-    _say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
-    console.print(rich_table(*_table(found)))
+    say(f"\n{found.recipe}")
+    say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
+    show_table(rich_table(*_table(found)), ("std",))
     if "corr" in found.held_out:
         title = "Held-out CORR, 95 % intervals"
-        console.print(rich_table(intervals_table(found.held_out["corr"]), title))
-    _say(
-        "Publish what is held out. ±95% is half of the mean's 95 % interval, by the eras that do "
-        "not overlap; smart is the Sharpe ratio less what autocorrelation flatters; drawdown is "
-        "the largest. Curves: on the asset's page in the Dagster UI (numebot up), and in"
+        show_table(rich_table(intervals_table(found.held_out["corr"]), title))
+    say(caveat(found.held_out or found.summaries))
+    say(
+        "Publish what is held out. ±95% is half of the mean's 95 % interval; smart is the Sharpe "
+        "ratio less what autocorrelation flatters; drawdown is the largest. Curves: on the asset's "
+        "page in the Dagster UI (numebot up), and in"
     )
     figure = platform.lake.figure(f"{model.asset_name}_score_chart.png")
     console.print(f"  {figure}\n", highlight=False, markup=False, soft_wrap=True)
@@ -232,16 +264,12 @@ def _compare(found: Diagnosis, official: OfficialDiagnostics) -> None:
     from numebot_dagster.reporting.tables import rich_table
 
     title = f"Beside Numerai's own diagnostics, {official.eras_accepted} eras scored there"
-    console.print(rich_table(comparison_table(found.by_era, official), title))
+    show_table(rich_table(comparison_table(found.by_era, official), title))
     differences = largest_differences(found.by_era, official)
     for one in differences:
         if one.size > SAME:
-            _say(f"{one.metric} is {one.size:.1e} apart in era {one.era}.")
+            say(f"{one.metric} is {one.size:.1e} apart in era {one.era}.")
     if differences and differences[0].size <= SAME:
-        _say(f"No score of an era is farther from ours than {differences[0].size:.0e}.")
+        say(f"No score of an era is farther from ours than {differences[0].size:.0e}.")
     if official.trained_on_validation:
-        _say("Numerai takes this model as trained on validation data.")
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+        say("Numerai takes this model as trained on validation data.")

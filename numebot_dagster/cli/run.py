@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import session
+from numebot_dagster.cli.screen import say, show_table
 from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import round_to_play
+from numebot_dagster.operations.causes import by_cause, models_option, must_be_corrected
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds.follow_up import ROUNDS_LOOKED_BACK
+from numebot_dagster.operations.rounds.follow_up import CAME_LATER, ROUNDS_LOOKED_BACK
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 
@@ -61,7 +63,7 @@ def run(
         number = found.number
         if late:
             _say_what_late_means(number)
-        elif platform.client.now() >= found.close_staking_time:
+        elif _has_closed(platform, found):
             _say_what_closed_means(found, dry_run=dry_run)
         result = session.execute(_wish(number, chosen, dry_run=dry_run, force=force, late=late))
         if dry_run:
@@ -70,7 +72,7 @@ def run(
             if missing:
                 console.print(f"Not predicted: {', '.join(missing)}", highlight=False)
         else:
-            done = _report(platform, number, chosen, late=late) and result.success
+            done = _report(platform, found, chosen, late=late) and result.success
     raise typer.Exit(0 if done else 1)
 
 
@@ -145,38 +147,58 @@ def _wish(
     return Wish("round_job", str(number), selection, config)
 
 
-def _report(platform: Platform, number: int, models: list[RegisteredModel], *, late: bool) -> bool:
+def _report(
+    platform: Platform, round_: Round, models: list[RegisteredModel], *, late: bool
+) -> bool:
     """Prints what is known of each submission; returns whether all are confirmed as asked for."""
     import polars as pl
 
     from numebot_dagster.reporting.tables import rich_table
 
-    latest = receipts.latest(platform.lake, number)
-    known = {
-        model.name: latest.get(model.name, Receipt(model.name, number))
-        for model in models
-        if model.submit
-    }
+    latest = receipts.latest(platform.lake, round_.number)
+    names = [model.name for model in models if model.submit]
+    standing = {name: latest.get(name, Receipt(name, round_.number)) for name in names}
     rows = [
         {
             "model": name,
-            "outcome": one.outcome,
-            "state": one.state if name in latest and not _is_over_untold(one) else None,
-            "rung": one.rung if one.predictions_sha256 else None,
-            "vintage": one.vintage,
-            "rows": one.rows,
-            "reason": one.reason or one.rung_reason or "",
+            "outcome": receipt.outcome,
+            "state": receipt.state if name in latest and not _is_over_untold(receipt) else None,
+            "rung": receipt.rung if receipt.predictions_sha256 else None,
+            "vintage": receipt.vintage,
+            "rows": receipt.rows,
         }
-        for name, one in known.items()
+        for name, receipt in standing.items()
     ]
     frame = pl.DataFrame(rows)
     empty = [name for name in ("rung", "vintage", "rows") if frame[name].null_count() == len(rows)]
-    console.print(rich_table(frame.drop(empty), f"Round {number}"))
-    wanted = set(Outcome) if late else {Outcome.ON_TIME}
+    show_table(rich_table(frame.drop(empty), f"Round {round_.number}"), ("rows", "vintage"))
+    has_closed = _has_closed(platform, round_)
+    came_later = {
+        name for name in names if has_closed and not platform.lake.takes_part(name, round_.number)
+    }
+    reasons = {
+        name: CAME_LATER if name in came_later else receipt.reason or receipt.rung_reason or ""
+        for name, receipt in standing.items()
+    }
+    for cause in by_cause((name, reason) for name, reason in reasons.items() if reason):
+        say(str(cause))
+    failed = [
+        name
+        for name, receipt in standing.items()
+        if receipt.outcome is Outcome.FAILED and not must_be_corrected(reasons[name])
+    ]
+    if failed and not has_closed:
+        say(f"To try again: numebot run --round {round_.number}{models_option(failed)}")
+    outcomes = set(Outcome) if late else {Outcome.ON_TIME}
     return all(
-        one.outcome in wanted and (one.is_foreign or one.state is State.CONFIRMED)
-        for one in known.values()
+        receipt.outcome in outcomes and (receipt.is_foreign or receipt.state is State.CONFIRMED)
+        for name, receipt in standing.items()
+        if name not in came_later or came_later == set(names)
     )
+
+
+def _has_closed(platform: Platform, round_: Round) -> bool:
+    return platform.client.now() >= round_.close_staking_time
 
 
 def _is_over_untold(receipt: Receipt) -> bool:

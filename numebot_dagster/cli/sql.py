@@ -143,6 +143,7 @@ def _unique(names: list[str]) -> list[str]:
 def _print_table(answer: pl.DataFrame) -> None:
     import polars as pl
 
+    from numebot_dagster.reporting.fitting import fit
     from numebot_dagster.reporting.tables import rich_table
 
     console = session.console
@@ -152,6 +153,7 @@ def _print_table(answer: pl.DataFrame) -> None:
     # Measured as if the terminal were endless: otherwise no answer is ever too wide.
     endless = console.options.update(width=100_000)
     if console.measure(table, options=endless).minimum <= console.width:
+        fit(table, console)
         console.print(table)
         return
     for number, row in enumerate(answer.rows(), start=1):

@@ -11,11 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.session import console
-from numebot_dagster.cli.status_grid import grid, plain_table, stretches_of
+from numebot_dagster.cli.screen import plain_table, say, show_table
+from numebot_dagster.cli.status_grid import grid, stretches_of
 from numebot_dagster.defs.health.automation import CONSEQUENCES
 from numebot_dagster.operations.alerts.outbox import Raised
-from numebot_dagster.operations.causes import by_cause, names_of, one_line, pattern_of, rounds_of
+from numebot_dagster.operations.causes import (
+    MODELS_FAILED,
+    by_cause,
+    names_of,
+    one_line,
+    pattern_of,
+    rounds_of,
+)
 from numebot_dagster.operations.health import status as reading
 from numebot_dagster.operations.health.status import (
     Moment,
@@ -132,20 +139,17 @@ def _cell_json(cell: RoundModel) -> dict[str, Any]:
 
 
 def _show(found: Overview) -> None:
-    _say(_headline(found.at))
+    say(_headline(found.at))
     if found.cells:
-        console.print(grid(found.windows, found.cells, found.unseen, console.width))
+        width = session.console.width
+        show_table(grid(found.windows, found.cells, found.unseen, width))
     else:
-        _say("No round was played yet: numebot run plays the open one.\n")
+        say("No round was played yet: numebot run plays the open one.\n")
     for text in _reasons(found):
-        _say(text)
+        say(text)
     _show_weights(found.weights)
     for text in _remarks(found):
-        _say(text)
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+        say(text)
 
 
 def _headline(at: Moment) -> str:
@@ -191,6 +195,8 @@ def _reasons(found: Overview) -> list[str]:
 
 def _repeats_a_model(failure: str, cells: Sequence[RoundModel]) -> bool:
     """Whether a run failed with what is said of a model anyway."""
+    if failure.endswith(MODELS_FAILED):
+        return True
     return any(cell.reason and one_line(cell.reason)[:QUOTED] in failure for cell in cells)
 
 
@@ -215,9 +221,9 @@ def _show_weights(weights: Sequence[WeightsStatus]) -> None:
         trained = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else ""
         names = names_of([model.model for model in models])
         table.add_row(names, "" if vintage is None else str(vintage), trained)
-    console.print(table)
+    show_table(table)
     for cause in by_cause((model.model, model.problem) for model in weights if model.problem):
-        _say(str(cause))
+        say(str(cause))
 
 
 def _remarks(found: Overview) -> list[str]:

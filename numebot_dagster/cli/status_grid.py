@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from numebot_dagster.cli.screen import plain_table
 from numebot_dagster.operations.health.status import RoundModel, Standing, Window
 
 if TYPE_CHECKING:
@@ -62,17 +63,6 @@ def stretches_of(windows: Sequence[Window], unseen: Collection[int]) -> list[lis
     return [
         [window.number for window in reversed(row)] for row in _rows(windows, unseen) if row[1:]
     ]
-
-
-def plain_table(*columns: str) -> Table:
-    """Return a table without edges."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in columns:
-        table.add_column(column)
-    return table
 
 
 def _rows(windows: Sequence[Window], unseen: Collection[int]) -> Iterator[list[Window]]:

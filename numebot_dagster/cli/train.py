@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.cli.screen import say, show_table
+from numebot_dagster.cli.session import Wish
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -43,7 +44,7 @@ def train(
         chosen = session.chosen_models(platform.registry, models)
         vintage = trainer.vintage_of_today(platform)
         names = ", ".join(model.name for model in chosen)
-        console.print(f"Vintage {vintage}: {names}", highlight=False)
+        say(f"Vintage {vintage}: {names}")
         _warn_of_names(platform, chosen)
         keys = [weights_key(model) for model in chosen]
         config = {key.to_python_identifier(): {"config": {"force": force}} for key in keys}
@@ -62,8 +63,18 @@ def _warn_of_names(platform: Platform, models: Sequence[RegisteredModel]) -> Non
         )
 
 
+def pin(vintage: int) -> bool:
+    """Pin the training data of today as a vintage, as a training does; whether that succeeded."""
+    from numebot_dagster.defs.training.assets import TRAINING_DATA
+
+    return session.execute(Wish("train_job", str(vintage), [TRAINING_DATA])).success
+
+
 def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel]) -> None:
-    """Show the weights of the code as it is; others of the same vintage are of former code."""
+    """Show the weights of the code as it is, and who has none.
+
+    Others of the same vintage are of former code.
+    """
     import polars as pl
 
     from numebot_dagster.reporting.tables import rich_table
@@ -84,6 +95,10 @@ def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel])
         }
         for manifest in manifests
     ]
-    columns = ("model", "data_version", "train_eras", "train_rows", "seconds", "mb")
-    table = pl.DataFrame(rows, schema=None if rows else columns).sort("model")
-    console.print(rich_table(table, f"Weights of vintage {vintage}"))
+    if rows:
+        table = pl.DataFrame(rows).sort("model")
+        title = f"Weights of vintage {vintage}"
+        show_table(rich_table(table, title), ("data version", "train eras"))
+    missing = {model.name for model in models} - {row["model"] for row in rows}
+    if missing:
+        say(f"Without weights of vintage {vintage}: {', '.join(sorted(missing))}")

@@ -9,7 +9,7 @@ import dagster as dg
 
 from numebot_dagster import terminal
 from numebot_dagster.defs.failures import reason_of, repeats_its_step
-from numebot_dagster.operations.causes import is_of_a_step_not_run
+from numebot_dagster.operations.causes import is_of_a_step_not_run, of_step
 
 # While a run lasts, Dagster redirects standard error into a file and copies it back from there with
 # a process that it ends with the run: what was written last, the reason of a failure, can be lost.
@@ -44,7 +44,7 @@ class _Tidy(logging.Handler):
         if message.startswith("Data version mismatch "):
             return  # an event could not be stored, which was said
         if event is not None and (reason := reason_of(event)):
-            message = f"{event.step_key}: {reason}" if event.step_key else reason
+            message = of_step(event.step_key, reason) if event.step_key else reason
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         say(f"{level}{message}")
 

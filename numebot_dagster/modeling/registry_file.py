@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -180,19 +181,28 @@ def _check_header(path: Path, line: int, header: list[str]) -> None:
     """Check the names of the columns; empty ones at the end are removed."""
     while header and not header[-1]:
         header.pop()
+    unknown = [name for name in header if name not in COLUMNS]
     for name in REQUIRED_COLUMNS:
         if name not in header:
-            raise RegistryError(f"{path}, line {line}: the column {name} is missing; add it")
+            near = difflib.get_close_matches(name, unknown, n=1, cutoff=0)
+            remedy = f"if {near[0]} is meant to be it, rename that" if near else "add it"
+            raise RegistryError(f"{path}, line {line}: the column {name} is missing; {remedy}")
     for name in header:
-        if name not in COLUMNS:
+        if name in unknown:
             raise RegistryError(
-                f"{path}, line {line}, column {name or '(empty)'}: unknown; the columns are "
-                f"{', '.join(COLUMNS)}"
+                f"{path}, line {line}, column {name or '(empty)'}: unknown; {_columns_like(name)}"
             )
         if header.count(name) > 1:
             raise RegistryError(
                 f"{path}, line {line}, column {name}: it is there twice; remove one"
             )
+
+
+def _columns_like(name: str) -> str:
+    """Return which column an unknown one was probably meant to be, or all that there are."""
+    if near := difflib.get_close_matches(name, COLUMNS, n=1):
+        return f"if {near[0]} is meant, write that"
+    return f"the columns are {', '.join(COLUMNS)}"
 
 
 def _check_row(row: Row, header: Sequence[str], cells: Sequence[str], delimiter: str) -> None:

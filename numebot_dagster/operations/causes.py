@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 NAMES_SHOWN = 3
 NAMES_IN_A_COMMAND = 5
+MODELS_FAILED = "models failed"  # said of a round's run, after what was said of each model
 LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
 # How Python heads the text of an exception; our own classes and Dagster's tell a user nothing.
@@ -26,6 +27,7 @@ _OF_STEPS_NOT_RUN = (
 _TO_CORRECT = re.compile(
     r"the account has no model |this needs a key|check the credentials|Correct numerai_name"
 )
+_STEP_OF_A_MODEL = re.compile(r"models__(\w+)__\w+")
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
@@ -42,7 +44,7 @@ class Cause:
     models: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{names_of(self.models)}: {self.text}"
+        return named(names_of(self.models), self.text)
 
 
 def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
@@ -64,6 +66,11 @@ def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
 def pattern_of(model: str, text: str) -> str:
     """Return what a reason has in common with those of the same cause."""
     return _WITH_A_DIGIT.sub("#", _own_name(model).sub("\N{BULLET}", text))
+
+
+def named(name: str, text: str) -> str:
+    """Return a text after the name that it is about, which many errors begin with themselves."""
+    return text if text.startswith((f"{name} ", f"{name}: ")) else f"{name}: {text}"
 
 
 def names_of(models: Sequence[str]) -> str:
@@ -110,6 +117,14 @@ def without_class(text: str) -> str:
     """Return the first line of the text of an exception, without our class before it."""
     line = text.strip().partition("\n")[0].strip()
     return _CLASS.sub("", line) or "it was interrupted"
+
+
+def of_step(step: str, reason: str) -> str:
+    """Return why a step of Dagster failed, after its name unless the reason names its model."""
+    model = _STEP_OF_A_MODEL.fullmatch(step)
+    if model and re.sub(r"[^A-Za-z0-9_]", "_", reason).startswith(model[1]):
+        return reason
+    return f"{step}: {reason}"
 
 
 def _cause(members: Sequence[tuple[str, str]]) -> Cause:

@@ -15,6 +15,10 @@ from numebot_dagster.practice.rules.clock import Refused
 ADDRESS_FILE = "practice.json"
 
 
+class NotServed(Refused):
+    """No practice tournament answers there; the text says how to start one."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a practice tournament is served, and with which credentials."""
@@ -36,11 +40,11 @@ def read_address(folder: Path) -> Address:
     """Returns where the tournament of ``folder`` is or was last served.
 
     Raises:
-        Refused: It was never served.
+        NotServed: It was never served.
     """
     path = folder / ADDRESS_FILE
     if not path.exists():
-        raise Refused(
+        raise NotServed(
             f"{folder} holds no practice tournament; start one with "
             f"`numebot practice serve --folder {folder}`"
         )
@@ -112,7 +116,7 @@ class Controls:
             answer = requests.request(method, url, json=body if body else None, timeout=600)
         except requests.ConnectionError as error:
             at = "" if self.folder is None else f" --folder {self.folder}"
-            raise Refused(
+            raise NotServed(
                 f"no practice tournament answers at {self.url}; start it with "
                 f"`numebot practice serve{at}`"
             ) from error

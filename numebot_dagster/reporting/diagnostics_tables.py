@@ -87,6 +87,29 @@ def intervals_table(summary: Summary) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def caveat(summaries: Mapping[str, Summary]) -> str:
+    """Return how little overlapping eras say, and of which own scores it may be luck alone.
+
+    Nothing for summaries without a score of the model's own.
+    """
+    own = [(LABELS[metric], summaries[metric]) for metric in OWN if metric in summaries]
+    if not own:
+        return ""
+    label, first = own[0]
+    text = (
+        f"The targets of neighbouring eras overlap: the {first.n} eras of {label} say as much as "
+        f"{first.effective_n:.1f} that share no day, and ±95% counts only these."
+    )
+    undecided = [
+        f"{label} ({summary.n} eras, worth {summary.effective_n:.1f})"
+        for label, summary in own
+        if not (summary.mean_low > 0 or summary.mean_high < 0)  # also where it is unknown
+    ]
+    if undecided:
+        text += f" The interval includes zero, so that it may be luck: {', '.join(undecided)}."
+    return text
+
+
 def summaries_beside(
     held_out: Mapping[str, Summary], everything: Mapping[str, Summary]
 ) -> pl.DataFrame:

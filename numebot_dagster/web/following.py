@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from numebot_dagster.operations.causes import is_of_a_step_not_run, without_class
+from numebot_dagster.operations.causes import is_of_a_step_not_run, of_step, without_class
 
 # As Dagster's loggers write it: moment, logger, level, then the sensor or schedule that ticks, or
 # the run (job, id, pid, step, event).
@@ -59,14 +59,14 @@ class Follower:
         run = _RUN.fullmatch(event["rest"])
         failed = _FAILED.match(run["step_and_event"]) if run else None
         if run and failed:
-            head = f"{event['time']} error: {failed['step'] or run['job']}"
+            head, step = f"{event['time']} error: ", failed["step"] or run["job"]
             if failed["event"] == "STEP_FAILURE":
-                self._failure = _Failure(head, run["text"])
+                self._failure = _Failure(head, step, run["text"])
             elif "Steps failed" in run["text"]:  # with the trace of its step once more
-                self._failure = _Failure(None)
+                self._failure = _Failure(None, step)
             else:  # perhaps without a trace, and with nothing behind it
-                yield f"{head}: {run['text']}"
-                self._failure = _Failure(head)
+                yield f"{head}{of_step(step, run['text'])}"
+                self._failure = _Failure(head, step)
         elif run is None and event["level"] == "ERROR":  # perhaps with a trace
             self._failure = _FailedTick(event["time"], event["rest"])
         elif text := _shown(event, run):
@@ -84,11 +84,13 @@ class _Failure:
 
     Args:
         head: what its line begins with; None when the failure has been shown.
+        step: the name of the step or, where none failed, of the job.
         cause: what it failed with, as long as the trace does not say more.
     """
 
-    def __init__(self, head: str | None, cause: str | None = None) -> None:
+    def __init__(self, head: str | None, step: str, cause: str | None = None) -> None:
         self._head = head
+        self._step = step
         self._cause = cause
         self._has_begun = False
         self._has_stack = False
@@ -125,7 +127,7 @@ class _Failure:
     def lines(self) -> Iterator[str]:
         """Yield what is to be shown of it, and what turned out to be no part of its trace."""
         if self._head is not None and self._cause is not None:
-            yield f"{self._head}: {without_class(self._cause)}"
+            yield f"{self._head}{of_step(self._step, without_class(self._cause))}"
         yield from self._unclear
 
 

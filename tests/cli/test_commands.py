@@ -136,13 +136,20 @@ def test_a_dry_run_uploads_nothing(world):
     assert world.submissions(number) == {}
 
 
-def test_only_the_models_asked_for(world):
+def test_only_the_models_asked_for_that_were_there(world):
     number = world.open_round()
     finished = world.numebot("run", "--models", "second")
     assert finished.returncode == 0, finished.stderr
     assert world.submissions(number) == {"second": 1}
     latest = receipts.latest(world.platform.lake, number)
     assert {name: one.state for name, one in latest.items()} == {"second": State.CONFIRMED}
+    world.practice.advance("next-close")
+    world.register("second", "untrained")  # which came after the round, and has not missed it
+    for arguments, status in ((), 0), (("--models", "untrained"), 1):
+        finished = world.numebot("run", "--round", str(number), *arguments)
+        assert finished.returncode == status, finished.stderr
+        assert "untrained: it was first trained after this round" in finished.stdout
+        assert set(receipts.latest(world.platform.lake, number)) == {"second"}
 
 
 def test_late_submission_says_what_it_means(world):
@@ -160,11 +167,9 @@ def test_late_submission_says_what_it_means(world):
     assert "Traceback" not in dry.stderr
     assert "Not predicted: steady-1, second" in dry.stdout
     for name in ("steady-1", "second"):
-        [line] = [line for line in refused.stdout.splitlines() if line.split()[:1] == [name]]
-        assert line.rstrip().split(maxsplit=3)[1::2] == [
-            "missed",
-            "no run played the round before it closed",
-        ]
+        assert f"{name} missed" in " ".join(refused.stdout.split())
+    reason = "steady-1 and second: no run played the round before it closed"
+    assert refused.stdout.splitlines()[-1] == reason
     finished = world.numebot("run", "--round", str(number), "--late")
     assert finished.returncode == 0, finished.stderr
     assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
@@ -258,6 +263,38 @@ def test_a_misspelt_name_is_said_before_training_which_goes_on(world):
     unknown = world.numebot("train", "--models", "secnd")
     assert "secnd is not among the enabled models" in unknown.stderr
     assert "did you mean second?" in unknown.stderr
+
+
+BROKEN = """\
+from quick_models import Ridge
+
+
+class Broken(Ridge):
+    def train(self, data):
+        return {}["my_target"]
+"""
+
+
+def test_a_first_trial_pins_data_and_a_failed_training_names_the_line(world, tmp_path):
+    (world.folder / "broken.py").write_text(BROKEN)
+    registry = world.folder / "model_configs.csv"
+    registry.write_text("numerai_name,model_code\nsteady-1,broken\nsecond,quick_models:Ridge\n")
+    own = {"NUMERAI_DATA_FOLDER": str(tmp_path / "data"), "DAGSTER_HOME": str(tmp_path / "home")}
+    tried = world.numebot("models", "try", "second", **own)
+    assert tried.returncode == 0, tried.stderr
+    number = world.practice.state()["newest_round"]
+    assert f"today's are pinned as vintage {number}" in " ".join(tried.stdout.split())
+    assert "Training data v5.3, file 6 of 6" in tried.stderr
+    assert "pinned" not in world.numebot("models", "try", "second", **own).stdout
+    trained = world.numebot("train", "--models", "steady-1", **own)
+    assert trained.returncode == 1
+    [error] = [line for line in trained.stderr.splitlines() if line.startswith("error:")]
+    assert error == (
+        "error: steady-1 failed to train: KeyError: 'my_target', at "
+        f'{world.folder / "broken.py"}:6 in train: return {{}}["my_target"]. Correct it, then see '
+        "in seconds whether it works: numebot models try steady-1"
+    )
+    assert trained.stdout.splitlines()[1:] == [f"Without weights of vintage {number}: steady-1"]
 
 
 def test_training_again_in_the_same_round_changes_nothing(world):

@@ -27,6 +27,8 @@ def test_rounds_add_and_dagster_asset_materialize(fresh_world):
     assert added.returncode == 0, added.stderr
     assert added.stdout.strip() == str(number)
     assert f"export DAGSTER_HOME={world.environment['DAGSTER_HOME']}" in added.stderr
+    by_default = world.numebot("rounds", "add", DAGSTER_HOME="")
+    assert f"export DAGSTER_HOME={world.folder / 'data' / 'dagster'}" in by_default.stderr
 
     definitions = ("-m", "numebot_dagster.definitions")
     selection = ("--partition", str(number), "--select", README_SELECTION)

@@ -50,6 +50,10 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     for score in ("MMC", "BMC", "FNC", "benchmark CORR", "max exposure", "RMS exposure"):
         assert number_after(score, table)[0].isdigit()
 
+    mmc = found.summaries["mmc"]
+    assert f"the {eras} eras of CORR say as much as {corr.effective_n:.1f} that share no" in told
+    assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in told
+
     assert f"Beside Numerai's own diagnostics, {eras} eras scored there" in told
     ours = f"{corr.mean:.4f}"
     _, beside = finished.stdout.split("Beside Numerai's")

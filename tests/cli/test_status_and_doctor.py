@@ -84,7 +84,7 @@ def shown(found, *, width=100, colours=False):
     console = Console(file=out, width=width, color_system="standard" if colours else None)
     patch = pytest.MonkeyPatch()
     with patch.context() as one:
-        one.setattr(status, "console", console)
+        one.setattr(session, "console", console)
         status._show(found)
     return out.getvalue()
 
@@ -336,6 +336,17 @@ def test_a_practice_tournament_that_is_off_is_named_with_what_starts_it(world, m
             finished = world.numebot(command, **settings)
             told = finished.stderr if command == "run" else finished.stdout
             assert start in " ".join(told.split())
+
+
+def test_a_registry_that_cannot_be_read_is_one_failure(world):
+    (world.folder / "model_configs.csv").write_text(
+        "name,model_code\nsteady-1,quick_models:Ridge\n"
+    )
+    found, code = findings()
+    assert code == 1
+    failed = {name: one["text"] for name, one in found.items() if one["verdict"] == "failure"}
+    assert list(failed) == ["registry"]
+    assert "numerai_name is missing; if name is meant to be it" in failed["registry"]
 
 
 def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):

@@ -126,13 +126,27 @@ def test_a_query_that_asks_nothing_is_told_in_a_line(world, query):
 
 def test_models_are_listed_and_the_version_is_told(world):
     world.register("steady-1", "untrained")
-    listed = world.numebot("models", "list", COLUMNS="120")
-    rows = {
-        line.split()[0]: line.split()[1:] for line in listed.stdout.splitlines() if line.strip()
-    }
+    listed = world.numebot("models", "list", COLUMNS="80")
     vintage = str(world.platform.lake.stored_vintages()[-1])
-    assert rows["steady-1"][:4] == ["quick_models:Ridge", "yes", "yes", vintage]
-    assert rows["untrained"][3] == "none"
+    rows = [line.split() for line in listed.stdout.splitlines() if line.strip()]
+    assert rows[0] == ["model", "code", "vintage", "age"]  # each is enabled, as models are
+    assert rows[2][:3] == ["steady-1", "quick_models:Ridge", vintage]
+    assert rows[3] == ["untrained", "quick_models:Ridge", "none"]
+    registry = world.folder / "model_configs.csv"
+    registry.write_text(
+        "numerai_name,model_code,enabled,submit,inputs,fallback\n"
+        "a_model_of_20_letter,quick_models:OnEverything,,,,benchmark\n"
+        "second,quick_models:Stubborn,no,no,a_model_of_20_letter,\n"
+    )
+    narrow = world.numebot("models", "list", COLUMNS="80").stdout.splitlines()
+    assert all(len(line) <= 80 for line in narrow)
+    assert any("a_model_of_20_letter" in line.split() for line in narrow)
+    [note] = [line for line in narrow if line.startswith("Left out in 80 columns: ")]
+    width = re.search(r"COLUMNS=(\d+)", note)[1]
+    wide = world.numebot("models", "list", COLUMNS=width).stdout
+    for word in ("quick_models:OnEverything", "benchmark", "inputs", "submit"):
+        assert word in wide.split()
+    assert "Left out" not in wide
     assert CliRunner().invoke(app, ["--version"]).stdout.split() == [
         "numebot",
         version("numebot-dagster"),

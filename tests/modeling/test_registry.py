@@ -89,6 +89,11 @@ GOOD = "a,my_models.first_model,,,,,\n"
     [
         ("", "line 1: the column numerai_name is missing"),
         ("numerai_name\na\n", "line 1: the column model_code is missing"),
+        ("name,model_code\n", "line 1: the column numerai_name is missing; if name is meant to be"),
+        ("model_name,code\n", "numerai_name is missing; if model_name is meant to be it, rename"),
+        ("numerai_name,colour,code\n", "model_code is missing; if code is meant to be it, rename"),
+        ("numerai_name\n", "line 1: the column model_code is missing; add it"),
+        ("numerai_name,model_code,enable\n", "column enable: unknown; if enabled is meant,"),
         ("numerai_name,model_code,colour\n", "line 1, column colour: unknown; the columns are"),
         ("numerai_name,model_code,inputs,inputs\n", "line 1, column inputs: it is there twice"),
         (HEAD + ",my_models.second,,,,,\n", "line 2, column numerai_name: it is empty"),

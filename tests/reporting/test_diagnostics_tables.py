@@ -7,6 +7,7 @@ import pytest
 from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
 from numebot_dagster.reporting.diagnostics_tables import (
     Difference,
+    caveat,
     comparison_table,
     figures_table,
     intervals_table,
@@ -67,6 +68,20 @@ def test_only_what_adds_up_has_a_sharpe_ratio(metric):
     [row] = summary_table({metric: SUMMARY}).rows()
     adds_up = metric in ("corr", "mmc", "bmc", "fnc", "benchmark_corr")
     assert (row[4:] == (None,) * 4) is not adds_up
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "undecided"),
+    [(0.002, 0.022, False), (-0.02, -0.01, False), (-0.6, 0.6, True), (NAN, NAN, True)],
+)
+def test_the_caveat_counts_eras_that_do_not_overlap(low, high, undecided):
+    mmc = replace(SUMMARY, n=13, effective_n=1.84, mean_low=low, mean_high=high)
+    corr = replace(SUMMARY, effective_n=8.66, mean_low=0.002, mean_high=0.022)
+    text = caveat({"max_feature_exposure": SUMMARY, "mmc": mmc, "corr": corr})
+    assert "the 104 eras of CORR say as much as 8.7 that share no day" in text
+    luck = "The interval includes zero, so that it may be luck: MMC (13 eras, worth 1.8)."
+    assert text.endswith(luck) is undecided
+    assert caveat({"max_feature_exposure": SUMMARY}) == ""
 
 
 def test_held_out_stands_above_all_of_each_metric():

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from numebot_dagster.cli.practice import faults, scenario
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of, fail
+from numebot_dagster.cli.screen import show_table
 from numebot_dagster.cli.session import console
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.terminal import wait_for_reader
@@ -154,7 +155,7 @@ def state(
         typer.echo(json.dumps(held, indent=1))
         return
     console.print(_headline(held))
-    console.print(_rounds_table(held, console.width))
+    show_table(_rounds_table(held, console.width), ("final", "opens"))
 
 
 class _Making:

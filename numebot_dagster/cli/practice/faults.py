@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
-from rich.table import Table
 
 from numebot_dagster.cli import session
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of
+from numebot_dagster.cli.screen import plain_table, show_table
 from numebot_dagster.cli.session import console
 from numebot_dagster.terminal import wait_for_reader
 
@@ -89,15 +89,13 @@ def show(
     if as_json:
         typer.echo(json.dumps(faults, indent=1))
         return
-    table = Table()
-    for title in ("id", "kind", "where", "struck", "of", "set", "state"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("id", "kind", "where", "struck", "of", "set", "state")
     for one in faults:
         table.add_row(
             str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
             _times(one["times"]), _assignments(one["values"]), "over" if one["over"] else "on",
         )  # fmt: skip
-    console.print(table)
+    show_table(table, ("of", "set"))
 
 
 def _assignments(values: Mapping[str, float | str]) -> str:

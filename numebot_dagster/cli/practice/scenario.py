@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of
+from numebot_dagster.cli.screen import show_table
 from numebot_dagster.cli.session import console
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def scenario(
 
     with controls_of(folder) as controls, _ending_in_order():
         outcomes = Stage(controls, patience, run, typer.echo).perform(SCENARIOS[name])
-    console.print(_report(outcomes))
+    show_table(_report(outcomes))
     asked = sum(len(one.statuses) for one in outcomes)
     met = sum(one.on_time for one in outcomes)
     console.print(f"{met} of {asked} submissions were on time by the tournament's own state.")

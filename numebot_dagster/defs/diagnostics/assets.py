@@ -86,7 +86,11 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
 def diagnosis_metadata(lake: Lake, model: RegisteredModel, found: Diagnosis) -> Metadata:
     """Tables, pictures (which also lie as files below `figures/`) and numbers to plot."""
     from numebot_dagster.reporting.diagnostics_charts import cumulative
-    from numebot_dagster.reporting.diagnostics_tables import figures_table, intervals_table
+    from numebot_dagster.reporting.diagnostics_tables import (
+        caveat,
+        figures_table,
+        intervals_table,
+    )
     from numebot_dagster.reporting.embed import picture
     from numebot_dagster.reporting.sparkline import sparkline
     from numebot_dagster.reporting.tables import markdown_table
@@ -104,6 +108,7 @@ def diagnosis_metadata(lake: Lake, model: RegisteredModel, found: Diagnosis) -> 
             if corr is not None
             else {}
         ),
+        "caveat": caveat(found.held_out or found.summaries),
         "corr_curve": dg.MetadataValue.md(curve),
         **{
             name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))

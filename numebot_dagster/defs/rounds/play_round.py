@@ -18,6 +18,7 @@ from numebot_dagster.defs.training.weights import (
     weights_key,
 )
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
+from numebot_dagster.operations.causes import MODELS_FAILED
 from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.outcomes import Ending, Play
 from numebot_dagster.operations.rounds.playing import play
@@ -91,12 +92,10 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
             if one.ending is Ending.FAILED or results.is_missed(one)
         }
         if failed:
-            raise dg.Failure(
-                f"Round {number}: {len(failed)} of {len(played)} models failed: "
-                + results.reasons(failed),
-                metadata=failed,
-                allow_retries=False,
-            )
+            # The log has named each model and its reason, and shows the first line alone.
+            count = f"Round {number}: {len(failed)} of {len(played)} {MODELS_FAILED}"
+            text = f"{count}\n{results.reasons(failed)}"
+            raise dg.Failure(text, metadata=failed, allow_retries=False)
 
     return [play_round]
 

@@ -12,6 +12,8 @@ from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.modeling.weights.weight_store import StoredWeights
+from numebot_dagster.modeling.worker.failures import ModelError
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer
 from numebot_dagster.operations.training.vintages import Vintage, read_vintage
@@ -86,7 +88,7 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         opened = platform.open(context.log)
         vintage = _vintage(opened, context.partition_key)
         with turn(context, opened.lake, TRAINING):
-            stored = trainer.train(opened, model, vintage, force=config.force)
+            stored = _trained(opened, model, vintage, force=config.force)
         manifest = stored.manifest
         return dg.MaterializeResult(
             metadata=readable(
@@ -107,6 +109,18 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         )
 
     return weights
+
+
+def _trained(
+    platform: Platform, model: RegisteredModel, vintage: Vintage, *, force: bool
+) -> StoredWeights:
+    try:
+        return trainer.train(platform, model, vintage, force=force)
+    except ModelError as error:
+        raise dg.Failure(
+            trainer.explained(error),
+            metadata={"log": dg.MetadataValue.text(error.log_tail)} if error.log_tail else None,
+        ) from None
 
 
 def _vintage(platform: Platform, key: str) -> Vintage:

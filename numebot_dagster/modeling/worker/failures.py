@@ -43,6 +43,13 @@ class ModelFailed(ModelError):
         self.traceback = failure.traceback
         self.phases = failure.phases
 
+    @property
+    def place(self) -> str:
+        """The innermost line that belongs to no library, `file:line in function: code`."""
+        lines = self.traceback.splitlines()
+        own = [line for line in lines if "site-packages" not in line] or lines
+        return own[-1] if own else ""
+
 
 class ModelTimedOut(ModelError):
     """The model took longer than its time budget and was stopped."""

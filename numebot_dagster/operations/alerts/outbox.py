@@ -25,6 +25,8 @@ from numebot_dagster.settings import AlertKind
 
 Kind = AlertKind
 
+# The run that saw it has named the model and its reason in its log.
+LOGGED_BEFORE = (Kind.MODEL_FAILED, Kind.FALLBACK_USED)
 GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
 SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each try in vain after the second
 STALE_AFTER = timedelta(days=2)  # what could not be sent for so long is no news any more
@@ -164,7 +166,7 @@ def _from_file(path: Path) -> Raised:
 
 
 def _raise(platform: Platform, alert: Alert) -> bool:
-    """Stores an alert and writes it to the log; whether it is new."""
+    """Stores an alert and writes it to the log, unless that has it; whether it is new."""
     try:
         silenced = alert.kind in platform.settings.numebot_silence
         title, text = _clean(platform, alert.title), _clean(platform, alert.text)
@@ -179,7 +181,7 @@ def _raise(platform: Platform, alert: Alert) -> bool:
         platform.log.error("An alert could not be raised: %s", _clean(platform, str(error)))
         return False
     level = logging.INFO if alert.kind in GOOD_NEWS else logging.WARNING
-    if not silenced:
+    if not silenced and alert.kind not in LOGGED_BEFORE:
         between = ":\n" if text.startswith("- ") else ": "  # a list begins on its own line
         platform.log.log(level, "%s%s%s", title, between, text)
     return True

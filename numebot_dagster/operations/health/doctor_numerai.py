@@ -99,7 +99,7 @@ def _account(platform: Platform) -> Iterator[Finding]:
         yield Finding("account", Verdict.FAILURE, f"not examined: {error}", remedy)
         return
     yield _scopes(account.username, account.scopes)
-    yield _slots(platform, set(held))
+    yield from _slots(platform, set(held))
 
 
 def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
@@ -114,11 +114,11 @@ def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
     return Finding("credentials", Verdict.OK, text)
 
 
-def _slots(platform: Platform, slots: set[str]) -> Finding:
+def _slots(platform: Platform, slots: set[str]) -> Iterator[Finding]:
     try:
         submitting = [model for model in platform.registry.enabled if model.submit]
-    except RegistryError:
-        return Finding("models", Verdict.FAILURE, "the registry cannot be read", "see registry")
+    except RegistryError:  # which is a finding of its own
+        return
     missing = [
         model.name if model.line is None else f"{model.name} (line {model.line})"
         for model in submitting
@@ -129,8 +129,9 @@ def _slots(platform: Platform, slots: set[str]) -> Finding:
             f"correct numerai_name in {platform.registry.path}; the account has "
             f"{', '.join(sorted(slots)) or 'none'}"
         )
-        return Finding("models", Verdict.FAILURE, f"not at Numerai: {', '.join(missing)}", remedy)
-    return Finding("models", Verdict.OK, f"{len(submitting)} registered models have their slot")
+        yield Finding("models", Verdict.FAILURE, f"not at Numerai: {', '.join(missing)}", remedy)
+    else:
+        yield Finding("models", Verdict.OK, f"{len(submitting)} registered models have their slot")
 
 
 def _schema(platform: Platform) -> Iterator[Finding]:

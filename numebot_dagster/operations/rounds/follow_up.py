@@ -38,6 +38,7 @@ from numebot_dagster.submissions.reconciliation import (
 
 ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 NOBODY_PLAYED = "no run played the round before it closed"
+CAME_LATER = "it was first trained after this round, so it has not missed it"
 HELD = (State.ACCEPTED, State.CONFIRMED)
 
 

@@ -61,10 +61,13 @@ class LadderFailed(Exception):
 
     Attributes:
         gates: the verdicts on the highest rung that the gates stopped.
+        news: the same without the reasons that were logged when the rungs before the last failed.
     """
 
     def __init__(self, model: str, failures: Sequence[tuple[Rung, Exception]]) -> None:
-        super().__init__(f"{model}: all that was tried failed. {_reasons(failures)}")
+        failed = f"{model}: all that was tried failed."
+        super().__init__(f"{failed} {_reasons(failures)}")
+        self.news = f"{failed} {_reasons(failures[-1:])}"
         stopped = (error for _, error in failures if isinstance(error, GateClosed))
         first = next(stopped, None)
         self.gates: tuple[Gate, ...] = () if first is None else first.gates

@@ -27,6 +27,7 @@ from numebot_dagster.numerai.errors import (
 from numebot_dagster.numerai.records import Fleet, Round
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.causes import named
 from numebot_dagster.operations.health import watchdog
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up, planning, submitting
@@ -83,7 +84,9 @@ def _next_higher(rung: Rung) -> Rung:
 def _how(prediction: Prediction) -> str:
     if prediction.rung is Rung.LIVE:
         return f"with vintage {prediction.vintage} in {prediction.seconds or 0:.1f} s"
-    return f"on the {prediction.rung} rung: {prediction.rung_reason}"
+    # Why the rungs above failed was said when they did.
+    what = (prediction.rung_reason or "").partition(". ")[0]
+    return f"on the {prediction.rung} rung: {what}"
 
 
 class _RoundPlay:
@@ -366,9 +369,22 @@ class _RoundPlay:
         )
         return decide(submitting.what_is_held(self.platform, situation))
 
+    @property
+    def _has_closed(self) -> bool:
+        return self.platform.client.now() >= self.round.close_staking_time
+
+    def _came_later(self, model: RegisteredModel) -> bool:
+        """Return whether a closed round is none of a model's, which was trained only after it."""
+        if self.wish.late or not self._has_closed:
+            return False
+        return not self.platform.lake.takes_part(model.name, self.round.number)
+
     def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
         """Nothing may be uploaded: the round closed without us, or holds what is not ours."""
-        closed = self.platform.client.now() >= self.round.close_staking_time
+        if self._came_later(model):
+            self.platform.log.info("%s: %s", model.name, follow_up.CAME_LATER)
+            return Played(model, Ending.SKIPPED, follow_up.CAME_LATER)
+        closed = self._has_closed
         if closed:
             latest = follow_up.record_end(
                 self.platform, self.round, model.name, self._fleet, decision.reason
@@ -400,12 +416,12 @@ class _RoundPlay:
         self, model: RegisteredModel, error: Exception, prediction: Prediction | None = None
     ) -> Played:
         is_ours = not isinstance(error, EXPECTED)
-        self.platform.log.error(
-            "Round %d, %s: %s", self.round.number, model.name, error, exc_info=is_ours and error
-        )
+        news = error.news if isinstance(error, LadderFailed) else str(error)
+        text = named(model.name, news)
+        self.platform.log.error("Round %d: %s", self.round.number, text, exc_info=is_ours and error)
         verdicts = error.gates if isinstance(error, (GateClosed, LadderFailed)) else ()
         receipt = None
-        if self.submits and model.submit:
+        if self.submits and model.submit and not self._came_later(model):
             try:
                 receipt = submitting.record_failure(
                     self.platform, self.round, model.name, str(error), prediction

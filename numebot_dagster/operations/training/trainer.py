@@ -15,6 +15,7 @@ from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.source.own_code import own_code
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import DamagedWeights, StoredWeights
+from numebot_dagster.modeling.worker.failures import ModelError, ModelFailed
 from numebot_dagster.modeling.worker.messages import TrainRequest
 from numebot_dagster.modeling.worker.parent import Worker
 from numebot_dagster.numerai.errors import UnexpectedAnswer
@@ -22,6 +23,7 @@ from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.operations.training.vintages import Vintage
+from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.training_data import TrainingFiles
@@ -98,6 +100,19 @@ def train(
     with patience.told(platform.log, what), Worker(background=True) as worker:
         worker.train(request(model, vintage, folder))
     return weight_store.opened(WeightsFolder(vintage.number, code.hash, folder))
+
+
+def explained(error: ModelError) -> str:
+    """Return why a training failed: model, method, exception, place in the code, what to do.
+
+    The first line says it all; the lines of the model's code that led there follow.
+    """
+    first, _, rest = str(error).partition("\n")
+    place = error.place if isinstance(error, ModelFailed) else ""
+    at = f", at {place}" if place else ""
+    try_ = command("models", "try", error.model)
+    remedy = f"Correct it, then see in seconds whether it works: {try_}"
+    return "\n".join(filter(None, [f"{first}{at}. {remedy}", rest]))
 
 
 def weights_of_code(

@@ -93,8 +93,8 @@ def _plan(platform: Platform, model: RegisteredModel, eras: int, folder: Path) -
     pinned = platform.lake.stored_vintages()
     if not pinned:
         raise CannotTry(
-            "no training data are pinned to try a model on: `numebot train` pins today's and "
-            "trains on them; to pin alone, materialise training/data in the Dagster UI (numebot up)"
+            "no training data are pinned to try a model on: `numebot train` pins today's, as does "
+            "`numebot models try`"
         )
     vintage = vintages.read_vintage(platform, pinned[-1])
     numbers = np.unique(select_rows(trainer.files_of(vintage).train).eras).tolist()
@@ -238,14 +238,7 @@ def _failure(trial: _Trial, error: ModelError) -> Iterator[Finding]:
     if not trial.weights.exists():
         # The canary has two parts, so that the phase that failed may have passed once.
         yield from _passed({name: s for name, s in error.phases.items() if name != error.phase})
-    place = _place(error.traceback) or f"see {trial.model.code}"
+    place = error.place or f"see {trial.model.code}"
     if error.phase == "train":
         place += f" (should it need more than {_eras(trial.trained)}: --eras N)"
     yield Finding(error.phase, Verdict.FAILURE, f"{error.kind}: {error.reason}", place)
-
-
-def _place(traceback: str) -> str:
-    """The innermost line that belongs to no library."""
-    lines = traceback.splitlines()
-    own = [line for line in lines if "site-packages" not in line] or lines
-    return own[-1] if own else ""

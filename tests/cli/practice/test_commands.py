@@ -22,6 +22,7 @@ from numebot_dagster.cli.practice.commands import app
 from numebot_dagster.practice.faults.checks import check
 from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.rules.clock import Refused
+from numebot_dagster.practice.server import PracticeServer
 
 SERVE = "from numebot_dagster.cli.practice.commands import app; app()"
 
@@ -155,6 +156,25 @@ def test_the_full_scale_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     }
     assert sorted(set(shown_until(folder, eras=8))) == [0, 7, 8]
     assert (part.stat().st_ino, part.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
+
+
+def test_without_a_folder_the_tournament_that_runs_is_named(tmp_path: Path) -> None:
+    """And the table of faults breaks no word at 80 columns."""
+    kind, where = "status", "graphql:v3UserProfile"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "practice.json").write_text('{"scripts": []}')
+    with PracticeServer(tmp_path / "my rehearsal"), pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        code, text = run("fault", "add", kind)
+        assert code == 1
+        assert "practice-tournament holds no practice tournament; start one with" in text
+        assert text.strip().endswith("One that runs is reached with --folder 'my rehearsal'")
+        at = ("--folder", "my rehearsal")
+        assert run("fault", "add", kind, "--where", where, *at) == (0, "fault 1 added\n")
+        patch.setenv("COLUMNS", "80")
+        shown = CliRunner().invoke(app, ["fault", "list", *at]).output
+    assert max(map(len, shown.splitlines())) <= 80
+    assert {kind, where, "status=500", "retry_after=-1", "acted=0", "endless"} <= set(shown.split())
 
 
 @pytest.mark.parametrize(

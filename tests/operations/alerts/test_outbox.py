@@ -71,11 +71,14 @@ def test_many_that_raise_the_same_at_once_send_it_once(platform_of, receiver):
 def test_without_channels_it_is_stored_and_logged(platform_of, caplog):
     caplog.set_level(logging.INFO)
     platform = platform_of()
-    assert outbox.send(platform, FAILED) == [FAILED]
+    near = Alert(Kind.DEADLINE_NEAR, "round-1312/5-minutes", "Round 1312 closes", "Type: x")
+    assert outbox.send(platform, near) == [near]
     assert [one["sent"] for one in stored(platform)] == [False]
-    assert f"{FAILED.title}: {FAILED.text}" in caplog.text
+    assert f"{near.title}: {near.text}" in caplog.text
     outbox.send(platform, Alert(Kind.SCORES_PUBLISHED, "day", "Scores", "- a: 1\n- b: 2"))
     assert "Scores:\n- a: 1\n- b: 2" in caplog.text
+    assert outbox.send(platform, FAILED) == [FAILED]
+    assert FAILED.title not in caplog.text  # its run has named the model and its reason
 
 
 def test_the_first_channel_does_not_begin_with_old_news(platform_of, receiver):
