@@ -18,11 +18,10 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from numebot_dagster.practice.api.answers.table import Answers
 from numebot_dagster.practice.api.graphql import answer
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.api.report import report
-from numebot_dagster.practice.api.request import Services
+from numebot_dagster.practice.api.request import ApiRequest, Services
 from numebot_dagster.practice.api.services.webhooks import Webhooks
 from numebot_dagster.practice.api.throttling import RateLimited
 from numebot_dagster.practice.datasets.files import Snapshot
@@ -130,8 +129,8 @@ class _Views:
             with self._tournament.lock:
                 faulty = FaultyAnswers(self._tournament, self._faults, struck, body)
                 faulty.happen()
-                answers = Answers(self._services, faulty.token(token), address)
-                return answer(body, answers, deviations=self._deviations, faulty=faulty)
+                asked = ApiRequest(self._services, faulty.token(token), address)
+                return answer(body, asked, deviations=self._deviations, faulty=faulty)
 
         return JSONResponse(await run_in_threadpool(run))
 

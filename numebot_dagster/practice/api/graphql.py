@@ -1,90 +1,89 @@
-"""Runs a GraphQL request: admit the query, resolve it from the answers, shape the errors."""
+"""Execute GraphQL requests: admit the query, resolve its fields, and format the errors."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_sync
 
-from numebot_dagster.practice.api.answers.table import STAKE_MUTATIONS, Answers
-from numebot_dagster.practice.api.request import not_part
+from numebot_dagster.practice.api.answers.table import RESOLVERS
+from numebot_dagster.practice.api.request import ApiRequest, not_part
 from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.schema.dialect import admit, schema
 from numebot_dagster.practice.schema.leniency import values_of
 
-logger = logging.getLogger(__name__)
-
-# Arguments that say how many: limit, offset, lastNRounds, scoredWithinLastNDays ...
+# Arguments that are numbers of items: limit, offset, lastNRounds, scoredWithinLastNDays ...
 _COUNT = re.compile(r"limit|offset|\w*N(Rounds|Days)")
 
 
 def answer(
-    request: Any,
-    answers: Answers,
+    body: Any,
+    request: ApiRequest,
     *,
     deviations: bool = True,
     faulty: FaultyAnswers | None = None,
 ) -> dict[str, Any]:
-    """Returns the body of the answer to a GraphQL request.
+    """Return the body of the answer to a GraphQL request.
 
     Args:
-        request: The request's JSON: ``query``, ``variables`` and, to choose one of several
-            operations, ``operationName``.
-        answers: What to resolve from.
+        body: The request's JSON: `query`, `variables` and, to choose one of several operations,
+            `operationName`.
+        request: What its fields are resolved from.
         deviations: Whether names and variables are read as leniently as the service does.
-        faulty: What faults make of the answer.
+        faulty: The faults that change the answer.
 
     Returns:
-        ``data`` and, when something was refused, ``errors``, each with its ``message``.
+        `data` and, when something was refused, `errors`, each with its `message`.
 
     Raises:
-        Exception: What a resolver raised without meaning to; never hidden in the answer.
+        Exception: An error of a resolver that is not a refusal; it is never hidden in the answer.
     """
-    slip = _slip_of(request)
-    if slip is not None:
-        return _errors([GraphQLError(slip)])
     removed = faulty.removed if faulty else frozenset()
     try:
-        document = admit(request["query"], deviations=deviations, removed=removed)
+        document = _document(body, deviations=deviations, removed=removed)
     except GraphQLError as error:
         return _errors([error])
-    except RecursionError:
-        return _errors([GraphQLError("the query is nested too deeply")])
+    variables = body.get("variables")
     result = execute_sync(
         schema(removed),
         document,
-        root_value=answers,
-        variable_values=_values(document, request.get("variables"), deviations=deviations),
-        operation_name=request.get("operationName"),
+        root_value=request,
+        variable_values=values_of(document, variables) if deviations else variables,
+        operation_name=body.get("operationName"),
         field_resolver=_resolve,
         middleware=faulty.middleware if faulty else None,
     )
     assert isinstance(result, ExecutionResult)
-    for found in result.errors or []:
-        cause = found.original_error
+    return _formatted(result)
+
+
+def _formatted(result: ExecutionResult) -> dict[str, Any]:
+    for error in result.errors or []:
+        cause = error.original_error
         if cause is not None and not isinstance(cause, Refused | GraphQLError):
             raise cause
-    body: dict[str, Any] = {"data": result.data}
-    return {**body, **_errors(result.errors)} if result.errors else body
+    return {"data": result.data, **(_errors(result.errors) if result.errors else {})}
 
 
-def _values(document: DocumentNode, given: Any, *, deviations: bool) -> Any:
-    return values_of(document, given) if deviations else given
+def _document(body: Any, *, deviations: bool, removed: frozenset[str]) -> DocumentNode:
+    """Return the query of a request's JSON, validated.
 
-
-def _slip_of(request: Any) -> str | None:
-    """Returns what is wrong with a request's JSON before its query is read, None if nothing."""
-    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
-        return "the body must be JSON with a query"
-    if not isinstance(request.get("variables"), dict | None):
-        return "variables must be a JSON object"
-    if not isinstance(request.get("operationName"), str | None):
-        return "operationName must be a text"
-    return None
+    Raises:
+        GraphQLError: The JSON is not a GraphQL request, or the schema has no such query.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        raise GraphQLError("the body must be JSON with a query")
+    if not isinstance(body.get("variables"), dict | None):
+        raise GraphQLError("variables must be a JSON object")
+    if not isinstance(body.get("operationName"), str | None):
+        raise GraphQLError("operationName must be a string")
+    try:
+        return admit(body["query"], deviations=deviations, removed=removed)
+    except RecursionError as error:
+        raise GraphQLError("the query is nested too deeply") from error
 
 
 def _errors(errors: list[GraphQLError]) -> dict[str, Any]:
@@ -92,17 +91,14 @@ def _errors(errors: list[GraphQLError]) -> dict[str, Any]:
 
 
 def _resolve(source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
-    """Resolves a field: a method of the answers, or an item of an object's mapping."""
+    """Resolve a root field by its function, and any other field from its object's mapping."""
     name = info.field_name
-    values = {_snake(key): value for key, value in arguments.items()}
     _check_counts(arguments)
-    if isinstance(source, Answers):
-        if name in STAKE_MUTATIONS:
-            raise Refused(f"{name} moves stake, and the practice tournament refuses to")
-        method = getattr(source, _snake(name), None)
-        if method is None:
+    values = {_snake(key): value for key, value in arguments.items()}
+    if isinstance(source, ApiRequest):
+        if name not in RESOLVERS:
             raise _missing(info)
-        return method(**values)
+        return RESOLVERS[name](source, **values)
     assert isinstance(source, Mapping)
     if name not in source:
         if info.parent_type.fields[name].deprecation_reason is not None:
@@ -113,15 +109,14 @@ def _resolve(source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
 
 
 def _check_counts(arguments: dict[str, Any]) -> None:
-    """Refuses a number of things below zero, which would count from the end of a list."""
+    """Refuse numbers of items below zero, which would count from the end of a list."""
     for key, value in arguments.items():
         if _COUNT.fullmatch(key) and value is not None and value < 0:
             raise Refused(f"{key} must not be negative, and is {value}")
 
 
 def _missing(info: GraphQLResolveInfo) -> Refused:
-    where = f"{info.parent_type.name}.{info.field_name}"
-    return not_part(where)
+    return not_part(f"{info.parent_type.name}.{info.field_name}")
 
 
 def _snake(name: str) -> str:

@@ -1,8 +1,10 @@
-"""What every answer needs: the services, the key of the request, the present instant."""
+"""Hold what every answer needs: the services, the API key of the request, the present instant."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from numebot_dagster.practice.api.services.jobs import Jobs
@@ -12,12 +14,15 @@ from numebot_dagster.practice.rules.clock import Refused, Round
 from numebot_dagster.practice.rules.lineup import Lineups
 from numebot_dagster.practice.rules.state import Model, Token
 from numebot_dagster.practice.rules.tournament import CLASSIC, Tournament
-from numebot_dagster.practice.schema import shapes
-from numebot_dagster.practice.scoring.history import Histories
+from numebot_dagster.practice.schema import Fields
+from numebot_dagster.practice.schema.round_objects import RoundContext, round_fields
+from numebot_dagster.practice.scoring.history import Histories, History
 from numebot_dagster.practice.scoring.ledger import Ledger
 from numebot_dagster.practice.scoring.scores import Scorer
 
-Fields = shapes.Fields
+Item = TypeVar("Item")
+Resolver = Callable[..., object]
+"""The function of a root field: of the request and the field's arguments in snake_case."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Services:
 
     @classmethod
     def of(cls, tournament: Tournament) -> Services:
-        """Returns the services of a tournament."""
+        """Return the services of a tournament."""
         lineups = Lineups(tournament)
         scorer = Scorer(tournament, lineups)
         jobs = Jobs(tournament.state)
@@ -51,72 +56,86 @@ class Services:
         )
 
 
-class Resolver:
-    """Answers parts of one request.
+class ApiRequest:
+    """One request to the API and what its answers are computed from.
 
     Args:
-        services: What the answers are computed from.
+        services: Those of the tournament.
         token: The API key of the request, None when it has none or a wrong one.
         address: The server's own URL, for links.
     """
 
     def __init__(self, services: Services, token: Token | None, address: str) -> None:
-        self._services = services
-        self._tournament = services.tournament
-        self._library = services.library
-        self._scorer = services.scorer
-        self._ledger = services.ledger
-        self._lineups = services.lineups
-        self._history = services.histories.newest
-        self._jobs = services.jobs
-        self._webhooks = services.webhooks
+        self.services = services
+        self.tournament = services.tournament
+        self.library = services.library
+        self.ledger = services.ledger
+        self.jobs = services.jobs
+        self.state = services.tournament.state
+        self.now = services.tournament.clock.now()
         self._token = token
         self._address = address
-        self._state = services.tournament.state
-        self._now = services.tournament.clock.now()
 
-    def _require(self, scope: str | None = None) -> Token:
+    def require(self, scope: str | None = None) -> Token:
+        """Return the request's API key.
+
+        Raises:
+            Refused: There is none, or it lacks the scope.
+        """
         if self._token is None:
             raise Refused("Your session is invalid or has expired.")
         if scope is not None and scope not in self._token.scopes:
             raise Refused(f"Insufficient permission for {scope}")
         return self._token
 
-    def _link(self, kind: str, key: str) -> str:
-        return f"{self._address}/{kind}/{self._library.sign(f'{kind}/{key}')}/{quote(key)}"
+    def account(self, scope: str) -> str:
+        """Return the name of the account whose key the request has; see `require`."""
+        return self.require(scope).account
 
-    def _round(self, one: Round) -> Fields:
-        tournament = self._tournament
-        context = shapes.RoundContext(
-            state=self._state,
-            now=self._now,
-            first=tournament.first_round,
-            book=tournament.rule_book,
-            payout_factor=self._ledger.payout_factor,
-        )
-        return shapes.round_fields(one, context)
+    def own_model(self, scope: str, model_id: str | None) -> Model:
+        """Return a model of the request's account, without an id the only one; see `require`."""
+        return self.tournament.model(model_id or None, self.account(scope))
 
-    def _file(self, filename: str, kind: str, key: str) -> Fields:
-        link = self._link(kind, key)
+    def own_models(self, scope: str) -> dict[str, Model]:
+        """Return the models of the request's account by id; see `require`."""
+        return {model.id: model for model in self.tournament.models(self.account(scope))}
+
+    def participant(self, model_id: str) -> Model | None:
+        """Return a model of any account, None when there is none."""
+        return next((model for model in self.state.models() if model.id == model_id), None)
+
+    def history(self) -> History:
+        """Return the reputations of all publication days."""
+        return self.services.histories.newest()
+
+    def file(self, filename: str, kind: str, key: str) -> Fields:
+        """Return a FileUploadAuth: where a file of this name is to be PUT, or is to be had."""
+        link = self.link(kind, key)
         return {"filename": filename, "url": link, "accelerated": False, "countryCode": None}
 
-    def _participant(self, identifier: str) -> Model | None:
-        return next((one for one in self._state.models() if one.id == identifier), None)
+    def link(self, kind: str, key: str) -> str:
+        """Return a signed link to a file of the server."""
+        return f"{self._address}/{kind}/{self.library.sign(f'{kind}/{key}')}/{quote(key)}"
+
+    def round_fields(self, round_: Round) -> Fields:
+        """Return a Round."""
+        context = RoundContext(
+            state=self.state,
+            now=self.now,
+            first=self.tournament.first_round,
+            book=self.tournament.rule_book,
+            payout_factor=self.ledger.payout_factor,
+        )
+        return round_fields(round_, context)
 
 
 def is_classic(tournament: int | None) -> bool:
-    """Returns whether a tournament number means the one that is practised."""
+    """Return whether a tournament number means Numerai Classic."""
     return tournament in (None, CLASSIC)
 
 
-def camel(name: str) -> str:
-    """Returns the API's spelling of a name."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def refuse_other(tournament: int) -> None:
-    """Refuses tournaments that are not practised."""
+def refuse_other(tournament: int | None) -> None:
+    """Refuse all tournaments but Numerai Classic."""
     if not is_classic(tournament):
         raise not_part(f"tournament {tournament}")
 
@@ -129,7 +148,13 @@ def not_part(what: str) -> Refused:
     )
 
 
-def page(items: list[Fields], limit: int | None, offset: int | None) -> list[Fields]:
-    """Returns the items from ``offset`` on, ``limit`` at the most."""
+def camel(name: str) -> str:
+    """Return the API's spelling of a name."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def page(items: list[Item], limit: int | None, offset: int | None) -> list[Item]:
+    """Return `limit` items at the most, beginning with number `offset`."""
     first = offset or 0
     return items[first : None if limit is None else first + limit]

@@ -9,7 +9,7 @@ from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.rules.state import Submission
 from numebot_dagster.practice.rules.submissions import select
 from numebot_dagster.practice.rules.tournament import Tournament
-from numebot_dagster.practice.schema import shapes
+from numebot_dagster.practice.schema.model_objects import latest_fields
 
 
 def age(tournament: Tournament, filename: str) -> float:
@@ -54,7 +54,7 @@ class Unseen:
         if older is None and not self._has_opened(number):
             return None
         tournament = self._tournament
-        return shapes.latest_fields(tournament.entry(tournament.round(number), older))
+        return latest_fields(tournament.entry(tournament.round(number), older))
 
     def _is_selected(self, one: Submission) -> bool:
         held = self._chosen(one.model_id).get(one.round)

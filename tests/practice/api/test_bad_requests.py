@@ -23,7 +23,7 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.api.answers.table import Answers
+from numebot_dagster.practice.api.answers.table import RESOLVERS
 from numebot_dagster.practice.schema.dialect import schema
 from numebot_dagster.practice.schema.endpoints import operations
 
@@ -81,7 +81,7 @@ TWO = "query A {tournaments {name}} query B($n: Int) {rounds(number: $n) {number
         ({"query": "{tournaments {name}}", "variables": [1]}, "variables must be a JSON object"),
         ({"query": "{tournaments {name}}", "variables": []}, "variables must be a JSON object"),
         ({"query": "{tournaments {name}}", "variables": "x"}, "variables must be a JSON object"),
-        ({"query": "{tournaments {name}}", "operationName": 7}, "operationName must be a text"),
+        ({"query": "{tournaments {name}}", "operationName": 7}, "operationName must be a string"),
         ({"query": TWO}, "Must provide operation name"),
         ({"query": TWO, "operationName": "C"}, "Unknown operation named 'C'"),
         ({"query": "fragment F on Round {number}"}, "Fragment 'F' is never used"),
@@ -265,11 +265,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-ANSWERED = [
-    (name, field, getattr(Answers, snake(name)))
-    for _, name, field in ROOTS
-    if hasattr(Answers, snake(name))
-]
+ANSWERED = [(name, field, RESOLVERS[name]) for _, name, field in ROOTS if name in RESOLVERS]
 
 
 @pytest.mark.parametrize(("name", "field", "method"), ANSWERED, ids=[name for name, *_ in ANSWERED])

@@ -24,9 +24,8 @@ from hypothesis.stateful import (
 )
 
 from numebot_dagster.practice import creation
-from numebot_dagster.practice.api.answers.table import Answers
 from numebot_dagster.practice.api.graphql import answer
-from numebot_dagster.practice.api.request import Services
+from numebot_dagster.practice.api.request import ApiRequest, Services
 from numebot_dagster.practice.creation import Plan, open_tournament
 from numebot_dagster.practice.market.market import Scale
 from numebot_dagster.practice.rules.clock import Refused
@@ -136,7 +135,7 @@ class Rounds(RuleBasedStateMachine):
         return self.tournament.clock.now()
 
     def ask(self, query: str) -> Any:
-        body = answer({"query": query}, Answers(self.services, self.token, "http://here"))
+        body = answer({"query": query}, ApiRequest(self.services, self.token, "http://here"))
         assert "errors" not in body, body
         return body["data"]
 

@@ -20,7 +20,8 @@ from graphql import (
     GraphQLScalarType,
 )
 
-from numebot_dagster.practice.api.answers.table import STAKE_MUTATIONS, Answers
+from numebot_dagster.practice.api.answers.stakes import STAKE_MUTATIONS
+from numebot_dagster.practice.api.answers.table import RESOLVERS, TABLES
 from numebot_dagster.practice.schema.dialect import schema
 
 if TYPE_CHECKING:
@@ -275,17 +276,13 @@ def test_what_is_answered_is_asked_somewhere() -> None:
     """Every root field that has an answer is in one of the tables of these tests."""
     query_type = schema().query_type
     assert query_type is not None
-    answered = {name for name in query_type.fields if hasattr(Answers, snake(name))}
+    answered = set(query_type.fields) & set(RESOLVERS)
     elsewhere = {
         "accountNameAvailable", "computePickleDownloadAuth", "computePickleUploadAuth",
         "diagnosticsTriggerLogs", "modelNameAvailable", "triggerLogs", "unreadBanners",
         "unreadEarnedTitleNotifications", "unreadNotifications", "v3StakeClaim",
     }  # fmt: skip
     assert answered == set(WHOLE) | elsewhere
-
-
-def snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 # What the whole schema has and a practice of Numerai Classic does not.
@@ -304,6 +301,14 @@ ROOTS = [
     if root is not None
     for name in root.fields
 ]
+
+
+def test_the_tables_of_resolvers_are_complete() -> None:
+    """Each root field of the schema has one resolver, or is named as out of scope."""
+    assert sum(len(table) for table in TABLES) == len(RESOLVERS)
+    names = {name for _, name in ROOTS}
+    assert set(RESOLVERS) == names - OUT_OF_SCOPE
+    assert names >= OUT_OF_SCOPE
 
 
 @pytest.mark.parametrize(("operation", "name"), ROOTS, ids=[name for _, name in ROOTS])
@@ -346,7 +351,7 @@ def test_stake_is_moved_by_no_mutation(world: World) -> None:
     mutation_type = schema().mutation_type
     assert mutation_type is not None
     moving = {name for name in mutation_type.fields if re.search("Stake|Payout|Withdraw", name)}
-    assert moving == STAKE_MUTATIONS
+    assert moving == set(STAKE_MUTATIONS)
     values = {"String": '"1"', "ID": '"1"', "Int": "8", "Boolean": "true", "Float": "1.0"}
     for name in moving:
         field = mutation_type.fields[name]

@@ -1,1 +1,1 @@
-"""What each query and mutation answers."""
+"""Resolve each query and mutation by a function; see `table`."""

@@ -1,264 +1,53 @@
-"""What the holder of an API key may have done: webhooks, diagnostics, pickles, a profile.
-
-A method is the resolver of the root field of its camelCase name.
-"""
+"""Answer what the holder of an API key asks of webhooks, diagnostics and uploaded models."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
-from numebot_dagster.practice.api.answers.account import AccountAnswers
-from numebot_dagster.practice.api.request import Fields, refuse_other
+from numebot_dagster.practice.api.request import ApiRequest, Resolver, refuse_other
 from numebot_dagster.practice.api.services import pickles
 from numebot_dagster.practice.api.services.diagnostics import diagnose, diagnostics_fields
 from numebot_dagster.practice.api.services.jobs import DIAGNOSTICS, PICKLE, WEBHOOK, Job
 from numebot_dagster.practice.api.services.webhooks import is_callable
 from numebot_dagster.practice.rules.clock import Refused
-from numebot_dagster.practice.rules.state import Model
+from numebot_dagster.practice.schema import Fields
+
+# --- webhooks -------------------------------------------------------------------------------------
 
 
-class ServiceAnswers(AccountAnswers):
-    """Answers that need an API key and are not about submissions."""
+def set_submission_webhook(
+    request: ApiRequest, model_id: str | None = None, new_submission_webhook: str | None = None
+) -> str:
+    """Set the URL that is called when a round opens; none removes it."""
+    model = request.own_model("upload_submission", model_id)
+    url = new_submission_webhook or None
+    if url is not None and not is_callable(url):
+        raise Refused(f"{url} is not the address of a webhook")
+    if url is not None and "pickle" in request.state.attributes(model.id):
+        raise Refused(f"{model.name} submits by its uploaded pickle and has no webhook")
+    request.state.set_attributes(model.id, webhook=url)
+    return "true"
 
-    def _own(self, scope: str, model_id: str | None) -> Model:
-        account = self._require(scope).account
-        return self._tournament.model(model_id or None, account)
 
-    # --- profile ------------------------------------------------------------------------------
+def trigger_model_webhook(request: ApiRequest, model_id: str) -> str:
+    """Call a model's webhook now and return the trigger's id."""
+    model = request.own_model("upload_submission", model_id)
+    with request.tournament.unlocked():  # the receiver of the call may send requests meanwhile
+        job = request.services.webhooks.call(model)
+    if job.newest.status != "called":
+        raise Refused(f"the webhook of {model.name} failed: {job.newest.message}")
+    return job.id
 
-    def set_user_bio(self, value: str, model_id: str | None = None) -> bool:
-        """Sets what a model, or without one the account, says of itself."""
-        self._set_profile(model_id, bio=value)
-        return True
 
-    def set_user_link(
-        self, link_url: str, link_text: str | None = None, model_id: str | None = None
-    ) -> bool:
-        """Sets the link of a model, or without one of the account."""
-        self._set_profile(model_id, link_url=link_url, link_text=link_text)
-        return True
-
-    def _set_profile(self, model_id: str | None, **values: str | None) -> None:
-        account = self._require("upload_submission").account
-        if model_id:
-            owner = self._tournament.model(model_id, account).id
-        else:
-            owner = self._state.account_id(account)
-        self._state.set_attributes(owner, **values)
-
-    def rename_model(self, model_id: str, name: str) -> Fields:
-        """Gives a model another name."""
-        model = self._own("upload_submission", model_id)
-        self._tournament.rename_model(model, name)
-        return self._model(self._tournament.model(model.id, model.account))
-
-    def archive_model(self, model_id: str) -> Fields:
-        """Hides a model; it is shown when archived ones are asked for."""
-        model = self._own("upload_submission", model_id)
-        self._state.set_attributes(model.id, archived_at=self._now.isoformat())
-        return self._model(model)
-
-    def unarchive_model(self, model_id: str) -> Fields:
-        """Shows an archived model again."""
-        model = self._own("upload_submission", model_id)
-        self._state.set_attributes(model.id, archived_at=None)
-        return self._model(model)
-
-    # --- webhooks -----------------------------------------------------------------------------
-
-    def set_submission_webhook(
-        self, model_id: str | None = None, new_submission_webhook: str | None = None
-    ) -> str:
-        """Sets the URL that is called when a round opens; none removes it."""
-        model = self._own("upload_submission", model_id)
-        url = new_submission_webhook or None
-        if url is not None and not is_callable(url):
-            raise Refused(f"{url} is not the address of a webhook")
-        if url is not None and "pickle" in self._state.attributes(model.id):
-            raise Refused(f"{model.name} submits by its uploaded pickle and has no webhook")
-        self._state.set_attributes(model.id, webhook=url)
-        return "true"
-
-    def trigger_model_webhook(self, model_id: str) -> str:
-        """Calls a model's webhook now and returns the trigger's id."""
-        model = self._own("upload_submission", model_id)
-        with self._tournament.unlocked():  # whoever is called may ask something back
-            job = self._webhooks.call(model)
-        if job.newest.status != "called":
-            raise Refused(f"the webhook of {model.name} failed: {job.newest.message}")
-        return job.id
-
-    def trigger_logs(self, trigger_id: str) -> list[Fields]:
-        """Returns what became of a call of a webhook, oldest first."""
-        self._require("read_submission_info")
-        return _log_fields(self._jobs.find(WEBHOOK, trigger_id))
-
-    # --- diagnostics --------------------------------------------------------------------------
-
-    def diagnostics_upload_auth(
-        self, filename: str, tournament: int, model_id: str | None = None
-    ) -> Fields:
-        """Returns where to PUT validation predictions."""
-        refuse_other(tournament)
-        model = self._own("upload_submission", model_id)
-        name = self._tournament.authorise_upload(filename, model)
-        return self._file(name, "uploads", name)
-
-    def create_diagnostics(
-        self, filename: str, tournament: int, model_id: str | None = None
-    ) -> Fields:
-        """Begins to score uploaded validation predictions."""
-        refuse_other(tournament)
-        model = self._own("upload_submission", model_id)
-        self._tournament.uploaded(filename, model)
-        job = self._jobs.add(
-            DIAGNOSTICS, self._now, "pending", {"filename": filename}, model_id=model.id
-        )
-        self._work_on(job)
-        return diagnostics_fields(job)
-
-    def diagnostics(self, id: str | None = None, model_id: str | None = None) -> list[Fields]:
-        """Returns diagnostics by id or of a model, newest first."""
-        account = self._require("read_submission_info").account
-        own = {model.id for model in self._tournament.models(account)}
-        jobs = [
-            job for job in self._jobs.find(DIAGNOSTICS, id, model_id or None) if job.model_id in own
-        ]
-        for job in jobs:
-            self._work_on(job)
-        return [diagnostics_fields(job) for job in jobs]
-
-    def delete_diagnostics(self, v2_diagnostics_ids: list[str]) -> str:
-        """Forgets diagnostics."""
-        account = self._require("upload_submission").account
-        own = {model.id for model in self._tournament.models(account)}
-        for identifier in v2_diagnostics_ids:
-            for job in self._jobs.find(DIAGNOSTICS, identifier):
-                if job.model_id in own:
-                    self._jobs.remove(job.id)
-        return "true"
-
-    def _work_on(self, job: Job) -> None:
-        """Goes on with a job that has not ended, also after a restart."""
-        if not _is_over(job):
-            self._jobs.work(job.id, partial(self._go_on, job))
-
-    def _go_on(self, asked: Job) -> None:
-        # It may have ended between the question about it and the start of this thread.
-        for job in self._jobs.find(asked.kind, asked.id):
-            if not _is_over(job):
-                (diagnose if job.kind == DIAGNOSTICS else pickles.check)(self._services, job)
-
-    # --- pickles ------------------------------------------------------------------------------
-
-    def compute_pickle_data_versions(self, deprecated: bool = False) -> list[Fields]:
-        """Returns the data versions that a pickle may be made for."""
-        self._require()
-        found = pickles.data_versions(self._state)
-        return [one for one in found if deprecated or not one["deprecated"]]
-
-    def compute_pickle_docker_images(self, deprecated: bool | None = False) -> list[Fields]:
-        """Returns the Python environments that a pickle may be made for."""
-        self._require()
-        return pickles.docker_images(self._state, self._now)
-
-    def compute_pickle_upload_auth(
-        self, filename: str = "model.pkl", model_id: str | None = None
-    ) -> Fields:
-        """Returns where to PUT a pickled model."""
-        account = self._require("upload_submission").account
-        model = self._tournament.model(model_id, account) if model_id else None
-        name = self._tournament.authorise_upload(filename, model)
-        return self._file(name, "uploads", name)
-
-    def create_compute_pickle_upload(
-        self, filename: str, tournament: int, model_id: str | None = None, **wanted: Any
-    ) -> Fields:
-        """Takes in an uploaded pickle, assigns it to its model and begins to check it."""
-        refuse_other(tournament)
-        account = self._require("upload_submission").account
-        model = self._tournament.model(model_id, account) if model_id else None
-        self._tournament.uploaded(filename, model)
-        facts = pickles.facts(self._state, filename, account, self._now, wanted)
-        job = self._jobs.add(
-            PICKLE, self._now, "pending", facts, model_id=model.id if model else None
-        )
-        if model:
-            self._state.set_attributes(model.id, pickle=job.id)
-        self._work_on(job)
-        return self._pickle(job)
-
-    def compute_pickles(
-        self, id: str | None = None, model_id: str | None = None, unassigned: bool = False
-    ) -> list[Fields]:
-        """Returns the account's pickles, newest first."""
-        account = self._require("read_submission_info").account
-        found = [self._pickle(job) for job in self._pickles(account, id)]
-        if model_id is not None:
-            found = [one for one in found if model_id in one["assignedModelSlots"]]
-        return [one for one in found if not (unassigned and one["assignedModelSlots"])]
-
-    def _pickles(self, account: str, identifier: str | None = None) -> list[Job]:
-        found = self._jobs.find(PICKLE, identifier)
-        return [job for job in found if job.facts["account"] == account]
-
-    def _owned_pickle(self, pickle_id: str | None) -> Job:
-        account = self._require("upload_submission").account
-        found = self._pickles(account, pickle_id) if pickle_id else []
-        if not found:
-            raise Refused("Pickle not found")
-        return found[0]
-
-    def _pickle(self, job: Job) -> Fields:
-        self._work_on(job)
-        return super()._pickle(job)
-
-    def assign_pickle_to_model(
-        self, model_id: str | None = None, pickle_id: str | None = None
-    ) -> str:
-        """Lets a model submit by a pickle; without one, by the API again."""
-        model = self._own("upload_submission", model_id)
-        job = self._owned_pickle(pickle_id) if pickle_id else None
-        self._state.set_attributes(model.id, pickle=job.id if job else None)
-        return "true"
-
-    def update_pickle_label(self, pickle_id: str, label: str | None = None) -> Fields:
-        """Names a pickle; without a label its name is taken away."""
-        self._jobs.change(self._owned_pickle(pickle_id), label=label)
-        return self._pickle(self._owned_pickle(pickle_id))
-
-    def trigger_compute_pickle_upload(
-        self,
-        model_id: str | None = None,
-        pickle_id: str | None = None,
-        trigger_validation: bool = False,
-    ) -> Fields:
-        """Checks a pickle, or that of a model, once more."""
-        held = self._state.attributes(model_id).get("pickle") if model_id else None
-        job = self._owned_pickle(pickle_id or held)
-        if job.newest.status in pickles.ENDS:
-            self._jobs.step(job.id, "pending", self._now)
-        return self._pickle(self._owned_pickle(job.id))
-
-    def compute_pickle_download_auth(self, model_id: str, pickle_id: str | None = None) -> Fields:
-        """Returns a link to a model's pickle."""
-        model = self._own("download_submission", model_id)
-        held = pickle_id or self._state.attributes(model.id).get("pickle")
-        found = self._pickles(model.account, held) if held else []
-        if not found:
-            raise Refused("Pickle not found")
-        name = found[0].facts["filename"]
-        return self._file(name, "pickles", name)
-
-    def diagnostics_trigger_logs(self, pickle_id: str) -> list[Fields]:
-        """Returns what the checks of a pickle said, oldest first."""
-        account = self._require("read_submission_info").account
-        return _log_fields(self._pickles(account, pickle_id))
+def trigger_logs(request: ApiRequest, trigger_id: str) -> list[Fields]:
+    """Return the steps of a call of a webhook, oldest first."""
+    request.require("read_submission_info")
+    return _log_fields(request.jobs.find(WEBHOOK, trigger_id))
 
 
 def _log_fields(jobs: list[Job]) -> list[Fields]:
-    """Returns an InvocationLog for each step; timestamps are seconds since 1970 (INFERRED)."""
+    """Return an InvocationLog for each step; timestamps are seconds since 1970 (INFERRED)."""
     return [
         {"message": step.message or step.status, "timestamp": int(step.at.timestamp())}
         for job in jobs
@@ -266,7 +55,228 @@ def _log_fields(jobs: list[Job]) -> list[Fields]:
     ]
 
 
-def _is_over(job: Job) -> bool:
-    if job.kind == DIAGNOSTICS:
-        return job.newest.status not in ("pending", "running")
-    return job.newest.status in pickles.ENDS
+# --- diagnostics ----------------------------------------------------------------------------------
+
+
+def diagnostics_upload_auth(
+    request: ApiRequest, filename: str, tournament: int, model_id: str | None = None
+) -> Fields:
+    """Return where to PUT validation predictions."""
+    refuse_other(tournament)
+    model = request.own_model("upload_submission", model_id)
+    name = request.tournament.authorise_upload(filename, model)
+    return request.file(name, "uploads", name)
+
+
+def create_diagnostics(
+    request: ApiRequest, filename: str, tournament: int, model_id: str | None = None
+) -> Fields:
+    """Begin to score uploaded validation predictions."""
+    refuse_other(tournament)
+    model = request.own_model("upload_submission", model_id)
+    request.tournament.uploaded(filename, model)
+    job = request.jobs.add(
+        DIAGNOSTICS, request.now, "pending", {"filename": filename}, model_id=model.id
+    )
+    _continue(request, job)
+    return diagnostics_fields(job)
+
+
+def diagnostics(
+    request: ApiRequest, id: str | None = None, model_id: str | None = None
+) -> list[Fields]:
+    """Return diagnostics by id or of a model, newest first."""
+    own = request.own_models("read_submission_info")
+    jobs = request.jobs.find(DIAGNOSTICS, id, model_id or None)
+    jobs = [job for job in jobs if job.model_id in own]
+    for job in jobs:
+        _continue(request, job)
+    return [diagnostics_fields(job) for job in jobs]
+
+
+def delete_diagnostics(request: ApiRequest, v2_diagnostics_ids: list[str]) -> str:
+    """Remove diagnostics."""
+    own = request.own_models("upload_submission")
+    for identifier in v2_diagnostics_ids:
+        for job in request.jobs.find(DIAGNOSTICS, identifier):
+            if job.model_id in own:
+                request.jobs.remove(job.id)
+    return "true"
+
+
+def _continue(request: ApiRequest, job: Job) -> None:
+    """Go on with a job that has not ended, also after a restart."""
+    if not job.is_over:
+        request.jobs.work(job.id, partial(_run, request, job))
+
+
+def _run(request: ApiRequest, job: Job) -> None:
+    run = diagnose if job.kind == DIAGNOSTICS else pickles.check
+    # The job may have ended, or been removed, before this thread began.
+    for current in request.jobs.find(job.kind, job.id):
+        if not current.is_over:
+            run(request.services, current)
+
+
+# --- uploaded models ------------------------------------------------------------------------------
+
+
+def compute_pickle_data_versions(request: ApiRequest, deprecated: bool = False) -> list[Fields]:
+    """Return the data versions that a pickle may be made for."""
+    request.require()
+    versions = pickles.data_versions(request.state)
+    return [version for version in versions if deprecated or not version["deprecated"]]
+
+
+def compute_pickle_docker_images(
+    request: ApiRequest, deprecated: bool | None = False
+) -> list[Fields]:
+    """Return the Python environments that a pickle may be made for."""
+    request.require()
+    return pickles.docker_images(request.state)
+
+
+def compute_pickle_upload_auth(
+    request: ApiRequest, filename: str = "model.pkl", model_id: str | None = None
+) -> Fields:
+    """Return where to PUT a pickled model."""
+    account = request.account("upload_submission")
+    model = request.tournament.model(model_id, account) if model_id else None
+    name = request.tournament.authorise_upload(filename, model)
+    return request.file(name, "uploads", name)
+
+
+def create_compute_pickle_upload(
+    request: ApiRequest,
+    filename: str,
+    tournament: int,
+    model_id: str | None = None,
+    **environment: Any,
+) -> Fields:
+    """Store an uploaded pickle, assign it to its model and begin to check it."""
+    refuse_other(tournament)
+    account = request.account("upload_submission")
+    model = request.tournament.model(model_id, account) if model_id else None
+    request.tournament.uploaded(filename, model)
+    facts = pickles.facts(request.state, filename, account, environment)
+    job = request.jobs.add(
+        PICKLE, request.now, "pending", facts, model_id=model.id if model else None
+    )
+    if model:
+        request.state.set_attributes(model.id, pickle=job.id)
+    return _pickle_fields(request, job)
+
+
+def compute_pickles(
+    request: ApiRequest,
+    id: str | None = None,
+    model_id: str | None = None,
+    unassigned: bool = False,
+) -> list[Fields]:
+    """Return the account's pickles, newest first."""
+    jobs = _pickles(request, request.account("read_submission_info"), id)
+    return [
+        fields
+        for fields in (_pickle_fields(request, job) for job in jobs)
+        if model_id is None or model_id in fields["assignedModelSlots"]
+        if not (unassigned and fields["assignedModelSlots"])
+    ]
+
+
+def assigned_pickle(request: ApiRequest, attributes: dict[str, str]) -> Fields | None:
+    """Return the ComputePickleUpload of the model with these attributes."""
+    if "pickle" not in attributes:
+        return None
+    return _pickle_fields(request, request.jobs.find(PICKLE, attributes["pickle"])[0])
+
+
+def _pickle_fields(request: ApiRequest, job: Job) -> Fields:
+    _continue(request, job)
+    slots = [
+        model.id
+        for model in request.tournament.models(job.facts["account"])
+        if request.state.attributes(model.id).get("pickle") == job.id
+    ]
+    return pickles.pickle_fields(job, slots, request.state)
+
+
+def _pickles(request: ApiRequest, account: str, pickle_id: str | None) -> list[Job]:
+    jobs = request.jobs.find(PICKLE, pickle_id)
+    return [job for job in jobs if job.facts["account"] == account]
+
+
+def _own_pickle(request: ApiRequest, scope: str, pickle_id: str | None) -> Job:
+    account = request.account(scope)
+    jobs = _pickles(request, account, pickle_id) if pickle_id else []
+    if not jobs:
+        raise Refused("Pickle not found")
+    return jobs[0]
+
+
+def assign_pickle_to_model(
+    request: ApiRequest, model_id: str | None = None, pickle_id: str | None = None
+) -> str:
+    """Let a model submit by a pickle; without one, by the API again."""
+    model = request.own_model("upload_submission", model_id)
+    job = _own_pickle(request, "upload_submission", pickle_id) if pickle_id else None
+    request.state.set_attributes(model.id, pickle=job.id if job else None)
+    return "true"
+
+
+def update_pickle_label(request: ApiRequest, pickle_id: str, label: str | None = None) -> Fields:
+    """Give a pickle a label, or remove it."""
+    job = _own_pickle(request, "upload_submission", pickle_id)
+    request.jobs.change(job, label=label)
+    return _pickle_fields(request, request.jobs.find(PICKLE, job.id)[0])
+
+
+def trigger_compute_pickle_upload(
+    request: ApiRequest,
+    model_id: str | None = None,
+    pickle_id: str | None = None,
+    trigger_validation: bool = False,
+) -> Fields:
+    """Check a pickle, or that of a model, once more."""
+    assigned = request.state.attributes(model_id).get("pickle") if model_id else None
+    job = _own_pickle(request, "upload_submission", pickle_id or assigned)
+    if job.is_over:
+        request.jobs.step(job.id, "pending", request.now)
+    return _pickle_fields(request, request.jobs.find(PICKLE, job.id)[0])
+
+
+def compute_pickle_download_auth(
+    request: ApiRequest, model_id: str, pickle_id: str | None = None
+) -> Fields:
+    """Return a link to a model's pickle."""
+    model = request.own_model("download_submission", model_id)
+    assigned = request.state.attributes(model.id).get("pickle")
+    job = _own_pickle(request, "download_submission", pickle_id or assigned)
+    name = job.facts["filename"]
+    return request.file(name, "pickles", name)
+
+
+def diagnostics_trigger_logs(request: ApiRequest, pickle_id: str) -> list[Fields]:
+    """Return the messages of the checks of a pickle, oldest first."""
+    account = request.account("read_submission_info")
+    return _log_fields(_pickles(request, account, pickle_id))
+
+
+RESOLVERS: dict[str, Resolver] = {
+    "assignPickleToModel": assign_pickle_to_model,
+    "computePickleDataVersions": compute_pickle_data_versions,
+    "computePickleDockerImages": compute_pickle_docker_images,
+    "computePickleDownloadAuth": compute_pickle_download_auth,
+    "computePickleUploadAuth": compute_pickle_upload_auth,
+    "computePickles": compute_pickles,
+    "createComputePickleUpload": create_compute_pickle_upload,
+    "createDiagnostics": create_diagnostics,
+    "deleteDiagnostics": delete_diagnostics,
+    "diagnostics": diagnostics,
+    "diagnosticsTriggerLogs": diagnostics_trigger_logs,
+    "diagnosticsUploadAuth": diagnostics_upload_auth,
+    "setSubmissionWebhook": set_submission_webhook,
+    "triggerComputePickleUpload": trigger_compute_pickle_upload,
+    "triggerLogs": trigger_logs,
+    "triggerModelWebhook": trigger_model_webhook,
+    "updatePickleLabel": update_pickle_label,
+}

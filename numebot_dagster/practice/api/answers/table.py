@@ -1,20 +1,21 @@
-"""Every query and mutation that the practice tournament answers, by Numerai's names."""
+"""Join the resolvers of all queries and mutations, by Numerai's names of the root fields."""
 
 from __future__ import annotations
 
-from numebot_dagster.practice.api.answers.overview import OverviewAnswers
-from numebot_dagster.practice.api.answers.services import ServiceAnswers
+from numebot_dagster.practice.api.answers import (
+    account,
+    models,
+    overview,
+    people,
+    public,
+    services,
+    stakes,
+    submissions,
+)
+from numebot_dagster.practice.api.request import Resolver
 
-STAKE_MUTATIONS = {
-    "cancelPendingStakeRelease",
-    "increaseStake",
-    "releaseStake",
-    "v2ChangePayoutSelection",
-    "v2ChangeStake",
-    "v2WithdrawNmr",
-    "v3ChangePayoutSelection",
-}
-
-
-class Answers(OverviewAnswers, ServiceAnswers):
-    """The root of all answers; what the schema has and this lacks is refused by name."""
+TABLES = tuple(
+    module.RESOLVERS
+    for module in (account, models, overview, people, public, services, stakes, submissions)
+)
+RESOLVERS: dict[str, Resolver] = {name: table[name] for table in TABLES for name in table}

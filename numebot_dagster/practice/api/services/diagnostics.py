@@ -10,7 +10,7 @@ import numpy as np
 
 from numebot_dagster.practice.api.services.jobs import Job
 from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
-from numebot_dagster.practice.schema.shapes import Fields
+from numebot_dagster.practice.schema import Fields
 from numebot_dagster.practice.scoring.scores import correlations
 
 if TYPE_CHECKING:

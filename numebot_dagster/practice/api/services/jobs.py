@@ -16,6 +16,7 @@ from typing import Any
 from numebot_dagster.practice.rules.state import State
 
 DIAGNOSTICS, PICKLE, WEBHOOK = "diagnostics", "pickle", "webhook"
+ENDS = ("called", "done", "failed", "success")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Job:
     def newest(self) -> Step:
         """The step that the job has reached."""
         return self.steps[-1]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further step will follow by itself."""
+        return self.newest.status in ENDS
 
 
 class Jobs:

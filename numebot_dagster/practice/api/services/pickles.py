@@ -15,12 +15,11 @@ from numebot_dagster.practice.api.services.jobs import Job, Step
 from numebot_dagster.practice.datasets.contents import VERSIONS
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.rules.state import State
-from numebot_dagster.practice.schema.shapes import Fields
+from numebot_dagster.practice.schema import Fields
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.api.request import Services
 
-ENDS = ("success", "failed")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 DEFAULT_PYTHON = "3.13"
 
@@ -42,7 +41,7 @@ def data_versions(state: State) -> list[Fields]:
     ]
 
 
-def docker_images(state: State, now: datetime) -> list[Fields]:
+def docker_images(state: State) -> list[Fields]:
     """Returns a ComputePickleDockerImage for each version of Python."""
     return [
         {
@@ -59,23 +58,21 @@ def docker_images(state: State, now: datetime) -> list[Fields]:
     ]
 
 
-def facts(
-    state: State, filename: str, account: str, now: datetime, wanted: dict[str, Any]
-) -> dict[str, Any]:
-    """Returns what is to be kept of a pickle; the defaults where nothing was wanted.
+def facts(state: State, filename: str, account: str, environment: dict[str, Any]) -> dict[str, Any]:
+    """Return what the job of a pickle keeps; the defaults where the client named no environment.
 
     Raises:
         Refused: There is no such data version or docker image.
     """
-    version = _chosen(data_versions(state), wanted.get("data_version_id"), "data version")
-    image = _chosen(docker_images(state, now), wanted.get("docker_image_id"), "docker image")
+    version = _chosen(data_versions(state), environment.get("data_version_id"), "data version")
+    image = _chosen(docker_images(state), environment.get("docker_image_id"), "docker image")
     return {
         "filename": filename,
         "account": account,
         "data_version": version,
         "docker_image": image,
         "label": None,
-        "source": wanted.get("source"),
+        "source": environment.get("source"),
     }
 
 
@@ -118,7 +115,7 @@ def pickle_fields(job: Job, slots: list[str], state: State) -> Fields:
     """Returns a ComputePickleUpload; ``slots`` are the models that use it."""
     held = job.facts
     version = next(v for v in data_versions(state) if v["id"] == held["data_version"])
-    images = docker_images(state, job.inserted_at)
+    images = docker_images(state)
     image = next(one for one in images if one["id"] == held["docker_image"])
     checks = _checks(job.steps)
     return {

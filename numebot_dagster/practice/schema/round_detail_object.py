@@ -1,4 +1,4 @@
-"""The API's RoundDetails: one round and everyone in it."""
+"""Build the API's RoundDetails: a round and all its participants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.rules.payout_rules import Formula
-from numebot_dagster.practice.schema.shapes import Fields
+from numebot_dagster.practice.schema import Fields
 from numebot_dagster.practice.scoring.ledger import Earning
 
 # Fields of ModelData by score name; scores of other tournaments and times are null.
@@ -39,50 +39,45 @@ _ABSENT = (
     ),
     "corr", "corrPercentile", "corrMedal", "mmcMedal", "tcMedal", "profileUrl",
 )  # fmt: skip
+_AS_IN_ROUND = ("closeStakingTime", "closeTime", "isDaily", "openTime", "payoutFactor", "scoreTime",
+                "tournament")  # fmt: skip
 _BINS = 20
 
 
 def round_detail_fields(
-    one: Round,
+    round_: Round,
     earnings: list[Earning],
     percentiles: dict[tuple[str, str], float],
     round_fields: Fields,
     now: datetime,
 ) -> Fields:
-    """Returns a RoundDetails.
+    """Return a RoundDetails.
 
     Args:
-        one: The round.
-        earnings: Everyone's, absent ones included.
+        round_: The round.
+        earnings: Those of all participants, absent ones included.
         percentiles: By model id and score name.
-        round_fields: The round's own fields.
+        round_fields: The fields of the round's Round.
         now: The present instant.
     """
     entered = [earning for earning in earnings if earning.entry.status != "none"]
     staked = [earning for earning in entered if earning.at_risk]
     rules = earnings[0].rules
     basis = rules.paid_as(Formula.CORR)
-    payouts = [earning.payout for earning in staked]
-    same = ("closeStakingTime", "closeTime", "isDaily", "openTime", "payoutFactor", "scoreTime",
-            "tournament")  # fmt: skip
-    days = one.scored_days(now)
+    days = round_.scored_days(now)
     return {
-        **{name: round_fields[name] for name in same},
+        **{name: round_fields[name] for name in _AS_IN_ROUND},
+        **_totals(staked),
         "roundId": round_fields["id"],
-        "roundNumber": one.number,
-        "roundResolveTime": one.resolve_time,
+        "roundNumber": round_.number,
+        "roundResolveTime": round_.resolve_time,
         "roundResolved": earnings[0].settled,
         "roundTarget": round_fields["target"],
-        "scoresUpdatedTime": one.publication(days) if days else None,
-        "status": one.status(now).value,
+        "scoresUpdatedTime": round_.publication(days) if days else None,
+        "status": round_.status(now).value,
         "payoutMultipliers": [
             {"displayName": rule.name, "multiplier": rule.multiplier} for rule in rules.paid
         ],
-        "totalAtStake": float(sum((earning.at_risk for earning in staked), Decimal(0))),
-        "totalPayout": float(sum(payouts, Decimal(0))),
-        "totalEarned": float(sum((paid for paid in payouts if paid > 0), Decimal(0))),
-        "totalBurned": float(-sum((paid for paid in payouts if paid < 0), Decimal(0))),
-        "totalStakes": len(staked),
         "totalSubmitted": len(entered),
         "allHistogramData": _histogram(entered, basis),
         "stakedHistogramData": _histogram(staked, basis),
@@ -90,17 +85,28 @@ def round_detail_fields(
     }
 
 
+def _totals(staked: list[Earning]) -> Fields:
+    payouts = [earning.payout for earning in staked]
+    return {
+        "totalAtStake": float(sum((earning.at_risk for earning in staked), Decimal(0))),
+        "totalPayout": float(sum(payouts, Decimal(0))),
+        "totalEarned": float(sum((paid for paid in payouts if paid > 0), Decimal(0))),
+        "totalBurned": float(-sum((paid for paid in payouts if paid < 0), Decimal(0))),
+        "totalStakes": len(staked),
+    }
+
+
 def _model_data(
     earning: Earning, percentiles: dict[tuple[str, str], float], round_id: str
 ) -> Fields:
-    found: Fields = dict.fromkeys(_ABSENT)
+    scores: Fields = dict.fromkeys(_ABSENT)
     for name, api in _SCORES.items():
-        found[api] = earning.scores.get(name)
+        scores[api] = earning.scores.get(name)
         if name != _WITHOUT_PERCENTILE:
-            found[f"{api}Percentile"] = percentiles.get((earning.model.id, name))
+            scores[f"{api}Percentile"] = percentiles.get((earning.model.id, name))
     payout = earning.payout if earning.at_risk and earning.scores else None
     return {
-        **found,
+        **scores,
         "id": earning.model.id,
         "modelName": earning.model.name,
         "roundId": round_id,
@@ -113,7 +119,7 @@ def _model_data(
 
 
 def _histogram(earnings: list[Earning], name: str) -> Fields | None:
-    """Returns a HistogramData of a score, None before there are any."""
+    """Return a HistogramData of a score, None before there are any."""
     values = [earning.scores[name] for earning in earnings if name in earning.scores]
     if not values:
         return None

@@ -1,4 +1,4 @@
-"""The API's objects of participants: leaderboards, profiles and returns; see `shapes`."""
+"""Build the API's objects of participants: leaderboard entries, profiles and returns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from numebot_dagster.practice.rules.clock import midnight
 from numebot_dagster.practice.rules.tournament import CLASSIC
-from numebot_dagster.practice.schema.shapes import Fields
+from numebot_dagster.practice.schema import Fields
 from numebot_dagster.practice.scoring.history import History
 from numebot_dagster.practice.scoring.ledger import (
     Earning,
@@ -36,7 +36,7 @@ _REPUTATIONS = {
 
 
 def leader_fields(standing: Standing, history: Callable[[], History]) -> Fields:
-    """Returns a V2LeaderboardEntry; reputations of scores that rounds do not carry are null.
+    """Return a V2LeaderboardEntry; reputations of scores that rounds do not carry are null.
 
     Ranks by stake and return are given by `with_ranks`.
     """
@@ -48,7 +48,7 @@ def leader_fields(standing: Standing, history: Callable[[], History]) -> Fields:
         "username": standing.model.name,
         "rank": standing.rank,
         "storedRank": standing.rank,
-        "isActive": any(one.entry.status != "none" for one in standing.earnings),
+        "isActive": is_active(standing.earnings),
         "team": False,
         "profileUrl": None,
         "nmrStaked": standing.stake,
@@ -62,15 +62,15 @@ def leader_fields(standing: Standing, history: Callable[[], History]) -> Fields:
 
 
 def _canon(standing: Standing) -> Fields:
-    """Returns the reputations that glue the versions of a score together; see `with_ranks`."""
+    """Return the reputations by today's score, or by its predecessor; see `with_ranks`."""
     return {
         "canonCorrLtm": _first(standing.reputations, "corr60", "v2_corr20"),
         "canonMmcLtm": _first(standing.reputations, "mmc60", "mmc"),
     }
 
 
-def _first(held: dict[str, float | None], *names: str) -> float | None:
-    return next((held[name] for name in names if held[name] is not None), None)
+def _first(values: dict[str, float | None], *names: str) -> float | None:
+    return next((values[name] for name in names if values[name] is not None), None)
 
 
 def _rank_changes(model_id: str, history: Callable[[], History]) -> Fields:
@@ -91,36 +91,42 @@ _RANKED = {
 
 
 def with_ranks(leaders: list[Fields]) -> list[Fields]:
-    """Adds each entry's rank by stake, returns and reputations; null where it has none."""
+    """Add each entry's rank by stake, returns and reputations; null where it has none."""
     for rank_name, name in _RANKED.items():
         best_first = sorted(
-            (one for one in leaders if one[name] is not None), key=lambda one: -one[name]
+            (entry for entry in leaders if entry[name] is not None), key=lambda entry: -entry[name]
         )
-        places = {one["id"]: place for place, one in enumerate(best_first, start=1)}
-        for one in leaders:
-            one[rank_name] = places.get(one["id"])
+        ranks = {entry["id"]: rank for rank, entry in enumerate(best_first, start=1)}
+        for entry in leaders:
+            entry[rank_name] = ranks.get(entry["id"])
     return leaders
 
 
-def account_leader_fields(rank: int, held: list[Standing]) -> Fields:
-    """Returns an AccountLeaderboardEntry: the means of an account's models, best model first."""
+def account_leader_fields(rank: int, standings: list[Standing]) -> Fields:
+    """Return an AccountLeaderboardEntry: the means of an account's models, best model first."""
     absent = ("corr", "corrV4", "fncV4", "icV2", "ric", "tc", "alpha", "mpc", "bio", "title",
               "profileUrl")  # fmt: skip
-    account = held[0].model.account
+    account = standings[0].model.account
     spans = {"1y": 365, "3m": 91, "AllTime": None}
-    settled = {name: [e for one in held for e in one.settled(days)] for name, days in spans.items()}
+    settled = {
+        name: [earning for standing in standings for earning in standing.settled(days)]
+        for name, days in spans.items()
+    }
     means = {"v2Corr20": "v2_corr20", "mmc": "mmc", "corr60": "corr60", "mmc60": "mmc60",
              "bmc": "bmc", "fncV3": "fnc_v3", "cort20": "cort20", "corJ60": "corj60"}  # fmt: skip
     return {
         **dict.fromkeys(absent),
-        "id": held[0].model.id,
+        "id": standings[0].model.id,
         "displayName": account,
         "username": account,
         "rank": rank,
         "storedRank": rank,
         "team": False,
-        "nmrStaked": sum((one.stake for one in held), Decimal(0)),
-        **{api: _mean(one.reputations[name] for one in held) for api, name in means.items()},
+        "nmrStaked": sum((standing.stake for standing in standings), Decimal(0)),
+        **{
+            api: _mean(standing.reputations[name] for standing in standings)
+            for api, name in means.items()
+        },
         **{f"return{name}": return_of(earnings) for name, earnings in settled.items()},
         **{f"return{name}Nmr": nmr_of(earnings) for name, earnings in settled.items()},
     }
@@ -129,10 +135,10 @@ def account_leader_fields(rank: int, held: list[Standing]) -> Fields:
 def profile_fields(
     standing: Standing, attributes: dict[str, str], history: Callable[[], History], parts: Fields
 ) -> Fields:
-    """Returns a V3UserProfile; ``parts`` are the fields that cost time, as functions."""
+    """Return a V3UserProfile; ``parts`` are the fields that cost time, as functions."""
     earnings, model_id = standing.earnings, standing.model.id
-    pending = nmr_of([one for one in earnings if not one.settled])
-    staked = any(one.at_risk for one in earnings)
+    pending = nmr_of([earning for earning in earnings if not earning.settled])
+    staked = any(earning.at_risk for earning in earnings)
     return {
         "id": model_id,
         "username": standing.model.name,
@@ -143,7 +149,7 @@ def profile_fields(
         "linkText": attributes.get("link_text"),
         "linkUrl": attributes.get("link_url"),
         "profileUrl": None,
-        "isActive": any(one.entry.status != "none" for one in earnings),
+        "isActive": is_active(earnings),
         "team": False,
         "computeEnabled": "webhook" in attributes or "pickle" in attributes,
         "computeLiteEnabled": False,
@@ -168,6 +174,11 @@ _NEVER = ("alpha", "corr", "corr20d", "corrV4", "fnc", "fncV4", "ic", "icV2", "m
           "ric", "tc")  # fmt: skip
 
 
+def is_active(earnings: Iterable[Earning]) -> bool:
+    """Return whether a participant has entered any round."""
+    return any(earning.entry.status != "none" for earning in earnings)
+
+
 def _by_score(values: dict[str, float | None] | dict[str, int | None]) -> Fields:
     names = {"corr60": "corr60", "mmc60": "mmc60", "v2_corr20": "corr20V2", "mmc": "mmc",
              "bmc": "bmc", "fnc_v3": "fncV3", "cort20": "cort20", "corj60": "corj60"}  # fmt: skip
@@ -175,17 +186,9 @@ def _by_score(values: dict[str, float | None] | dict[str, int | None]) -> Fields
 
 
 def model_profile_fields(standing: Standing, account_id: str) -> Fields:
-    """Returns a ModelProfile."""
-    absent = (
-        "alphaRep",
-        "corrRep",
-        "corrV4Rep",
-        "fncV4Rep",
-        "icV2Rep",
-        "mpcRep",
-        "ricRep",
-        "tcRep",
-    )
+    """Return a ModelProfile."""
+    absent = ("alphaRep", "corrRep", "corrV4Rep", "fncV4Rep", "icV2Rep", "mpcRep", "ricRep",
+              "tcRep")  # fmt: skip
     names = {name: api for name, api in _REPUTATIONS.items() if name not in ("bmc", "cort20")}
     return {
         **dict.fromkeys(absent),
@@ -203,38 +206,38 @@ def model_profile_fields(standing: Standing, account_id: str) -> Fields:
 
 
 def returns_fields(earnings: Iterable[Earning], now: datetime) -> Fields:
-    """Returns a Returns (or SwReturns): payouts of resolved rounds over their stakes, in NMR."""
-    held = list(earnings)
-    found: Fields = {}
+    """Return a Returns (or SwReturns): payouts of resolved rounds over their stakes, in NMR."""
+    earnings = list(earnings)
+    fields: Fields = {}
     for name, days in SPANS.items():
-        settled = settled_within(held, now, days)
-        found |= {name: return_of(settled), f"{name}Nmr": nmr_of(settled)}
-    return found
+        settled = settled_within(earnings, now, days)
+        fields |= {name: return_of(settled), f"{name}Nmr": nmr_of(settled)}
+    return fields
 
 
 def returns_values(earnings: Iterable[Earning], now: datetime) -> list[Fields]:
-    """Returns a ReturnsValue for each day up to now on which a staked round resolved."""
+    """Return a ReturnsValue for each day up to now on which a staked round resolved."""
     settled = settled_within(earnings, now, None)
-    days = sorted({one.round.resolve_time for one in settled})
+    days = sorted({earning.round.resolve_time for earning in settled})
     return [
         {
             "date": day,
-            **returns_fields([one for one in settled if one.round.resolve_time <= day], day),
+            **returns_fields([e for e in settled if e.round.resolve_time <= day], day),
         }
         for day in days
     ]
 
 
 def stake_values(earnings: Iterable[Earning], now: datetime) -> list[Fields]:
-    """Returns a StakeValue for each day on which the stake of unresolved rounds changed."""
+    """Return a StakeValue for each day on which the stake of unresolved rounds changed."""
     changes: dict[datetime, Decimal] = {}
-    for one in earnings:
-        if one.at_risk:
-            closed = midnight(one.round.close_staking_time)
-            changes[closed] = changes.get(closed, Decimal(0)) + one.at_risk
-            if one.settled:
-                resolved = midnight(one.round.resolve_time)
-                changes[resolved] = changes.get(resolved, Decimal(0)) - one.at_risk
+    for earning in earnings:
+        if earning.at_risk:
+            closed = midnight(earning.round.close_staking_time)
+            changes[closed] = changes.get(closed, Decimal(0)) + earning.at_risk
+            if earning.settled:
+                resolved = midnight(earning.round.resolve_time)
+                changes[resolved] = changes.get(resolved, Decimal(0)) - earning.at_risk
     days = sorted(day for day in changes if day <= now + timedelta(days=1))
     values = accumulate(changes[day] for day in days)
     return [
@@ -244,5 +247,5 @@ def stake_values(earnings: Iterable[Earning], now: datetime) -> list[Fields]:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

@@ -1,4 +1,4 @@
-"""The API's objects that scores make: scores, performances and payouts; see `shapes`."""
+"""Build the API's objects of scores: scores, performances of a round and payouts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from decimal import Decimal
 from numebot_dagster.practice.rules.clock import RoundStatus, midnight
 from numebot_dagster.practice.rules.payout_rules import Formula
 from numebot_dagster.practice.rules.state import State
-from numebot_dagster.practice.schema.shapes import TARGET, Fields, multiplier_fields
+from numebot_dagster.practice.schema import Fields
+from numebot_dagster.practice.schema.round_objects import TARGET, multiplier_fields
 from numebot_dagster.practice.scoring.ledger import Earning
 from numebot_dagster.practice.scoring.scores import SCORE_VERSION, Score
 
@@ -16,7 +17,7 @@ _SIGNALS_ONLY = (
     "churnThreshold", "turnoverThreshold", "prevWeekChurnMax", "prevWeekTurnoverMax",
     "tickersAcceptedCount", "tickersSubmittedCount",
 )  # fmt: skip
-# Scores that rounds no longer have, or not of Classic, with their percentiles.
+# Scores of former rounds or of other tournaments, with their percentiles.
 _FORMER_SCORES = (
     *(
         f"{name}{suffix}"
@@ -34,23 +35,23 @@ _FORMER_SCORES = (
 def score_fields(
     score: Score, submission_id: str | None, part: Decimal | None, state: State, now: datetime
 ) -> Fields:
-    """Returns a SubmissionScore; ``part`` is its part of the payout, None without a stake."""
-    one = score.round
-    resolved = one.status(now) is RoundStatus.RESOLVED
+    """Return a SubmissionScore; ``part`` is its part of the payout, None without a stake."""
+    round_ = score.round
+    resolved = round_.status(now) is RoundStatus.RESOLVED
     return {
-        "roundId": state.identifier("round", one.number),
+        "roundId": state.identifier("round", round_.number),
         "submissionId": submission_id,
-        "roundNumber": one.number,
-        "roundResolveTime": one.resolve_time,
-        "roundScoreTime": midnight(one.publication(1)),
-        "roundCloseStakingTime": one.close_staking_time,
+        "roundNumber": round_.number,
+        "roundResolveTime": round_.resolve_time,
+        "roundScoreTime": midnight(round_.publication(1)),
+        "roundCloseStakingTime": round_.close_staking_time,
         "value": score.value,
         "percentile": score.percentile,
         "displayName": score.name,
         "version": SCORE_VERSION,
-        "date": midnight(one.publication(score.day)),
+        "date": midnight(round_.publication(score.day)),
         "day": score.day,
-        "resolveDate": one.resolve_time if resolved else None,
+        "resolveDate": round_.resolve_time if resolved else None,
         "resolved": is_final(score, now),
         "payoutPending": None if resolved else part,
         "payoutSettled": part if resolved else None,
@@ -58,31 +59,31 @@ def score_fields(
 
 
 def is_final(score: Score, now: datetime) -> bool:
-    """Returns whether a score is the last word on its round."""
+    """Return whether a score is the last one of a resolved round."""
     return score.is_last and score.round.status(now) is RoundStatus.RESOLVED
 
 
 def performance_fields(
     earning: Earning, submission_id: str | None, scores: list[Fields], state: State
 ) -> Fields:
-    """Returns a V2RoundModelPerformance; ``scores`` are all of the round, newest day first."""
-    one = earning.round
+    """Return a V2RoundModelPerformance; ``scores`` are all of the round, newest day first."""
+    round_ = earning.round
     newest = {score["displayName"]: score for score in reversed(scores)}
     return {
         "atRisk": earning.at_risk,
-        "payoutMultipliers": multiplier_fields(one, earning.rules, state),
+        "payoutMultipliers": multiplier_fields(round_, earning.rules, state),
         "roundPayoutFactor": str(earning.payout_factor),
-        "roundId": state.identifier("round", one.number),
-        "roundNumber": one.number,
-        "roundOpenTime": one.open_time,
-        "roundCloseStakingTime": one.close_staking_time,
-        "roundResolveTime": one.resolve_time,
-        "roundScoreTime": midnight(one.publication(1)),
+        "roundId": state.identifier("round", round_.number),
+        "roundNumber": round_.number,
+        "roundOpenTime": round_.open_time,
+        "roundCloseStakingTime": round_.close_staking_time,
+        "roundResolveTime": round_.resolve_time,
+        "roundScoreTime": midnight(round_.publication(1)),
         "roundResolved": earning.settled,
         "roundTarget": TARGET,
-        "roundDataDatestamp": one.data_datestamp,
+        "roundDataDatestamp": round_.data_datestamp,
         "submissionId": submission_id,
-        "submissionScores": [one for one in scores if newest[one["displayName"]] is one],
+        "submissionScores": [score for score in scores if newest[score["displayName"]] is score],
         "intraRoundSubmissionScores": scores,
         "allSubmissionScores": scores,
         "corrMultiplier": None,
@@ -94,7 +95,7 @@ def performance_fields(
 
 
 def payout_fields(earning: Earning, price: Decimal, state: State) -> Fields:
-    """Returns a Payout."""
+    """Return a Payout."""
     return {
         "roundId": state.identifier("round", earning.round.number),
         "roundNumber": earning.round.number,
@@ -109,8 +110,8 @@ def payout_fields(earning: Earning, price: Decimal, state: State) -> Fields:
 
 
 def legacy_performance_fields(earning: Earning) -> Fields:
-    """Returns a RoundModelPerformance, which has a field for each score that ever was."""
-    one, scores = earning.round, earning.scores
+    """Return a RoundModelPerformance, which has a field for each score of all times."""
+    round_, scores = earning.round, earning.scores
     return {
         **dict.fromkeys(_FORMER_SCORES),
         "corr": None,
@@ -123,11 +124,11 @@ def legacy_performance_fields(earning: Earning) -> Fields:
         "corrWMetamodel": scores.get("corr_w_meta_model"),
         "payout": earning.payout if earning.at_risk else None,
         "selectedStakeValue": earning.at_risk,
-        "roundNumber": one.number,
-        "roundOpenTime": one.open_time,
+        "roundNumber": round_.number,
+        "roundOpenTime": round_.open_time,
         "roundPayoutFactor": str(earning.payout_factor),
-        "roundResolveTime": one.resolve_time,
+        "roundResolveTime": round_.resolve_time,
         "roundResolved": earning.settled,
-        "roundScoreTime": midnight(one.publication(1)),
+        "roundScoreTime": midnight(round_.publication(1)),
         "roundTarget": TARGET,
     }
