@@ -74,7 +74,7 @@ class Controls:
         return self._call("GET", "state")
 
     def advance(self, to: str | None = None, *, days: float = 0, hours: float = 0) -> str:
-        """Moves the clock forward and returns its new instant; see `Tournament.advance`."""
+        """Moves the clock forward and returns its new instant; see `events.advance`."""
         return str(self._call("POST", "advance", to=to, days=days, hours=hours)["now"])
 
     def set_position(self, model: str, nmr: str, number: int | None = None) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numebot_dagster.practice.api.app import make_app
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.practice.controls import Controls
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.rules.tournament import Tournament
@@ -35,6 +37,10 @@ class World:
     folder: Path
     credentials: Credentials
     market: Market
+
+    @cached_property
+    def crowd(self) -> Crowd:
+        return Crowd(self.market)
 
     @property
     def api(self) -> numerapi.NumerAPI:
@@ -72,7 +78,7 @@ class World:
             if row["filename"]:
                 table = pd.read_csv(self.folder / "uploads" / row["filename"], index_col="id")
                 columns[row["name"]] = table.iloc[:, 0].reindex(ids)
-        for played in self.market.crowd.played(opened):
+        for played in self.crowd.played(opened):
             if played.attendance == "on-time":
                 columns[played.participant.name] = pd.Series(played.predictions, ids)
         ranks = tie_kept_rank(pd.DataFrame(columns, index=ids))

@@ -30,6 +30,7 @@ from numebot_dagster.practice.faults.faults import FaultBook
 from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.faults.faulty_http import STRUCK, FaultyHttp
 from numebot_dagster.practice.rules.clock import Clock, Refused
+from numebot_dagster.practice.rules.events import advance
 from numebot_dagster.practice.rules.keys import add_key
 from numebot_dagster.practice.rules.state import Token
 from numebot_dagster.practice.rules.tournament import Tournament
@@ -198,7 +199,7 @@ class _Views:
         body = await _json(request)
 
         def run() -> dict[str, str]:
-            now = self._tournament.advance(**_only(body, to=str, days=float, hours=float))
+            now = advance(self._tournament, **_only(body, to=str, days=float, hours=float))
             self._services.webhooks.wake()
             return {"now": now.isoformat()}
 

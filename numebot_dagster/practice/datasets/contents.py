@@ -20,6 +20,7 @@ from numebot_dagster.practice.datasets.packing import (
     write_csv,
     write_parts,
 )
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.targets import HORIZONS
 
@@ -139,7 +140,7 @@ def write_dataset(
         version,
         today,
         opened or newest_opened(today),
-        meta_model or market.meta_model,
+        meta_model or Crowd(market).meta_model,
         alias or MAIN_HORIZON[version],
     )
     write = write_csv if file.endswith(".csv") else write_parts

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import (
     EXAMPLE_MODEL,
     Attendance,
@@ -17,9 +17,6 @@ from numebot_dagster.practice.market.population import (
     population,
     standing_of,
 )
-
-if TYPE_CHECKING:
-    from numebot_dagster.practice.market.market import Market
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,10 @@ class Crowd:
         return predictions if one.skill >= 0 else 1.0 - predictions
 
     def meta_model(self, opened: date) -> np.ndarray:
-        """Returns the (rows,) stake-weighted mean of the ranks of those who were on time."""
+        """Return the (rows,) stake-weighted ranks in (0, 1) of all who were on time.
+
+        The user is not among them; see `Lineups` for the rounds of a tournament.
+        """
         on_time = [one for one in self.played(opened) if one.attendance is Attendance.ON_TIME]
         return weighted_ranks(
             (ranks_of(one.predictions) for one in on_time),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.features import CHARACTERISTICS, REAL_FEATURES, Features
 from numebot_dagster.practice.market.participants import (
     BENCHMARK_SKILL,
@@ -145,7 +144,6 @@ class Market:
             self._features, {days: premia * days_earned(characteristics, days) for days in HORIZONS}
         )
         self._opinions = Opinions(seed, scale.stocks)
-        self.crowd = Crowd(self)
         self.feature_names: list[str] = self._features.names
         self.target_names: list[str] = list(TARGET_NAMES)
         self._rows = lru_cache(maxsize=256)(self._find_rows)
@@ -247,13 +245,6 @@ class Market:
         return {f"target_{name}_{days}": values for name, values in named.items()}
 
     # What participants predict
-
-    def meta_model(self, opened: date) -> np.ndarray:
-        """Return the (rows,) stake-weighted ranks in (0, 1) of all who were on time.
-
-        The user is not among them; see `Lineups` for the rounds of a tournament.
-        """
-        return self.crowd.meta_model(opened)
 
     def benchmarks(self, opened: date, version: str = NEWEST_VERSION) -> dict[str, np.ndarray]:
         """Return the (rows,) predictions in (0, 1) of each benchmark model of a data version."""

@@ -1,22 +1,39 @@
-"""The events of the calendar that a clock which stands still can be moved to."""
+"""Move a clock that stands still to the events of the calendar."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from numebot_dagster.practice.rules.clock import Refused, Round, RoundStatus, next_publication
-
-if TYPE_CHECKING:
-    from numebot_dagster.practice.rules.tournament import Tournament
+from numebot_dagster.practice.rules.tournament import Tournament
 
 # A client that measures the clock by the Date header is off by a fraction of a second: land after
 # the event, never on it.
 _A_SECOND = timedelta(seconds=1)
 
 
-def instant_of(tournament: Tournament, event: str) -> datetime:
-    """Returns the second after an event; see `Tournament.advance`.
+def advance(
+    tournament: Tournament, to: str | None = None, days: float = 0, hours: float = 0
+) -> datetime:
+    """Move the clock forward and return its new time.
+
+    Args:
+        tournament: Whose clock.
+        to: `next-open`, `next-close`, `next-score`, `resolve` (until the first unresolved round
+            with a submission of the user resolves) or an ISO instant; a named event is passed by
+            one second.
+        days: Days to add, after `to`.
+        hours: Hours to add, after `to`.
+
+    Raises:
+        Refused: The instant is in the past, not understood, or there is nothing to wait for.
+    """
+    instant = tournament.clock.now() if to is None else _instant_of(tournament, to)
+    return tournament.clock.advance_to(instant + timedelta(days=days, hours=hours))
+
+
+def _instant_of(tournament: Tournament, event: str) -> datetime:
+    """Return the second after an event.
 
     Raises:
         Refused: It is not understood, or there is nothing to wait for.
@@ -43,12 +60,12 @@ def instant_of(tournament: Tournament, event: str) -> datetime:
 
 
 def _first_to_resolve(tournament: Tournament, now: datetime) -> Round:
-    """Returns the first unresolved round with a submission of a user's model."""
+    """Return the first unresolved round with a submission of a user's model."""
     numbers = {
         number for model in tournament.models_of_users() for number in tournament.selected(model.id)
     }
     rounds = [tournament.round(number) for number in sorted(numbers)]
-    waiting = [one for one in rounds if one.status(now) is not RoundStatus.RESOLVED]
+    waiting = [round_ for round_ in rounds if round_.status(now) is not RoundStatus.RESOLVED]
     if not waiting:
         raise Refused("no unresolved round has a submission; upload one first")
-    return min(waiting, key=lambda one: (one.resolve_time, one.number))
+    return min(waiting, key=lambda round_: (round_.resolve_time, round_.number))

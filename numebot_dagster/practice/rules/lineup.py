@@ -60,7 +60,7 @@ class Lineups:
         tournament = self._tournament
         if one is None or one < tournament.first_round:
             with tournament.market_lock:
-                return tournament.market.meta_model(opened)
+                return tournament.crowd.meta_model(opened)
         return self.of(tournament.round(one.number)).meta_model
 
     def _make(self, one: Round, entries: tuple[tuple[str, str], ...]) -> Lineup:
@@ -70,7 +70,7 @@ class Lineups:
         own = {model_id: submissions[key] for model_id, key in entries}
         with tournament.market_lock:
             columns = {key: tournament.predictions(held) for key, held in own.items()}
-            for played in market.crowd.played(one.opened):
+            for played in tournament.crowd.played(one.opened):
                 columns[models[played.participant.name].id] = played.predictions
             benchmarks = market.benchmarks(one.opened)
             neutralizers = market.neutralizers(one.opened)
@@ -110,7 +110,7 @@ class Lineups:
 
     def _rivals_stakes(self, one: Round, models: dict[str, Model]) -> Iterable[tuple[str, float]]:
         """Yields id and stake of the other participants that were on time."""
-        for played in self._tournament.market.crowd.played(one.opened):
+        for played in self._tournament.crowd.played(one.opened):
             model_id = models[played.participant.name].id
             stake = self._tournament.state.position(model_id, one.number)
             if played.attendance is Attendance.ON_TIME and stake:

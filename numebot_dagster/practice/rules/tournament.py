@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, lru_cache
 from pathlib import PurePath
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numebot_dagster.practice.market.crowd import map_by_stock
+from numebot_dagster.practice.market.crowd import Crowd, map_by_stock
+from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import standing_of
 from numebot_dagster.practice.rules.clock import Clock, Refused, Round, RoundStatus, newest_opened
 from numebot_dagster.practice.rules.deadlines import Deadlines
-from numebot_dagster.practice.rules.events import instant_of
 from numebot_dagster.practice.rules.payout_rules import RuleBook, Rules
 from numebot_dagster.practice.rules.state import Model, State, Submission
 from numebot_dagster.practice.rules.submissions import (
@@ -38,8 +38,6 @@ from numebot_dagster.practice.rules.submissions import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from numebot_dagster.practice.market.market import Market
 
 CLASSIC = 8
 ACCOUNT = "practice"
@@ -63,6 +61,7 @@ class Tournament:
     def __init__(self, state: State, market: Market) -> None:
         self.state = state
         self.market = market
+        self.crowd = Crowd(market)
         self.clock = Clock(state.settings)
         self.lock = threading.RLock()
         self.market_lock = threading.RLock()
@@ -364,21 +363,3 @@ class Tournament:
         if entry.status != "on-time" or self.clock.now() < of_round.close_staking_time:
             return Decimal(0)
         return self.state.position(model.id, of_round.number)
-
-    # --- time ---------------------------------------------------------------------------------
-
-    def advance(self, to: str | None = None, days: float = 0, hours: float = 0) -> datetime:
-        """Moves the clock forward and returns its new time.
-
-        Args:
-            to: ``next-open``, ``next-close``, ``next-score``, ``resolve`` (until the first
-                unresolved round with a submission of the user resolves) or an ISO instant; a
-                named event is passed by one second.
-            days: Days to add, after ``to``.
-            hours: Hours to add, after ``to``.
-
-        Raises:
-            Refused: The instant is in the past, not understood, or there is nothing to wait for.
-        """
-        instant = self.clock.now() if to is None else instant_of(self, to)
-        return self.clock.advance_to(instant + timedelta(days=days, hours=hours))

@@ -26,6 +26,7 @@ from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.performance import collecting, digest
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import Attendance
 from numebot_dagster.practice.rules.clock import Round
@@ -172,7 +173,7 @@ def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, w
         )  # fmt: skip
         upload = world.folder / "tournament" / "uploads" / row["filename"]
         uploads[model] = pd.read_csv(upload, index_col="id")[["prediction"]]
-    meta = meta_model(market.crowd.played(opened), uploads, index)
+    meta = meta_model(Crowd(market).played(opened), uploads, index)
     for model, predictions in uploads.items():
         final = season.query(
             "select metric, value from scores where model = ? and round = ? and resolved",

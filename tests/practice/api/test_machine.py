@@ -29,6 +29,7 @@ from numebot_dagster.practice.api.request import ApiRequest, Services
 from numebot_dagster.practice.creation import Plan, open_tournament
 from numebot_dagster.practice.market.market import Scale
 from numebot_dagster.practice.rules.clock import Refused
+from numebot_dagster.practice.rules.events import advance
 
 TINY = Scale(
     stocks=50,
@@ -144,11 +145,11 @@ class Rounds(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.4, 1, 5, 23, 49, 200]))
     def wait(self, hours: float) -> None:
-        self.tournament.advance(hours=hours)
+        advance(self.tournament, hours=hours)
 
     @rule(event=st.sampled_from(["next-open", "next-close", "next-score"]))
     def wait_for(self, event: str) -> None:
-        self.tournament.advance(event)
+        advance(self.tournament, event)
 
     @rule()
     def wait_for_the_last_second(self) -> None:
@@ -160,7 +161,7 @@ class Rounds(RuleBasedStateMachine):
     @rule()
     def wait_for_a_resolution(self) -> None:
         with suppress(Refused):  # no unresolved round has a submission
-            self.tournament.advance("resolve")
+            advance(self.tournament, "resolve")
 
     @rule(name=st.sampled_from(MODELS), seed=st.integers(0, 99), flaw=st.sampled_from(["", "", *(
         "constant", "short", "nan", "garbage")]))  # fmt: skip
@@ -186,7 +187,7 @@ class Rounds(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(MODELS), seed=st.integers(0, 99))
     def upload_late(self, name: str, seed: int) -> None:
-        self.tournament.advance("next-close")
+        advance(self.tournament, "next-close")
         self.upload(name=name, seed=seed, flaw="")
 
     @rule(name=st.sampled_from(MODELS), nmr=st.sampled_from(["0", "1.5", "250"]))

@@ -280,7 +280,7 @@ def test_scores_are_filtered(world: World, asked: dict[str, object], count: int)
 
 
 def test_percentiles_rank_the_whole_field(world: World) -> None:
-    played = world.market.crowd.played(Round(FIRST).opened)
+    played = world.crowd.played(Round(FIRST).opened)
     stored = world.rows(
         "SELECT * FROM scores WHERE round = ? AND day = 20 AND name = 'corr60' ORDER BY value",
         FIRST,

@@ -254,7 +254,7 @@ def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
         if era == whole[0]:
             assert row["validationMmc"] is None  # from before the meta model
             continue
-        meta = pd.Series(market.meta_model(day), ids)
+        meta = pd.Series(world.crowd.meta_model(day), ids)
         mmc.append(scoring.correlation_contribution(mine, meta, target)["prediction"])
         assert row["validationMmc"] == pytest.approx(mmc[-1], abs=1e-12)
     assert found["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import PRACTICE_START, SMALL, Market
 from numebot_dagster.practice.market.targets import bucket
 
@@ -47,7 +48,7 @@ def test_the_order_of_asking_changes_nothing() -> None:
             market.realised_target(opened, 60),
             market.live_ids(opened),
             market.stock_of(opened),
-            market.meta_model(opened),
+            Crowd(market).meta_model(opened),
             market.rival_predictions(opened, 0.3, 7),
             *market.benchmarks(opened).values(),
         ]
@@ -306,7 +307,7 @@ def test_predictions_are_evenly_spread(market: Market) -> None:
 def test_skill_is_knowledge_shared_with_the_crowd(
     market: Market, skill: float, agreement: float
 ) -> None:
-    crowd = market.meta_model(TUESDAY)
+    crowd = Crowd(market).meta_model(TUESDAY)
     rival = market.rival_predictions(TUESDAY, skill, 3)
     assert np.corrcoef(rival, crowd)[0, 1] == pytest.approx(agreement, abs=0.04)
     other = market.rival_predictions(TUESDAY, skill, 4)

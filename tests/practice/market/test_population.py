@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.market.crowd import map_by_stock
+from numebot_dagster.practice.market.crowd import Crowd, map_by_stock
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import (
     EXAMPLE_MODEL,
@@ -96,7 +96,7 @@ def test_a_late_file_is_carried_over(market: Market) -> None:
     day = date(2026, 6, 9)  # a Tuesday
     assert standing_of(0, always_late.name, day) == (Attendance.ON_TIME, date(2026, 6, 6))
     entry = next(
-        one for one in market.crowd.played(day) if one.participant.name == always_late.name
+        one for one in Crowd(market).played(day) if one.participant.name == always_late.name
     )
     before = market.rival_predictions(date(2026, 6, 6), always_late.skill, always_late.number)
     expected = map_by_stock(before, market.stock_of(date(2026, 6, 6)), market.stock_of(day))
@@ -105,22 +105,24 @@ def test_a_late_file_is_carried_over(market: Market) -> None:
 
 def test_copies_and_fools(market: Market) -> None:
     day = date(2026, 6, 9)
-    played = {one.participant.name: one for one in market.crowd.played(day)}
+    crowd = Crowd(market)
+    played = {one.participant.name: one for one in crowd.played(day)}
     named = {one.participant.copies: one for one in played.values()}
     np.testing.assert_array_equal(named[EXAMPLE_MODEL].predictions, market.example_predictions(day))
     np.testing.assert_array_equal(named["rival_01"].predictions, played["rival_01"].predictions)
     fool = next(one for one in played.values() if one.participant.skill == -0.8)
-    assert np.corrcoef(fool.predictions, market.meta_model(day))[0, 1] < -0.4
+    assert np.corrcoef(fool.predictions, crowd.meta_model(day))[0, 1] < -0.4
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
     market = Market(seed)
+    crowd = Crowd(market)
     scores: dict[str, list[float]] = {}
     for day in (date(2026, 6, 2) + timedelta(weeks=week) for week in range(0, 60, 12)):
         target = market.realised_target(day, 60)
-        played = {one.participant.name: one.predictions for one in market.crowd.played(day)}
-        for name, values in {**played, "crowd": market.meta_model(day)}.items():
+        played = {one.participant.name: one.predictions for one in crowd.played(day)}
+        for name, values in {**played, "crowd": crowd.meta_model(day)}.items():
             scores.setdefault(name, []).append(np.corrcoef(values, target)[0, 1])
     means = {name: np.mean(values) for name, values in scores.items()}
     assert sum(mean < means["crowd"] for mean in means.values()) > 0.7 * len(means)
@@ -128,12 +130,13 @@ def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
 
 def test_a_few_have_lasting_skill_and_the_others_none(market: Market) -> None:
     """In MMC60, over 22 rounds that do not overlap."""
+    crowd = Crowd(market)
     found: dict[str, list[float]] = {}
     for day in (date(2026, 6, 2) + timedelta(weeks=13 * quarter) for quarter in range(22)):
-        played = market.crowd.played(day)
+        played = crowd.played(day)
         target = market.realised_target(day, 60)[:, None].astype(float)
         predictions = gaussianised(np.stack([one.predictions for one in played], axis=1))
-        mmc = contribution(predictions, gaussianised(market.meta_model(day)), target)[:, 0]
+        mmc = contribution(predictions, gaussianised(crowd.meta_model(day)), target)[:, 0]
         for one, value in zip(played, mmc, strict=True):
             found.setdefault(one.participant.name, []).append(value)
     means = {name: float(np.mean(values)) for name, values in found.items()}
@@ -164,10 +167,10 @@ def test_the_meta_model_of_a_tournament(
     newest = table[table["era"] == table["era"].max()]["numerai_meta_model"]
     expected = world.meta_model(SATURDAY_ROUND)
     pd.testing.assert_series_equal(newest, expected, check_names=False, atol=1e-14)
-    alone = pd.Series(world.market.meta_model(date(2026, 6, 6)), expected.index)
+    alone = pd.Series(world.crowd.meta_model(date(2026, 6, 6)), expected.index)
     assert 0.4 < newest.corr(alone) < 0.9  # the 7,000 NMR of noise of the user weigh in
     former = table[table["era"] == f"{int(table['era'].max()) - 1:04d}"]["numerai_meta_model"]
-    assert np.array_equal(former, world.market.meta_model(date(2026, 5, 30)))
+    assert np.array_equal(former, world.crowd.meta_model(date(2026, 5, 30)))
     scored_against_it(world, expected)
 
 
@@ -193,7 +196,7 @@ def scored_against_it(world: World, meta_model: pd.Series) -> None:
         "{totalAtStake totalSubmitted totalStakes models {modelName mmc60 selectedStakeValue}}}"
     )["data"]["roundDetails"]
     found = {one["modelName"]: one for one in details["models"]}
-    for one in world.market.crowd.played(opened):
+    for one in world.crowd.played(opened):
         frame = pd.DataFrame({"p": one.predictions}, index=meta_model.index)
         score = correlation_contribution(frame, meta_model, target)["p"]
         assert found[one.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
@@ -205,4 +208,4 @@ def scored_against_it(world: World, meta_model: pd.Series) -> None:
     staked = [Decimal(one["selectedStakeValue"]) for one in details["models"]]
     assert details["totalAtStake"] == pytest.approx(float(sum(staked)))
     assert details["totalStakes"] == sum(stake > 0 for stake in staked)
-    assert details["totalSubmitted"] == len(found) == len(world.market.crowd.played(opened)) + 4
+    assert details["totalSubmitted"] == len(found) == len(world.crowd.played(opened)) + 4

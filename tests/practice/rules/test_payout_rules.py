@@ -16,6 +16,7 @@ from numerai_tools.scoring import correlation_contribution, numerai_corr
 from numebot_dagster.practice.api.request import Services
 from numebot_dagster.practice.creation import Plan, open_tournament
 from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.practice.rules.events import advance
 from numebot_dagster.practice.rules.payout_rules import CURRENT, FORMER, RuleBook
 from numebot_dagster.practice.scoring.ledger import payout, payout_of_score
 
@@ -117,9 +118,7 @@ def total_at_risk(world: World, number: int) -> Decimal:
     """All stakes on a round, from the stored positions and who was on time."""
     opened = Round(number).opened
     on_time = {
-        one.participant.name
-        for one in world.market.crowd.played(opened)
-        if one.attendance == "on-time"
+        one.participant.name for one in world.crowd.played(opened) if one.attendance == "on-time"
     }
     rows = world.rows(
         "SELECT name, nmr FROM positions JOIN models ON models.id = model_id WHERE from_round <= ?",
@@ -229,7 +228,7 @@ def test_a_former_round_that_nobody_looked_at_stays_at_its_last_day(
 
 def test_a_day_after_the_last_is_never_scored(tmp_path: Path) -> None:
     tournament = open_tournament(tmp_path, Plan(rules_change_at=NEW))
-    tournament.advance(days=60)
+    advance(tournament, days=60)
     with pytest.raises(ValueError, match="round 1280 is scored for 20 days, not for 21"):
         Services.of(tournament).scorer.published([Round(OLD)])
     tournament.state.close()

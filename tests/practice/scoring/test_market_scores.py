@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from numerai_tools.scoring import correlation_contribution, numerai_corr
 
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import BEST_CORRELATION, SMALL, Market
 
 SCORED_ERAS = range(SMALL.train_eras + 17, SMALL.train_eras + 121, 2)  # after a purge of 16
@@ -104,7 +105,7 @@ def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, floa
     ids = market.live_ids(day)
     prediction = pd.DataFrame({"honest": predicted}, index=ids)
     target = pd.Series(market.realised_target(day, 60), index=ids, name="target")
-    meta_model = pd.Series(market.meta_model(day), index=ids, name="meta")
+    meta_model = pd.Series(Crowd(market).meta_model(day), index=ids, name="meta")
     return (
         float(numerai_corr(prediction, target)["honest"]),
         float(correlation_contribution(prediction, meta_model, target)["honest"]),
