@@ -35,47 +35,47 @@ def fit(table: Table, console: Console, expendable: Sequence[str] = ()) -> Fit:
         expendable: titles of columns that may be left out, the least useful first; the first column
             of a table always stays.
     """
-    needed = _least_width(table, console)
+    sizes = [_measured(column, console) for column in table.columns]
+    needed = _least(sizes) + _frame(table, console, sizes)
+    titles = [str(column.header) for column in table.columns]
     left_out = []
     for title in expendable:
-        if _least_width(table, console) <= console.width:
+        if _least(sizes) + _frame(table, console, sizes) <= console.width:
             break
-        kept = [column for column in table.columns if str(column.header) != title]
-        if len(kept) < len(table.columns):
-            table.columns[:] = kept
-            for index, column in enumerate(kept):
+        if title in titles[1:]:
+            place = titles.index(title)
+            del table.columns[place], sizes[place], titles[place]
+            for index, column in enumerate(table.columns):
                 column._index = index  # by which rich pads the last one otherwise
             left_out.append(title)
-    _share(table, console)
+    _share(table, sizes, console.width - _frame(table, console, sizes))
     return Fit(tuple(left_out), needed)
 
 
-def _share(table: Table, console: Console) -> None:
+def _share(table: Table, sizes: Sequence[Measurement], room: int) -> None:
     """Give each column its natural width, and take what is too much from the widest texts."""
-    natural = [_measured(column, console).maximum for column in table.columns]
-    least = [_measured(column, console).minimum for column in table.columns]
-    excess = sum(natural) + _frame(table, console) - console.width
-    widths = list(natural)
-    for index in sorted(range(len(widths)), key=lambda i: natural[i] - least[i], reverse=True):
-        taken = min(max(excess, 0), natural[index] - least[index])
+    widths = [size.maximum for size in sizes]
+    excess = max(sum(widths) - room, 0)
+    for index in sorted(range(len(sizes)), key=lambda place: sizes[place].span, reverse=True):
+        taken = min(excess, sizes[index].span)
         widths[index] -= taken
         excess -= taken
-    if excess <= 0:
-        for column, width in zip(table.columns, widths, strict=True):
-            column.min_width = column.max_width = width
-            column.overflow = "fold"
+    if excess:
+        return  # not even the longest words fit: rich breaks them
+    for column, width in zip(table.columns, widths, strict=True):
+        column.min_width = column.max_width = width
+        column.overflow = "fold"
 
 
-def _least_width(table: Table, console: Console) -> int:
-    """Return the width of a table whose columns are as narrow as their longest words."""
-    columns = sum(_measured(column, console).minimum for column in table.columns)
-    return columns + _frame(table, console)
+def _least(sizes: Sequence[Measurement]) -> int:
+    """Return the width of all columns when they are as narrow as their longest words."""
+    return sum(size.minimum for size in sizes)
 
 
-def _frame(table: Table, console: Console) -> int:
+def _frame(table: Table, console: Console, sizes: Sequence[Measurement]) -> int:
     """Return what a table needs beside its cells: borders and space between columns."""
     whole = console.measure(table, options=console.options.update(width=_ENDLESS)).maximum
-    return whole - sum(_measured(column, console).maximum for column in table.columns)
+    return whole - sum(size.maximum for size in sizes)
 
 
 def _measured(column: Column, console: Console) -> Measurement:

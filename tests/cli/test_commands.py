@@ -152,6 +152,21 @@ def test_only_the_models_asked_for_that_were_there(world):
         assert set(receipts.latest(world.platform.lake, number)) == {"second"}
 
 
+def test_a_model_that_fails_is_named_once(world):
+    world.register("second", "raising")
+    world.train("raising")
+    number = world.open_round()
+    finished = world.numebot("run")
+    assert finished.returncode == 1
+    why = "raising failed to predict: ArithmeticError: the stars ☾ are not right"
+    named = [line for line in finished.stderr.splitlines() if "raising" in line]
+    assert named[1:] == [f"error: Round {number}: {why}"]  # the first is the plan of the hour
+    assert f"error: play_round: Round {number}: 1 of 2 models failed" in finished.stderr
+    shown = " ".join(finished.stdout.split())
+    assert shown.count(why) == 1
+    assert shown.endswith(f"To try again: numebot run --round {number} --models raising")
+
+
 def test_late_submission_says_what_it_means(world):
     number = world.open_round()
     world.practice.advance("next-close")

@@ -66,8 +66,11 @@ class LadderFailed(Exception):
 
     def __init__(self, model: str, failures: Sequence[tuple[Rung, Exception]]) -> None:
         failed = f"{model}: all that was tried failed."
-        super().__init__(f"{failed} {_reasons(failures)}")
-        self.news = f"{failed} {_reasons(failures[-1:])}"
+        reasons = [
+            f"{rung}: {_without_name(model, _first_line(error))}" for rung, error in failures
+        ]
+        super().__init__(f"{failed} {'; '.join(reasons)}")
+        self.news = f"{failed} {reasons[-1]}"
         stopped = (error for _, error in failures if isinstance(error, GateClosed))
         first = next(stopped, None)
         self.gates: tuple[Gate, ...] = () if first is None else first.gates
@@ -190,7 +193,7 @@ class Ladder:
         is_ours = not isinstance(error, EXPECTED)
         self.platform.log.warning(
             "Round %d, %s: the %s rung failed, the next is tried: %s",
-            *(self.round_number, model.name, step.rung, error),
+            *(self.round_number, model.name, step.rung, _without_name(model.name, str(error))),
             exc_info=is_ours and error,
         )
 
@@ -321,6 +324,11 @@ def _labelled(made: Prediction, failures: Sequence[tuple[Rung, Exception]]) -> P
 
 def _reasons(failures: Sequence[tuple[Rung, Exception]]) -> str:
     return "; ".join(f"{rung}: {_first_line(error)}" for rung, error in failures)
+
+
+def _without_name(model: str, reason: str) -> str:
+    """Return a reason without the name of its model, which stands before it already."""
+    return reason.removeprefix(f"{model} ")
 
 
 def _first_line(error: Exception) -> str:

@@ -182,8 +182,8 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     failed = latest["constant"]
     assert (failed.state, failed.outcome) == (State.PENDING, Outcome.FAILED)
     for reason in (
-        "constant: all that was tried failed. live: constant failed to predict: ArithmeticError",
-        "previous: constant failed to predict: WrongPredictions: 1 of ",
+        "constant: all that was tried failed. live: failed to predict: ArithmeticError",
+        "previous: failed to predict: WrongPredictions: 1 of ",
         "fallback: sleeper has no weights; to make some: numebot train --models sleeper",
     ):
         assert reason in failed.reason
