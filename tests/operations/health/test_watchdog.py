@@ -141,7 +141,7 @@ def test_a_full_disk_does_not_silence_the_watchdog(seen, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(watchdog.reconciling, "recheck", full)
+    monkeypatch.setattr(watchdog.follow_up, "recheck", full)
     look = watchdog.look(world.platform)
     assert [one.kind for one in look.raised] == [Kind.DISK_NEARLY_FULL]
     assert "was not checked: No space left on device" in look.problem
