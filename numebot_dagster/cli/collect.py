@@ -19,7 +19,7 @@ def collect() -> None:
     from numebot_dagster.reporting.tables import model_summary, rich_table
 
     with session.explained():
-        platform = session.open_platform()
+        platform = session.open_platform(needs_key=True)
         days = collecting.days_to_collect(platform)
         console.print(f"Reading {days[0]} to {days[-1]} …", highlight=False)
         done = session.collect(platform, days)

@@ -50,7 +50,7 @@ def doctor(
 
 def _platform() -> Platform:
     """Without a question to Numerai yet: whatever is wrong there is a finding."""
-    return session.open_platform(patience=PATIENCE, offline=True)
+    return session.look_at_platform(PATIENCE)
 
 
 def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:

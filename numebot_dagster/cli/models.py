@@ -55,7 +55,7 @@ def models() -> None:
 def show() -> None:
     """Show the registered models, the weights that each would predict with, and their age."""
     with session.explained():
-        platform = session.open_platform()
+        platform = session.look_at_platform()
         rows = [_registered(platform, model) for model in platform.registry.models]
         # A column in which every model is as models are by default says nothing.
         columns = [
@@ -115,7 +115,7 @@ def diagnose(
     from numebot_dagster.operations.diagnostics import at_numerai, diagnosis
 
     with session.explained():
-        platform = session.open_platform()
+        platform = session.open_platform(needs_key=upload)
         chosen = _enabled(platform.registry, model)
         if upload:  # before the long work
             at_numerai.slot_of(platform, model)
@@ -147,7 +147,7 @@ def try_(
     from numebot_dagster.operations.training import trial
 
     with session.explained():
-        platform = session.open_platform(offline=True)
+        platform = session.look_at_platform()
         chosen = platform.registry[model]
         if not platform.lake.stored_vintages():
             _pin_today()

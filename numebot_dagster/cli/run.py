@@ -52,11 +52,9 @@ def run(
     from numebot_dagster.defs.training.weights import predictions_key
 
     with session.explained():
-        platform = session.open_platform()
+        platform = session.open_platform(needs_key=not dry_run)
         session.show_in_force(platform)
         chosen = session.chosen_models(platform.registry, models)
-        if not dry_run:
-            platform.client.require_credentials()  # said at once, however long Numerai is silent
         found = (
             _open_round(platform) if round_number is None else _known_round(platform, round_number)
         )

@@ -116,29 +116,53 @@ def fail(text: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def open_platform(*, patience: float | None = None, offline: bool = False) -> Platform:
-    """The platform of the working directory's settings, with Dagster's instance made ready.
+def open_platform(*, needs_key: bool = False) -> Platform:
+    """Return the platform of the working directory's settings, with Dagster's instance made ready.
+
+    What is missing is refused before anything is written, as in a folder that was meant for
+    something else.
 
     Args:
-        offline: whether nothing may be asked: of a data folder only the endpoint is compared then.
+        needs_key: whether the command is of no use without credentials.
+
+    Raises:
+        RegistryError: the registry is missing or wrong.
+        NotAuthorised: no key is set, and one is needed.
+        OtherTournament: the data folder belongs to another tournament or account.
+    """
+    settings = load_settings()
+    platform = Platform(settings)
+    _ = settings.instance_folder, platform.registry
+    if needs_key:
+        platform.client.require_credentials()
+    claim(platform)
+    refuse_hiding_modules(Path.cwd())
+    prepare_instance(settings)
+    return platform
+
+
+def look_at_platform(patience: float | None = None) -> Platform:
+    """Return the platform for a command that only reads: nothing is asked, and no folder is made.
+
+    Args:
         patience: the most seconds that one call may take, for commands that someone waits for; by
             default what the settings say.
 
     Raises:
-        OtherTournament: the data folder belongs to another tournament or account.
+        OtherTournament: the data folder belongs to another tournament.
     """
     settings = load_settings()
     if patience is not None:
         shorter = min(patience, settings.numebot_retry_deadline)
         settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
     platform = Platform(settings)
-    _ = settings.instance_folder  # refused before anything is written
-    if offline:
-        refuse_other_endpoint(platform)
-    else:
-        claim(platform)
+    home = settings.instance_folder
+    refuse_other_endpoint(platform)
     refuse_hiding_modules(Path.cwd())
-    prepare_instance(settings)
+    if home.is_dir():
+        prepare_instance(settings)
+    else:
+        os.environ["DAGSTER_HOME"] = str(home)
     return platform
 
 

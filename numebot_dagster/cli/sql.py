@@ -57,7 +57,7 @@ def sql(
     with session.explained():
         lake = Lake(load_settings().numerai_data_folder)
         try:
-            catalog.run(lake, query, lambda answer: _print(answer, form))
+            catalog.run(lake, query, lambda answer: _print(answer, form, lake))
         except duckdb.Error as error:
             session.fail(f"{error}\nThe views are {', '.join(catalog.VIEW_NAMES)}.")
     loss = terminal.output_lost()
@@ -65,13 +65,22 @@ def sql(
         session.fail(f"the answer was not written whole: {loss.strerror}")
 
 
-def _print(answer: duckdb.DuckDBPyRelation | None, form: Format) -> None:
+def _print(answer: duckdb.DuckDBPyRelation | None, form: Format, lake: Lake) -> None:
     if answer is None:
         session.fail('the query returns no table: type one, as in numebot sql "from submissions"')
     if form is Format.TABLE:
-        _print_table(_as_frame(answer))
+        frame = _as_frame(answer)
+        _print_table(frame)
+        if frame.is_empty():
+            session.errors.print(_no_rows(lake), highlight=False, soft_wrap=True)
     else:
         _copy(answer, form)
+
+
+def _no_rows(lake: Lake) -> str:
+    if lake.root.is_dir():
+        return "(no rows)"
+    return f"(no rows: there is no data folder {lake.root} yet)"
 
 
 def _copy(answer: duckdb.DuckDBPyRelation, form: Format) -> None:
@@ -141,6 +150,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _print_table(answer: pl.DataFrame) -> None:
+    """Print the answer; where it has no row, its columns, and beside it that there is none."""
     import polars as pl
 
     from numebot_dagster.reporting.fitting import fit
@@ -156,6 +166,8 @@ def _print_table(answer: pl.DataFrame) -> None:
         fit(table, console)
         console.print(table)
         return
+    if answer.is_empty():
+        console.print(", ".join(answer.columns), highlight=False)
     for number, row in enumerate(answer.rows(), start=1):
         values = pl.Series("value", list(row), dtype=pl.Object)
         columns = pl.Series("column", answer.columns)

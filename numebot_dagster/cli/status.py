@@ -71,7 +71,8 @@ def status(
     """
     wait_for_reader()
     with session.explained():
-        platform = session.open_platform(patience=PATIENCE, offline=True)
+        platform = session.look_at_platform(PATIENCE)
+        _ = platform.registry  # read before Numerai is waited for
         found = _overview(platform, rounds)
     if as_json:
         typer.echo(json.dumps(_as_json(found), default=str, indent=1))

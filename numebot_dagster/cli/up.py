@@ -59,6 +59,7 @@ def up(
         refuse_hiding_modules(Path.cwd())
         refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
         platform = Platform(settings)
+        _ = platform.registry  # missing, as in another folder: nothing could be played
         refuse_other_endpoint(platform)
         session.prepare_instance(settings)
         stack.enter_context(_only_one(settings))

@@ -26,6 +26,11 @@ ROUND_JOB = "round_job"
 PARTITION_TAG = "dagster/partition"
 
 
+def has_instance() -> bool:
+    """Return whether Dagster's instance was made by an earlier command."""
+    return Path(os.environ["DAGSTER_HOME"]).is_dir()
+
+
 def open_instance() -> dg.DagsterInstance:
     """Open Dagster's instance; one process at a time makes its tables, since two at once fail."""
     home = Path(os.environ["DAGSTER_HOME"])
@@ -53,6 +58,8 @@ def register(instance: dg.DagsterInstance, name: str, key: str) -> None:
 
 def known_rounds() -> list[int]:
     """The rounds that are registered as partitions, however little came of them."""
+    if not has_instance():
+        return []
     with open_instance() as instance:
         return [int(key) for key in instance.get_dynamic_partitions(ROUNDS)]
 
@@ -60,7 +67,7 @@ def known_rounds() -> list[int]:
 def tried_rounds(rounds: Iterable[int]) -> set[int]:
     """Return those of the rounds for which a run was asked before the sensor saw them closed."""
     keys = [str(number) for number in rounds]
-    if not keys:
+    if not keys or not has_instance():
         return set()
     with open_instance() as instance:
         runs = instance.get_runs(dg.RunsFilter(job_name=ROUND_JOB, tags={PARTITION_TAG: keys}))
@@ -69,7 +76,9 @@ def tried_rounds(rounds: Iterable[int]) -> set[int]:
 
 def failures(rounds: Iterable[int]) -> dict[int, str]:
     """What the newest run of each of these rounds failed with, for those where it failed."""
-    found = {}
+    found: dict[int, str] = {}
+    if not has_instance():
+        return found
     with open_instance() as instance:
         for number in rounds:
             text = _failure(instance, number)
@@ -94,6 +103,8 @@ def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
 
 def automation_warnings() -> list[str]:
     """What keeps rounds from being played by themselves, for those who leave `numebot up` on."""
+    if not has_instance():
+        return []
     with open_instance() as instance:
         was_up = any(status.last_heartbeat for status in instance.get_daemon_statuses().values())
         findings = list(examine_automation(instance)) if was_up else []
@@ -107,6 +118,10 @@ def automation_warnings() -> list[str]:
 def examine_instance(settings: Settings) -> Iterator[Finding]:
     """Look at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
     path = settings.instance_folder / INSTANCE_FILE
+    if not has_instance():
+        text = f"{path.parent} does not exist yet: the first command that stores something makes it"
+        yield Finding("instance", Verdict.OK, text)
+        return
     try:
         with open_instance() as instance:
             yield Finding("instance", Verdict.OK, f"{path} is understood")

@@ -296,8 +296,12 @@ def _lock_once(folder_path: Path) -> None:
 
 def free_bytes(path: Path) -> int:
     """The free bytes on the disk that holds a path, or will hold it once it is made."""
-    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
-    return shutil.disk_usage(existing).free
+    return shutil.disk_usage(existing_parent(path)).free
+
+
+def existing_parent(path: Path) -> Path:
+    """Return a path, or the nearest folder above it, that exists."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 def _json(content: Any) -> bytes:

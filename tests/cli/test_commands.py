@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 from numebot_dagster.modeling.weights import weight_store as weights
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, State
+from tests.support.commands import run_here
 
 ESCAPE = "\x1b["
 
@@ -66,6 +68,11 @@ def test_sql_in_every_format(played):
     as_json = world.numebot("sql", query, "--format", "json")
     assert json.loads(as_json.stdout)[0] == {"model": "second", "round": number}
     assert "steady-1" in world.numebot("sql", query).stdout
+    none = world.numebot("sql", "select model from submissions where round = 0")
+    assert none.stdout.split()[0] == "model"
+    assert none.stderr == "(no rows)\n"
+    too_wide = world.numebot("sql", "from submissions where round = 0", COLUMNS="40")
+    assert too_wide.stdout.startswith("model, round, submission_id,")
     headed = world.numebot("sql", "select 1 as peak_memory_mb").stdout
     assert headed.split()[0] == "peak_memory_mb"  # as it is typed in a query
 
@@ -220,6 +227,41 @@ def test_what_a_user_can_mend_is_one_clear_line(world, arguments, settings, said
     assert finished.returncode == 1, finished.stdout
     assert said in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("registry", ["", "numerai_name,model_code\na,quick_models:Ridge\n"])
+def test_a_command_that_cannot_work_or_only_reads_makes_nothing(tmp_path, registry):
+    """As in a folder that was meant for something else; Numerai is not reached."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "NUMERAI_API_URL": "http://127.0.0.1:9",
+        "NUMEBOT_RETRY_DEADLINE": "0.2",
+    }
+    (tmp_path / "quick_models.py").write_text("class Ridge: ...\n")
+    if registry:
+        (tmp_path / "model_configs.csv").write_text(registry)
+    before = set(tmp_path.rglob("*"))
+    said = {}
+    for command in (
+        "status", "sql", "doctor", "models list", "models try a", "collect", "run",
+        *([] if registry else ["train", "up", "rounds add", "models diagnose a"]),
+    ):  # fmt: skip
+        words = ["sql", "from scores"] if command == "sql" else command.split()
+        finished = run_here(tmp_path, *words, environment=environment)
+        said[command] = finished.stdout + finished.stderr
+        assert "Traceback" not in said[command]
+        made = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts} - before
+        assert made == set(), command
+    assert f"(no rows: there is no data folder {tmp_path / 'data'} yet)" in said["sql"]
+    assert (
+        f"{tmp_path / 'data'} does not exist yet: the first command that stores" in said["doctor"]
+    )
+    if registry:
+        assert "set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY in .env as" in said["collect"]
+        assert said["run"] == said["collect"]
+    else:
+        assert "model_configs.csv does not exist" in said["up"]
+        assert len({said[name] for name in ("status", "models list", "collect", "train")}) == 1
 
 
 def test_between_rounds_run_says_when_the_next_one_opens(world):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from numebot_dagster.lake import files
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
@@ -54,11 +56,10 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
 
 def _settings(platform: Platform) -> Finding:
     lines = in_force(platform.settings, origins())
-    own = [
-        f"installation {platform.installation}",
-        f"DAGSTER_HOME={platform.settings.instance_folder}",
-    ]
-    return Finding("settings", Verdict.OK, "; ".join([*lines, *own]))
+    if platform.settings.numerai_data_folder.is_dir():
+        lines.append(f"installation {platform.installation}")
+    lines.append(f"DAGSTER_HOME={platform.settings.instance_folder}")
+    return Finding("settings", Verdict.OK, "; ".join(lines))
 
 
 def _voice(platform: Platform) -> Finding:
@@ -88,6 +89,8 @@ def _voice(platform: Platform) -> Finding:
 def _folder(platform: Platform) -> Finding:
     """Whether the data folder is this account's and takes a file, shown by writing one."""
     folder = platform.settings.numerai_data_folder
+    if not folder.is_dir():
+        return _folder_to_be_made(folder)
     probe = platform.lake.lock_file("doctor")
     try:
         files.replace_bytes(probe, b"written by numebot doctor\n")
@@ -106,6 +109,16 @@ def _folder(platform: Platform) -> Finding:
     return Finding("folder", Verdict.OK, f"{folder} can be written")
 
 
+def _folder_to_be_made(folder: Path) -> Finding:
+    """Whether the first command that stores something can make the data folder."""
+    parent = files.existing_parent(folder)
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
+        text = f"{folder} does not exist yet: the first command that stores something makes it"
+        return Finding("folder", Verdict.OK, text)
+    remedy = f"make {parent} writable for this user, or set NUMERAI_DATA_FOLDER to another"
+    return Finding("folder", Verdict.FAILURE, f"{folder} cannot be made", remedy)
+
+
 def _disk(platform: Platform) -> Iterator[Finding]:
     free = files.free_bytes(platform.settings.numerai_data_folder)
     text = f"{free / GIGABYTE:.0f} GB free for {platform.settings.numerai_data_folder}"
@@ -118,6 +131,8 @@ def _disk(platform: Platform) -> Iterator[Finding]:
         yield Finding("disk", Verdict.WARNING, text, remedy)
     else:
         yield Finding("disk", Verdict.OK, text)
+    if not platform.settings.numerai_data_folder.is_dir():
+        return
     try:
         yield doctor_machine.examine_disk_abilities(platform.lake)
     except OSError:
