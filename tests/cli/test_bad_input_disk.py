@@ -149,7 +149,7 @@ def test_other_errors_are_left_alone(tmp_path):
         raise OSError("no number")
 
 
-@pytest.mark.parametrize("command", ["doctor", "status", "run"])
+@pytest.mark.parametrize("command", ["doctor", "run"])
 def test_a_folder_that_takes_no_file(world, monkeypatch, command):
     """Below a file no folder can be made, by root neither."""
     (world.folder / "file").touch()

@@ -115,8 +115,9 @@ def _folder_to_be_made(folder: Path) -> Finding:
     if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
         text = f"{folder} does not exist yet: the first command that stores something makes it"
         return Finding("folder", Verdict.OK, text)
-    remedy = f"make {parent} writable for this user, or set NUMERAI_DATA_FOLDER to another"
-    return Finding("folder", Verdict.FAILURE, f"{folder} cannot be made", remedy)
+    text = f"{folder} cannot be made in {parent}"
+    remedy = "make it writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
+    return Finding("folder", Verdict.FAILURE, text, remedy)
 
 
 def _disk(platform: Platform) -> Iterator[Finding]:
