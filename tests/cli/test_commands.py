@@ -243,8 +243,8 @@ def test_a_command_that_cannot_work_or_only_reads_makes_nothing(tmp_path, regist
     before = set(tmp_path.rglob("*"))
     said = {}
     for command in (
-        "status", "sql", "doctor", "models list", "models try a", "collect", "run",
-        *([] if registry else ["train", "up", "rounds add", "models diagnose a"]),
+        "status", "sql", "doctor", "models list", "collect", "run",
+        *([] if registry else ["train", "up", "rounds add", "models try a", "models diagnose a"]),
     ):  # fmt: skip
         words = ["sql", "from scores"] if command == "sql" else command.split()
         finished = run_here(tmp_path, *words, environment=environment)
