@@ -1,1 +1,1 @@
-"""The API of the practice tournament over HTTP."""
+"""Serve the API of the practice tournament over HTTP."""

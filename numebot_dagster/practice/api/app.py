@@ -1,12 +1,10 @@
-"""The HTTP face of the practice tournament: GraphQL, files, uploads, and its own controls."""
+"""Serve the practice tournament over HTTP: GraphQL, files, uploads and the control API."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict
 from email.utils import format_datetime
 from typing import Any
 
@@ -18,9 +16,9 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from numebot_dagster.practice.api.control_routes import control_routes, read_json
 from numebot_dagster.practice.api.graphql import answer
 from numebot_dagster.practice.api.rate_limits import Enforcement
-from numebot_dagster.practice.api.report import report
 from numebot_dagster.practice.api.request import ApiRequest, Services
 from numebot_dagster.practice.api.services.webhooks import Webhooks
 from numebot_dagster.practice.api.throttling import RateLimited
@@ -30,12 +28,8 @@ from numebot_dagster.practice.faults.faults import FaultBook
 from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.faults.faulty_http import STRUCK, FaultyHttp
 from numebot_dagster.practice.rules.clock import Clock, Refused
-from numebot_dagster.practice.rules.events import advance
-from numebot_dagster.practice.rules.keys import add_key
 from numebot_dagster.practice.rules.state import Token
 from numebot_dagster.practice.rules.tournament import Tournament
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(
@@ -44,10 +38,10 @@ def make_app(
     deviations: bool = True,
     rate_limits: Enforcement = Enforcement.ON,
 ) -> ASGIApp:
-    """Returns the web application of a tournament.
+    """Return the web application of a tournament.
 
     Args:
-        tournament: What it serves.
+        tournament: The tournament.
         deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
         rate_limits: How Numerai's rate limits are enforced.
     """
@@ -63,12 +57,7 @@ def make_app(
             Route("/uploads/{token}/{key}", views.upload, methods=["PUT"]),
             Route("/submissions/{token}/{key:path}", views.submission, methods=["GET", "HEAD"]),
             Route("/pickles/{token}/{key}", views.pickle, methods=["GET", "HEAD"]),
-            Route("/practice/health", views.health),
-            Route("/practice/state", views.state),
-            Route("/practice/advance", views.advance, methods=["POST"]),
-            Route("/practice/positions", views.positions, methods=["POST"]),
-            Route("/practice/models", views.models, methods=["POST"]),
-            Route("/practice/tokens", views.tokens, methods=["POST"]),
+            *control_routes(services, faults),
             *fault_routes(faults, tournament.clock),
         ],
         exception_handlers={Refused: _refused},
@@ -81,19 +70,19 @@ def make_app(
 
 
 def _with_webhooks(webhooks: Webhooks) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Returns the application's life, through which webhooks are called."""
+    """Return the application's lifespan, during which webhooks are called."""
 
     @asynccontextmanager
-    async def life(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         webhooks.start()
         yield
         await run_in_threadpool(webhooks.stop)
 
-    return life
+    return lifespan
 
 
 class _PracticeDate:
-    """Dates every answer by the practice clock, from which clients take their skew."""
+    """Date every answer by the practice clock, from which clients learn their clock's error."""
 
     def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app
@@ -110,7 +99,7 @@ class _PracticeDate:
 
 
 class _Views:
-    """The endpoints; each does its work in a thread, one change of state at a time."""
+    """Numerai's endpoints; each does its work in a thread, one change of state at a time."""
 
     def __init__(self, services: Services, deviations: bool, faults: FaultBook) -> None:
         self._services = services
@@ -120,18 +109,17 @@ class _Views:
         self._faults = faults
 
     async def graphql(self, request: Request) -> Response:
-        body = await _json(request)
+        body = await read_json(request)
         token = await run_in_threadpool(self._token, request.headers.get("authorization", ""))
         address = str(request.base_url).rstrip("/")
-
         struck = request.scope.get(STRUCK, ())
 
         def run() -> dict[str, Any]:
             with self._tournament.lock:
                 faulty = FaultyAnswers(self._tournament, self._faults, struck, body)
                 faulty.happen()
-                asked = ApiRequest(self._services, faulty.token(token), address)
-                return answer(body, asked, deviations=self._deviations, faulty=faulty)
+                api_request = ApiRequest(self._services, faulty.token(token), address)
+                return answer(body, api_request, deviations=self._deviations, faulty=faulty)
 
         return JSONResponse(await run_in_threadpool(run))
 
@@ -141,10 +129,9 @@ class _Views:
         return self._tournament.state.token(public_id, secret_key) if kind == "Token" else None
 
     async def dataset(self, request: Request) -> Response:
-        key = request.path_params["key"]
         if not self._is_admitted("datasets", request):
             return _forbidden()
-        snapshot = Snapshot.of_key(key)
+        snapshot = Snapshot.of_key(request.path_params["key"])
         path = await run_in_threadpool(self._library.path_of, snapshot)
         return FileResponse(path, headers={"etag": f'"{self._library.tag_of(snapshot)}"'})
 
@@ -165,108 +152,22 @@ class _Views:
             return _forbidden()
         identifier = request.path_params["key"].partition("/")[0]
 
-        def find() -> bytes:
-            found = [s for s in self._tournament.state.submissions() if s.id == identifier]
-            return self._tournament.file_of(found[0])
+        def read() -> bytes:
+            submissions = self._tournament.state.submissions()
+            return self._tournament.file_of(next(s for s in submissions if s.id == identifier))
 
-        content = await run_in_threadpool(find)
+        content = await run_in_threadpool(read)
         tag = hashlib.sha256(content).hexdigest()
         return Response(content, media_type="text/csv", headers={"etag": f'"{tag}"'})
 
     async def pickle(self, request: Request) -> Response:
         if not self._is_admitted("pickles", request):
             return _forbidden()
-        name = request.path_params["key"]
-        return FileResponse(self._tournament.state.uploads_folder / name)
+        return FileResponse(self._tournament.state.uploads_folder / request.path_params["key"])
 
     def _is_admitted(self, kind: str, request: Request) -> bool:
         values = request.path_params
         return self._library.admits(f"{kind}/{values['key']}", values["token"])
-
-    # --- controls -----------------------------------------------------------------------------
-
-    async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def state(self, request: Request) -> Response:
-        def run() -> dict[str, Any]:
-            FaultyAnswers(self._tournament, self._faults).happen()  # what time has brought about
-            return report(self._services)
-
-        return JSONResponse(await self._alone(run))
-
-    async def advance(self, request: Request) -> Response:
-        body = await _json(request)
-
-        def run() -> dict[str, str]:
-            now = advance(self._tournament, **_only(body, to=str, days=float, hours=float))
-            self._services.webhooks.wake()
-            return {"now": now.isoformat()}
-
-        return JSONResponse(await self._alone(run))
-
-    async def positions(self, request: Request) -> Response:
-        body = await _json(request)
-
-        def run() -> dict[str, str]:
-            asked = _only(body, model=str, nmr=str, round=int)
-            for name in ("model", "nmr"):
-                if name not in asked:
-                    raise Refused(f"a position needs {name}")
-            self._tournament.set_position(asked["model"], asked["nmr"], asked.get("round"))
-            return {"model": asked["model"], "nmr": asked["nmr"]}
-
-        return JSONResponse(await self._alone(run))
-
-    async def models(self, request: Request) -> Response:
-        body = await _json(request)
-
-        def run() -> dict[str, Any]:
-            model = self._tournament.add_model(_only(body, name=str).get("name", ""))
-            return {**asdict(model), "inserted_at": model.inserted_at.isoformat()}
-
-        return JSONResponse(await self._alone(run))
-
-    async def tokens(self, request: Request) -> Response:
-        body = await _json(request)
-
-        def run() -> dict[str, Any]:
-            asked = _only(body, name=str, scopes=list)
-            key, secret = add_key(
-                self._tournament.state, asked.get("name", ""), asked.get("scopes", [])
-            )
-            return {"public_id": key, "secret_key": secret}
-
-        return JSONResponse(await self._alone(run))
-
-    async def _alone(self, work: Callable[[], Any]) -> Any:
-        def run() -> Any:
-            with self._tournament.lock:
-                return work()
-
-        return await run_in_threadpool(run)
-
-
-async def _json(request: Request) -> Any:
-    try:
-        body = await request.json()
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"the body is not JSON: {error}") from error
-    return body
-
-
-def _only(body: Any, **types: Callable[[Any], Any]) -> dict[str, Any]:
-    """Returns the body's values of these names, each of its type; refuses all other names."""
-    if not isinstance(body, dict):
-        raise Refused("the body must be a JSON object")
-    unknown = set(body) - set(types)
-    if unknown:
-        raise Refused(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(types)}")
-    try:
-        return {name: types[name](value) for name, value in body.items() if value is not None}
-    except (TypeError, ValueError) as error:
-        raise Refused(str(error)) from error
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """Count calls by the rate limits that Numerai publishes: per operation, IP and sliding interval.
 
-`rate_limits.csv` is what Numerai's own query `graphqlRateLimits` answered in July 2026. A root
-field is an operation: a request with two of them, or with one under two aliases, counts twice.
+`rate_limits.csv` is the answer of Numerai's own query `graphqlRateLimits` in July 2026. A root
+field is an operation: a request with two of them, or with the same under two aliases, counts twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -93,14 +93,13 @@ def published() -> tuple[RateLimit, ...]:
 
 def rate_limit_fields(limit: RateLimit) -> dict[str, Any]:
     """Return a limit as the API shows it; a limit without a condition has null there."""
-    fields = asdict(limit)
     return {
-        "operation": fields["operation"],
-        "operationType": fields["operation_type"],
-        "scope": fields["scope"],
-        "limitCount": fields["limit_count"],
-        "intervalMs": fields["interval_ms"],
-        "condition": fields["condition"] or None,
+        "operation": limit.operation,
+        "operationType": limit.operation_type,
+        "scope": limit.scope,
+        "limitCount": limit.limit_count,
+        "intervalMs": limit.interval_ms,
+        "condition": limit.condition or None,
     }
 
 

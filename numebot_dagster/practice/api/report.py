@@ -1,4 +1,4 @@
-"""The whole state as JSON, for people and tests that look at the tournament from outside."""
+"""Report the whole state as JSON, for people and tests that look at the tournament from outside."""
 
 from __future__ import annotations
 
@@ -6,50 +6,46 @@ from typing import Any
 
 from numebot_dagster.practice.api.request import Services
 from numebot_dagster.practice.rules.clock import Round
-from numebot_dagster.practice.rules.state import Submission
+from numebot_dagster.practice.rules.state import Model, Submission
 from numebot_dagster.practice.rules.tournament import ACCOUNT, Tournament
 
 
 def report(services: Services) -> dict[str, Any]:
-    """Returns clock, rounds, models and submissions; times are ISO, amounts decimal strings."""
+    """Return clock, rounds, models and submissions; times are ISO, amounts decimal strings."""
     tournament = services.tournament
     now = tournament.clock.now()
     newest = tournament.newest(now)
+    models = tournament.models(ACCOUNT)
     return {
         "clock": {"now": now.isoformat(), "real": tournament.clock.is_real},
         "seed": int(tournament.state.settings["seed"]),
         "scale": tournament.state.settings["scale"],
         "newest_round": newest.number,
         "open_round": newest.number if now < newest.close_staking_time else None,
-        "rounds": [_round(tournament, one) for one in tournament.rounds()],
-        "models": _models(services),
-        "submissions": [
-            line
-            for model in tournament.models(ACCOUNT)
-            for line in _submissions(tournament, model.id)
-        ],
+        "rounds": [_round(tournament, round_) for round_ in tournament.rounds()],
+        "models": _models(services, models),
+        "submissions": [line for model in models for line in _submissions(tournament, model)],
     }
 
 
-def _round(tournament: Tournament, one: Round) -> dict[str, Any]:
+def _round(tournament: Tournament, round_: Round) -> dict[str, Any]:
     now = tournament.clock.now()
     return {
-        "number": one.number,
-        "status": one.status(now).value,
-        "open_time": one.open_time.isoformat(),
-        "close_staking_time": one.close_staking_time.isoformat(),
-        "close_time": one.close_time.isoformat(),
-        "score_time": one.publication(1).isoformat(),
-        "resolve_time": one.resolve_time.isoformat(),
-        "scored_days": one.scored_days(now),
+        "number": round_.number,
+        "status": round_.status(now).value,
+        "open_time": round_.open_time.isoformat(),
+        "close_staking_time": round_.close_staking_time.isoformat(),
+        "close_time": round_.close_time.isoformat(),
+        "score_time": round_.publication(1).isoformat(),
+        "resolve_time": round_.resolve_time.isoformat(),
+        "scored_days": round_.scored_days(now),
     }
 
 
-def _models(services: Services) -> list[dict[str, Any]]:
+def _models(services: Services, models: list[Model]) -> list[dict[str, Any]]:
     tournament = services.tournament
-    models = tournament.models(ACCOUNT)
     now = tournament.clock.now()
-    unresolved = [one for one in tournament.opened_rounds() if one.resolve_time > now]
+    unresolved = [r for r in tournament.opened_rounds() if r.resolve_time > now]
     next_round = tournament.rounds()[0].number
     return [
         {
@@ -62,25 +58,28 @@ def _models(services: Services) -> list[dict[str, Any]]:
     ]
 
 
-def _submissions(tournament: Tournament, model_id: str) -> list[dict[str, Any]]:
-    chosen = tournament.selected(model_id)
-    names = {model.id: model.name for model in tournament.models(ACCOUNT)}
+def _submissions(tournament: Tournament, model: Model) -> list[dict[str, Any]]:
+    selected = tournament.selected(model.id)
     return [
         {
-            **{key: getattr(one, key) for key in ("id", "round", "kind", "filename", "ids_round")},
-            "model": names[one.model_id],
-            "inserted_at": one.inserted_at.isoformat(),
-            "error": one.error,
-            "status": _status(tournament, one, chosen),
+            "id": submission.id,
+            "round": submission.round,
+            "kind": submission.kind,
+            "filename": submission.filename,
+            "ids_round": submission.ids_round,
+            "model": model.name,
+            "inserted_at": submission.inserted_at.isoformat(),
+            "error": submission.error,
+            "status": _status(tournament, submission, selected),
         }
-        for one in tournament.state.submissions(model_id)
+        for submission in tournament.state.submissions(model.id)
     ]
 
 
-def _status(tournament: Tournament, one: Submission, chosen: dict[int, Submission]) -> str:
-    """Returns on-time, late or queued for what counts, else invalid or replaced."""
-    if one.error is not None:
+def _status(tournament: Tournament, submission: Submission, selected: dict[int, Submission]) -> str:
+    """Return on-time, late or queued for what counts, otherwise invalid or replaced."""
+    if submission.error is not None:
         return "invalid"
-    if chosen[one.round].id != one.id:
+    if selected[submission.round].id != submission.id:
         return "replaced"
-    return tournament.entry(Round(one.round), one).status
+    return tournament.entry(Round(submission.round), submission).status

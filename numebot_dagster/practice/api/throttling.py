@@ -1,4 +1,4 @@
-"""Refuse requests to GraphQL that are past Numerai's rate limits."""
+"""Refuse requests to GraphQL that exceed Numerai's rate limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GRAPHQL = "graphql:"
 
 
 class RateLimited:
-    """Refuse requests past their limit, before anything else happens; controls are exempt."""
+    """Refuse requests that exceed a limit, before anything else; controls are exempt."""
 
     def __init__(
         self, app: ASGIApp, clock: Clock, faults: FaultBook, enforcement: Enforcement
@@ -30,7 +30,7 @@ class RateLimited:
         self._windows = Windows(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HTTP 429 with Retry-After, or hand the request on."""
+        """Answer HTTP 429 with Retry-After, or pass the request on."""
         if not _is_graphql(scope):
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Numerai's GraphQL schema: its dialect, and its objects as mappings of fields."""
+"""Hold Numerai's GraphQL schema: its dialect, and its objects as mappings of fields."""
 
 from typing import Any
 

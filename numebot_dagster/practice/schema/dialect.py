@@ -1,8 +1,8 @@
-"""Hold Numerai's schema, and admit queries to it.
+"""Parse Numerai's schema, and validate queries by it.
 
-The service takes queries that the rules of GraphQL refuse. They are written to the letter of the
-schema (see `leniency`) before they are validated, so that every other slip (a misspelt field, a
-missing argument) fails as it should.
+The service accepts queries that the rules of GraphQL refuse. They are rewritten to the letter of
+the schema (see `leniency`) before they are validated, so that every other mistake (a misspelt
+field, a missing argument) is refused.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from numebot_dagster.practice.schema.leniency import changed, same_name, to_the_
 
 @cache
 def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
-    """Returns Numerai's schema, its scalars written as the service writes them.
+    """Return Numerai's schema, with scalars written as the service writes them.
 
     Args:
-        removed: Fields that it shall lack, as ``Round.closeTime``.
+        removed: Fields to leave out, as `Round.closeTime`.
     """
     document = visit(_document(), _Removal(removed)) if removed else _document()
     built = build_ast_schema(document, assume_valid_sdl=True)  # the file is ours, and tested
@@ -54,10 +54,10 @@ def _document() -> DocumentNode:
 
 
 def schema_fields(type_name: str) -> list[str]:
-    """Returns the names of the fields of an object type."""
-    found = schema().type_map[type_name]
-    assert isinstance(found, GraphQLObjectType)
-    return list(found.fields)
+    """Return the names of the fields of an object type."""
+    object_type = schema().type_map[type_name]
+    assert isinstance(object_type, GraphQLObjectType)
+    return list(object_type.fields)
 
 
 def root_name(name: str) -> str:
@@ -70,16 +70,16 @@ def _root_fields() -> tuple[str, ...]:
     return tuple(schema_fields("RootQueryType") + schema_fields("RootMutationType"))
 
 
-@lru_cache(maxsize=128)  # clients ask the same again and again
+@lru_cache(maxsize=128)  # clients send the same queries again and again
 def admit(
     text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
 ) -> DocumentNode:
-    """Parses and validates a query.
+    """Parse and validate a query.
 
     Args:
         text: The query as the client sent it.
         deviations: Whether names and variables are read as leniently as the service does.
-        removed: Fields that the schema shall lack.
+        removed: Fields to leave out of the schema.
 
     Returns:
         The query to the letter of the schema.
@@ -97,7 +97,7 @@ def admit(
 
 
 class _Removal(Visitor):
-    """Takes fields out of the types of a schema."""
+    """Removes fields from the types of a schema."""
 
     def __init__(self, removed: frozenset[str]) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class _Removal(Visitor):
 
 
 def _write_time(value: Any) -> str:
-    """Writes an instant with its zone, as ``2026-06-02T12:00:00Z``."""
+    """Return an instant with its zone, as `2026-06-02T12:00:00Z`."""
     if not isinstance(value, datetime):
         return str(value)
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""What a request asks for, in the words in which faults say where they strike."""
+"""Name the endpoints of requests, as faults name where they strike."""
 
 from __future__ import annotations
 
@@ -29,29 +29,30 @@ from numebot_dagster.practice.datasets.contents import DATA_FILES
 from numebot_dagster.practice.schema.dialect import admit, root_name, schema
 
 OPEN_DOMAINS = ("upload", "submission", "webhook")
-"""Endpoints whose names are made while the tournament runs."""
+"""Endpoints with names that arise while the tournament runs."""
 _ROOTS = ("RootQueryType", "RootMutationType")
+_INTROSPECTION = ("RootQueryType.__schema", "RootQueryType.__type")
 
 
 def operations(body: bytes) -> list[str]:
-    """Returns an endpoint for each root field of a GraphQL request, as ``graphql:account``."""
+    """Return an endpoint for each root field of a GraphQL request, as `graphql:account`."""
     try:
         request = json.loads(body)
         document, chosen = parse(request["query"]), request.get("operationName")
     except (GraphQLError, ValueError, TypeError, KeyError, RecursionError):
         return ["graphql:"]
-    found = [
+    endpoints = [
         f"graphql:{root_name(name)}"
         for operation in document.definitions
         if isinstance(operation, OperationDefinitionNode)
         and chosen in (None, operation.name and operation.name.value)
         for name in _fields(operation.selection_set, _fragments(document))
     ]
-    return found or ["graphql:"]
+    return endpoints or ["graphql:"]
 
 
 def file_endpoint(path: str) -> str:
-    """Returns the endpoint of a request for a file, as ``download:v5.3/live.parquet``."""
+    """Return the endpoint of a request for a file, as `download:v5.3/live.parquet`."""
     kind, _, rest = path.lstrip("/").partition("/")
     key = rest.partition("/")[2]
     if kind == "datasets":
@@ -61,7 +62,7 @@ def file_endpoint(path: str) -> str:
 
 @cache
 def known_endpoints() -> tuple[str, ...]:
-    """Returns all endpoints whose names are known beforehand: root fields and data files."""
+    """Return all endpoints with fixed names: root fields and data files."""
     fields = [name.partition(".") for name in schema_fields()]
     roots = [field for parent, _, field in fields if parent in _ROOTS]
     return (
@@ -72,11 +73,11 @@ def known_endpoints() -> tuple[str, ...]:
 
 
 def is_asked_for(field: str, request: Any) -> bool:
-    """Returns whether a GraphQL request would be answered otherwise if a field were removed.
+    """Return whether the answer of a GraphQL request would change if a field were removed.
 
     Args:
-        field: As ``Round.closeTime``.
-        request: The request's JSON. One that the whole schema refuses is not changed by anything.
+        field: As `Round.closeTime`.
+        request: The request's JSON. If the whole schema refuses it, nothing changes its answer.
     """
     try:
         document = admit(request["query"])
@@ -85,34 +86,32 @@ def is_asked_for(field: str, request: Any) -> bool:
     info = TypeInfo(schema())
     uses = _Uses(info)
     visit(document, TypeInfoVisitor(info, uses))
-    return field in uses.found or "RootQueryType.__schema" in uses.found or (
-        "RootQueryType.__type" in uses.found
-    )  # fmt: skip
+    return not uses.fields.isdisjoint({field, *_INTROSPECTION})
 
 
 @cache
 def schema_fields() -> dict[str, bool]:
-    """Returns all fields of Numerai's schema, and whether each may be null."""
+    """Return all fields of Numerai's schema, and whether each may be null."""
     return {
-        f"{name}.{field}": not is_non_null_type(known.type)
-        for name, of_type in schema().type_map.items()
-        if isinstance(of_type, GraphQLObjectType) and not is_introspection_type(of_type)
-        for field, known in of_type.fields.items()
+        f"{name}.{field}": not is_non_null_type(definition.type)
+        for name, object_type in schema().type_map.items()
+        if isinstance(object_type, GraphQLObjectType) and not is_introspection_type(object_type)
+        for field, definition in object_type.fields.items()
     }
 
 
 def _fragments(document: DocumentNode) -> dict[str, SelectionSetNode]:
     return {
-        one.name.value: one.selection_set
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
+        definition.name.value: definition.selection_set
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
     }
 
 
 def _fields(
     selected: SelectionSetNode, fragments: dict[str, SelectionSetNode], seen: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Yields the names of the fields of a selection, those of its fragments included."""
+    """Yield the names of the fields of a selection, those of its fragments included."""
     for node in selected.selections:
         if isinstance(node, FieldNode):
             yield node.name.value
@@ -126,9 +125,9 @@ class _Uses(Visitor):
     def __init__(self, info: TypeInfo) -> None:
         super().__init__()
         self._info = info
-        self.found: set[str] = set()
+        self.fields: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         parent = self._info.get_parent_type()
         if parent is not None:
-            self.found.add(f"{parent.name}.{node.name.value}")
+            self.fields.add(f"{parent.name}.{node.name.value}")

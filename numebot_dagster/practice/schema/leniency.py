@@ -1,4 +1,4 @@
-"""Read queries as leniently as Numerai's service does, and write them to the letter of the schema.
+"""Read queries as leniently as Numerai's service does: rewrite them to the letter of the schema.
 
 The service follows two rules where the letter of GraphQL is strict. A field or argument may be
 written in snake_case or in camelCase: two names are the same when they have the same words
@@ -70,9 +70,9 @@ def values_of(document: DocumentNode, given: Mapping[str, Any] | None) -> dict[s
 
 
 def same_name(name: str, names: Iterable[str]) -> str:
-    """Return the one of `names` that has the same words as `name`, or `name` if none has."""
-    known = tuple(names)
-    return name if name in known else _by_words(known).get(_words(name), name)
+    """Return that of `names` with the same words as `name`, or `name` if none has them."""
+    names = tuple(names)
+    return name if name in names else _by_words(names).get(_words(name), name)
 
 
 def changed(node: Any, **values: Any) -> Any:
@@ -157,7 +157,9 @@ class _Definitions(Visitor):
     def enter_operation_definition(
         self, node: OperationDefinitionNode, *_: Any
     ) -> OperationDefinitionNode:
-        definitions = tuple(copy for one in node.variable_definitions for copy in self._copies(one))
+        definitions = tuple(
+            copy for variable in node.variable_definitions for copy in self._copies(variable)
+        )
         redefined: OperationDefinitionNode = changed(node, variable_definitions=definitions)
         return redefined
 

@@ -135,7 +135,7 @@ def account_leader_fields(rank: int, standings: list[Standing]) -> Fields:
 def profile_fields(
     standing: Standing, attributes: dict[str, str], history: Callable[[], History], parts: Fields
 ) -> Fields:
-    """Return a V3UserProfile; ``parts`` are the fields that cost time, as functions."""
+    """Return a V3UserProfile; `parts` are the fields that cost time, as functions."""
     earnings, model_id = standing.earnings, standing.model.id
     pending = nmr_of([earning for earning in earnings if not earning.settled])
     staked = any(earning.at_risk for earning in earnings)

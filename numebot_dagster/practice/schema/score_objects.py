@@ -35,7 +35,7 @@ _FORMER_SCORES = (
 def score_fields(
     score: Score, submission_id: str | None, part: Decimal | None, state: State, now: datetime
 ) -> Fields:
-    """Return a SubmissionScore; ``part`` is its part of the payout, None without a stake."""
+    """Return a SubmissionScore; `part` is its part of the payout, None without a stake."""
     round_ = score.round
     resolved = round_.status(now) is RoundStatus.RESOLVED
     return {
@@ -66,7 +66,7 @@ def is_final(score: Score, now: datetime) -> bool:
 def performance_fields(
     earning: Earning, submission_id: str | None, scores: list[Fields], state: State
 ) -> Fields:
-    """Return a V2RoundModelPerformance; ``scores`` are all of the round, newest day first."""
+    """Return a V2RoundModelPerformance; `scores` are all of the round, newest day first."""
     round_ = earning.round
     newest = {score["displayName"]: score for score in reversed(scores)}
     return {

@@ -18,7 +18,7 @@ import pytest
 import requests
 from numerai_tools import scoring
 
-from numebot_dagster.practice.api.services.diagnostics import Unfit, read, summary
+from numebot_dagster.practice.api.services.diagnostics import UnusableFile, read, summary
 from numebot_dagster.practice.api.services.pickles import error_of_pickle
 from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
 from numebot_dagster.practice.server import PracticeServer
@@ -286,14 +286,14 @@ def test_diagnostics_of_an_unfit_file_fail_and_say_why(world: World) -> None:
         ("", "not a table"),
         ("prediction,id\n0.1,a\n", "columns must be id and prediction"),
         ("id,prediction,era\na,0.1,1\n", "columns must be id and prediction"),
-        ("id,prediction\na,0.1\na,0.2\n", "comes twice"),
+        ("id,prediction\na,0.1\na,0.2\n", "occurs twice"),
         ("id,prediction\na,1.5\n", "between 0 and 1"),
         ("id,prediction\na,\nb,0.4\n", "between 0 and 1"),
         ("id,prediction\na,x\n", "between 0 and 1"),
     ],
 )
 def test_unfit_files(content: str, message: str) -> None:
-    with pytest.raises(Unfit, match=message):
+    with pytest.raises(UnusableFile, match=message):
         read(content.encode())
 
 

@@ -1,1 +1,1 @@
-"""Services behind the API: jobs, diagnostics, uploaded models, webhooks."""
+"""Hold the services behind the API: jobs, diagnostics, uploaded models, webhooks."""

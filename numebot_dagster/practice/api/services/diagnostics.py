@@ -1,4 +1,4 @@
-"""Diagnostics: validation predictions scored era by era, by numerai-tools."""
+"""Score uploaded validation predictions era by era with numerai-tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from numebot_dagster.practice.api.services.jobs import Job
 from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
+from numebot_dagster.practice.rules.tournament import CLASSIC
 from numebot_dagster.practice.schema import Fields
+from numebot_dagster.practice.schema.dialect import schema_fields
 from numebot_dagster.practice.scoring.scores import correlations
 
 if TYPE_CHECKING:
@@ -24,84 +26,84 @@ NEUTRALISERS = "fncv3_features"
 WEEKS_OF_A_YEAR = 52
 
 
-class Unfit(Exception):
-    """A file that cannot be scored; the text says why."""
+class UnusableFile(Exception):
+    """A file that cannot be scored; the message gives the reason."""
 
 
 def diagnose(services: Services, job: Job) -> None:
-    """Scores the uploaded predictions of a job and stores the result, or why there is none."""
+    """Score the uploaded predictions of a job and store the result, or why there is none."""
     tournament = services.tournament
     if job.newest.status == "pending":
         services.jobs.step(job.id, "running", tournament.clock.now())
     content = tournament.state.content(job.facts["filename"])
     try:
-        rows = per_era(services, content, job)
-    except Unfit as error:
+        eras, counted = per_era(services, content, job)
+    except UnusableFile as error:
         services.jobs.step(job.id, "failed", tournament.clock.now(), str(error))
         return
-    services.jobs.change(job, result={**summary(rows[0]), **rows[1], "perEraDiagnostics": rows[0]})
+    services.jobs.change(job, result={**summary(eras), **counted, "perEraDiagnostics": eras})
     services.jobs.step(job.id, "done", tournament.clock.now())
 
 
 def per_era(services: Services, content: bytes, job: Job) -> tuple[list[Fields], Fields]:
-    """Returns the scores of each era whose rows are all there, and which eras were counted.
+    """Return the scores of each era with all its rows, and the fields that tell which these are.
 
     Raises:
-        Unfit: The file has other columns, values that are no predictions, or no whole era.
+        UnusableFile: It has other columns, values that are not predictions, or no complete era.
     """
     market, lock = services.tournament.market, services.tournament.market_lock
     scale = market.scale
     last = market.last_validation_era(job.inserted_at.date())
     first_meta = scale.train_eras + scale.validation_eras - scale.meta_model_eras + 1
     predictions = read(content)
-    found, missing = [], []
+    eras, missing = [], []
     for era in range(scale.train_eras + 1, last - WEEKS_UNKNOWN[HORIZON] + 1):
         with lock:
             ids = market.live_ids(market.saturday_of(era))
         mine = predictions[predictions.index.isin(ids)]
         if len(mine) == len(ids) and mine.std() > 0:
-            found.append(_era(services, era, mine, with_meta=era >= first_meta))
+            eras.append(_era(services, era, mine, with_meta=era >= first_meta))
         else:
             missing.append(market.name_of(era))
-    if not found:
-        raise Unfit("the file has no era of the validation data in full")
-    return found, {"erasAcceptedCount": len(found), "erasMissing": missing}
+    if not eras:
+        raise UnusableFile("the file has no era of the validation data in full")
+    return eras, {"erasAcceptedCount": len(eras), "erasMissing": missing}
 
 
 def read(content: bytes) -> pd.Series:
-    """Returns the predictions of a file by id.
+    """Return the predictions of a file by id.
 
     Raises:
-        Unfit: See `per_era`.
+        UnusableFile: See `per_era`.
     """
     import pandas as pd
 
     try:
         table = pd.read_csv(io.BytesIO(content))
     except ValueError as error:
-        raise Unfit(f"the file is not a table: {error}") from error
+        raise UnusableFile(f"the file is not a table: {error}") from error
     if list(table.columns)[:1] != ["id"] or list(table.columns)[1:] not in (
         ["prediction"],
         ["probability"],
     ):
-        raise Unfit(f"the columns must be id and prediction, not {', '.join(table.columns)}")
+        raise UnusableFile(f"its columns must be id and prediction, not {', '.join(table.columns)}")
     values = table.set_index("id").iloc[:, 0]
     if values.index.has_duplicates:
-        raise Unfit("an id comes twice")
+        raise UnusableFile("an id occurs twice")
     if not pd.api.types.is_numeric_dtype(values) or not values.between(0, 1).all():
-        raise Unfit("predictions must be numbers between 0 and 1")
+        raise UnusableFile("predictions must be numbers between 0 and 1")
     return values.astype(float)
 
 
 def _era(services: Services, era: int, mine: pd.Series, *, with_meta: bool) -> Fields:
-    """Returns a V2DiagnosticsEras; scores that only Signals has are null."""
+    """Return a V2DiagnosticsEras; scores that only Signals has are null."""
     import pandas as pd
     from numerai_tools import scoring
 
     market = services.tournament.market
     day = market.saturday_of(era)
     with services.tournament.market_lock:
-        ids = market.live_ids(day)  # ascending, as numerai-tools wants them
+        ids = market.live_ids(day)  # ascending, as numerai-tools needs them
         target = pd.Series(market.realised_target(day, HORIZON), ids, name="target").astype(float)
         benchmark = pd.Series(market.benchmarks(day)[BENCHMARK], ids, name="benchmark")
         features = pd.DataFrame(market.live_features(day), ids, market.feature_names).astype(float)
@@ -135,16 +137,15 @@ _SIGNALS_ONLY = (
 
 
 def summary(eras: list[Fields]) -> Fields:
-    """Returns the figures of a whole validation, from its eras in order.
+    """Return the figures of a whole validation, from its eras in order.
 
-    Standard deviations have ``ddof=0``; a drawdown is that of the cumulated scores, above zero.
+    Standard deviations have `ddof=0`; a drawdown is that of the cumulated scores, above zero.
     """
     corr = _column(eras, "validationCorr")
     mmc = _column(eras, "validationMmc")
     both = np.array(
-        [one["validationCorr"] + one["validationMmc"] for one in eras if one["validationMmc"]]
+        [era["validationCorr"] + era["validationMmc"] for era in eras if era["validationMmc"]]
     )
-    autocorrelation = _autocorrelation(corr)
     return {
         **_moments("validationCorr", corr),
         **_moments("validationMmc", mmc),
@@ -158,13 +159,13 @@ def summary(eras: list[Fields]) -> Fields:
         ),
         "validationCorrCorrWExamplePreds": _mean(_column(eras, "examplePredsCorr")),
         "examplePredsCorrMean": _mean(_column(eras, "examplePredsCorr")),
-        "validationAutocorr": autocorrelation,
+        "validationAutocorr": _autocorrelation(corr),
         "validationApy": _apy(corr),
     }
 
 
 def _column(eras: Iterable[Fields], name: str) -> np.ndarray:
-    return np.array([one[name] for one in eras if one[name] is not None], dtype=np.float64)
+    return np.array([era[name] for era in eras if era[name] is not None], dtype=np.float64)
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -172,7 +173,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _moments(name: str, values: np.ndarray) -> Fields:
-    """Returns mean, standard deviation and their ratio, None where there are no values."""
+    """Return mean, standard deviation and their ratio, None where there are no values."""
     deviation = float(values.std()) if len(values) else None
     mean = _mean(values)
     sharpe = mean / deviation if mean is not None and deviation else None
@@ -191,15 +192,13 @@ def _autocorrelation(scores: np.ndarray) -> float | None:
 
 
 def _apy(scores: np.ndarray) -> float:
-    """Returns what a year of weekly rounds at these scores would earn, in per cent."""
+    """Return the payout of a year of weekly rounds with these scores, in per cent."""
     growth = np.log1p(np.clip(scores, -0.25, 0.25)).sum()
     return float(np.expm1(growth * WEEKS_OF_A_YEAR / len(scores)) * 100)
 
 
 def diagnostics_fields(job: Job) -> Fields:
-    """Returns a V2Diagnostics; what has not been computed is null."""
-    from numebot_dagster.practice.schema.dialect import schema_fields
-
+    """Return a V2Diagnostics; what has not been computed is null."""
     result: dict[str, Any] = job.facts.get("result") or {}
     step = job.newest
     seconds = (step.at - job.inserted_at).total_seconds()
@@ -214,5 +213,5 @@ def diagnostics_fields(job: Job) -> Fields:
         "message": step.message,
         "processSecs": seconds if result else None,
         "trainedOnVal": False if result else None,
-        "tournament": 8,
+        "tournament": CLASSIC,
     }

@@ -1,7 +1,7 @@
-"""Work that goes on after its request was answered, and every step that it took.
+"""Keep the work that continues after its request was answered, with every step of it.
 
-A job is stored before it begins and each step when it is reached, so that a process killed in the
-middle leaves a job without an end, which is begun again when it is asked about.
+A job is stored before it begins and each step when it is reached: a process that is killed in the
+middle leaves a job without an end, which is begun again by the next request for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ENDS = ("called", "done", "failed", "success")
 
 @dataclass(frozen=True)
 class Step:
-    """A status that a job reached, and what there was to say."""
+    """A status that a job reached, and its message."""
 
     status: str
     at: datetime
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work; ``facts`` is what its kind needs to know, steps are oldest first."""
+    """A piece of work; `facts` are the data of its kind, steps are oldest first."""
 
     id: str
     kind: str
@@ -52,7 +52,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs in the state, and the threads of this process that work on them."""
+    """The stored jobs, and the threads of this process that work on them."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -67,21 +67,21 @@ class Jobs:
         facts: dict[str, Any],
         *,
         model_id: str | None = None,
-        number: int | None = None,
+        round_number: int | None = None,
     ) -> Job:
-        """Stores a new job with its first status."""
+        """Store a new job with its first status."""
         with self._state.transaction() as db:
             count = self._state.rows("SELECT count(*) AS n FROM jobs")[0]["n"]
             identifier = self._state.identifier("job", kind, count)
             db.execute(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
-                (identifier, kind, model_id, number, now.isoformat(), json.dumps(facts)),
+                (identifier, kind, model_id, round_number, now.isoformat(), json.dumps(facts)),
             )
             self.step(identifier, status, now)
         return self.find(kind, identifier)[0]
 
     def step(self, job_id: str, status: str, at: datetime, message: str | None = None) -> None:
-        """Stores that a job has reached a status."""
+        """Store that a job has reached a status."""
         with self._state.transaction() as db:
             db.execute(
                 "INSERT INTO job_steps VALUES (?, ?, ?, ?)",
@@ -89,7 +89,7 @@ class Jobs:
             )
 
     def change(self, job: Job, **facts: Any) -> None:
-        """Stores other facts of a job."""
+        """Replace some facts of a job."""
         with self._state.transaction() as db:
             db.execute(
                 "UPDATE jobs SET facts = ? WHERE id = ?",
@@ -97,18 +97,18 @@ class Jobs:
             )
 
     def remove(self, job_id: str) -> None:
-        """Forgets a job."""
+        """Delete a job."""
         with self._state.transaction() as db:
             db.execute("DELETE FROM job_steps WHERE job_id = ?", (job_id,))
             db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def find(self, kind: str, job_id: str | None = None, model_id: str | None = None) -> list[Job]:
-        """Returns the jobs of a kind, newest first, by id and model when given."""
+        """Return the jobs of a kind, newest first, of an id and a model if given."""
         with self._state.transaction():  # with their steps of the same moment
             return self._find(kind, job_id, model_id)
 
     def _find(self, kind: str, job_id: str | None, model_id: str | None) -> list[Job]:
-        found = self._state.rows(
+        rows = self._state.rows(
             "SELECT * FROM jobs WHERE kind = ? AND ifnull(id = ?, 1) AND ifnull(model_id = ?, ?) "
             "ORDER BY rowid DESC",
             kind, job_id, model_id, model_id is None,
@@ -120,20 +120,20 @@ class Jobs:
                 facts=json.loads(row["facts"]),
                 steps=self._steps(row["id"]),
             )
-            for row in found
+            for row in rows
         ]
 
     def _steps(self, job_id: str) -> tuple[Step, ...]:
-        found = self._state.rows("SELECT * FROM job_steps WHERE job_id = ? ORDER BY rowid", job_id)
+        rows = self._state.rows("SELECT * FROM job_steps WHERE job_id = ? ORDER BY rowid", job_id)
         return tuple(
-            Step(row["status"], datetime.fromisoformat(row["at"]), row["message"]) for row in found
+            Step(row["status"], datetime.fromisoformat(row["at"]), row["message"]) for row in rows
         )
 
     def work(self, job_id: str, task: Callable[[], None]) -> None:
-        """Runs a task in a thread, unless one of this process works on the job already."""
+        """Run a task in a thread, unless a thread of this process works on the job already."""
         with self._lock:
-            before = self._working.get(job_id)
-            if before is not None and before.is_alive():
+            current = self._working.get(job_id)
+            if current is not None and current.is_alive():
                 return
             thread = threading.Thread(target=task, name=f"job {job_id}", daemon=True)
             self._working[job_id] = thread

@@ -1,7 +1,7 @@
-"""Uploaded models: what they may be made for, and the check that they go through.
+"""Check uploaded models, and list the environments that they may be made for.
 
-The practice tournament reads a pickle's structure and never runs it: a model with a pickle has no
-submissions here.
+The practice tournament reads the structure of a pickle and never runs it: a model with a pickle has
+no submissions here.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 DEFAULT_PYTHON = "3.13"
+# Fields of a pickle that is run, which the practice tournament does not do.
+_OF_RUNS = ("runtime", "diagnosticsId", "diagnosticsStatus", "diagnosticsStatusDescription")
 
 
 def data_versions(state: State) -> list[Fields]:
-    """Returns a ComputePickleDataVersion for each data version, newest first."""
+    """Return a ComputePickleDataVersion for each data version, newest first."""
     newest = VERSIONS[0]
     return [
         {
@@ -42,7 +44,7 @@ def data_versions(state: State) -> list[Fields]:
 
 
 def docker_images(state: State) -> list[Fields]:
-    """Returns a ComputePickleDockerImage for each version of Python."""
+    """Return a ComputePickleDockerImage for each version of Python."""
     return [
         {
             "id": state.identifier("docker image", python),
@@ -77,14 +79,14 @@ def facts(state: State, filename: str, account: str, environment: dict[str, Any]
 
 
 def _chosen(choices: list[Fields], identifier: str | None, what: str) -> str:
-    for one in choices:
-        if identifier == one["id"] or (identifier is None and one["default"]):
-            return str(one["id"])
+    for choice in choices:
+        if identifier == choice["id"] or (identifier is None and choice["default"]):
+            return str(choice["id"])
     raise Refused(f"there is no {what} {identifier}")
 
 
 def check(services: Services, job: Job) -> None:
-    """Reads a pickle from beginning to end and stores each state that the check reaches."""
+    """Read a pickle from beginning to end and store each state that the check reaches."""
     tournament = services.tournament
 
     def reach(status: str, message: str | None = None) -> None:
@@ -101,7 +103,7 @@ def check(services: Services, job: Job) -> None:
 
 
 def error_of_pickle(content: bytes) -> str | None:
-    """Returns why bytes are no pickle, None when they are one; nothing in them is run."""
+    """Return why bytes are not a pickle, None when they are; nothing in them is run."""
     end = 0
     try:
         for _, _, position in pickletools.genops(io.BytesIO(content)):
@@ -112,15 +114,13 @@ def error_of_pickle(content: bytes) -> str | None:
 
 
 def pickle_fields(job: Job, slots: list[str], state: State) -> Fields:
-    """Returns a ComputePickleUpload; ``slots`` are the models that use it."""
-    held = job.facts
-    version = next(v for v in data_versions(state) if v["id"] == held["data_version"])
-    images = docker_images(state)
-    image = next(one for one in images if one["id"] == held["docker_image"])
-    checks = _checks(job.steps)
+    """Return a ComputePickleUpload; `slots` are the models that use it."""
+    facts = job.facts
+    version = next(v for v in data_versions(state) if v["id"] == facts["data_version"])
+    image = next(i for i in docker_images(state) if i["id"] == facts["docker_image"])
     return {
         "id": job.id,
-        "filename": held["filename"],
+        "filename": facts["filename"],
         "modelId": job.model_id,
         "assignedModelSlots": slots,
         "dataVersion": version["name"],
@@ -130,21 +130,17 @@ def pickle_fields(job: Job, slots: list[str], state: State) -> Fields:
         "dockerImageName": image["name"],
         "insertedAt": job.inserted_at,
         "updatedAt": job.newest.at,
-        "label": held["label"],
-        "runtime": None,
+        "label": facts["label"],
         "version": 1,
         "validationStatus": job.newest.status,
         "triggerStatus": job.newest.status,
-        "triggers": [_trigger_fields(job, number, steps) for number, steps in enumerate(checks)],
-        # Pickles are not run on validation data here.
-        "diagnosticsId": None,
-        "diagnosticsStatus": None,
-        "diagnosticsStatusDescription": None,
+        "triggers": [_trigger_fields(job, *check) for check in enumerate(_checks(job.steps))],
+        **dict.fromkeys(_OF_RUNS),
     }
 
 
 def _checks(steps: tuple[Step, ...]) -> list[list[Step]]:
-    """Returns the steps of each check; a check begins as pending."""
+    """Return the steps of each check; a check begins as pending."""
     checks: list[list[Step]] = []
     for step in steps:
         if step.status == "pending":

@@ -1,4 +1,4 @@
-"""Calls the models' webhooks when a round opens."""
+"""Call the models' webhooks when a round opens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.5
 
 
 def is_callable(url: str) -> bool:
-    """Returns whether ``url`` is an address that a webhook can be called at."""
+    """Return whether a webhook can be called at an address."""
     try:
         requests.Request("POST", url).prepare()  # refuses addresses without a host
         return urlsplit(url).scheme in ("http", "https")
@@ -30,7 +30,7 @@ def is_callable(url: str) -> bool:
 class Webhooks:
     """Calls each webhook once a round, in a thread of its own; a failed call is not repeated.
 
-    A clock that jumps over a whole window calls nobody for it.
+    A window that the clock jumps over is not called for.
     """
 
     def __init__(self, tournament: Tournament, jobs: Jobs) -> None:
@@ -43,28 +43,28 @@ class Webhooks:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins to watch for rounds that open."""
+        """Start to watch for rounds that open."""
         self._stopped = False
         self._thread = threading.Thread(target=self._watch, name="webhooks", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the watch; a call that is under way is waited for."""
+        """Stop to watch, after the call that is under way."""
         self._stopped = True
         self._awake.set()
         if self._thread is not None:
             self._thread.join(CALL_SECONDS)
 
     def wake(self) -> None:
-        """Says that the clock has moved."""
+        """Look for a newly opened round at once, because the clock has moved."""
         self._awake.set()
 
-    def call(self, model: Model, number: int | None = None) -> Job:
-        """Calls a model's webhook with a new trigger id, and keeps what came of it.
+    def call(self, model: Model, round_number: int | None = None) -> Job:
+        """Call a model's webhook with a new trigger id, and store the outcome.
 
         Args:
-            model: Whose webhook.
-            number: The round that opened; None when the owner asked for a call.
+            model: The model.
+            round_number: The round that opened; None for a call that the owner requested.
 
         Raises:
             Refused: The model has no webhook.
@@ -74,7 +74,7 @@ class Webhooks:
             raise Refused(f"{model.name} has no webhook: set one first")
         now = self._tournament.clock.now()
         job = self._jobs.add(
-            WEBHOOK, now, "calling", {"url": url}, model_id=model.id, number=number
+            WEBHOOK, now, "calling", {"url": url}, model_id=model.id, round_number=round_number
         )
         try:
             for _ in range(2 if self.twice(model.name) else 1):
@@ -93,20 +93,22 @@ class Webhooks:
             self._awake.clear()
 
     def _call_all(self) -> None:
-        """Calls the webhooks that were not yet called for the open round, all at once."""
+        """Call the webhooks that were not yet called for the open round, all at once."""
         try:
-            number = self._tournament.open_round().number
+            round_number = self._tournament.open_round().number
         except Refused:
             return
         for model in self._tournament.models_of_users():
             if "webhook" not in self._tournament.state.attributes(model.id):
                 continue
             jobs = self._jobs.find(WEBHOOK, model_id=model.id)
-            if number not in {job.round for job in jobs} and not self._stopped:
-                self._jobs.work(f"{model.id}/{number}", partial(self._call, model, number))
+            if round_number not in {job.round for job in jobs} and not self._stopped:
+                self._jobs.work(
+                    f"{model.id}/{round_number}", partial(self._call, model, round_number)
+                )
 
-    def _call(self, model: Model, number: int) -> None:
-        """Calls a webhook for a round unless another thread just has."""
+    def _call(self, model: Model, round_number: int) -> None:
+        """Call a webhook for a round unless another thread just has."""
         called = {job.round for job in self._jobs.find(WEBHOOK, model_id=model.id)}
-        if number not in called:
-            self.call(model, number)
+        if round_number not in called:
+            self.call(model, round_number)
