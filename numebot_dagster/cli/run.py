@@ -17,7 +17,7 @@ from numebot_dagster.operations.causes import by_cause, models_option, must_be_c
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.follow_up import CAME_LATER, ROUNDS_LOOKED_BACK
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt
 
 
 def run(
@@ -187,9 +187,9 @@ def _report(
     ]
     if failed and not has_closed:
         say(f"To try again: numebot run --round {round_.number}{models_option(failed)}")
-    outcomes = set(Outcome) if late else {Outcome.ON_TIME}
     return all(
-        receipt.outcome in outcomes and (receipt.is_foreign or receipt.state is State.CONFIRMED)
+        (receipt.is_on_time or (late and receipt.is_late))
+        and (receipt.is_foreign or receipt.is_confirmed)
         for name, receipt in standing.items()
         if name not in came_later or came_later == set(names)
     )
@@ -201,4 +201,4 @@ def _has_closed(platform: Platform, round_: Round) -> bool:
 
 def _is_over_untold(receipt: Receipt) -> bool:
     """Whether it ended before Numerai was asked: to call that pending would promise something."""
-    return receipt.state is State.PENDING and receipt.outcome is not None
+    return receipt.is_pending and receipt.outcome is not None

@@ -86,9 +86,78 @@ class Receipt:
     recorded_at: datetime | None = None
 
     @property
+    def is_pending(self) -> bool:
+        """Whether Numerai has said nothing about the submission yet."""
+        return self.state is State.PENDING
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether Numerai's copy was compared and is what was sent."""
+        return self.state is State.CONFIRMED
+
+    @property
+    def is_invalid(self) -> bool:
+        """Whether Numerai does not count the submission, or holds another content."""
+        return self.state is State.INVALID
+
+    @property
+    def is_held(self) -> bool:
+        """Whether Numerai was seen to hold the file, ours or not, in time or late."""
+        return self.state in (State.ACCEPTED, State.CONFIRMED)
+
+    @property
+    def is_on_time(self) -> bool:
+        """Whether Numerai was seen to hold the file, ours or not, in time."""
+        return self.is_held and self.outcome in (None, Outcome.ON_TIME)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether Numerai was seen to hold the file, but for the next round or without pay."""
+        return self.is_held and self.outcome in (Outcome.LATE, Outcome.QUEUED)
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the round closed without a submission of the model."""
+        return self.outcome is Outcome.MISSED
+
+    @property
     def is_foreign(self) -> bool:
         """Whether Numerai holds a file that this data folder did not make."""
         return self.state is State.ACCEPTED and self.predictions_sha256 is None
+
+    @property
+    def may_be_uploaded(self) -> bool:
+        """Whether the file may have reached Numerai, which has said nothing about it yet."""
+        return self.is_pending and self.filename is not None
+
+    @property
+    def was_not_selected(self) -> bool:
+        """Whether the file is called invalid because Numerai did not, or no longer, count it.
+
+        Such a receipt has no time of acceptance; one of a file with another content has it.
+        """
+        return self.is_invalid and self.accepted_at is None
+
+    @property
+    def differs(self) -> bool:
+        """Whether Numerai's copy was compared and is not what was sent."""
+        return self.is_invalid and self.accepted_at is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do for the model while the round is open."""
+        return self.is_foreign or (self.is_confirmed and self.rung is Rung.LIVE)
+
+    @property
+    def is_end_known(self) -> bool:
+        """Whether Numerai need not be asked any more how a round that has closed ended.
+
+        What was sent may be held although the attempt failed, because the answer was lost or came
+        too late; and what was accepted is still to be compared, if it is ours.
+        """
+        if self.state is State.ACCEPTED:
+            return self.is_foreign
+        return self.outcome is not None and not self.may_be_uploaded and not self.was_not_selected
 
 
 def append(lake: Lake, receipt: Receipt) -> Receipt:
@@ -151,8 +220,8 @@ def _standing(newest_first: Iterable[Receipt]) -> Receipt | None:
     newest: Receipt | None = None
     for receipt in newest_first:
         newest = newest or receipt
-        if receipt.state is not State.PENDING:
-            return newest if receipt.state is State.INVALID else receipt
+        if not receipt.is_pending:
+            return newest if receipt.is_invalid else receipt
     return newest
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from numebot_dagster.numerai.records import HeldSubmission, Round, SubmissionState
 from numebot_dagster.submissions.file_names import uploader
-from numebot_dagster.submissions.receipts import Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Receipt, Rung
 
 # A submission that Numerai has registered may be shown only minutes later; uploading it anew before
 # would make two of one.
@@ -35,6 +35,15 @@ class Action(StrEnum):
     SKIP = "skip"  # nothing is left to do
     LEAVE = "leave"  # Numerai holds a file that is not ours, which counts: that is recorded
     REFUSE = "refuse"  # nothing may be done; the reason says what would allow it
+
+
+class Holding(StrEnum):
+    """What Numerai holds of a model for a round."""
+
+    NOTHING = "nothing"
+    CARRIED_OVER = "carried over"
+    OURS = "ours"
+    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,33 @@ class Situation:
     force: bool = False
     late: bool = False
 
+    @property
+    def own_receipt(self) -> Receipt | None:
+        """Our newest receipt of the file that Numerai holds: same server's name, or same id."""
+        held = self.held
+        if held is None or held.submission_id is None:
+            return None
+        matching = (
+            receipt
+            for receipt in reversed(self.receipts)
+            if not receipt.is_foreign
+            and (
+                receipt.submission_id == held.submission_id
+                or (receipt.filename is not None and receipt.filename == held.filename)
+            )
+        )
+        return next(matching, None)
+
+    @property
+    def holding(self) -> Holding:
+        """What Numerai holds of the model for this round."""
+        if self.held is None or self.held.submission_id is None:
+            return Holding.NOTHING
+        if is_carried_over(self.held, self.round):
+            return Holding.CARRIED_OVER
+        # Without a timestamp our receipt is the proof: intents are written only after the opening.
+        return Holding.FOREIGN if self.own_receipt is None else Holding.OURS
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -80,13 +116,6 @@ class Decision:
     receipt: Receipt | None = None
 
 
-class _Holding(StrEnum):
-    NOTHING = "nothing"
-    CARRIED_OVER = "carried over"
-    OURS = "ours"
-    FOREIGN = "foreign"
-
-
 def decide(situation: Situation) -> Decision:
     """The next step for one model in one round."""
     if situation.now < situation.round.open_time:
@@ -94,28 +123,10 @@ def decide(situation: Situation) -> Decision:
             Action.REFUSE,
             f"round {situation.round.number} opens at {_clock(situation.round.open_time)}",
         )
-    receipt = own_receipt(situation.held, situation.receipts)
-    holding = _holding(situation, receipt)
-    if holding is _Holding.OURS and receipt is not None and situation.held is not None:
-        known = replace(receipt, submission_id=situation.held.submission_id)
-        return _about_our_file(situation, known)
-    return _about_no_file_of_ours(situation, holding)
-
-
-def own_receipt(held: HeldSubmission | None, receipts: Sequence[Receipt]) -> Receipt | None:
-    """Our newest receipt of the file that Numerai holds: same server's name, or same id."""
-    if held is None or held.submission_id is None:
-        return None
-    matching = [
-        one
-        for one in receipts
-        if not one.is_foreign
-        and (
-            one.submission_id == held.submission_id
-            or (one.filename is not None and one.filename == held.filename)
-        )
-    ]
-    return matching[-1] if matching else None
+    receipt, held = situation.own_receipt, situation.held
+    if situation.holding is Holding.OURS and receipt is not None and held is not None:
+        return _about_our_file(situation, replace(receipt, submission_id=held.submission_id))
+    return _about_no_file_of_ours(situation)
 
 
 def doubtful_ids(situation: Situation) -> list[str]:
@@ -124,8 +135,7 @@ def doubtful_ids(situation: Situation) -> list[str]:
     The list of what is held may lag behind, or lack a field; a submission that is asked for by its
     id may be shown all the same.
     """
-    own = own_receipt(situation.held, situation.receipts)
-    if _holding(situation, own) is _Holding.OURS:
+    if situation.holding is Holding.OURS:
         return []
     return list(_newest_by_id(situation))
 
@@ -159,7 +169,7 @@ def _shown(
     if state is None:
         sent = receipt.submitted_at
         is_young = sent is not None and situation.now - sent < REGISTRATION_PATIENCE
-        if receipt.state is not State.PENDING or not is_young:
+        if not receipt.is_pending or not is_young:
             return None
         status, at = REGISTERED, sent
     elif state.selected and number <= (state.round_number or number):
@@ -182,51 +192,21 @@ def is_higher(rung: Rung, other: Rung) -> bool:
     return LADDER.index(rung) > LADDER.index(other)
 
 
-def _holding(situation: Situation, receipt: Receipt | None) -> _Holding:
-    held = situation.held
-    if held is None or held.submission_id is None:
-        return _Holding.NOTHING
-    if is_carried_over(held, situation.round):
-        return _Holding.CARRIED_OVER
-    # Without a timestamp our receipt is the proof: intents are written only after the opening.
-    return _Holding.FOREIGN if receipt is None else _Holding.OURS
-
-
 def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     better = _why_replace(situation, receipt)
     if better is not None and _is_open(situation):
         return Decision(Action.SUBMIT, better, receipt)
-    if was_not_selected(receipt):
+    if receipt.was_not_selected:
         return Decision(Action.ACCEPT, "Numerai holds the file after all", receipt)
-    if receipt.state is State.INVALID:
+    if receipt.is_invalid:
         return Decision(
             Action.REFUSE, f"what Numerai holds is not what we sent: {receipt.reason}", receipt
         )
-    if receipt.state is State.CONFIRMED:
+    if receipt.is_confirmed:
         return Decision(Action.SKIP, "already confirmed", receipt)
-    if receipt.state is State.ACCEPTED:
+    if receipt.is_held:
         return Decision(Action.CONFIRM, "accepted, not yet compared with what was sent", receipt)
     return Decision(Action.ACCEPT, "Numerai holds the file of an earlier attempt", receipt)
-
-
-def was_not_selected(receipt: Receipt) -> bool:
-    """Whether a file is called invalid because Numerai did not, or no longer, count it.
-
-    Such a receipt has no time of acceptance; one of a file with another content has it.
-    """
-    return receipt.state is State.INVALID and receipt.accepted_at is None
-
-
-def is_end_known(receipt: Receipt) -> bool:
-    """Whether Numerai need not be asked any more how a round that has closed ended for a model.
-
-    What was sent may be held although the attempt failed, because the answer was lost or came too
-    late; and what was accepted is still to be compared, if it is ours.
-    """
-    if receipt.state is State.ACCEPTED:
-        return receipt.is_foreign
-    may_be_held = receipt.state is State.PENDING and receipt.filename is not None
-    return receipt.outcome is not None and not may_be_held and not was_not_selected(receipt)
 
 
 def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
@@ -234,7 +214,7 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
     intention = situation.intention
     if intention is None:
         return None
-    if receipt.state is State.INVALID and not was_not_selected(receipt):
+    if receipt.differs:
         return f"replaces our invalid file: {receipt.reason}"
     is_other = intention.sha256 != receipt.predictions_sha256
     if is_higher(intention.rung, receipt.rung) and is_other:
@@ -244,12 +224,12 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
     return None
 
 
-def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
-    held = situation.held
+def _about_no_file_of_ours(situation: Situation) -> Decision:
+    held, holding = situation.held, situation.holding
     obstacle = _closed(situation)
     if obstacle is not None:
         return Decision(Action.REFUSE, obstacle)
-    if holding is _Holding.FOREIGN and held is not None and not situation.force:
+    if holding is Holding.FOREIGN and held is not None and not situation.force:
         who = uploader(held.filename)
         return Decision(
             Action.LEAVE, f"Numerai holds {held.filename}, uploaded by {who}; --force replaces it"
@@ -257,9 +237,9 @@ def _about_no_file_of_ours(situation: Situation, holding: _Holding) -> Decision:
     if situation.intention is None:
         return Decision(Action.REFUSE, "there are no predictions to submit")
     reasons = {
-        _Holding.NOTHING: "Numerai holds nothing for this round",
-        _Holding.CARRIED_OVER: "replaces a file carried over from before the round opened",
-        _Holding.FOREIGN: "forced: replaces a file that this project did not upload",
+        Holding.NOTHING: "Numerai holds nothing for this round",
+        Holding.CARRIED_OVER: "replaces a file carried over from before the round opened",
+        Holding.FOREIGN: "forced: replaces a file that this project did not upload",
     }
     return Decision(Action.SUBMIT, reasons[holding])
 

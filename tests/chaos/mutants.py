@@ -288,7 +288,6 @@ MUTANTS: dict[str, Mutant] = {
     "a file carried over is left": Mutant(
         (LOST, "could be submitted and was not"),
         {
-            f"{OPERATIONS}.rounds.follow_up:is_carried_over": _never,
             f"{SUBMISSIONS}.reconciliation:is_carried_over": _never,
         },
         [RoundPlan(0, carried=("alpha",))],

@@ -109,31 +109,129 @@ def test_the_catalog_shows_the_newest_receipt(lake):
     assert confirmed_at == FULL.confirmed_at
 
 
-P, A, C, INVALID = State.PENDING, State.ACCEPTED, State.CONFIRMED, State.INVALID
+# By the states of a model's receipts in a round, oldest first: the index of the one that stands.
+# P: pending, A: accepted, C: confirmed, I: invalid.
+STANDING = {
+    "P": 0,
+    "A": 0,
+    "C": 0,
+    "I": 0,
+    "PP": 1,
+    "PA": 1,
+    "PC": 1,
+    "PI": 1,
+    "AP": 0,  # an attempt says nothing of what Numerai holds
+    "AA": 1,
+    "AC": 1,
+    "AI": 1,
+    "CP": 0,
+    "CA": 1,
+    "CC": 1,
+    "CI": 1,
+    "IP": 1,  # nothing stands that it could hide
+    "IA": 1,
+    "IC": 1,
+    "II": 1,
+    "PAC": 2,
+    "PACP": 2,
+    "PACPP": 2,
+    "PACPA": 4,
+    "PACPI": 4,
+    "PAIP": 3,
+    "PAIPA": 4,
+    "PAIPP": 4,
+}
+LETTERS = {state.name[0]: state for state in State}
+
+# By state and outcome, of a file of ours on the live rung: all predicates that hold.
+PREDICATES = {
+    "P -": "pending may_be_uploaded",
+    "P on_time": "pending may_be_uploaded",
+    "P late": "pending may_be_uploaded",
+    "P queued": "pending may_be_uploaded",
+    "P failed": "pending may_be_uploaded",
+    "P missed": "pending may_be_uploaded missed",
+    "A -": "held on_time",
+    "A on_time": "held on_time",
+    "A late": "held late",
+    "A queued": "held late",
+    "A failed": "held",
+    "A missed": "held missed",
+    "C -": "held on_time confirmed settled",
+    "C on_time": "held on_time confirmed settled end_known",
+    "C late": "held late confirmed settled end_known",
+    "C queued": "held late confirmed settled end_known",
+    "C failed": "held confirmed settled end_known",
+    "C missed": "held confirmed settled missed end_known",
+    "I -": "invalid was_not_selected",
+    "I on_time": "invalid was_not_selected",
+    "I late": "invalid was_not_selected",
+    "I queued": "invalid was_not_selected",
+    "I failed": "invalid was_not_selected",
+    "I missed": "invalid was_not_selected missed",
+}
+# As before, but with one field changed: what is different then.
+CHANGED = {
+    ("P -", "filename", None): "pending",
+    ("P failed", "filename", None): "pending end_known",
+    ("P missed", "filename", None): "pending missed end_known",
+    ("A on_time", "predictions_sha256", None): "held on_time foreign settled end_known",
+    ("A late", "predictions_sha256", None): "held late foreign settled end_known",
+    ("C on_time", "rung", Rung.PREVIOUS): "held on_time confirmed end_known",
+    ("I failed", "accepted_at", NOON): "invalid differs end_known",
+    ("I -", "accepted_at", NOON): "invalid differs",
+}
+FACTS = [
+    *("pending", "held", "on_time", "late", "missed", "confirmed", "invalid", "foreign"),
+    *("may_be_uploaded", "was_not_selected", "differs", "settled", "end_known"),
+]
 
 
-@pytest.mark.parametrize(
-    ("states", "which"),
-    [
-        ([], None),
-        ([P], 0),
-        ([P, P], 1),
-        ([P, A], 1),
-        ([P, A, C], 2),
-        ([P, A, C, P], 2),  # a forced attempt says nothing of what Numerai holds
-        ([P, A, C, P, P], 2),
-        ([P, A, P], 1),
-        ([P, A, C, P, A], 4),
-        ([P, A, INVALID], 2),
-        ([P, A, INVALID, P], 3),  # nothing stands that it could hide
-        ([P, A, INVALID, P, A], 4),
-    ],
-)
-def test_the_receipt_that_stands(tmp_path, states, which):
-    lake = Lake(tmp_path)
-    stored = [receipts.append(lake, Receipt("m", 1343, state=one)) for one in states]
-    expected = None if which is None else stored[which]
-    assert receipts.standing(receipts.history(lake, "m", 1343)) == expected
-    assert receipts.latest(lake, 1343).get("m") == expected
-    shown = catalog.query(lake, "SELECT recorded_at FROM submissions")["recorded_at"].to_list()
-    assert shown == ([] if expected is None else [expected.recorded_at])
+def cases():
+    """By model: its receipts, oldest first; which of them stands; and what holds of that one."""
+    for letters, index in STANDING.items():
+        states = [LETTERS[letter] for letter in letters]
+        yield letters, [Receipt(letters, 1343, state=state) for state in states], index, None
+    for case, facts in PREDICATES.items():
+        yield case, [_receipt(case)], 0, facts
+    for (case, name, value), facts in CHANGED.items():
+        model = f"{case} {name}"
+        yield model, [replace(_receipt(case), model=model, **{name: value})], 0, facts
+
+
+def _receipt(case):
+    letter, outcome = case.split()
+    return Receipt(
+        case,
+        1343,
+        filename="file.csv",
+        predictions_sha256="ab",
+        state=LETTERS[letter],
+        outcome=None if outcome == "-" else Outcome(outcome),
+    )
+
+
+def facts_of(receipt):
+    return [fact for fact in FACTS if getattr(receipt, fact, False) or _is(receipt, fact)]
+
+
+def _is(receipt, fact):
+    return getattr(receipt, f"is_{fact}", False)
+
+
+def test_code_and_view_agree_on_what_stands_and_what_it_says(lake):
+    """All pairs of states, all of state and outcome: the literal answers, ours and the view's."""
+    expected = {}
+    for model, given, index, facts in cases():
+        expected[model] = [receipts.append(lake, receipt) for receipt in given][index], facts
+    sql = "SELECT *, state IN ('accepted', 'confirmed') AS is_held FROM submissions"
+    shown = catalog.query(lake, sql).rows(named=True)
+    by_view = {row["model"]: receipts._from_row(row) for row in shown}
+    by_code = receipts.latest(lake, 1343)
+    assert by_view == by_code == {model: receipt for model, (receipt, _) in expected.items()}
+    assert {row["model"]: row["is_held"] for row in shown} == {
+        model: receipt.is_held for model, receipt in by_code.items()
+    }
+    for model, (receipt, facts) in expected.items():
+        assert receipts.standing(receipts.history(lake, model, 1343)) == receipt
+        assert facts is None or sorted(facts_of(receipt)) == sorted(facts.split()), model

@@ -20,7 +20,6 @@ from numebot_dagster.submissions.reconciliation import (
     decide,
     doubtful_ids,
     is_higher,
-    own_receipt,
 )
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
@@ -213,6 +212,9 @@ def test_case(name):
 
 
 def test_the_newest_receipt_of_the_held_file_counts():
+    def own_receipt(submission, receipts):
+        return situation(held=submission, receipts=receipts).own_receipt
+
     receipts = [receipt(), receipt(State.ACCEPTED), receipt(filename="other.csv")]
     assert own_receipt(held(), receipts) is receipts[1]
     assert own_receipt(held("x.csv", "y"), receipts) is None
@@ -264,7 +266,7 @@ SITUATIONS = st.builds(
 @settings(max_examples=400)
 def test_what_holds_in_every_situation(given_):
     decision = decide(given_)
-    own = own_receipt(given_.held, given_.receipts)
+    own = given_.own_receipt
     is_open = ROUND.is_open(given_.now)
     assert decision.reason
     if decision.action is Action.SUBMIT:
@@ -389,7 +391,8 @@ class KilledAnywhere(RuleBasedStateMachine):
         current = getattr(self, "world", None)
         if current is not None and current.held is not None and current.held is not CARRIED:
             assert current.held.filename in current.puts
-            assert own_receipt(current.held, current.receipts) is not None
+            shown = situation(held=current.held, receipts=current.receipts)
+            assert shown.own_receipt is not None
 
 
 @pytest.mark.parametrize("carried", [False, True])

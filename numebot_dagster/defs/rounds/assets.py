@@ -18,7 +18,7 @@ from numebot_dagster.operations.rounds import follow_up, gates
 from numebot_dagster.operations.rounds.details import fetch_details
 from numebot_dagster.operations.rounds.live_data import LIVE, LiveData, fetch_live
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt
+from numebot_dagster.submissions.receipts import Receipt
 
 DETAILS = dg.AssetKey(["rounds", "details"])
 LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
@@ -176,7 +176,7 @@ def _end_without_live_data(
             continue
         receipt = latest.get(model.name)
         _report_end(context, model, receipt)
-        if receipt is not None and receipt.outcome is Outcome.MISSED:
+        if receipt is not None and receipt.is_missed:
             missed[model.name] = receipt.reason or ""
     return missed
 
@@ -196,7 +196,7 @@ def _report_end(
     so_far = metadata.verdicts_so_far(context.instance, checks, partition)
     for evaluation in so_far:
         context.log_event(evaluation)
-    if receipt is not None and receipt.outcome is Outcome.MISSED:
+    if receipt is not None and receipt.is_missed:
         said = {evaluation.check_name for evaluation in so_far}
         silent = [name for name in gates.OF_PREDICTIONS if name not in said]
         for verdict in metadata.not_reached(predictions, silent, f"missed: {receipt.reason}"):

@@ -20,8 +20,7 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up
 from numebot_dagster.operations.rounds.pauses import LAST_MINUTES, seconds_before_next_run
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Receipt, Rung, State
-from numebot_dagster.submissions.reconciliation import is_end_known
+from numebot_dagster.submissions.receipts import Receipt
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
@@ -66,14 +65,11 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -
     if found.is_open(platform.client.now()):
         if not names:  # predictions only, which leave no receipt
             return any(run.is_success for run in finished)
-        return all(
-            one.is_foreign or (one.state is State.CONFIRMED and one.rung is Rung.LIVE)
-            for one in known
-        )
+        return all(receipt.is_settled for receipt in known)
     since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
     return (
         all(
-            is_end_known(receipt) or not platform.lake.takes_part(receipt.model, found.number)
+            receipt.is_end_known or not platform.lake.takes_part(receipt.model, found.number)
             for receipt in known
         )
         or any(run.is_success for run in since)
@@ -160,7 +156,7 @@ def _invalidations(platform: Platform, found: Round) -> int:
     for name in _submitting(platform):
         history = receipts.history(platform.lake, name, found.number)
         standing = receipts.standing(history)
-        if standing is not None and standing.state is State.INVALID:
-            lost = {one.submission_id for one in history if one.state is State.INVALID}
+        if standing is not None and standing.is_invalid:
+            lost = {one.submission_id for one in history if one.is_invalid}
             counts.append(len(lost))
     return max(counts)

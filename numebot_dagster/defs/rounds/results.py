@@ -15,7 +15,7 @@ from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.operations.rounds.outcomes import Ending, Played
 from numebot_dagster.operations.rounds.predicting import Prediction
-from numebot_dagster.submissions.receipts import Outcome, Receipt, State
+from numebot_dagster.submissions.receipts import Receipt
 
 Event = dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation
 
@@ -51,7 +51,7 @@ def _of_submission(
     receipt = played.receipt
     failure = played.text if played.ending is Ending.FAILED else None
     checks = _completed(context, key, submission_verdict(key, receipt, failure))
-    confirmed = receipt is not None and receipt.state is State.CONFIRMED
+    confirmed = receipt is not None and receipt.is_confirmed
     if receipt is not None and confirmed and _is_news(context, key, played):
         facts = receipt_metadata(receipt)
         yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)
@@ -62,7 +62,7 @@ def _of_submission(
 
 def is_missed(played: Played) -> bool:
     """Whether the round closed without a submission of the model."""
-    return played.receipt is not None and played.receipt.outcome is Outcome.MISSED
+    return played.receipt is not None and played.receipt.is_missed
 
 
 def reasons(failed: Mapping[str, str]) -> str:
@@ -80,11 +80,11 @@ def submission_verdict(
         receipt: what is known of it.
         failure: why this run could not make it, if it tried and could not.
     """
-    if failure is None and receipt is not None and receipt.state is State.CONFIRMED:
+    if failure is None and receipt is not None and receipt.is_confirmed:
         verdict = Gate(gates.CONFIRMED, True, True, "Numerai's copy matches id by id")
     elif failure is not None:
         verdict = Gate(gates.CONFIRMED, False, True, failure)
-    elif receipt is not None and receipt.outcome is Outcome.MISSED:
+    elif receipt is not None and receipt.is_missed:
         verdict = Gate(gates.CONFIRMED, False, True, f"missed: {receipt.reason}")
     else:
         return

@@ -16,7 +16,7 @@ from numebot_dagster.operations.causes import (
     names_of,
 )
 from numebot_dagster.submissions.file_names import uploader
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung
 
 _INVALID = "invalid"
 WARNINGS = (30, 15, 5)  # minutes before the close
@@ -50,9 +50,9 @@ def round_alerts(
         due += _deadline_near(matter)
     elif now >= round_.close_staking_time:
         due += _missed(matter)
-    submitted = [receipt for receipt in matter.receipts.values() if receipt and _is_held(receipt)]
+    submitted = [receipt for receipt in matter.receipts.values() if receipt and receipt.is_on_time]
     own = [receipt for receipt in submitted if not receipt.is_foreign]
-    is_confirmed = all(receipt.state is State.CONFIRMED for receipt in own)
+    is_confirmed = all(receipt.is_confirmed for receipt in own)
     if own and len(submitted) == len(names) and is_confirmed:
         elsewhere = [receipt.model for receipt in submitted if receipt.is_foreign]
         due.append(_all_confirmed(round_, own, elsewhere))
@@ -112,7 +112,7 @@ def _failed(matter: _Matter) -> list[Alert]:
     failed = [
         name
         for name, receipt in matter.receipts.items()
-        if receipt and receipt.outcome is Outcome.FAILED and receipt.state is not State.INVALID
+        if receipt and receipt.outcome is Outcome.FAILED and not receipt.is_invalid
     ]
     names = matter.unsaid(Kind.MODEL_FAILED, failed)
     if not names:
@@ -126,7 +126,7 @@ def _invalid(matter: _Matter) -> list[Alert]:
     reasons = {
         name: receipt.reason or "no reason was given"
         for name, receipt in matter.receipts.items()
-        if receipt and receipt.state is State.INVALID
+        if receipt and receipt.is_invalid
     }
     names = matter.unsaid(Kind.MODEL_FAILED, reasons, _INVALID)
     if not names:
@@ -145,7 +145,7 @@ def _on_a_lower_rung(matter: _Matter) -> list[Alert]:
         reasons = {
             name: receipt.rung_reason or "its own could not be made"
             for name, receipt in matter.receipts.items()
-            if receipt and _is_held(receipt) and receipt.rung is rung
+            if receipt and receipt.is_on_time and receipt.rung is rung
         }
         names = matter.unsaid(Kind.FALLBACK_USED, reasons)
         if names:
@@ -160,7 +160,7 @@ def _elsewhere(matter: _Matter) -> list[Alert]:
     uploaders = {
         name: uploader(receipt.filename)
         for name, receipt in matter.receipts.items()
-        if receipt and receipt.is_foreign and _is_held(receipt)
+        if receipt and receipt.is_foreign and receipt.is_on_time
     }
     names = matter.unsaid(Kind.SUBMITTED_ELSEWHERE, uploaders)
     if not names:
@@ -181,7 +181,7 @@ def _deadline_near(matter: _Matter) -> list[Alert]:
     round_, receipts = matter.round, matter.receipts
     left = round_.close_staking_time - matter.now
     reached = [minutes for minutes in WARNINGS if left <= timedelta(minutes=minutes)]
-    names = [name for name, receipt in receipts.items() if not _is_held(receipt)]
+    names = [name for name, receipt in receipts.items() if not (receipt and receipt.is_on_time)]
     if not reached or not names:
         return []
     causes = by_cause((name, _why(receipts[name])) for name in names)
@@ -209,7 +209,8 @@ def _missed(matter: _Matter) -> list[Alert]:
     causes = by_cause((name, _why(receipts[name])) for name in names)
     closed = f"The round closed at {round_.close_staking_time:%a %d %b %H:%M} UTC."
     lines = [closed, *(f"- {cause}" for cause in causes)]
-    unsent = [name for name in names if not _is_late(receipts[name])]
+    late = {name for name, receipt in receipts.items() if receipt and receipt.is_late}
+    unsent = [name for name in names if name not in late]
     if unsent:
         lines.append(
             f"Nothing is uploaded after the close unless you type: {matter.command(unsent)} --late"
@@ -225,33 +226,13 @@ def _who(names: Sequence[str]) -> str:
 def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
     if receipt is None:
         return AFTER_THE_CLOSE <= since < UNTRIED_FOR
-    if receipt.outcome is Outcome.MISSED:
-        return True
-    return not _is_held(receipt) and since >= AFTER_THE_CLOSE
-
-
-def _is_held(receipt: Receipt | None) -> bool:
-    """Whether Numerai was seen to hold a file, ours or not, on time."""
-    return (
-        receipt is not None
-        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
-        and receipt.outcome in (None, Outcome.ON_TIME)
-    )
-
-
-def _is_late(receipt: Receipt | None) -> bool:
-    """Whether Numerai was seen to hold our file, but not on time."""
-    return (
-        receipt is not None
-        and receipt.state in (State.ACCEPTED, State.CONFIRMED)
-        and receipt.outcome in (Outcome.LATE, Outcome.QUEUED)
-    )
+    return receipt.is_missed or (not receipt.is_on_time and since >= AFTER_THE_CLOSE)
 
 
 def _why(receipt: Receipt | None) -> str:
     if receipt is None:
         return "no run has tried it"
-    if _is_late(receipt):
+    if receipt.is_late:
         counts = "for the next round" if receipt.outcome is Outcome.QUEUED else "without being paid"
         return f"its submission came late and counts {counts}"
     if receipt.reason:

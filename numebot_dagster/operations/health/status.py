@@ -207,7 +207,7 @@ def _standing(
 
 def standing_of(receipt: Receipt) -> Standing:
     """What the newest receipt of a model and round amounts to."""
-    if receipt.state is State.INVALID:
+    if receipt.is_invalid:
         return Standing.INVALID
     by_outcome = {
         Outcome.FAILED: Standing.FAILED,

@@ -29,17 +29,13 @@ from numebot_dagster.submissions.file_names import uploader
 from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 from numebot_dagster.submissions.reconciliation import (
     REGISTERED,
+    Holding,
     Situation,
-    is_carried_over,
-    is_end_known,
-    own_receipt,
-    was_not_selected,
 )
 
 ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 NOBODY_PLAYED = "no run played the round before it closed"
 CAME_LATER = "it was first trained after this round, so it has not missed it"
-HELD = (State.ACCEPTED, State.CONFIRMED)
 
 
 def fleet_of(platform: Platform, found: Round) -> Fleet:
@@ -85,21 +81,20 @@ def _changed(
     if standing is None:
         return None
     held = fleet.submission_of(standing.model, found.number)
-    own = own_receipt(held, history)
-    if held is not None and own is not None and not is_carried_over(held, found):
-        is_known = own.state in HELD and standing.state in HELD
-        is_wrong = own.state is State.INVALID and not was_not_selected(own)
+    situation = Situation(found, platform.client.now(), held, history)
+    own = situation.own_receipt
+    if held is not None and own is not None and situation.holding is Holding.OURS:
         # One file that was registered twice is held under the id of the later registration.
         same = held.submission_id == standing.submission_id
-        if is_wrong or (is_known and same):
+        if own.differs or (own.is_held and standing.is_held and same):
             return None
         return _accepted(platform, found, held, own, "Numerai counts this submission")
-    if standing.state not in HELD or standing.submission_id is None:
+    if not standing.is_held or standing.submission_id is None:
         return None
     state = platform.client.submission_states([standing.submission_id]).get(standing.submission_id)
     if state is not None and state.selected is not False:
         return None
-    if held is not None and not is_carried_over(held, found):
+    if held is not None and situation.holding is Holding.FOREIGN:
         is_news = held.submission_id != standing.submission_id
         return _foreign(platform, found, held, standing) if is_news else None
     reason = _why_not_held(platform, fleet, standing, state)
@@ -186,7 +181,7 @@ def _is_open_end(lake: Lake, round_number: int, model_name: str, receipt: Receip
     """Whether Numerai must still say how a round ended for a model; `receipt` stands so far."""
     if receipt is None:
         return lake.takes_part(model_name, round_number)
-    return not is_end_known(receipt)
+    return not receipt.is_end_known
 
 
 def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:
@@ -203,7 +198,7 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
     """
     history = receipts.history(platform.lake, model, found.number)
     standing = receipts.standing(history)
-    if standing is None or standing.state not in HELD:
+    if standing is None or not standing.is_held:
         situation = Situation(
             round=found,
             now=platform.client.now(),
@@ -211,15 +206,14 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
             receipts=history,
         )
         situation = what_is_held(platform, situation)
-        held, history = situation.held, list(situation.receipts)
-        if held is None or is_carried_over(held, found):
+        held, own = situation.held, situation.own_receipt
+        if held is None or situation.holding in (Holding.NOTHING, Holding.CARRIED_OVER):
             return _missed(platform, found, model, standing, held, reason)
         if held.status == REGISTERED and standing is not None:
             return standing  # Numerai will say in a few minutes
-        own = own_receipt(held, history)
         if own is None:
             return record_foreign(platform, found, held)
-        if own.state is State.INVALID and not was_not_selected(own):
+        if own.differs:
             return own  # it was compared already, and is not what was sent
         accepted = _accepted(platform, found, held, own, "Numerai holds it")
         standing = receipts.append(platform.lake, accepted)
@@ -249,7 +243,7 @@ def _accepted(
     return replace(
         own,
         submission_id=held.submission_id,
-        state=own.state if own.state in HELD else State.ACCEPTED,
+        state=own.state if own.is_held else State.ACCEPTED,
         outcome=outcome_of(found, received_at, held.round_number),
         submitted_at=received_at,
         accepted_at=own.accepted_at or platform.client.now(),

@@ -25,7 +25,7 @@ from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.stakes import last_known_stakes
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Rung, State
+from numebot_dagster.submissions.receipts import Rung
 from numebot_dagster.terminal import command
 
 ROUNDS_MEASURED = 5
@@ -114,9 +114,7 @@ def unfinished(
     """Those whose live predictions Numerai was not seen to hold, by their receipts."""
     latest = receipts.latest(lake, round_number)
     done = {
-        name
-        for name, one in latest.items()
-        if one.state in (State.ACCEPTED, State.CONFIRMED) and one.rung is Rung.LIVE
+        name for name, receipt in latest.items() if receipt.is_held and receipt.rung is Rung.LIVE
     }
     return [model for model in models if model.name not in done]
 

@@ -38,7 +38,7 @@ from numebot_dagster.operations.rounds.planning import HourPlan
 from numebot_dagster.operations.rounds.predicting import Prediction, stored_prediction
 from numebot_dagster.operations.slots import no_slot
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Receipt, Rung
 from numebot_dagster.submissions.reconciliation import (
     LADDER,
     Action,
@@ -216,7 +216,7 @@ class _RoundPlay:
         if intended is not None:
             return partial(self._submit, model, intended)
         standing = decision.receipt
-        if standing is None or standing.state is State.INVALID:
+        if standing is None or standing.is_invalid:
             return partial(self._submit, model, self._predict(model, descend))
         return self._improve(model, standing, descend)
 
@@ -273,7 +273,7 @@ class _RoundPlay:
         if self.wish.force:
             return None
         history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if not history or history[-1].state is not State.PENDING:
+        if not history or not history[-1].is_pending:
             return None
         if history[-1].rung is not Rung.LIVE:  # there may be time for a better one now
             return None
@@ -291,7 +291,7 @@ class _RoundPlay:
     ) -> Played:
         """Sends predictions once more at once, if Numerai found their submission invalid."""
         history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if self.wish.late or history[-1].state is not State.INVALID:
+        if self.wish.late or not history[-1].is_invalid:
             raise refusal
         self.platform.log.warning("%s: sent again, because %s", model.name, refusal)
         self._ask_again(trusted_for=0)

@@ -28,11 +28,10 @@ from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.file_names import name_for
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 from numebot_dagster.submissions.reconciliation import (
+    Holding,
     Situation,
     better_known,
     doubtful_ids,
-    is_carried_over,
-    own_receipt,
 )
 from numebot_dagster.submissions.submission_file import matches
 from numebot_dagster.terminal import command
@@ -139,7 +138,7 @@ def _register_earlier(
         newest is None
         or newest.filename is None
         or newest.submission_id is not None
-        or newest.state is not State.PENDING
+        or not newest.is_pending
         or newest.predictions_sha256 != prediction.submission.sha256
     ):
         return None
@@ -271,9 +270,7 @@ def _known_again(platform: Platform, situation: Situation) -> Situation:
     that of predictions that are stored here.
     """
     held, number = situation.held, situation.round.number
-    if held is None or held.filename is None or is_carried_over(held, situation.round):
-        return situation
-    if own_receipt(held, situation.receipts) is not None:
+    if held is None or held.filename is None or situation.holding is not Holding.FOREIGN:
         return situation
     for path in platform.lake.predictions_files(held.model, number):
         sha256 = path.parent.name.removeprefix("sha256=")
@@ -438,12 +435,12 @@ def record_failure(
     """
     history = receipts.history(platform.lake, model, found.number)
     standing = receipts.standing(history)
-    if standing is None or standing.state is State.PENDING:
+    if standing is None or standing.is_pending:
         base = standing or Receipt(model, found.number)
         if prediction and base.predictions_sha256 != prediction.submission.sha256:
             base = _intent(found, prediction)  # else the name of what may be uploaded is kept
         failed = replace(base, outcome=Outcome.FAILED, reason=reason)
-    elif standing.state is State.INVALID:
+    elif standing.is_invalid:
         failed = standing  # it says already what is wrong
     else:
         failed = replace(standing, reason=f"it stands, but a later attempt failed: {reason}")
