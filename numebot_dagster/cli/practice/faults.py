@@ -25,10 +25,10 @@ def kinds() -> None:
 
     for kind in KINDS.values():
         rest = f"  strikes {kind.where}, {_times(kind.times)}"
-        console.print(session.styled(kind.name, "bold", rest))
-        console.print(Padding(kind.does, (0, 0, 0, 4)))
-        if kind.values:
-            console.print(f"    --set {_assignments(kind.values)}", highlight=False)
+        console.print(session.styled(kind.kind, "bold", rest))
+        console.print(Padding(kind.does(), (0, 0, 0, 4)))
+        if kind.defaults():
+            console.print(f"    --set {_assignments(kind.defaults())}", highlight=False)
 
 
 @app.command()

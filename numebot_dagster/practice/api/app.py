@@ -23,10 +23,11 @@ from numebot_dagster.practice.api.request import ApiRequest, Services
 from numebot_dagster.practice.api.services.webhooks import Webhooks
 from numebot_dagster.practice.api.throttling import RateLimited
 from numebot_dagster.practice.datasets.files import Snapshot
+from numebot_dagster.practice.faults.book import FaultBook
 from numebot_dagster.practice.faults.controls import fault_routes
-from numebot_dagster.practice.faults.faults import FaultBook
 from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
 from numebot_dagster.practice.faults.faulty_http import STRUCK, FaultyHttp
+from numebot_dagster.practice.faults.tournament_faults import DuplicateTrigger
 from numebot_dagster.practice.rules.clock import Clock, Refused
 from numebot_dagster.practice.rules.state import Token
 from numebot_dagster.practice.rules.tournament import Tournament
@@ -47,7 +48,7 @@ def make_app(
     """
     services = Services.of(tournament)
     faults = FaultBook(tournament.state, tournament.clock, tournament.deadlines)
-    services.webhooks.twice = faults.is_trigger_doubled
+    services.webhooks.twice = lambda model: faults.strikes(DuplicateTrigger, f"webhook:{model}")
     views = _Views(services, deviations, faults)
     app = Starlette(
         routes=[

@@ -7,8 +7,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from numebot_dagster.practice.api.rate_limits import Enforcement, Windows, published
-from numebot_dagster.practice.faults.asgi import replayed, whole_body
-from numebot_dagster.practice.faults.faults import FaultBook
+from numebot_dagster.practice.faults.answer_faults import RateLimitAsError
+from numebot_dagster.practice.faults.book import FaultBook
+from numebot_dagster.practice.faults.exchange import replayed, whole_body
 from numebot_dagster.practice.rules.clock import Clock
 from numebot_dagster.practice.schema.endpoints import operations
 
@@ -47,10 +48,10 @@ class RateLimited:
         excess = self._windows.admit(ip, names, self._clock.seconds())
         if excess is None:
             return None
-        errors = {"errors": [{"message": str(excess)}]}
-        for fault in self._faults.standing("rate-limit-as-error"):
+        for fault in self._faults.active(RateLimitAsError):
             if fault.is_meant_for(endpoints) and self._faults.claim(fault):
-                return JSONResponse({"data": None, **errors})
+                return RateLimitAsError.refusal(str(excess))
+        errors = {"errors": [{"message": str(excess)}]}
         return JSONResponse(errors, 429, {"retry-after": str(excess.retry_after)})
 
 

@@ -1,4 +1,4 @@
-"""The control API of faults: ``/practice/faults``."""
+"""Serve the control API of faults: `/practice/faults`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from numebot_dagster.practice.faults.faults import FaultBook
+from numebot_dagster.practice.faults.book import FaultBook
 from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.rules.clock import Clock, Refused
 
 
 def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
-    """Returns the endpoints that list, add and remove faults."""
+    """Return the endpoints that list, add and remove faults."""
 
     async def show(request: Request) -> Response:
-        return JSONResponse({"faults": [one.as_json(clock.now()) for one in book.all()]})
+        return JSONResponse({"faults": [placed.as_json(clock.now()) for placed in book.all()]})
 
     async def add(request: Request) -> Response:
         try:
-            asked = await request.json()
+            body = await request.json()
         except ValueError as error:
             raise Refused(f"the body is not JSON: {error}") from error
-        if not isinstance(asked, dict):
+        if not isinstance(body, dict):
             raise Refused("the body must be a JSON object")
-        fault = await run_in_threadpool(book.add, asked)
-        return JSONResponse(fault.as_json(clock.now()))
+        placed = await run_in_threadpool(book.add, body)
+        return JSONResponse(placed.as_json(clock.now()))
 
     async def remove(request: Request) -> Response:
         identifier = request.path_params.get("identifier")
@@ -34,7 +34,7 @@ def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
 
     async def kinds(request: Request) -> Response:
         described = {
-            name: {"where": kind.where, "does": kind.does, "values": dict(kind.values)}
+            name: {"where": kind.where, "does": kind.does(), "values": kind.defaults()}
             for name, kind in KINDS.items()
         }
         return JSONResponse({"kinds": described})

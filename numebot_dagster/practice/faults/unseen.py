@@ -1,4 +1,4 @@
-"""Submissions that are too young to be shown: what came before them is what there is."""
+"""Show what there would be if submissions that are too young had not come yet."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from numebot_dagster.practice.schema.model_objects import latest_fields
 
 
 def age(tournament: Tournament, filename: str) -> float:
-    """Returns how many seconds of wall time ago the bytes of a file came."""
+    """Return how many seconds of wall time ago the bytes of a file came."""
     uploaded = (tournament.state.uploads_folder / filename).stat().st_mtime
     return time.time() - uploaded
 
 
 class Unseen:
-    """What answers show while submissions of the last ``seconds`` of wall time are not seen."""
+    """Answers while submissions of the last `seconds` of wall time are not seen."""
 
     def __init__(self, tournament: Tournament, seconds: float) -> None:
         self._tournament = tournament
         self._submissions = tournament.users_submissions()
-        files = {one.filename for one in self._submissions}
+        files = {submission.filename for submission in self._submissions}
         self._young = {name for name in files if age(tournament, name) < seconds}
 
     def submissions(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Returns rows of a list of submissions."""
-        found = {one.id: one for one in self._submissions}
+        """Return rows of a list of submissions."""
+        by_id = {submission.id: submission for submission in self._submissions}
         return [
-            {**row, "selected": self._is_selected(found[row["id"]])} if self._young else row
+            {**row, "selected": self._is_selected(by_id[row["id"]])} if self._young else row
             for row in rows
             if row["filename"] not in self._young
         ]
 
     def latest(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Returns rows of a model's rounds: a queued one is absent when nothing is queued."""
+        """Return rows of a model's rounds: a queued one is absent when nothing is queued."""
         return [
             shown
             for row in rows
@@ -45,27 +45,30 @@ class Unseen:
         ]
 
     def _before(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        """Returns what a round shows in place of a young submission."""
-        number = int(row["roundNumber"])
+        """Return what a round shows in place of a young submission."""
+        round_number = int(row["roundNumber"])
         [model_id, *_] = [
-            one.model_id for one in self._submissions if one.filename == row["filename"]
+            submission.model_id
+            for submission in self._submissions
+            if submission.filename == row["filename"]
         ]
-        older = self._chosen(model_id).get(number)
-        if older is None and not self._has_opened(number):
+        older = self._selected(model_id).get(round_number)
+        if older is None and not self._has_opened(round_number):
             return None
         tournament = self._tournament
-        return latest_fields(tournament.entry(tournament.round(number), older))
+        return latest_fields(tournament.entry(tournament.round(round_number), older))
 
-    def _is_selected(self, one: Submission) -> bool:
-        held = self._chosen(one.model_id).get(one.round)
-        return held is not None and held.id == one.id and self._has_opened(one.round)
+    def _is_selected(self, submission: Submission) -> bool:
+        selected = self._selected(submission.model_id).get(submission.round)
+        is_selected = selected is not None and selected.id == submission.id
+        return is_selected and self._has_opened(submission.round)
 
-    def _chosen(self, model_id: str) -> dict[int, Submission]:
+    def _selected(self, model_id: str) -> dict[int, Submission]:
         return select(
-            one
-            for one in self._submissions
-            if one.model_id == model_id and one.filename not in self._young
+            submission
+            for submission in self._submissions
+            if submission.model_id == model_id and submission.filename not in self._young
         )
 
-    def _has_opened(self, number: int) -> bool:
-        return self._tournament.clock.now() >= Round(number).open_time
+    def _has_opened(self, round_number: int) -> bool:
+        return self._tournament.clock.now() >= Round(round_number).open_time

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,8 +20,7 @@ import requests
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.practice.commands import app
-from numebot_dagster.practice.faults.checks import check
-from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.faults.book import place_fault
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.server import PracticeServer
 
@@ -220,7 +220,7 @@ def test_a_port_that_is_taken_leaves_no_folder(tmp_path: Path) -> None:
 )
 def test_a_fault_at_no_endpoint_is_refused(where: str, said: str) -> None:
     with pytest.raises(Refused, match=f"{re.escape(where)} is no endpoint") as caught:
-        check(KINDS["status"], {"where": where})
+        place_fault({"kind": "status", "where": where}, datetime.now(UTC))
     assert said in str(caught.value)
 
 
@@ -228,4 +228,4 @@ def test_a_fault_at_no_endpoint_is_refused(where: str, said: str) -> None:
     "where", ["*", "graphql:account", "graphql:*", "download:*live*", "upload:*", "submission:two"]
 )
 def test_a_fault_at_an_endpoint_is_taken(where: str) -> None:
-    check(KINDS["status"], {"where": where})
+    place_fault({"kind": "status", "where": where}, datetime.now(UTC))

@@ -1,0 +1,36 @@
+"""The kinds of faults: each describes itself, and the documentation lists them all."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from numebot_dagster.practice.faults.fault import Fault
+from numebot_dagster.practice.faults.kinds import KINDS, SECTIONS
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_kind_describes_itself(kind: type[Fault]) -> None:
+    assert kind.does().endswith(".")
+    assert ":" in kind.where or kind.where in ("*", "rounds")
+    assert kind.of({}).values == kind.defaults()
+
+
+def test_every_class_is_registered_once() -> None:
+    def subclasses(of: type[Fault]) -> set[type[Fault]]:
+        return {of}.union(*(subclasses(kind) for kind in of.__subclasses__()))
+
+    listed = [kind for kinds in SECTIONS.values() for kind in kinds]
+    assert set(listed) == subclasses(Fault) - {Fault}
+    assert len(listed) == len(KINDS)
+
+
+def test_the_documentation_lists_the_kinds() -> None:
+    page = (DOCS / "practice.md").read_text(encoding="utf-8")
+    write = runpy.run_path(str(DOCS / "write_fault_kinds.py"))
+    assert write["with_kinds"](page) == page, "run `python docs/write_fault_kinds.py`"
+    assert all(f"| `{name}` |" in page for name in KINDS)
