@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test check bench bench-full chaos lock screenshots
+.PHONY: demo test test-fast check bench bench-full chaos lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
 
 test: $(VENV)/.installed check
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+
+# What starts no process, server or browser and does not compute for long: less than a minute.
+test-fast: $(VENV)/.installed
+	$(BIN)/pytest -n 3 --dist loadfile -m "not (process or server or browser or heavy or slow)" $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

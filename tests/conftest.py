@@ -23,6 +23,7 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
+from tests.support import needs
 from tests.support.practice_processes import QuickServer
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World
@@ -38,15 +39,32 @@ LONGEST = (
 )
 
 
+def pytest_configure() -> None:
+    needs.watch()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compiles our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the longest modules: at the end of a parallel run none is played alone."""
+    for item in items:
+        needs.mark(item)
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    needs.forget()
+
+
+@pytest.fixture(autouse=True)
+def _what_is_started_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield from needs.require_marks(request.node)
 
 
 @pytest.fixture

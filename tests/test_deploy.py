@@ -39,6 +39,7 @@ def test_it_gets_no_more_rights(unit):
     assert unit["Service"]["UMask"] == "0077"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_accepts_it(tmp_path):
     command = tmp_path / "numebot" / ".venv" / "bin" / "numebot"

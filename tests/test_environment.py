@@ -78,6 +78,7 @@ def test_files_that_hide_python_itself_are_named(tmp_path, name, refused):
     assert str(tmp_path / path.relative_to(tmp_path).parts[0]) in str(caught.value)
 
 
+@pytest.mark.process
 def test_a_deleted_working_directory(tmp_path):
     place = tmp_path / "gone"
     place.mkdir()

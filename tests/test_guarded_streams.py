@@ -34,6 +34,7 @@ with Path(sys.argv[1]).open("w") as file:
 LOST = "OSError(28, 'No space left on device')"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("redirections", "loss"),
     [
@@ -85,6 +86,7 @@ def start(code, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
+@pytest.mark.process
 def test_messages_do_not_wait_for_a_reader_who_stopped():
     """As a pager that shows its first page."""
     process = start("terminal.guard(); print('x' * 300_000); print('y' * 300_000)")
@@ -93,6 +95,7 @@ def test_messages_do_not_wait_for_a_reader_who_stopped():
     process.stdout.close()
 
 
+@pytest.mark.process
 def test_the_result_of_a_command_waits_for_its_reader(tmp_path):
     process = start(
         "from numebot_dagster.cli.main import main; main()", "sql", LONG_QUERY, "--format", "csv"

@@ -24,6 +24,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny_benchmark"
 
 
+@pytest.mark.process
 def test_both_sides_are_measured_in_processes_of_their_own(tiny: str) -> None:
     outcome = measure(tiny, "BENCHMARK", repeat=2)
     assert (len(outcome.baseline), len(outcome.ours)) == (2, 2)
@@ -42,6 +43,7 @@ def test_both_sides_are_measured_in_processes_of_their_own(tiny: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.process
 def test_a_failing_side_is_reported_with_its_error(tiny: str) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)BROKEN ours .*ended with 1.*cannot be measured"):
         measure(tiny, "BROKEN", repeat=1)
@@ -82,6 +84,7 @@ def test_results_differ_by_their_largest_difference(tmp_path: Path) -> None:
     assert difference([1.0, 2.0], [1.0]) == float("inf")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("script", "rows"), [("load_eras", ["2"]), ("load_all", ["3", "4"])])
 def test_a_script_on_tiny_files(tmp_path: Path, script: str, rows: list[str]) -> None:
     nested = tmp_path / "data" / "v5.3"

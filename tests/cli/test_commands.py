@@ -229,6 +229,7 @@ def test_what_a_user_can_mend_is_one_clear_line(world, arguments, settings, said
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("registry", ["", "numerai_name,model_code\na,quick_models:Ridge\n"])
 def test_a_command_that_cannot_work_or_only_reads_makes_nothing(tmp_path, registry):
     """As in a folder that was meant for something else; Numerai is not reached."""

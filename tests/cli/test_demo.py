@@ -38,6 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("newcomer")
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
     killed = subprocess.Popen(

@@ -94,6 +94,8 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     assert [one for one in family if is_alive(one)] == []
 
 
+@pytest.mark.process
+@pytest.mark.server
 def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, tmp_path):
     before = read_address(demo.tournament).url
     assert not Controls(before).is_up()
@@ -122,6 +124,8 @@ def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, 
     assert not Controls(before).is_up()
 
 
+@pytest.mark.process
+@pytest.mark.server
 def test_a_taken_port_of_the_tournament_is_explained(demo):
     with socket.socket() as other:
         address = read_address(demo.tournament).url.removeprefix("http://").split(":")
@@ -134,6 +138,7 @@ def test_a_taken_port_of_the_tournament_is_explained(demo):
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.process
 def test_starting_afresh_deletes_what_a_demo_made_and_nothing_else(demo):
     (demo.path / "data" / "rounds").mkdir(parents=True)
     (demo.path / "notes.txt").write_text("mine")

@@ -50,6 +50,7 @@ def process_of(other, run_id=RUN_ID):
     return RunProcess(run_id, platform.node(), other.pid, begun)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reaped", [True, False])
 def test_a_killed_run_is_failed(instance, sleeper, caplog, reaped):
     """Also while its parent has not asked for its end: it is a zombie then."""
@@ -68,6 +69,7 @@ def test_a_killed_run_is_failed(instance, sleeper, caplog, reaped):
     assert end_dead_runs(instance) == []
 
 
+@pytest.mark.process
 def test_a_run_that_was_killed_while_it_was_stopped_is_canceled(instance, sleeper):
     started(instance, process_of(sleeper))
     instance.report_run_canceling(instance.get_run_by_id(RUN_ID))
@@ -77,6 +79,7 @@ def test_a_run_that_was_killed_while_it_was_stopped_is_canceled(instance, sleepe
     assert status(instance) is dg.DagsterRunStatus.CANCELED
 
 
+@pytest.mark.process
 def test_a_run_that_ended_between_the_two_looks_stays_as_it_ended(instance, sleeper, monkeypatch):
     started(instance, process_of(sleeper))
 
@@ -90,6 +93,7 @@ def test_a_run_that_ended_between_the_two_looks_stays_as_it_ended(instance, slee
     assert status(instance) is dg.DagsterRunStatus.SUCCESS
 
 
+@pytest.mark.process
 def test_a_pid_that_was_given_away_is_another_process(instance, sleeper):
     found = process_of(sleeper)
     started(instance, RunProcess(RUN_ID, found.host, found.pid, found.started - 3600))
@@ -110,6 +114,7 @@ def test_runs_of_other_machines_are_left_alone(instance):
     assert end_dead_runs(instance) == []
 
 
+@pytest.mark.process
 def test_a_retried_run_is_not_taken_for_the_one_that_it_retries(instance, sleeper, monkeypatch):
     """It inherits its tags; only when it does not name its own process for long is it dead."""
     gone = process_of(sleeper, run_id="0a1b2c3d-0000-4000-8000-000000000000")
@@ -128,6 +133,7 @@ def test_what_others_run_in_this_instance_is_left_alone(instance, monkeypatch):
     assert end_dead_runs(instance) == []
 
 
+@pytest.mark.heavy
 def test_a_run_names_its_process(instance):
     @dg.asset
     def anything(platform: PlatformResource) -> None: ...

@@ -190,6 +190,7 @@ with files.writing(root / "a.parquet") as one, files.folder(root / "deep" / "cod
 """
 
 
+@pytest.mark.process
 def test_sweeping_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", KILLED_WRITER, str(tmp_path)], stdout=subprocess.PIPE

@@ -37,6 +37,7 @@ def held_elsewhere(tmp_path):
     holder.wait()
 
 
+@pytest.mark.process
 def test_a_killed_process_does_not_keep_the_lock(held_elsewhere):
     path, holder = held_elsewhere
     waited = threading.Event()
@@ -97,6 +98,7 @@ def test_a_sole_holder_is_named_to_who_comes_second(tmp_path):
         assert path.read_text() == str(os.getpid())
 
 
+@pytest.mark.process
 def test_who_is_refused_leaves_the_holders_name(held_elsewhere):
     path, holder = held_elsewhere
     path.write_text(str(holder.pid))

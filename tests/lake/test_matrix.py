@@ -130,6 +130,7 @@ print(matrix.nbytes / 1e6, peak_memory_mb() - held)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("every", "size"), [(1, 160.0), (5, 32.0)])
 def test_the_peak_of_memory_is_the_matrix_and_a_block(
     tmp_path: Path, every: int, size: float

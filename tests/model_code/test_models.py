@@ -16,6 +16,8 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.worker.messages import ModelCode, PredictRequest, TrainRequest
 from numebot_dagster.modeling.worker.parent import Worker
 
+pytestmark = pytest.mark.process
+
 FEATURES = [f"feature_little_test_{number}" for number in range(20)]
 MODELS = {
     "example_model": ("ExampleModel", "model.ubj"),
@@ -88,6 +90,7 @@ def folder(worker: Worker, module: str, data: Data, tmp_path_factory) -> Path:
     return train(worker, module, data, tmp_path_factory.mktemp(module) / "weights")
 
 
+@pytest.mark.heavy
 def test_the_manifest(module: str, folder: Path) -> None:
     manifest = weight_store.verify(folder)
     assert f"model/{MODELS[module][1]}" in manifest.files
@@ -99,6 +102,7 @@ def test_the_manifest(module: str, folder: Path) -> None:
     )
 
 
+@pytest.mark.process
 def test_a_model_learns_and_comes_back_the_same(
     worker: Worker, data: Data, module: str, folder: Path
 ) -> None:

@@ -59,6 +59,7 @@ def an_era(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return predictions, features
 
 
+@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(an_era(), st.sampled_from([0, 0.25, 0.5, 1]))
 def test_the_answer_is_that_of_numerai_tools(era, proportion):

@@ -286,6 +286,7 @@ def test_another_class_is_other_code(folder: Path) -> None:
     assert of("my_models.deep.third:Model") != first
 
 
+@pytest.mark.process
 def test_reading_and_hashing_is_fast_and_imports_nothing_heavy(folder: Path) -> None:
     rows = "".join(f"model_{number},my_models.first_model\n" for number in range(50))
     path = write(folder, "numerai_name,model_code\n" + rows)

@@ -259,6 +259,7 @@ def test_the_fields_of_a_type(server, client):
     assert client.enrichment.schema_fields("Nothing") == frozenset()
 
 
+@pytest.mark.process
 def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
     (tmp_path / ".env").write_text("NUMERAI_PUBLIC_ID=FROMDOTENV\n")
     program = (
@@ -277,6 +278,7 @@ def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
     assert ended.stdout.splitlines() == ["PassingFault", "[] None"]
 
 
+@pytest.mark.process
 def test_importing_the_client_imports_no_heavy_library():
     heavy = {"pandas", "numerapi", "numerai_tools", "requests", "tenacity", "pyarrow", "rich"}
     program = (

@@ -61,6 +61,7 @@ def uploads(
     return play
 
 
+@pytest.mark.heavy
 def test_the_outcome_is_the_tournaments_own(tmp_path: Path, world_of: Callable) -> None:
     with QuickServer(tmp_path, Plan(models=("one", "two"))) as practice:
         said: list[str] = []
@@ -83,6 +84,7 @@ def test_faults_of_ones_own_are_not_mixed_in(practice: PracticeServer) -> None:
     assert len(practice.faults()) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_a_scenario_that_is_stopped(
     practice: PracticeServer, tmp_path: Path, number: signal.Signals
@@ -131,6 +133,7 @@ def test_the_bad_week_holds_faults_that_there_are(practice: PracticeServer) -> N
     assert len(kinds) >= 15
 
 
+@pytest.mark.process
 def test_the_commands(practice: PracticeServer, tmp_path: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})

@@ -21,6 +21,8 @@ from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.server import PracticeServer
 from tests.support.practice_processes import QuickServer
 
+pytestmark = pytest.mark.server
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,6 +37,7 @@ def everything(folder: Path) -> dict[str, list]:
         return {name: sorted(db.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
 
 
+@pytest.mark.heavy
 def test_nothing_is_lost(tmp_path: Path, world_of: Callable[[PracticeServer], World]) -> None:
     plan = Plan(stakes={MODEL: "1"})
     with QuickServer(tmp_path, plan) as practice:
@@ -165,6 +168,7 @@ def test_a_round_opens_at_once(tmp_path: Path, world_of: Callable[[PracticeServe
         open_tournament(tmp_path / "still", Plan(open_now=True))
 
 
+@pytest.mark.process
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     start = (
         "import sys, time, pathlib\n"

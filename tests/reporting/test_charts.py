@@ -39,6 +39,7 @@ def two_models(score_frame) -> pl.DataFrame:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_chart_is_a_small_png_with_one_colour_per_model(chart, two_models):
     png = chart(two_models)
@@ -118,6 +119,7 @@ def test_long_names_keep_their_end(name, short):
     assert style.shortened(name, 15) == short
 
 
+@pytest.mark.process
 def test_importing_the_room_loads_no_plotting_library():
     code = (
         "import sys\n"

@@ -49,6 +49,7 @@ def test_scores_add_up_in_the_order_of_eras_over_gaps():
     assert cumulative(rows, "bmc").is_empty()
 
 
+@pytest.mark.heavy
 def test_three_lines_and_the_held_out_eras_on_a_shaded_ground(by_era):
     drawn = cumulative_scores(by_era, model="alpha", benchmark="a_benchmark", held_out=20)
     assert Image.open(io.BytesIO(drawn)).size == (990, 506)
@@ -59,6 +60,7 @@ def test_three_lines_and_the_held_out_eras_on_a_shaded_ground(by_era):
     assert shaded(more) > shaded(drawn) > shaded(none)
 
 
+@pytest.mark.heavy
 def test_a_model_without_benchmark_and_meta_model(by_era):
     alone = by_era.filter(pl.col("metric") == "corr")
     drawn = cumulative_scores(alone, model="alpha", benchmark=None, held_out=0)
@@ -66,12 +68,14 @@ def test_a_model_without_benchmark_and_meta_model(by_era):
     assert pixels_of(drawn, MMC) == 0
 
 
+@pytest.mark.heavy
 def test_one_era_is_seen_and_none_is_no_error():
     one = cumulative_scores(frame((900, "corr", 0.1)), model="a", benchmark=None, held_out=1)
     assert pixels_of(one, CORR) > 8
     assert pixels_of(cumulative_scores(frame(), model="a", benchmark=None, held_out=0), CORR) == 0
 
 
+@pytest.mark.heavy
 def test_exposure_is_drawn_to_both_sides_for_the_most_exposed():
     rows = pl.DataFrame(
         {

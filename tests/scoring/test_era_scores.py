@@ -130,6 +130,7 @@ def an_era(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
     )
 
 
+@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(an_era())
 def test_scores_of_an_era_are_those_of_numerai_tools(era):
@@ -297,6 +298,7 @@ def test_no_exposure_of_what_is_constant_or_missing():
     assert np.isfinite(exposure.mean_by_feature[2]).all()
 
 
+@pytest.mark.heavy
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),

@@ -407,7 +407,7 @@ def test_killed_once_at_each_point(steps, carried):
     assert machine.world.receipts[-1].state is State.CONFIRMED
 
 
-TestKilledAnywhere = KilledAnywhere.TestCase
+TestKilledAnywhere = pytest.mark.heavy(KilledAnywhere.TestCase)
 TestKilledAnywhere.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
 
 

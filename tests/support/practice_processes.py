@@ -25,6 +25,7 @@ class QuickServer(PracticeServer):
     """The same tournament in a forked process: to load everything anew takes two seconds."""
 
     def _launch(self, arguments: list[str], output: IO[bytes]) -> _Process:
+        sys.audit("tests.server")
         return _Process(arguments, Path(output.name))
 
 

@@ -33,6 +33,7 @@ def _own_signals():
         signal.signal(one, handler)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("_own_signals")
 def test_a_run_that_outlives_dagster_is_not_waited_for(monkeypatch, capsys):
     start = subprocess.Popen

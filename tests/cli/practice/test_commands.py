@@ -50,6 +50,7 @@ def served(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
+@pytest.mark.process
 def test_serve_advance_and_state(tmp_path: Path) -> None:
     folder = tmp_path / "practice"
     with served(folder, "--models", "one,two", "--stake", "two=1.5", "--seed", "3") as process:
@@ -100,6 +101,7 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
     assert f"start it with `numebot practice serve --folder {folder}`" in text.replace("\n", "")
 
 
+@pytest.mark.process
 def test_real_time_opens_rounds_by_itself(tmp_path: Path) -> None:
     folder = tmp_path / "practice"
     with served(folder, "--real-time", "--minutes", "0.1") as process:
@@ -143,6 +145,7 @@ def shown_until(folder: Path, eras: int) -> list[int]:
     return [int(done) for done in re.findall(r"(\d+)/574", text)]
 
 
+@pytest.mark.process
 def test_the_full_scale_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     """The first eight eras of 574, not the two dozen minutes that all of them take."""
     folder = tmp_path / "practice"
@@ -158,6 +161,7 @@ def test_the_full_scale_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     assert (part.stat().st_ino, part.stat().st_mtime_ns) == (made.st_ino, made.st_mtime_ns)
 
 
+@pytest.mark.process
 def test_without_a_folder_the_tournament_that_runs_is_named(tmp_path: Path) -> None:
     """And the table of faults breaks no word at 80 columns."""
     kind, where = "status", "graphql:v3UserProfile"
@@ -198,6 +202,7 @@ def test_what_is_wrong_is_said(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.server
 def test_a_port_that_is_taken_leaves_no_folder(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -230,6 +230,7 @@ def test_docstrings_count_in_a_file_that_reads_them(folder: Path) -> None:
     assert code(folder).hash != before
 
 
+@pytest.mark.process
 def test_nothing_is_imported_in_a_fresh_process(folder: Path) -> None:
     text = (
         "import sys; from numebot_dagster.modeling.source.own_code import own_code; "

@@ -164,6 +164,7 @@ class M(NumeraiModel):
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("search", [("here", "registry"), ("registry", "here"), ()], ids=str)
 def test_what_runs_is_the_file_that_was_hashed(tmp_path, monkeypatch, search):
     """Whatever the order of the folders, the working directory, and the paths that Python has."""

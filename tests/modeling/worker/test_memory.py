@@ -40,6 +40,7 @@ def of_forked_pool(own_megabytes):
     )
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="where there is no PSS, RSS is what counts")
 @pytest.mark.parametrize(("own_megabytes", "over"), [(1, False), (100, True)])
 def test_a_forked_pool_is_charged_for_what_it_uses(own_megabytes, over):
@@ -79,6 +80,7 @@ def _denied(process):
     raise psutil.AccessDenied(process.pid)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="where there is no PSS, RSS is what counts")
 def test_growth_ends_the_pause_between_two_looks_at_shared_pages(monkeypatch):
     monkeypatch.setattr(memory, "_PAUSE_PER_COST", 1e9)  # no second look, were it for time alone

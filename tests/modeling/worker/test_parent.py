@@ -67,6 +67,7 @@ def test_closing_ends_the_process(zoo):
     assert set(psutil.Process().children(recursive=True)) <= before
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="the niceness of threads is read from /proc")
 @pytest.mark.parametrize("background", [True, False])
 def test_a_process_in_the_background_gives_way_with_all_its_threads(background):

@@ -20,6 +20,8 @@ from numebot_dagster.modeling.worker.failures import ModelFailed, ModelTimedOut
 from numebot_dagster.modeling.worker.messages import ModelCode, OutOfSampleRequest, TrainRequest
 from numebot_dagster.modeling.worker.parent import Worker
 
+pytestmark = pytest.mark.process
+
 MODELS = """
 import time
 from pathlib import Path

@@ -121,6 +121,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.process
 def test_processes_share_one_window(tmp_path):
     arguments = [sys.executable, "-c", PROCESS, str(tmp_path / "requests.json")]
     running = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]

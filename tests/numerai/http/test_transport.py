@@ -99,6 +99,7 @@ def test_a_server_that_stays_down_is_given_up_at_the_deadline(server, make_setti
     assert 3 <= len(server.requests) < 30
 
 
+@pytest.mark.server
 def test_a_refused_port_is_tried_until_the_deadline(make_settings):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening
@@ -234,6 +235,7 @@ def test_not_even_the_variables_of_our_frames_show_the_secret(server, make_setti
     assert not [value for value in values if SECRET_KEY in value]
 
 
+@pytest.mark.server
 def test_a_failed_upload_does_not_show_its_signature(make_settings):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -311,6 +313,7 @@ def read_slowly(connection):
             time.sleep(0.05)
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("behave", [drip_the_head, read_slowly])
 def test_no_trickle_outlives_the_deadline(make_settings, behave):
     """Each byte comes within the read time-out, but together they never end."""

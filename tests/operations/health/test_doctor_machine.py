@@ -79,6 +79,7 @@ def test_what_the_disk_can_do(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []  # nothing is left of it
 
 
+@pytest.mark.process
 def test_a_class_that_does_not_exist_is_named():
     here = "tests.support.quick_models"
     models = [

@@ -31,6 +31,8 @@ from numebot_dagster.practice.market.market import Scale
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.rules.events import advance
 
+pytestmark = pytest.mark.heavy
+
 TINY = Scale(
     stocks=50,
     features=40,

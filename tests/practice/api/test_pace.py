@@ -46,6 +46,7 @@ def test_the_pace_never_goes_back_and_every_window_is_three_fifths() -> None:
         clock.advance_to(datetime(2030, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.process
 def test_rounds_open_and_close_by_themselves(tmp_path: Path) -> None:
     plan = Plan(models=("one",), minutes_a_round=0.05)  # three seconds, of which 1.8 are open
     with PracticeServer(tmp_path, plan) as practice:

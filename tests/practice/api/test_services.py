@@ -322,6 +322,7 @@ def test_the_figures_of_a_validation() -> None:
         assert found[name] == pytest.approx(value, abs=1e-12)
 
 
+@pytest.mark.heavy
 def test_diagnostics_go_on_after_a_crash(
     tmp_path: Path, world_of: Callable[[PracticeServer], World]
 ) -> None:

@@ -159,6 +159,7 @@ def test_bytes_change_exactly_when_the_stamp_does(
         assert [other == content for other in contents] == same_stamp
 
 
+@pytest.mark.process
 def test_another_process_writes_the_same_bytes(
     market: Market, folder: Path, tmp_path: Path
 ) -> None:
@@ -393,6 +394,7 @@ def test_a_file_without_eras_is_refused(market: Market, tmp_path: Path) -> None:
 # The small scale
 
 
+@pytest.mark.heavy
 def test_the_small_scale_is_ready_in_seconds(tmp_path: Path) -> None:
     """A few seconds on a quiet machine; processor time, with room for a slower one."""
     start = time.process_time()

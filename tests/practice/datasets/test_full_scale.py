@@ -166,6 +166,7 @@ def test_the_files_made_ahead_are_enough_for_the_benchmarks(
     assert set(source.features) < set(pq.ParquetFile(source.path).schema_arrow.names)
 
 
+@pytest.mark.heavy
 def test_features_are_dictionaries_of_three_bits(tmp_path: Path) -> None:
     path = tmp_path / "live.parquet"
     write_dataset(Market(0, replace(FULL, train_eras=2, validation_eras=20)), "v5.3/live.parquet",
@@ -204,6 +205,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 
 
+@pytest.mark.process
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """Of all features and few eras: one era is held, and when parts are joined, one row group."""
     started = time.monotonic()

@@ -328,6 +328,7 @@ def ask(practice: PracticeServer, query: str, **variables: Any) -> requests.Resp
     )
 
 
+@pytest.mark.heavy
 def test_the_control_api(practice: PracticeServer) -> None:
     assert practice.faults() == []
     number = practice.add_fault("status", where=ROUNDS, times=1, values={"status": 503})
@@ -367,6 +368,7 @@ def test_introspection_shows_the_drift(practice: PracticeServer) -> None:
     assert "closeTime" not in names
 
 
+@pytest.mark.server
 def test_a_trigger_that_comes_twice(practice: PracticeServer) -> None:
     hook = Hook()
     practice.advance("next-close")  # so that no opening calls the webhook
@@ -515,6 +517,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
         yield server
 
 
+@pytest.mark.heavy
 def test_what_turns_invalid_is_chosen(pair: PracticeServer) -> None:
     with fault(pair, "invalid-later", where="submission:two") as times:
         one, two, last = submit(pair, "one"), submit(pair, "two"), submit(pair, "one")
@@ -562,6 +565,7 @@ def test_what_is_late_is_the_present_rounds_file(pair: PracticeServer) -> None:
         assert times() == 2
 
 
+@pytest.mark.heavy
 def test_a_hidden_submission_does_not_hide_the_one_before(pair: PracticeServer) -> None:
     pair.advance("next-open")
     first = submit(pair, "one")

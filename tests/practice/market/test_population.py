@@ -114,6 +114,7 @@ def test_copies_and_fools(market: Market) -> None:
     assert np.corrcoef(fool.predictions, crowd.meta_model(day))[0, 1] < -0.4
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
     market = Market(seed)
@@ -128,6 +129,7 @@ def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
     assert sum(mean < means["crowd"] for mean in means.values()) > 0.7 * len(means)
 
 
+@pytest.mark.heavy
 def test_a_few_have_lasting_skill_and_the_others_none(market: Market) -> None:
     """In MMC60, over 22 rounds that do not overlap."""
     crowd = Crowd(market)

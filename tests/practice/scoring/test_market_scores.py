@@ -14,6 +14,8 @@ from numerai_tools.scoring import correlation_contribution, numerai_corr
 from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import BEST_CORRELATION, SMALL, Market
 
+pytestmark = pytest.mark.heavy
+
 SCORED_ERAS = range(SMALL.train_eras + 17, SMALL.train_eras + 121, 2)  # after a purge of 16
 RIVALS = 8
 
@@ -80,6 +82,7 @@ def honest(market: Market) -> Track:
     return Track(*(pd.Series(row) for row in zip(*scores, strict=True)))
 
 
+@pytest.mark.heavy
 def test_a_small_model_is_as_close_to_the_benchmark_as_numerai_expects(market: Market) -> None:
     """The bounds are those of Numerai's own integration test of such a model."""
     predict = trained(
@@ -113,6 +116,7 @@ def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, floa
     )
 
 
+@pytest.mark.heavy
 def test_an_honest_model_scores_as_in_reality(honest: Track) -> None:
     assert 0.01 < honest.corr.mean() < 0.04
     assert 0.011 < honest.corr.std() < 0.022
@@ -136,6 +140,7 @@ def rival_scores(market: Market, opened: date, days: int) -> np.ndarray:
     return numerai_corr(rivals(market, opened), pd.Series(target, ids, name="target")).to_numpy()
 
 
+@pytest.mark.heavy
 def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> None:
     """Two eras' CORR correlate by (correlation of targets) x (correlation of predictions)."""
     saturdays = [market.saturday_of(era) for era in range(80, 190)]
@@ -166,6 +171,7 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
     assert np.abs(found - expected).max() < 0.15  # eight windows do not overlap
 
 
+@pytest.mark.heavy
 def test_early_scores_become_the_final_one(market: Market) -> None:
     """A day's score correlates with the last one as the returns realised by then do."""
     days = [1, 10, 20, 40, 60]

@@ -1,0 +1,64 @@
+"""Marks for what a test starts, so that those that start nothing can be run alone and quickly.
+
+`process`, `server` and `browser` are given by hand, or by the fixtures that a test uses. An audit
+hook of the interpreter sees what is started; a test that starts what it is not marked for fails.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+BY_FIXTURE = {
+    "prepared": "server",
+    "make_world": "server",
+    "receiver": "server",
+    "server": "server",
+    "zoo": "process",
+    "research": "process",
+    "season": "server",
+    "practice": "server",
+    "pair": "server",
+    "_server": "server",
+    "other": "server",
+}
+_EVENTS = {
+    "subprocess.Popen": "process",
+    "os.fork": "process",
+    "os.posix_spawn": "process",
+    "socket.bind": "server",
+    "tests.server": "server",  # of `practice_processes`, whose way of starting is not audited
+}
+_started: set[str] = set()
+
+
+def _note(event: str, _: object) -> None:
+    if event in _EVENTS:
+        _started.add(_EVENTS[event])
+
+
+def watch() -> None:
+    """See from now on what this process starts."""
+    sys.addaudithook(_note)
+
+
+def mark(item: pytest.Item) -> None:
+    """Mark a test for what its fixtures start."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in BY_FIXTURE:
+            item.add_marker(BY_FIXTURE[fixture])
+
+
+def forget() -> None:
+    """Forget what was started before the set-up of a test."""
+    _started.clear()
+
+
+def require_marks(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that starts what it is not marked for, by itself or by its fixtures."""
+    yield
+    missing = {kind for kind in _started if not item.get_closest_marker(kind)}
+    if missing and not item.get_closest_marker("browser"):
+        pytest.fail(f"starts a {' and a '.join(sorted(missing))}: mark it so", pytrace=False)
