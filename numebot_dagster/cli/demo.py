@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,10 @@ from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import skipped_rounds
 from numebot_dagster.operations.training import trainer
-from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import SettingsError
+
+if TYPE_CHECKING:
+    from numebot_dagster.practice.server import PracticeServer
 
 EXAMPLE_QUERY = (
     "sql \"select count(*) from submissions where outcome='on_time' and state='confirmed'\""

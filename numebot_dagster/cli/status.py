@@ -13,7 +13,6 @@ import typer
 from numebot_dagster.cli import session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.cli.status_grid import grid, stretches_of
-from numebot_dagster.defs.health.automation import CONSEQUENCES
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.causes import (
     MODELS_FAILED,
@@ -202,7 +201,8 @@ def _repeats_a_model(failure: str, cells: Sequence[RoundModel]) -> bool:
 
 
 def _capital(text: str) -> str:
-    return text if text.partition(" ")[0] in CONSEQUENCES else text[:1].upper() + text[1:]
+    """Begin a text with a capital, unless it begins with the name of a sensor or schedule."""
+    return text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
 
 
 def _reason(standing: Standing, cells: Sequence[RoundModel]) -> str:
