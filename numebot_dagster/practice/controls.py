@@ -1,4 +1,4 @@
-"""Where a practice tournament answers, and the control API that it has beside Numerai's."""
+"""Find a running practice tournament, and call the control API that it has beside Numerai's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Address:
     credentials: Credentials
 
     def dotenv(self) -> str:
-        """Returns the settings that point a client here, as lines of a ``.env`` file."""
+        """Return the settings that point a client here, as lines of a `.env` file."""
         return (
             f"NUMERAI_API_URL={self.url}\n"
             f"NUMERAI_PUBLIC_ID={self.credentials.public_id}\n"
@@ -37,7 +37,7 @@ class Address:
 
 
 def read_address(folder: Path) -> Address:
-    """Returns where the tournament of ``folder`` is or was last served.
+    """Return the address at which the tournament of a folder is or was last served.
 
     Raises:
         NotServed: It was never served.
@@ -48,17 +48,18 @@ def read_address(folder: Path) -> Address:
             f"{folder} holds no practice tournament; start one with "
             f"`numebot practice serve --folder {folder}`"
         )
-    held = json.loads(path.read_text(encoding="utf-8"))
-    return Address(held["url"], held["pid"], Credentials(held["public_id"], held["secret_key"]))
+    values = json.loads(path.read_text(encoding="utf-8"))
+    credentials = Credentials(values["public_id"], values["secret_key"])
+    return Address(values["url"], values["pid"], credentials)
 
 
 def write_address(folder: Path, address: Address) -> None:
-    """Stores where the tournament is served, readable by its owner only."""
+    """Store where the tournament is served, readable by its owner only."""
     path = folder / ADDRESS_FILE
     temporary = path.with_suffix(".part")
     temporary.touch(mode=0o600)
-    held = {"url": address.url, "pid": address.pid, **vars(address.credentials)}
-    temporary.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    values = {"url": address.url, "pid": address.pid, **vars(address.credentials)}
+    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 
@@ -70,41 +71,41 @@ class Controls:
         self.folder = folder
 
     def state(self) -> dict[str, Any]:
-        """Returns clock, rounds, models and submissions."""
+        """Return clock, rounds, models and submissions."""
         return self._call("GET", "state")
 
     def advance(self, to: str | None = None, *, days: float = 0, hours: float = 0) -> str:
-        """Moves the clock forward and returns its new instant; see `events.advance`."""
+        """Move the clock forward and return its new instant; see `events.advance`."""
         return str(self._call("POST", "advance", to=to, days=days, hours=hours)["now"])
 
-    def set_position(self, model: str, nmr: str, number: int | None = None) -> None:
-        """Sets the stake on a model, for one round or from the next one to close."""
-        self._call("POST", "positions", model=model, nmr=nmr, round=number)
+    def set_position(self, model: str, nmr: str, round_number: int | None = None) -> None:
+        """Set the stake on a model, for one round or from the next one to close."""
+        self._call("POST", "positions", model=model, nmr=nmr, round=round_number)
 
     def add_model(self, name: str) -> str:
-        """Adds a model slot and returns its id."""
+        """Add a model slot and return its id."""
         return str(self._call("POST", "models", name=name)["id"])
 
     def add_key(self, name: str, *scopes: str) -> Credentials:
-        """Makes a new API key with these scopes."""
+        """Create an API key with these scopes."""
         return Credentials(**self._call("POST", "tokens", name=name, scopes=list(scopes)))
 
     def faults(self) -> list[dict[str, Any]]:
-        """Returns all faults and how often they struck; see `faults.Fault`."""
-        found: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
-        return found
+        """Return all faults and how often they struck; see `faults.Fault`."""
+        faults: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
+        return faults
 
     def add_fault(self, kind: str, **more: Any) -> int:
-        """Adds a fault and returns its number; for ``more`` see `FaultBook.add`."""
+        """Add a fault and return its number; for `more` see `FaultBook.add`."""
         return int(self._call("POST", "faults", kind=kind, **more)["id"])
 
     def remove_faults(self, identifier: int | None = None) -> int:
-        """Removes one fault or all of them, and returns how many there were."""
+        """Remove one fault or all of them, and return how many there were."""
         name = "faults" if identifier is None else f"faults/{identifier}"
         return int(self._call("DELETE", name)["removed"])
 
     def is_up(self) -> bool:
-        """Returns whether the tournament answers within some seconds."""
+        """Return whether the tournament answers within five seconds."""
         try:
             return requests.get(f"{self.url}/practice/health", timeout=5).ok
         except requests.RequestException:
@@ -123,5 +124,5 @@ class Controls:
         if answer.status_code == 400:
             raise Refused(answer.json()["errors"][0]["message"])
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result

@@ -1,11 +1,12 @@
-"""A practice tournament's folder: made once, opened again and again."""
+"""Create the folder of a practice tournament, and open it again."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,23 +19,23 @@ from numebot_dagster.practice.rules.tournament import ACCOUNT, BENCHMARK, RIVAL,
 
 SCALES = {"small": SMALL, "full": FULL}
 SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info")
-# Raised when a folder made by an older version can no longer be continued.
+# To be increased when folders made by an older version can no longer be continued.
 FORMAT = "3"
 BENCHMARKS = ("v53_lgbm_ender20", "v53_lgbm_ender60")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a new practice tournament is made of; an existing one must agree on seed and scale.
+    """Describes a new practice tournament; an existing one must have the same seed and scale.
 
     Attributes:
         seed: Decides the market, the rivals and all identifiers.
         scale: A name in `SCALES`.
-        start: Where a clock that stands still begins.
+        start: The start of a clock that stands still.
         models: Names of the account's models.
-        stakes: What is staked on each round from the start, by model name, in NMR.
+        stakes: The stake on each round from the start, by model name, in NMR.
         real_clock: Whether the clock follows the wall clock.
-        open_now: Whether a round opens at once, whatever the day; needs `real_clock`.
+        open_now: Whether a round opens at once, on any day; needs `real_clock`.
         rules_change_at: The first round with the current rules; rounds before it carry the former
             ones. None: all carry the current rules.
         minutes_a_round: Minutes of wall time between two openings when the clock plays the calendar
@@ -51,6 +52,16 @@ class Plan:
     minutes_a_round: float = 0.0
     open_now: bool = False
 
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Return the plan that `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**{**values, "start": datetime.fromisoformat(values["start"])})
+
+    def to_json(self) -> str:
+        """Return the plan as JSON."""
+        return json.dumps({**asdict(self), "start": self.start.isoformat()})
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -60,54 +71,60 @@ class Credentials:
     secret_key: str
 
     def __repr__(self) -> str:
-        """Shows the public half only."""
+        """Show the public half only."""
         return f"Credentials({self.public_id})"
 
 
 def open_tournament(folder: Path, plan: Plan) -> Tournament:
-    """Continues the practice tournament in ``folder``, or makes a new one.
+    """Continue the practice tournament in a folder, or create a new one.
 
     Raises:
-        Refused: The scale is unknown, or the folder holds a tournament of another seed or scale.
+        Refused: The plan is not possible, or the folder holds a tournament of another plan.
     """
     if plan.scale not in SCALES:
         raise Refused(f"there is no scale {plan.scale}; choose one of {', '.join(SCALES)}")
+    if plan.open_now and not plan.real_clock:
+        raise Refused("only with the real clock can a round be opened at once: add --real-clock")
     state = State(folder)
-    if "seed" not in state.settings:
-        with state.transaction():  # a tournament is made entirely or not at all
-            _found(state, plan)
-            tournament = _tournament(state, plan)
-            for model, nmr in plan.stakes.items():
-                tournament.set_position(model, nmr, None)
-    held = dict(state.settings)
-    if held.get("format") != FORMAT:
+    try:
+        if "seed" not in state.settings:
+            with state.transaction():  # a tournament is created entirely or not at all
+                _create(state, plan)
+                tournament = _tournament(state, plan)
+                for model, nmr in plan.stakes.items():
+                    tournament.set_position(model, nmr, None)
+        _check(state.settings, plan, folder)
+        tournament = _tournament(state, plan)
+        if plan.open_now:
+            tournament.deadlines.open_now()
+    except Refused:
         state.close()
+        raise
+    return tournament
+
+
+def _check(settings: Mapping[str, str], plan: Plan, folder: Path) -> None:
+    """Refuse a tournament of another version, seed, scale or clock than the plan's."""
+    if settings.get("format") != FORMAT:
         raise Refused(
             f"{folder} holds a practice tournament of another version of this software; choose "
             "another --folder, or remove this one"
         )
-    for name, asked in (("seed", str(plan.seed)), ("scale", plan.scale)):
-        if held[name] != asked:
-            state.close()
+    for name, planned in (("seed", str(plan.seed)), ("scale", plan.scale)):
+        if settings[name] != planned:
             raise Refused(
-                f"{folder} holds a practice tournament with {name} {held[name]}, not {asked}: "
-                f"pass --{name} {held[name]} to continue it, or choose another --folder"
+                f"{folder} holds a practice tournament with {name} {settings[name]}, not "
+                f"{planned}: pass --{name} {settings[name]} to continue it, or choose another "
+                "--folder"
             )
-    wanted = "paced" if plan.minutes_a_round else "real" if plan.real_clock else held["clock"]
-    if held["clock"] != wanted:
-        state.close()
+    clock = settings["clock"]
+    planned = "paced" if plan.minutes_a_round else "real" if plan.real_clock else clock
+    if clock != planned:
         raise Refused(
-            f"{folder} holds a practice tournament whose clock is {held['clock']}, not {wanted}: "
-            "a clock is chosen when the folder is new; continue it without that option, or choose "
+            f"{folder} holds a practice tournament whose clock is {clock}, not {planned}: it is "
+            "chosen when the folder is new; continue the tournament without that option, or choose "
             "another --folder"
         )
-    tournament = _tournament(state, plan)
-    if plan.open_now:
-        if not plan.real_clock:
-            state.close()
-            raise Refused("a round is opened at once by the real clock only: add --real-clock")
-        tournament.deadlines.open_now()
-    return tournament
 
 
 def _tournament(state: State, plan: Plan) -> Tournament:
@@ -116,14 +133,14 @@ def _tournament(state: State, plan: Plan) -> Tournament:
 
 
 def credentials(tournament: Tournament) -> Credentials:
-    """Returns the account's first API key."""
+    """Return the account's first API key."""
     row = tournament.state.rows(
         "SELECT * FROM tokens WHERE account = ? ORDER BY rowid LIMIT 1", ACCOUNT
     )[0]
     return Credentials(row["public_id"], row["secret_key"])
 
 
-def _found(state: State, plan: Plan) -> None:
+def _create(state: State, plan: Plan) -> None:
     start = (datetime.now(UTC) if plan.real_clock else plan.start).astimezone(UTC)
     clock = "real" if plan.real_clock else "still"
     if plan.minutes_a_round:
@@ -153,26 +170,29 @@ def _found(state: State, plan: Plan) -> None:
 
 
 def _pace(plan: Plan) -> Pace:
-    """Returns a pace that begins when the window of the round before the start has closed."""
+    """Return a pace that begins when the window of the round before the start has closed."""
     if plan.minutes_a_round < 0 or plan.real_clock:
-        raise Refused("the minutes between two rounds are above 0, and set the clock's pace alone")
+        raise Refused(
+            "the minutes between two rounds must be above 0, and cannot be combined with the real "
+            "clock"
+        )
     before = newest_opened(plan.start.astimezone(UTC)).number
     pace = Pace(before, 0.0, 60 * plan.minutes_a_round)
     return replace(pace, began=time.time() - pace.window.total_seconds())
 
 
 def _add_others(state: State, plan: Plan, start: datetime) -> None:
-    """Adds the benchmarks and the other participants with their stakes.
+    """Add the benchmarks and the other participants with their stakes.
 
-    Under the former rules all of a stake was at risk in each round.
+    Under the former rules the whole stake was at risk in each round.
     """
     for name in BENCHMARKS:
         identifier = state.identifier("model", name)
         state.add_model(Model(identifier, name, "numerai", BENCHMARK, start))
-    for one in population(plan.seed):
-        identifier = state.identifier("model", one.name)
-        state.add_model(Model(identifier, one.name, one.account, RIVAL, start))
+    first_round = plan.rules_change_at or 0
+    for rival in population(plan.seed):
+        identifier = state.identifier("model", rival.name)
+        state.add_model(Model(identifier, rival.name, rival.account, RIVAL, start))
         if plan.rules_change_at is not None:
-            state.set_position(identifier, 0, one.stake, only=False)
-        first = plan.rules_change_at or 0
-        state.set_position(identifier, first, one.stake_of_a_round, only=False)
+            state.set_position(identifier, 0, rival.stake, only=False)
+        state.set_position(identifier, first_round, rival.stake_of_a_round, only=False)

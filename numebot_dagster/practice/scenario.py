@@ -1,4 +1,4 @@
-"""A scripted week of faults, and how whoever plays against it did by the tournament's own state."""
+"""Play a scripted week of faults, and report how a platform did by the tournament's own state."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from numebot_dagster.practice.controls import Controls
 from numebot_dagster.practice.rules.clock import Refused
 
 _LOOK_SECONDS = 0.5
-# How long everything must have been on time before a clock that stands still is moved on: what
-# turns invalid later is to be noticed.
+# How long all models must have been on time before a clock that stands still is moved on, so that
+# submissions that turn invalid later are noticed.
 _QUIET_SECONDS = 10.0
-# Who adds a scenario's faults: its process, so that whoever comes after a killed one clears them.
+# The owner of a scenario's faults: its process, so that the next scenario removes those of a killed
+# one.
 _OWNER = "scenario of process "
 
 
 @dataclass(frozen=True)
 class Act:
-    """What goes wrong in one round; ``faults`` are as `FaultBook.add` wants them."""
+    """The faults of one round, as `FaultBook.add` expects them."""
 
     title: str
     faults: tuple[Mapping[str, Any], ...]
@@ -33,7 +34,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one act: model by model, and which faults struck how often."""
+    """The result of an act: model by model, and how often each fault struck."""
 
     act: Act
     round: int
@@ -109,10 +110,10 @@ class Stage:
 
     Args:
         controls: The tournament.
-        patience: Seconds of wall time that a round gets on a clock that stands still.
-        play: Plays the open round in so many seconds at the most; called again while a model is
+        patience: Seconds of wall time for a round on a clock that stands still.
+        play: Plays the open round in this many seconds at the most; called again while a model is
             not on time. Does nothing when the platform runs by itself.
-        say: Told what happens.
+        say: Called with a line about each round.
     """
 
     def __init__(
@@ -129,10 +130,10 @@ class Stage:
         self._owner = f"{_OWNER}{os.getpid()}"
 
     def perform(self, acts: tuple[Act, ...]) -> list[Outcome]:
-        """Plays all acts and returns what became of each.
+        """Play all acts and return the outcome of each.
 
         Raises:
-            Refused: Somebody else's faults are there, or the tournament does not answer.
+            Refused: There are faults of others, or the tournament does not answer.
         """
         self._refuse_faults_of_others()
         try:
@@ -140,37 +141,37 @@ class Stage:
         finally:
             self._remove_faults()
         state = self._controls.state()
-        return [_outcome(act, number, state, struck) for act, number, struck in played]
+        return [_outcome(act, round_number, state, struck) for act, round_number, struck in played]
 
     def _refuse_faults_of_others(self) -> None:
-        """Removes what a scenario that was killed has left, and refuses all other faults."""
-        for one in self._controls.faults():
-            if not _is_left_over(one["owner"]):
+        """Remove the faults of a scenario that was killed, and refuse all others."""
+        for fault in self._controls.faults():
+            if not _is_left_over(fault["owner"]):
                 raise Refused(
-                    f"there are faults already, as {one['kind']}; remove them: "
+                    f"there are faults already, as {fault['kind']}; remove them: "
                     "numebot practice fault clear"
                 )
-            self._controls.remove_faults(one["id"])
+            self._controls.remove_faults(fault["id"])
 
     def _own_faults(self) -> list[dict[str, Any]]:
-        return [one for one in self._controls.faults() if one["owner"] == self._owner]
+        return [fault for fault in self._controls.faults() if fault["owner"] == self._owner]
 
     def _remove_faults(self) -> None:
-        for one in self._own_faults():
-            self._controls.remove_faults(one["id"])
+        for fault in self._own_faults():
+            self._controls.remove_faults(fault["id"])
 
     def _perform(self, act: Act) -> tuple[Act, int, Counter[str]]:
         self._to_the_next_opening()
         for fault in act.faults:
             self._controls.add_fault(**fault, owner=self._owner)
-        number = int(self._controls.state()["newest_round"])
-        self._say(f"round {number}: {act.title}")
-        self._play_until_the_close(number)
+        round_number = int(self._controls.state()["newest_round"])
+        self._say(f"round {round_number}: {act.title}")
+        self._play_until_the_close(round_number)
         struck: Counter[str] = Counter()
-        for one in self._own_faults():
-            struck[one["kind"]] += int(one["struck"])
+        for fault in self._own_faults():
+            struck[fault["kind"]] += int(fault["struck"])
         self._remove_faults()
-        return act, number, struck
+        return act, round_number, struck
 
     def _to_the_next_opening(self) -> None:
         state = self._controls.state()
@@ -180,52 +181,56 @@ class Stage:
         while self._controls.state()["newest_round"] == state["newest_round"]:
             time.sleep(_LOOK_SECONDS)
 
-    def _play_until_the_close(self, number: int) -> None:
+    def _play_until_the_close(self, round_number: int) -> None:
         started = complete = time.monotonic()
         while True:
             state, now = self._controls.state(), time.monotonic()
             left = started + self._patience - now
             if state["clock"]["real"]:  # the window itself is the patience
                 left = self._patience
-                if state["open_round"] != number:
+                if state["open_round"] != round_number:
                     return
-            elif left < 0 or (now > complete + _QUIET_SECONDS and _is_complete(state, number)):
+            elif left < 0 or (
+                now > complete + _QUIET_SECONDS and _is_complete(state, round_number)
+            ):
                 break
-            if not _is_complete(state, number):
+            if not _is_complete(state, round_number):
                 self._play(left)
                 complete = time.monotonic()
             time.sleep(_LOOK_SECONDS)
-        if self._controls.state()["open_round"] == number:
+        if self._controls.state()["open_round"] == round_number:
             self._controls.advance("next-close")
 
 
 def _is_left_over(owner: str) -> bool:
-    """Returns whether a fault was added by a scenario whose process is gone."""
+    """Return whether a fault was added by a scenario whose process is gone."""
     return owner.startswith(_OWNER) and not psutil.pid_exists(int(owner.removeprefix(_OWNER)))
 
 
-def _is_complete(state: Mapping[str, Any], number: int) -> bool:
+def _is_complete(state: Mapping[str, Any], round_number: int) -> bool:
     entered = {
-        one["model"]
-        for one in state["submissions"]
-        if one["round"] == number and one["status"] == "on-time"
+        submission["model"]
+        for submission in state["submissions"]
+        if submission["round"] == round_number and submission["status"] == "on-time"
     }
     return entered == {model["name"] for model in state["models"]}
 
 
-def _outcome(act: Act, number: int, state: Mapping[str, Any], struck: Counter[str]) -> Outcome:
+def _outcome(
+    act: Act, round_number: int, state: Mapping[str, Any], struck: Counter[str]
+) -> Outcome:
     names = [model["name"] for model in state["models"]]
-    own = [one for one in state["submissions"] if one["round"] == number]
-    counted = {one["model"]: one for one in own if one["status"] in ("on-time", "late", "queued")}
-    [opened] = [one["open_time"] for one in state["rounds"] if one["number"] == number]
+    submissions = [s for s in state["submissions"] if s["round"] == round_number]
+    counted = {s["model"]: s for s in submissions if s["status"] in ("on-time", "late", "queued")}
+    opened = next(r["open_time"] for r in state["rounds"] if r["number"] == round_number)
     return Outcome(
         act=act,
-        round=number,
+        round=round_number,
         statuses={name: counted[name]["status"] if name in counted else "missed" for name in names},
-        attempts=Counter(one["model"] for one in own if one["kind"] != "carried"),
+        attempts=Counter(s["model"] for s in submissions if s["kind"] != "carried"),
         seconds={
-            name: (_instant(one["inserted_at"]) - _instant(opened)) / timedelta(seconds=1)
-            for name, one in counted.items()
+            name: (_instant(s["inserted_at"]) - _instant(opened)) / timedelta(seconds=1)
+            for name, s in counted.items()
         },
         struck=struck,
     )

@@ -1,4 +1,4 @@
-"""Runs the practice tournament: in this process until stopped, or in one of its own."""
+"""Run the practice tournament: in this process until stopped, or in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ from numebot_dagster.practice.controls import (
 )
 from numebot_dagster.practice.creation import Credentials, Plan, credentials, open_tournament
 from numebot_dagster.practice.rules.clock import Refused
-
-__all__ = ["Address", "Controls", "PracticeServer", "read_address", "serve"]
+from numebot_dagster.practice.rules.tournament import Tournament
 
 HOST = "127.0.0.1"
 # Small matrix products on several threads wait for each other more than they work.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# By scale: the first start at full makes files for half an hour.
+# By scale: the first start at full generates files for half an hour.
 _STARTING_SECONDS = {"small": 60.0, "full": 7200.0}
 _STOPPING_SECONDS = 10.0
-_OPEN_REQUEST_SECONDS = 1  # a fault may hold a request for an hour, and nobody waits for the answer
+_OPEN_REQUEST_SECONDS = 1  # a fault may delay an answer for an hour
 
 
 def serve(
@@ -49,64 +48,79 @@ def serve(
     on_ready: Callable[[Address], None] = lambda _: None,
     on_progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> None:
-    """Serves the tournament in ``folder`` on the loopback interface until it is interrupted.
+    """Serve the tournament in a folder on the loopback interface until it is interrupted.
 
     Args:
-        folder: Holds its state; made when missing.
-        plan: What a new tournament is made of.
-        port: 0 takes the port that the folder had before, else a free one.
+        folder: Holds its state; created when missing.
+        plan: Describes a new tournament.
+        port: 0 means the port that the folder had before, or a free one.
         deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
         rate_limits: How Numerai's rate limits are enforced.
         until_stdin_closes: Whether to stop when the process that started this one is gone.
         on_ready: Called with the address when requests are accepted.
-        on_progress: Called while large data files are made, which comes first: with a file's name,
-            the eras that are done, and all of them.
+        on_progress: Called while large data files are generated, which comes first: with a file's
+            name, the number of finished eras, and that of all.
 
     Raises:
         Refused: The port is taken, or the folder holds another tournament or is being served.
     """
-    import uvicorn
+    with _opened(folder, plan, port) as tournament:
+        _generate_data(tournament, on_progress)
+        listener = _listen(port or _former_port(folder), fixed=bool(port))
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        address = Address(url, os.getpid(), credentials(tournament))
+        write_address(folder, address)
+        server = _server(tournament, deviations=deviations, rate_limits=rate_limits)
+        if until_stdin_closes:
+            threading.Thread(target=_wait_for_end, args=(server,), daemon=True).start()
+        on_ready(address)  # the port listens: early requests wait for the first answer
+        server.run(sockets=[listener])
 
-    from numebot_dagster.practice.api.app import make_app
-    from numebot_dagster.practice.datasets.files import Library
-    from numebot_dagster.practice.rules.lineup import Lineups
 
+@contextmanager
+def _opened(folder: Path, plan: Plan, port: int) -> Iterator[Tournament]:
     with _leaving_nothing_new(folder):
         if port:
-            _listen(port, fixed=True).close()  # said before the data are made, not after
+            _listen(port, fixed=True).close()  # refuses before the data are generated
         lock = _lock(folder)
         tournament = open_tournament(folder, plan)
-    Library(tournament, Lineups(tournament)).prepare(on_progress)
-    listener = _listen(port or _former_port(folder), fixed=bool(port))
-    address = Address(
-        f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), credentials(tournament)
-    )
-    write_address(folder, address)
-    app = make_app(tournament, deviations=deviations, rate_limits=rate_limits)
-    config = uvicorn.Config(
-        app, log_level="warning", date_header=False, timeout_graceful_shutdown=_OPEN_REQUEST_SECONDS
-    )
-    server = uvicorn.Server(config)
-    if until_stdin_closes:
-        threading.Thread(target=_wait_for_end, args=(server,), daemon=True).start()
     try:
-        on_ready(address)  # the port listens: whoever comes now waits for the first answer
-        server.run(sockets=[listener])
+        yield tournament
     finally:
         tournament.state.close()
         lock.close()
 
 
+def _generate_data(tournament: Tournament, on_progress: Callable[[str, int, int], None]) -> None:
+    from numebot_dagster.practice.datasets.files import Library
+    from numebot_dagster.practice.rules.lineup import Lineups
+
+    Library(tournament, Lineups(tournament)).prepare(on_progress)
+
+
+def _server(tournament: Tournament, *, deviations: bool, rate_limits: Enforcement) -> Any:
+    """Return a uvicorn server of the tournament."""
+    import uvicorn
+
+    from numebot_dagster.practice.api.app import make_app
+
+    app = make_app(tournament, deviations=deviations, rate_limits=rate_limits)
+    config = uvicorn.Config(
+        app, log_level="warning", date_header=False, timeout_graceful_shutdown=_OPEN_REQUEST_SECONDS
+    )
+    return uvicorn.Server(config)
+
+
 class PracticeServer(Controls):
     """A practice tournament in a process of its own, which ends with this one.
 
-    ``with PracticeServer(folder) as practice:`` starts it and waits until it answers.
+    `with PracticeServer(folder) as practice:` starts it and waits until it answers.
 
     Args:
-        folder: Holds its state; made when missing, continued when not.
-        plan: What a new tournament is made of.
-        port: 0 takes a free one.
-        strict: Whether GraphQL is read by the letter of the schema.
+        folder: Holds its state; a new one is created, an existing one continued.
+        plan: Describes a new tournament.
+        port: 0 means a free one.
+        strict: Whether queries that deviate from the schema are refused.
         rate_limits: How Numerai's rate limits are enforced.
     """
 
@@ -151,38 +165,31 @@ class PracticeServer(Controls):
         return self._process.pid
 
     def start(self) -> None:
-        """Starts the process and waits until it answers.
+        """Start the process and wait until it answers.
 
         Raises:
-            Refused: It ended before it answered; the text is what it said.
+            Refused: It ended before it answered; the message has its output.
         """
-        plan = self._plan
         arguments = [
-            "--folder", str(self.folder), "--port", str(self._port), "--seed", str(plan.seed),
-            "--scale", plan.scale, "--start", plan.start.isoformat(),
-            "--models", ",".join(plan.models), "--until-stdin-closes",
-            "--rate-limits", self._rate_limits,
-            *(f"--stake={model}={nmr}" for model, nmr in plan.stakes.items()),
-            *([f"--rules-change-at={plan.rules_change_at}"] if plan.rules_change_at else []),
-            *([f"--minutes-a-round={plan.minutes_a_round}"] if plan.minutes_a_round else []),
-            *(["--real-clock"] if plan.real_clock else []),
-            *(["--open-now"] if plan.open_now else []), *(["--strict"] if self._strict else []),
+            "--folder", str(self.folder), "--plan", self._plan.to_json(),
+            "--port", str(self._port), "--rate-limits", self._rate_limits, "--until-stdin-closes",
+            *(["--strict"] if self._strict else []),
         ]  # fmt: skip
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "server.log"
         with log.open("ab") as output:
             start = output.tell()
             self._process = self._launch(arguments, output)
-        deadline = time.monotonic() + _STARTING_SECONDS.get(plan.scale, 60.0)
+        deadline = time.monotonic() + _STARTING_SECONDS.get(self._plan.scale, 60.0)
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                said = log.read_bytes()[start:].decode(errors="replace").strip()
-                raise Refused(f"the practice tournament did not start: {said} (see {log})")
+                output_text = log.read_bytes()[start:].decode(errors="replace").strip()
+                raise Refused(f"the practice tournament did not start: {output_text} (see {log})")
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Ends the process gently."""
+        """End the process gently."""
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -194,7 +201,7 @@ class PracticeServer(Controls):
         self._process = None
 
     def kill(self) -> None:
-        """Ends the process at once, as a crash would."""
+        """End the process at once, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -202,7 +209,7 @@ class PracticeServer(Controls):
             self._process.stdin.close()
 
     def _launch(self, arguments: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Starts the process; it ends when its standard input does."""
+        """Start the process; it ends when its standard input does."""
         return subprocess.Popen(
             [sys.executable, "-m", "numebot_dagster.practice", *arguments],
             stdin=subprocess.PIPE,
@@ -224,8 +231,8 @@ class PracticeServer(Controls):
 
 @contextmanager
 def _leaving_nothing_new(folder: Path) -> Iterator[None]:
-    """Removes the folders that were made for a tournament that is then refused."""
-    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    """Remove the folders that were created for a tournament that is then refused."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
     except Refused:
@@ -235,11 +242,11 @@ def _leaving_nothing_new(folder: Path) -> Iterator[None]:
 
 
 def _listen(port: int, *, fixed: bool) -> socket.socket:
-    """Returns a socket bound to a port; a port that is only preferred gives way to a free one."""
+    """Return a socket bound to a port; if a port that is not fixed is taken, to a free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        # Both may refuse: two that bind at once are told apart only when they listen.
+        # Both may fail: of two that bind at once, the second fails only when it listens.
         listener.bind((HOST, port))
         listener.listen(128)
     except OSError as error:
@@ -253,10 +260,12 @@ def _listen(port: int, *, fixed: bool) -> socket.socket:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Returns the open file whose lock keeps a second server away; a dead process holds none."""
+    """Return the open file whose lock keeps a second server away; a dead process holds none."""
     if not folder.exists():
         folder.mkdir(parents=True)
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # nobody's work, and a key
+        (folder / ".gitignore").write_text(
+            "*\n", encoding="utf-8"
+        )  # holds nobody's work, but an API key
     file = (folder / "lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,8 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from numebot_dagster.practice.controls import read_address
+from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.rules.clock import newest_opened
-from numebot_dagster.practice.server import read_address
 from tests.chaos.plan import MODELS
 from tests.chaos.processes import Player, Receiver, Server, free_port
 from tests.chaos.template import TOURNAMENT, environment_of, write_moods
@@ -169,11 +170,8 @@ def _without_submission(folder: Path, models: Sequence[str], number: int) -> fro
 
 
 def _arguments(folder: Path) -> list[str]:
-    """What the server insists to hear again of a tournament that it made before."""
+    """The arguments with which a server continues a tournament."""
     settings = {row["name"]: row["value"] for row in rows_of(folder, "SELECT * FROM settings")}
-    models = [row["name"] for row in rows_of(folder, "SELECT name FROM models WHERE kind = 'user'")]
-    return [
-        *("--seed", settings["seed"], "--scale", settings["scale"]),
-        *("--start", settings["start"], "--models", ",".join(models)),
-        *("--rate-limits", "off"),  # five rounds of a week are played within seconds
-    ]
+    plan = Plan(seed=int(settings["seed"]), scale=settings["scale"])
+    # Five rounds of a week are played within seconds, which rate limits would not allow.
+    return ["--plan", plan.to_json(), "--rate-limits", "off"]

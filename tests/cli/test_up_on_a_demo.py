@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from numebot_dagster.cli.practice.folder import PracticeFolder
-from numebot_dagster.practice.server import Controls, read_address
+from numebot_dagster.practice.controls import Controls, read_address
 from tests.support.commands import Finished, run_here
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]

@@ -170,4 +170,4 @@ def test_the_commands(practice: PracticeServer, tmp_path: Path) -> None:
     code, text = run("fault", "add", "--help")
     assert code == 0
     assert "webhook:" in text
-    assert "invalid-later (1)" in text
+    assert "invalid-later once" in text

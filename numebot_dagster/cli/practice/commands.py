@@ -1,4 +1,4 @@
-"""`numebot practice`: serve a practice tournament, advance its clock, look at its state."""
+"""`numebot practice`: serve a practice tournament, advance its clock, show its state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TaskID
@@ -22,7 +22,10 @@ from numebot_dagster.cli.session import console
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.terminal import wait_for_reader
 
-PARTICIPANT = "participant"  # where a participant's data lie beside the tournament's own
+if TYPE_CHECKING:
+    from numebot_dagster.practice.creation import Plan
+
+PARTICIPANT = "participant"  # folder of a participant's data beside the tournament's own
 WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
 
 
@@ -35,87 +38,99 @@ app.add_typer(faults.app, name="fault")
 app.command()(scenario.scenario)
 
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 means a free one.")]
+Scale = Annotated[str, typer.Option(help="Size of the data: small, or full for the real sizes.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the market and of all ids.")]
+Start = Annotated[str, typer.Option(help="Start of the clock, as 2026-06-01T00:00:00Z.")]
+Models = Annotated[str, typer.Option(help="The account's models, separated by commas.")]
+Stakes = Annotated[
+    list[str] | None,
+    typer.Option(help="MODEL=NMR staked on each round, for a new folder. May be repeated."),
+]
+RealClock = Annotated[
+    bool, typer.Option("--real-clock", help="Follow the wall clock instead of standing still.")
+]
+OpenNow = Annotated[
+    bool, typer.Option("--open-now", help="With --real-clock: open a round at once.")
+]
+RulesChange = Annotated[
+    int | None,
+    typer.Option(help="First round with today's rules; earlier rounds pay by the former ones."),
+]
+RealTime = Annotated[
+    bool,
+    typer.Option(
+        "--real-time",
+        help="Open a round every few minutes: wall time inside a window, fast in between.",
+    ),
+]
+Minutes = Annotated[
+    float, typer.Option(min=0.1, help="Minutes from opening to opening with --real-time.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse queries that deviate from the schema; Numerai does not."),
+]
+RateLimits = Annotated[
+    Enforcement, typer.Option(help="Numerai's limits of each query: as published, half, none.")
+]
+
+
 @app.command()
 def serve(
     folder: Folder = DEFAULT_FOLDER,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    scale: Annotated[
-        str, typer.Option(help="How large its data are: small, or full for the real sizes.")
-    ] = "small",
-    seed: Annotated[int, typer.Option(min=0, help="Decides the market and all ids.")] = 0,
-    start: Annotated[
-        str, typer.Option(help="Where the clock begins, as 2026-06-01T00:00:00Z.")
-    ] = "2026-06-01T00:00:00Z",
-    models: Annotated[
-        str, typer.Option(help="The account's models, joined by commas.")
-    ] = "example_model,lightgbm_model",
-    stake: Annotated[
-        list[str] | None,
-        typer.Option(help="MODEL=NMR staked on each round, for a new folder. May be repeated."),
-    ] = None,
-    real_clock: Annotated[
-        bool, typer.Option("--real-clock", help="Follow the wall clock instead of standing still.")
-    ] = False,
-    open_now: Annotated[
-        bool, typer.Option("--open-now", help="With --real-clock: open a round at once.")
-    ] = False,
-    rules_change_at: Annotated[
-        int | None,
-        typer.Option(help="First round with today's rules; rounds before it pay by the former."),
-    ] = None,
-    real_time: Annotated[
-        bool,
-        typer.Option(
-            "--real-time",
-            help="Open a round every few minutes: wall time inside a window, fast in between.",
-        ),
-    ] = False,
-    minutes: Annotated[
-        float, typer.Option(min=0.1, help="Minutes from opening to opening with --real-time.")
-    ] = 5.0,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict", help="Read queries by the letter of the schema, as Numerai does not."
-        ),
-    ] = False,
-    rate_limits: Annotated[
-        Enforcement, typer.Option(help="Numerai's limits of each query: as published, half, none.")
-    ] = Enforcement.ON,
+    port: Port = 0,
+    scale: Scale = "small",
+    seed: Seed = 0,
+    start: Start = "2026-06-01T00:00:00Z",
+    models: Models = "example_model,lightgbm_model",
+    stake: Stakes = None,
+    real_clock: RealClock = False,
+    open_now: OpenNow = False,
+    rules_change_at: RulesChange = None,
+    real_time: RealTime = False,
+    minutes: Minutes = 5.0,
+    strict: Strict = False,
+    rate_limits: RateLimits = Enforcement.ON,
 ) -> None:
     """Serve a practice tournament until Ctrl-C; an existing folder is continued where it stood.
 
     The clock stands still until `numebot practice advance` moves it. Models, stakes, start and
-    clock are taken when the folder is new; seed and scale must agree with it when it is not.
+    clock are chosen when the folder is new; seed and scale must agree with it when it is not.
     """
+    from numebot_dagster.practice.creation import Plan
+
+    plan = Plan(
+        seed=seed,
+        scale=scale,
+        start=_instant(start),
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        stakes=_stakes(stake or []),
+        real_clock=real_clock,
+        open_now=open_now,
+        rules_change_at=rules_change_at,
+        minutes_a_round=minutes if real_time else 0.0,
+    )
+    _run(folder, plan, port, strict, rate_limits)
+
+
+def _run(folder: Path, plan: Plan, port: int, strict: bool, rate_limits: Enforcement) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # small products on several threads are slower
-    from numebot_dagster.practice.creation import Plan
     from numebot_dagster.practice.rules.clock import Refused
     from numebot_dagster.practice.server import serve as run
 
-    names = tuple(name.strip() for name in models.split(",") if name.strip())
+    by_itself = plan.real_clock or bool(plan.minutes_a_round)
     try:
-        plan = Plan(
-            seed=seed,
-            scale=scale,
-            start=_instant(start),
-            models=names,
-            stakes=_stakes(stake or []),
-            real_clock=real_clock,
-            open_now=open_now,
-            rules_change_at=rules_change_at,
-            minutes_a_round=minutes if real_time else 0.0,
-        )
-        with suppress(KeyboardInterrupt), _Making() as making:
+        with suppress(KeyboardInterrupt), _GenerationProgress() as progress:
             run(
                 folder,
                 plan,
                 port,
                 deviations=not strict,
                 rate_limits=rate_limits,
-                on_ready=lambda at: _welcome(folder, at, by_itself=real_clock or real_time),
-                on_progress=making.show,
+                on_ready=lambda address: _welcome(folder, address, by_itself=by_itself),
+                on_progress=progress.show,
             )
     except Refused as error:
         fail(error)
@@ -136,7 +151,7 @@ def advance(
 ) -> None:
     """Move the clock of a running practice tournament forward."""
     if to is None and not days and not hours:
-        raise typer.BadParameter("say how far: --to, --days or --hours")
+        raise typer.BadParameter("give at least one of --to, --days and --hours")
     with controls_of(folder) as controls:
         controls.advance(to, days=days, hours=hours)
         console.print(_headline(controls.state()))
@@ -150,16 +165,16 @@ def state(
     """Show the clock, the rounds and what was submitted to a running practice tournament."""
     wait_for_reader()
     with controls_of(folder) as controls:
-        held = controls.state()
+        tournament = controls.state()
     if as_json:
-        typer.echo(json.dumps(held, indent=1))
+        typer.echo(json.dumps(tournament, indent=1))
         return
-    console.print(_headline(held))
-    show_table(_rounds_table(held, console.width), ("final", "opens"))
+    console.print(_headline(tournament))
+    show_table(_rounds_table(tournament, console.width), ("final", "opens"))
 
 
-class _Making:
-    """Shows how far the large data files are; nothing when there are none to be made."""
+class _GenerationProgress:
+    """Shows a bar for each large data file that is generated, if there are any."""
 
     def __init__(self) -> None:
         self._bars: dict[str, TaskID] = {}
@@ -167,14 +182,14 @@ class _Making:
             *Progress.get_default_columns(), MofNCompleteColumn(), transient=True
         )
 
-    def __enter__(self) -> _Making:
+    def __enter__(self) -> _GenerationProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def show(self, name: str, done: int, total: int) -> None:
-        """Moves the bar of one file."""
+        """Move the bar of a file."""
         if name not in self._bars:
             self._progress.start()
             self._bars[name] = self._progress.add_task(f"{name}, eras", total=total)
@@ -184,14 +199,14 @@ class _Making:
 
 
 _STANDS_STILL = (
-    "The clock stands still until you move it. Clients that compare a round with the clock of the "
-    "wall (check_round_open\nand check_new_round of numerapi) are therefore always told no; for "
-    "them, serve a new folder with\n--real-clock --open-now."
+    "The clock stands still until you move it. check_round_open and check_new_round of numerapi, "
+    "which compare rounds\nwith the real time, therefore always return False; for them, serve a "
+    "new folder with --real-clock --open-now."
 )
 
 
 def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
-    """Says where the tournament is and what to do next."""
+    """Print where the tournament is and what to do next."""
     at = "" if folder == DEFAULT_FOLDER else f" --folder {folder}"
     play = (
         "  numebot up    # plays each round as it opens\n"
@@ -212,20 +227,20 @@ def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
         typer.echo(_STANDS_STILL)
 
 
-def _headline(held: dict[str, Any]) -> str:
-    now = datetime.fromisoformat(held["clock"]["now"])
-    stands = "follows the wall clock" if held["clock"]["real"] else "stands still"
-    number = held["open_round"]
-    window = f"round {number} is open" if number else f"round {held['newest_round']} has closed"
-    return f"{now:%A %Y-%m-%d %H:%M:%S} UTC, the clock {stands}; {window}"
+def _headline(tournament: dict[str, Any]) -> str:
+    now = datetime.fromisoformat(tournament["clock"]["now"])
+    motion = "follows the wall clock" if tournament["clock"]["real"] else "stands still"
+    opened, newest = tournament["open_round"], tournament["newest_round"]
+    window = f"round {opened} is open" if opened else f"round {newest} has closed"
+    return f"{now:%A %Y-%m-%d %H:%M:%S} UTC, the clock {motion}; {window}"
 
 
-def _rounds_table(held: dict[str, Any], width: int, newest: int = 20) -> Table:
-    """Rounds, newest first, with what each model has in each, or counts where that is too wide."""
+def _rounds_table(tournament: dict[str, Any], width: int, newest: int = 20) -> Table:
+    """Return rounds, newest first, with the status of each model, or counts if that is too wide."""
     from rich import box
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    names = [model["name"] for model in held["models"]]
+    names = [model["name"] for model in tournament["models"]]
     fits = WIDTH_WITHOUT_MODELS + sum(max(len(name), 7) + 2 for name in names) <= width
     for title in ("round", "opens", "status", "days", "final"):
         table.add_column(title, no_wrap=True, justify="right" if title == "days" else "left")
@@ -233,19 +248,19 @@ def _rounds_table(held: dict[str, Any], width: int, newest: int = 20) -> Table:
         table.add_column(title)
     counted = {
         (line["round"], line["model"]): line["status"]
-        for line in held["submissions"]
+        for line in tournament["submissions"]
         if line["status"] in ("on-time", "late", "queued")
     }
-    for one in held["rounds"][:newest]:
-        statuses = [counted.get((one["number"], name), "") for name in names]
+    for round_ in tournament["rounds"][:newest]:
+        statuses = [counted.get((round_["number"], name), "") for name in names]
         counts = Counter(filter(None, statuses))
         shown = ", ".join(f"{count} {status}" for status, count in counts.items())
         table.add_row(
-            str(one["number"]),
-            f"{datetime.fromisoformat(one['open_time']):%a %d %b %H:%M}",
-            one["status"].lower(),
-            str(one["scored_days"]),
-            f"{datetime.fromisoformat(one['resolve_time']):%d %b}",
+            str(round_["number"]),
+            f"{datetime.fromisoformat(round_['open_time']):%a %d %b %H:%M}",
+            round_["status"].lower(),
+            str(round_["scored_days"]),
+            f"{datetime.fromisoformat(round_['resolve_time']):%d %b}",
             *(statuses if fits else [shown]),
         )
     return table
@@ -253,12 +268,12 @@ def _rounds_table(held: dict[str, Any], width: int, newest: int = 20) -> Table:
 
 def _instant(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(
-            f"{text!r} is not an instant; write 2026-06-01T00:00:00Z"
+            f"{text!r} is not a point in time; write it as 2026-06-01T00:00:00Z"
         ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _stakes(texts: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What commands on a running practice tournament share: its folder, control API and failing."""
+"""Give commands the folder and the control API of a running practice tournament."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from numebot_dagster.settings import SettingsError, load_settings
 if TYPE_CHECKING:
     from numebot_dagster.practice.controls import Controls
 
-Folder = Annotated[Path, typer.Option(help="Where the practice tournament lives.")]
+Folder = Annotated[Path, typer.Option(help="Folder of the practice tournament.")]
 DEFAULT_FOLDER = Path("practice-tournament")
 
 
 @contextmanager
 def controls_of(folder: Path) -> Iterator[Controls]:
-    """The control API of a folder's tournament; a refusal ends the command with its text."""
+    """Yield the control API of a folder's tournament; a refusal ends the command with its text."""
     from numebot_dagster.practice.controls import Controls, NotServed, read_address
     from numebot_dagster.practice.rules.clock import Refused
 
@@ -34,7 +34,7 @@ def controls_of(folder: Path) -> Iterator[Controls]:
 
 
 def _others(folder: Path) -> str:
-    """Return which other tournaments run, of those below this folder and that of the settings."""
+    """Return which other tournaments run, below the working directory or in the settings."""
     from numebot_dagster.practice.controls import ADDRESS_FILE
 
     files = [*Path().glob(f"*/{ADDRESS_FILE}"), *Path().glob(f"*/*/{ADDRESS_FILE}")]
@@ -59,6 +59,6 @@ def _is_served(folder: Path) -> bool:
 
 
 def fail(error: object) -> NoReturn:
-    """Ends the command with status 1 and the text of an error."""
+    """End the command with status 1 and the text of an error."""
     typer.secho(str(error), err=True, fg="red")
     raise typer.Exit(1)

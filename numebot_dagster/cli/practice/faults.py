@@ -15,7 +15,7 @@ from numebot_dagster.cli.screen import plain_table, show_table
 from numebot_dagster.cli.session import console
 from numebot_dagster.terminal import wait_for_reader
 
-app = typer.Typer(no_args_is_help=True, help="What goes wrong in the practice tournament.")
+app = typer.Typer(no_args_is_help=True, help="Make things go wrong in the practice tournament.")
 
 
 @app.command()
@@ -31,50 +31,60 @@ def kinds() -> None:
             console.print(f"    --set {_assignments(kind.defaults())}", highlight=False)
 
 
+Where = Annotated[
+    str | None,
+    typer.Option(
+        # Typer's Markdown leaves out words in <>, as HTML.
+        help="Endpoints: graphql:FIELD, download:VERSION/FILE, upload:FILE, "
+        "submission:FILE_OR_MODEL, webhook:MODEL; * stands for anything."
+    ),
+]
+
+
 @app.command()
 def add(
     kind: Annotated[str, typer.Argument(help="One of `numebot practice fault kinds`.")],
     folder: Folder = DEFAULT_FOLDER,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            # Typer's Markdown would take what stands in <> for HTML, and leave it out.
-            help="Endpoints: graphql:FIELD, download:VERSION/FILE, upload:FILE, "
-            "submission:FILE_OR_MODEL, webhook:MODEL; * stands for anything."
-        ),
-    ] = None,
+    where: Where = None,
     times: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="How often; if absent, as the kind has it: endless, but for changing-data (2) and "
-            "invalid-later (1).",
+            help="How often it strikes; by default without end, but changing-data twice and "
+            "invalid-later once.",
         ),
     ] = None,
-    probability: Annotated[float, typer.Option(min=0, max=1, help="For each request.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Decides which requests are struck.")] = 0,
+    probability: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability that a request is struck.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw which requests are struck.")] = 0,
     minutes: Annotated[
-        float | None, typer.Option(help="Ends after so much of the tournament's time.")
+        float | None, typer.Option(help="It ends after these minutes of the tournament's time.")
     ] = None,
     values: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE. May be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="A parameter of the fault as NAME=VALUE. May be repeated."),
     ] = None,
 ) -> None:
     """Make something go wrong in a running practice tournament."""
-    pairs = [text.partition("=") for text in values or []]
-    if any(not mark for _, mark, _ in pairs):
-        raise typer.BadParameter("write --set NAME=VALUE, as --set seconds=5")
-    asked: dict[str, Any] = {
+    fault: dict[str, Any] = {
         "where": where,
         "probability": probability,
         "seed": seed,
         "minutes": minutes,
-        "values": {name: value for name, _, value in pairs},
+        "values": _parameters(values or []),
     }
     if times is not None:
-        asked["times"] = times
+        fault["times"] = times
     with controls_of(folder) as controls:
-        typer.echo(f"fault {controls.add_fault(kind, **asked)} added")
+        typer.echo(f"fault {controls.add_fault(kind, **fault)} added")
+
+
+def _parameters(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    if any(not mark for _, mark, _ in pairs):
+        raise typer.BadParameter("write --set NAME=VALUE, as --set seconds=5")
+    return {name: value for name, _, value in pairs}
 
 
 @app.command(name="list")
@@ -90,16 +100,17 @@ def show(
         typer.echo(json.dumps(faults, indent=1))
         return
     table = plain_table("id", "kind", "where", "struck", "of", "set", "state")
-    for one in faults:
+    for fault in faults:
         table.add_row(
-            str(one["id"]), one["kind"], one["where"], f"{one['struck']} of {one['seen']} seen",
-            _times(one["times"]), _assignments(one["values"]), "over" if one["over"] else "on",
+            str(fault["id"]), fault["kind"], fault["where"],
+            f"{fault['struck']} of {fault['seen']} seen", _times(fault["times"]),
+            _assignments(fault["values"]), "over" if fault["over"] else "on",
         )  # fmt: skip
     show_table(table, ("of", "set"))
 
 
 def _assignments(values: Mapping[str, float | str]) -> str:
-    """Values as they are typed after `--set`."""
+    """Return values as they are typed after `--set`."""
     return " ".join(
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in values.items()
@@ -112,7 +123,9 @@ def _times(times: int | None) -> str:
 
 @app.command()
 def clear(
-    identifier: Annotated[int | None, typer.Argument(help="Which one; all if absent.")] = None,
+    identifier: Annotated[
+        int | None, typer.Argument(help="Number of the fault; all by default.")
+    ] = None,
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Remove one fault or all of them."""

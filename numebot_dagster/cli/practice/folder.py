@@ -1,4 +1,4 @@
-"""A folder that holds a practice tournament and a participant's data side by side."""
+"""Start the practice tournament of a demo's folder, and find that of the settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STAKES = {"example_model": "1", "lightgbm_model": "2.5"}
 
 @dataclass(frozen=True)
 class PracticeFolder:
-    """Where a demo keeps everything: settings, registry, data and the tournament."""
+    """The folder of a demo: settings, registry, data and the tournament."""
 
     path: Path
 
@@ -49,23 +49,24 @@ class PracticeFolder:
         return self.path / ".env"
 
     def is_demo(self) -> bool:
-        """Whether a demo made it."""
+        """Return whether a demo created the folder."""
         return (self.path / MARKER).is_file()
 
     def claim(self) -> None:
-        """Makes the folder a demo's, before anything else is in it."""
+        """Mark the folder as a demo's, before anything else is in it."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / MARKER).touch()
         files.replace_text(self.path / ".gitignore", "*\n")
 
     def start(self) -> PracticeServer:
-        """Starts the tournament, and writes the settings and the registry that belong to it.
+        """Start the tournament, and write the settings and the registry that belong to it.
 
         Raises:
-            SettingsError: it is in use, or cannot be started.
+            SettingsError: It is in use, or cannot be started.
         """
+        from numebot_dagster.practice.controls import read_address
         from numebot_dagster.practice.creation import Plan
-        from numebot_dagster.practice.server import PracticeServer, read_address
+        from numebot_dagster.practice.server import PracticeServer
 
         self._refuse_if_in_use()
         plan = Plan(models=tuple(STAKES), stakes=STAKES)
@@ -80,10 +81,10 @@ class PracticeFolder:
         return server
 
     def remove(self) -> None:
-        """Deletes what a demo made, and nothing else.
+        """Delete what a demo created, and nothing else.
 
         Raises:
-            SettingsError: it is in use.
+            SettingsError: It is in use.
         """
         self._refuse_if_in_use()
         for name in (TOURNAMENT, "data"):
@@ -93,19 +94,19 @@ class PracticeFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def _refuse_if_in_use(self) -> None:
-        from numebot_dagster.practice.server import ADDRESS_FILE, Controls, read_address
+        from numebot_dagster.practice.controls import ADDRESS_FILE, Controls, read_address
 
         if not (self.tournament / ADDRESS_FILE).is_file():
             return
-        held = read_address(self.tournament)
+        address = read_address(self.tournament)
         # The server of a demo that was just killed takes a moment to notice it.
         deadline = time.monotonic() + ENDING_SECONDS
-        while psutil.pid_exists(held.pid) and Controls(held.url).is_up():
+        while psutil.pid_exists(address.pid) and Controls(address.url).is_up():
             if time.monotonic() > deadline:
                 raise SettingsError(
-                    f"the practice tournament of {self.path} is in use, it answers at {held.url}: "
-                    "stop `numebot up` or `numebot practice serve` first, or choose another "
-                    "--folder"
+                    f"the practice tournament of {self.path} is in use and answers at "
+                    f"{address.url}: stop `numebot up` or `numebot practice serve` first, or "
+                    "choose another --folder"
                 )
             time.sleep(0.2)
 
@@ -114,11 +115,11 @@ _REST = "NUMERAI_DATA_FOLDER=data\nMODEL_CONFIGS_PATH=model_configs.csv\n"
 
 
 def restart_practice(stack: ExitStack, settings: Settings) -> bool:
-    """Starts the tournament of the working directory again if the settings point to it.
+    """Start the tournament of the working directory again if the settings point to it.
 
     Args:
-        stack: what ends the tournament's process.
-        settings: of the working directory.
+        stack: Ends the tournament's process.
+        settings: Those of the working directory.
 
     Returns:
         Whether it was started; not when there is none, or when it answers already.
@@ -134,7 +135,7 @@ def restart_practice(stack: ExitStack, settings: Settings) -> bool:
 
 
 def is_practice_here(settings: Settings) -> bool:
-    """Whether the working directory holds the tournament that the settings point to."""
+    """Return whether the working directory holds the tournament that the settings point to."""
     if not settings.is_practice or not (Path(TOURNAMENT) / "practice.json").is_file():
         return False
     from numebot_dagster.practice.controls import read_address
@@ -143,7 +144,7 @@ def is_practice_here(settings: Settings) -> bool:
 
 
 def not_running(settings: Settings) -> str:
-    """Return what starts the practice tournament of this machine that the settings point to.
+    """Return how to start the practice tournament of this machine that the settings point to.
 
     Empty when it answers, or when they point elsewhere.
     """
@@ -172,7 +173,7 @@ def _folder_of(settings: Settings) -> Path | None:
 
 
 def is_practice_up(settings: Settings) -> bool:
-    """Whether a practice tournament answers where the settings point to."""
+    """Return whether a practice tournament answers where the settings point to."""
     from numebot_dagster.practice.controls import Controls
 
     return Controls(settings.numerai_api_url).is_up()
@@ -180,7 +181,7 @@ def is_practice_up(settings: Settings) -> bool:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turns what the tournament refuses into an error that a command shows as one line."""
+    """Turn a refusal of the tournament into an error that a command shows as one line."""
     from numebot_dagster.practice.rules.clock import Refused
 
     try:

@@ -1,4 +1,4 @@
-"""`numebot practice scenario`: a scripted week of faults, and how the platform did."""
+"""`numebot practice scenario`: play a scripted week of faults against the platform."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def scenario(
     play: Annotated[
         str | None,
         typer.Option(
-            help="Command that plays a round, as 'numebot run'; for a platform that does "
-            "not run by itself."
+            help="Command that plays a round, as 'numebot run', if the platform does not "
+            "run by itself."
         ),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1, help="Seconds that a round gets while the clock stands still.")
+        float, typer.Option(min=1, help="Seconds for a round while the clock stands still.")
     ] = 180.0,
 ) -> None:
-    """Play a scripted week of faults against your platform, and say how it did.
+    """Play a scripted week of faults against your platform, and show how it did.
 
-    Have `numebot up` running beside it, or give the command that plays a round.
+    Run `numebot up` beside it, or give the command that plays a round.
     """  # fmt: skip
     from numebot_dagster.practice.scenario import SCENARIOS, Stage
 
@@ -51,39 +51,39 @@ def scenario(
     with controls_of(folder) as controls, _ending_in_order():
         outcomes = Stage(controls, patience, run, typer.echo).perform(SCENARIOS[name])
     show_table(_report(outcomes))
-    asked = sum(len(one.statuses) for one in outcomes)
-    met = sum(one.on_time for one in outcomes)
-    console.print(f"{met} of {asked} submissions were on time by the tournament's own state.")
-    raise typer.Exit(0 if met == asked else 1)
+    due = sum(len(outcome.statuses) for outcome in outcomes)
+    on_time = sum(outcome.on_time for outcome in outcomes)
+    console.print(f"{on_time} of {due} submissions were on time by the tournament's own state.")
+    raise typer.Exit(0 if on_time == due else 1)
 
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Lets a signal that ends the process run what must come last: faults are removed again."""
+    """Remove the faults also when a signal ends the process."""
     signals = (signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
-        for one in signals:
-            signal.signal(one, signal.SIG_IGN)  # a second one would interrupt the removal
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)  # a second signal would interrupt the removal
         raise SystemExit(128 + number)
 
-    former = {one: signal.signal(one, end) for one in signals}
+    former = {each: signal.signal(each, end) for each in signals}
     try:
         yield
     finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
+        for each, handler in former.items():
+            signal.signal(each, handler)
 
 
 def _run(command: str, seconds: float) -> str:
-    """Runs a command of the user, with all that it starts, and says how it ended."""
+    """Run a command of the user, with all that it starts, and return how it ended."""
     with subprocess.Popen(command, shell=True, start_new_session=True) as process:  # noqa: S602
         try:
             return f"ended with status {process.wait(seconds)}"
         except subprocess.TimeoutExpired:
             return f"was stopped after {seconds:.0f} seconds"
         finally:
-            with suppress(ProcessLookupError):  # whatever it left running, too
+            with suppress(ProcessLookupError):  # and all that it left running
                 os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -91,19 +91,19 @@ def _report(outcomes: list[Outcome]) -> Table:
     table = Table("round", "what went wrong", "faults that struck")
     for name in outcomes[0].statuses:
         table.add_column(name)
-    for one in outcomes:
-        struck = ", ".join(f"{kind} ×{count}" for kind, count in one.struck.items() if count)  # noqa: RUF001
+    for outcome in outcomes:
+        struck = ", ".join(f"{kind} ×{count}" for kind, count in outcome.struck.items() if count)  # noqa: RUF001
         table.add_row(
-            str(one.round),
-            one.act.title,
+            str(outcome.round),
+            outcome.act.title,
             struck or "none",
-            *(_cell(one, name) for name in one.statuses),
+            *(_cell(outcome, name) for name in outcome.statuses),
         )
     return table
 
 
-def _cell(one: Outcome, name: str) -> str:
-    uploads = one.attempts.get(name, 0)
-    after = f" after {one.seconds[name]:.0f} s" if name in one.seconds else ""
+def _cell(outcome: Outcome, name: str) -> str:
+    uploads = outcome.attempts.get(name, 0)
+    after = f" after {outcome.seconds[name]:.0f} s" if name in outcome.seconds else ""
     again = f", {uploads} submissions" if uploads > 1 else ""
-    return f"{one.statuses[name]}{after}{again}"
+    return f"{outcome.statuses[name]}{after}{again}"

@@ -184,10 +184,14 @@ def test_without_a_folder_the_tournament_that_runs_is_named(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["advance"], 2, "say how far: --to, --days or --hours"),
+        (["advance"], 2, "give at least one of --to, --days and --hours"),
         (["advance", "--days", "1"], 1, "holds no practice tournament; start one with"),
         (["state"], 1, "holds no practice tournament"),
-        (["serve", "--start", "tomorrow"], 2, "is not an instant; write 2026-06-01T00:00:00Z"),
+        (
+            ["serve", "--start", "tomorrow"],
+            2,
+            "is not a point in time; write it as 2026-06-01T00:00:00Z",
+        ),
         (["serve", "--stake", "example_model"], 2, "a stake is written MODEL=NMR"),
         (["serve", "--scale", "huge"], 1, "there is no scale huge; choose one of small"),
         (["serve", "--stake", "nobody=1"], 1, "has no model nobody"),
