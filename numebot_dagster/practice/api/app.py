@@ -24,9 +24,8 @@ from numebot_dagster.practice.api.services.webhooks import Webhooks
 from numebot_dagster.practice.api.throttling import RateLimited
 from numebot_dagster.practice.datasets.files import Snapshot
 from numebot_dagster.practice.faults.book import FaultBook
-from numebot_dagster.practice.faults.controls import fault_routes
-from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
-from numebot_dagster.practice.faults.faulty_http import STRUCK, FaultyHttp
+from numebot_dagster.practice.faults.middleware import STRUCK, FaultyAnswers, FaultyHttp
+from numebot_dagster.practice.faults.routes import fault_routes
 from numebot_dagster.practice.faults.tournament_faults import DuplicateTrigger
 from numebot_dagster.practice.rules.clock import Clock, Refused
 from numebot_dagster.practice.rules.state import Token

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from numebot_dagster.practice.api.report import report
 from numebot_dagster.practice.api.request import Services
 from numebot_dagster.practice.faults.book import FaultBook
-from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
+from numebot_dagster.practice.faults.middleware import FaultyAnswers
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.rules.events import advance
 from numebot_dagster.practice.rules.keys import add_key

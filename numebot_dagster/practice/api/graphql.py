@@ -10,7 +10,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLResolveI
 
 from numebot_dagster.practice.api.answers.table import RESOLVERS
 from numebot_dagster.practice.api.request import ApiRequest, not_part
-from numebot_dagster.practice.faults.faulty_answers import FaultyAnswers
+from numebot_dagster.practice.faults.middleware import FaultyAnswers
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.schema.dialect import admit, schema
 from numebot_dagster.practice.schema.leniency import values_of

@@ -1,4 +1,4 @@
-"""Packs the market into the files that Numerai offers for download."""
+"""Pack the market into the files that Numerai offers for download."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ DATA_FILES = {
     version: _PARQUET_FILES if version == "v5.3" else (*_PARQUET_FILES, *_CSV_FILES)
     for version in VERSIONS
 }
+# What the listing offers, newest version first.
+DATASET_NAMES = [f"{version}/{file}" for version in VERSIONS for file in DATA_FILES[version]]
 # Not in the listing, but still served: Numerai's notebooks ask for it as of round 842.
 OLD_FILES = {"v4.3/meta_model.parquet": "v5.2/meta_model.parquet"}
 # Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
@@ -67,11 +69,6 @@ EXAMPLE = {
 }
 
 
-def dataset_names(market: Market) -> list[str]:
-    """Return the names that the listing offers, "<version>/<file>", newest version first."""
-    return [f"{version}/{file}" for version in VERSIONS for file in DATA_FILES[version]]
-
-
 def newest_opened(today: date) -> date:
     """Return the last date up to today on which a round opens: Tuesday to Saturday."""
     late = (today.weekday() - SATURDAY) % 7
@@ -83,7 +80,7 @@ def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -
 
     Args:
         market: the market.
-        name: one of `dataset_names`.
+        name: one of `DATASET_NAMES`.
         today: decides how far validation has grown.
         opened: the round whose live files are meant; None for the newest one.
 
@@ -114,13 +111,12 @@ def write_dataset(
 ) -> None:
     """Write one file.
 
-    Targets of the newest eras are NaN until the returns of their horizon are known: in 13 eras for
-    60 days, in 5 for 20 days. An era is of type `test` while the version's `target` is not known,
-    which is a 60-day target in v5.3 and a 20-day one in v5.2, as in reality.
+    Targets of the newest eras are NaN until the returns of their horizon are known, see
+    `WEEKS_UNKNOWN`; an era is of type `test` while the version's `target` is not known.
 
     Args:
         market: the market.
-        name: one of `dataset_names`.
+        name: one of `DATASET_NAMES`.
         path: where to write it; replaced if it exists, half written if the process dies.
         today: decides how far validation has grown and which of its targets are known.
         opened: the round whose live files are meant; None for the newest one.
@@ -135,14 +131,8 @@ def write_dataset(
     if file == "features.json":
         path.write_text(json.dumps(_features_json(market, version), indent=1))
         return
-    release = _Release(
-        market,
-        version,
-        today,
-        opened or newest_opened(today),
-        meta_model or Crowd(market).meta_model,
-        alias or MAIN_HORIZON[version],
-    )
+    crowd, horizon = meta_model or Crowd(market).meta_model, alias or MAIN_HORIZON[version]
+    release = _Release(market, version, today, opened or newest_opened(today), crowd, horizon)
     write = write_csv if file.endswith(".csv") else write_parts
     write(path, release.parts(file), making or Making())
 
@@ -150,7 +140,7 @@ def write_dataset(
 def _split(name: str) -> tuple[str, str]:
     version, _, file = name.partition("/")
     if file not in DATA_FILES.get(version, ()):
-        raise KeyError(f"No dataset is called {name!r}; the names are those of dataset_names().")
+        raise KeyError(f"No dataset is called {name!r}; the names are those of DATASET_NAMES.")
     return version, file
 
 
@@ -158,9 +148,9 @@ def _features_json(market: Market, version: str) -> dict[str, object]:
     content = market.features_json()
     if version == VERSIONS[0]:
         return content
-    known = set(_feature_names(market, version))
+    names = set(_feature_names(market, version))
     sets = {
-        name: [feature for feature in members if feature in known]
+        name: [feature for feature in members if feature in names]
         for name, members in content["feature_sets"].items()
         if name not in LATER_GROUPS[version]
     }
@@ -211,11 +201,11 @@ class _Release:
     def _key(self, eras: list[int | None]) -> str:
         """Return the eras of a part, and of how many of them each target is known."""
         numbers = [era or 0 for era in eras]
-        known = (
+        labelled = (
             sum(number <= self._last - WEEKS_UNKNOWN[days] for number in numbers)
             for days in HORIZONS
         )
-        return "-".join([f"{numbers[0]:04d}", f"{numbers[-1]:04d}", *map(str, known)])
+        return "-".join([f"{numbers[0]:04d}", f"{numbers[-1]:04d}", *map(str, labelled)])
 
     def _blocks(
         self, content: Callable[[int | None, date], Columns], eras: list[int | None]

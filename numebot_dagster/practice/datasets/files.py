@@ -1,4 +1,4 @@
-"""The data files and their short-lived links, made when they are first asked for."""
+"""Make data files and their short-lived links when they are first requested."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from numebot_dagster.practice.datasets.contents import (
+    DATASET_NAMES,
     OLD_FILES,
-    dataset_names,
     dataset_stamp,
     write_dataset,
 )
@@ -42,13 +42,13 @@ class Snapshot:
 
     @property
     def key(self) -> str:
-        """The file's path in links, as ``20260602/1280/v5.3/live.parquet``."""
+        """The file's path in links, as `20260602/1280/v5.3/live.parquet`."""
         alias = f"-{self.alias}" if self.alias else ""
         return f"{self.today:%Y%m%d}/{self.opened:%Y%m%d}{alias}/{self.name}"
 
     @classmethod
     def of_key(cls, key: str) -> Snapshot:
-        """Reads a key back."""
+        """Read a key back."""
         today, rest, name = key.split("/", 2)
         opened, _, alias = rest.partition("-")
         dates = [datetime.strptime(text, "%Y%m%d").date() for text in (today, opened)]  # noqa: DTZ007
@@ -64,17 +64,17 @@ class Library:
         self._locks: dict[Path, threading.Lock] = {}
         self._folder = tournament.state.folder / "datasets"
 
-    def names(self, number: int | None = None) -> list[str]:
-        """Returns all file names, as ``v5.3/train.parquet``.
+    def names(self, round_number: int | None = None) -> list[str]:
+        """Return all file names, as `v5.3/train.parquet`.
 
         Raises:
-            Refused: Round ``number`` has not opened.
+            Refused: The round has not opened.
         """
-        self._round(number)
-        return dataset_names(self._tournament.market)
+        self._round(round_number)
+        return [*DATASET_NAMES]
 
-    def snapshot(self, name: str, number: int | None) -> Snapshot:
-        """Returns a file as of now, or as it was in round ``number``.
+    def snapshot(self, name: str, round_number: int | None) -> Snapshot:
+        """Return a file as of now, or as it was in a round.
 
         Raises:
             Refused: There is no such file, or the round has not opened.
@@ -82,29 +82,29 @@ class Library:
         if name in OLD_FILES:  # of rounds before the practice tournament, too
             today = self._tournament.clock.now().date()
             return Snapshot(OLD_FILES[name], today, self._round(None).opened)
-        if name not in self.names(number):
+        if name not in self.names(round_number):
             raise Refused(f"Dataset {name} not found")
-        opened = self._round(number).opened
-        today = self._tournament.clock.now().date() if number is None else opened
+        opened = self._round(round_number).opened
+        today = self._tournament.clock.now().date() if round_number is None else opened
         return Snapshot(name, today, opened)
 
-    def _round(self, number: int | None) -> Round:
+    def _round(self, round_number: int | None) -> Round:
         newest = newest_opened(self._tournament.clock.now())
-        if number is None:
+        if round_number is None:
             return newest
-        if not self._tournament.first_round.number <= number <= newest.number:
-            raise Refused(f"there are no datasets of round {number}")
-        return Round(number)
+        if not self._tournament.first_round.number <= round_number <= newest.number:
+            raise Refused(f"there are no datasets of round {round_number}")
+        return Round(round_number)
 
     # --- links --------------------------------------------------------------------------------
 
     def sign(self, path: str) -> str:
-        """Returns a token that opens ``path`` for an hour of wall time."""
+        """Return a token that opens `path` for an hour of wall time."""
         expires = f"{int(time.time()) + LINK_SECONDS:x}"
         return f"{expires}-{self._signature(path, expires)}"
 
     def admits(self, path: str, token: str) -> bool:
-        """Returns whether a token opens ``path`` now."""
+        """Return whether a token opens `path` now."""
         expires, _, signature = token.partition("-")
         if not hmac.compare_digest(signature.encode(), self._signature(path, expires).encode()):
             return False
@@ -117,7 +117,7 @@ class Library:
     # --- files --------------------------------------------------------------------------------
 
     def prepare(self, progress: Callable[[str, int, int], None]) -> None:
-        """Makes the newest files that take minutes, if the market is large, and what names them.
+        """Make the newest files that take minutes, if the market is large, and what names them.
 
         Args:
             progress: called with a file's name, the eras that are done, and all of them.
@@ -133,7 +133,7 @@ class Library:
             return self._locks.setdefault(path, threading.Lock())
 
     def _making(self, snapshot: Snapshot, progress: Callable[[int, int], None]) -> Making:
-        """Returns how a file is made: a large one in parts, which the next week's has too."""
+        """Return how a file is made: a large one in parts, which the next week's has too."""
         guard, scale = self._tournament.market_lock, self._tournament.market.scale
         if not (scale.is_large and snapshot.name.endswith(LARGE_FILES)):
             return Making(progress, guard)
@@ -144,7 +144,7 @@ class Library:
     def path_of(
         self, snapshot: Snapshot, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Path:
-        """Returns the path of a file, made first when it is not there."""
+        """Return the path of a file, made first when it is not there."""
         market = self._tournament.market
         path = self._folder / self.tag_of(snapshot) / snapshot.name
         with self._lock_of(path):
@@ -163,7 +163,7 @@ class Library:
         return path
 
     def tag_of(self, snapshot: Snapshot) -> str:
-        """Returns what changes exactly when the bytes of a file do."""
+        """Return what changes exactly when the bytes of a file do."""
         stamp = dataset_stamp(
             self._tournament.market, snapshot.name, snapshot.today, snapshot.opened
         )

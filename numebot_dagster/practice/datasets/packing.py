@@ -1,4 +1,4 @@
-"""Writes files as Numerai's are packed, in a stream; Parquet goes on where a kill left it.
+"""Write files as Numerai's are packed, in a stream; Parquet goes on where a kill left it.
 
 Columns of few values are stored as dictionaries with run-length and bit packing, three bits a
 feature; `id` is the pandas index; row groups do not end where eras do.
@@ -41,7 +41,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive eras; ``key`` changes exactly when their bytes do."""
+    """Consecutive eras; `key` changes exactly when their bytes do."""
 
     key: str
     eras: int
@@ -67,7 +67,7 @@ class Making:
 
 
 def write_parts(path: Path, parts: list[Part], making: Making) -> None:
-    """Writes the parts as one file, taking those that are kept already as they are."""
+    """Write the parts as one file, taking those that are kept already as they are."""
     total, done = sum(part.eras for part in parts), 0
 
     def count(blocks: Iterator[Block]) -> Iterator[pa.Table]:
@@ -97,7 +97,7 @@ def write_parts(path: Path, parts: list[Part], making: Making) -> None:
 
 
 def write_csv(path: Path, parts: list[Part], making: Making) -> None:
-    """Writes the parts as text, as pandas would: the id first; a killed one begins again."""
+    """Write the parts as text, as pandas would: the id first; a killed one begins again."""
     total, done = sum(part.eras for part in parts), 0
     with path.open("w", encoding="utf-8", newline="") as file:
         for part in parts:
@@ -108,7 +108,7 @@ def write_csv(path: Path, parts: list[Part], making: Making) -> None:
 
 
 def _computed(blocks: Iterator[Block], guard: AbstractContextManager[Any]) -> Iterator[pa.Table]:
-    """Yields blocks as tables, each made under the guard and handed out without it."""
+    """Yield blocks as tables, each made under the guard and handed out without it."""
     while True:
         with guard:
             block = next(blocks, None)
@@ -119,7 +119,7 @@ def _computed(blocks: Iterator[Block], guard: AbstractContextManager[Any]) -> It
 
 
 def _write(path: Path, tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -> None:
-    """Writes tables as one in row groups of a fixed size.
+    """Write tables as one in row groups of a fixed size.
 
     The compression is pandas' own choice. Zstandard would make the packed bins a tenth smaller, but
     the real validation file, as published, is as large as bins without any compression.
@@ -143,7 +143,7 @@ def _write(path: Path, tables: Iterable[pa.Table], row_group: int = ROW_GROUP) -
 
 
 def _regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of so many; the last one has what is left."""
+    """Yield the same rows in tables of equal size; the last one has what is left."""
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)
@@ -157,7 +157,7 @@ def _regrouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 def _read(path: Path) -> pa.Table:
-    """Reads a part a few columns at a time: each open column costs half a megabyte."""
+    """Read a part a few columns at a time: each open column costs half a megabyte."""
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         blocks = [

@@ -22,13 +22,18 @@ _MULTIPLIERS = ("minMultiplier", "maxMultiplier", "defaultMultiplier")
 _UNPAID = {"isPayout": False, "payoutPending": None, "payoutSettled": None}
 
 
+class GraphqlFault(Fault):
+    """A fault that strikes GraphQL only."""
+
+    where = "graphql:*"
+    only = "graphql:"
+
+
 @dataclass(frozen=True)
-class Error(Fault):
+class Error(GraphqlFault):
     """A GraphQL error with this `message`."""
 
     kind = "error"
-    where = "graphql:*"
-    only = "graphql:"
     message: str = "Internal server error"
 
     async def strike(self, exchange: Exchange) -> None:
@@ -37,12 +42,11 @@ class Error(Fault):
 
 
 @dataclass(frozen=True)
-class ExpiredUpload(Fault):
+class ExpiredUpload(GraphqlFault):
     """The address of an upload has expired when it comes: every PUT to it is refused with 403."""
 
     kind = "expired-upload"
     where = "graphql:submissionUploadAuth"
-    only = "graphql:"
     by_change = True
 
     def change(self, field: AnswerField, value: Any) -> Any:
@@ -61,12 +65,10 @@ class NotOpen(Error):
 
 
 @dataclass(frozen=True)
-class RateLimitAsError(Fault):
+class RateLimitAsError(GraphqlFault):
     """Calls past their rate limit are refused by a GraphQL error with HTTP 200, instead of 429."""
 
     kind = "rate-limit-as-error"
-    where = "graphql:*"
-    only = "graphql:"
     standing = True
 
     @staticmethod
@@ -76,15 +78,13 @@ class RateLimitAsError(Fault):
 
 
 @dataclass(frozen=True)
-class Null(Fault):
+class Null(GraphqlFault):
     """Null in every nullable field that matches `field`.
 
     `field` is a pattern, as `Round.*` or `LatestSubmission.status`.
     """
 
     kind = "null"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
     field: str = "*"
 
@@ -106,12 +106,10 @@ class Null(Fault):
 
 
 @dataclass(frozen=True)
-class FieldRemoved(Fault):
+class FieldRemoved(GraphqlFault):
     """The schema has no `field` (as Round.closeTime) any more: who asks for it is refused."""
 
     kind = "field-removed"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
     field: str = "Round.closeTime"
 
@@ -125,12 +123,10 @@ class FieldRemoved(Fault):
 
 
 @dataclass(frozen=True)
-class UnknownStatus(Fault):
+class UnknownStatus(GraphqlFault):
     """Submissions have a `status` that nobody has seen before."""
 
     kind = "unknown-status"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
     status: str = "under-review"
 
@@ -140,12 +136,10 @@ class UnknownStatus(Fault):
 
 
 @dataclass(frozen=True)
-class UnknownScore(Fault):
+class UnknownScore(GraphqlFault):
     """Rounds and submissions have one more score, `name`."""
 
     kind = "unknown-score"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
     name: str = "zeta60"
 
@@ -162,12 +156,10 @@ class UnknownScore(Fault):
 
 
 @dataclass(frozen=True)
-class TwoPayouts(Fault):
+class TwoPayouts(GraphqlFault):
     """Each payout score of a round is configured twice, as version 2 with half the multiplier."""
 
     kind = "two-payouts"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
 
     def change(self, field: AnswerField, value: Any) -> Any:
@@ -185,12 +177,10 @@ class TwoPayouts(Fault):
 
 
 @dataclass(frozen=True)
-class ZeroAmounts(Fault):
+class ZeroAmounts(GraphqlFault):
     """Amounts of nothing are written as "0E-18"."""
 
     kind = "zero-amounts"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
 
     async def strike(self, exchange: Exchange) -> None:
@@ -201,12 +191,10 @@ class ZeroAmounts(Fault):
 
 
 @dataclass(frozen=True)
-class NegativePayouts(Fault):
+class NegativePayouts(GraphqlFault):
     """Every payout is a burn."""
 
     kind = "negative-payouts"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
 
     def change(self, field: AnswerField, value: Any) -> Any:
@@ -215,12 +203,10 @@ class NegativePayouts(Fault):
 
 
 @dataclass(frozen=True)
-class ScopeWithdrawn(Fault):
+class ScopeWithdrawn(GraphqlFault):
     """The token has lost `scope`."""
 
     kind = "scope-withdrawn"
-    where = "graphql:*"
-    only = "graphql:"
     by_change = True
     scope: str = "upload_submission"
 

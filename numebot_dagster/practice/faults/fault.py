@@ -238,13 +238,13 @@ def check_not_negative(kind: str, seconds: float) -> None:
 
 
 def check_status(kind: str, status: float) -> None:
-    """Refuse what is no HTTP status.
+    """Refuse a number that is not an HTTP status.
 
     Raises:
         Refused: It is not.
     """
     if not 200 <= status < 600:
-        raise Refused(f"{kind}: {status:g} is no HTTP status from 200 to 599")
+        raise Refused(f"{kind}: {status:g} is not an HTTP status from 200 to 599")
 
 
 def _check_endpoint(where: str) -> None:
@@ -260,4 +260,4 @@ def _check_endpoint(where: str) -> None:
         if colon and endpoint.startswith(f"{domain}:") and endpoint[-1] != ":"
     ]
     listed = f"; there are {', '.join(near)}" if near else ""
-    raise Refused(f"{where} is no endpoint: those begin with {domains}{listed}")
+    raise Refused(f"{where} is not an endpoint: those begin with {domains}{listed}")

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import Scope
 
-from numebot_dagster.practice.datasets.contents import dataset_names
+from numebot_dagster.practice.datasets.contents import DATASET_NAMES
 from numebot_dagster.practice.datasets.files import Snapshot
 from numebot_dagster.practice.faults.exchange import HALF, Exchange, replayed, whole_body
 from numebot_dagster.practice.faults.fault import AnswerField, Fault, PlacedFault
@@ -19,13 +19,25 @@ from numebot_dagster.practice.rules.clock import Refused, Round, newest_opened, 
 from numebot_dagster.practice.schema.endpoints import file_endpoint
 
 
+class DownloadFault(Fault):
+    """A fault that strikes downloads only."""
+
+    where = "download:*"
+    only = "download:"
+
+
+class UploadFault(Fault):
+    """A fault that strikes uploads only."""
+
+    where = "upload:*"
+    only = "upload:"
+
+
 @dataclass(frozen=True)
-class IgnoreRange(Fault):
+class IgnoreRange(DownloadFault):
     """A Range is ignored: the whole file comes, with HTTP 200."""
 
     kind = "ignore-range"
-    where = "download:*"
-    only = "download:"
     by_change = True
 
     async def strike(self, exchange: Exchange) -> None:
@@ -36,12 +48,10 @@ class IgnoreRange(Fault):
 
 
 @dataclass(frozen=True)
-class StaleEtag(Fault):
+class StaleEtag(DownloadFault):
     """A file's entity tag stays what it was when its bytes change, and ranges of it are given."""
 
     kind = "stale-etag"
-    where = "download:*"
-    only = "download:"
 
     async def strike(self, exchange: Exchange) -> None:
         tag = f'"{file_endpoint(exchange.scope["path"])}"'
@@ -51,7 +61,7 @@ class StaleEtag(Fault):
 
 
 @dataclass(frozen=True)
-class LateData(Fault):
+class LateData(DownloadFault):
     """The round is open, but the file is still that of the round (or week) before.
 
     The pipeline says that no data are ready.
@@ -59,7 +69,6 @@ class LateData(Fault):
 
     kind = "late-data"
     where = "download:*live*"
-    only = "download:"
     by_change = True
 
     async def strike(self, exchange: Exchange) -> None:
@@ -71,13 +80,12 @@ class LateData(Fault):
     def announce(self, placed: PlacedFault, field: AnswerField, value: Any) -> Any:
         if field.name != "PipelineStatus.dataReadyAt":
             return value
-        names = dataset_names(field.tournament.market)
-        live = [f"download:{name}" for name in names if "live" in name]
+        live = [f"download:{name}" for name in DATASET_NAMES if "live" in name]
         return None if placed.is_meant_for(live) and placed.draws() else value
 
 
 @dataclass(frozen=True)
-class ChangingData(Fault):
+class ChangingData(DownloadFault):
     """The file is still the one before, and changes while it is fetched.
 
     The connection is cut half way.
@@ -85,7 +93,6 @@ class ChangingData(Fault):
 
     kind = "changing-data"
     where = "download:*live*"
-    only = "download:"
     times = 2
     by_change = True
 
@@ -101,12 +108,11 @@ class ChangingData(Fault):
 
 
 @dataclass(frozen=True)
-class TargetSwitched(Fault):
+class TargetSwitched(DownloadFault):
     """The column `target` is another name of ender's over `days` days, in the same version."""
 
     kind = "target-switched"
     where = "download:v5.3/*"
-    only = "download:"
     days: float = 20.0
 
     def check(self) -> None:
@@ -121,12 +127,10 @@ class TargetSwitched(Fault):
 
 
 @dataclass(frozen=True)
-class TruncatedUpload(Fault):
+class TruncatedUpload(UploadFault):
     """A PUT is answered with 200, but only the first `bytes` are kept (-1: half of them)."""
 
     kind = "truncated-upload"
-    where = "upload:*"
-    only = "upload:"
     bytes: float = HALF
 
     async def strike(self, exchange: Exchange) -> None:
@@ -136,12 +140,10 @@ class TruncatedUpload(Fault):
 
 
 @dataclass(frozen=True)
-class LostUpload(Fault):
+class LostUpload(UploadFault):
     """A PUT is answered with 200, but nothing is kept: the file is not there."""
 
     kind = "lost-upload"
-    where = "upload:*"
-    only = "upload:"
 
     async def strike(self, exchange: Exchange) -> None:
         await whole_body(exchange.receive)

@@ -1,4 +1,4 @@
-"""What all participants together predict: the stake-weighted meta model."""
+"""Predict what all participants together do: the stake-weighted meta model."""
 
 from __future__ import annotations
 
@@ -33,52 +33,54 @@ class Crowd:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._people = {one.name: one for one in population(market.seed)}
+        self._people = {person.name: person for person in population(market.seed)}
         self.played = lru_cache(maxsize=16)(self._play)
 
     def _play(self, opened: date) -> tuple[Played, ...]:
-        """Returns the participants of a round, late ones included."""
+        """Return the participants of a round, late ones included."""
         own = lru_cache(maxsize=None)(self._own)
-        found = []
-        for one in self._people.values():
-            attendance, made_for = standing_of(self._market.seed, one.name, opened)
+        parts = []
+        for person in self._people.values():
+            attendance, made_for = standing_of(self._market.seed, person.name, opened)
             if attendance is Attendance.ABSENT:
                 continue
-            predictions = own(one.copies or one.name, made_for)
+            predictions = own(person.copies or person.name, made_for)
             if made_for != opened:
-                have, want = (self._market.stock_of(day) for day in (made_for, opened))
-                predictions = map_by_stock(predictions, have, want)
-            found.append(Played(one, attendance, predictions))
-        return tuple(found)
+                stocks = (self._market.stock_of(day) for day in (made_for, opened))
+                predictions = map_by_stock(predictions, *stocks)
+            parts.append(Played(person, attendance, predictions))
+        return tuple(parts)
 
     def _own(self, name: str, opened: date) -> np.ndarray:
         if name == EXAMPLE_MODEL:
             return self._market.example_predictions(opened)
-        one = self._people[name]
-        predictions = self._market.rival_predictions(opened, abs(one.skill), one.number, one.edge)
-        return predictions if one.skill >= 0 else 1.0 - predictions
+        person = self._people[name]
+        predictions = self._market.rival_predictions(
+            opened, abs(person.skill), person.number, person.edge
+        )
+        return predictions if person.skill >= 0 else 1.0 - predictions
 
     def meta_model(self, opened: date) -> np.ndarray:
         """Return the (rows,) stake-weighted ranks in (0, 1) of all who were on time.
 
         The user is not among them; see `Lineups` for the rounds of a tournament.
         """
-        on_time = [one for one in self.played(opened) if one.attendance is Attendance.ON_TIME]
+        on_time = [part for part in self.played(opened) if part.attendance is Attendance.ON_TIME]
         return weighted_ranks(
-            (ranks_of(one.predictions) for one in on_time),
-            [float(one.participant.stake_of_a_round) for one in on_time],
+            (ranks_of(part.predictions) for part in on_time),
+            [float(part.participant.stake_of_a_round) for part in on_time],
         )
 
 
 def ranks_of(predictions: np.ndarray) -> np.ndarray:
-    """Returns the tie-kept ranks ``(rank - 0.5) / rows`` of each column, in (0, 1)."""
+    """Return the tie-kept ranks `(rank - 0.5) / rows` of each column, in (0, 1)."""
     from scipy import stats
 
     return np.asarray((stats.rankdata(predictions, axis=0) - 0.5) / len(predictions))
 
 
 def weighted_ranks(ranks: Iterable[np.ndarray], stakes: Iterable[float]) -> np.ndarray:
-    """Returns the stake-weighted mean of (rows,) ranks: ``numerai_tools.scoring.stake_weight``.
+    """Return the stake-weighted mean of (rows,) ranks: `numerai_tools.scoring.stake_weight`.
 
     Raises:
         ValueError: nothing is staked.
@@ -92,12 +94,14 @@ def weighted_ranks(ranks: Iterable[np.ndarray], stakes: Iterable[float]) -> np.n
     return np.asarray(total / weight)
 
 
-def map_by_stock(predictions: np.ndarray, have: np.ndarray, want: np.ndarray) -> np.ndarray:
-    """Returns predictions for the stocks ``want`` from those for the stocks ``have``.
+def map_by_stock(
+    predictions: np.ndarray, available: np.ndarray, requested: np.ndarray
+) -> np.ndarray:
+    """Return predictions for the stocks `requested` from those for the stocks `available`.
 
     Stocks without a prediction get 0.5.
     """
-    order = np.argsort(have)
-    place = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
-    found = order[place]
-    return np.where(have[found] == want, predictions[found], 0.5)
+    order = np.argsort(available)
+    place = np.searchsorted(available, requested, sorter=order)
+    row = order[np.minimum(place, len(available) - 1)]
+    return np.where(available[row] == requested, predictions[row], 0.5)

@@ -1,4 +1,4 @@
-"""The features: their names, their sets, and what each of them shows of a stock's character."""
+"""Draw the features: their names, their sets, and what each shows of a stock's character."""
 
 from __future__ import annotations
 
@@ -96,10 +96,11 @@ def feature_sets(seed: int, count: int) -> dict[str, list[int]]:
     groups = [sets[name] for name in GROUPS]
     for name, (_, parent) in SELECTIONS.items():
         shuffled = random.permutation({**whole, **sets}[parent]).tolist()
+        count_of_group = OF_EACH_GROUP.get(name, 0)
         first = [
             feature
             for group in groups
-            for feature in [one for one in shuffled if one in group][: OF_EACH_GROUP.get(name, 0)]
+            for feature in [number for number in shuffled if number in group][:count_of_group]
         ]
         sets[name] = sorted([*dict.fromkeys([*first, *shuffled])][: sizes[name]])
     sets["all"] = list(range(count))
@@ -158,19 +159,19 @@ class Features:
             bins += (values > threshold).view(np.int8)
         return bins
 
-    def knowledge(self, premia: np.ndarray, known: list[int]) -> np.ndarray:
+    def knowledge(self, premia: np.ndarray, members: list[int]) -> np.ndarray:
         """Return the weights with which features best predict `premia @ characteristics`.
 
         The regression on standardised features in the population: with loadings L and noise
-        variances D of the known features, `(L L' + D)^-1 L premia`; zero for other features.
+        variances D of the member features, `(L L' + D)^-1 L premia`; zero for other features.
         """
-        loadings = self.loadings[known]
+        loadings = self.loadings[members]
         # By Woodbury's identity as many equations as there are characteristics, not features:
         # (L L' + D)^-1 L = D^-1 L (1 + L' D^-1 L)^-1.
-        weighted = loadings / self.noise_variance[known, None]
+        weighted = loadings / self.noise_variance[members, None]
         inner = np.eye(loadings.shape[1]) + loadings.T @ weighted
         weights = np.zeros(len(self.names))
-        weights[known] = weighted @ np.linalg.solve(inner, premia)
+        weights[members] = weighted @ np.linalg.solve(inner, premia)
         return weights
 
 

@@ -1,4 +1,4 @@
-"""The practice market: stocks, features, returns and what its participants predict."""
+"""Simulate the practice market: stocks, features, returns and what participants predict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numebot_dagster.practice.market.features import CHARACTERISTICS, REAL_FEATURES, Features
-from numebot_dagster.practice.market.participants import (
+from numebot_dagster.practice.market.knowledge import (
     BENCHMARK_SKILL,
     BENCHMARKS,
     CROWD_SKILL,
@@ -212,7 +212,7 @@ class Market:
     def realised_return(self, opened: date, days: int) -> np.ndarray:
         """Return the (rows,) residual return of the `days` business days after the lag."""
         if days < 1:
-            raise ValueError(f"A return takes at least one day, not {days}.")
+            raise ValueError(f"A return needs at least one day, not {days}.")
         first = self._round_day(opened) + LAG_DAYS + 1
         return self._returns.between(first, first + days - 1)[self._rows(opened).slots]
 
@@ -224,7 +224,7 @@ class Market:
         returns = self.realised_return(opened, days)
         if name == "ender":
             return bucket(returns)
-        return self._siblings.one(
+        return self._siblings.single(
             name, self.era_of(opened), days, returns, self._rows(opened).slots
         )
 

@@ -1,4 +1,4 @@
-"""Who takes part beside the user: good, bad and lazy participants, copies, and their stakes."""
+"""Draw who plays beside the user: good, bad and lazy participants, copies, and their stakes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _ACCOUNTS = {1: "northern_fund", 4: "northern_fund", 11: "northern_fund", 24: "f
 
 @cache
 def population(seed: int) -> tuple[Participant, ...]:
-    """Returns the participants of a seed; what they are is the same for all, stakes are drawn.
+    """Return the participants of a seed; what they are is the same for all, stakes are drawn.
 
     Stakes are heavy-tailed, and those who know more have more.
     """
@@ -96,7 +96,7 @@ def population(seed: int) -> tuple[Participant, ...]:
     draws = generator(seed, Stream.STAKES).lognormal(0.0, STAKE_SPREAD, len(skills))
     weights = draws * (0.4 + np.clip(skills, 0.0, None)) ** 2
     stakes = weights / weights.sum() * TOTAL_STAKE
-    found = []
+    participants = []
     for number, ((skill, (on_time, late), copies), stake) in enumerate(
         zip(_CHARACTERS, stakes.tolist(), strict=True), start=1
     ):
@@ -104,29 +104,31 @@ def population(seed: int) -> tuple[Participant, ...]:
         account = _ACCOUNTS.get(number, name)
         amount = Decimal(f"{stake:.4f}")
         edge = _EDGES.get(number, 0.0)
-        found.append(Participant(number, name, account, skill, on_time, late, copies, amount, edge))
-    return tuple(found)
+        participants.append(
+            Participant(number, name, account, skill, on_time, late, copies, amount, edge)
+        )
+    return tuple(participants)
 
 
 @cache
 def attendance(seed: int, opened: date) -> dict[str, Attendance]:
-    """Returns when each participant's file for the round of a date came."""
+    """Return when each participant's file for the round of a date came."""
     people = population(seed)
     draws = generator(seed, Stream.ATTENDANCE, opened.toordinal()).random(len(people))
     return {
-        one.name: (
+        person.name: (
             Attendance.ON_TIME
-            if draw < one.on_time
+            if draw < person.on_time
             else Attendance.LATE
-            if draw < one.on_time + one.late
+            if draw < person.on_time + person.late
             else Attendance.ABSENT
         )
-        for one, draw in zip(people, draws.tolist(), strict=True)
+        for person, draw in zip(people, draws.tolist(), strict=True)
     }
 
 
 def standing_of(seed: int, name: str, opened: date) -> tuple[Attendance, date]:
-    """Returns what a participant has in a round, and the round that its file was made for.
+    """Return what a participant has in a round, and the round that its file was made for.
 
     A file that came late for the round before is carried over as this one's on-time entry, unless
     another came in the window.
@@ -139,6 +141,6 @@ def standing_of(seed: int, name: str, opened: date) -> tuple[Attendance, date]:
 
 
 def previous_opening(opened: date) -> date:
-    """Returns the date on which the round before opened: Tuesday follows Saturday."""
+    """Return the date on which the round before opened: Tuesday follows Saturday."""
     tuesday = 1
     return opened - timedelta(days=3 if opened.weekday() == tuesday else 1)

@@ -1,4 +1,4 @@
-"""Randomness that depends on what is asked for, never on the order of asking."""
+"""Draw random numbers that depend on what is requested, never on the order of requests."""
 
 from __future__ import annotations
 

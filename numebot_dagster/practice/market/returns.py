@@ -1,4 +1,4 @@
-"""Daily residual returns: what characteristics earn, and what is a stock's own."""
+"""Draw daily residual returns: what characteristics earn, and what is a stock's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets: returns cut into buckets, and the same return seen through other models of risk."""
+"""Cut returns into targets, and show the same return through other models of risk."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class SiblingTargets:
         targets["jeremy"][random.random(self._slots)[slots] < JEREMY_MISSING[days]] = np.nan
         return targets
 
-    def one(
+    def single(
         self, name: str, era: int, days: int, returns: np.ndarray, slots: np.ndarray
     ) -> np.ndarray:
         """Return the (rows,) float32 target of one name, over any number of days, without gaps."""

@@ -1,4 +1,4 @@
-"""Which stocks there are on a day, and the ids under which a round shows them."""
+"""Draw which stocks there are on a day, and the ids under which a round shows them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The tournament's calendar, as pure functions of dates, and the clock that it runs by.
+"""Compute the tournament's calendar from dates, and keep the clock that it runs by.
 
 Five rounds a week: Tuesday to Friday 12:00 to 13:00 UTC, Saturday 12:00 to Sunday 14:00 UTC. Scores
 are published on the same five days, so that one round opens on every publication day and the days
-of the calendar can be counted in rounds: day ``k`` of round ``n`` is published on the day on which
-round ``n + 3 + k`` opens. There are no holidays in this calendar.
+of the calendar can be counted in rounds: day `k` of round `n` is published on the day on which
+round `n + 3 + k` opens. There are no holidays in this calendar.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Round:
 
     @property
     def resolve_time(self) -> datetime:
-        """When the final score counts: three business days more after the round than are scored."""
+        """When the final score counts: `score_days` + 3 business days after the round."""
         last = self.publication(self.score_days).date()
         monday = last + timedelta(days=2) if last.weekday() == _SATURDAY else last
         return datetime.combine(monday, _RESOLUTION)
@@ -98,17 +98,17 @@ class Round:
         return int((self.opened - timedelta(days=1)).strftime("%Y%m%d"))
 
     def publication(self, day: int) -> datetime:
-        """Returns when the scores of ``day`` (from 1) are published."""
+        """Return when the scores of `day` (from 1) are published."""
         later = Round(self.number + DAYS_BEFORE_FIRST_SCORE - 1 + day)
         return datetime.combine(later.opened, _PUBLICATION)
 
     def scored_days(self, now: datetime) -> int:
-        """Returns how many scoring days are published by ``now``, 0 to all."""
+        """Return how many scoring days are published by `now`, 0 to all."""
         newest = newest_published(now).number - self.number - (DAYS_BEFORE_FIRST_SCORE - 1)
         return min(max(newest, 0), self.score_days)
 
     def status(self, now: datetime) -> RoundStatus:
-        """Returns the round's status at ``now``."""
+        """Return the round's status at `now`."""
         if now < self.open_time:
             return RoundStatus.UPCOMING
         if now < self.close_staking_time:
@@ -117,7 +117,7 @@ class Round:
 
 
 def round_on(day: date) -> Round | None:
-    """Returns the round that opens on ``day``, or None on Sundays and Mondays."""
+    """Return the round that opens on `day`, or None on Sundays and Mondays."""
     weeks, weekday = divmod((day - _ANCHOR_MONDAY).days, 7)
     if not 1 <= weekday <= _SATURDAY:
         return None
@@ -125,32 +125,32 @@ def round_on(day: date) -> Round | None:
 
 
 def _newest_by(now: datetime, hour: time) -> Round:
-    """Returns the newest round on whose opening day ``hour`` has come."""
+    """Return the newest round on whose opening day `hour` has come."""
     for days in range(4):
         day = (now - timedelta(days=days)).date()
-        found = round_on(day)
-        if found is not None and datetime.combine(day, hour) <= now:
-            return found
+        round_ = round_on(day)
+        if round_ is not None and datetime.combine(day, hour) <= now:
+            return round_
     raise AssertionError(f"no round in the four days before {now}")
 
 
 def newest_opened(now: datetime) -> Round:
-    """Returns the newest round that has opened by ``now``."""
+    """Return the newest round that has opened by `now`."""
     return _newest_by(now, _OPENING)
 
 
 def newest_published(now: datetime) -> Round:
-    """Returns the round that opens on the newest publication day; the day may be today."""
+    """Return the round that opens on the newest publication day; the day may be today."""
     return _newest_by(now, _PUBLICATION)
 
 
 def next_publication(now: datetime) -> datetime:
-    """Returns the first instant after ``now`` at which scores are published."""
+    """Return the first instant after `now` at which scores are published."""
     return datetime.combine(Round(newest_published(now).number + 1).opened, _PUBLICATION)
 
 
 def last_publication(now: datetime) -> datetime:
-    """Returns the newest instant up to ``now`` at which scores were published."""
+    """Return the newest instant up to `now` at which scores were published."""
     return datetime.combine(newest_published(now).opened, _PUBLICATION)
 
 
@@ -170,11 +170,11 @@ class Pace:
 
     @property
     def window(self) -> timedelta:
-        """How long a round takes on-time submissions."""
+        """How long the window of a round is open."""
         return timedelta(seconds=0.6 * self.seconds)
 
     def at(self, wall: float) -> datetime:
-        """Returns the tournament's instant at a second of wall time."""
+        """Return the tournament's instant at a second of wall time."""
         opened, passed = divmod(max(wall - self.began, 0.0), self.seconds)
         start = Round(self.first + int(opened))
         window = self.window.total_seconds()
@@ -189,7 +189,7 @@ class Clock:
     """The tournament's time: the wall clock, or one that stands still until it is advanced.
 
     Args:
-        store: Where the clock is kept between runs; the keys ``clock``, ``now`` and ``pace`` are
+        store: Where the clock is kept between runs; the keys `clock`, `now` and `pace` are
             its own.
     """
 
@@ -210,12 +210,12 @@ class Clock:
         first, began, seconds = self._store["pace"].split()
         return Pace(int(first), float(began), float(seconds))
 
-    def deadline(self, one: Round) -> datetime | None:
-        """Returns the on-time deadline that the pace gives a round; None for the calendar's."""
-        return None if self.pace is None else one.open_time + self.pace.window
+    def deadline(self, round_: Round) -> datetime | None:
+        """Return the on-time deadline that the pace gives a round; None for the calendar's."""
+        return None if self.pace is None else round_.open_time + self.pace.window
 
     def now(self) -> datetime:
-        """Returns the tournament's present instant, in UTC."""
+        """Return the tournament's present instant, in UTC."""
         if self.pace is not None:
             return self.pace.at(wall_time())
         if self.is_real:
@@ -229,10 +229,10 @@ class Clock:
         return monotonic() + self._moved.total_seconds()
 
     def advance_to(self, instant: datetime) -> datetime:
-        """Moves a clock that stands still forward.
+        """Move a clock that stands still forward.
 
         Raises:
-            Refused: The clock is real, or ``instant`` lies in the past or has no time zone.
+            Refused: The clock is real, or `instant` lies in the past or has no time zone.
         """
         if self.is_real:
             raise Refused("this practice tournament's clock moves by itself and cannot be advanced")
@@ -250,5 +250,5 @@ class Clock:
 
 
 def midnight(instant: datetime) -> datetime:
-    """Returns the start of an instant's UTC day, as the API dates scores."""
+    """Return the start of an instant's UTC day, as the API dates scores."""
     return datetime.combine(instant.date(), time(0, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""API keys of the practice account."""
+"""Make API keys of the practice account."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LETTERS = string.ascii_uppercase + string.digits
 
 
 def add_key(state: State, name: str, scopes: Iterable[str]) -> tuple[str, str]:
-    """Makes a new key of the account with these scopes; returns its public id and secret.
+    """Make a new key of the account with these scopes; return its public id and secret.
 
     Raises:
-        Refused: It has no name, or a scope is no word.
+        Refused: It has no name, or a scope is not a word.
     """
-    wanted = tuple(scopes)
+    names = tuple(scopes)
     if not name.strip():
         raise Refused("a key needs a name")
-    if not all(isinstance(scope, str) and scope.isidentifier() for scope in wanted):
+    if not all(isinstance(scope, str) and scope.isidentifier() for scope in names):
         raise Refused("a scope is a word such as read_user_info")
     public_id, secret_key = ("".join(secrets.choice(_LETTERS) for _ in range(n)) for n in (32, 64))
-    state.add_token(Token(public_id, ACCOUNT, name, wanted), secret_key)
+    state.add_token(Token(public_id, ACCOUNT, name, names), secret_key)
     return public_id, secret_key

@@ -1,4 +1,4 @@
-"""Who plays a round with which predictions, and the meta model that they make."""
+"""Collect who plays a round with which predictions, and make the meta model of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, eq=False)
 class Lineup:
-    """All who have predictions in a round that has closed; columns follow ``models``.
+    """All who have predictions in a round that has closed; columns follow `models`.
 
     Attributes:
         models: Their ids.
@@ -45,41 +45,43 @@ class Lineups:
         self._tournament = tournament
         self._made = lru_cache(maxsize=80)(self._make)
 
-    def of(self, one: Round) -> Lineup:
-        """Returns the lineup of a round that has closed."""
+    def of(self, round_: Round) -> Lineup:
+        """Return the lineup of a round that has closed."""
         entries = {
             model.id: submission.id
             for model in self._tournament.models_of_users()
-            if (submission := self._tournament.selected(model.id).get(one.number)) is not None
+            if (submission := self._tournament.selected(model.id).get(round_.number)) is not None
         }
-        return self._made(one, tuple(sorted(entries.items())))
+        return self._made(round_, tuple(sorted(entries.items())))
 
     def meta_model(self, opened: date) -> np.ndarray:
-        """Returns the (rows,) meta model of a date, from before the tournament began as well."""
-        one = round_on(opened)
+        """Return the (rows,) meta model of a date, from before the tournament began as well."""
+        round_ = round_on(opened)
         tournament = self._tournament
-        if one is None or one < tournament.first_round:
+        if round_ is None or round_ < tournament.first_round:
             with tournament.market_lock:
                 return tournament.crowd.meta_model(opened)
-        return self.of(tournament.round(one.number)).meta_model
+        return self.of(tournament.round(round_.number)).meta_model
 
-    def _make(self, one: Round, entries: tuple[tuple[str, str], ...]) -> Lineup:
+    def _make(self, round_: Round, entries: tuple[tuple[str, str], ...]) -> Lineup:
         tournament, market = self._tournament, self._tournament.market
         models = {model.name: model for model in tournament.state.models()}
-        submissions = {one.id: one for one in tournament.users_submissions()}
+        submissions = {submission.id: submission for submission in tournament.users_submissions()}
         own = {model_id: submissions[key] for model_id, key in entries}
         with tournament.market_lock:
-            columns = {key: tournament.predictions(held) for key, held in own.items()}
-            for played in tournament.crowd.played(one.opened):
+            columns = {
+                model_id: tournament.predictions(submission) for model_id, submission in own.items()
+            }
+            for played in tournament.crowd.played(round_.opened):
                 columns[models[played.participant.name].id] = played.predictions
-            benchmarks = market.benchmarks(one.opened)
-            neutralizers = market.neutralizers(one.opened)
-            votes = [*self._users_votes(one)]
+            benchmarks = market.benchmarks(round_.opened)
+            neutralizers = market.neutralizers(round_.opened)
+            votes = [*self._users_votes(round_)]
         for name, predictions in benchmarks.items():
             columns[models[name].id] = predictions
         ranks = ranks_of(np.stack([*columns.values()], axis=1))
         by_model = dict(zip(columns, ranks.T, strict=True))
-        votes += [(by_model[key], stake) for key, stake in self._rivals_stakes(one, models)]
+        votes += [(by_model[key], stake) for key, stake in self._rivals_stakes(round_, models)]
         return Lineup(
             models=tuple(columns),
             ranks=ranks,
@@ -88,8 +90,8 @@ class Lineups:
             neutralizers=neutralizers,
         )
 
-    def _users_votes(self, one: Round) -> Iterable[tuple[np.ndarray, float]]:
-        """Yields ranks and stake of the user's models that were on time.
+    def _users_votes(self, round_: Round) -> Iterable[tuple[np.ndarray, float]]:
+        """Yield ranks and stake of the user's models that were on time.
 
         What counts is what was valid at the close: a file that is found invalid later loses its
         scores, but the meta model stays as it was.
@@ -97,21 +99,23 @@ class Lineups:
         tournament = self._tournament
         invalidated = tournament.state.invalidated()
         for model in tournament.models_of_users():
-            held = [
+            submissions = [
                 replace(submission, error=None)
-                if invalidated.get(submission.filename, _LONG_AGO) >= one.close_staking_time
+                if invalidated.get(submission.filename, _LONG_AGO) >= round_.close_staking_time
                 else submission
                 for submission in tournament.state.submissions(model.id)
             ]
-            counted = select(held).get(one.number)
-            stake = tournament.state.position(model.id, one.number)
+            counted = select(submissions).get(round_.number)
+            stake = tournament.state.position(model.id, round_.number)
             if counted is not None and counted.kind != "late" and stake:
                 yield ranks_of(tournament.predictions(counted)), float(stake)
 
-    def _rivals_stakes(self, one: Round, models: dict[str, Model]) -> Iterable[tuple[str, float]]:
-        """Yields id and stake of the other participants that were on time."""
-        for played in self._tournament.crowd.played(one.opened):
+    def _rivals_stakes(
+        self, round_: Round, models: dict[str, Model]
+    ) -> Iterable[tuple[str, float]]:
+        """Yield id and stake of the other participants that were on time."""
+        for played in self._tournament.crowd.played(round_.opened):
             model_id = models[played.participant.name].id
-            stake = self._tournament.state.position(model_id, one.number)
+            stake = self._tournament.state.position(model_id, round_.number)
             if played.attendance is Attendance.ON_TIME and stake:
                 yield model_id, float(stake)

@@ -1,4 +1,4 @@
-"""What a round pays on, and how a change of the rules falls between two rounds."""
+"""Define what a round pays on, and which rounds a change of the rules falls between."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ScoreRule:
         return self.multiplier != 0
 
     def newest_day(self, day: int) -> int:
-        """Returns the day of the newest value when a round has been scored for so many days."""
+        """Return the day of the newest value when a round has been scored for so many days."""
         return min(day, self.days)
 
 
@@ -74,21 +74,21 @@ class Rules:
         return tuple(rule for rule in self.scores if rule.is_payout)
 
     def score(self, name: str) -> ScoreRule:
-        """Returns a score by name."""
+        """Return a score by name."""
         return next(rule for rule in self.scores if rule.name == name)
 
     def paid_as(self, formula: Formula) -> str:
-        """Returns the name of the paid score of a formula."""
+        """Return the name of the paid score of a formula."""
         return next(rule.name for rule in self.paid if rule.formula is formula)
 
     def payout_factor(self, total_at_risk: Decimal) -> float:
-        """Returns ``min(1, stake_cap / total_at_risk)``."""
+        """Return `min(1, stake_cap / total_at_risk)`."""
         if self.stake_cap is None or total_at_risk <= self.stake_cap:
             return 1.0
         return float(self.stake_cap / total_at_risk)
 
     def worth(self, scores: Mapping[str, float | None]) -> float:
-        """Returns ``sum(multiplier x score)`` of the paid scores; missing ones count 0."""
+        """Return `sum(multiplier x score)` of the paid scores; missing ones count 0."""
         return sum(rule.multiplier * (scores.get(rule.name) or 0.0) for rule in self.paid)
 
 
@@ -101,7 +101,7 @@ def _mmc_20(multiplier: float) -> ScoreRule:
 
 
 def _never_paid(days: int) -> tuple[ScoreRule, ...]:
-    """Returns what rounds carry for information under both rules."""
+    """Return what rounds carry for information under both rules."""
     return (
         ScoreRule("bmc", 0.0, Formula.BENCHMARK_CONTRIBUTION, days, canon="canon_bmc"),
         ScoreRule("fnc_v3", 0.0, Formula.NEUTRAL_CORR, days, canon="canon_fnc_v3"),
@@ -143,22 +143,22 @@ CANON_NAMES = {
 
 
 def newest_day(name: str, day: int) -> int:
-    """Returns the day of a score's newest value when a round has been scored for so many days."""
+    """Return the day of a score's newest value when a round has been scored for so many days."""
     return min(day, DAYS_OF_SCORE[name])
 
 
 @dataclass(frozen=True)
 class RuleBook:
-    """Which rules a round carries: the former ones before round ``change_at``, if there is one."""
+    """Which rules a round carries: the former ones before round `change_at`, if there is one."""
 
     change_at: int | None = None
 
     def of(self, number: int) -> Rules:
-        """Returns the rules of a round."""
+        """Return the rules of a round."""
         return FORMER if self.change_at is not None and number < self.change_at else CURRENT
 
     def span(self, number: int, first: int) -> tuple[int, int | None]:
-        """Returns the first and the last round (None: no end) with the rules of a round.
+        """Return the first and the last round (None: no end) with the rules of a round.
 
         Args:
             number: The round.

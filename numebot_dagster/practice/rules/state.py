@@ -1,7 +1,7 @@
-"""What the practice tournament knows, in one SQLite file and a folder of uploaded bytes.
+"""Store the facts of a practice tournament in one SQLite file and a folder of uploaded bytes.
 
 Only facts are kept (who registered what, when, with which bytes); whatever follows from facts and
-the clock (which submission counts, what it earned) is computed by the modules above. Every fact is
+the clock (which submission counts, what it earned) is computed by other modules. Every fact is
 one transaction, and bytes are on disk before the row that names them: a process killed at any
 moment leaves a state that is true.
 """
@@ -88,7 +88,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Upload:
-    """The receipt of an authorised upload; ``received_at`` is None until the bytes came."""
+    """The receipt of an authorised upload; `received_at` is None until the bytes came."""
 
     filename: str
     model_id: str
@@ -101,9 +101,9 @@ class Upload:
 class Submission:
     """One entry for one round.
 
-    ``kind`` is ``window`` (uploaded between opening and deadline), ``late`` (after the deadline) or
-    ``carried`` (the entry for the next round that a late one brings with it). ``ids_round`` is the
-    round whose live ids the file carries. ``error`` is why it is invalid, None when it is valid.
+    `kind` is `window` (uploaded between opening and deadline), `late` (after the deadline) or
+    `carried` (the entry for the next round that a late one brings with it). `ids_round` is the
+    round whose live ids the file carries. `error` is why it is invalid, None when it is valid.
     """
 
     id: str
@@ -120,7 +120,7 @@ class Submission:
 
 
 class State:
-    """The facts in ``folder``; safe for use by several threads of one process."""
+    """The facts in `folder`; safe for use by several threads of one process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -139,12 +139,12 @@ class State:
         self._connection.executescript(_TABLES)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Runs what is inside entirely or not at all, alone."""
+        """Run what is inside entirely or not at all, alone."""
         with self._lock:
             if self._connection.in_transaction:  # inside another transaction of this thread
                 yield self._connection
@@ -158,7 +158,7 @@ class State:
             self._connection.execute("COMMIT")
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """Returns all rows of a query."""
+        """Return all rows of a query."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
@@ -172,18 +172,18 @@ class State:
         return self.settings["seed"]
 
     def identifier(self, *parts: object) -> str:
-        """Returns a UUID that depends on the tournament's seed and ``parts`` only."""
+        """Return a UUID that depends on the tournament's seed and `parts` only."""
         text = "/".join([self._seed, *map(str, parts)])
         return str(uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=4))
 
     def account_id(self, username: str) -> str:
-        """Returns the UUID of an account, another one in each tournament."""
+        """Return the UUID of an account, another one in each tournament."""
         return self.identifier("account", username, self.settings.get("link_key", ""))
 
     # --- accounts -----------------------------------------------------------------------------
 
     def add_token(self, token: Token, secret_key: str) -> None:
-        """Stores an API key."""
+        """Store an API key."""
         with self.transaction() as db:
             db.execute(
                 "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)",
@@ -191,19 +191,19 @@ class State:
             )
 
     def tokens(self, account: str) -> list[Token]:
-        """Returns the account's API keys, oldest first."""
-        found = self.rows("SELECT * FROM tokens WHERE account = ? ORDER BY rowid", account)
-        return [_token(row) for row in found]
+        """Return the account's API keys, oldest first."""
+        rows = self.rows("SELECT * FROM tokens WHERE account = ? ORDER BY rowid", account)
+        return [_token(row) for row in rows]
 
     def token(self, public_id: str, secret_key: str) -> Token | None:
-        """Returns the key with this id and secret, or None."""
-        found = self.rows(
+        """Return the key with this id and secret, or None."""
+        rows = self.rows(
             "SELECT * FROM tokens WHERE public_id = ? AND secret_key = ?", public_id, secret_key
         )
-        return _token(found[0]) if found else None
+        return _token(rows[0]) if rows else None
 
     def add_model(self, model: Model) -> None:
-        """Stores a participant."""
+        """Store a participant."""
         with self.transaction() as db:
             db.execute(
                 "INSERT INTO models VALUES (?, ?, ?, ?, ?)",
@@ -211,24 +211,24 @@ class State:
             )
 
     def rename_model(self, model_id: str, name: str) -> None:
-        """Changes a participant's name."""
+        """Change a participant's name."""
         with self.transaction() as db:
             db.execute("UPDATE models SET name = ? WHERE id = ?", (name, model_id))
 
     def models(self) -> list[Model]:
-        """Returns all participants, in the order in which they came."""
+        """Return all participants, in the order in which they came."""
         return [
             Model(**{**dict(row), "inserted_at": datetime.fromisoformat(row["inserted_at"])})
             for row in self.rows("SELECT * FROM models ORDER BY rowid")
         ]
 
     def attributes(self, owner_id: str) -> dict[str, str]:
-        """Returns what was set of a model or an account: ``webhook``, ``bio`` and the like."""
-        found = self.rows("SELECT name, value FROM attributes WHERE owner_id = ?", owner_id)
-        return {row["name"]: row["value"] for row in found}
+        """Return what was set of a model or an account: `webhook`, `bio` and the like."""
+        rows = self.rows("SELECT name, value FROM attributes WHERE owner_id = ?", owner_id)
+        return {row["name"]: row["value"] for row in rows}
 
     def set_attributes(self, owner_id: str, **values: str | None) -> None:
-        """Stores attributes; None removes one."""
+        """Store attributes; None removes one."""
         with self.transaction() as db:
             for name, value in values.items():
                 if value is None:
@@ -244,7 +244,7 @@ class State:
     # --- uploads and submissions --------------------------------------------------------------
 
     def authorise_upload(self, filename: str, model_id: str, now: datetime) -> None:
-        """Stores that bytes may be put under ``filename``."""
+        """Store that bytes may be put under `filename`."""
         with self.transaction() as db:
             db.execute(
                 "INSERT INTO uploads (filename, model_id, authorised_at) VALUES (?, ?, ?)",
@@ -252,16 +252,16 @@ class State:
             )
 
     def upload(self, filename: str) -> Upload | None:
-        """Returns the upload authorised under ``filename``, or None."""
-        found = self.rows("SELECT * FROM uploads WHERE filename = ?", filename)
-        if not found:
+        """Return the upload authorised under `filename`, or None."""
+        rows = self.rows("SELECT * FROM uploads WHERE filename = ?", filename)
+        if not rows:
             return None
-        row = found[0]
+        row = rows[0]
         received = row["received_at"] and datetime.fromisoformat(row["received_at"])
         return Upload(filename, row["model_id"], received, row["size"], row["sha256"])
 
     def receive(self, filename: str, content: bytes, now: datetime) -> None:
-        """Stores the bytes of an authorised upload, then their receipt."""
+        """Store the bytes of an authorised upload, then their receipt."""
         path = self.uploads_folder / filename
         temporary = path.with_name(f"{filename}.{uuid.uuid4().hex}.part")
         with temporary.open("wb") as file:
@@ -276,14 +276,14 @@ class State:
             )
 
     def content(self, filename: str) -> bytes:
-        """Returns the uploaded bytes."""
+        """Return the uploaded bytes."""
         return (self.uploads_folder / filename).read_bytes()
 
     def next_instant(self, model_id: str, now: datetime) -> datetime:
-        """Returns ``now``, or a second after the model's newest submission when that is later.
+        """Return `now`, or a second after the model's newest submission when that is later.
 
-        A clock that stands still would give two submissions the same instant, and clients take the
-        one with the greatest to be the newest.
+        A clock that stands still would give two submissions the same instant, and clients read the
+        one with the greatest as the newest.
         """
         newest = self.rows(
             "SELECT max(inserted_at) AS newest FROM submissions WHERE model_id = ?", model_id
@@ -294,7 +294,7 @@ class State:
         return max(whole, datetime.fromisoformat(newest) + timedelta(seconds=1))
 
     def add_submission(self, submission: Submission) -> None:
-        """Stores an entry."""
+        """Store an entry."""
         with self.transaction() as db:
             row = {
                 **vars(submission),
@@ -304,7 +304,7 @@ class State:
             db.execute(f"INSERT INTO submissions ({names}) VALUES ({marks})", row)  # noqa: S608
 
     def invalidate(self, filename: str, error: str, now: datetime) -> None:
-        """Stores why a file that was taken for valid until now is not."""
+        """Store why a file that counted as valid until now does not."""
         with self.transaction() as db:
             db.execute("UPDATE submissions SET error = ? WHERE filename = ?", (error, filename))
             db.execute(
@@ -312,49 +312,49 @@ class State:
             )
 
     def invalidated(self) -> dict[str, datetime]:
-        """Returns until when files that are invalid by now were taken for valid."""
-        found = self.rows("SELECT filename, at FROM invalidated")
-        return {row["filename"]: datetime.fromisoformat(row["at"]) for row in found}
+        """Return until when files that are invalid now counted as valid."""
+        rows = self.rows("SELECT filename, at FROM invalidated")
+        return {row["filename"]: datetime.fromisoformat(row["at"]) for row in rows}
 
     def submissions(self, model_id: str | None = None) -> list[Submission]:
-        """Returns the entries of one participant or of all, oldest first."""
+        """Return the entries of one participant or of all, oldest first."""
         where = "" if model_id is None else "WHERE model_id = ?"
         values = () if model_id is None else (model_id,)
-        found = self.rows(
+        rows = self.rows(
             f"SELECT * FROM submissions {where} ORDER BY inserted_at, rowid",  # noqa: S608
             *values,
         )
         return [
             Submission(**{**dict(row), "inserted_at": datetime.fromisoformat(row["inserted_at"])})
-            for row in found
+            for row in rows
         ]
 
     # --- positions ----------------------------------------------------------------------------
 
-    def set_position(self, model_id: str, number: int, nmr: Decimal, *, only: bool) -> None:
-        """Stores the stake from a round on, or for that round only."""
+    def set_position(self, model_id: str, round_number: int, nmr: Decimal, *, only: bool) -> None:
+        """Store the stake from a round on, or for that round only."""
         self._positions.clear()
         with self.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
-                (model_id, number, str(nmr), int(only)),
+                (model_id, round_number, str(nmr), int(only)),
             )
 
-    def position(self, model_id: str, number: int) -> Decimal:
-        """Returns what is to be staked on the participant in a round, in NMR."""
-        key = model_id, number
+    def position(self, model_id: str, round_number: int) -> Decimal:
+        """Return what is to be staked on the participant in a round, in NMR."""
+        key = model_id, round_number
         if key not in self._positions:
-            self._positions[key] = self._read_position(model_id, number)
+            self._positions[key] = self._read_position(model_id, round_number)
         return self._positions[key]
 
-    def _read_position(self, model_id: str, number: int) -> Decimal:
-        found = self.rows(
+    def _read_position(self, model_id: str, round_number: int) -> Decimal:
+        rows = self.rows(
             "SELECT nmr FROM positions WHERE model_id = ? AND (from_round = ? OR "
             "(from_round < ? AND NOT only_that_round)) "
             "ORDER BY from_round DESC, only_that_round DESC LIMIT 1",
-            model_id, number, number,
+            model_id, round_number, round_number,
         )  # fmt: skip
-        return Decimal(found[0]["nmr"]) if found else Decimal(0)
+        return Decimal(rows[0]["nmr"]) if rows else Decimal(0)
 
 
 class _Settings(MutableMapping[str, str]):
@@ -362,10 +362,10 @@ class _Settings(MutableMapping[str, str]):
         self._state = state
 
     def __getitem__(self, name: str) -> str:
-        found = self._state.rows("SELECT value FROM settings WHERE name = ?", name)
-        if not found:
+        rows = self._state.rows("SELECT value FROM settings WHERE name = ?", name)
+        if not rows:
             raise KeyError(name)
-        return str(found[0]["value"])
+        return str(rows[0]["value"])
 
     def __setitem__(self, name: str, value: str) -> None:
         with self._state.transaction() as db:

@@ -1,4 +1,4 @@
-"""Submission files, and which of several submissions counts; functions of what they are given."""
+"""Read, check and write submission files, and select which of several submissions counts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _RANK_OF_KIND = {"late": 0, "carried": 1, "window": 2}
 
 
 def error_of(content: bytes, ids: pd.Index) -> str | None:
-    """Returns why a file is no valid submission for these live ids, None when it is one.
+    """Return why a file is no valid submission for these live ids, None when it is one.
 
-    The rules and their texts are those of ``numerai_tools.submissions``.
+    The rules and their texts are those of `numerai_tools.submissions`.
     """
     import pandas as pd
     from numerai_tools.submissions import validate_submission_numerai
@@ -33,7 +33,7 @@ def error_of(content: bytes, ids: pd.Index) -> str | None:
 
 
 def read_predictions(content: bytes, ids: pd.Index) -> np.ndarray:
-    """Returns the predictions of a valid file in the order of ``ids``; other rows are ignored."""
+    """Return the predictions of a valid file in the order of `ids`; other rows are ignored."""
     import pandas as pd
 
     table = pd.read_csv(io.BytesIO(content))
@@ -43,31 +43,32 @@ def read_predictions(content: bytes, ids: pd.Index) -> np.ndarray:
 
 
 def write_predictions(ids: pd.Index, predictions: np.ndarray) -> bytes:
-    """Returns a submission file."""
+    """Return a submission file."""
     import pandas as pd
 
     return pd.DataFrame({"id": ids, "prediction": predictions}).to_csv(index=False).encode()
 
 
 def storable(name: str, size: int) -> str:
-    """Returns what of a file's name a disk can hold in ``size`` bytes."""
+    """Return as much of a file's name as a disk can store in `size` bytes."""
     printable = "".join(character for character in name if character.isprintable())
     return printable.encode()[:size].decode(errors="ignore")
 
 
 def select(submissions: Iterable[Submission]) -> dict[int, Submission]:
-    """Returns, by round, the submission that counts or will count.
+    """Return, by round, the submission that counts or will count.
 
-    The last valid one uploaded inside the window; else the one carried over; else a late one.
+    The last valid one uploaded inside the window, otherwise the one carried over, otherwise a late
+    one.
 
     Args:
         submissions: One participant's, oldest first.
     """
-    chosen: dict[int, Submission] = {}
+    by_round: dict[int, Submission] = {}
     for submission in submissions:
         if submission.error is not None:
             continue
-        held = chosen.get(submission.round)
-        if held is None or _RANK_OF_KIND[submission.kind] >= _RANK_OF_KIND[held.kind]:
-            chosen[submission.round] = submission
-    return chosen
+        selected = by_round.get(submission.round)
+        if selected is None or _RANK_OF_KIND[submission.kind] >= _RANK_OF_KIND[selected.kind]:
+            by_round[submission.round] = submission
+    return by_round

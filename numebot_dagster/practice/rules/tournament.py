@@ -1,4 +1,4 @@
-"""The rules: who may submit what when, which submission counts, and what is staked on it.
+"""Apply the rules: who may submit what when, which submission counts, what is staked on it.
 
 Everything is computed from the facts in `state` and the clock, so nothing has to happen when a
 round opens or closes: a late upload is stored once for the round that it missed and once for the
@@ -48,7 +48,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 @dataclass(frozen=True)
 class Entry:
-    """What a model has in a round: ``status`` is on-time, late, queued or none."""
+    """What a model has in a round: `status` is on-time, late, queued or none."""
 
     round: Round
     status: str
@@ -70,7 +70,7 @@ class Tournament:
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:
-        """Lets others in while this thread works for long; does nothing if it holds no lock."""
+        """Let others in while this thread works for long; do nothing if it holds no lock."""
         try:
             self.lock.release()
         except RuntimeError:
@@ -89,18 +89,19 @@ class Tournament:
         change_at = self.state.settings["rules_change_at"]
         return RuleBook(int(change_at) if change_at else None)
 
-    def round(self, number: int) -> Round:
-        """Returns a round, scored for as long as its rules say and closing when it does."""
-        days = self.rule_book.of(number).score_days
-        return Round(number, days, self.deadlines.of(number), self.deadlines.opening(number))
+    def round(self, round_number: int) -> Round:
+        """Return a round, scored for as long as its rules say and closing when it does."""
+        days = self.rule_book.of(round_number).score_days
+        closes, opens = self.deadlines.of(round_number), self.deadlines.opening(round_number)
+        return Round(round_number, days, closes, opens)
 
     def newest(self, now: datetime) -> Round:
-        """Returns the newest round that has opened by ``now``."""
+        """Return the newest round that has opened by `now`."""
         return self.round(newest_opened(now).number)
 
-    def rules(self, one: Round) -> Rules:
-        """Returns the rules that a round carries."""
-        return self.rule_book.of(one.number)
+    def rules(self, round_: Round) -> Rules:
+        """Return the rules that a round carries."""
+        return self.rule_book.of(round_.number)
 
     @cached_property
     def first_round(self) -> Round:
@@ -110,18 +111,18 @@ class Tournament:
         )
 
     def opened_rounds(self) -> list[Round]:
-        """Returns the rounds that have opened, newest first."""
+        """Return the rounds that have opened, newest first."""
         newest = newest_opened(self.clock.now())
         numbers = range(newest.number, self.first_round.number - 1, -1)
         return [self.round(number) for number in numbers]
 
     def rounds(self) -> list[Round]:
-        """Returns the next round and all that have opened, newest first."""
+        """Return the next round and all that have opened, newest first."""
         opened = self.opened_rounds()
         return [self.round(opened[0].number + 1), *opened]
 
     def open_round(self) -> Round:
-        """Returns the round whose window is open.
+        """Return the round whose window is open.
 
         Raises:
             Refused: No window is open, in the API's words.
@@ -132,24 +133,24 @@ class Tournament:
             raise Refused(NO_OPEN_ROUND)
         return newest
 
-    def _live_ids(self, number: int) -> pd.Index:
+    def _live_ids(self, round_number: int) -> pd.Index:
         import pandas as pd
 
         with self.market_lock:
-            return pd.Index(self.market.live_ids(Round(number).opened), dtype=str, name="id")
+            return pd.Index(self.market.live_ids(Round(round_number).opened), dtype=str, name="id")
 
     # --- models -------------------------------------------------------------------------------
 
     def models(self, account: str) -> list[Model]:
-        """Returns the models of an account."""
+        """Return the models of an account."""
         return [model for model in self.state.models() if model.account == account]
 
     def models_of_users(self) -> list[Model]:
-        """Returns the models that submit, as against rivals and benchmarks."""
+        """Return the models that submit, as against rivals and benchmarks."""
         return [model for model in self.state.models() if model.kind == USER]
 
     def add_model(self, name: str, account: str = ACCOUNT) -> Model:
-        """Adds a model slot.
+        """Add a model slot.
 
         Raises:
             Refused: The name is empty or taken.
@@ -161,7 +162,7 @@ class Tournament:
         return model
 
     def rename_model(self, model: Model, name: str) -> None:
-        """Gives a model another name.
+        """Give a model another name.
 
         Raises:
             Refused: The name is empty or taken.
@@ -176,7 +177,7 @@ class Tournament:
             raise Refused(f"the model name {name} is taken")
 
     def model(self, identifier: str | None, account: str) -> Model:
-        """Returns a model of the account; None means the only one.
+        """Return a model of the account; None means the only one.
 
         Raises:
             Refused: There is no such model in this account.
@@ -192,14 +193,16 @@ class Tournament:
         )
 
     def users_submissions(self) -> list[Submission]:
-        """Returns what the models that submit have submitted, oldest first."""
+        """Return what the models that submit have submitted, oldest first."""
         users = {model.id for model in self.models_of_users()}
-        return [one for one in self.state.submissions() if one.model_id in users]
+        return [
+            submission for submission in self.state.submissions() if submission.model_id in users
+        ]
 
     # --- uploads ------------------------------------------------------------------------------
 
     def authorise_upload(self, filename: str, model: Model | None) -> str:
-        """Returns the name under which the tournament accepts the file."""
+        """Return the name under which the tournament accepts the file."""
         path = PurePath(filename)
         random = "".join(secrets.choice(_ALPHABET) for _ in range(12))
         name = f"{storable(path.stem, 100)}-{random}{storable(path.suffix, 20)}"
@@ -207,7 +210,7 @@ class Tournament:
         return name
 
     def uploaded(self, filename: str, model: Model | None) -> None:
-        """Checks that a file was authorised for a model (None: for no model) and has come.
+        """Check that a file was authorised for a model (None: for no model) and has come.
 
         Raises:
             Refused: It was not, or has not.
@@ -220,12 +223,12 @@ class Tournament:
             raise Refused(f"{filename} was authorised but never uploaded: PUT its bytes first")
 
     def submit(self, filename: str, model: Model, origin: dict[str, Any]) -> Submission:
-        """Turns uploaded bytes into a submission, valid or not.
+        """Turn uploaded bytes into a submission, valid or not.
 
         Args:
             filename: The name that `authorise_upload` gave.
             model: The model to submit for.
-            origin: ``source``, ``trigger_id`` and ``data_datestamp`` as the client gave them.
+            origin: `source`, `trigger_id` and `data_datestamp` as the client gave them.
 
         Raises:
             Refused: Nothing was authorised for this model, or nothing uploaded, under this name.
@@ -260,7 +263,7 @@ class Tournament:
         return first
 
     def _round_of_datestamp(self, datestamp: int | None, target: Round) -> Round:
-        """Returns the round whose data a submission was made from."""
+        """Return the round whose data a submission was made from."""
         if datestamp is None:
             return target
         for number in range(target.number, target.number - 6, -1):
@@ -269,7 +272,7 @@ class Tournament:
         raise Refused(f"dataDatestamp {datestamp} is not that of a recent round")
 
     def predictions(self, submission: Submission) -> np.ndarray:
-        """Returns a valid submission's predictions in the order of its round's live ids.
+        """Return a valid submission's predictions in the order of its round's live ids.
 
         A file made for another round's ids is mapped by stock; stocks that the other round did not
         have get 0.5.
@@ -279,12 +282,12 @@ class Tournament:
         if submission.ids_round == submission.round:
             return values
         with self.market_lock:
-            have = self.market.stock_of(Round(submission.ids_round).opened)
-            want = self.market.stock_of(Round(submission.round).opened)
-        return map_by_stock(values, have, want)
+            available = self.market.stock_of(Round(submission.ids_round).opened)
+            requested = self.market.stock_of(Round(submission.round).opened)
+        return map_by_stock(values, available, requested)
 
     def file_of(self, submission: Submission) -> bytes:
-        """Returns the file that counts: as uploaded, or with its ids mapped to its round."""
+        """Return the file that counts: as uploaded, or with its ids mapped to its round."""
         queued = self.clock.now() < Round(submission.round).open_time
         if submission.ids_round == submission.round or submission.error or queued:
             return self.state.content(submission.filename)
@@ -293,56 +296,56 @@ class Tournament:
     # --- what counts --------------------------------------------------------------------------
 
     def selected(self, model_id: str) -> dict[int, Submission]:
-        """Returns, by round, the submission that counts or will count; see `select`."""
+        """Return, by round, the submission that counts or will count; see `select`."""
         return select(self.state.submissions(model_id))
 
     def entries(self, model_id: str, newest: int) -> list[Entry]:
-        """Returns one entry per round, newest first; the next round only when it has a queued one.
+        """Return one entry per round, newest first; the next round only when it has a queued one.
 
         Args:
             model_id: Whose entries.
             newest: How many rounds to go back.
         """
-        chosen = self.selected(model_id)
+        selected = self.selected(model_id)
         upcoming, *opened = self.rounds()
-        queued = [upcoming] if upcoming.number in chosen else []
+        queued = [upcoming] if upcoming.number in selected else []
         rounds = [*queued, *opened][:newest]
-        return [self.entry(one, chosen.get(one.number)) for one in rounds]
+        return [self.entry(round_, selected.get(round_.number)) for round_ in rounds]
 
-    def entry(self, of_round: Round, submission: Submission | None) -> Entry:
-        """Returns the entry that ``submission`` makes in its round."""
+    def entry(self, round_: Round, submission: Submission | None) -> Entry:
+        """Return the entry that `submission` makes in its round."""
         if submission is None:
-            return Entry(of_round, "none", None)
+            return Entry(round_, "none", None)
         if submission.kind == "late":
-            return Entry(of_round, "late", submission)
-        opened = self.clock.now() >= of_round.open_time
-        return Entry(of_round, "on-time" if opened else "queued", submission)
+            return Entry(round_, "late", submission)
+        opened = self.clock.now() >= round_.open_time
+        return Entry(round_, "on-time" if opened else "queued", submission)
 
-    def entry_of(self, model: Model, of_round: Round, chosen: dict[int, Submission]) -> Entry:
-        """Returns what any participant has in a round.
+    def entry_of(self, model: Model, round_: Round, selected: dict[int, Submission]) -> Entry:
+        """Return what any participant has in a round.
 
         Args:
             model: The participant.
-            of_round: The round.
-            chosen: `selected` of a user's model; not looked at for others.
+            round_: The round.
+            selected: `selected` of a user's model; not looked at for others.
         """
         if model.kind == USER:
-            return self.entry(of_round, chosen.get(of_round.number))
+            return self.entry(round_, selected.get(round_.number))
         if model.kind == BENCHMARK:  # never misses a round
-            return Entry(of_round, "on-time", None)
-        attendance, _ = standing_of(self.market.seed, model.name, of_round.opened)
-        return Entry(of_round, attendance.value, None)
+            return Entry(round_, "on-time", None)
+        attendance, _ = standing_of(self.market.seed, model.name, round_.opened)
+        return Entry(round_, attendance.value, None)
 
     # --- positions ----------------------------------------------------------------------------
 
-    def set_position(self, name: str, nmr: str, number: int | None) -> None:
-        """Sets the stake on a model, for one round or (None) from the next one to close.
+    def set_position(self, name: str, nmr: str, round_number: int | None) -> None:
+        """Set the stake on a model, for one round or (None) from the next one to close.
 
         Raises:
             Refused: No such model, not an amount, or the round has closed.
         """
-        found = [model for model in self.models(ACCOUNT) if model.name == name]
-        if not found:
+        models = [model for model in self.models(ACCOUNT) if model.name == name]
+        if not models:
             raise Refused(f"the account {ACCOUNT} has no model {name}")
         try:
             amount = Decimal(nmr)
@@ -353,13 +356,13 @@ class Tournament:
         now = self.clock.now()
         newest = self.newest(now)
         next_to_close = newest.number + (now >= newest.close_staking_time)
-        if number is not None and number < next_to_close:
-            raise Refused(f"round {number} has closed; its positions are fixed")
-        from_round = next_to_close if number is None else number
-        self.state.set_position(found[0].id, from_round, amount, only=number is not None)
+        if round_number is not None and round_number < next_to_close:
+            raise Refused(f"round {round_number} has closed; its positions are fixed")
+        from_round = next_to_close if round_number is None else round_number
+        self.state.set_position(models[0].id, from_round, amount, only=round_number is not None)
 
-    def at_risk(self, model: Model, of_round: Round, entry: Entry) -> Decimal:
-        """Returns the model's position in a round in NMR: none before the close, none when late."""
-        if entry.status != "on-time" or self.clock.now() < of_round.close_staking_time:
+    def at_risk(self, model: Model, round_: Round, entry: Entry) -> Decimal:
+        """Return the model's position in a round in NMR: none before the close, none when late."""
+        if entry.status != "on-time" or self.clock.now() < round_.close_staking_time:
             return Decimal(0)
-        return self.state.position(model.id, of_round.number)
+        return self.state.position(model.id, round_.number)

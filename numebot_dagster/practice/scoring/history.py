@@ -1,4 +1,4 @@
-"""Reputations and ranks of all participants on every day on which scores were published."""
+"""Compute reputations and ranks of all participants on every publication day."""
 
 from __future__ import annotations
 
@@ -53,27 +53,28 @@ class History:
     def reputations(self) -> dict[str, np.ndarray]:
         """(days, models) reputations by the name of the score, NaN without one."""
         cube = self._values
-        found = {name: np.full((len(self._days), len(self._models)), np.nan) for name in cube}
+        means = {name: np.full((len(self._days), len(self._models)), np.nan) for name in cube}
         for place, day in enumerate(self._days):
+            scored_until = day.number - DAYS_BEFORE_FIRST_SCORE + 1
             scored = [
-                (row, min(day.number - one.number - DAYS_BEFORE_FIRST_SCORE + 1, one.score_days))
-                for row, one in enumerate(self._rounds)
-            ]
-            scored = [(row, k) for row, k in scored if k > 0][-ROUNDS_OF_A_YEAR:]
+                (row, min(scored_until - round_.number, round_.score_days))
+                for row, round_ in enumerate(self._rounds)
+                if round_.number < scored_until
+            ][-ROUNDS_OF_A_YEAR:]
             rows, days = (np.array(column) for column in zip(*scored, strict=True))
             for name, values in cube.items():
                 newest = values[rows, np.minimum(days, DAYS_OF_SCORE[name]) - 1]
-                known = np.isfinite(newest)
-                total = np.where(known, newest, 0.0).sum(axis=0)
+                is_scored = np.isfinite(newest)
+                total = np.where(is_scored, newest, 0.0).sum(axis=0)
                 with np.errstate(invalid="ignore"):
-                    found[name][place] = total / known.sum(axis=0)
-        return found
+                    means[name][place] = total / is_scored.sum(axis=0)
+        return means
 
     def _read_values(self) -> dict[str, np.ndarray]:
-        """Returns the (rounds, days of scoring, models) values of each score, NaN without one."""
+        """Return the (rounds, days of scoring, models) values of each score, NaN without one."""
         rounds = [
-            self._round_values.of(one, one.scored_days(self._now), self._columns)
-            for one in self._rounds
+            self._round_values.of(round_, round_.scored_days(self._now), self._columns)
+            for round_ in self._rounds
         ]
         cube = np.stack(rounds, axis=1)
         return dict(zip(SCORE_NAMES, cube, strict=True))
@@ -88,11 +89,11 @@ class History:
         """(days, models) ranks by what a round would pay on the reputations."""
         rules = self._tournament.rules(self._tournament.opened_rounds()[0])
         paid = [rule.multiplier * np.nan_to_num(self.reputations[rule.name]) for rule in rules.paid]
-        known = np.isfinite(self.reputations[rules.paid_as(Formula.CORR)])
-        return _ranked(np.where(known, np.sum(paid, axis=0), np.nan))
+        is_ranked = np.isfinite(self.reputations[rules.paid_as(Formula.CORR)])
+        return _ranked(np.where(is_ranked, np.sum(paid, axis=0), np.nan))
 
     def rank_change(self, model_id: str, days: int) -> int | None:
-        """Returns by how many places a participant rose in some days; None without a past rank."""
+        """Return by how many places a participant rose in some days; None without a past rank."""
         dates = self.dates
         before = [at for at, date in enumerate(dates) if date <= dates[-1] - timedelta(days=days)]
         if not before:
@@ -102,7 +103,7 @@ class History:
         return int(then - now) if then and now else None
 
     def ranks(self, model_id: str) -> dict[str, int | None]:
-        """Returns a participant's newest ranks by the name of the score."""
+        """Return a participant's newest ranks by the name of the score."""
         column = self._columns[model_id]
         return {
             name: int(ranks[-1, column]) or None if len(ranks) else None
@@ -110,7 +111,7 @@ class History:
         }
 
     def user_scores(self, model_id: str) -> list[Fields]:
-        """Returns a UserScore of each score on each publication day, newest first."""
+        """Return a UserScore of each score on each publication day, newest first."""
         column = self._columns[model_id]
         return [
             {
@@ -128,7 +129,7 @@ class History:
     def mean_reputations(
         self, model_ids: list[str]
     ) -> list[tuple[datetime, dict[str, float | None]]]:
-        """Returns the means of participants' reputations by score on each day, oldest first."""
+        """Return the means of participants' reputations by score on each day, oldest first."""
         columns = [self._columns[model_id] for model_id in model_ids]
         return [
             (date, {name: _mean(self.reputations[name][place, columns]) for name in SCORE_NAMES})
@@ -136,9 +137,9 @@ class History:
         ]
 
     def daily(self, model_id: str) -> list[Fields]:
-        """Returns a DailyModelPerformance for each publication day, newest first.
+        """Return a DailyModelPerformance for each publication day, newest first.
 
-        ``corr`` and ``mmc`` are the reputations that the rules of the day's round pay on: the API
+        `corr` and `mmc` are the reputations that the rules of the day's round pay on: the API
         has no field for MMC60 here (INFERRED).
         """
         return [
@@ -155,14 +156,14 @@ class History:
             "fncV3": "fnc_v3",
         }
         absent = ("alpha", "corrV4", "fnc", "fncV4", "ic", "icV2", "mpc", "tc")
-        found: Fields = {"date": date, "apy": None, "return13Weeks": None, "return52Weeks": None}
+        row: Fields = {"date": date, "apy": None, "return13Weeks": None, "return52Weeks": None}
         for api in absent:
-            found |= {f"{api}Rep": None, f"{api}Rank": None}
+            row |= {f"{api}Rep": None, f"{api}Rank": None}
         for api, name in names.items():
             value = self.reputations[name][place, column]
-            found[f"{api}Rep"] = float(value) if np.isfinite(value) else None
-            found[f"{api}Rank"] = int(self._ranks[name][place, column]) or None
-        return found
+            row[f"{api}Rep"] = float(value) if np.isfinite(value) else None
+            row[f"{api}Rank"] = int(self._ranks[name][place, column]) or None
+        return row
 
 
 class RoundValues:
@@ -172,25 +173,25 @@ class RoundValues:
         self._state = state
         self._kept: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
 
-    def of(self, one: Round, days: int, columns: dict[str, int]) -> np.ndarray:
-        """Returns (scores, days of scoring, models) values, NaN without one.
+    def of(self, round_: Round, days: int, columns: dict[str, int]) -> np.ndarray:
+        """Return (scores, days of scoring, models) values, NaN without one.
 
         Args:
-            one: The round.
+            round_: The round.
             days: How many of its days are published.
             columns: The place of each model.
         """
         key = days, len(columns)
-        kept = self._kept.get(one.number)
+        kept = self._kept.get(round_.number)
         if kept is None or kept[0] != key:
-            kept = self._kept[one.number] = key, self._read(one, columns)
+            kept = self._kept[round_.number] = key, self._read(round_, columns)
         return kept[1]
 
-    def _read(self, one: Round, columns: dict[str, int]) -> np.ndarray:
+    def _read(self, round_: Round, columns: dict[str, int]) -> np.ndarray:
         values = np.full((len(SCORE_NAMES), CURRENT.score_days, len(columns)), np.nan)
         names = {name: place for place, name in enumerate(SCORE_NAMES)}
         for row in self._state.rows(
-            "SELECT day, model_id, name, value FROM scores WHERE round = ?", one.number
+            "SELECT day, model_id, name, value FROM scores WHERE round = ?", round_.number
         ):
             if row["name"] in names:
                 values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
@@ -203,31 +204,31 @@ class Histories:
     def __init__(self, tournament: Tournament, scorer: Scorer) -> None:
         self._tournament = tournament
         self._scorer = scorer
-        self._held: tuple[tuple[int, int], History] | None = None
+        self._newest: tuple[tuple[int, int], History] | None = None
         self._one_at_a_time = threading.Lock()
         self._values = RoundValues(tournament.state)
 
     def newest(self) -> History:
-        """Returns the history up to now."""
+        """Return the history up to now."""
         day = newest_published(self._tournament.clock.now()).number
         key = day, len(self._tournament.state.models())
-        if self._held is None or self._held[0] != key:
+        if self._newest is None or self._newest[0] != key:
             with self._tournament.unlocked(), self._one_at_a_time:  # years take a while to read
-                if self._held is None or self._held[0] != key:
+                if self._newest is None or self._newest[0] != key:
                     history = History(self._tournament, self._scorer, self._values)
-                    self._held = key, history
-                return self._held[1]
-        return self._held[1]
+                    self._newest = key, history
+                return self._newest[1]
+        return self._newest[1]
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """Returns the mean of the values that there are."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
+    """Return the mean of the values that there are."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
 
 
 def _ranked(values: np.ndarray) -> np.ndarray:
-    """Returns each row's ranks, the largest value 1, NaN 0."""
+    """Return each row's ranks, the largest value 1, NaN 0."""
     order = np.argsort(np.where(np.isfinite(values), -values, np.inf), axis=1, kind="stable")
     ranks = np.empty(values.shape, dtype=np.int64)
     np.put_along_axis(ranks, order, np.arange(1, values.shape[1] + 1)[None, :], axis=1)

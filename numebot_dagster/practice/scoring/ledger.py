@@ -1,4 +1,4 @@
-"""What scores are worth: payouts by the rules that rounds carry, reputations and ranks."""
+"""Compute what scores are worth: payouts by the rules of a round, reputations and ranks."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Standing:
     now: datetime
 
     def settled(self, days: int | None) -> list[Earning]:
-        """Returns the staked rounds that resolved in the last ``days`` days; None means ever."""
+        """Return the staked rounds that resolved in the last `days` days; None means ever."""
         return settled_within(self.earnings, self.now, days)
 
 
 def payout(
     at_risk: Decimal, scores: dict[str, float], rules: Rules = CURRENT, factor: float = 1.0
 ) -> Decimal:
-    """Returns ``stake x clip(PF x sum(multiplier x score))`` in NMR."""
+    """Return `stake x clip(PF x sum(multiplier x score))` in NMR."""
     total = factor * rules.worth(scores)
     return (at_risk * Decimal(min(max(total, -rules.clip), rules.clip))).quantize(_WEI)
 
@@ -82,7 +82,7 @@ def payout_of_score(
     rules: Rules = CURRENT,
     factor: float = 1.0,
 ) -> Decimal | None:
-    """Returns one score's part of the payout, None when nothing is staked or the score not paid.
+    """Return one score's part of the payout, None when nothing is staked or it is not paid.
 
     A clipped payout is shared out in proportion.
     """
@@ -103,84 +103,86 @@ class Ledger:
         self._scorer = scorer
 
     def newest_scores(self, rounds: Iterable[Round]) -> dict[tuple[str, int], dict[str, float]]:
-        """Returns the newest published scores of all, by model id and round number."""
+        """Return the newest published scores of all, by model id and round number."""
         now = self._tournament.clock.now()
         rounds = list(rounds)
-        days = {one.number: day for one in rounds if (day := one.scored_days(now))}
+        days = {round_.number: day for round_ in rounds if (day := round_.scored_days(now))}
         scored = {
             (number, newest_day(name, day))
             for number, day in days.items()
             for name in DAYS_OF_SCORE
         }
         self._scorer.published(rounds, newest_only=True, now=now)
-        found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+        newest: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         if not scored:
-            return found
-        wanted = ", ".join(f"({number}, {day})" for number, day in scored)
+            return newest
+        pairs = ", ".join(f"({number}, {day})" for number, day in scored)
         for row in self._tournament.state.rows(
-            f"SELECT * FROM scores WHERE (round, day) IN (VALUES {wanted})"  # noqa: S608
+            f"SELECT * FROM scores WHERE (round, day) IN (VALUES {pairs})"  # noqa: S608
         ):
             if row["day"] == newest_day(row["name"], days[row["round"]]):
-                found[row["model_id"], row["round"]][row["name"]] = row["value"]
-        return found
+                newest[row["model_id"], row["round"]][row["name"]] = row["value"]
+        return newest
 
-    def newest_percentiles(self, one: Round) -> dict[tuple[str, str], float]:
-        """Returns the newest published percentiles of a round, by model id and score name."""
+    def newest_percentiles(self, round_: Round) -> dict[tuple[str, str], float]:
+        """Return the newest published percentiles of a round, by model id and score name."""
         now = self._tournament.clock.now()
-        day = one.scored_days(now)
-        self._scorer.published([one], newest_only=True, now=now)
-        found = self._tournament.state.rows("SELECT * FROM scores WHERE round = ?", one.number)
+        day = round_.scored_days(now)
+        self._scorer.published([round_], newest_only=True, now=now)
+        rows = self._tournament.state.rows("SELECT * FROM scores WHERE round = ?", round_.number)
         return {
             (row["model_id"], row["name"]): row["percentile"]
-            for row in found
+            for row in rows
             if row["day"] == newest_day(row["name"], day)
         }
 
     def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
-        """Returns one earning per model and round, rounds newest first, models in their order."""
+        """Return one earning per model and round, rounds newest first, models in their order."""
         scores = self.newest_scores(rounds)
         now = self._tournament.clock.now()
         models = list(models)
-        chosen = {model.id: self._tournament.selected(model.id) for model in models}
-        found = []
-        for one in rounds:
-            rules, factor = self._tournament.rules(one), self.payout_factor(one)
-            settled = one.status(now) is RoundStatus.RESOLVED
+        selected = {model.id: self._tournament.selected(model.id) for model in models}
+        earnings = []
+        for round_ in rounds:
+            rules, factor = self._tournament.rules(round_), self.payout_factor(round_)
+            settled = round_.status(now) is RoundStatus.RESOLVED
             for model in models:
-                entry = self._tournament.entry_of(model, one, chosen[model.id])
-                at_risk = self._tournament.at_risk(model, one, entry)
-                newest = scores.get((model.id, one.number), {})
-                found.append(Earning(model, entry, at_risk, newest, settled, rules, factor))
-        return found
+                entry = self._tournament.entry_of(model, round_, selected[model.id])
+                at_risk = self._tournament.at_risk(model, round_, entry)
+                newest = scores.get((model.id, round_.number), {})
+                earnings.append(Earning(model, entry, at_risk, newest, settled, rules, factor))
+        return earnings
 
     def at_stake(self, model: Model, rounds: Iterable[Round]) -> Decimal:
-        """Returns the sum of a model's stakes on these rounds in NMR, without scoring any."""
+        """Return the sum of a model's stakes on these rounds in NMR, without scoring any."""
         tournament = self._tournament
-        chosen = tournament.selected(model.id)
+        selected = tournament.selected(model.id)
         stakes = (
-            tournament.at_risk(model, round_, tournament.entry_of(model, round_, chosen))
+            tournament.at_risk(model, round_, tournament.entry_of(model, round_, selected))
             for round_ in rounds
         )
         return sum(stakes, Decimal(0))
 
-    def total_at_risk(self, one: Round) -> Decimal:
-        """Returns the stakes of all participants on a round in NMR, 0 before it has closed."""
+    def total_at_risk(self, round_: Round) -> Decimal:
+        """Return the stakes of all participants on a round in NMR, 0 before it has closed."""
         tournament = self._tournament
-        if tournament.clock.now() < one.close_staking_time:
+        if tournament.clock.now() < round_.close_staking_time:
             return Decimal(0)
         entries = [
-            (model, tournament.entry_of(model, one, tournament.selected(model.id)))
+            (model, tournament.entry_of(model, round_, tournament.selected(model.id)))
             for model in tournament.state.models()
         ]
-        return sum((tournament.at_risk(m, one, entry) for m, entry in entries), Decimal(0))
+        return sum(
+            (tournament.at_risk(model, round_, entry) for model, entry in entries), Decimal(0)
+        )
 
-    def payout_factor(self, one: Round) -> float:
-        """Returns the payout factor of a round by its rules; 1 before it has closed."""
-        rules = self._tournament.rules(one)
-        return 1.0 if rules.stake_cap is None else rules.payout_factor(self.total_at_risk(one))
+    def payout_factor(self, round_: Round) -> float:
+        """Return the payout factor of a round by its rules; 1 before it has closed."""
+        rules = self._tournament.rules(round_)
+        return 1.0 if rules.stake_cap is None else rules.payout_factor(self.total_at_risk(round_))
 
     def standings(self) -> list[Standing]:
-        """Returns all participants, best first by what a round would pay on their reputations."""
+        """Return all participants, best first by what a round would pay on their reputations."""
         models = self._tournament.state.models()
         rounds = self._tournament.opened_rounds()[:ROUNDS_OF_A_YEAR]
         rules = self._tournament.rules(rounds[0])
@@ -191,8 +193,8 @@ class Ledger:
         basis = rules.paid_as(Formula.CORR)
 
         def worth(model: Model) -> tuple[bool, float, str]:
-            held = reputations[model.id]
-            return held[basis] is None, -rules.worth(held), model.name
+            means = reputations[model.id]
+            return means[basis] is None, -rules.worth(means), model.name
 
         return [
             Standing(
@@ -208,35 +210,37 @@ class Ledger:
 
 
 def reputations_of(earnings: Iterable[Earning]) -> dict[str, float | None]:
-    """Returns the mean of the newest scores of rounds, by the name of the score."""
-    held = list(earnings)
-    return {name: _mean(name, held) for name in SCORE_NAMES}
+    """Return the mean of the newest scores of rounds, by the name of the score."""
+    earnings = list(earnings)
+    return {name: _mean(name, earnings) for name in SCORE_NAMES}
 
 
 def stake_of(earnings: Iterable[Earning]) -> Decimal:
-    """Returns what is at stake in the rounds that have not resolved, in NMR."""
-    return sum((one.at_risk for one in earnings if not one.settled), Decimal(0))
+    """Return what is at stake in the rounds that have not resolved, in NMR."""
+    return sum((earning.at_risk for earning in earnings if not earning.settled), Decimal(0))
 
 
 def settled_within(earnings: Iterable[Earning], now: datetime, days: int | None) -> list[Earning]:
-    """Returns the staked earnings whose rounds resolved in the last days; None means ever."""
-    settled = [one for one in earnings if one.settled and one.at_risk]
+    """Return the staked earnings whose rounds resolved in the last days; None means ever."""
+    settled = [earning for earning in earnings if earning.settled and earning.at_risk]
     if days is None:
         return settled
-    return [one for one in settled if one.round.resolve_time > now - timedelta(days=days)]
+    return [
+        earning for earning in settled if earning.round.resolve_time > now - timedelta(days=days)
+    ]
 
 
 def return_of(earnings: list[Earning]) -> float | None:
-    """Returns payouts over stakes, None without a stake."""
-    staked = sum((one.at_risk for one in earnings), Decimal(0))
+    """Return payouts over stakes, None without a stake."""
+    staked = sum((earning.at_risk for earning in earnings), Decimal(0))
     return float(nmr_of(earnings) / staked) if staked else None
 
 
 def nmr_of(earnings: Iterable[Earning]) -> Decimal:
-    """Returns the sum of the payouts in NMR."""
-    return sum((one.payout for one in earnings), Decimal(0))
+    """Return the sum of the payouts in NMR."""
+    return sum((earning.payout for earning in earnings), Decimal(0))
 
 
 def _mean(name: str, earnings: list[Earning]) -> float | None:
-    values = [one.scores[name] for one in earnings if name in one.scores]
+    values = [earning.scores[name] for earning in earnings if name in earning.scores]
     return sum(values) / len(values) if values else None

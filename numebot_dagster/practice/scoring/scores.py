@@ -1,4 +1,4 @@
-"""Scores of all participants of a round, on what the market has realised of its target so far.
+"""Score all participants of a round on what the market has realised of its target so far.
 
 The formulas are numerai-tools' `numerai_corr` and `correlation_contribution`, written for one
 matrix of predictions against many days of targets at once: a day of scoring is one matrix product.
@@ -58,7 +58,7 @@ class Score:
 
 @dataclass(frozen=True)
 class _Field:
-    """Who plays a round, with predictions ranked and gaussianised; columns follow ``models``."""
+    """Who plays a round, with predictions ranked and gaussianised; columns follow `models`."""
 
     models: tuple[str, ...]
     predictions: np.ndarray
@@ -68,7 +68,7 @@ class _Field:
     likeness: dict[Formula, np.ndarray]
 
     def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
-        """Returns (models, days) scores on (rows, days) targets."""
+        """Return (models, days) scores on (rows, days) targets."""
         if formula in self.likeness:
             return np.repeat(self.likeness[formula][:, None], targets.shape[1], axis=1)
         if formula is Formula.CONTRIBUTION:
@@ -80,31 +80,31 @@ class _Field:
 
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
-    """Returns the normal quantiles of the tie-kept ranks, column by column."""
+    """Return the normal quantiles of the tie-kept ranks, column by column."""
     from scipy import special
 
     return np.asarray(special.ndtri(ranks_of(predictions)))
 
 
 def power(values: np.ndarray) -> np.ndarray:
-    """Returns ``sign(x) |x|^1.5``."""
+    """Return `sign(x) |x|^1.5`."""
     return np.asarray(np.sign(values) * np.abs(values) ** 1.5)
 
 
 def correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Returns Pearson's correlation of each column of ``left`` (rows) with each of ``right``."""
+    """Return Pearson's correlation of each column of `left` (rows) with each of `right`."""
     left, right = left - left.mean(axis=0), right - right.mean(axis=0)
     scale = np.outer(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
     return np.asarray((left.T @ right) / scale)
 
 
 def corr(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Returns Numerai's CORR of gaussianised predictions (n, p) with targets (n, d), as (p, d)."""
+    """Return Numerai's CORR of gaussianised predictions (n, p) with targets (n, d), as (p, d)."""
     return correlations(power(predictions), power(targets - targets.mean(axis=0)))
 
 
 def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Returns MMC of gaussianised predictions (n, p) on gaussianised ``meta`` (n,), as (p, d).
+    """Return MMC of gaussianised predictions (n, p) on gaussianised `meta` (n,), as (p, d).
 
     Targets (n, d) in [0, 1] count as buckets -2 to 2, as in numerai-tools.
     """
@@ -115,7 +115,7 @@ def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray)
 
 
 def neutralised(predictions: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Returns gaussianised predictions (n, p) without their projection on features (n, f)."""
+    """Return gaussianised predictions (n, p) without their projection on features (n, f)."""
     columns = np.column_stack([features.astype(np.float64) - 2.0, np.ones(len(features))])
     # Far quicker than least squares on all rows, and features that are constant do no harm.
     inverse = np.linalg.pinv(columns.T @ columns, rcond=1e-12, hermitian=True)
@@ -123,7 +123,7 @@ def neutralised(predictions: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def percentiles(values: np.ndarray) -> np.ndarray:
-    """Returns the share of the others that each value beats, ties counting half, in 0 to 1.
+    """Return the share of the others that each value beats, ties counting half, in 0 to 1.
 
     Args:
         values: (participants,) or (participants, days); each day for itself.
@@ -147,7 +147,7 @@ class Scorer:
     def published(
         self, rounds: Iterable[Round], *, newest_only: bool = False, now: datetime | None = None
     ) -> None:
-        """Makes sure that the published scores of these rounds are in the state.
+        """Make sure that the published scores of these rounds are in the state.
 
         Others are let in while a round is scored, which may be hundreds of times in a query after
         the clock was moved by years.
@@ -161,43 +161,45 @@ class Scorer:
             ValueError: A round claims more days of scoring than its rules give it.
         """
         now = now or self._tournament.clock.now()
-        for one in rounds:
-            days = one.scored_days(now)
-            newest = {rule.newest_day(days) for rule in self._tournament.rules(one).scores}
-            wanted = sorted(newest - {0}) if newest_only else range(1, days + 1)
-            if self._missing(one, wanted):
+        for round_ in rounds:
+            days = round_.scored_days(now)
+            newest = {rule.newest_day(days) for rule in self._tournament.rules(round_).scores}
+            numbers = sorted(newest - {0}) if newest_only else range(1, days + 1)
+            if self._missing(round_, numbers):
                 with self._tournament.unlocked(), self._one_at_a_time:
-                    missing = self._missing(one, wanted)  # another may have scored it meanwhile
+                    missing = self._missing(round_, numbers)  # another may have scored it meanwhile
                     if missing:
-                        self._score(one, missing)
+                        self._score(round_, missing)
 
-    def _missing(self, one: Round, wanted: Iterable[int]) -> list[int]:
-        """Returns the days of a round that are not scored yet."""
-        rows = self._tournament.state.rows("SELECT day FROM scored WHERE round = ?", one.number)
-        have = {row["day"] for row in rows}
-        return [day for day in wanted if day not in have]
+    def _missing(self, round_: Round, days: Iterable[int]) -> list[int]:
+        """Return the days of a round that are not scored yet."""
+        rows = self._tournament.state.rows("SELECT day FROM scored WHERE round = ?", round_.number)
+        scored = {row["day"] for row in rows}
+        return [day for day in days if day not in scored]
 
     def scores(
         self, model_id: str, rounds: Iterable[Round], *, newest_only: bool = False
     ) -> list[Score]:
-        """Returns a participant's published scores, newest round first, then newest day first."""
-        wanted = {one.number: one for one in rounds}
-        self.published(wanted.values(), newest_only=newest_only)
+        """Return a participant's published scores, newest round first, then newest day first."""
+        by_number = {round_.number: round_ for round_ in rounds}
+        self.published(by_number.values(), newest_only=newest_only)
         now = self._tournament.clock.now()
-        days = {number: one.scored_days(now) for number, one in wanted.items()}
-        found = [
-            Score(wanted[row["round"]], row["day"], model_id, name, row["value"],
+        days = {number: round_.scored_days(now) for number, round_ in by_number.items()}
+        scores = [
+            Score(by_number[row["round"]], row["day"], model_id, name, row["value"],
                   row["percentile"])
-            for row in self._rows_of(model_id, wanted)
-            if row["round"] in wanted
+            for row in self._rows_of(model_id, by_number)
+            if row["round"] in by_number
             and (not newest_only or row["day"] == newest_day(row["name"], days[row["round"]]))
             for name in (row["name"], CANON_NAMES.get(row["name"]))
             if name is not None
         ]  # fmt: skip
-        return sorted(found, key=lambda s: (-s.round.number, -s.day, _ORDER[s.name]))
+        return sorted(
+            scores, key=lambda score: (-score.round.number, -score.day, _ORDER[score.name])
+        )
 
     def _rows_of(self, model_id: str, rounds: Collection[int]) -> list[sqlite3.Row]:
-        """Returns a participant's scores in the span of some rounds, by the table's own order."""
+        """Return a participant's scores in the span of some rounds, by the table's own order."""
         if not rounds:
             return []
         names = DAYS_OF_SCORE
@@ -208,42 +210,43 @@ class Scorer:
             model_id, *names, min(rounds), max(rounds),
         )  # fmt: skip
 
-    def _score(self, one: Round, days: list[int]) -> None:
+    def _score(self, round_: Round, days: list[int]) -> None:
         tournament = self._tournament
-        allowed = tournament.rules(one).score_days
+        allowed = tournament.rules(round_).score_days
         beyond = [day for day in days if day > allowed]
         if beyond:
             raise ValueError(
-                f"round {one.number} is scored for {allowed} days, not for {beyond[0]}: "
-                "take it from the tournament, which knows its rules"
+                f"round {round_.number} is scored for {allowed} days, not for {beyond[0]}: "
+                "get it by Tournament.round, which applies its rules"
             )
-        field = self._field(self._lineups.of(one))
+        field = self._field(self._lineups.of(round_))
         rows: list[tuple[int, int, str, str, float, float]] = []
-        for rule, table, ranked in self._tables(one, field, days):
+        for rule, table, ranked in self._tables(round_, field, days):
             for model_id, values, ranks in zip(
                 field.models, table.tolist(), ranked.tolist(), strict=True
             ):
-                rows += zip(repeat(one.number), days, repeat(model_id), repeat(rule.name),
+                rows += zip(repeat(round_.number), days, repeat(model_id), repeat(rule.name),
                             values, ranks)  # fmt: skip
         with tournament.state.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
             db.executemany(
-                "INSERT OR REPLACE INTO scored VALUES (?, ?)", [(one.number, day) for day in days]
+                "INSERT OR REPLACE INTO scored VALUES (?, ?)",
+                [(round_.number, day) for day in days],
             )
 
     def _tables(
-        self, one: Round, field: _Field, days: list[int]
+        self, round_: Round, field: _Field, days: list[int]
     ) -> Iterable[tuple[ScoreRule, np.ndarray, np.ndarray]]:
-        """Yields the (models, days) values and percentiles of each score, up to its last day.
+        """Yield the (models, days) values and percentiles of each score, up to its last day.
 
         Scores that differ in nothing but their days are computed once: the longer ones come first.
 
         Args:
-            one: The round.
+            round_: The round.
             field: Who plays it.
             days: Ascending.
         """
-        rules = self._tournament.rules(one)
+        rules = self._tournament.rules(round_)
         targets: dict[str, np.ndarray] = {}
         made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
         season = np.zeros((len(field.models), len(days)))
@@ -251,7 +254,7 @@ class Scorer:
             scored = [day for day in days if day <= rule.days]
             key = rule.formula, rule.target
             if rule.target not in targets:
-                targets[rule.target] = self._targets(one, rule.target, scored)
+                targets[rule.target] = self._targets(round_, rule.target, scored)
             if rule.formula is Formula.SEASON:
                 made[key] = season, percentiles(season)
             elif key not in made:
@@ -262,12 +265,12 @@ class Scorer:
                 season += rule.multiplier * values
             yield rule, values, ranks
 
-    def _targets(self, one: Round, name: str, days: list[int]) -> np.ndarray:
-        """Returns the (rows, days) target of a name as it was realised by each day."""
+    def _targets(self, round_: Round, name: str, days: list[int]) -> np.ndarray:
+        """Return the (rows, days) target of a name as it was realised by each day."""
         market = self._tournament.market
         with self._tournament.market_lock:
-            columns = [market.realised_target(one.opened, day, name) for day in days]
-            rows = len(market.live_ids(one.opened))
+            columns = [market.realised_target(round_.opened, day, name) for day in days]
+            rows = len(market.live_ids(round_.opened))
         return np.column_stack([np.empty((rows, 0)), *columns])
 
 

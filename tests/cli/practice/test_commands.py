@@ -228,7 +228,7 @@ def test_a_port_that_is_taken_leaves_no_folder(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_at_no_endpoint_is_refused(where: str, said: str) -> None:
-    with pytest.raises(Refused, match=f"{re.escape(where)} is no endpoint") as caught:
+    with pytest.raises(Refused, match=f"{re.escape(where)} is not an endpoint") as caught:
         place_fault({"kind": "status", "where": where}, datetime.now(UTC))
     assert said in str(caught.value)
 

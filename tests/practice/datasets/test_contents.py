@@ -19,7 +19,7 @@ import pytest
 
 from numebot_dagster.practice.datasets.contents import (
     DATA_FILES,
-    dataset_names,
+    DATASET_NAMES,
     dataset_stamp,
     newest_opened,
     write_dataset,
@@ -49,7 +49,7 @@ def market() -> Market:
 def folder(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every file of both versions, as they are on the first Tuesday."""
     root = tmp_path_factory.mktemp("datasets")
-    for name in dataset_names(market):
+    for name in DATASET_NAMES:
         (root / name).parent.mkdir(exist_ok=True)
         write_dataset(market, name, root / name, TUESDAY, None)
     return root
@@ -64,7 +64,7 @@ def written(market: Market, name: str, path: Path, today: date, opened: date | N
 
 
 def test_the_listing_has_four_versions_newest_first(market: Market) -> None:
-    names = dataset_names(market)
+    names = DATASET_NAMES
     listed = {
         version: [file for prefix, file in (name.split("/") for name in names) if prefix == version]
         for version in ("v5.3", "v5.2", "v5.1", "v5.0")

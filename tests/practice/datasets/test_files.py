@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import requests
 
-from numebot_dagster.practice.datasets.contents import dataset_names
+from numebot_dagster.practice.datasets.contents import DATASET_NAMES
 from numebot_dagster.practice.rules.clock import Round
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def link(world: World, name: str = LIVE, number: int | None = None) -> str:
 
 def test_the_listing(world: World) -> None:
     names = world.api.list_datasets()
-    assert names == dataset_names(world.market)
+    assert names == DATASET_NAMES
     assert {name.split("/")[0] for name in names} >= {"v5.3", "v5.2"}
     assert world.api.list_datasets(1280) == names
     assert world.post("{listDatasets(tournament: 11)}")["data"]["listDatasets"] == []

@@ -120,7 +120,7 @@ def test_certain_faults_are_certain(seed: int, seen: int) -> None:
         ({"kind": "field-removed", "values": {"field": "Round.*"}}, "no field Round"),
         ({"kind": "null", "values": {"field": "Nope.*"}}, "may be null matches Nope"),
         ({"kind": "null", "values": {"field": "Payout.payoutNmr "}}, "may be null matches"),
-        ({"kind": "status", "values": {"status": 99}}, "99 is no HTTP status"),
+        ({"kind": "status", "values": {"status": 99}}, "99 is not an HTTP status"),
         ({"kind": "target-switched", "values": {"days": 30}}, "over 20 and 60 days only"),
         ({"kind": "latency", "values": {"seconds": "inf"}}, "seconds=inf is not a number"),
         ({"kind": "latency", "values": {"seconds": -1}}, "lies in the past"),

@@ -1,4 +1,4 @@
-"""What the participants of the tournament predict: the benchmarks and rivals."""
+"""Mix what participants know with what they merely believe: benchmarks and rivals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Insight:
         everything = features.sets["all"]
         quantum, faith = set(features.sets["quantum"]), set(features.sets["faith"])
         before_quantum = [i for i in everything if i not in quantum]
-        known = {
+        members_of = {
             "v5.3": everything,
             "v5.2": before_quantum,
             "v5.1": before_quantum,
@@ -73,7 +73,7 @@ class Insight:
                     [features.knowledge(reward, members) for reward in rewards.values()]
                 ).astype(np.float32),
             )
-            for version, members in known.items()
+            for version, members in members_of.items()
         }
 
     def from_features(self, features: np.ndarray, version: str) -> dict[int, np.ndarray]:
@@ -106,7 +106,7 @@ class Opinions:
 
 
 def blend(parts: Iterable[tuple[float, np.ndarray]], opinion: np.ndarray) -> np.ndarray:
-    """Return predictions in (0, 1), evenly spread, that know parts and fill up with an opinion.
+    """Return predictions in (0, 1), evenly spread, that mix parts with an opinion.
 
     Args:
         parts: standard normal values, and by how much the predictions correlate with each.
@@ -116,13 +116,13 @@ def blend(parts: Iterable[tuple[float, np.ndarray]], opinion: np.ndarray) -> np.
         ValueError: the correlations cannot be.
     """
     mixed, left = np.zeros(opinion.shape), 1.0
-    for skill, known in parts:
+    for skill, values in parts:
         left -= skill**2
-        mixed += skill * known
+        mixed += skill * values
         if skill < 0.0 or left < 0.0:
             raise ValueError(
-                f"What a participant knows lies between 0 and 1 in all, not at {skill} with the "
-                "rest: choose a smaller skill or edge."
+                f"Skill and edge lie between 0 and 1 in all, and {skill} does not fit: choose a "
+                "smaller one."
             )
     mixed += np.sqrt(left) * opinion
     ranks = np.empty(len(mixed))
