@@ -171,10 +171,10 @@ def make_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         return World(Controls(running[-1].url), folder, credentials(tournament), Market())
 
     yield make
-    for one in running:
-        one.end()
-    for one in running:
-        one.close()
+    for server in running:
+        server.end()
+    for server in running:
+        server.close()
 
 
 @pytest.fixture

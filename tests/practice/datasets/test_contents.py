@@ -241,8 +241,8 @@ def test_targets_are_nan_until_they_are_known(
     folder: Path, version: str, column: str, last_known: int
 ) -> None:
     path = folder / version / "validation.parquet"
-    known = pd.read_parquet(path, columns=["era", column]).groupby("era")[column].count()
-    assert known.gt(0).tolist() == [era <= last_known for era in range(13, NEWEST_ERA + 1)]
+    labelled = pd.read_parquet(path, columns=["era", column]).groupby("era")[column].count()
+    assert labelled.gt(0).tolist() == [era <= last_known for era in range(13, NEWEST_ERA + 1)]
 
 
 @pytest.mark.parametrize(

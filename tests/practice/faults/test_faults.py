@@ -37,10 +37,10 @@ ROUNDS = "graphql:rounds"
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
-    held = State(tmp_path)
-    held.settings.update({"clock": "still", "now": "2026-06-02T12:00:01+00:00", "seed": "0"})
-    yield held
-    held.close()
+    state = State(tmp_path)
+    state.settings.update({"clock": "still", "now": "2026-06-02T12:00:01+00:00", "seed": "0"})
+    yield state
+    state.close()
 
 
 def book_of(state: State) -> FaultBook:
@@ -66,7 +66,7 @@ def test_where_and_how_often(book: FaultBook) -> None:
     assert struck(book, ROUNDS) == ["status"]
     assert struck(book, ROUNDS) == []  # used up
     assert struck(book, "download:v5.3/live.parquet") == ["cut"]
-    assert [(one.seen, one.struck) for one in book.all()] == [(2, 2), (2, 2)]
+    assert [(placed.seen, placed.struck) for placed in book.all()] == [(2, 2), (2, 2)]
 
 
 def test_faults_survive_a_restart(state: State, book: FaultBook) -> None:
@@ -74,9 +74,9 @@ def test_faults_survive_a_restart(state: State, book: FaultBook) -> None:
     struck(book, ROUNDS)
     again = book_of(state)
     assert again.all() == book.all()
-    [held] = again.all()
-    assert (held.struck, held.fault.values["status"], held.times) == (1, 502.0, 3)
-    assert held.until == datetime(2026, 6, 2, 12, 5, 1, tzinfo=UTC)
+    [placed] = again.all()
+    assert (placed.struck, placed.fault.values["status"], placed.times) == (1, 502.0, 3)
+    assert placed.until == datetime(2026, 6, 2, 12, 5, 1, tzinfo=UTC)
 
 
 def test_a_fault_ends_by_the_tournaments_time(state: State, book: FaultBook) -> None:
@@ -89,9 +89,9 @@ def test_a_fault_ends_by_the_tournaments_time(state: State, book: FaultBook) -> 
 def test_probability_is_drawn_from_the_seed(book: FaultBook) -> None:
     def draws(seed: int) -> list[bool]:
         added = book.add({"kind": "status", "probability": 0.3, "seed": seed})
-        found = [bool(struck(book, ROUNDS)) for _ in range(200)]
+        results = [bool(struck(book, ROUNDS)) for _ in range(200)]
         book.remove(added.id)
-        return found
+        return results
 
     first = draws(1)
     assert draws(1) == first
@@ -139,7 +139,7 @@ def test_removal(book: FaultBook) -> None:
     first = book.add({"kind": "html"})
     book.add({"kind": "cut"})
     assert book.remove(first.id) == 1
-    assert [one.kind for one in book.all()] == ["cut"]
+    assert [placed.kind for placed in book.all()] == ["cut"]
     with pytest.raises(Refused, match="there is no fault 1"):
         book.remove(first.id)
     assert book.remove() == 1
@@ -277,10 +277,10 @@ def test_who_asks_for_a_removed_field(query: Any, is_changed: bool) -> None:
 
 def test_a_claim_is_counted_while_the_fault_lasts(book: FaultBook) -> None:
     fault = book.add({"kind": "two-payouts", "times": 1})
-    assert [one.kind for one in book.strike([ROUNDS])] == ["two-payouts"]
-    [held] = book.strike([ROUNDS])  # nothing was changed, so it is not used up
-    assert (book.claim(fault), book.claim(held)) == (True, False)
-    assert [(one.seen, one.struck) for one in book.all()] == [(2, 1)]
+    assert [placed.kind for placed in book.strike([ROUNDS])] == ["two-payouts"]
+    [again] = book.strike([ROUNDS])  # nothing was changed, so it is not used up
+    assert (book.claim(fault), book.claim(again)) == (True, False)
+    assert [(placed.seen, placed.struck) for placed in book.all()] == [(2, 1)]
     assert book.strike([ROUNDS]) == []
     book.remove()
     assert not book.claim(fault)
@@ -336,8 +336,8 @@ def test_the_control_api(practice: PracticeServer) -> None:
     assert ask(practice, "{rounds {number}}").status_code == 503
     practice.stop()
     practice.start()
-    [held] = practice.faults()
-    assert (held["id"], held["struck"], held["over"]) == (number, 1, True)
+    [row] = practice.faults()
+    assert (row["id"], row["struck"], row["over"]) == (number, 1, True)
     assert ask(practice, "{rounds {number}}").status_code == 200
     described = requests.get(f"{practice.url}/practice/faults/kinds", timeout=9).json()["kinds"]
     assert set(described) == set(KINDS)
@@ -400,7 +400,7 @@ def fault(practice: PracticeServer, kind: str, **more: Any) -> Iterator[Callable
     number = practice.add_fault(kind, **more)
 
     def times() -> int:
-        return {one["id"]: one["struck"] for one in practice.faults()}[number]
+        return {row["id"]: row["struck"] for row in practice.faults()}[number]
 
     try:
         yield times
@@ -469,7 +469,7 @@ def test_only_what_was_changed_is_counted(
     practice: PracticeServer, kind: str, values: dict[str, Any], other: str, query: str
 ) -> None:
     submit(practice)
-    before = [ask(practice, one).text for one in (other, query)]
+    before = [ask(practice, text).text for text in (other, query)]
     with fault(practice, kind, where="graphql:*", values=values, times=1) as struck_so_far:
         assert ask(practice, other).text == before[0]
         assert struck_so_far() == 0
@@ -482,7 +482,7 @@ def test_only_what_was_changed_is_counted(
 def submit(practice: PracticeServer, name: str = "one", *, late: bool = False) -> str:
     """Submits a valid file for the newest round and returns the submission's id."""
     models = ask(practice, "{account {models {id name}}}").json()["data"]["account"]["models"]
-    [model] = [one["id"] for one in models if one["name"] == name]
+    [model] = [row["id"] for row in models if row["name"] == name]
     if practice.state()["open_round"] is None and not late:
         practice.advance("next-open")
     ids = Market().live_ids(Round(practice.state()["newest_round"]).opened)
@@ -506,7 +506,7 @@ def submit(practice: PracticeServer, name: str = "one", *, late: bool = False) -
 
 
 def statuses(practice: PracticeServer) -> dict[str, str]:
-    return {one["id"]: one["status"] for one in practice.state()["submissions"]}
+    return {row["id"]: row["status"] for row in practice.state()["submissions"]}
 
 
 @pytest.fixture(scope="module")
@@ -520,9 +520,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
 @pytest.mark.heavy
 def test_what_turns_invalid_is_chosen(pair: PracticeServer) -> None:
     with fault(pair, "invalid-later", where="submission:two") as times:
-        one, two, last = submit(pair, "one"), submit(pair, "two"), submit(pair, "one")
-        found = statuses(pair)
-        assert [found[key] for key in (one, two, last)] == ["replaced", "invalid", "on-time"]
+        first, second, last = submit(pair, "one"), submit(pair, "two"), submit(pair, "one")
+        by_id = statuses(pair)
+        assert [by_id[key] for key in (first, second, last)] == ["replaced", "invalid", "on-time"]
         assert times() == 1
     with fault(pair, "invalid-later", probability=0.0) as times:
         mine = submit(pair, "one")
@@ -579,8 +579,8 @@ def test_a_hidden_submission_does_not_hide_the_one_before(pair: PracticeServer) 
 
         def shown() -> tuple[list[dict[str, Any]], dict[str, bool]]:
             models = ask(pair, query).json()["data"]["account"]["models"]
-            [mine] = [one for one in models if one["name"] == "one"]
-            rows = {one["id"]: one["selected"] for one in mine["submissions"]}
+            [mine] = [row for row in models if row["name"] == "one"]
+            rows = {row["id"]: row["selected"] for row in mine["submissions"]}
             return mine["latestSubmissions"], {k: rows[k] for k in (first, second) if k in rows}
 
         assert shown() == ([{"id": first, "status": "on-time"}], {first: True})
@@ -597,8 +597,8 @@ def test_a_hidden_late_submission_is_not_queued_either(pair: PracticeServer) -> 
 
     def shown() -> list[tuple[int, str]]:
         models = ask(pair, query).json()["data"]["account"]["models"]
-        [mine] = [one for one in models if one["name"] == "two"]
-        return [(one["roundNumber"], one["status"]) for one in mine["latestSubmissions"]]
+        [mine] = [row for row in models if row["name"] == "two"]
+        return [(row["roundNumber"], row["status"]) for row in mine["latestSubmissions"]]
 
     newest = pair.state()["newest_round"]
     before = shown()

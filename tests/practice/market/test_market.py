@@ -56,8 +56,8 @@ def test_the_order_of_asking_changes_nothing() -> None:
     first = {opened: everything(forward, opened) for opened in days}
     second = {opened: everything(backward, opened) for opened in reversed(days)}
     for opened in days:
-        for one, other in zip(first[opened], second[opened], strict=True):
-            np.testing.assert_array_equal(one, other)
+        for array, other in zip(first[opened], second[opened], strict=True):
+            np.testing.assert_array_equal(array, other)
 
 
 def test_threads_get_what_one_caller_gets() -> None:
@@ -250,7 +250,7 @@ def test_friday_saturday_and_tuesday_are_days_apart(market: Market) -> None:
 
 def test_targets_relate_to_each_other_as_in_reality(market: Market) -> None:
     eras = range(80, 140, 10)
-    found: dict[str, list[float]] = {}
+    correlations: dict[str, list[float]] = {}
     for era in eras:
         saturday = market.saturday_of(era)
         targets = pd.DataFrame({**market.named_targets(saturday, 20)})
@@ -266,14 +266,14 @@ def test_targets_relate_to_each_other_as_in_reality(market: Market) -> None:
             ("target_jasper_60", "target_ender_60"),
             ("target_alpha_20", "target_alpha_60"),
         ]:
-            found.setdefault(f"{name} {other}", []).append(
+            correlations.setdefault(f"{name} {other}", []).append(
                 correlation(targets[name], targets[other])
             )
         missing = targets.isna().mean()
         assert set(missing[missing > 0].index) == {"target_jeremy_20", "target_jeremy_60"}
         assert missing["target_jeremy_20"] == pytest.approx(0.005, abs=0.004)
         assert missing["target_jeremy_60"] == pytest.approx(0.013, abs=0.006)
-    assert {pair: float(np.mean(values)) for pair, values in found.items()} == {
+    assert {pair: float(np.mean(values)) for pair, values in correlations.items()} == {
         "target_ender_20 target_ender_60": pytest.approx(0.46, abs=0.02),
         "target_jasper_20 target_ender_20": pytest.approx(0.80, abs=0.02),
         "target_teager2b_20 target_ender_20": pytest.approx(0.79, abs=0.02),

@@ -44,24 +44,24 @@ def market() -> Market:
 def test_there_are_all_kinds_of_participants() -> None:
     people = population(0)
     assert len(people) == 36
-    assert len({one.name for one in people}) == 36
-    assert sum(one.skill >= 0.6 and not one.copies for one in people) >= 10
-    assert sum(one.skill < 0 for one in people) == 2
-    assert Counter(one.copies for one in people if one.copies) == {
+    assert len({person.name for person in people}) == 36
+    assert sum(person.skill >= 0.6 and not person.copies for person in people) >= 10
+    assert sum(person.skill < 0 for person in people) == 2
+    assert Counter(person.copies for person in people if person.copies) == {
         EXAMPLE_MODEL: 3, "rival_01": 1, "rival_04": 1,
     }  # fmt: skip
-    assert len({one.account for one in people}) == 32
+    assert len({person.account for person in people}) == 32
     assert population(0) == people
-    assert [one.skill for one in population(1)] == [one.skill for one in people]
-    assert [one.stake for one in population(1)] != [one.stake for one in people]
+    assert [person.skill for person in population(1)] == [person.skill for person in people]
+    assert [person.stake for person in population(1)] != [person.stake for person in people]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_stakes_have_a_heavy_tail(seed: int) -> None:
-    stakes = sorted((float(one.stake) for one in population(seed)), reverse=True)
+    stakes = sorted((float(person.stake) for person in population(seed)), reverse=True)
     assert sum(stakes) == pytest.approx(TOTAL_STAKE, abs=0.01)
     assert 660_000 <= TOTAL_STAKE <= 780_000  # by the payout factors of rounds 1163 and 1264
-    of_a_round = sum(float(one.stake_of_a_round) for one in population(seed))
+    of_a_round = sum(float(person.stake_of_a_round) for person in population(seed))
     assert of_a_round * 64 == pytest.approx(TOTAL_STAKE, rel=1e-4)
     assert stakes[0] > 5 * stakes[len(stakes) // 2]
     assert stakes[0] < 0.6 * TOTAL_STAKE
@@ -70,12 +70,12 @@ def test_stakes_have_a_heavy_tail(seed: int) -> None:
 
 
 def test_attendance_is_as_frequent_as_said() -> None:
-    for one in population(0):
-        seen = Counter(attendance(0, day)[one.name] for day in ROUNDS)
-        assert seen[Attendance.ON_TIME] / len(ROUNDS) == pytest.approx(one.on_time, abs=0.12)
-        assert seen[Attendance.LATE] / len(ROUNDS) == pytest.approx(one.late, abs=0.12)
-        if one.on_time in (0.0, 1.0):
-            assert seen[Attendance.ON_TIME] == one.on_time * len(ROUNDS)
+    for person in population(0):
+        seen = Counter(attendance(0, day)[person.name] for day in ROUNDS)
+        assert seen[Attendance.ON_TIME] / len(ROUNDS) == pytest.approx(person.on_time, abs=0.12)
+        assert seen[Attendance.LATE] / len(ROUNDS) == pytest.approx(person.late, abs=0.12)
+        if person.on_time in (0.0, 1.0):
+            assert seen[Attendance.ON_TIME] == person.on_time * len(ROUNDS)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,13 @@ def test_the_round_before(opened: date, before: date) -> None:
 
 def test_a_late_file_is_carried_over(market: Market) -> None:
     """Whoever is always late is on time with the file of the round before."""
-    always_late = next(one for one in population(0) if one.late == 1.0)
+    always_late = next(person for person in population(0) if person.late == 1.0)
     day = date(2026, 6, 9)  # a Tuesday
     assert standing_of(0, always_late.name, day) == (Attendance.ON_TIME, date(2026, 6, 6))
     entry = next(
-        one for one in Crowd(market).played(day) if one.participant.name == always_late.name
+        played
+        for played in Crowd(market).played(day)
+        if played.participant.name == always_late.name
     )
     before = market.rival_predictions(date(2026, 6, 6), always_late.skill, always_late.number)
     expected = map_by_stock(before, market.stock_of(date(2026, 6, 6)), market.stock_of(day))
@@ -106,11 +108,11 @@ def test_a_late_file_is_carried_over(market: Market) -> None:
 def test_copies_and_fools(market: Market) -> None:
     day = date(2026, 6, 9)
     crowd = Crowd(market)
-    played = {one.participant.name: one for one in crowd.played(day)}
-    named = {one.participant.copies: one for one in played.values()}
+    played = {part.participant.name: part for part in crowd.played(day)}
+    named = {part.participant.copies: part for part in played.values()}
     np.testing.assert_array_equal(named[EXAMPLE_MODEL].predictions, market.example_predictions(day))
     np.testing.assert_array_equal(named["rival_01"].predictions, played["rival_01"].predictions)
-    fool = next(one for one in played.values() if one.participant.skill == -0.8)
+    fool = next(part for part in played.values() if part.participant.skill == -0.8)
     assert np.corrcoef(fool.predictions, crowd.meta_model(day))[0, 1] < -0.4
 
 
@@ -122,7 +124,7 @@ def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
     scores: dict[str, list[float]] = {}
     for day in (date(2026, 6, 2) + timedelta(weeks=week) for week in range(0, 60, 12)):
         target = market.realised_target(day, 60)
-        played = {one.participant.name: one.predictions for one in crowd.played(day)}
+        played = {part.participant.name: part.predictions for part in crowd.played(day)}
         for name, values in {**played, "crowd": crowd.meta_model(day)}.items():
             scores.setdefault(name, []).append(np.corrcoef(values, target)[0, 1])
     means = {name: np.mean(values) for name, values in scores.items()}
@@ -133,16 +135,16 @@ def test_the_crowd_knows_more_than_almost_all_of_its_members(seed: int) -> None:
 def test_a_few_have_lasting_skill_and_the_others_none(market: Market) -> None:
     """In MMC60, over 22 rounds that do not overlap."""
     crowd = Crowd(market)
-    found: dict[str, list[float]] = {}
+    by_name: dict[str, list[float]] = {}
     for day in (date(2026, 6, 2) + timedelta(weeks=13 * quarter) for quarter in range(22)):
         played = crowd.played(day)
         target = market.realised_target(day, 60)[:, None].astype(float)
-        predictions = gaussianised(np.stack([one.predictions for one in played], axis=1))
+        predictions = gaussianised(np.stack([part.predictions for part in played], axis=1))
         mmc = contribution(predictions, gaussianised(crowd.meta_model(day)), target)[:, 0]
-        for one, value in zip(played, mmc, strict=True):
-            found.setdefault(one.participant.name, []).append(value)
-    means = {name: float(np.mean(values)) for name, values in found.items()}
-    skilled = [means.pop(one.name) for one in population(0) if one.edge]
+        for part, value in zip(played, mmc, strict=True):
+            by_name.setdefault(part.participant.name, []).append(value)
+    means = {name: float(np.mean(values)) for name, values in by_name.items()}
+    skilled = [means.pop(person.name) for person in population(0) if person.edge]
     assert len(skilled) == 3
     assert 0.006 < np.mean(skilled) < 0.012
     assert min(skilled) > 0.003
@@ -197,17 +199,17 @@ def scored_against_it(world: World, meta_model: pd.Series) -> None:
         f"{{roundDetails(roundNumber: {SATURDAY_ROUND}, tournament: 8) "
         "{totalAtStake totalSubmitted totalStakes models {modelName mmc60 selectedStakeValue}}}"
     )["data"]["roundDetails"]
-    found = {one["modelName"]: one for one in details["models"]}
-    for one in world.crowd.played(opened):
-        frame = pd.DataFrame({"p": one.predictions}, index=meta_model.index)
+    by_name = {row["modelName"]: row for row in details["models"]}
+    for played in world.crowd.played(opened):
+        frame = pd.DataFrame({"p": played.predictions}, index=meta_model.index)
         score = correlation_contribution(frame, meta_model, target)["p"]
-        assert found[one.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
-        on_time = one.attendance is Attendance.ON_TIME
-        stake = one.participant.stake_of_a_round if on_time else Decimal(0)
-        assert Decimal(found[one.participant.name]["selectedStakeValue"]) == stake
-    assert Decimal(found[MODEL]["selectedStakeValue"]) == 7000
-    assert Decimal(found[OTHER]["selectedStakeValue"]) == 0
-    staked = [Decimal(one["selectedStakeValue"]) for one in details["models"]]
+        assert by_name[played.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
+        on_time = played.attendance is Attendance.ON_TIME
+        stake = played.participant.stake_of_a_round if on_time else Decimal(0)
+        assert Decimal(by_name[played.participant.name]["selectedStakeValue"]) == stake
+    assert Decimal(by_name[MODEL]["selectedStakeValue"]) == 7000
+    assert Decimal(by_name[OTHER]["selectedStakeValue"]) == 0
+    staked = [Decimal(row["selectedStakeValue"]) for row in details["models"]]
     assert details["totalAtStake"] == pytest.approx(float(sum(staked)))
     assert details["totalStakes"] == sum(stake > 0 for stake in staked)
-    assert details["totalSubmitted"] == len(found) == len(world.crowd.played(opened)) + 4
+    assert details["totalSubmitted"] == len(by_name) == len(world.crowd.played(opened)) + 4

@@ -40,14 +40,14 @@ def test_round_numbers(number: int, opened: date) -> None:
 
 
 def test_round_1343() -> None:
-    one = Round(1343)
-    assert one.opened.strftime("%A") == "Friday"
-    assert one.open_time == utc("2026-08-28T12:00")
-    assert one.close_staking_time == utc("2026-08-28T13:00")
-    assert one.close_time == utc("2026-08-29T12:00")
-    assert one.publication(1).date() == date(2026, 9, 3)
-    assert one.resolve_time.date() == date(2026, 11, 25)
-    assert one.data_datestamp == 20260827
+    round_ = Round(1343)
+    assert round_.opened.strftime("%A") == "Friday"
+    assert round_.open_time == utc("2026-08-28T12:00")
+    assert round_.close_staking_time == utc("2026-08-28T13:00")
+    assert round_.close_time == utc("2026-08-29T12:00")
+    assert round_.publication(1).date() == date(2026, 9, 3)
+    assert round_.resolve_time.date() == date(2026, 11, 25)
+    assert round_.data_datestamp == 20260827
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_round_1343() -> None:
 def test_each_weekday(
     opened: str, closes: str, first_score: tuple[str, str], resolves: tuple[str, str], days: int
 ) -> None:
-    one = round_on(date.fromisoformat(opened))
-    assert one is not None
-    assert one.close_staking_time == utc(closes)
-    assert one.publication(1).strftime("%a %F") == " ".join(first_score)
-    assert one.resolve_time.strftime("%a %F") == " ".join(resolves)
-    assert (one.resolve_time.date() - one.opened).days == days
+    round_ = round_on(date.fromisoformat(opened))
+    assert round_ is not None
+    assert round_.close_staking_time == utc(closes)
+    assert round_.publication(1).strftime("%a %F") == " ".join(first_score)
+    assert round_.resolve_time.strftime("%a %F") == " ".join(resolves)
+    assert (round_.resolve_time.date() - round_.opened).days == days
 
 
 @pytest.mark.parametrize("day", ["2026-08-30", "2026-08-31"])
@@ -115,16 +115,17 @@ def test_newest_round_and_publications(now: str, newest: int, last: str, followi
 
 @given(st.integers(1, 5000), st.integers(1, 60))
 def test_calendar_is_consistent(number: int, day: int) -> None:
-    one = Round(number)
-    assert round_on(one.opened) == one
-    assert one.open_time < one.close_staking_time < one.close_time == Round(number + 1).open_time
-    assert one.scored_days(one.publication(day)) == day
-    assert one.scored_days(one.publication(day) - timedelta(seconds=1)) == day - 1
-    assert one.publication(60) < one.resolve_time
-    assert newest_opened(one.open_time) == one
+    round_ = Round(number)
+    assert round_on(round_.opened) == round_
+    assert round_.open_time < round_.close_staking_time < round_.close_time
+    assert round_.close_time == Round(number + 1).open_time
+    assert round_.scored_days(round_.publication(day)) == day
+    assert round_.scored_days(round_.publication(day) - timedelta(seconds=1)) == day - 1
+    assert round_.publication(60) < round_.resolve_time
+    assert newest_opened(round_.open_time) == round_
     # 60 days of returns, 2 of lag and 1 until they are known: 63 business days, 89 days at most.
-    assert 87 <= (one.resolve_time.date() - one.opened).days <= 89
-    assert one.resolve_time.weekday() < 5
+    assert 87 <= (round_.resolve_time.date() - round_.opened).days <= 89
+    assert round_.resolve_time.weekday() < 5
 
 
 @pytest.fixture

@@ -82,43 +82,50 @@ def test_the_payout_factor(total: str, factor: float) -> None:
 )
 def test_former_payouts(corr: float, mmc: float, factor: float, paid: str) -> None:
     scores = {"v2_corr20": corr, "mmc": mmc, "bmc": 1.0}
-    found = payout(Decimal(10), scores, FORMER, factor)
-    assert abs(found - Decimal(paid)) < Decimal("1e-15")
+    total = payout(Decimal(10), scores, FORMER, factor)
+    assert abs(total - Decimal(paid)) < Decimal("1e-15")
     parts = [payout_of_score(Decimal(10), n, scores, FORMER, factor) for n in ("v2_corr20", "mmc")]
-    assert abs(sum(part for part in parts if part) - found) < Decimal("1e-15")
+    assert abs(sum(part for part in parts if part) - total) < Decimal("1e-15")
     assert payout_of_score(Decimal(10), "bmc", scores, FORMER, factor) is None
 
 
 def test_each_round_says_its_rules(world: World) -> None:
     configs = {
         number: {
-            one["name"]: one for one in world.api.list_rounds(number=number)[0]["roundScoreConfigs"]
+            config["name"]: config
+            for config in world.api.list_rounds(number=number)[0]["roundScoreConfigs"]
         }
         for number in (OLD, NEW)
     }
     paid = {
-        number: {name: one["defaultMultiplier"] for name, one in held.items() if one["isPayout"]}
-        for number, held in configs.items()
+        number: {
+            name: config["defaultMultiplier"]
+            for name, config in scores.items()
+            if config["isPayout"]
+        }
+        for number, scores in configs.items()
     }
     assert paid == {OLD: {"v2_corr20": 0.75, "mmc": 2.25}, NEW: {"corr60": 3.0, "mmc60": 15.0}}
-    days = {number: held["bmc"]["totalScoreDays"] for number, held in configs.items()}
+    days = {number: scores["bmc"]["totalScoreDays"] for number, scores in configs.items()}
     assert days == {OLD: 20, NEW: 60}
-    clips = {number: held["bmc"]["clipThreshold"] for number, held in configs.items()}
+    clips = {number: scores["bmc"]["clipThreshold"] for number, scores in configs.items()}
     assert clips == {OLD: 0.05, NEW: 1.0}
     spans = [(h["bmc"]["roundNumberStart"], h["bmc"]["roundNumberEnd"]) for h in configs.values()]
     assert spans == [(1279, OLD), (NEW, None)]
     resolve = {n: world.api.list_rounds(number=n)[0]["resolveTime"].date() for n in (OLD, NEW)}
     assert resolve == {OLD: date(2026, 7, 3), NEW: date(2026, 8, 31)}
     query = "{rounds(number: %d) {defaultCorrMultiplier defaultMmcMultiplier}}"
-    found = [tuple(world.post(query % n)["data"]["rounds"][0].values()) for n in (OLD, NEW)]
-    assert found == [(0.75, 2.25), (None, None)]
+    multipliers = [tuple(world.post(query % n)["data"]["rounds"][0].values()) for n in (OLD, NEW)]
+    assert multipliers == [(0.75, 2.25), (None, None)]
 
 
 def total_at_risk(world: World, number: int) -> Decimal:
     """All stakes on a round, from the stored positions and who was on time."""
     opened = Round(number).opened
     on_time = {
-        one.participant.name for one in world.crowd.played(opened) if one.attendance == "on-time"
+        played.participant.name
+        for played in world.crowd.played(opened)
+        if played.attendance == "on-time"
     }
     rows = world.rows(
         "SELECT name, nmr FROM positions JOIN models ON models.id = model_id WHERE from_round <= ?",
@@ -143,7 +150,7 @@ def score(world: World, number: int, day: int) -> tuple[float, float]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_payouts_follow_the_rules_of_their_round(world: World) -> None:
-    pending = {one["roundNumber"]: one for one in world.api.pending_model_payouts()["pending"]}
+    pending = {row["roundNumber"]: row for row in world.api.pending_model_payouts()["pending"]}
     assert set(pending) == {OLD, NEW}
     days = {OLD: 12, NEW: 11}
     corr, mmc = score(world, OLD, days[OLD])
@@ -155,7 +162,7 @@ def test_payouts_follow_the_rules_of_their_round(world: World) -> None:
     corr, mmc = score(world, NEW, days[NEW])
     assert float(pending[NEW]["payoutNmr"]) == pytest.approx(5000 * (3 * corr + 15 * mmc), abs=1e-8)
     performances = {
-        one["roundNumber"]: one for one in performances_of(world) if one["roundNumber"] in days
+        row["roundNumber"]: row for row in performances_of(world) if row["roundNumber"] in days
     }
     assert float(performances[OLD]["roundPayoutFactor"]) == pytest.approx(factor, abs=1e-12)
     assert performances[NEW]["roundPayoutFactor"] == "1.0"
@@ -173,7 +180,7 @@ def performances_of(world: World) -> list[dict]:
 
 
 def test_leaderboards_over_the_change(world: World) -> None:
-    leaders = {one["username"]: one for one in world.api.get_leaderboard(50)}
+    leaders = {row["username"]: row for row in world.api.get_leaderboard(50)}
     stored = world.rows(
         "SELECT name, avg(value) AS value FROM scores WHERE model_id = ? AND (round, day) IN "
         "((1280, 12), (1281, 11)) GROUP BY name", world.model_id(MODEL),
@@ -193,14 +200,14 @@ def test_the_former_round_resolves_after_a_month(world: World) -> None:  # moves
     now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
     assert now == datetime(2026, 7, 3, 20, 0, 1, tzinfo=UTC)
     actual = world.api.pending_model_payouts()["actual"]
-    assert [one["roundNumber"] for one in actual] == [OLD]
+    assert [row["roundNumber"] for row in actual] == [OLD]
     corr, mmc = score(world, OLD, 20)
     rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
     assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
     final = world.api.submission_scores(world.model_id(MODEL), resolved=True)
-    assert {(one["roundNumber"], one["day"]) for one in final} == {(OLD, 20)}
-    assert max(one["day"] for one in world.api.submission_scores(world.model_id(MODEL))
-               if one["roundNumber"] == OLD) == 20  # fmt: skip
+    assert {(row["roundNumber"], row["day"]) for row in final} == {(OLD, 20)}
+    assert max(row["day"] for row in world.api.submission_scores(world.model_id(MODEL))
+               if row["roundNumber"] == OLD) == 20  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -213,15 +220,15 @@ def test_a_former_round_that_nobody_looked_at_stays_at_its_last_day(
     world.practice.advance("resolve")
     world.practice.advance(days=14)
     actual = world.api.pending_model_payouts()["actual"]
-    assert [one["roundNumber"] for one in actual] == [OLD]
+    assert [row["roundNumber"] for row in actual] == [OLD]
     corr, mmc = score(world, OLD, 20)
     rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
     assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
     world.api.get_leaderboard()
     days = "SELECT DISTINCT day FROM scores WHERE round = ?"
     assert [row["day"] for row in world.rows(days, OLD)] == [20]
-    found = world.api.submission_scores(world.model_id(MODEL))
-    assert sorted({one["day"] for one in found if one["roundNumber"] == OLD}) == [*range(1, 21)]
+    scores = world.api.submission_scores(world.model_id(MODEL))
+    assert sorted({row["day"] for row in scores if row["roundNumber"] == OLD}) == [*range(1, 21)]
     assert max(row["day"] for row in world.rows(days, OLD)) == 20
     assert world.api.pending_model_payouts()["actual"] == actual
 

@@ -54,11 +54,11 @@ def payouts(world: World) -> dict[str, Decimal]:
     )  # fmt: skip
     scores = {(row["model"], row["score"]): row["value"] for row in rows}
     staked = {MODEL: Decimal("75.25"), OTHER: Decimal("250.5")}
-    found = {}
+    earned = {}
     for name, stake in staked.items():
         rate = 3 * scores[name, "corr60"] + 15 * scores[name, "mmc60"]
-        found[name] = stake * Decimal(float(np.clip(rate, -1, 1)))
-    return found
+        earned[name] = stake * Decimal(float(np.clip(rate, -1, 1)))
+    return earned
 
 
 def close(amount: Decimal | str, expected: Decimal) -> bool:
@@ -68,32 +68,37 @@ def close(amount: Decimal | str, expected: Decimal) -> bool:
 def test_the_wallet(world: World) -> None:
     world.api.pending_model_payouts()  # so that the scores are in the state
     before = world.api.wallet_transactions()
-    assert [(one["type"], one["amount"]) for one in before[2:]] == [("deposit", Decimal(10000))]
-    assert {(one["type"], one["amount"]) for one in before[:2]} == {
+    assert [(transaction["type"], transaction["amount"]) for transaction in before[2:]] == [
+        ("deposit", Decimal(10000))
+    ]
+    assert {(transaction["type"], transaction["amount"]) for transaction in before[:2]} == {
         ("stake", Decimal("75.25")), ("stake", Decimal("250.5")),
     }  # fmt: skip
-    assert {one["time"] for one in before[:2]} == {datetime(2026, 6, 2, 13, tzinfo=UTC)}
+    assert {transaction["time"] for transaction in before[:2]} == {
+        datetime(2026, 6, 2, 13, tzinfo=UTC)
+    }
     world.practice.advance(days=7)
     earned = payouts(world)
     assert min(earned.values()) < 0 < max(earned.values())
     after = world.api.wallet_transactions()
     wallet = world.api.get_account()["walletAddress"]
-    claims = [one for one in after if one["type"] == "claim"]
+    claims = [transaction for transaction in after if transaction["type"] == "claim"]
     assert len(claims) == 2
-    assert {one["to"] for one in claims} == {wallet}
+    assert {transaction["to"] for transaction in claims} == {wallet}
     expected = {Decimal("75.25") + earned[MODEL], Decimal("250.5") + earned[OTHER]}
     for claim in claims:
-        assert any(close(claim["amount"], one) for one in expected)
+        assert any(close(claim["amount"], amount) for amount in expected)
         assert claim["time"] == datetime(2026, 8, 28, 20, tzinfo=UTC) + timedelta(days=7)
-    burns = [one for one in after if one["type"] == "burn"]
+    burns = [transaction for transaction in after if transaction["type"] == "burn"]
     assert len(burns) == 1
     assert close(burns[0]["amount"], -min(earned.values()))
-    assert len({one["txHash"] for one in after}) == len(after) == 6
-    assert {one["tournament"] for one in after} == {8}
+    assert len({transaction["txHash"] for transaction in after}) == len(after) == 6
+    assert {transaction["tournament"] for transaction in after} == {8}
     balance = world.post("{account {onChainWalletBalance}}")["data"]["account"]
     assert close(balance["onChainWalletBalance"], Decimal(10000) + sum(earned.values()))
     page = world.post("{account {walletTxns(limit: 2, offset: 1) {txHash}}}")["data"]["account"]
-    assert [one["txHash"] for one in page["walletTxns"]] == [one["txHash"] for one in after[1:3]]
+    hashes = [transaction["txHash"] for transaction in after]
+    assert [transaction["txHash"] for transaction in page["walletTxns"]] == hashes[1:3]
 
 
 def chain(world: World) -> numerapi.NumerAPI:
@@ -103,19 +108,19 @@ def chain(world: World) -> numerapi.NumerAPI:
 
 def test_positions_on_the_chain(world: World) -> None:
     api = chain(world)
-    found = api.v3_stake_round(ROUND)
-    assert (found["roundId"], found["tournamentId"]) == (str(ROUND), "8")
-    assert (found["state"], found["resolved"]) == ("resolved", True)
-    assert found["openTime"] == str(int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp()))
+    stake_round = api.v3_stake_round(ROUND)
+    assert (stake_round["roundId"], stake_round["tournamentId"]) == (str(ROUND), "8")
+    assert (stake_round["state"], stake_round["resolved"]) == ("resolved", True)
+    assert stake_round["openTime"] == str(int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp()))
     everyone = world.post(
         f"{{roundDetails(roundNumber: {ROUND}, tournament: 8) {{models {{selectedStakeValue "
         "payoutSettled}}}"
     )["data"]["roundDetails"]["models"]
-    staked = sum(Decimal(one["selectedStakeValue"]) for one in everyone)
-    assert found["totalStaked"] == str(int(staked * 10**18))
-    earned = [Decimal(one["payoutSettled"] or 0) for one in everyone]
+    staked = sum(Decimal(row["selectedStakeValue"]) for row in everyone)
+    assert stake_round["totalStaked"] == str(int(staked * 10**18))
+    earned = [Decimal(row["payoutSettled"] or 0) for row in everyone]
     expected = sum(amount for amount in earned if amount > 0)
-    assert found["totalPayout"] == str(int(expected * 10**18))
+    assert stake_round["totalPayout"] == str(int(expected * 10**18))
     config = api.v3_stake_config()
     assert config["paused"] is False
     assert config["address"].startswith("0x")
@@ -125,9 +130,9 @@ def test_positions_on_the_chain(world: World) -> None:
 
 
 def error(api: numerapi.NumerAPI, query: str) -> ValueError:
-    with pytest.raises(ValueError, match=r".") as found:
+    with pytest.raises(ValueError, match=r".") as caught:
         api.raw_query(query, authorization=True)
-    return found.value
+    return caught.value
 
 
 def test_claims(world: World) -> None:
@@ -150,13 +155,13 @@ def test_claims(world: World) -> None:
 def test_authorisations(world: World) -> None:
     submission = world.rows("SELECT id, filename FROM submissions ORDER BY inserted_at")[0]
     api = chain(world)
-    found = api.v3_stake_auth(submission["id"], "0xabc", amount=5)
-    assert (found["maxAmount"], found["staker"]) == ("5", "0xabc")
-    assert (found["roundId"], found["submissionId"]) == (str(ROUND), submission["id"])
+    auth = api.v3_stake_auth(submission["id"], "0xabc", amount=5)
+    assert (auth["maxAmount"], auth["staker"]) == ("5", "0xabc")
+    assert (auth["roundId"], auth["submissionId"]) == (str(ROUND), submission["id"])
     digest = world.rows("SELECT sha256 FROM uploads WHERE filename = ?", submission["filename"])[0][
         "sha256"
     ]
-    assert found["submissionHash"] == "0x" + digest
+    assert auth["submissionHash"] == "0x" + digest
     with pytest.raises(ValueError, match="Insufficient permission for web3_staking"):
         world.api.v3_stake_auth(submission["id"], "0xabc", amount=5)
 
@@ -178,14 +183,14 @@ def test_leaderboards_are_ordered(world: World, arguments: str, field: str, desc
     query = f"{{v2Leaderboard{asked} {{username rank nmrStakedRank {field}}}}}"
     leaders = world.post(query, None)["data"]["v2Leaderboard"]
     assert len(leaders) == 40
-    values = [one[field] for one in leaders if one[field] is not None]
+    values = [row[field] for row in leaders if row[field] is not None]
     assert len(values) > 1
     if field == "nmrStaked":
         values = [float(value) for value in values]
     assert values == sorted(values, reverse=descends)
-    assert [one[field] for one in leaders[: len(values)]].count(None) == 0
+    assert [row[field] for row in leaders[: len(values)]].count(None) == 0
     by_stake = world.post('{v2Leaderboard(orderBy: "nmrStakedRank") {username nmrStaked}}', None)
-    stakes = [float(one["nmrStaked"]) for one in by_stake["data"]["v2Leaderboard"]]
+    stakes = [float(row["nmrStaked"]) for row in by_stake["data"]["v2Leaderboard"]]
     assert stakes == sorted(stakes, reverse=True)
 
 
@@ -193,11 +198,11 @@ def test_leaderboards_are_filtered_and_paged(world: World) -> None:
     query = (
         '{v2Leaderboard(filterBy: "RIVAL_0", limit: 4, offset: 3, orderBy: "username") {username}}'
     )
-    found = world.post(query, None)["data"]["v2Leaderboard"]
-    assert [one["username"] for one in found] == [f"rival_0{n}" for n in (4, 5, 6, 7)]
+    rows = world.post(query, None)["data"]["v2Leaderboard"]
+    assert [row["username"] for row in rows] == [f"rival_0{n}" for n in (4, 5, 6, 7)]
     query = '{accountLeaderboard(orderBy: "nmrStaked", direction: "desc") {username nmrStaked}}'
     accounts = world.post(query, None)["data"]["accountLeaderboard"]
-    stakes = [float(one["nmrStaked"]) for one in accounts]
+    stakes = [float(row["nmrStaked"]) for row in accounts]
     assert stakes == sorted(stakes, reverse=True)
     assert len(accounts) == 34
 
@@ -208,16 +213,16 @@ def settled_of(world: World, resolved: list[int]) -> dict[str, tuple[Decimal, De
     final: dict[tuple[str, int], dict[str, float]] = {}
     for row in world.rows(f"SELECT * FROM scores WHERE round IN ({numbers}) AND day = 60"):
         final.setdefault((row["model_id"], row["round"]), {})[row["name"]] = row["value"]
-    found: dict[str, tuple[Decimal, Decimal]] = {}
+    by_account: dict[str, tuple[Decimal, Decimal]] = {}
     for model in world.rows("SELECT * FROM models"):
         for number in resolved:
             stake = stake_of(world, model, number)
             if stake:
                 scores = final[model["id"], number]
                 rate = float(np.clip(3 * scores["corr60"] + 15 * scores["mmc60"], -1, 1))
-                staked, earned = found.get(model["account"], (Decimal(0), Decimal(0)))
-                found[model["account"]] = staked + stake, earned + stake * Decimal(rate)
-    return found
+                staked, earned = by_account.get(model["account"], (Decimal(0), Decimal(0)))
+                by_account[model["account"]] = staked + stake, earned + stake * Decimal(rate)
+    return by_account
 
 
 def stake_of(world: World, model: Row, number: int) -> Decimal:
@@ -226,16 +231,16 @@ def stake_of(world: World, model: Row, number: int) -> Decimal:
         on_time = standing_of(0, model["name"], Round(number).opened)[0] == "on-time"
     else:
         on_time = model["kind"] == "user" and number == ROUND
-    held = world.rows(
+    rows = world.rows(
         "SELECT nmr FROM positions WHERE model_id = ? AND (from_round = ? OR "
         "(from_round < ? AND NOT only_that_round)) ORDER BY only_that_round DESC, from_round DESC",
         model["id"], number, number,
     )  # fmt: skip
-    return Decimal(held[0]["nmr"]) if held and on_time else Decimal(0)
+    return Decimal(rows[0]["nmr"]) if rows and on_time else Decimal(0)
 
 
 def test_the_leaderboard_of_accounts(world: World) -> None:
-    accounts = {one["username"]: one for one in world.api.get_account_leaderboard()}
+    accounts = {account["username"]: account for account in world.api.get_account_leaderboard()}
     assert set(accounts) == {row["account"] for row in world.rows("SELECT account FROM models")}
     now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
     numbers = range(1279, 1279 + 90)
@@ -245,29 +250,30 @@ def test_the_leaderboard_of_accounts(world: World) -> None:
     earned = settled_of(world, resolved)
     assert min(nmr for _, nmr in earned.values()) < 0 < max(nmr for _, nmr in earned.values())
     models = world.rows("SELECT * FROM models")
-    for name, one in accounts.items():
+    for name, account in accounts.items():
         staked, nmr = earned.get(name, (Decimal(0), Decimal(0)))
         for span in ("1y", "3m", "AllTime"):
             expected = float(nmr / staked) if staked else None
-            assert one[f"return{span}"] == pytest.approx(expected, abs=1e-12)
-            assert abs(one[f"return{span}Nmr"] - nmr) < Decimal("1e-12")
+            assert account[f"return{span}"] == pytest.approx(expected, abs=1e-12)
+            assert abs(account[f"return{span}Nmr"] - nmr) < Decimal("1e-12")
         own = [model for model in models if model["account"] == name]
-        assert one["nmrStaked"] == sum(stake_of(world, m, n) for m in own for n in closed)
-        assert (one["v2Corr20"] is None) == (one["mmc"] is None) == (one["cort20"] is None)
-    assert sum(one["v2Corr20"] is None for one in accounts.values()) <= 2  # those who never played
+        assert account["nmrStaked"] == sum(stake_of(world, m, n) for m in own for n in closed)
+        assert len({account[name] is None for name in ("v2Corr20", "mmc", "cort20")}) == 1
+    never_played = [account for account in accounts.values() if account["v2Corr20"] is None]
+    assert len(never_played) <= 2
     best = {}
     for leader in world.api.get_leaderboard(50):
         account = next(m["account"] for m in models if m["name"] == leader["username"])
         best.setdefault(account, leader["rank"])
     assert list(accounts) == sorted(best, key=best.__getitem__)
-    assert [one["rank"] for one in accounts.values()] == list(range(1, len(accounts) + 1))
+    assert [row["rank"] for row in accounts.values()] == list(range(1, len(accounts) + 1))
 
 
 def test_daily_performances(world: World) -> None:
     daily = world.api.daily_model_performances(MODEL)
-    dates = [one["date"] for one in daily]
+    dates = [row["date"] for row in daily]
     assert dates == sorted(dates, reverse=True)
-    by_day = {one["date"].date().isoformat(): one for one in daily}
+    by_day = {row["date"].date().isoformat(): row for row in daily}
     for day, date in ((1, "2026-06-06"), (30, "2026-07-17"), (60, "2026-08-28")):
         rows = world.rows(
             "SELECT model_id, name, value FROM scores WHERE round = ? AND day = ?", ROUND, day
@@ -283,15 +289,15 @@ def test_daily_performances(world: World) -> None:
     )
     means = sorted((row["mean"] for row in rows), reverse=True)
     mine = next(row["mean"] for row in rows if row["model_id"] == world.model_id(OTHER))
-    found = {
-        one["date"].date().isoformat(): one for one in world.api.daily_model_performances(OTHER)
+    performance = {
+        row["date"].date().isoformat(): row for row in world.api.daily_model_performances(OTHER)
     }["2026-06-06"]
-    assert found["mmcRep"] == pytest.approx(mine, abs=1e-15)
-    assert found["mmcRank"] == means.index(mine) + 1
+    assert performance["mmcRep"] == pytest.approx(mine, abs=1e-15)
+    assert performance["mmcRank"] == means.index(mine) + 1
     newest = world.post(
         f'{{v2Leaderboard(filterBy: "{MODEL}") {{rank corr60Rep rankChange1d rankChange3m '
         "latestUserScores {displayName date rank reputation}}}"
     )["data"]["v2Leaderboard"][0]
-    scores = {one["displayName"]: one for one in reversed(newest["latestUserScores"])}
+    scores = {row["displayName"]: row for row in reversed(newest["latestUserScores"])}
     assert scores["corr60"]["reputation"] == pytest.approx(newest["corr60Rep"], abs=1e-15)
     assert newest["rankChange1d"] is not None

@@ -38,8 +38,8 @@ IDS = pd.Index(["n1", "n2", "n3"], name="id")
     ],
 )
 def test_rules_of_a_file(content: str, error: str | None) -> None:
-    found = error_of(content.encode(), IDS)
-    assert found is None if error is None else error in str(found)
+    actual = error_of(content.encode(), IDS)
+    assert actual is None if error is None else error in str(actual)
 
 
 def test_binary_content_is_an_error_and_no_crash() -> None:
@@ -80,4 +80,4 @@ def make(number: int, kind: str, name: str, minute: int, error: str | None = Non
     ],
 )
 def test_which_submission_counts(submissions: list[Submission], chosen: dict[int, str]) -> None:
-    assert {number: one.id for number, one in select(submissions).items()} == chosen
+    assert {number: submission.id for number, submission in select(submissions).items()} == chosen

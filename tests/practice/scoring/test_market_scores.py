@@ -147,7 +147,7 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
     scores = np.array([rival_scores(market, day, 60) for day in saturdays])
     scores -= scores.mean()
     lags = [1, 2, 4, 6, 8, 10, 13, 16, 26]
-    found = np.array([(scores[lag:] * scores[:-lag]).mean() for lag in lags]) / scores.var()
+    actual = np.array([(scores[lag:] * scores[:-lag]).mean() for lag in lags]) / scores.var()
 
     def overlap(lag: int) -> float:
         products = []
@@ -168,7 +168,7 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
     assert (np.diff(expected[:6]) < 0).all()
     assert np.abs(expected[lags.index(13) :]).max() < 0.1
     assert scores.std() == pytest.approx(0.0145, abs=0.0015)
-    assert np.abs(found - expected).max() < 0.15  # eight windows do not overlap
+    assert np.abs(actual - expected).max() < 0.15  # eight windows do not overlap
 
 
 @pytest.mark.heavy
@@ -210,5 +210,5 @@ def test_features_have_not_seen_later_returns(market: Market) -> None:
         moment += features[fitted].T @ returns[fitted]
         held_out.append((features[~fitted], returns[~fitted]))
     weights = np.linalg.solve(gram, moment)
-    found = np.mean([np.corrcoef(x @ weights, y)[0, 1] for x, y in held_out])
-    assert 0.5 * BEST_CORRELATION < found < 1.2 * BEST_CORRELATION
+    correlation = np.mean([np.corrcoef(x @ weights, y)[0, 1] for x, y in held_out])
+    assert 0.5 * BEST_CORRELATION < correlation < 1.2 * BEST_CORRELATION

@@ -36,12 +36,12 @@ def test_scores_equal_those_of_numerai_tools(seed: int, rows: int, columns: int,
         expected = official.numerai_corr(frame, target)
         np.testing.assert_allclose(corr(ranked, targets)[:, day], expected, rtol=0, atol=1e-12)
         expected = official.correlation_contribution(frame, pd.Series(meta, index=index), target)
-        found = contribution(ranked, gaussianised(meta), targets)[:, day]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        actual = contribution(ranked, gaussianised(meta), targets)[:, day]
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
     transformed = official.tie_kept_rank__gaussianize__pow_1_5(frame)
     expected = transformed.corrwith(pd.Series(meta, index=index))
-    found = correlations(power(ranked), meta[:, None])[:, 0]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    actual = correlations(power(ranked), meta[:, None])[:, 0]
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
