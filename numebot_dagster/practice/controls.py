@@ -91,7 +91,7 @@ class Controls:
         return Credentials(**self._call("POST", "tokens", name=name, scopes=list(scopes)))
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return all faults and how often they struck; see `faults.Fault`."""
+        """Return all faults and how often they struck; see `PlacedFault`."""
         faults: list[dict[str, Any]] = self._call("GET", "faults")["faults"]
         return faults
 
