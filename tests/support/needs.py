@@ -1,7 +1,7 @@
 """Marks for what a test starts, so that those that start nothing can be run alone and quickly.
 
 `process`, `server` and `browser` are given by hand, or by the fixtures that a test uses. An audit
-hook of the interpreter sees what is started; a test that starts what it is not marked for fails.
+hook of the interpreter sees what is started; a test that starts something unmarked fails.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+MARKS = ("process", "server", "browser")
 BY_FIXTURE = {
     "prepared": "server",
     "make_world": "server",
@@ -57,8 +58,7 @@ def forget() -> None:
 
 
 def require_marks(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that starts what it is not marked for, by itself or by its fixtures."""
+    """Fail a test that starts something, itself or by its fixtures, without any of the marks."""
     yield
-    missing = {kind for kind in _started if not item.get_closest_marker(kind)}
-    if missing and not item.get_closest_marker("browser"):
-        pytest.fail(f"starts a {' and a '.join(sorted(missing))}: mark it so", pytrace=False)
+    if _started and not any(item.get_closest_marker(mark) for mark in MARKS):
+        pytest.fail(f"starts a {' and a '.join(sorted(_started))}: mark it so", pytrace=False)
