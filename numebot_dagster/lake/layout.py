@@ -184,6 +184,11 @@ class Lake:
         """The receipts of a model's submissions to a round, one file per event."""
         return self.root / "submissions" / _part("model", model) / f"round={round_number}"
 
+    def models_with_receipts(self, round_number: int) -> list[str]:
+        """The models of which receipts of a round are stored."""
+        models = _partitions(self.root / "submissions", "model")
+        return [name for name, folder in models if (folder / f"round={round_number}").is_dir()]
+
     def takes_part(self, model: str, round_number: int) -> bool:
         """Whether a model was trained before a round opened, or was tried in it or an earlier one.
 

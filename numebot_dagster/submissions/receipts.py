@@ -1,4 +1,4 @@
-"""What is known of each submission: an append-only log of immutable receipts.
+"""Keep what is known of each submission in an append-only log of immutable receipts.
 
 Every event of a submission is one Parquet file of one row. Nothing is ever overwritten; the
 state of a model and round is its newest receipt, unless that speaks of a mere attempt.
@@ -7,7 +7,7 @@ state of a model and round is its newest receipt, unless that speaks of a mere a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import polars
 
     from numebot_dagster.lake.layout import Lake
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Outcome(StrEnum):
@@ -160,8 +163,94 @@ class Receipt:
         return self.outcome is not None and not self.may_be_uploaded and not self.was_not_selected
 
 
+class RoundRecord:
+    """What is recorded of one model in one round.
+
+    A receipt never changes once it is written, so each is read once. What another process appends
+    is seen at the next look.
+    """
+
+    def __init__(self, lake: Lake, model_name: str, round_number: int) -> None:
+        self.model_name = model_name
+        self.round_number = round_number
+        self._lake = lake
+        self._folder = lake.receipts_folder(model_name, round_number)
+        self._receipts: dict[Path, Receipt] = {}
+
+    @property
+    def history(self) -> list[Receipt]:
+        """All receipts, oldest first.
+
+        One that cannot be read is set aside: asking Numerai again tells what it said.
+        """
+        return [*self._newest_first()][::-1]
+
+    @property
+    def newest(self) -> Receipt | None:
+        """The last receipt that was written."""
+        return next(self._newest_first(), None)
+
+    @property
+    def standing(self) -> Receipt | None:
+        """The receipt that tells the state of the model in the round."""
+        return standing_of(self._newest_first())
+
+    @property
+    def damaged(self) -> list[Path]:
+        """The receipts that could not be read and were set aside, oldest first."""
+        return sorted(self._folder.glob(f"*{SUFFIX}*"))
+
+    def append(self, receipt: Receipt) -> Receipt:
+        """Write one more receipt, and return it with its `recorded_at`."""
+        recorded = append(self._lake, receipt)
+        if recorded.recorded_at is not None:
+            self._receipts[_file_of(self._folder, recorded.recorded_at)] = recorded
+        return recorded
+
+    def _newest_first(self) -> Iterator[Receipt]:
+        for path in reversed(_files(self._folder)):
+            receipt = self._receipts.get(path) or read_or_set_aside(path, _read)
+            if receipt is not None:
+                self._receipts[path] = receipt
+                yield receipt
+
+
+class RoundRecords(dict[str, RoundRecord]):
+    """The records of a round by the names of their models, each made when it is first asked for."""
+
+    def __init__(self, lake: Lake, round_number: int) -> None:
+        super().__init__()
+        self._lake = lake
+        self._round_number = round_number
+
+    def __missing__(self, model_name: str) -> RoundRecord:
+        self[model_name] = RoundRecord(self._lake, model_name, self._round_number)
+        return self[model_name]
+
+    @property
+    def standing(self) -> dict[str, Receipt]:
+        """The receipts that stand of all models that have any, by the names of the models."""
+        names = self._lake.models_with_receipts(self._round_number)
+        standing = {name: self[name].standing for name in names}
+        return {name: receipt for name, receipt in standing.items() if receipt is not None}
+
+
+def standing_of(newest_first: Iterable[Receipt]) -> Receipt | None:
+    """Return the receipt that tells the state of a model in a round: the newest, or an older one.
+
+    An attempt of which Numerai has not said anything yet, or that failed, does not hide what
+    Numerai was seen to hold before: that still counts there. No more is read than that needs.
+    """
+    newest: Receipt | None = None
+    for receipt in newest_first:
+        newest = newest or receipt
+        if not receipt.is_pending:
+            return newest if receipt.is_invalid else receipt
+    return newest
+
+
 def append(lake: Lake, receipt: Receipt) -> Receipt:
-    """Writes one receipt as a new file.
+    """Write one receipt as a new file.
 
     The file's name is the moment of recording in microseconds; two processes that meet on one
     name both get their receipt kept, one of them a microsecond later.
@@ -172,64 +261,18 @@ def append(lake: Lake, receipt: Receipt) -> Receipt:
     folder = lake.receipts_folder(receipt.model, receipt.round_number)
     while True:
         stamp = max(time.time_ns() // 1000, _newest_stamp(folder) + 1)
-        recorded = replace(receipt, recorded_at=_moment(stamp))
+        recorded_at = EPOCH + timedelta(microseconds=stamp)
+        recorded = replace(receipt, recorded_at=recorded_at)
         try:
-            parquet.create(folder / f"{stamp:020d}.parquet", _to_frame(recorded))
+            parquet.create(_file_of(folder, recorded_at), _to_frame(recorded))
         except FileExistsError:
             continue
         return recorded
 
 
-def history(lake: Lake, model: str, round_number: int) -> list[Receipt]:
-    """Return all receipts of one model and round, oldest first.
-
-    One that cannot be read is set aside: what Numerai holds tells again what it said.
-    """
-    folder = lake.receipts_folder(model, round_number)
-    receipts = (read_or_set_aside(path, _read) for path in _files(folder))
-    return [receipt for receipt in receipts if receipt is not None]
-
-
-def set_aside(lake: Lake, model: str, round_number: int) -> list[Path]:
-    """Return the receipts of one model and round that could not be read, oldest first."""
-    return sorted(lake.receipts_folder(model, round_number).glob(f"*{SUFFIX}*"))
-
-
-def standing(history: Sequence[Receipt]) -> Receipt | None:
-    """The receipt that tells the state of a model in a round: the newest, with one exception.
-
-    An attempt of which Numerai has not said anything yet, or that failed, does not hide what
-    Numerai was seen to hold before: that still counts there.
-
-    Args:
-        history: the receipts of one model and round, oldest first.
-    """
-    return _standing(reversed(history))
-
-
 def latest(lake: Lake, round_number: int) -> dict[str, Receipt]:
-    """The receipt that is `standing` of every model that has one for this round, by its name."""
-    example = lake.receipts_folder("any", round_number)
-    folders = example.parent.parent.glob(f"model=*/{example.name}")
-    found = [_standing(_newest_first(folder)) for folder in folders]
-    return {receipt.model: receipt for receipt in found if receipt is not None}
-
-
-def _standing(newest_first: Iterable[Receipt]) -> Receipt | None:
-    """Reads no further back than it must."""
-    newest: Receipt | None = None
-    for receipt in newest_first:
-        newest = newest or receipt
-        if not receipt.is_pending:
-            return newest if receipt.is_invalid else receipt
-    return newest
-
-
-def _newest_first(folder: Path) -> Iterator[Receipt]:
-    for path in reversed(_files(folder)):
-        receipt = read_or_set_aside(path, _read)
-        if receipt is not None:
-            yield receipt
+    """Return the receipt that stands of every model that has one for a round, by its name."""
+    return RoundRecords(lake, round_number).standing
 
 
 def _read(path: Path) -> Receipt:
@@ -256,8 +299,8 @@ def _newest_stamp(folder: Path) -> int:
     return max((int(path.stem) for path in _files(folder)), default=0)
 
 
-def _moment(stamp: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stamp)
+def _file_of(folder: Path, recorded_at: datetime) -> Path:
+    return folder / f"{(recorded_at - EPOCH) // timedelta(microseconds=1):020d}.parquet"
 
 
 def _to_frame(receipt: Receipt) -> polars.DataFrame:

@@ -81,13 +81,12 @@ def _reversed(ranked: Any) -> Any:
 
 
 def _unseen(_: Any) -> Any:
-    from numebot_dagster.submissions import receipts
     from numebot_dagster.submissions.receipts import State
 
-    def confirm(platform: Any, receipt: Any, prediction: Any) -> Any:
+    def confirm(platform: Any, record: Any, receipt: Any, prediction: Any) -> Any:
         now = platform.client.now()
         confirmed = replace(receipt, state=State.CONFIRMED, confirmed_at=now)
-        return receipts.append(platform.lake, confirmed)
+        return record.append(confirmed)
 
     return confirm
 
@@ -95,18 +94,19 @@ def _unseen(_: Any) -> Any:
 def _pretended(_: Any) -> Any:
     """Receipts of an upload that never was."""
     from numebot_dagster.operations.rounds.submitting import _intent
-    from numebot_dagster.submissions import receipts
     from numebot_dagster.submissions.receipts import Outcome, State
 
-    def submit(platform: Any, round_: Any, model_id: str, prediction: Any, **more: Any) -> Any:
+    def submit(
+        platform: Any, round_: Any, record: Any, model_id: str, prediction: Any, **more: Any
+    ) -> Any:
         pretended = replace(
-            _intent(round_, prediction),
+            _intent(prediction),
             filename="pretended.csv",
             submission_id="00000000-0000-0000-0000-000000000000",
             state=State.ACCEPTED,
             outcome=Outcome.ON_TIME,
         )
-        return receipts.append(platform.lake, pretended)
+        return record.append(pretended)
 
     return submit
 

@@ -9,7 +9,7 @@ import pytest
 from numebot_dagster.lake import catalog, parquet
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
 
 NOON = datetime(2026, 8, 28, 12, 0, 5, 250, tzinfo=UTC)
 FULL = Receipt(
@@ -40,7 +40,7 @@ def lake(tmp_path):
 @pytest.mark.parametrize("receipt", [FULL, Receipt("m", 1)])
 def test_a_receipt_comes_back_as_it_was_written(lake, receipt):
     written = receipts.append(lake, receipt)
-    assert receipts.history(lake, receipt.model, receipt.round_number) == [written]
+    assert RoundRecord(lake, receipt.model, receipt.round_number).history == [written]
     assert receipts.latest(lake, receipt.round_number) == {receipt.model: written}
     assert abs((written.recorded_at - datetime.now(UTC)).total_seconds()) < 5
 
@@ -51,7 +51,7 @@ def test_receipts_of_an_earlier_version_are_read_as_well(lake):
     receipts.append(lake, FULL)
     [path] = lake.receipts_folder(FULL.model, FULL.round_number).iterdir()
     parquet.write(path, parquet.read(path).drop(added))
-    [old] = receipts.history(lake, FULL.model, FULL.round_number)
+    [old] = RoundRecord(lake, FULL.model, FULL.round_number).history
     assert replace(old, recorded_at=None) == replace(FULL, predict_seconds=None, rung_reason=None)
     query = "SELECT rows, predict_seconds, rung_reason FROM receipts ORDER BY recorded_at"
     assert catalog.query(lake, query).rows() == [(6000, None, None)]
@@ -68,28 +68,48 @@ def test_every_event_is_kept_and_the_newest_counts(lake):
         receipts.append(lake, Receipt("m", 7, state=state))
     receipts.append(lake, Receipt("other", 7))
     receipts.append(lake, Receipt("m", 8))
-    history = receipts.history(lake, "m", 7)
+    history = RoundRecord(lake, "m", 7).history
     assert [one.state for one in history] == states
     assert receipts.latest(lake, 7) == {
         "m": history[-1],
-        "other": receipts.history(lake, "other", 7)[0],
+        "other": RoundRecord(lake, "other", 7).history[0],
     }
-    assert receipts.history(lake, "nobody", 7) == []
+    assert RoundRecord(lake, "nobody", 7).history == []
     assert receipts.latest(lake, 9) == {}
+
+
+def test_a_record_reads_each_receipt_once_and_sees_what_others_append(lake, monkeypatch):
+    receipts.append(lake, Receipt("m", 7, reason="before"))
+    read, paths = receipts._read, []
+
+    def counted(path):
+        paths.append(path)
+        return read(path)
+
+    monkeypatch.setattr(receipts, "_read", counted)
+    record = RoundRecord(lake, "m", 7)
+    assert record.newest == record.standing == record.history[0]
+    own = record.append(Receipt("m", 7, state=State.ACCEPTED, reason="own"))
+    assert (record.newest, record.standing, len(paths)) == (own, own, 1)
+    theirs = receipts.append(lake, Receipt("m", 7, state=State.INVALID, reason="theirs"))
+    assert (record.newest, record.standing) == (theirs, theirs)
+    assert [receipt.reason for receipt in record.history] == ["before", "own", "theirs"]
+    assert len(paths) == 2
+    assert record.history == RoundRecord(lake, "m", 7).history
 
 
 def test_a_clock_that_is_set_back_does_not_change_the_order(lake, monkeypatch):
     receipts.append(lake, Receipt("m", 7, reason="first"))
     monkeypatch.setattr("time.time_ns", lambda: 10**18)  # the year 2001
     receipts.append(lake, Receipt("m", 7, reason="second"))
-    assert [one.reason for one in receipts.history(lake, "m", 7)] == ["first", "second"]
+    assert [one.reason for one in RoundRecord(lake, "m", 7).history] == ["first", "second"]
 
 
 def test_writers_that_meet_on_one_moment_lose_nothing(lake, monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: 1_800_000_000 * 10**9)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: receipts.append(lake, Receipt("m", 7, rows=n)), range(24)))
-    history = receipts.history(lake, "m", 7)
+    history = RoundRecord(lake, "m", 7).history
     assert sorted(one.rows for one in history) == list(range(24))
     assert len({one.recorded_at for one in history}) == 24
 
@@ -233,5 +253,5 @@ def test_code_and_view_agree_on_what_stands_and_what_it_says(lake):
         model: receipt.is_held for model, receipt in by_code.items()
     }
     for model, (receipt, facts) in expected.items():
-        assert receipts.standing(receipts.history(lake, model, 1343)) == receipt
+        assert RoundRecord(lake, model, 1343).standing == receipt
         assert facts is None or sorted(facts_of(receipt)) == sorted(facts.split()), model

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
+from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import rounds_of_interest
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up
 from numebot_dagster.operations.rounds.pauses import LAST_MINUTES, seconds_before_next_run
-from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Receipt
+from numebot_dagster.submissions.receipts import Receipt, RoundRecord
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
@@ -30,47 +30,43 @@ ATTEMPTS_AFTER_CLOSE = 5
 
 
 def request_for(
-    instance: dg.DagsterInstance, platform: Platform, found: Round
+    instance: dg.DagsterInstance, platform: Platform, round_: Round
 ) -> dg.RunRequest | str:
     """The next run of a round, or why there is none to ask for now.
 
     Before the close it plays. After it, it records how the round ended for each model.
     """
-    runs = _runs_of(instance, found.number)
+    runs = _runs_of(instance, round_.number)
     if any(not run.dagster_run.is_finished for run in runs):
-        return f"Round {found.number} has a run already."
-    if is_settled(instance, platform, found) and not _lost_of_late(platform, found):
-        return f"Round {found.number} has nothing left to do."
-    if runs and (left := _pause_left(runs, platform, found)) > 0:
-        return f"Round {found.number} is tried again in {left:.0f} s."
-    return _request(found, _attempt(runs), after_close=not found.is_open(platform.client.now()))
+        return f"Round {round_.number} has a run already."
+    if is_settled(instance, platform, round_) and not _lost_of_late(platform, round_):
+        return f"Round {round_.number} has nothing left to do."
+    if runs and (left := _pause_left(runs, platform, round_)) > 0:
+        return f"Round {round_.number} is tried again in {left:.0f} s."
+    return _request(round_, _attempt(runs), after_close=not round_.is_open(platform.client.now()))
 
 
-def is_settled(instance: dg.DagsterInstance, platform: Platform, found: Round) -> bool:
+def is_settled(instance: dg.DagsterInstance, platform: Platform, round_: Round) -> bool:
     """Whether a round has nothing left to do.
 
     An open one: every submitting model is confirmed with its own predictions, or somebody else has
     submitted for it. A closed one: it is known how it ended for each of them, or could not be found
     out. A receipt that cannot be read settles nothing, and keeps no other round waiting.
     """
-    names = _submitting(platform)
-    known = [
-        receipts.standing(receipts.history(platform.lake, name, found.number))
-        or Receipt(name, found.number)
-        for name in names
-    ]
+    records = _records(platform, round_)
+    standing = [record.standing or Receipt(record.model_name, round_.number) for record in records]
     finished = [
-        run.dagster_run for run in _runs_of(instance, found.number) if run.dagster_run.is_finished
+        run.dagster_run for run in _runs_of(instance, round_.number) if run.dagster_run.is_finished
     ]
-    if found.is_open(platform.client.now()):
-        if not names:  # predictions only, which leave no receipt
+    if round_.is_open(platform.client.now()):
+        if not records:  # predictions only, which leave no receipt
             return any(run.is_success for run in finished)
-        return all(receipt.is_settled for receipt in known)
+        return all(receipt.is_settled for receipt in standing)
     since = [run for run in finished if AFTER_CLOSE_TAG in run.tags]
     return (
         all(
-            receipt.is_end_known or not platform.lake.takes_part(receipt.model, found.number)
-            for receipt in known
+            receipt.is_end_known or not platform.lake.takes_part(receipt.model, round_.number)
+            for receipt in standing
         )
         or any(run.is_success for run in since)
         or len(since) >= ATTEMPTS_AFTER_CLOSE
@@ -90,13 +86,20 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
     return next(unsettled, None)
 
 
-def _submitting(platform: Platform) -> list[str]:
-    return [model.name for model in platform.registry.enabled if model.submit]
+def _submitting(platform: Platform) -> list[RegisteredModel]:
+    return [model for model in platform.registry.enabled if model.submit]
 
 
-def _request(found: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
+def _records(platform: Platform, round_: Round) -> list[RoundRecord]:
+    """Return what is recorded of each submitting model in a round."""
+    return [
+        RoundRecord(platform.lake, model.name, round_.number) for model in _submitting(platform)
+    ]
+
+
+def _request(round_: Round, attempt: int, *, after_close: bool) -> dg.RunRequest:
     """Dagster drops a request whose key it has seen, so each attempt has its own."""
-    key = str(found.number)
+    key = str(round_.number)
     tags = {ROUND_TAG: key}
     run_key = f"round-{key}"
     if attempt > 1:
@@ -118,15 +121,15 @@ def _attempt(runs: Sequence[dg.RunRecord]) -> int:
     return max(made, default=0) + 1
 
 
-def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, found: Round) -> float:
+def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, round_: Round) -> float:
     """Seconds until the next attempt, by the clock of this machine as runs are."""
     ended = max(run.end_time or run.update_timestamp.timestamp() for run in runs)
     now = platform.client.now()
-    if found.is_open(now):
+    if round_.is_open(now):
         pause = seconds_before_next_run(
             _attempt(runs) - 1,
-            (found.close_staking_time - now).total_seconds(),
-            invalidations=_invalidations(platform, found),
+            (round_.close_staking_time - now).total_seconds(),
+            invalidations=_invalidations(platform, round_),
         )
     else:  # how often it was tried before the close says nothing of the attempts after it
         tried = sum(AFTER_CLOSE_TAG in run.dagster_run.tags for run in runs)
@@ -134,29 +137,27 @@ def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, found: Round) 
     return ended + pause - time.time()
 
 
-def _lost_of_late(platform: Platform, found: Round) -> bool:
+def _lost_of_late(platform: Platform, round_: Round) -> bool:
     """Whether Numerai does not count a submission any more, asked in the last minutes only.
 
     Before them the watchdog asks, and a tick more does no harm.
     """
-    left = (found.close_staking_time - platform.client.now()).total_seconds()
+    left = (round_.close_staking_time - platform.client.now()).total_seconds()
     if not 0 < left <= 60 * LAST_MINUTES:
         return False
     try:
-        models = [model for model in platform.registry.enabled if model.submit]
-        return bool(follow_up.recheck(platform, found, models))
+        return bool(follow_up.recheck(platform, round_, _submitting(platform)))
     except NumeraiError as error:
-        platform.log.warning("Round %d was not checked: %s", found.number, error)
+        platform.log.warning("Round %d was not checked: %s", round_.number, error)
         return False
 
 
-def _invalidations(platform: Platform, found: Round) -> int:
+def _invalidations(platform: Platform, round_: Round) -> int:
     """How often a model that has no valid submission now lost one, where that was most often."""
     counts = [0]
-    for name in _submitting(platform):
-        history = receipts.history(platform.lake, name, found.number)
-        standing = receipts.standing(history)
+    for record in _records(platform, round_):
+        standing = record.standing
         if standing is not None and standing.is_invalid:
-            lost = {one.submission_id for one in history if one.is_invalid}
+            lost = {receipt.submission_id for receipt in record.history if receipt.is_invalid}
             counts.append(len(lost))
     return max(counts)

@@ -28,6 +28,7 @@ from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates, live_data, predicting
 from numebot_dagster.submissions import submission_file
+from numebot_dagster.submissions.receipts import RoundRecord
 from numebot_dagster.terminal import command
 
 ROUNDS_FOR_AN_ESTIMATE = 25  # five weeks
@@ -152,7 +153,10 @@ def _rehearse(platform: Platform, worker: Worker, model: RegisteredModel) -> Fin
     if number is None:
         text = f"{model.name}: no live data of {chosen.manifest.data_version} are stored yet"
         return Finding(REHEARSAL, Verdict.WARNING, text, "nothing: the next round stores some")
-    inputs = {name: predicting.newest_file(platform, name, number) for name in model.inputs}
+    inputs = {
+        name: predicting.newest_file(platform, RoundRecord(platform.lake, name, number))
+        for name in model.inputs
+    }
     missing = [name for name, path in inputs.items() if path is None]
     if missing:
         text = f"{model.name}: {', '.join(missing)} did not predict round {number}"

@@ -18,8 +18,7 @@ from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.follow_up import NOBODY_PLAYED
 from numebot_dagster.operations.training.library_changes import changed_libraries
-from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
 from numebot_dagster.terminal import command
 
 
@@ -193,11 +192,11 @@ def _standing(
     platform: Platform, window: Window, model: RegisteredModel, now: datetime
 ) -> RoundModel:
     number, name = window.number, model.name
-    receipt = receipts.standing(receipts.history(platform.lake, name, number))
-    aside = receipts.set_aside(platform.lake, name, number)
-    if receipt is None and aside:
+    record = RoundRecord(platform.lake, name, number)
+    receipt, damaged = record.standing, record.damaged
+    if receipt is None and damaged:
         run = command("run", "--round", number, "--models", name)
-        text = f"{aside[-1]} cannot be read; Numerai is asked by: {run}"
+        text = f"{damaged[-1]} cannot be read; Numerai is asked by: {run}"
         return RoundModel(number, name, Standing.UNREADABLE, None, text)
     if receipt is None:
         nothing = Standing.WAITING if window.is_open(now) else Standing.UNPLAYED

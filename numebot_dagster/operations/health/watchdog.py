@@ -22,7 +22,7 @@ from numebot_dagster.operations.health.doctor import GIGABYTE, LEAST_FREE_DISK
 from numebot_dagster.operations.health.round_alerts import round_alerts
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up
-from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import RoundRecords
 
 LOOKED_BACK = timedelta(days=7)
 
@@ -53,7 +53,7 @@ def look(platform: Platform) -> Look:
         if not problem and one.is_open(platform.client.now()):
             refusal, problem = _recheck(platform, one)
             due += refusal
-        alerts_of_round, unread = _due(platform, one)
+        alerts_of_round, unread = _due(platform, one, RoundRecords(platform.lake, one.number))
         due += alerts_of_round
         problem = problem or unread
     # At once, because a channel that does not answer costs its whole time limit.
@@ -62,28 +62,31 @@ def look(platform: Platform) -> Look:
 
 
 def announce_round(
-    platform: Platform, found: Round, refusal: NotAuthorised | None = None
+    platform: Platform,
+    found: Round,
+    records: RoundRecords,
+    refusal: NotAuthorised | None = None,
 ) -> list[Alert]:
     """Sends what the receipts of a round call for and was not said before. Never raises.
 
     Args:
         platform: whose round it is.
         found: the round.
+        records: what is recorded of its models.
         refusal: with what Numerai refused the credentials, if it did.
     """
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
-    return outbox.send(platform, *refused, *_due(platform, found)[0])
+    return outbox.send(platform, *refused, *_due(platform, found, records)[0])
 
 
-def _due(platform: Platform, found: Round) -> tuple[list[Alert], str]:
+def _due(platform: Platform, found: Round, records: RoundRecords) -> tuple[list[Alert], str]:
     """What a round calls for, and why that is unknown, if it is."""
     try:
         models = platform.registry.enabled
-        latest = receipts.latest(platform.lake, found.number)
         now, raised = platform.client.now(), _raised(platform)
         if now >= found.close_staking_time:
             models = [one for one in models if platform.lake.takes_part(one.name, found.number)]
-        return round_alerts(found, models, latest, now, raised), ""
+        return round_alerts(found, models, records.standing, now, raised), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
         platform.log.error("Round %d was not looked at: %s", found.number, error)
         return [], f"round {found.number} was not looked at: {error}"

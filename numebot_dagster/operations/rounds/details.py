@@ -25,39 +25,39 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
         NumeraiError: when not even the times can be read.
     """
     try:
-        found = phases.within(platform, phases.DETAILS).client.enrichment.round_details(
+        round_ = phases.within(platform, phases.DETAILS).client.enrichment.round_details(
             round_number
         )
     except NumeraiError as error:
-        found = platform.client.round(round_number)
+        round_ = platform.client.round(round_number)
         platform.log.warning(
             "Round %d: stored without its score configurations, which could not be read (%s). "
             "Materialise rounds/details again to add them.",
             round_number,
             error,
         )
-    store_details(platform, found)
-    return found
+    store_details(platform, round_)
+    return round_
 
 
-def store_details(platform: Platform, found: Round) -> None:
+def store_details(platform: Platform, round_: Round) -> None:
     """Stores a round's times and score configurations as one row, with its status of now."""
     import polars as pl
 
     row = {
-        "round": found.number,
-        "open_time": found.open_time,
-        "close_staking_time": found.close_staking_time,
-        "close_time": found.close_time,
-        "score_time": found.score_time,
-        "resolve_time": found.resolve_time,
-        "status": status_of(found, platform.client.now()),
-        "score_configs": json.dumps([asdict(one) for one in found.score_configs], default=_plain),
+        "round": round_.number,
+        "open_time": round_.open_time,
+        "close_staking_time": round_.close_staking_time,
+        "close_time": round_.close_time,
+        "score_time": round_.score_time,
+        "resolve_time": round_.resolve_time,
+        "status": status_of(round_, platform.client.now()),
+        "score_configs": json.dumps([asdict(one) for one in round_.score_configs], default=_plain),
     }
     moment = pl.Datetime("us", "UTC")
     schema = {name: moment if name.endswith("_time") else pl.String for name in row}
     frame = pl.DataFrame([row], schema=schema | {"round": pl.Int64})
-    parquet.write(platform.lake.round_details(found.number), frame)
+    parquet.write(platform.lake.round_details(round_.number), frame)
 
 
 def _plain(value: object) -> Any:
@@ -68,10 +68,10 @@ def _plain(value: object) -> Any:
     return dict(value)  # type: ignore[call-overload]
 
 
-def status_of(found: Round, now: datetime) -> str:
+def status_of(round_: Round, now: datetime) -> str:
     """`upcoming`, `open`, `resolving` or `resolved` at `now` (aware UTC)."""
-    if now < found.open_time:
+    if now < round_.open_time:
         return "upcoming"
-    if found.is_open(now):
+    if round_.is_open(now):
         return "open"
-    return "resolved" if found.resolved else "resolving"
+    return "resolved" if round_.resolved else "resolving"

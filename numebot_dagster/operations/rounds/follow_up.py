@@ -24,9 +24,8 @@ from numebot_dagster.operations.rounds.submitting import (
     own_words,
     what_is_held,
 )
-from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.file_names import uploader
-from numebot_dagster.submissions.receipts import Outcome, Receipt, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State, standing_of
 from numebot_dagster.submissions.reconciliation import (
     REGISTERED,
     Holding,
@@ -38,14 +37,14 @@ NOBODY_PLAYED = "no run played the round before it closed"
 CAME_LATER = "it was first trained after this round, so it has not missed it"
 
 
-def fleet_of(platform: Platform, found: Round) -> Fleet:
+def fleet_of(platform: Platform, round_: Round) -> Fleet:
     """What Numerai holds of every model; of an old round it must be asked to look back further."""
-    is_open = found.is_open(platform.client.now())
-    bounded = phases.within(platform, phases.FLEET, found)
+    is_open = round_.is_open(platform.client.now())
+    bounded = phases.within(platform, phases.FLEET, round_)
     return bounded.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
 
 
-def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
+def recheck(platform: Platform, round_: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
     """Asks Numerai once whether it still counts what was accepted or confirmed.
 
     A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
@@ -58,37 +57,35 @@ def recheck(platform: Platform, found: Round, models: Sequence[RegisteredModel])
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
-    names = [model.name for model in models]
-    known = {name: receipts.history(platform.lake, name, found.number) for name in names}
-    fleet = fleet_of(platform, found)
+    records = [RoundRecord(platform.lake, model.name, round_.number) for model in models]
+    histories = [record.history for record in records]
+    fleet = fleet_of(platform, round_)
     changed = []
-    for name, history in known.items():
-        new = _changed(platform, found, fleet, history)
-        if new is None:
-            continue
+    for record, history in zip(records, histories, strict=True):
+        new = _changed(platform, round_, fleet, history)
         # A run that has recorded something meanwhile knows more than this answer of Numerai's.
-        if receipts.history(platform.lake, name, found.number) == history:
-            platform.log.warning("Round %d, %s: %s", found.number, name, new.reason)
-            changed.append(receipts.append(platform.lake, new))
+        if new and record.history == history:
+            platform.log.warning("Round %d, %s: %s", round_.number, record.model_name, new.reason)
+            changed.append(record.append(new))
     return changed
 
 
 def _changed(
-    platform: Platform, found: Round, fleet: Fleet, history: Sequence[Receipt]
+    platform: Platform, round_: Round, fleet: Fleet, history: Sequence[Receipt]
 ) -> Receipt | None:
     """The receipt that is to be added to a model's history, if what Numerai holds has changed."""
-    standing = receipts.standing(history)
+    standing = standing_of(reversed(history))
     if standing is None:
         return None
-    held = fleet.submission_of(standing.model, found.number)
-    situation = Situation(found, platform.client.now(), held, history)
+    held = fleet.submission_of(standing.model, round_.number)
+    situation = Situation(round_, platform.client.now(), held, history)
     own = situation.own_receipt
     if held is not None and own is not None and situation.holding is Holding.OURS:
         # One file that was registered twice is held under the id of the later registration.
         same = held.submission_id == standing.submission_id
         if own.differs or (own.is_held and standing.is_held and same):
             return None
-        return _accepted(platform, found, held, own, "Numerai counts this submission")
+        return _accepted(platform, round_, held, own, "Numerai counts this submission")
     if not standing.is_held or standing.submission_id is None:
         return None
     state = platform.client.submission_states([standing.submission_id]).get(standing.submission_id)
@@ -96,34 +93,36 @@ def _changed(
         return None
     if held is not None and situation.holding is Holding.FOREIGN:
         is_news = held.submission_id != standing.submission_id
-        return _foreign(platform, found, held, standing) if is_news else None
+        return _foreign(platform, round_, held, standing) if is_news else None
     reason = _why_not_held(platform, fleet, standing, state)
     return None if reason is None else invalidated(standing, reason)
 
 
-def record_foreign(platform: Platform, found: Round, held: HeldSubmission) -> Receipt:
+def record_foreign(
+    platform: Platform, round_: Round, record: RoundRecord, held: HeldSubmission
+) -> Receipt:
     """Record that Numerai holds a file for the round that this data folder did not make.
 
     Returns:
         The receipt that is standing now.
     """
-    standing = receipts.standing(receipts.history(platform.lake, held.model, found.number))
+    standing = record.standing
     is_known = standing is not None and standing.is_foreign
     if standing is not None and is_known and standing.submission_id == held.submission_id:
         return standing
-    return receipts.append(platform.lake, _foreign(platform, found, held, standing))
+    return record.append(_foreign(platform, round_, held, standing))
 
 
 def _foreign(
-    platform: Platform, found: Round, held: HeldSubmission, standing: Receipt | None
+    platform: Platform, round_: Round, held: HeldSubmission, standing: Receipt | None
 ) -> Receipt:
     """Return the receipt of a file that this data folder did not make; it says whose it is."""
     note = f"{held.filename} was uploaded by {uploader(held.filename)}"
     if standing is not None and standing.submission_id and not standing.is_foreign:
         note += f" in the place of {standing.filename or 'ours'}"
     note += f"; this is the installation {platform.installation}, and --force replaces it"
-    theirs = Receipt(held.model, found.number, filename=held.filename)
-    return _accepted(platform, found, held, theirs, note)
+    theirs = Receipt(held.model, round_.number, filename=held.filename)
+    return _accepted(platform, round_, held, theirs, note)
 
 
 def _why_not_held(
@@ -146,13 +145,13 @@ def _why_not_held(
 
 
 def settle(
-    platform: Platform, found: Round, models: Sequence[RegisteredModel]
+    platform: Platform, round_: Round, models: Sequence[RegisteredModel]
 ) -> dict[str, Receipt]:
     """Records how a round that has closed ended for each submitting model, as Numerai says.
 
     Args:
         platform: whose account is asked.
-        found: the round.
+        round_: the round.
         models: whose end is recorded, if it is not known yet and they were there already.
 
     Returns:
@@ -161,30 +160,30 @@ def settle(
     Raises:
         NumeraiError: when Numerai cannot be asked; nothing is recorded then.
     """
-    submitting = [model for model in models if model.submit]
-    latest = receipts.latest(platform.lake, found.number)
-    open_ends = [
-        model
-        for model in submitting
-        if _is_open_end(platform.lake, found.number, model.name, latest.get(model.name))
+    records = [
+        RoundRecord(platform.lake, model.name, round_.number) for model in models if model.submit
     ]
+    open_ends = [record for record in records if _is_end_open(platform.lake, record)]
     if not open_ends:
         return {}
-    fleet = fleet_of(platform, found)
+    fleet = fleet_of(platform, round_)
     return {
-        model.name: record_end(platform, found, model.name, fleet, NOBODY_PLAYED)
-        for model in open_ends
+        record.model_name: record_end(platform, round_, record, fleet, NOBODY_PLAYED)
+        for record in open_ends
     }
 
 
-def _is_open_end(lake: Lake, round_number: int, model_name: str, receipt: Receipt | None) -> bool:
-    """Whether Numerai must still say how a round ended for a model; `receipt` stands so far."""
-    if receipt is None:
-        return lake.takes_part(model_name, round_number)
-    return not receipt.is_end_known
+def _is_end_open(lake: Lake, record: RoundRecord) -> bool:
+    """Whether Numerai must still say how a round ended for a model."""
+    standing = record.standing
+    if standing is None:
+        return lake.takes_part(record.model_name, record.round_number)
+    return not standing.is_end_known
 
 
-def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reason: str) -> Receipt:
+def record_end(
+    platform: Platform, round_: Round, record: RoundRecord, fleet: Fleet, reason: str
+) -> Receipt:
     """Records how a closed round ended for a model, from what Numerai was just seen to hold.
 
     What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
@@ -196,61 +195,54 @@ def record_end(platform: Platform, found: Round, model: str, fleet: Fleet, reaso
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
-    history = receipts.history(platform.lake, model, found.number)
-    standing = receipts.standing(history)
+    standing = record.standing
     if standing is None or not standing.is_held:
         situation = Situation(
-            round=found,
+            round=round_,
             now=platform.client.now(),
-            held=fleet.submission_of(model, found.number),
-            receipts=history,
+            held=fleet.submission_of(record.model_name, round_.number),
+            receipts=record.history,
         )
-        situation = what_is_held(platform, situation)
+        situation = what_is_held(platform, record, situation)
         held, own = situation.held, situation.own_receipt
         if held is None or situation.holding in (Holding.NOTHING, Holding.CARRIED_OVER):
-            return _missed(platform, found, model, standing, held, reason)
+            return _missed(record, held, reason)
         if held.status == REGISTERED and standing is not None:
             return standing  # Numerai will say in a few minutes
         if own is None:
-            return record_foreign(platform, found, held)
+            return record_foreign(platform, round_, record, held)
         if own.differs:
             return own  # it was compared already, and is not what was sent
-        accepted = _accepted(platform, found, held, own, "Numerai holds it")
-        standing = receipts.append(platform.lake, accepted)
-    return _confirmed_if_stored(platform, standing)
+        standing = record.append(_accepted(platform, round_, held, own, "Numerai holds it"))
+    return _confirmed_if_stored(platform, record, standing)
 
 
-def _missed(
-    platform: Platform,
-    found: Round,
-    model: str,
-    standing: Receipt | None,
-    held: HeldSubmission | None,
-    reason: str,
-) -> Receipt:
+def _missed(record: RoundRecord, held: HeldSubmission | None, reason: str) -> Receipt:
+    standing = record.standing
     if standing is not None and standing.outcome is not None:
         return standing
     if held is not None:
         reason += f"; {held.filename}, carried over from before it opened, counts in its place"
-    missed = Receipt(model, found.number, outcome=Outcome.MISSED, reason=reason)
-    return receipts.append(platform.lake, missed)
+    return record.append(
+        Receipt(record.model_name, record.round_number, outcome=Outcome.MISSED, reason=reason)
+    )
 
 
 def _accepted(
-    platform: Platform, found: Round, held: HeldSubmission, own: Receipt, reason: str
+    platform: Platform, round_: Round, held: HeldSubmission, own: Receipt, reason: str
 ) -> Receipt:
     received_at = held.timestamp or own.submitted_at
     return replace(
         own,
         submission_id=held.submission_id,
         state=own.state if own.is_held else State.ACCEPTED,
-        outcome=outcome_of(found, received_at, held.round_number),
+        outcome=outcome_of(round_, received_at, held.round_number),
         submitted_at=received_at,
         accepted_at=own.accepted_at or platform.client.now(),
         reason=reason,
     )
 
 
-def _confirmed_if_stored(platform: Platform, receipt: Receipt) -> Receipt:
+def _confirmed_if_stored(platform: Platform, record: RoundRecord, receipt: Receipt) -> Receipt:
     stored = stored_prediction(platform, receipt) if receipt.state is State.ACCEPTED else None
-    return receipt if stored is None else confirm(platform, receipt, stored)
+    return receipt if stored is None else confirm(platform, record, receipt, stored)

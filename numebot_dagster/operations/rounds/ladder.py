@@ -40,8 +40,7 @@ from numebot_dagster.operations.rounds.predicting import (
     stand_in,
     stored_prediction,
 )
-from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Rung
+from numebot_dagster.submissions.receipts import RoundRecords, Rung
 from numebot_dagster.submissions.reconciliation import is_higher
 from numebot_dagster.terminal import command
 
@@ -122,6 +121,7 @@ class Ladder:
     Attributes:
         time_left: seconds until the round closes.
         measured: median seconds of each model in the last rounds.
+        records: what is recorded of the models in the round.
     """
 
     platform: Platform
@@ -129,6 +129,7 @@ class Ladder:
     round_number: int
     time_left: Callable[[], float]
     measured: Mapping[str, float]
+    records: RoundRecords
     _made: dict[str, Prediction] = field(default_factory=dict)
     _tried: dict[tuple[str, Rung], Prediction | Exception] = field(default_factory=dict)
     _spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -263,7 +264,7 @@ class Ladder:
     def _input_file(self, model: RegisteredModel, name: str) -> Path:
         if name in self._made:
             return self._made[name].path
-        path = newest_file(self.platform, name, self.round_number)
+        path = newest_file(self.platform, self.records[name])
         if path is not None:
             return path
         why = self._tried.get((name, Rung.LIVE))
@@ -313,8 +314,11 @@ class Ladder:
         made = self._made.get(other.name)
         if made is not None and made.rung is not Rung.FALLBACK:
             return made
-        history = receipts.history(self.platform.lake, other.name, self.round_number)
-        own = [one for one in history if one.rung is not Rung.FALLBACK and not one.is_foreign]
+        own = [
+            receipt
+            for receipt in self.records[other.name].history
+            if receipt.rung is not Rung.FALLBACK and not receipt.is_foreign
+        ]
         return stored_prediction(self.platform, own[-1]) if own else None
 
 

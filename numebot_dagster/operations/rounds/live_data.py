@@ -184,21 +184,21 @@ def _store(wanted: _Wanted, round_: Round) -> None:
 def _require_open(wanted: _Wanted) -> Round:
     """Makes sure that what Numerai serves now is this round's, and returns the round."""
     client = wanted.platform.client
-    found, now = client.round(wanted.round_number), client.now()
-    if found.is_open(now) or (wanted.late and _takes_late(wanted.platform, found, now)):
-        return found
+    round_, now = client.round(wanted.round_number), client.now()
+    if round_.is_open(now) or (wanted.late and _takes_late(wanted.platform, round_, now)):
+        return round_
     raise RoundNotOpen(
-        f"round {found.number} is open from {found.open_time:%a %d %b %H:%M} to "
-        f"{found.close_staking_time:%a %d %b %H:%M} UTC, and it is {now:%a %d %b %H:%M} UTC: "
+        f"round {round_.number} is open from {round_.open_time:%a %d %b %H:%M} to "
+        f"{round_.close_staking_time:%a %d %b %H:%M} UTC, and it is {now:%a %d %b %H:%M} UTC: "
         "its live data cannot be fetched"
     )
 
 
-def _takes_late(platform: Platform, found: Round, now: datetime) -> bool:
-    if now < found.open_time or (found.close_time is not None and now >= found.close_time):
+def _takes_late(platform: Platform, round_: Round, now: datetime) -> bool:
+    if now < round_.open_time or (round_.close_time is not None and now >= round_.close_time):
         return False
     newer = round_to_play(platform.client.open_rounds(), now)
-    return newer is None or newer.number <= found.number
+    return newer is None or newer.number <= round_.number
 
 
 def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:

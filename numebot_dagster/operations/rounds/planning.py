@@ -25,7 +25,7 @@ from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.stakes import last_known_stakes
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Rung
+from numebot_dagster.submissions.receipts import RoundRecord, RoundRecords, Rung
 from numebot_dagster.terminal import command
 
 ROUNDS_MEASURED = 5
@@ -101,50 +101,48 @@ def _about(slot: Slot) -> str:
     return f"{slot.seconds:.0f} s" if slot.measured else f"up to {slot.seconds:.0f} s"
 
 
-def plan_the_rest(platform: Platform, models: Sequence[RegisteredModel], found: Round) -> HourPlan:
+def plan_the_rest(
+    platform: Platform, models: Sequence[RegisteredModel], round_: Round, records: RoundRecords
+) -> HourPlan:
     """Plans for the models whose live predictions Numerai does not hold yet, and logs the plan."""
-    plan = plan_hour(platform, unfinished(platform.lake, models, found.number), found)
+    rest = [model for model in models if not is_finished(records[model.name])]
+    plan = plan_hour(platform, rest, round_)
     platform.log.info("Plan of %s", plan.text)
     return plan
 
 
-def unfinished(
-    lake: Lake, models: Sequence[RegisteredModel], round_number: int
-) -> list[RegisteredModel]:
-    """Those whose live predictions Numerai was not seen to hold, by their receipts."""
-    latest = receipts.latest(lake, round_number)
-    done = {
-        name for name, receipt in latest.items() if receipt.is_held and receipt.rung is Rung.LIVE
-    }
-    return [model for model in models if model.name not in done]
+def is_finished(record: RoundRecord) -> bool:
+    """Whether Numerai was seen to hold the live predictions of a model."""
+    standing = record.standing
+    return standing is not None and standing.is_held and standing.rung is Rung.LIVE
 
 
-def plan_hour(platform: Platform, models: Sequence[RegisteredModel], found: Round) -> HourPlan:
+def plan_hour(platform: Platform, models: Sequence[RegisteredModel], round_: Round) -> HourPlan:
     """Plans a round for models that are still to be predicted, from what the lake knows.
 
     Args:
         platform: whose lake and clock are used; nothing is asked of Numerai.
         models: who is to be predicted.
-        found: the round; before it opens, the plan begins with its opening.
+        round_: the round; before it opens, the plan begins with its opening.
     """
-    measured = measured_seconds(platform.lake, [one.name for one in models], found.number)
-    end = max(platform.client.now(), found.open_time)
+    measured = measured_seconds(platform.lake, [one.name for one in models], round_.number)
+    end = max(platform.client.now(), round_.open_time)
     slots = []
     for position, model in enumerate(in_order(platform, models), 1):
         seconds = measured.get(model.name)
         expected = time_budget(platform.lake, model) if seconds is None else seconds
         end += timedelta(seconds=expected)
         sent = end + timedelta(seconds=UPLOAD_SECONDS)
-        fits = sent <= found.close_staking_time
+        fits = sent <= round_.close_staking_time
         slots.append(Slot(model.name, position, expected, seconds is not None, sent, fits))
-    return HourPlan(found.number, found.close_staking_time, tuple(slots))
+    return HourPlan(round_.number, round_.close_staking_time, tuple(slots))
 
 
-def seconds_left(platform: Platform, found: Round) -> float:
+def seconds_left(platform: Platform, round_: Round) -> float:
     """Until a round takes no upload any more: after its close, no late one; without end: `inf`."""
     now = platform.client.now()
-    open_still = now < found.close_staking_time
-    close = found.close_staking_time if open_still else found.close_time
+    open_still = now < round_.close_staking_time
+    close = round_.close_staking_time if open_still else round_.close_time
     return math.inf if close is None else (close - now).total_seconds()
 
 

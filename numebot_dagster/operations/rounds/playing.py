@@ -37,8 +37,7 @@ from numebot_dagster.operations.rounds.outcomes import Ending, Play, Played
 from numebot_dagster.operations.rounds.planning import HourPlan
 from numebot_dagster.operations.rounds.predicting import Prediction, stored_prediction
 from numebot_dagster.operations.slots import no_slot
-from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Receipt, Rung
+from numebot_dagster.submissions.receipts import Receipt, RoundRecords, Rung
 from numebot_dagster.submissions.reconciliation import (
     LADDER,
     Action,
@@ -73,7 +72,7 @@ def play(platform: Platform, wish: Play) -> list[Played]:
         played = this.run()
     if this.submits:
         refusal = this.refusal if isinstance(this.refusal, NotAuthorised) else None
-        watchdog.announce_round(platform, this.round, refusal)
+        watchdog.announce_round(platform, this.round, this.records, refusal)
     return played
 
 
@@ -96,6 +95,7 @@ class _RoundPlay:
         self.platform = platform
         self.wish = wish
         self.round: Round = platform.client.round(wish.round_number)
+        self.records = RoundRecords(platform.lake, wish.round_number)
         self.submits = wish.submit and any(model.submit for model in wish.models)
         self.refusal: NumeraiError | None = None
         self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
@@ -139,7 +139,10 @@ class _RoundPlay:
             if plan is not None and plan.too_late:
                 pool.submit(outbox.send, self.platform, plan.alert)
             measured = {} if plan is None else plan.measured
-            ladder = Ladder(self.platform, worker, self.round.number, self._seconds_left, measured)
+            ladder = Ladder(
+                *(self.platform, worker, self.round.number),
+                *(self._seconds_left, measured, self.records),
+            )
             sent = [one.result() for one in self._begin_all(ladder, pool)]
             # Nothing is left to upload: only now is there time for downloads.
             ending = [pool.submit(self._end, one) for one in sent]
@@ -151,7 +154,7 @@ class _RoundPlay:
         if not self.submits or not self.round.is_open(self.platform.client.now()):
             return None
         try:
-            return planning.plan_the_rest(self.platform, self.wish.models, self.round)
+            return planning.plan_the_rest(self.platform, self.wish.models, self.round, self.records)
         except Exception as error:  # a plan is worth something, but not the round
             self.platform.log.warning("The hour is played without a plan: %s", error)
             return None
@@ -259,7 +262,7 @@ class _RoundPlay:
 
     def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NumeraiError) -> Step:
         """Stores and records predictions that cannot be sent, so that the next run sends them."""
-        if not planning.unfinished(self.platform.lake, [model], self.round.number):
+        if planning.is_finished(self.records[model.name]):
             raise refusal
         prediction = self._intended(model) or self._predict(model, descend)
         return partial(self._failed, model, refusal, prediction)
@@ -272,12 +275,12 @@ class _RoundPlay:
         """The live predictions that an earlier attempt made and could not bring to Numerai."""
         if self.wish.force:
             return None
-        history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if not history or not history[-1].is_pending:
+        newest = self.records[model.name].newest
+        if newest is None or not newest.is_pending:
             return None
-        if history[-1].rung is not Rung.LIVE:  # there may be time for a better one now
+        if newest.rung is not Rung.LIVE:  # there may be time for a better one now
             return None
-        return stored_prediction(self.platform, history[-1])
+        return stored_prediction(self.platform, newest)
 
     def _submit(self, model: RegisteredModel, prediction: Prediction) -> Played:
         self._ask_again()
@@ -290,8 +293,8 @@ class _RoundPlay:
         self, model: RegisteredModel, prediction: Prediction, refusal: SubmissionRejected
     ) -> Played:
         """Sends predictions once more at once, if Numerai found their submission invalid."""
-        history = receipts.history(self.platform.lake, model.name, self.round.number)
-        if self.wish.late or not history[-1].is_invalid:
+        newest = self.records[model.name].newest
+        if self.wish.late or newest is None or not newest.is_invalid:
             raise refusal
         self.platform.log.warning("%s: sent again, because %s", model.name, refusal)
         self._ask_again(trusted_for=0)
@@ -307,6 +310,7 @@ class _RoundPlay:
         receipt = submitting.submit(
             self.platform,
             self.round,
+            self.records[model.name],
             self._fleet.models[model.name].id,
             prediction,
             late=self.wish.late,
@@ -323,7 +327,7 @@ class _RoundPlay:
             return decision
         if receipt.predictions_sha256 != prediction.submission.sha256:
             return decision
-        promoted = submitting.promote(self.platform, receipt, prediction)
+        promoted = submitting.promote(self.records[receipt.model], receipt, prediction)
         self.platform.log.info(
             "%s: Numerai holds the %s predictions already", receipt.model, prediction.rung
         )
@@ -335,22 +339,25 @@ class _RoundPlay:
         if receipt is None:
             raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
         if decision.action is Action.ACCEPT:
-            receipt = submitting.accept(self.platform, self.round, receipt)
+            receipt = submitting.accept(
+                self.platform, self.round, self.records[model.name], receipt
+            )
         stored = stored_prediction(self.platform, receipt)
         return Played(model, Ending.ACCEPTED, decision.reason, stored, receipt)
 
     def _confirm(self, played: Played) -> Played:
         if played.receipt is None:
             raise ValueError(f"{played.model.name}: a submission without a receipt")
+        record = self.records[played.model.name]
         try:
-            receipt = submitting.confirm(self.platform, played.receipt, played.prediction)
+            receipt = submitting.confirm(self.platform, record, played.receipt, played.prediction)
         except SubmissionRejected as refusal:
             if played.prediction is None:
                 raise
             again = self._replace_invalid(played.model, played.prediction, refusal)
             if again.receipt is None or again.ending is not Ending.ACCEPTED:
                 return again
-            receipt = submitting.confirm(self.platform, again.receipt, played.prediction)
+            receipt = submitting.confirm(self.platform, record, again.receipt, played.prediction)
         self.platform.log.info("%s: confirmed", played.model.name)
         return replace(played, ending=Ending.CONFIRMED, receipt=receipt)
 
@@ -358,16 +365,17 @@ class _RoundPlay:
         if model.name not in self._fleet.models:
             path = self.platform.settings.model_configs_path
             raise NumeraiError(no_slot(model.name, self._fleet.models, path, model.line))
+        record = self.records[model.name]
         situation = Situation(
             round=self.round,
             now=self.platform.client.now(),
             held=self._fleet.submission_of(model.name, self.round.number),
-            receipts=receipts.history(self.platform.lake, model.name, self.round.number),
+            receipts=record.history,
             intention=intention,
             force=self.wish.force,
             late=self.wish.late,
         )
-        return decide(submitting.what_is_held(self.platform, situation))
+        return decide(submitting.what_is_held(self.platform, record, situation))
 
     @property
     def _has_closed(self) -> bool:
@@ -384,15 +392,14 @@ class _RoundPlay:
         if self._came_later(model):
             self.platform.log.info("%s: %s", model.name, follow_up.CAME_LATER)
             return Played(model, Ending.SKIPPED, follow_up.CAME_LATER)
+        record = self.records[model.name]
         closed = self._has_closed
         if closed:
             latest = follow_up.record_end(
-                self.platform, self.round, model.name, self._fleet, decision.reason
+                self.platform, self.round, record, self._fleet, decision.reason
             )
         else:
-            latest = submitting.record_failure(
-                self.platform, self.round, model.name, decision.reason
-            )
+            latest = submitting.record_failure(record, decision.reason)
         self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
@@ -402,7 +409,9 @@ class _RoundPlay:
         held = self._fleet.submission_of(model.name, self.round.number)
         if held is None:
             raise ValueError(f"{model.name}: nothing is held that could be left alone")
-        receipt = follow_up.record_foreign(self.platform, self.round, held)
+        receipt = follow_up.record_foreign(
+            self.platform, self.round, self.records[model.name], held
+        )
         self.platform.log.warning("%s: left alone, %s", model.name, receipt.reason)
         return Played(model, Ending.SKIPPED, receipt.reason or decision.reason, receipt=receipt)
 
@@ -423,9 +432,8 @@ class _RoundPlay:
         receipt = None
         if self.submits and model.submit and not self._came_later(model):
             try:
-                receipt = submitting.record_failure(
-                    self.platform, self.round, model.name, str(error), prediction
-                )
+                record = self.records[model.name]
+                receipt = submitting.record_failure(record, str(error), prediction)
             except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
                 self.platform.log.exception("%s: the failure was not recorded", model.name)
         return Played(model, Ending.FAILED, str(error), prediction, receipt, verdicts)

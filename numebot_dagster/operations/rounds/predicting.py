@@ -15,9 +15,8 @@ from numebot_dagster.modeling.worker.parent import Worker
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate, GateClosed
-from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions import submission_file as submission
-from numebot_dagster.submissions.receipts import Receipt, Rung
+from numebot_dagster.submissions.receipts import Receipt, RoundRecord, Rung
 from numebot_dagster.submissions.submission_file import Submission
 
 if TYPE_CHECKING:
@@ -186,13 +185,13 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     )
 
 
-def newest_file(platform: Platform, model: str, round_number: int) -> Path | None:
+def newest_file(platform: Platform, record: RoundRecord) -> Path | None:
     """The predictions of a model for a round: those that were sent, else the newest whole ones."""
-    receipt = receipts.latest(platform.lake, round_number).get(model)
+    receipt = record.standing
     sent = None if receipt is None else stored_prediction(platform, receipt)
     if sent is not None:
         return sent.path
-    files = platform.lake.predictions_files(model, round_number)
+    files = platform.lake.predictions_files(record.model_name, record.round_number)
     newest_first = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
     return next((path for path in newest_first if _read(path) is not None), None)
 

@@ -24,9 +24,8 @@ from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.operations.rounds.predicting import Prediction
-from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.file_names import name_for
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
 from numebot_dagster.submissions.reconciliation import (
     Holding,
     Situation,
@@ -48,13 +47,20 @@ UPLOADS = 3
 
 
 def submit(
-    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool = False
+    platform: Platform,
+    round_: Round,
+    record: RoundRecord,
+    model_id: str,
+    prediction: Prediction,
+    *,
+    late: bool = False,
 ) -> Receipt:
     """Uploads and registers predictions, and waits until Numerai shows them as selected.
 
     Args:
         platform: whose account submits.
-        found: the round.
+        round_: the round.
+        record: what is recorded of the model in the round.
         model_id: Numerai's id of the model.
         prediction: what is sent.
         late: send after the close too; Numerai then also makes it the next round's submission.
@@ -64,24 +70,23 @@ def submit(
         SubmissionRejected: when the upload is refused or never shown as selected.
         NumeraiError: when Numerai cannot be reached.
     """
-    require_uploads(platform, found, late=late)
-    registered = _register_earlier(platform, found, model_id, prediction, late=late)
+    require_uploads(platform, round_, late=late)
+    registered = _register_earlier(platform, round_, record, model_id, prediction, late=late)
     uploads = 1
     while registered is None:
         try:
-            registered = _upload(platform, found, model_id, prediction, late=late)
+            registered = _upload(platform, round_, record, model_id, prediction, late=late)
         except SubmissionRejected as refusal:
             if uploads == UPLOADS:
                 raise
             uploads += 1
             platform.log.warning("%s: uploaded again, because %s", prediction.model, refusal)
-    return accept(platform, found, registered)
+    return accept(platform, round_, record, registered)
 
 
-def promote(platform: Platform, receipt: Receipt, prediction: Prediction) -> Receipt:
+def promote(record: RoundRecord, receipt: Receipt, prediction: Prediction) -> Receipt:
     """Record that the file of a receipt is also what a higher rung predicts."""
-    return receipts.append(
-        platform.lake,
+    return record.append(
         replace(
             receipt,
             rung=prediction.rung,
@@ -93,7 +98,13 @@ def promote(platform: Platform, receipt: Receipt, prediction: Prediction) -> Rec
 
 
 def _upload(
-    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool
+    platform: Platform,
+    round_: Round,
+    record: RoundRecord,
+    model_id: str,
+    prediction: Prediction,
+    *,
+    late: bool,
 ) -> Receipt:
     """Upload predictions to a new address and register them.
 
@@ -101,30 +112,35 @@ def _upload(
         SubmissionRejected: the address is refused, as when it has expired, or the file is not there
             at its registration; another address may do.
     """
-    client = phases.within(platform, phases.UPLOAD, found).client
-    require_uploads(platform, found, late=late)
-    name = name_for(found.number, prediction.submission.sha256, platform.installation)
+    client = phases.within(platform, phases.UPLOAD, round_).client
+    require_uploads(platform, round_, late=late)
+    name = name_for(round_.number, prediction.submission.sha256, platform.installation)
     target = client.authorise_upload(model_id, name)
-    intent = receipts.append(
-        platform.lake,
-        replace(_intent(found, prediction), filename=target.filename, submitted_at=client.now()),
+    intent = record.append(
+        replace(_intent(prediction), filename=target.filename, submitted_at=client.now())
     )
     client.put_upload(target, prediction.submission.csv)
     # The upload may have taken minutes, and what is registered after the close fills another round.
-    require_uploads(platform, found, late=late)
+    require_uploads(platform, round_, late=late)
     submission_id = platform.client.create_submission(
-        model_id, target.filename, seconds=_seconds_left(platform, found, late=late)
+        model_id, target.filename, seconds=_seconds_left(platform, round_, late=late)
     )
-    return receipts.append(platform.lake, replace(intent, submission_id=submission_id))
+    return record.append(replace(intent, submission_id=submission_id))
 
 
-def _seconds_left(platform: Platform, found: Round, *, late: bool) -> float | None:
+def _seconds_left(platform: Platform, round_: Round, *, late: bool) -> float | None:
     """Seconds in which a registration still counts as it is meant; unbounded when late is fine."""
-    return None if late else (found.close_staking_time - platform.client.now()).total_seconds()
+    return None if late else (round_.close_staking_time - platform.client.now()).total_seconds()
 
 
 def _register_earlier(
-    platform: Platform, found: Round, model_id: str, prediction: Prediction, *, late: bool
+    platform: Platform,
+    round_: Round,
+    record: RoundRecord,
+    model_id: str,
+    prediction: Prediction,
+    *,
+    late: bool,
 ) -> Receipt | None:
     """Register the file that a killed attempt may have uploaded already, if it is not by now.
 
@@ -132,8 +148,7 @@ def _register_earlier(
         The receipt with the submission's id; nothing when there is no such attempt, or when its
         file never arrived.
     """
-    history = receipts.history(platform.lake, prediction.model, found.number)
-    newest = history[-1] if history else None
+    newest = record.newest
     if (
         newest is None
         or newest.filename is None
@@ -146,21 +161,19 @@ def _register_earlier(
         registered = platform.client.create_submission(
             model_id,
             newest.filename,
-            seconds=_seconds_left(platform, found, late=late),
+            seconds=_seconds_left(platform, round_, late=late),
             perhaps_registered=True,
         )
     except SubmissionRejected as refusal:
         platform.log.info("%s: uploaded anew, because %s", prediction.model, refusal)
         return None
-    return receipts.append(
-        platform.lake, replace(newest, submission_id=registered, outcome=None, reason=None)
-    )
+    return record.append(replace(newest, submission_id=registered, outcome=None, reason=None))
 
 
-def _intent(found: Round, prediction: Prediction) -> Receipt:
+def _intent(prediction: Prediction) -> Receipt:
     return Receipt(
         model=prediction.model,
-        round_number=found.number,
+        round_number=prediction.round_number,
         rung=prediction.rung,
         rung_reason=prediction.rung_reason,
         vintage=prediction.vintage,
@@ -170,28 +183,28 @@ def _intent(found: Round, prediction: Prediction) -> Receipt:
     )
 
 
-def require_uploads(platform: Platform, found: Round, *, late: bool = False) -> None:
+def require_uploads(platform: Platform, round_: Round, *, late: bool = False) -> None:
     """Makes sure that what is uploaded now is for this round.
 
     Raises:
         RoundNotOpen: when it would not be, or would be late without having been asked for.
     """
     now = platform.client.now()
-    if found.is_open(now):
+    if round_.is_open(now):
         return
-    if not late or now < found.open_time:
+    if not late or now < round_.open_time:
         raise RoundNotOpen(
-            f"round {found.number} takes on-time submissions from {found.open_time:%a %H:%M} to "
-            f"{found.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
+            f"round {round_.number} takes on-time submissions from {round_.open_time:%a %H:%M} to "
+            f"{round_.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
         )
     newer = round_to_play(platform.client.open_rounds(), platform.client.now())
-    ended = found.close_time is not None and now >= found.close_time
-    if ended or (newer is not None and newer.number > found.number):
+    ended = round_.close_time is not None and now >= round_.close_time
+    if ended or (newer is not None and newer.number > round_.number):
         what = f"; round {newer.number} is open" if newer else ""
-        raise RoundNotOpen(f"round {found.number} takes no late submissions any more{what}")
+        raise RoundNotOpen(f"round {round_.number} takes no late submissions any more{what}")
 
 
-def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
+def accept(platform: Platform, round_: Round, record: RoundRecord, receipt: Receipt) -> Receipt:
     """Waits until Numerai shows a registered submission as selected, and records it.
 
     One that arrived after the close may count for the next round instead: then its outcome is
@@ -203,26 +216,28 @@ def accept(platform: Platform, found: Round, receipt: Receipt) -> Receipt:
     """
     if receipt.submission_id is None:
         raise ValueError(f"{receipt.model}: a receipt without a submission id cannot be accepted")
-    bounded = phases.within(platform, phases.ACCEPTANCE, found)
-    state = _wait_until_selected(bounded, found, receipt)
+    bounded = phases.within(platform, phases.ACCEPTANCE, round_)
+    state = _wait_until_selected(bounded, round_, record, receipt)
     received_at = state.inserted_at or receipt.submitted_at
     accepted = replace(
         receipt,
         submission_id=state.submission_id,
         state=State.ACCEPTED,
-        outcome=outcome_of(found, received_at, state.round_number),
+        outcome=outcome_of(round_, received_at, state.round_number),
         submitted_at=received_at,
         accepted_at=platform.client.now(),
         reason=None,
     )
     if accepted.outcome is Outcome.QUEUED:
         text = f"it arrived after the close; Numerai counts it for round {state.round_number}"
-        platform.log.warning("Round %d, %s: %s", found.number, receipt.model, text)
+        platform.log.warning("Round %d, %s: %s", round_.number, receipt.model, text)
         accepted = replace(accepted, reason=text)
-    return receipts.append(platform.lake, accepted)
+    return record.append(accepted)
 
 
-def confirm(platform: Platform, receipt: Receipt, prediction: Prediction | None) -> Receipt:
+def confirm(
+    platform: Platform, record: RoundRecord, receipt: Receipt, prediction: Prediction | None
+) -> Receipt:
     """Download what Numerai holds and compare it with what was sent, id by id.
 
     Where the predictions are no longer stored, the file's hash in the receipt stands for them.
@@ -240,11 +255,9 @@ def confirm(platform: Platform, receipt: Receipt, prediction: Prediction | None)
     else:
         mismatch = matches(content, prediction.ids, prediction.values)
     if mismatch is None:
-        return receipts.append(
-            platform.lake,
-            replace(receipt, state=State.CONFIRMED, confirmed_at=platform.client.now()),
-        )
-    receipts.append(platform.lake, replace(receipt, state=State.INVALID, reason=str(mismatch)))
+        now = platform.client.now()
+        return record.append(replace(receipt, state=State.CONFIRMED, confirmed_at=now))
+    record.append(replace(receipt, state=State.INVALID, reason=str(mismatch)))
     raise SubmissionRejected(
         f"what Numerai holds is not what was sent: {mismatch}. Run `{_run(receipt)}` again."
     )
@@ -263,7 +276,7 @@ def _require_same_file(content: bytes, receipt: Receipt) -> None:
         )
 
 
-def _known_again(platform: Platform, situation: Situation) -> Situation:
+def _known_again(platform: Platform, record: RoundRecord, situation: Situation) -> Situation:
     """Return the situation with the receipt, made anew, of a file of ours whose receipts are lost.
 
     The file is ours when its name, in which we write round, content and this data folder's id, is
@@ -276,7 +289,7 @@ def _known_again(platform: Platform, situation: Situation) -> Situation:
         sha256 = path.parent.name.removeprefix("sha256=")
         name = name_for(number, sha256, platform.installation)
         if held.filename.startswith(Path(name).stem):
-            receipt = receipts.append(platform.lake, _receipt_of_file(path, held, number))
+            receipt = record.append(_receipt_of_file(path, held, number))
             platform.log.warning(
                 "%s: Numerai holds %s, whose receipts are lost; it is known again by its name",
                 held.model,
@@ -299,7 +312,7 @@ def _receipt_of_file(path: Path, held: HeldSubmission, number: int) -> Receipt:
     )
 
 
-def what_is_held(platform: Platform, situation: Situation) -> Situation:
+def what_is_held(platform: Platform, record: RoundRecord, situation: Situation) -> Situation:
     """Return the situation with what Numerai says of our submissions that it does not list as held.
 
     Nothing is asked when it lists one of ours, or when we have registered none.
@@ -308,7 +321,7 @@ def what_is_held(platform: Platform, situation: Situation) -> Situation:
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
-    situation = _known_again(platform, situation)
+    situation = _known_again(platform, record, situation)
     ids = doubtful_ids(situation)
     if not ids:
         return situation
@@ -316,42 +329,44 @@ def what_is_held(platform: Platform, situation: Situation) -> Situation:
 
 
 def outcome_of(
-    found: Round, received_at: datetime | None, counted_for: int | None = None
+    round_: Round, received_at: datetime | None, counted_for: int | None = None
 ) -> Outcome:
     """How a submission ended that Numerai received at a time (aware UTC; unknown: in time).
 
     Args:
-        found: the round that it was meant for.
+        round_: the round that it was meant for.
         received_at: when Numerai received it.
         counted_for: the round that Numerai counts it for, if it says so.
     """
-    if counted_for is not None and counted_for > found.number:
+    if counted_for is not None and counted_for > round_.number:
         return Outcome.QUEUED
-    late = received_at is not None and received_at >= found.close_staking_time
+    late = received_at is not None and received_at >= round_.close_staking_time
     return Outcome.LATE if late else Outcome.ON_TIME
 
 
-def _wait_until_selected(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState:
+def _wait_until_selected(
+    platform: Platform, round_: Round, record: RoundRecord, receipt: Receipt
+) -> SubmissionState:
     """Asks until the submission is selected, or until it is clear that it will not be."""
     submission_id = str(receipt.submission_id)
     started, wait = time.monotonic(), FIRST_WAIT
     shown_since: float | None = None
     while True:
-        state = _state_of(platform, found, receipt)
+        state = _state_of(platform, round_, receipt)
         if state is not None and state.selected:
-            if state.round_number is not None and state.round_number < found.number:
+            if state.round_number is not None and state.round_number < round_.number:
                 raise SubmissionRejected(
                     f"Numerai counts submission {submission_id} for round {state.round_number}, "
-                    f"not {found.number}"
+                    f"not {round_.number}"
                 )
             return state
         now = time.monotonic()
         if state is not None and state.selected is False:
             shown_since = shown_since or now
             if now - shown_since >= SELECTION_PATIENCE:
-                twin = _twin(platform, found, receipt)
+                twin = _twin(platform, round_, receipt)
                 if twin is None:
-                    raise _not_selected(platform, receipt)
+                    raise _not_selected(platform, record, receipt)
                 return twin
         if now + wait - started > ACCEPTANCE_PATIENCE:
             raise SubmissionRejected(
@@ -362,7 +377,7 @@ def _wait_until_selected(platform: Platform, found: Round, receipt: Receipt) -> 
         wait = min(2 * wait, LONGEST_WAIT)
 
 
-def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
+def _state_of(platform: Platform, round_: Round, receipt: Receipt) -> SubmissionState | None:
     """What Numerai says of a submission.
 
     The list of what counts is asked first: it is one call for the whole account, of which Numerai
@@ -373,7 +388,7 @@ def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionS
     rows = platform.client.fleet().submissions
     same = [row for row in rows if row.submission_id == submission_id and row.status in COUNTED]
     # A late one may be listed for its own round and for the next.
-    listed = min(same, key=lambda row: abs(row.round_number - found.number), default=None)
+    listed = min(same, key=lambda row: abs(row.round_number - round_.number), default=None)
     if listed is None:
         return platform.client.submission_states([submission_id]).get(submission_id)
     return SubmissionState(
@@ -381,22 +396,22 @@ def _state_of(platform: Platform, found: Round, receipt: Receipt) -> SubmissionS
     )
 
 
-def _twin(platform: Platform, found: Round, receipt: Receipt) -> SubmissionState | None:
+def _twin(platform: Platform, round_: Round, receipt: Receipt) -> SubmissionState | None:
     """The submission that counts, if it is the same file, registered again by a killed run."""
-    held = platform.client.fleet().submission_of(receipt.model, found.number)
+    held = platform.client.fleet().submission_of(receipt.model, round_.number)
     if held is None or held.submission_id is None or held.filename != receipt.filename:
         return None
     state = platform.client.submission_states([held.submission_id]).get(held.submission_id)
     return state if state is not None and state.selected else None
 
 
-def _not_selected(platform: Platform, receipt: Receipt) -> SubmissionRejected:
+def _not_selected(platform: Platform, record: RoundRecord, receipt: Receipt) -> SubmissionRejected:
     """Records that Numerai looked at a submission and does not count it."""
     reason = (
         f"Numerai shows submission {receipt.submission_id}, but not as selected: it was found "
         f"invalid, or another one was uploaded after it{own_words(platform, receipt)}"
     )
-    receipts.append(platform.lake, invalidated(receipt, reason))
+    record.append(invalidated(receipt, reason))
     return SubmissionRejected(f"{reason}. Run `{_run(receipt)}` again.")
 
 
@@ -415,37 +430,30 @@ def own_words(platform: Platform, receipt: Receipt) -> str:
 
 
 def record_failure(
-    platform: Platform,
-    found: Round,
-    model: str,
-    reason: str,
-    prediction: Prediction | None = None,
+    record: RoundRecord, reason: str, prediction: Prediction | None = None
 ) -> Receipt:
     """Records an attempt that failed beside, never over, what Numerai was seen to hold.
 
     Args:
-        platform: whose lake keeps the receipts.
-        found: the round.
-        model: whose attempt it was.
+        record: of the model and round that the attempt was for.
         reason: what it failed with.
         prediction: what is ready, though nothing could be sent; the next run sends it.
 
     Returns:
         The receipt that is standing now.
     """
-    history = receipts.history(platform.lake, model, found.number)
-    standing = receipts.standing(history)
+    standing, newest = record.standing, record.newest
     if standing is None or standing.is_pending:
-        base = standing or Receipt(model, found.number)
+        base = standing or Receipt(record.model_name, record.round_number)
         if prediction and base.predictions_sha256 != prediction.submission.sha256:
-            base = _intent(found, prediction)  # else the name of what may be uploaded is kept
+            base = _intent(prediction)  # else the name of what may be uploaded is kept
         failed = replace(base, outcome=Outcome.FAILED, reason=reason)
     elif standing.is_invalid:
         failed = standing  # it says already what is wrong
     else:
         failed = replace(standing, reason=f"it stands, but a later attempt failed: {reason}")
-    is_known = bool(history) and replace(failed, recorded_at=history[-1].recorded_at) == history[-1]
-    return failed if is_known else receipts.append(platform.lake, failed)
+    is_news = newest is None or replace(failed, recorded_at=newest.recorded_at) != newest
+    return record.append(failed) if is_news else failed
 
 
 def invalidated(receipt: Receipt, reason: str) -> Receipt:

@@ -11,7 +11,7 @@ import pytest
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, State
+from numebot_dagster.submissions.receipts import Outcome, RoundRecord, State
 
 FAILING = {
     "raising": "raising failed to predict: ArithmeticError: the stars ☾ are not right",
@@ -92,7 +92,7 @@ def test_a_failed_model_alone_is_played_again(world, run_round):
     result = run_round(world, number)
     assert result.success
     assert world.submissions(number) == {"steady-1": 1, "untrained": 1}
-    history = receipts.history(world.platform.lake, "untrained", number)
+    history = RoundRecord(world.platform.lake, "untrained", number).history
     assert [one.outcome for one in history if one.outcome] == [
         Outcome.FAILED, Outcome.ON_TIME, Outcome.ON_TIME,
     ]  # fmt: skip
@@ -139,7 +139,7 @@ def test_a_damaged_receipt_stops_nobody(world, run_round):
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
     assert not damaged.exists()
     for name in ("steady-1", "second"):
-        history = receipts.history(world.platform.lake, name, number)
+        history = RoundRecord(world.platform.lake, name, number).history
         assert history[-1].state is State.CONFIRMED
 
 

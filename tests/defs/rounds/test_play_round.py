@@ -12,7 +12,7 @@ import pytest
 from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, State
+from numebot_dagster.submissions.receipts import Outcome, RoundRecord, State
 
 ROUND = {"rounds/details", "rounds/live_data"}
 STEADY = {"models/steady_1/predictions", "models/steady_1/submission"}
@@ -204,7 +204,7 @@ def test_a_round_that_closed_without_us_is_missed(world, run_round):
     assert set(latest) == {"steady-1", "second"}
     assert "closed at" in observations(result)["models/second/submission"]["reason"]
     run_round(world, number)
-    assert len(receipts.history(world.platform.lake, "second", number)) == 1
+    assert len(RoundRecord(world.platform.lake, "second", number).history) == 1
 
 
 def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
@@ -260,7 +260,7 @@ def test_force_replaces_by_newer_predictions(world, run_round):
         forced = run_round(world, number, keys(*STEADY), force=True)
         assert forced.success
         assert world.submissions(number) == {"steady-1": 2, "second": 1}
-        history = receipts.history(world.platform.lake, "steady-1", number)
+        history = RoundRecord(world.platform.lake, "steady-1", number).history
         confirmed = [one for one in history if one.state is State.CONFIRMED]
         assert len({one.predictions_sha256 for one in confirmed}) == 2
         assert set(materialised(forced)) == STEADY

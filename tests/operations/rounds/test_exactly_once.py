@@ -22,7 +22,7 @@ from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.settings import load_settings
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State
 
 BOTH = {"steady-1", "second"}
 
@@ -439,7 +439,7 @@ def test_a_file_that_is_known_to_differ_is_never_called_accepted(world):
     world.practice.advance("next-close")
     results = played(world, number, "second")
     assert endings(results) == {Ending.SKIPPED}
-    assert receipts.history(world.platform.lake, "second", number)[-1] == differs
+    assert RoundRecord(world.platform.lake, "second", number).history[-1] == differs
 
 
 def test_answers_with_nothing_in_them_make_nothing_invalid(world):
@@ -505,22 +505,35 @@ def test_a_forced_run_that_fails_hides_nothing(world):
     )
     receipts.append(lake, attempt)  # a forced run was killed in its upload
     assert latest(world, number) == confirmed
-    found = submitting.record_failure(
-        world.platform, world.platform.client.round(number), "second", "the storage is full"
-    )
+    found = submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
     assert found.state is State.CONFIRMED
     assert found.submission_id == confirmed.submission_id
     assert found.reason == "it stands, but a later attempt failed: the storage is full"
     assert latest(world, number) == found
     shown = catalog.query(lake, f'SELECT state, reason FROM submissions WHERE "round" = {number}')
     assert shown.rows() == [("confirmed", found.reason)]
-    submitting.record_failure(
-        world.platform, world.platform.client.round(number), "second", "the storage is full"
-    )
-    assert len(receipts.history(lake, "second", number)) == len(
-        set(receipts.history(lake, "second", number))
+    submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
+    assert len(RoundRecord(lake, "second", number).history) == len(
+        set(RoundRecord(lake, "second", number).history)
     )
     assert endings(played(world, number, "second")) == {Ending.SKIPPED}
+
+
+def test_a_play_reads_each_receipt_once(world, monkeypatch):
+    number = open_round(world)
+    kill(world, number, "after the accepted receipt")
+    read, paths = receipts._read, []
+
+    def counted(path):
+        paths.append(path)
+        return read(path)
+
+    monkeypatch.setattr(receipts, "_read", counted)
+    for wish in ({}, {}, {"force": True}):
+        paths.clear()
+        played(world, number, **wish)
+        assert paths
+        assert len(paths) == len(set(paths))
 
 
 # --- credentials

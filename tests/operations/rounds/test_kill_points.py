@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, State
+from numebot_dagster.submissions.receipts import Outcome, RoundRecord, State
 
 DRIVER = Path(__file__).with_name("killed_run.py")
 SIGKILLED = -9
@@ -52,7 +52,7 @@ def assert_all_is_well(world, number):
     # No receipt speaks of a submission that the tournament does not have.
     known = {row["id"] for row in world.rows("SELECT id FROM submissions")}
     for name in held:
-        history = receipts.history(lake, name, number)
+        history = RoundRecord(lake, name, number).history
         assert {one.submission_id for one in history if one.submission_id} <= known
 
 

@@ -24,7 +24,7 @@ from numebot_dagster.operations.rounds.planning import UPLOAD_SECONDS
 from numebot_dagster.operations.rounds.playing import play
 from numebot_dagster.operations.rounds.predicting import newest_file, stored_prediction
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
 
 OLD, NEW = 1278, 1279  # vintages
 BUDGET = 2.0  # seconds to predict
@@ -210,7 +210,8 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     assert "rung_reason" not in made["models/steady_1/predictions"]
     [failure] = result.get_step_failure_events()
     assert "2 of 7 models failed" in failure.step_failure_data.error.message
-    stored = pl.read_parquet(newest_file(stage.world.platform, "second", number))
+    platform = stage.world.platform
+    stored = pl.read_parquet(newest_file(platform, RoundRecord(platform.lake, "second", number)))
     assert stored.height == served.height
 
 

@@ -15,6 +15,7 @@ from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.rounds import details, follow_up, live_data, phases, submitting
 from numebot_dagster.operations.rounds.outcomes import Ending, Play
 from numebot_dagster.operations.rounds.playing import play
+from numebot_dagster.submissions.receipts import RoundRecord
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PHASE = phases.Phase("the phase", share=1 / 6, least=30.0, most=300.0)
@@ -119,13 +120,14 @@ def test_no_question_of_a_round_holds_it_up(world, short):
     assert "the upload may take 1 s" in cut.text
     [played] = play(platform, Play(number, first))
     assert played.ending is Ending.CONFIRMED
+    record = RoundRecord(platform.lake, first[0].name, number)
     with (
         hanging(world, "latency", "graphql:account"),
         pytest.raises(NumeraiError, match="the wait until the submission counts may take 1 s"),
     ):
-        submitting.accept(platform, round_, played.receipt)
+        submitting.accept(platform, round_, record, played.receipt)
     with (
         hanging(world, "drip", "submission:*"),
         pytest.raises(NumeraiError, match="the download of the submission may take 1 s"),
     ):
-        submitting.confirm(platform, played.receipt, played.prediction)
+        submitting.confirm(platform, record, played.receipt, played.prediction)

@@ -24,7 +24,7 @@ from numebot_dagster.operations.rounds import planning
 from numebot_dagster.operations.rounds.stakes import last_known_stakes
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecords, Rung, State
 
 NUMBER = 1300
 NAMES = ("a", "b", "c")
@@ -115,9 +115,10 @@ def test_nothing_is_planned_for_what_is_held_already(platform):
     ):
         receipt = Receipt(name, NUMBER, outcome=Outcome.ON_TIME, state=state, rung=rung)
         receipts.append(platform.lake, receipt)
-    plan = planning.plan_the_rest(platform, platform.registry.enabled, round_of())
-    assert [one.model for one in plan.slots] == ["b", "c"]
-    assert planning.plan_the_rest(platform, platform.registry.enabled[:1], round_of()).slots == ()
+    models, records = platform.registry.enabled, RoundRecords(platform.lake, NUMBER)
+    plan = planning.plan_the_rest(platform, models, round_of(), records)
+    assert [slot.model for slot in plan.slots] == ["b", "c"]
+    assert planning.plan_the_rest(platform, models[:1], round_of(), records).slots == ()
 
 
 @pytest.mark.parametrize(("vintage", "expected"), [(None, 7.0), (1290, 9.0), (1280, 0.0)], ids=str)
