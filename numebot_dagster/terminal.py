@@ -11,7 +11,6 @@ import errno
 import io
 import os
 import select
-import shlex
 import sys
 from typing import TextIO, cast
 
@@ -108,11 +107,6 @@ def _descriptor_of(stream: TextIO) -> _Descriptor | None:
     """Return what a stream of ours writes to; none for a stream that something else made."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return raw if isinstance(raw, _Descriptor) else None
-
-
-def command(*words: object) -> str:
-    """Return a command of ours as it is to be typed into a shell."""
-    return shlex.join(["numebot", *map(str, words)])
 
 
 def _open_closed_descriptors() -> None:

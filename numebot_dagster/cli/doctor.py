@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from numebot_dagster import command_lines
 from numebot_dagster.cli import session
 from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.session import console
@@ -18,7 +19,7 @@ from numebot_dagster.operations.health.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.health.outlook import outlook
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
-from numebot_dagster.terminal import command, wait_for_reader
+from numebot_dagster.terminal import wait_for_reader
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
 PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the answer
@@ -70,7 +71,7 @@ def _as_here(settings: Settings, finding: Finding) -> Finding:
     if not is_practice_here(settings):
         start = not_running(settings) if finding.name == "endpoint" else ""
         return replace(finding, remedy=start or finding.remedy)
-    start = command("up", "--folder", Path.cwd())
+    start = command_lines.up(Path.cwd())
     if finding.name == "daemon":
         return replace(finding, remedy=start)
     if finding.name == "endpoint" and not is_practice_up(settings):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from numebot_dagster import terminal
+from numebot_dagster import command_lines, terminal
 from numebot_dagster.cli import (
     collect,
     demo,
@@ -93,7 +93,7 @@ def main() -> None:
         if end.code == INTERRUPTED:
             session.errors.print(
                 f"\nInterrupted. {KEPT.get(sys.argv[1], NOTHING_CHANGED)} To go on, type: "
-                f"{terminal.command(*sys.argv[1:])}",
+                f"{command_lines.numebot(*sys.argv[1:])}",
                 highlight=False,
                 soft_wrap=True,
             )

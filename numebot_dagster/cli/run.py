@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from numebot_dagster import command_lines
 from numebot_dagster.cli import session
 from numebot_dagster.cli.screen import say, show_table
 from numebot_dagster.cli.session import Wish, console
@@ -13,7 +14,7 @@ from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import round_to_play
-from numebot_dagster.operations.causes import by_cause, models_option, must_be_corrected
+from numebot_dagster.operations.causes import by_cause, must_be_corrected
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.follow_up import CAME_LATER, ROUNDS_LOOKED_BACK
 from numebot_dagster.submissions import receipts
@@ -186,7 +187,7 @@ def _report(
         if receipt.outcome is Outcome.FAILED and not must_be_corrected(reasons[name])
     ]
     if failed and not has_closed:
-        say(f"To try again: numebot run --round {round_.number}{models_option(failed)}")
+        say(f"To try again: {command_lines.run(round_.number, failed)}")
     return all(
         (receipt.is_on_time or (late and receipt.is_late))
         and (receipt.is_foreign or receipt.is_confirmed)

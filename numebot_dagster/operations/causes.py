@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from numebot_dagster.command_lines import models_option
+
 NAMES_SHOWN = 3
-NAMES_IN_A_COMMAND = 5
 MODELS_FAILED = "models failed"  # said of a round's run, after what was said of each model
 LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
@@ -90,11 +90,6 @@ def rounds_of(numbers: Sequence[int]) -> str:
     return f"Rounds {names_of([str(number) for number in sorted(numbers)])}"
 
 
-def models_option(models: Sequence[str]) -> str:
-    """Return ` --models a,b` for a command, or nothing for many: what is done is not done again."""
-    return f" --models {shlex.quote(','.join(models))}" if len(models) <= NAMES_IN_A_COMMAND else ""
-
-
 def one_line(text: str) -> str:
     """Return a text without line breaks, and shortened where it is too long for a message."""
     line = " ".join(text.split())
@@ -131,7 +126,7 @@ def _cause(members: Sequence[tuple[str, str]]) -> Cause:
     models = tuple(model for model, _ in members)
     first, text = members[0]
     if len(models) > 1:
-        text = text.replace(f" --models {first}", models_option(models))
+        text = text.replace(models_option([first]), models_option(models))
     return Cause(text, models)
 
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files
 from numebot_dagster.operations.health.ownership import LOOPBACK
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.settings import Settings, SettingsError
-from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.server import PracticeServer
@@ -153,11 +153,11 @@ def not_running(settings: Settings) -> str:
         return ""
     folder = _folder_of(settings)
     if folder is None:
-        start = f"{command('practice', 'serve')} with its --folder; or correct NUMERAI_API_URL"
+        start = f"{command_lines.practice('serve')} with its --folder; or correct NUMERAI_API_URL"
     elif folder == Path(TOURNAMENT):
-        start = command("practice", "serve")
+        start = command_lines.practice("serve")
     else:
-        start = command("practice", "serve", "--folder", folder)
+        start = command_lines.practice("serve", folder=folder)
     return f"The practice tournament is not running. To start it: {start}"
 
 

@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files
 from numebot_dagster.lake.damaged import LOGGER
 from numebot_dagster.lake.layout import Lake, WeightsFolder
 from numebot_dagster.modeling.contract import RetrainPolicy
-from numebot_dagster.terminal import command
 
 MANIFEST = "manifest.json"
 CANARY = "canary.parquet"
@@ -275,7 +275,7 @@ def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int |
             "registry, or none"
         )
     reasons.extend(f"damaged: {reason}" for reason in damaged)
-    reasons.append(f"to make some: {command('train', '--models', model)}")
+    reasons.append(f"to make some: {command_lines.train(model)}")
     return "; ".join(reasons)
 
 

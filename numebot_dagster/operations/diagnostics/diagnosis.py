@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
@@ -26,7 +27,6 @@ from numebot_dagster.operations.diagnostics.out_of_sample import (
     Subject,
 )
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.terminal import command
 
 __all__ = [
     "Diagnosis",
@@ -90,7 +90,7 @@ def _weights(platform: Platform, model: RegisteredModel, vintage: int | None) ->
         raise OtherCode(
             f"{model.name} has weights of vintage {chosen.vintage}, but other code made them "
             f"({chosen.code_hash}; it is {code} now), so that a diagnosis would speak for neither; "
-            f"train again with: {command('train', '--models', model.name)}"
+            f"train again with: {command_lines.train(model.name)}"
         )
     return chosen
 

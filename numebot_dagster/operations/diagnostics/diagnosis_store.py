@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,7 @@ def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> 
             return read(folder)
     raise NotDiagnosed(
         f"{model.name} has not been diagnosed on vintage {vintage}; "
-        f"type: {command('models', 'diagnose', model.name, '--vintage', vintage)}"
+        f"type: {command_lines.diagnose(model.name, vintage)}"
     )
 
 

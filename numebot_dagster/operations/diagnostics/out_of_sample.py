@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
@@ -27,7 +28,6 @@ from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.gates import GateClosed
 from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.operations.training.vintages import Vintage
-from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.splits import EraSplit
@@ -103,7 +103,7 @@ def open_subject(platform: Platform, model: RegisteredModel, chosen: StoredWeigh
 def _input(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
     folder = diagnosis_store.folder_of(platform, model, vintage)
     if not folder.is_dir():
-        first = command("models", "diagnose", model.name, "--vintage", vintage)
+        first = command_lines.diagnose(model.name, vintage)
         raise NotDiagnosed(
             f"the input {model.name} has no out-of-sample predictions on vintage {vintage} by its "
             f"present code; first type: {first}"

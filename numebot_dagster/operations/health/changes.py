@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from numebot_dagster import command_lines
 from numebot_dagster.operations.alerts.outbox import Kind
 
 # The scores that Numerai has published under these names so far, some with `canon_` before it.
@@ -87,8 +88,8 @@ def _strange(now: Observation) -> Iterator[Change]:
             f"version {version} gone",
             f"The data version {version} is gone, and {users} cannot predict without it",
             f"Numerai lists {', '.join(now.versions)}. Train on one of them: set "
-            f"NUMEBOT_DATA_VERSION={now.versions[-1]}, then type: numebot train --models "
-            f"{users.replace(' ', '')}",
+            f"NUMEBOT_DATA_VERSION={now.versions[-1]}, then type: "
+            f"{command_lines.train(*users.split(', '))}",
         )
     for model, target in now.targets.items():
         if target != now.target:
@@ -96,8 +97,8 @@ def _strange(now: Observation) -> Iterator[Change]:
                 Kind.DATA_CHANGED,
                 f"target of {model} {target} {now.target}",
                 f"{model} was trained when `target` was {target}; now it is {now.target}",
-                f"Its predictions aim at another target than newer models'. Type: numebot train "
-                f"--models {model}",
+                f"Its predictions aim at another target than newer models'. Type: "
+                f"{command_lines.train(model)}",
             )
     for name, rule in now.scores.items():
         if str(rule["name"]).lower().removeprefix("canon_") not in KNOWN_SCORES:

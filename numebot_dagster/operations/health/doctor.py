@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -26,7 +27,6 @@ from numebot_dagster.operations.health.ownership import OtherTournament, claim
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training.library_changes import changed_libraries
 from numebot_dagster.settings import in_force, origins
-from numebot_dagster.terminal import command
 
 __all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
@@ -178,7 +178,7 @@ def _weights(platform: Platform) -> Iterator[Finding]:
 
 
 def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
-    train = command("train", "--models", model.name)
+    train = command_lines.train(model.name)
     try:
         code = own_code(model.code)
         chosen = weight_store.choose(platform.lake, model.name, code.hash, model.vintage)

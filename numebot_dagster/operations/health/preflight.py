@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import files
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -29,7 +30,6 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates, live_data, predicting
 from numebot_dagster.submissions import submission_file
 from numebot_dagster.submissions.receipts import RoundRecord
-from numebot_dagster.terminal import command
 
 ROUNDS_FOR_AN_ESTIMATE = 25  # five weeks
 OPENINGS_OF_A_WEEKDAY = 4
@@ -101,7 +101,7 @@ def rehearse(platform: Platform) -> Iterator[Finding]:
                     REHEARSAL,
                     Verdict.FAILURE,
                     f"{model.name}: {error}",
-                    f"mend the model, or type: {command('train', '--models', model.name)}",
+                    f"mend the model, or type: {command_lines.train(model.name)}",
                 )
             except NoWeights:
                 continue  # a finding of its own
@@ -194,7 +194,7 @@ def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) 
     closed = gates.closed(verdicts)
     if closed:
         text = f"{request.model}: {gates.GateClosed(verdicts)}"
-        remedy = command("train", "--models", request.model)
+        remedy = command_lines.train(request.model)
         return Finding(REHEARSAL, Verdict.FAILURE, text, remedy)
     rows = f"{len(result.ids)} ids in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
     return Finding(REHEARSAL, Verdict.OK, f"{request.model}: {rows}")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from numebot_dagster import command_lines
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.causes import (
     by_cause,
-    models_option,
     must_be_corrected,
     names_of,
 )
@@ -93,9 +93,9 @@ class _Matter:
             return f"When that is corrected: {self.command(names)}"
         return f"{start}: {self.command(hopeful)}"
 
-    def command(self, names: Sequence[str]) -> str:
+    def command(self, names: Sequence[str], *, force: bool = False, late: bool = False) -> str:
         """Return the command that plays some models of the round."""
-        return f"numebot run --round {self.round.number}{models_option(names)}"
+        return command_lines.run(self.round.number, names, force=force, late=late)
 
 
 def _about(matter: _Matter, names: Sequence[str], reason: Callable[[str], str]) -> str:
@@ -168,7 +168,7 @@ def _elsewhere(matter: _Matter) -> list[Alert]:
     causes = by_cause((name, f"uploaded by {uploaders[name]}") for name in names)
     lines = [f"- {cause}" for cause in causes]
     if matter.round.is_open(matter.now):
-        lines.append(f"To replace it: {matter.command(names)} --force")
+        lines.append(f"To replace it: {matter.command(names, force=True)}")
     title = (
         f"{_who(names)}: Numerai holds a file for round {matter.round.number} that was not "
         "uploaded from here"
@@ -213,7 +213,8 @@ def _missed(matter: _Matter) -> list[Alert]:
     unsent = [name for name in names if name not in late]
     if unsent:
         lines.append(
-            f"Nothing is uploaded after the close unless you type: {matter.command(unsent)} --late"
+            f"Nothing is uploaded after the close unless you type: "
+            f"{matter.command(unsent, late=True)}"
         )
     title = f"{_who(names)} missed round {round_.number}"
     return [Alert(Kind.ROUND_MISSED, matter.subject(names), title, "\n".join(lines))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -19,7 +20,6 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.follow_up import NOBODY_PLAYED
 from numebot_dagster.operations.training.library_changes import changed_libraries
 from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
-from numebot_dagster.terminal import command
 
 
 class Standing(StrEnum):
@@ -195,7 +195,7 @@ def _standing(
     record = RoundRecord(platform.lake, name, number)
     receipt, damaged = record.standing, record.damaged
     if receipt is None and damaged:
-        run = command("run", "--round", number, "--models", name)
+        run = command_lines.run(number, [name])
         text = f"{damaged[-1]} cannot be read; Numerai is asked by: {run}"
         return RoundModel(number, name, Standing.UNREADABLE, None, text)
     if receipt is None:
@@ -242,7 +242,7 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
     except (weight_store.NoWeights, SourceNotFound) as error:
         return WeightsStatus(model.name, None, None, str(error))
     version = platform.settings.numebot_data_version or chosen.manifest.data_version
-    train = command("train", "--models", model.name)
+    train = command_lines.train(model.name)
     changed = changed_libraries(chosen.manifest)
     if chosen.code_hash != code_hash(model):
         problem = f"the code changed since: {train}"

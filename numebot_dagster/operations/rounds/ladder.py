@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from numebot_dagster import command_lines
 from numebot_dagster.modeling.registry import BENCHMARK, RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -42,7 +43,6 @@ from numebot_dagster.operations.rounds.predicting import (
 )
 from numebot_dagster.submissions.receipts import RoundRecords, Rung
 from numebot_dagster.submissions.reconciliation import is_higher
-from numebot_dagster.terminal import command
 
 STAND_IN_SECONDS = 3.0  # to read somebody else's predictions, and to judge and store them
 
@@ -243,8 +243,8 @@ class Ladder:
         if rung is Rung.LIVE and chosen.code_hash != code:
             self.platform.log.warning(
                 "%s: the code changed since its weights were made; they stand in if it repeats "
-                "their canary rows, until: numebot train --models %s",
-                model.name, model.name,
+                "their canary rows, until: %s",
+                model.name, command_lines.train(model.name),
             )  # fmt: skip
         inputs = {name: self._input_file(model, name) for name in model.inputs}
         task = Task(model, self.round_number, chosen, rung, inputs, limit)
@@ -268,7 +268,7 @@ class Ladder:
         if path is not None:
             return path
         why = self._tried.get((name, Rung.LIVE))
-        remedy = f"run `{command('run', '--models', f'{name},{model.name}')}`"
+        remedy = f"run `{command_lines.run(models=[name, model.name])}`"
         raise InputMissing(
             f"{model.name} needs the predictions of {name} for round {self.round_number}, and "
             f"there are none: {_first_line(why) if isinstance(why, Exception) else remedy}"

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import median
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -26,7 +27,6 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.stakes import last_known_stakes
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import RoundRecord, RoundRecords, Rung
-from numebot_dagster.terminal import command
 
 ROUNDS_MEASURED = 5
 UPLOAD_SECONDS = 20.0  # kept free before the close for what is ready to be sent
@@ -91,7 +91,7 @@ class HourPlan:
             f"{', '.join(f'{one.model} ({_about(one)})' for one in late)}. Make slow models "
             "faster, lower their `time_budget`, or name a `fallback` for them in the registry. To "
             "play one that matters before the others: "
-            f"{command('run', '--round', number, '--models', late[0].model)}"
+            f"{command_lines.run(number, [late[0].model])}"
         )
         title = f"Round {number}: too little time for {', '.join(one.model for one in late)}"
         return Alert(Kind.PLAN_TOO_LONG, f"round-{number}", title, text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
@@ -214,7 +215,7 @@ def _any_live_folder(platform: Platform, round_number: int) -> Path:
     if not folders:
         raise FileNotFoundError(
             f"no live data are stored for round {round_number}: materialise rounds/live_data, or "
-            f"run `numebot run --round {round_number}`"
+            f"run `{command_lines.run(round_number)}`"
         )
     with_benchmarks = [
         one for one in folders.values() if (one / live_data.LIVE_BENCHMARKS).is_file()

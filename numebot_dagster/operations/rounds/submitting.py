@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from numebot_dagster import command_lines
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.records import (
     HeldSubmission,
@@ -33,7 +34,6 @@ from numebot_dagster.submissions.reconciliation import (
     doubtful_ids,
 )
 from numebot_dagster.submissions.submission_file import matches
-from numebot_dagster.terminal import command
 
 # A registered submission is usually shown at once; minutes have been seen.
 ACCEPTANCE_PATIENCE = 90.0  # seconds
@@ -416,7 +416,7 @@ def _not_selected(platform: Platform, record: RoundRecord, receipt: Receipt) -> 
 
 
 def _run(receipt: Receipt) -> str:
-    return command("run", "--round", receipt.round_number, "--models", receipt.model)
+    return command_lines.run(receipt.round_number, [receipt.model])
 
 
 def own_words(platform: Platform, receipt: Receipt) -> str:

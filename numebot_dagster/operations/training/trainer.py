@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numebot_dagster import command_lines
 from numebot_dagster.lake.layout import WeightsFolder
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -23,7 +24,6 @@ from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.operations.training.vintages import Vintage
-from numebot_dagster.terminal import command
 
 if TYPE_CHECKING:
     from numebot_dagster.modeling.training_data import TrainingFiles
@@ -110,7 +110,7 @@ def explained(error: ModelError) -> str:
     first, _, rest = str(error).partition("\n")
     place = error.place if isinstance(error, ModelFailed) else ""
     at = f", at {place}" if place else ""
-    try_ = command("models", "try", error.model)
+    try_ = command_lines.try_model(error.model)
     remedy = f"Correct it, then see in seconds whether it works: {try_}"
     return "\n".join(filter(None, [f"{first}{at}. {remedy}", rest]))
 
