@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import platform
 import pwd
@@ -22,7 +21,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 # A process id means nothing on another host that shares the folder, so the host is in the name.
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
@@ -128,20 +126,6 @@ def replace_bytes(path: Path, content: bytes) -> None:
 def replace_text(path: Path, content: str) -> None:
     """Writes a text file as UTF-8, or puts a new text in the place of the old one, at once."""
     replace_bytes(path, content.encode())
-
-
-def replace_json(path: Path, content: Any) -> None:
-    """Writes a JSON file for people to read, or puts a new content in its place, at once."""
-    replace_bytes(path, _json(content))
-
-
-def create_json(path: Path, content: Any) -> None:
-    """Write a JSON file for people to read that must not exist yet.
-
-    Raises:
-        FileExistsError: the file exists; it is left as it was.
-    """
-    create_bytes(path, _json(content))
 
 
 def create_bytes(path: Path, content: bytes) -> None:
@@ -302,10 +286,6 @@ def free_bytes(path: Path) -> int:
 def existing_parent(path: Path) -> Path:
     """Return a path, or the nearest folder above it, that exists."""
     return next(place for place in (path, *path.absolute().parents) if place.exists())
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _temporary_name(path: Path) -> Path:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake import json_records
 
 if TYPE_CHECKING:
     from numebot_dagster.lake.layout import Lake
@@ -61,10 +58,10 @@ def installation_id(lake: Lake) -> str:
     if stored is not None and not stored.is_copied_to(here):
         return stored.id
     if lake.installation_file.exists():  # of the folder that this is a copy of
-        files.replace_json(lake.installation_file, asdict(here))
+        json_records.write(lake.installation_file, here)
     else:
         with suppress(FileExistsError):  # another process was first
-            files.create_json(lake.installation_file, asdict(here))
+            json_records.create(lake.installation_file, here)
     return (_read(lake) or here).id
 
 
@@ -78,9 +75,5 @@ def _machine() -> str | None:
 def _read(lake: Lake) -> Installation | None:
     """Return what is stored; nothing where it cannot be read."""
     with suppress(OSError):
-        return read_or_set_aside(lake.installation_file, _from_file)
+        return json_records.read_or_set_aside(lake.installation_file, Installation)
     return None
-
-
-def _from_file(path: Path) -> Installation:
-    return TypeAdapter(Installation).validate_json(path.read_bytes())

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numebot_dagster.lake.json_records import NumberOrNull
+
 _DAYS_OF_AN_ERA = 5
 _DRAWS = 2000  # of the bootstrap
 
@@ -44,23 +46,23 @@ class Summary:
     """
 
     n: int
-    effective_n: float
-    mean: float
-    mean_low: float
-    mean_high: float
-    std: float
-    std_low: float
-    std_high: float
-    sharpe: float
-    sharpe_low: float
-    sharpe_high: float
-    smart_sharpe: float
-    smart_sharpe_low: float
-    smart_sharpe_high: float
-    max_drawdown: float
-    max_drawdown_low: float
-    max_drawdown_high: float
-    autocorrelation: float
+    effective_n: NumberOrNull
+    mean: NumberOrNull
+    mean_low: NumberOrNull
+    mean_high: NumberOrNull
+    std: NumberOrNull
+    std_low: NumberOrNull
+    std_high: NumberOrNull
+    sharpe: NumberOrNull
+    sharpe_low: NumberOrNull
+    sharpe_high: NumberOrNull
+    smart_sharpe: NumberOrNull
+    smart_sharpe_low: NumberOrNull
+    smart_sharpe_high: NumberOrNull
+    max_drawdown: NumberOrNull
+    max_drawdown_low: NumberOrNull
+    max_drawdown_high: NumberOrNull
+    autocorrelation: NumberOrNull
 
 
 def summarise(scores: ArrayLike, horizon_days: int) -> Summary:

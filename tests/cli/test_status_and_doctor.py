@@ -19,7 +19,7 @@ from numebot_dagster.cli import doctor, session, status, status_grid
 from numebot_dagster.cli.main import app
 from numebot_dagster.cli.practice.folder import TOURNAMENT
 from numebot_dagster.defs.instance import add_partition
-from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake import files, json_records, parquet
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.health.status import (
@@ -293,7 +293,7 @@ def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatc
 
     failed = {"name": "weights", "verdict": "failure", "text": "gone", "remedy": "numebot train"}
     content = {"examined_at": NOW.isoformat(), "opening": NOW.isoformat(), "findings": [failed]}
-    files.replace_json(world.platform.lake.preflight_file, content)
+    json_records.write(world.platform.lake.preflight_file, content)
     found, _ = findings()
     assert found["pre-flight"]["verdict"] == "warning"
     assert "Tue 02 Jun 12:17 UTC and found weights: gone" in found["pre-flight"]["text"]

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from numebot_dagster.lake import catalog, files, parquet
+from numebot_dagster.lake import catalog, json_records, parquet
 from numebot_dagster.lake.layout import Lake
 
 NAME = "a-b c/d%20"
@@ -82,10 +82,10 @@ def fill(lake: Lake) -> None:
         lake.payouts_file(DAY), pl.DataFrame({"model": NAME, "round": 1343, "payout_nmr": 1.5})
     )
     raised = {"kind": "round-missed", "subject": "round-1343/a", "raised_at": OPEN.isoformat()}
-    files.replace_json(
+    json_records.write(
         lake.alert_file("round-missed", "round-1343/a"), raised | {"sent": True, "delivered": []}
     )
-    files.replace_json(
+    json_records.write(
         lake.weights_folder(NAME, 1340, "abcd0123") / "manifest.json",
         {
             "model": NAME,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import signal
 import stat
@@ -32,12 +31,9 @@ def test_replacing_a_file(tmp_path: Path) -> None:
     assert names(path.parent) == ["a.bin"]
 
 
-def test_replacing_text_and_json(tmp_path: Path) -> None:
+def test_text_is_replaced_as_utf_8(tmp_path: Path) -> None:
     files.replace_text(tmp_path / "a.txt", "é\n")
-    files.replace_json(tmp_path / "a.json", {"b": [1], "a": "é"})
     assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
-    assert (tmp_path / "a.json").read_text() == '{\n  "b": [\n    1\n  ],\n  "a": "é"\n}\n'
-    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1], "a": "é"}
 
 
 def test_creating_never_overwrites(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import json_records
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer, vintages
@@ -197,7 +197,7 @@ def _store_vintage(research: Research) -> None:
         "pinned_at": "2026-11-20T12:00:00+00:00",
         "files": dict.fromkeys(vintages.TRAINING_FILES, "one"),
     }
-    files.replace_json(lake.vintage_manifest(1300), manifest)
+    json_records.write(lake.vintage_manifest(1300), manifest)
 
 
 def _tables() -> dict[str, pl.DataFrame]:

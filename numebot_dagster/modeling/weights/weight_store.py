@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from numebot_dagster import command_lines
-from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import LOGGER
+from numebot_dagster.lake import json_records
+from numebot_dagster.lake.damaged import LOGGER, DamagedFile
 from numebot_dagster.lake.layout import Lake, WeightsFolder
 from numebot_dagster.modeling.contract import RetrainPolicy
 
@@ -143,32 +141,23 @@ def list_files(folder: Path) -> dict[str, StoredFile]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the manifest into a weights folder."""
-    content = dataclasses.asdict(manifest) | {"trained_at": manifest.trained_at.isoformat()}
-    files.replace_json(folder / MANIFEST, content)
+    """Write the manifest into a weights folder."""
+    json_records.write(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads the manifest of a weights folder; fields that a newer version added are ignored.
+    """Return the manifest of a weights folder; fields that a newer version added are left out.
 
     Raises:
         DamagedWeights: there is none, or it cannot be understood.
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_bytes())
-        known = {field.name: content[field.name] for field in dataclasses.fields(Manifest)}
-        for name in ("features", "targets", "inputs"):
-            known[name] = tuple(known[name])
-        known["trained_at"] = datetime.fromisoformat(known["trained_at"])
-        known["files"] = {
-            name: StoredFile(file["bytes"], file["sha256"]) for name, file in known["files"].items()
-        }
-        return Manifest(**known)
+        return json_records.read(path, Manifest)
     except FileNotFoundError:
         raise DamagedWeights(f"{path} does not exist") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedWeights(f"{path} cannot be understood: {error!r}") from error
+    except DamagedFile as error:
+        raise DamagedWeights(f"{path} cannot be understood: {error}") from None
 
 
 def verify(folder: Path) -> Manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import files, json_records
 from numebot_dagster.modeling.contract import NumeraiModel
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import Manifest
@@ -197,14 +196,14 @@ def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:
 
 
 def _write_known_features(folder: Path, request: TrainRequest) -> None:
-    files.replace_json(folder / weight_store.KNOWN_FEATURES, _feature_columns(request.files.train))
+    json_records.write(folder / weight_store.KNOWN_FEATURES, _feature_columns(request.files.train))
 
 
 def _feature_differences(
     request: PredictRequest, manifest: Manifest
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The features that the live file lacks for this model, and those that training never had."""
-    known = json.loads((request.weights / weight_store.KNOWN_FEATURES).read_bytes())
+    known = json_records.read(request.weights / weight_store.KNOWN_FEATURES, list[str])
     live = _feature_columns(request.live)
     missing = set(manifest.features).difference(live)
     unexpected = set(live).difference(known)

@@ -8,7 +8,6 @@ be written, as on a full disk, each process keeps to the limits by itself.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import math
 import os
@@ -20,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from numebot_dagster.lake import json_records
+from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.http.deadline import Deadline
 
@@ -120,21 +121,14 @@ class _Book:
             self.closed = {name: at - jump for name, at in self.closed.items()}
 
     @classmethod
-    def from_json(cls, text: str) -> _Book:
+    def from_json(cls, content: bytes) -> _Book:
         """Read a stored book; one that is damaged, or older than the last boot, is empty."""
         try:
-            raw = json.loads(text)
-            calls = {str(name): [float(at) for at in ats] for name, ats in raw["calls"].items()}
-            closed = {str(name): float(at) for name, at in raw["closed"].items()}
-            book = cls(calls, closed, None if raw["offset"] is None else float(raw["offset"]))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            book: _Book = json_records.parse(content, _Book)
+        except DamagedFile:
             return cls()
         newest = max((at for ats in book.calls.values() for at in ats), default=0.0)
         return cls() if newest > time.monotonic() else book
-
-    def to_json(self) -> str:
-        """Write the book."""
-        return json.dumps({"calls": self.calls, "closed": self.closed, "offset": self.offset})
 
 
 def allowed(limit: Limit, share: float) -> int:
@@ -216,7 +210,9 @@ class Budget:
                 if not self._is_unwritten:
                     self._own = _Book.from_json(_read(descriptor))
                 yield self._own
-                self._is_unwritten = not _rewrite(descriptor, self._own.to_json())
+                self._is_unwritten = not _rewrite(
+                    descriptor, json_records.dump(self._own, indent=None)
+                )
             finally:
                 os.close(descriptor)
 
@@ -238,13 +234,12 @@ class Budget:
             time.sleep(0.01)
 
 
-def _read(descriptor: int) -> str:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("ascii", "replace")
+def _read(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
 
-def _rewrite(descriptor: int, text: str) -> bool:
-    """Replace what a file holds; whether all of it was written. No buffer fails at closing."""
-    content = text.encode("ascii")
+def _rewrite(descriptor: int, content: bytes) -> bool:
+    """Replace what a file holds; return whether all was written. No buffer fails at closing."""
     try:
         os.ftruncate(descriptor, len(content))
         return os.pwrite(descriptor, content, 0) == len(content)

@@ -7,15 +7,14 @@ raised while no channel is set is never sent: the first channel must not begin w
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import json_records
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations.alerts import channels
@@ -158,8 +157,7 @@ def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Rai
 
 
 def _from_file(path: Path) -> Raised:
-    content = json.loads(path.read_bytes())
-    raised = Raised(**{**content, "delivered": tuple(content["delivered"])})
+    raised = json_records.read(path, Raised)
     if datetime.fromisoformat(raised.raised_at).tzinfo is None:
         raise ValueError(f"{raised.raised_at} is no moment")
     return raised
@@ -196,7 +194,7 @@ def _is_first(platform: Platform, raised: Raised) -> bool:
     if path.exists():
         return False
     try:
-        files.create_json(path, asdict(raised))
+        json_records.create(path, raised)
     except FileExistsError:
         return False
     except OSError as error:
@@ -231,7 +229,7 @@ def _send_to_all(
         noted = replace(
             raised, delivered=delivered, sent=problem is None, problem=problem, tries=tries
         )
-        files.replace_json(path, asdict(noted))
+        json_records.write(path, noted)
         if problem and not raised.tries:  # once: `numebot status` shows what still waits
             platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)
 

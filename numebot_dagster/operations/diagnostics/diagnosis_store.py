@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
-from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake import json_records, parquet
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.scoring.summaries import Summary
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from numebot_dagster.scoring.summaries import Summary
 
 PREDICTIONS = "predictions.parquet"
 _BY_ERA = "by_era.parquet"
 _EXPOSURE = "exposure_by_feature.parquet"
 _FACTS = "diagnosis.json"
-_SUMMARIES = ("summaries", "held_out")
 
 
 class NotDiagnosed(Exception):
     """A diagnosis is not stored, or cannot be read; the text says what to type."""
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """Out-of-sample predictions of one model and their scores.
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisFacts:
+    """What is known of a diagnosis besides its tables.
 
     Metrics are `corr`, `mmc`, `bmc`, `fnc`, `benchmark_corr` (the score of the benchmark model
     itself), `correlation_with_benchmark`, `max_feature_exposure` and `rms_feature_exposure`. An era
@@ -51,12 +47,9 @@ class Diagnosis:
         refits: how often it was trained anew; 0 when the weights themselves predicted.
         target: what the scores are against.
         benchmark: the benchmark model that it is compared with, if the vintage has one.
-        by_era: `era` Int16, `metric` String, `value` Float64.
-        exposure_by_feature: `feature` String, `mean_exposure` Float64, largest magnitude first.
         summaries: by metric, over all out-of-sample eras.
         held_out: by metric, over the newest labelled eras alone, which are kept from tuning and
             blending: what may be published.
-        predictions: Parquet file of `id`, `era` and `prediction`, ranked to (0, 1) in each era.
         held_out_from: the first of the held-out eras.
         seconds: from the first training or prediction to the last score.
         peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
@@ -71,14 +64,26 @@ class Diagnosis:
     refits: int
     target: str
     benchmark: str | None
-    by_era: pl.DataFrame
-    exposure_by_feature: pl.DataFrame
     summaries: Mapping[str, Summary]
     held_out: Mapping[str, Summary]
-    predictions: Path
     held_out_from: int = 0
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis(DiagnosisFacts):
+    """Out-of-sample predictions of one model and their scores.
+
+    Attributes:
+        by_era: `era` Int16, `metric` String, `value` Float64.
+        exposure_by_feature: `feature` String, `mean_exposure` Float64, largest magnitude first.
+        predictions: Parquet file of `id`, `era` and `prediction`, ranked to (0, 1) in each era.
+    """
+
+    by_era: pl.DataFrame
+    exposure_by_feature: pl.DataFrame
+    predictions: Path
 
 
 def folder_of(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
@@ -108,42 +113,34 @@ def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> 
 
 
 def read(folder: Path) -> Diagnosis:
-    """Reads what `write` stored.
+    """Return what `write` stored.
 
     Raises:
         NotDiagnosed: it cannot be understood.
     """
     try:
-        facts: dict[str, Any] = json.loads((folder / _FACTS).read_bytes())
-        known = {
-            one.name: facts[one.name] for one in dataclasses.fields(Diagnosis) if one.name in facts
-        }
+        facts = json_records.read(folder / _FACTS, DiagnosisFacts)
         return Diagnosis(
-            **known | {name: _summaries(facts[name]) for name in _SUMMARIES},
+            **vars(facts),
             by_era=parquet.read(folder / _BY_ERA, ["era", "metric", "value"]),
             exposure_by_feature=parquet.read(folder / _EXPOSURE),
             predictions=folder / PREDICTIONS,
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise NotDiagnosed(
-            f"{folder} cannot be understood: {error!r}; make it anew with the option --again of "
+            f"{folder} cannot be understood: {error}; make it anew with the option --again of "
             "numebot models diagnose"
         ) from error
 
 
 def write(diagnosis: Diagnosis) -> None:
-    """Stores all but the predictions beside these."""
+    """Store all but the predictions beside these."""
     import polars as pl
 
     folder = diagnosis.predictions.parent
-    facts = {
-        one.name: getattr(diagnosis, one.name)
-        for one in dataclasses.fields(Diagnosis)
-        if one.name not in ("by_era", "exposure_by_feature", "predictions")
-    }
-    for name in _SUMMARIES:
-        facts[name] = {metric: _plain(summary) for metric, summary in facts[name].items()}
-    files.replace_json(folder / _FACTS, facts)
+    names = [field.name for field in dataclasses.fields(DiagnosisFacts)]
+    facts = DiagnosisFacts(**{name: getattr(diagnosis, name) for name in names})
+    json_records.write(folder / _FACTS, facts)
     parquet.write(folder / _EXPOSURE, diagnosis.exposure_by_feature)
     parquet.write(
         folder / _BY_ERA,
@@ -153,20 +150,3 @@ def write(diagnosis: Diagnosis) -> None:
             recipe=pl.lit(diagnosis.recipe),
         ),
     )
-
-
-def _plain(summary: Summary) -> dict[str, float | None]:
-    """JSON knows no NaN."""
-    content = dataclasses.asdict(summary)
-    return {name: None if math.isnan(value) else value for name, value in content.items()}
-
-
-def _summaries(content: Mapping[str, Mapping[str, float | None]]) -> dict[str, Summary]:
-    from numebot_dagster.scoring.summaries import Summary
-
-    return {
-        metric: Summary(
-            **{name: math.nan if value is None else value for name, value in values.items()}  # type: ignore[arg-type]
-        )
-        for metric, values in content.items()
-    }

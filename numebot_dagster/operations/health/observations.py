@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
-from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake import json_records
 from numebot_dagster.modeling.weights.weight_store import DamagedWeights, Manifest, read_manifest
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import ScoreConfig
@@ -45,20 +41,13 @@ def look(platform: Platform) -> list[Change]:
     found = compare(before, now)
     outbox.send(platform, *(Alert(one.kind, one.subject, one.title, one.text) for one in found))
     # Last, so that a process killed before leaves the changes to be found again.
-    files.replace_json(platform.lake.observation_file, asdict(now))
+    json_records.write(platform.lake.observation_file, now)
     return found
 
 
 def recorded(platform: Platform) -> Observation | None:
     """What the last look saw, if there was one."""
-    return read_or_set_aside(platform.lake.observation_file, _from_file)
-
-
-def _from_file(path: Path) -> Observation:
-    content = json.loads(path.read_bytes())
-    content["versions"] = tuple(content["versions"])
-    content["fields"] = {name: tuple(found) for name, found in content["fields"].items()}
-    return Observation(**content)
+    return json_records.read_or_set_aside(platform.lake.observation_file, Observation)
 
 
 def observe(platform: Platform, before: Observation) -> Observation:

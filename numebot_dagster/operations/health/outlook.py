@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
-from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake import json_records
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.health.findings import Finding, Verdict
-from numebot_dagster.operations.health.preflight import ROUNDS_FOR_AN_ESTIMATE, next_opening
+from numebot_dagster.operations.health.preflight import (
+    ROUNDS_FOR_AN_ESTIMATE,
+    Preflight,
+    next_opening,
+)
 from numebot_dagster.operations.platform import Platform
 
 OPENINGS_TOLD = 3
@@ -45,20 +47,14 @@ def expected_openings(opened: list[datetime], now: datetime) -> Finding:
 
 
 def _last_preflight(platform: Platform) -> Finding:
-    finding = read_or_set_aside(platform.lake.preflight_file, _preflight_in)
-    if finding is None:
+    last = json_records.read_or_set_aside(platform.lake.preflight_file, Preflight)
+    if last is None:
         text = "none yet: `numebot up` makes one two hours before a round is expected"
         return Finding("pre-flight", Verdict.OK, text)
-    return finding
-
-
-def _preflight_in(path: Path) -> Finding:
-    last = json.loads(path.read_bytes())
-    when = datetime.fromisoformat(last["examined_at"])
-    failed = [finding for finding in last["findings"] if finding["verdict"] == Verdict.FAILURE]
-    text = f"the last was on {when:%a %d %b %H:%M} UTC"
+    failed = [finding for finding in last.findings if finding.verdict is Verdict.FAILURE]
+    text = f"the last was on {last.examined_at:%a %d %b %H:%M} UTC"
     if failed:
-        named = "; ".join(f"{finding['name']}: {finding['text']}" for finding in failed)
+        named = "; ".join(f"{finding.name}: {finding.text}" for finding in failed)
         remedy = "what is still wrong stands in this list"
         return Finding("pre-flight", Verdict.WARNING, f"{text} and found {named}", remedy)
     return Finding("pre-flight", Verdict.OK, f"{text}; nothing failed")

@@ -9,14 +9,11 @@ account's; where it does not say whose it is, the round is played.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
-from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import set_aside
+from numebot_dagster.lake import files, json_records
 from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
 from numebot_dagster.numerai.records import Identity
 from numebot_dagster.operations.platform import Platform
@@ -137,20 +134,14 @@ def _account(platform: Platform, *, needed: bool) -> Identity | None:
 
 
 def _read(platform: Platform, path: Path) -> Owner | None:
-    try:
-        with files.explained(path):
-            return TypeAdapter(Owner).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        set_aside(path, error)
-        return None
+    with files.explained(path):
+        return json_records.read_or_set_aside(path, Owner)
 
 
 def _write(platform: Platform, path: Path, owner: Owner, *, is_new: bool) -> None:
-    write = files.create_json if is_new else files.replace_json
+    write = json_records.create if is_new else json_records.write
     try:
-        write(path, asdict(owner))
+        write(path, owner)
     except FileExistsError:  # another process was first: what it recorded holds
         claim(platform)
     except files.CannotWrite as error:

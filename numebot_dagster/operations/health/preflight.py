@@ -7,12 +7,12 @@ under its budgets, and what Numerai has changed is told. Nothing is stored but w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from numebot_dagster import command_lines
-from numebot_dagster.lake import files
+from numebot_dagster.lake import json_records
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -66,6 +66,15 @@ def expectation(open_times: Sequence[datetime], now: datetime) -> str:
     return f"The next round is expected on {opening:%a %d %b at %H:%M} UTC."
 
 
+@dataclass(frozen=True)
+class Preflight:
+    """What a pre-flight found, and for which opening it was made."""
+
+    examined_at: datetime
+    findings: tuple[Finding, ...]
+    opening: datetime | None = None
+
+
 def examine(platform: Platform, opening: datetime) -> list[Finding]:
     """Looks at everything, tells what would fail, and keeps the findings for `numebot doctor`.
 
@@ -77,12 +86,8 @@ def examine(platform: Platform, opening: datetime) -> list[Finding]:
     findings.append(_stakes(platform))
     outbox.send(platform, *alerts_of(findings, opening))
     # Last, so that a process killed before does not look as if it had told everything.
-    content = {
-        "examined_at": platform.client.now().isoformat(),
-        "opening": opening.isoformat(),
-        "findings": [asdict(one) for one in findings],
-    }
-    files.replace_json(platform.lake.preflight_file, content)
+    last = Preflight(platform.client.now(), tuple(findings), opening)
+    json_records.write(platform.lake.preflight_file, last)
     return findings
 
 

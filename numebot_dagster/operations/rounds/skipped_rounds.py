@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from dataclasses import dataclass
 
-from numebot_dagster.lake import files
-from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake import json_records
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.platform import Platform
+
+
+@dataclass(frozen=True)
+class SkippedRounds:
+    """Every round up to the number `through` was skipped on purpose."""
+
+    through: int
 
 
 def skip_what_closed(platform: Platform) -> None:
@@ -17,14 +22,11 @@ def skip_what_closed(platform: Platform) -> None:
     now = platform.client.now()
     closed = [round_.number for round_ in rounds if round_.close_staking_time <= now]
     if closed:
-        files.replace_json(platform.lake.skipped_rounds_file, {"through": max(closed)})
+        json_records.write(platform.lake.skipped_rounds_file, SkippedRounds(through=max(closed)))
 
 
 def skipped_through(lake: Lake) -> int:
     """Return the newest round that was skipped on purpose, with all before it; 0 for none."""
     # Damage costs no more than that rounds are recorded as missed.
-    return read_or_set_aside(lake.skipped_rounds_file, _from_file) or 0
-
-
-def _from_file(path: Path) -> int:
-    return int(json.loads(path.read_bytes())["through"])
+    skipped = json_records.read_or_set_aside(lake.skipped_rounds_file, SkippedRounds)
+    return 0 if skipped is None else skipped.through

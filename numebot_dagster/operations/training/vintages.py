@@ -6,12 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
-from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake import files, json_records, parquet
 from numebot_dagster.lake.damaged import read_or_set_aside
-from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai import downloads
 from numebot_dagster.operations.platform import Platform
 
@@ -40,6 +38,16 @@ class Vintage:
     pinned_at: datetime
     files: dict[str, Path]
     stamps: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is stored of a vintage; `files` are the stamps of its files by name."""
+
+    vintage: int
+    data_version: str
+    pinned_at: datetime
+    files: dict[str, str]
 
 
 def training_version(platform: Platform) -> str:
@@ -77,15 +85,8 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
         )
         stamps[name] = _fetch_object(platform, version, name)
     downloads.sweep_parts(platform.lake.training_objects)
-    files.replace_json(
-        platform.lake.vintage_manifest(vintage),
-        {
-            "vintage": vintage,
-            "data_version": version,
-            "pinned_at": platform.client.now().isoformat(),
-            "files": stamps,
-        },
-    )
+    manifest = Manifest(vintage, version, platform.client.now(), stamps)
+    json_records.write(platform.lake.vintage_manifest(vintage), manifest)
     return read_vintage(platform, vintage)
 
 
@@ -119,8 +120,20 @@ def read_vintage(platform: Platform, vintage: int) -> Vintage:
 
 
 def _pinned(platform: Platform, vintage: int) -> Vintage | None:
-    path = platform.lake.vintage_manifest(vintage)
-    return read_or_set_aside(path, partial(_from_file, platform.lake))
+    manifest = json_records.read_or_set_aside(platform.lake.vintage_manifest(vintage), Manifest)
+    if manifest is None:
+        return None
+    version = manifest.data_version
+    return Vintage(
+        number=manifest.vintage,
+        data_version=version,
+        pinned_at=manifest.pinned_at,
+        files={
+            name: platform.lake.training_object(version, name, stamp)
+            for name, stamp in manifest.files.items()
+        },
+        stamps=manifest.files,
+    )
 
 
 def _is_whole(path: Path) -> bool:
@@ -131,15 +144,3 @@ def _is_whole(path: Path) -> bool:
 
 def _read_json(path: Path) -> object:
     return json.loads(path.read_bytes())
-
-
-def _from_file(lake: Lake, path: Path) -> Vintage:
-    manifest = json.loads(path.read_bytes())
-    version, stamps = manifest["data_version"], manifest["files"]
-    return Vintage(
-        number=manifest["vintage"],
-        data_version=version,
-        pinned_at=datetime.fromisoformat(manifest["pinned_at"]),
-        files={name: lake.training_object(version, name, stamp) for name, stamp in stamps.items()},
-        stamps=stamps,
-    )

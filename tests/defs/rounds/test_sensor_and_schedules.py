@@ -27,7 +27,7 @@ from numebot_dagster.defs.rounds.schedules import weekend_round_schedule
 from numebot_dagster.defs.rounds.sensors import _notices, _to_look_at, new_round_sensor
 from numebot_dagster.defs.runs import RUN_KEY_TAG, RunProcess
 from numebot_dagster.defs.training.schedules import retraining_schedule
-from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake import files, json_records, parquet
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.numerai.records import Round
@@ -185,7 +185,7 @@ def test_every_round_since_the_first_is_ours_however_long_ago(tmp_path):
     parquet.write(lake.round_details(5), pl.DataFrame({"open_time": [NOON]}))
     assert _to_look_at(begun, None, lake) == (begun[5:], True)
     assert _to_look_at(begun, 40, lake) == (begun[40:], True)
-    files.replace_json(lake.skipped_rounds_file, {"through": 50})
+    json_records.write(lake.skipped_rounds_file, {"through": 50})
     assert _to_look_at(begun, None, lake) == _to_look_at(begun, 40, lake) == (begun[50:], True)
     files.replace_bytes(lake.skipped_rounds_file, b"{torn")  # costs no more than the mark
     assert _to_look_at(begun, 40, lake) == (begun[40:], True)
