@@ -1,4 +1,4 @@
-"""The lake as SQL: DuckDB views over its files.
+"""Query the lake by SQL: DuckDB views over its files.
 
 A view has its columns, with their types, even when none of its files exists yet; a column that a
 newer writer added is kept behind them.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from numebot_dagster.lake import files
 from numebot_dagster.lake.damaged import set_aside
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.tables import TABLES, Table
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,165 +23,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RECEIPT = {
-    "model": "VARCHAR",
-    "round": "BIGINT",
-    "submission_id": "VARCHAR",
-    "outcome": "VARCHAR",
-    "state": "VARCHAR",
-    "rung": "VARCHAR",
-    "vintage": "BIGINT",
-    "submitted_at": "TIMESTAMPTZ",
-    "accepted_at": "TIMESTAMPTZ",
-    "confirmed_at": "TIMESTAMPTZ",
-    "predictions_sha256": "VARCHAR",
-    "rows": "BIGINT",
-    "predict_seconds": "DOUBLE",
-    "rung_reason": "VARCHAR",
-    "filename": "VARCHAR",
-    "reason": "VARCHAR",
-    "recorded_at": "TIMESTAMPTZ",
-}
-
-
-@dataclass(frozen=True)
-class View:
-    """A view over all files of one kind.
-
-    Attributes:
-        name: of the view.
-        files: glob pattern under the root of the lake.
-        columns: the promised columns with their DuckDB types.
-    """
-
-    name: str
-    files: str
-    columns: dict[str, str]
-
-
-FILE_VIEWS = (
-    View(
-        "rounds",
-        "rounds/round=*/details.parquet",
-        {
-            "round": "BIGINT",
-            "open_time": "TIMESTAMPTZ",
-            "close_staking_time": "TIMESTAMPTZ",
-            "close_time": "TIMESTAMPTZ",
-            "score_time": "TIMESTAMPTZ",
-            "resolve_time": "TIMESTAMPTZ",
-            "status": "VARCHAR",
-            "score_configs": "VARCHAR",
-        },
-    ),
-    View(
-        "weights",
-        "weights/model=*/vintage=*/code=*/manifest.json",
-        {
-            "model": "VARCHAR",
-            "vintage": "BIGINT",
-            "code_hash": "VARCHAR",
-            "data_version": "VARCHAR",
-            "trained_at": "TIMESTAMPTZ",
-            "train_eras": "BIGINT",
-            "train_rows": "BIGINT",
-            "seconds": "DOUBLE",
-            "peak_memory_mb": "DOUBLE",
-            "target_is": "JSON",
-            "parameters": "JSON",
-        },
-    ),
-    View(
-        "diagnostics",
-        "diagnostics/model=*/vintage=*/code_hash=*/by_era.parquet",
-        {
-            "model": "VARCHAR",
-            "vintage": "BIGINT",
-            "code_hash": "VARCHAR",
-            "era": "BIGINT",
-            "metric": "VARCHAR",
-            "value": "DOUBLE",
-            "held_out": "BOOLEAN",
-            "walk_forward": "BOOLEAN",
-            "recipe": "VARCHAR",
-        },
-    ),
-    View(
-        "predictions",
-        "predictions/model=*/round=*/vintage=*/sha256=*/predictions.parquet",
-        {
-            "model": "VARCHAR",
-            "round": "BIGINT",
-            "id": "VARCHAR",
-            "prediction": "DOUBLE",
-            "vintage": "BIGINT",
-            "sha256": "VARCHAR",
-        },
-    ),
-    View("receipts", "submissions/model=*/round=*/*.parquet", _RECEIPT),
-    View(
-        "scores",
-        "scores/date=*/scores.parquet",
-        {
-            "model": "VARCHAR",
-            "round": "BIGINT",
-            "metric": "VARCHAR",
-            "version": "VARCHAR",
-            "day": "BIGINT",
-            "date": "DATE",
-            "value": "DOUBLE",
-            "percentile": "DOUBLE",
-            "resolved": "BOOLEAN",
-        },
-    ),
-    View(
-        "leaderboard",
-        "leaderboard/date=*/leaderboard.parquet",
-        {
-            "date": "DATE",
-            "model": "VARCHAR",
-            "rank": "BIGINT",
-            "nmr_staked": "DOUBLE",
-            "own": "BOOLEAN",
-        },
-    ),
-    View(
-        "payouts",
-        "payouts/date=*/payouts.parquet",
-        {
-            "date": "DATE",
-            "model": "VARCHAR",
-            "round": "BIGINT",
-            "payout_nmr": "DOUBLE",
-            "settled": "BOOLEAN",
-        },
-    ),
-    View(
-        "alerts",
-        "alerts/kind=*/*.json",
-        {
-            "kind": "VARCHAR",
-            "subject": "VARCHAR",
-            "title": "VARCHAR",
-            "text": "VARCHAR",
-            "raised_at": "TIMESTAMPTZ",
-            "sent": "BOOLEAN",
-            "silenced": "BOOLEAN",
-            "problem": "VARCHAR",
-        },
-    ),
-)
-
 # The newest event is the state, but an attempt of which Numerai has said nothing hides no accepted
 # or confirmed submission. Events of one instant are ordered by how far they got.
 _LATEST_RECEIPTS = """
 CREATE OR REPLACE VIEW submissions AS
-WITH known AS (
+WITH standing AS (
     SELECT *, max_by(state, recorded_at) FILTER (state <> 'pending')
         OVER (PARTITION BY model, "round") IN ('accepted', 'confirmed') AS is_held
     FROM receipts
 )
-SELECT * EXCLUDE (is_held) FROM known
+SELECT * EXCLUDE (is_held) FROM standing
 QUALIFY row_number() OVER (
     PARTITION BY model, "round"
     ORDER BY state = 'pending' AND coalesce(is_held, false), recorded_at DESC,
@@ -188,11 +40,11 @@ QUALIFY row_number() OVER (
 ) = 1
 """
 
-VIEW_NAMES = (*(view.name for view in FILE_VIEWS), "submissions")
+VIEW_NAMES = (*(table.name for table in TABLES), "submissions")
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB connection with all views over the files of the lake as they are now."""
+    """Return an in-memory DuckDB connection with all views over the files of the lake."""
     import duckdb
 
     connection = duckdb.connect()
@@ -258,12 +110,12 @@ def set_damaged_aside(lake: Lake) -> list[Path]:
     aside = []
     root = lake.root.absolute()
     with duckdb.connect() as connection:
-        for view in FILE_VIEWS:
-            for path in sorted(root.glob(view.files)):
+        for table in TABLES:
+            for path in sorted(root.glob(table.files)):
                 try:
-                    this = replace(view, files=str(path.relative_to(root)))
-                    connection.execute(_view_sql(this, root))
-                    connection.execute(f'FROM "{view.name}"').fetchall()
+                    of_this_file = replace(table, files=str(path.relative_to(root)))
+                    connection.execute(_view_sql(of_this_file, root))
+                    connection.execute(f'FROM "{table.name}"').fetchall()
                 except duckdb.Error as error:
                     if not os.access(path, os.R_OK, effective_ids=True):
                         continue  # a refusal of the operating system is no damage
@@ -272,7 +124,7 @@ def set_damaged_aside(lake: Lake) -> list[Path]:
 
 
 def rebuild(lake: Lake) -> Path:
-    """Writes `numebot.duckdb` anew, with the same views by absolute path, for other clients.
+    """Write `numebot.duckdb` anew, with the same views by absolute path, for other clients.
 
     A client that has the old file open keeps it until it opens the file again.
 
@@ -304,28 +156,28 @@ def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 
 def _create_views_once(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    for view in FILE_VIEWS:
-        connection.execute(_view_sql(view, lake.root.absolute()))
+    for table in TABLES:
+        connection.execute(_view_sql(table, lake.root.absolute()))
     connection.execute(_LATEST_RECEIPTS)
 
 
-def _view_sql(view: View, root: Path) -> str:
-    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in view.columns.items())
-    casts = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in view.columns.items())
+def _view_sql(table: Table, root: Path) -> str:
+    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in table.columns.items())
+    casts = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in table.columns.items())
     rows = f"SELECT {nothing} WHERE false"
-    if any(root.glob(view.files)):
-        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(view, root)}"  # noqa: S608
-    return f'CREATE OR REPLACE VIEW "{view.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'  # noqa: S608
+    if any(root.glob(table.files)):
+        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(table, root)}"  # noqa: S608
+    return f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'  # noqa: S608
 
 
-def _reader(view: View, root: Path) -> str:
-    pattern = _quoted(f"{_escaped(str(root))}/{view.files}")
-    if view.files.endswith(".json"):
-        columns = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in view.columns.items())
+def _reader(table: Table, root: Path) -> str:
+    pattern = _quoted(f"{_escaped(str(root))}/{table.files}")
+    if table.files.endswith(".json"):
+        columns = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in table.columns.items())
         return f"read_json({pattern}, columns = {{{columns}}}, hive_partitioning = false)"
     # Types of the folder names are given, so that a model called "007" stays text.
-    keys = [part.split("=")[0] for part in view.files.split("/") if "=" in part]
-    types = ", ".join(f"'{key}': {view.columns[key]}" for key in keys)
+    keys = [part.split("=")[0] for part in table.files.split("/") if "=" in part]
+    types = ", ".join(f"'{key}': {table.columns[key]}" for key in keys)
     return (
         f"read_parquet({pattern}, union_by_name = true, hive_partitioning = true, "
         f"hive_types = {{{types}}})"
@@ -333,7 +185,7 @@ def _reader(view: View, root: Path) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A path in which no character is a wildcard."""
+    """Return a path in which no character is a wildcard."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 

@@ -9,20 +9,6 @@ from __future__ import annotations
 
 import polars as pl
 
-SCORE_SCHEMA = pl.Schema(
-    {
-        "model": pl.String,
-        "round": pl.Int64,
-        "metric": pl.String,
-        "version": pl.String,
-        "day": pl.Int64,
-        "date": pl.Date,
-        "value": pl.Float64,
-        "percentile": pl.Float64,
-        "resolved": pl.Boolean,
-    }
-)
-
 ONE_SUBMISSION = ["model", "round"]
 
 

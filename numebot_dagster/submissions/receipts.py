@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import parquet, tables
 from numebot_dagster.lake.damaged import SUFFIX, DamagedFile, read_or_set_aside
 
 if TYPE_CHECKING:
@@ -307,14 +307,10 @@ def _to_frame(receipt: Receipt) -> polars.DataFrame:
     import polars as pl
 
     row = {_column(name): value for name, value in asdict(receipt).items()}
-    kinds: dict[str, Any] = dict.fromkeys(row, pl.String)
-    kinds |= dict.fromkeys(("round", "vintage", "rows"), pl.Int64)
-    kinds["predict_seconds"] = pl.Float64
-    kinds |= {name: pl.Datetime("us", "UTC") for name in row if name.endswith("_at")}
     plain = {
         name: [value.value if isinstance(value, StrEnum) else value] for name, value in row.items()
     }
-    return pl.DataFrame(plain, schema=kinds)
+    return pl.DataFrame(plain, schema=tables.RECEIPTS.schema)
 
 
 def _from_row(row: Mapping[str, Any]) -> Receipt:

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from numebot_dagster.reporting.selection import SCORE_SCHEMA
+from numebot_dagster.lake import tables
 
 FIRST_SCORE = date(2026, 9, 3)
 
@@ -22,6 +22,6 @@ def score_frame() -> Callable[..., pl.DataFrame]:
             full.append(
                 (model, round_number, metric, version, day, published, value, percentile, resolved)
             )
-        return pl.DataFrame(full, schema=SCORE_SCHEMA, orient="row")
+        return pl.DataFrame(full, schema=tables.SCORES.schema, orient="row")
 
     return make

@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from numebot_dagster.lake import tables
 from numebot_dagster.reporting import charts, style
-from numebot_dagster.reporting.selection import SCORE_SCHEMA, final_scores
+from numebot_dagster.reporting.selection import final_scores
 
 CHARTS = [charts.scores_by_day, charts.final_by_round, charts.mean_final]
-NOTHING = pl.DataFrame(schema=SCORE_SCHEMA)
+NOTHING = pl.DataFrame(schema=tables.SCORES.schema)
 
 
 def opened(png: bytes) -> Image.Image:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake import files, parquet, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import patience
@@ -125,8 +125,6 @@ def _rounds_back(first_day: date, now: date) -> int:
 def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:
     import polars as pl
 
-    from numebot_dagster.reporting.selection import SCORE_SCHEMA
-
     rows = [
         (
             score.model,
@@ -141,7 +139,7 @@ def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:
         )
         for score in scores
     ]
-    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row").unique(maintain_order=True)
+    return pl.DataFrame(rows, schema=tables.SCORES.schema, orient="row").unique(maintain_order=True)
 
 
 def _leaderboard_frame(entries: Sequence[LeaderboardEntry], own: set[str]) -> pl.DataFrame:
@@ -159,8 +157,9 @@ def _leaderboard_frame(entries: Sequence[LeaderboardEntry], own: set[str]) -> pl
         }
         for entry in entries
     ]
-    schema = {"model": pl.String, "rank": pl.Int64, "nmr_staked": pl.Float64, "own": pl.Boolean}
-    return pl.DataFrame(rows, schema=schema | dict.fromkeys(numbers, pl.Float64))
+    schema = tables.LEADERBOARD.schema
+    schema.update(dict.fromkeys(numbers, pl.Float64()))
+    return pl.DataFrame(rows, schema=schema)
 
 
 def _payouts_frame(payouts: Sequence[Payout]) -> pl.DataFrame:
@@ -170,10 +169,4 @@ def _payouts_frame(payouts: Sequence[Payout]) -> pl.DataFrame:
         (payout.model, payout.round_number, float(payout.payout_nmr), payout.settled)
         for payout in payouts
     ]
-    schema = {
-        "model": pl.String,
-        "round": pl.Int64,
-        "payout_nmr": pl.Float64,
-        "settled": pl.Boolean,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=tables.PAYOUTS.schema, orient="row")

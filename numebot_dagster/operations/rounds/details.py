@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import parquet, tables
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.platform import Platform
@@ -54,9 +54,7 @@ def store_details(platform: Platform, round_: Round) -> None:
         "status": status_of(round_, platform.client.now()),
         "score_configs": json.dumps([asdict(one) for one in round_.score_configs], default=_plain),
     }
-    moment = pl.Datetime("us", "UTC")
-    schema = {name: moment if name.endswith("_time") else pl.String for name in row}
-    frame = pl.DataFrame([row], schema=schema | {"round": pl.Int64})
+    frame = pl.DataFrame([row], schema=tables.ROUNDS.schema)
     parquet.write(platform.lake.round_details(round_.number), frame)
 
 

@@ -1,0 +1,183 @@
+"""Define the stored tables: which files each has, and their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Table:
+    """All files of one kind, and the view over them.
+
+    Attributes:
+        name: of the view.
+        files: glob pattern under the root of the lake.
+        columns: the promised columns with their DuckDB types.
+        path_only: the columns that stand in the path and not in the files.
+    """
+
+    name: str
+    files: str
+    columns: dict[str, str]
+    path_only: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns of a file, for whoever writes one."""
+        import polars as pl
+
+        kinds = {
+            "BIGINT": pl.Int64(),
+            "BOOLEAN": pl.Boolean(),
+            "DATE": pl.Date(),
+            "DOUBLE": pl.Float64(),
+            "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
+            "VARCHAR": pl.String(),
+        }
+        return pl.Schema(
+            {name: kinds[kind] for name, kind in self.columns.items() if name not in self.path_only}
+        )
+
+
+ROUNDS = Table(
+    "rounds",
+    "rounds/round=*/details.parquet",
+    {
+        "round": "BIGINT",
+        "open_time": "TIMESTAMPTZ",
+        "close_staking_time": "TIMESTAMPTZ",
+        "close_time": "TIMESTAMPTZ",
+        "score_time": "TIMESTAMPTZ",
+        "resolve_time": "TIMESTAMPTZ",
+        "status": "VARCHAR",
+        "score_configs": "VARCHAR",
+    },
+)
+WEIGHTS = Table(
+    "weights",
+    "weights/model=*/vintage=*/code=*/manifest.json",
+    {
+        "model": "VARCHAR",
+        "vintage": "BIGINT",
+        "code_hash": "VARCHAR",
+        "data_version": "VARCHAR",
+        "trained_at": "TIMESTAMPTZ",
+        "train_eras": "BIGINT",
+        "train_rows": "BIGINT",
+        "seconds": "DOUBLE",
+        "peak_memory_mb": "DOUBLE",
+        "target_is": "JSON",
+        "parameters": "JSON",
+    },
+)
+DIAGNOSTICS = Table(
+    "diagnostics",
+    "diagnostics/model=*/vintage=*/code_hash=*/by_era.parquet",
+    {
+        "model": "VARCHAR",
+        "vintage": "BIGINT",
+        "code_hash": "VARCHAR",
+        "era": "BIGINT",
+        "metric": "VARCHAR",
+        "value": "DOUBLE",
+        "held_out": "BOOLEAN",
+        "walk_forward": "BOOLEAN",
+        "recipe": "VARCHAR",
+    },
+    path_only=("model", "vintage", "code_hash"),
+)
+PREDICTIONS = Table(
+    "predictions",
+    "predictions/model=*/round=*/vintage=*/sha256=*/predictions.parquet",
+    {
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "id": "VARCHAR",
+        "prediction": "DOUBLE",
+        "vintage": "BIGINT",
+        "sha256": "VARCHAR",
+    },
+    path_only=("model", "round", "vintage", "sha256"),
+)
+RECEIPTS = Table(
+    "receipts",
+    "submissions/model=*/round=*/*.parquet",
+    {
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "submission_id": "VARCHAR",
+        "outcome": "VARCHAR",
+        "state": "VARCHAR",
+        "rung": "VARCHAR",
+        "vintage": "BIGINT",
+        "submitted_at": "TIMESTAMPTZ",
+        "accepted_at": "TIMESTAMPTZ",
+        "confirmed_at": "TIMESTAMPTZ",
+        "predictions_sha256": "VARCHAR",
+        "rows": "BIGINT",
+        "predict_seconds": "DOUBLE",
+        "rung_reason": "VARCHAR",
+        "filename": "VARCHAR",
+        "reason": "VARCHAR",
+        "recorded_at": "TIMESTAMPTZ",
+    },
+)
+SCORES = Table(
+    "scores",
+    "scores/date=*/scores.parquet",
+    {
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "metric": "VARCHAR",
+        "version": "VARCHAR",
+        "day": "BIGINT",
+        "date": "DATE",
+        "value": "DOUBLE",
+        "percentile": "DOUBLE",
+        "resolved": "BOOLEAN",
+    },
+)
+LEADERBOARD = Table(
+    "leaderboard",
+    "leaderboard/date=*/leaderboard.parquet",
+    {
+        "date": "DATE",
+        "model": "VARCHAR",
+        "rank": "BIGINT",
+        "nmr_staked": "DOUBLE",
+        "own": "BOOLEAN",
+    },
+    path_only=("date",),
+)
+PAYOUTS = Table(
+    "payouts",
+    "payouts/date=*/payouts.parquet",
+    {
+        "date": "DATE",
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "payout_nmr": "DOUBLE",
+        "settled": "BOOLEAN",
+    },
+    path_only=("date",),
+)
+ALERTS = Table(
+    "alerts",
+    "alerts/kind=*/*.json",
+    {
+        "kind": "VARCHAR",
+        "subject": "VARCHAR",
+        "title": "VARCHAR",
+        "text": "VARCHAR",
+        "raised_at": "TIMESTAMPTZ",
+        "sent": "BOOLEAN",
+        "silenced": "BOOLEAN",
+        "problem": "VARCHAR",
+    },
+)
+
+TABLES = (ROUNDS, WEIGHTS, DIAGNOSTICS, PREDICTIONS, RECEIPTS, SCORES, LEADERBOARD, PAYOUTS, ALERTS)
