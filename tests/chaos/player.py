@@ -66,7 +66,7 @@ def import_all() -> None:
     import numebot_dagster.lake.catalog
     import numebot_dagster.modeling.live_data
     import numebot_dagster.modeling.weights.canary
-    import numebot_dagster.modeling.worker.child
+    import numebot_dagster.modeling.worker.entry_point
     import numebot_dagster.numerai.client
     import numebot_dagster.practice.api.app  # noqa: F401
     from numebot_dagster.definitions import defs

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-WORKER = "numebot_dagster.modeling.worker.child"
+WORKER = "numebot_dagster.modeling.worker.entry_point"
 NAME = "chaos-worker"  # what the system calls the process
 
 
@@ -122,7 +122,7 @@ def _wait_for_work(theirs: socket.socket) -> NoReturn:
 
 
 def _work(arguments: Sequence[str], environment: Mapping[str, str], descriptors: list[int]) -> None:
-    from numebot_dagster.modeling.worker.child import main
+    from numebot_dagster.modeling.worker.entry_point import main
 
     os.setsid()
     Path("/proc/self/comm").write_text(NAME)

@@ -145,7 +145,7 @@ def trainers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def is_trainer(process: psutil.Process) -> bool:
     try:
-        is_worker = "numebot_dagster.modeling.worker.child" in process.cmdline()
+        is_worker = "numebot_dagster.modeling.worker.entry_point" in process.cmdline()
         return is_worker and process.nice() == BACKGROUND_NICENESS
     except psutil.NoSuchProcess:  # it ended meanwhile
         return False

@@ -14,7 +14,7 @@ import pytest
 from numebot_dagster.modeling.training_data import TrainingFiles
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.worker.messages import ModelCode, PredictRequest, TrainRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 
 pytestmark = pytest.mark.process
 

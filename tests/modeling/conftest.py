@@ -20,7 +20,7 @@ from numebot_dagster.modeling.worker.messages import (
     PredictResult,
     TrainRequest,
 )
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 
 FEATURES = [f"feature_plain_simple_{letter}" for letter in "abcdefghij"]
 MEDIUM = FEATURES[:6]

@@ -28,8 +28,8 @@ def import_class(code: ModelCode) -> type[NumeraiModel]:
     # In front of all else, as where its source was hashed; other models may have added to the rest.
     sys.path[:] = dict.fromkeys([*code.search_path, *sys.path])
     module = importlib.import_module(code.module)
-    kind = getattr(module, code.class_name, None)
-    if kind is None:
+    model_class = getattr(module, code.class_name, None)
+    if model_class is None:
         models = [name for name, value in vars(module).items() if _is_model_of(value, module)]
         remedy = (
             f"it has {', '.join(models)}: write {code.module}:{models[0]} in the registry"
@@ -37,40 +37,40 @@ def import_class(code: ModelCode) -> type[NumeraiModel]:
             else f"write class {code.class_name}(NumeraiModel) there"
         )
         raise WrongModel(f"{module.__file__} has no class {code.class_name}; {remedy}")
-    if not (isinstance(kind, type) and issubclass(kind, NumeraiModel)):
+    if not (isinstance(model_class, type) and issubclass(model_class, NumeraiModel)):
         raise WrongModel(f"{code} is not a subclass of numebot_dagster.modeling.NumeraiModel")
-    if missing := sorted(kind.__abstractmethods__):
+    if missing := sorted(model_class.__abstractmethods__):
         raise WrongModel(
             f"{module.__file__}: {code.class_name} does not implement {', '.join(missing)}"
         )
-    return kind
+    return model_class
 
 
-def describe(kind: type[NumeraiModel], code: ModelCode) -> ModelTraits:
+def describe(model_class: type[NumeraiModel], code: ModelCode) -> ModelTraits:
     """Return what a model's class declares.
 
     Args:
-        kind: the class.
+        model_class: the class.
         code: where it was found.
 
     Raises:
         WrongModel: a declaration is not what the contract asks for; the text says what to write.
     """
-    if wrong := _wrong_declaration(kind) or _wrong_data_files(kind, code):
+    if wrong := _wrong_declaration(model_class) or _wrong_data_files(model_class, code):
         raise WrongModel(
-            f"{wrong} (class {kind.__name__}, {sys.modules[kind.__module__].__file__})"
+            f"{wrong} (class {model_class.__name__}, {sys.modules[model_class.__module__].__file__})"
         )
-    features = kind.feature_set
+    features = model_class.feature_set
     return ModelTraits(
         feature_set=features if isinstance(features, str) else tuple(features),
-        targets=tuple(kind.targets),
-        train_on=kind.train_on,
-        retrain=kind.retrain,
-        time_budget=kind.time_budget,
-        memory_budget=kind.memory_budget,
-        train_time_budget=kind.train_time_budget,
-        train_memory_budget=kind.train_memory_budget,
-        parameters=kind().parameters,
+        targets=tuple(model_class.targets),
+        train_on=model_class.train_on,
+        retrain=model_class.retrain,
+        time_budget=model_class.time_budget,
+        memory_budget=model_class.memory_budget,
+        train_time_budget=model_class.train_time_budget,
+        train_memory_budget=model_class.train_memory_budget,
+        parameters=model_class().parameters,
     )
 
 
@@ -80,32 +80,30 @@ def _is_model_of(value: object, module: ModuleType) -> bool:
     return is_model and value.__module__ == module.__name__
 
 
-def _wrong_declaration(kind: type[NumeraiModel]) -> str | None:
+def _wrong_declaration(model_class: type[NumeraiModel]) -> str | None:
     """What is wrong in a class attribute of the contract, with its remedy."""
-    if kind.train_on not in ("train", "all"):
-        return f'train_on is {kind.train_on!r}; it must be "train" or "all"'
-    if isinstance(kind.targets, str):
-        return f'targets is the text {kind.targets!r}; write ("{kind.targets}",)'
-    if not isinstance(kind.retrain, RetrainPolicy):
-        return (
-            f"retrain is {kind.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
-        )
+    if model_class.train_on not in ("train", "all"):
+        return f'train_on is {model_class.train_on!r}; it must be "train" or "all"'
+    if isinstance(model_class.targets, str):
+        return f'targets is the text {model_class.targets!r}; write ("{model_class.targets}",)'
+    if not isinstance(model_class.retrain, RetrainPolicy):
+        return f"retrain is {model_class.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
     for name in ("time_budget", "memory_budget", "train_time_budget", "train_memory_budget"):
-        budget = getattr(kind, name)
+        budget = getattr(model_class, name)
         if not (isinstance(budget, int | float) and budget > 0):
             unit = "GB" if "memory" in name else "seconds"
             return f"{name} is {budget!r}; it must be a number of {unit} above 0"
     return None
 
 
-def _wrong_data_files(kind: type[NumeraiModel], code: ModelCode) -> str | None:
+def _wrong_data_files(model_class: type[NumeraiModel], code: ModelCode) -> str | None:
     """What is wrong in the declared data files, with its remedy."""
-    names = kind.data_files
+    names = model_class.data_files
     if isinstance(names, str):
         return f'data_files is the text {names!r}; write ("{names}",)'
     if not (isinstance(names, tuple | list) and all(isinstance(name, str) for name in names)):
         return f"data_files is {names!r}; it must be a tuple of file names"
-    declaring = next(base for base in kind.__mro__ if "data_files" in vars(base))
+    declaring = next(base for base in model_class.__mro__ if "data_files" in vars(base))
     file = Path(str(sys.modules[declaring.__module__].__file__))
     missing = [name for name in names if not (file.parent / name).is_file()]
     if missing:

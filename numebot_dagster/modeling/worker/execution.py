@@ -1,4 +1,4 @@
-"""What a worker does with one request: import a class, train it, or predict with it."""
+"""Do one request in the worker process: import a class, train it, or predict with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numebot_dagster.lake import files, json_records
 from numebot_dagster.modeling.contract import NumeraiModel
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import Manifest
-from numebot_dagster.modeling.worker.answers import WrongPredictions, as_predictions
 from numebot_dagster.modeling.worker.declarations import WrongModel, describe, import_class
 from numebot_dagster.modeling.worker.memory import peak_memory_mb, reset_peak
 from numebot_dagster.modeling.worker.messages import (
@@ -27,6 +26,7 @@ from numebot_dagster.modeling.worker.messages import (
     TrainRequest,
     TrainResult,
 )
+from numebot_dagster.modeling.worker.predictions import WrongPredictions, as_predictions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ _RELOAD_TOLERANCE = 1e-3
 
 
 class Phases:
-    """Which phase is running, and how long each took.
+    """The phase that is running, and how long each took.
 
     Args:
         announce: is called with the name of each phase that begins.
@@ -56,7 +56,7 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Times a phase; after an error `current` says where it was."""
+        """Time a phase; after an error `current` says where it was."""
         self.current = name
         self._announce(name)
         start = time.perf_counter()
@@ -71,30 +71,30 @@ class Phases:
         self.current = phase
 
 
-def run(request: Request, phase: Phases) -> Answer:
-    """Does what is asked; whatever the model's code raises passes through."""
+def run(request: Request, phases: Phases) -> Answer:
+    """Do what is requested; whatever the model's code raises passes through."""
     reset_peak()
-    with phase("import"):
-        kind = import_class(request.code)
+    with phases("import"):
+        model_class = import_class(request.code)
     match request:
         case DescribeRequest():
-            return describe(kind, request.code)
+            return describe(model_class, request.code)
         case TrainRequest():
-            return _train(kind, request, phase)
+            return _train(model_class, request, phases)
         case PredictRequest():
-            return _predict(kind, request, phase)
+            return _predict(model_class, request, phases)
         case OutOfSampleRequest():
-            return _predict_out_of_sample(kind, request, phase)
+            return _predict_out_of_sample(model_class, request, phases)
 
 
-def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> TrainResult:
+def _train(model_class: type[NumeraiModel], request: TrainRequest, phases: Phases) -> TrainResult:
     from numebot_dagster.modeling.columns import require_targets, resolve_features
     from numebot_dagster.modeling.training_data import TrainingData
     from numebot_dagster.modeling.weights import canary
     from numebot_dagster.modeling.worker.manifest import manifest_of
 
-    traits = describe(kind, request.code)
-    with phase("read"):
+    traits = describe(model_class, request.code)
+    with phases("read"):
         features = resolve_features(request.files.features, traits.feature_set)
         require_targets(request.files.train, traits.targets)
         data = TrainingData(request.files, features, traits.targets, traits.train_on)
@@ -105,43 +105,45 @@ def _train(kind: type[NumeraiModel], request: TrainRequest, phase: Phases) -> Tr
     with files.folder(request.folder) as folder:
         model_folder = folder / weight_store.MODEL_FOLDER
         model_folder.mkdir()
-        with phase("train"):
-            model = kind()
+        with phases("train"):
+            model = model_class()
             model.train(data)
-        with phase("save"):
+        with phases("save"):
             model.save(model_folder)
-        with phase("load"):
+        with phases("load"):
             rows = canary.choose_rows(data, request.inputs)
-            reloaded = kind()
-            with phase.method("load"):
+            reloaded = model_class()
+            with phases.method("load"):
                 reloaded.load(model_folder)
         # Each of the two is a prediction, and may take what one may take in a round.
-        with phase("canary"):
-            predictions = _predictions(reloaded, phase, rows)
-        with phase("canary"):
-            _require_same(predictions, _predictions(model, phase, rows))
-        with phase("store"):
+        with phases("canary"):
+            predictions = _predictions(reloaded, phases, rows)
+        with phases("canary"):
+            _require_same(predictions, _predictions(model, phases, rows))
+        with phases("store"):
             canary.write(folder / weight_store.CANARY, rows, predictions)
             _write_known_features(folder, request)
             weight_store.write_manifest(
-                folder, manifest_of(request, traits, data, folder, phase.total)
+                folder, manifest_of(request, traits, data, folder, phases.total)
             )
-    return TrainResult(request.folder, phase.total, phase.seconds, peak_memory_mb())
+    return TrainResult(request.folder, phases.total, phases.seconds, peak_memory_mb())
 
 
-def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -> PredictResult:
+def _predict(
+    model_class: type[NumeraiModel], request: PredictRequest, phases: Phases
+) -> PredictResult:
     import numpy as np
 
     from numebot_dagster.modeling.weights import canary
 
-    model, manifest = _load(kind, request.weights, phase)
-    predict = partial(_predictions, model, phase)
-    with phase("canary"):
+    model, manifest = _load(model_class, request.weights, phases)
+    predict = partial(_predictions, model, phases)
+    with phases("canary"):
         repeated = canary.repeat(request.weights / weight_store.CANARY, manifest.features, predict)
-    with phase("read"):
+    with phases("read"):
         missing, unexpected = _feature_differences(request, manifest)
         live = None if missing else _live_data(request, manifest.features)
-    with phase("predict"):
+    with phases("predict"):
         predictions = np.empty(0) if live is None else predict(live).astype(np.float64)
     return PredictResult(
         ids=np.empty(0, dtype=object) if live is None else live.ids,
@@ -149,49 +151,52 @@ def _predict(kind: type[NumeraiModel], request: PredictRequest, phase: Phases) -
         canary=repeated,
         missing_features=missing,
         unexpected_features=unexpected,
-        seconds=phase.total,
-        phases=phase.seconds,
+        seconds=phases.total,
+        phases=phases.seconds,
         peak_memory_mb=peak_memory_mb(),
     )
 
 
 def _predict_out_of_sample(
-    kind: type[NumeraiModel], request: OutOfSampleRequest, phase: Phases
+    model_class: type[NumeraiModel], request: OutOfSampleRequest, phases: Phases
 ) -> OutOfSampleResult:
     from numebot_dagster.modeling.weights import canary
     from numebot_dagster.modeling.worker import past_eras
 
-    model, manifest = _load(kind, request.weights, phase)
-    predict = partial(_predictions, model, phase)
-    with phase("canary"):
+    model, manifest = _load(model_class, request.weights, phases)
+    predict = partial(_predictions, model, phases)
+    with phases("canary"):
         repeated = canary.repeat(request.weights / weight_store.CANARY, manifest.features, predict)
-    with phase("predict"):
+    with phases("predict"):
         rows = past_eras.predict(request, manifest, predict)
-    return OutOfSampleResult(rows, repeated, phase.total, peak_memory_mb())
+    return OutOfSampleResult(rows, repeated, phases.total, peak_memory_mb())
 
 
-def _load(kind: type[NumeraiModel], folder: Path, phase: Phases) -> tuple[NumeraiModel, Manifest]:
-    with phase("load"):
+def _load(
+    model_class: type[NumeraiModel], folder: Path, phases: Phases
+) -> tuple[NumeraiModel, Manifest]:
+    with phases("load"):
         manifest = weight_store.read_manifest(folder)
-        model = kind()
+        model = model_class()
         model.load(folder / weight_store.MODEL_FOLDER)
     return model, manifest
 
 
-def _predictions(model: NumeraiModel, phase: Phases, data: LiveData) -> np.ndarray:
-    """What a model predicts, as (rows,) numbers of its float type, once it is known to be that."""
-    with phase.method("predict"):
+def _predictions(model: NumeraiModel, phases: Phases, data: LiveData) -> np.ndarray:
+    """Return what a model predicts, as (rows,) finite numbers of its float type."""
+    with phases.method("predict"):
         return as_predictions(model.predict(data), data.ids)
 
 
 def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:
     from numebot_dagster.modeling.weights.comparison import compare
 
-    found = compare(trained, reloaded)
-    if not found.is_same_model and found.largest_difference > _RELOAD_TOLERANCE * found.spread:
+    comparison = compare(trained, reloaded)
+    tolerance = _RELOAD_TOLERANCE * comparison.spread
+    if not comparison.is_same_model and comparison.largest_difference > tolerance:
         raise WrongPredictions(
             "after save and load the model predicts otherwise (by up to "
-            f"{found.largest_difference:.3g}): something that predict needs is not saved"
+            f"{comparison.largest_difference:.3g}): something that predict needs is not saved"
         )
 
 
@@ -202,11 +207,11 @@ def _write_known_features(folder: Path, request: TrainRequest) -> None:
 def _feature_differences(
     request: PredictRequest, manifest: Manifest
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The features that the live file lacks for this model, and those that training never had."""
-    known = json_records.read(request.weights / weight_store.KNOWN_FEATURES, list[str])
+    """Return features that the live file lacks, and those that the training data never had."""
+    trained = json_records.read(request.weights / weight_store.KNOWN_FEATURES, list[str])
     live = _feature_columns(request.live)
     missing = set(manifest.features).difference(live)
-    unexpected = set(live).difference(known)
+    unexpected = set(live).difference(trained)
     return tuple(sorted(missing)), tuple(sorted(unexpected))
 
 
@@ -235,7 +240,7 @@ def _shared_live_data(
     benchmarks: Path | None,
     changed: tuple[tuple[int, ...], ...],
 ) -> LiveData:
-    """Models that share a file and a feature list share the matrix; `changed` is for the key."""
+    """Share the matrix between models of the same file and features; `changed` is for the key."""
     from numebot_dagster.modeling.live_data import read_live
 
     return read_live(live, features, benchmarks)

@@ -1,4 +1,4 @@
-"""How a model can fail, each with a text that names the model and says what to do."""
+"""Define how a model can fail, each with a text that names the model and what to do."""
 
 from __future__ import annotations
 
@@ -60,4 +60,4 @@ class ModelOutOfMemory(ModelError):
 
 
 class ModelCrashed(ModelError):
-    """The process of the model ended without an answer: it exited, or the system killed it."""
+    """The worker process ended without an answer: it exited, or the system killed it."""

@@ -1,4 +1,4 @@
-"""What is written down of a training: its manifest."""
+"""Make the manifest of weights: what is written down of their training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LIBRARIES = {
 def manifest_of(
     request: TrainRequest, traits: ModelTraits, data: TrainingData, folder: Path, seconds: float
 ) -> Manifest:
-    """The manifest of weights that were just made.
+    """Return the manifest of weights that were just made.
 
     Args:
         request: what was asked for.

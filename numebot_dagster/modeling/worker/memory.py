@@ -1,4 +1,4 @@
-"""How much memory processes use: the peak of this one, and the present sum of a tree of them."""
+"""Measure memory: the peak of this process, and the present sum of a tree of processes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _PAUSE_PER_COST = 20  # how many times longer than a look at shared pages is the pause after it
 _GROWTH = 1.1  # of the resident size since that look, which ends the pause
-_NEW_CHILDREN_EVERY = 0.5  # seconds; looking for children reads all processes of the machine
+_LOOK_EVERY = 0.5  # seconds; looking for descendants reads all processes of the machine
 
 
 def reset_peak() -> None:
-    """Starts a new measurement of the peak, where the system can (Linux)."""
+    """Start a new measurement of the peak, where the system can (Linux)."""
     with suppress(OSError):
         _CLEAR.write_text("5")
 
 
 def peak_memory_mb() -> float:
-    """The highest resident size of this process in MB (10^6 bytes) since the last reset."""
+    """Return the highest resident size of this process in MB (10^6 bytes) since the last reset."""
     if _STATUS.exists():
-        line = next(one for one in _STATUS.read_text().splitlines() if one.startswith("VmHWM"))
+        lines = _STATUS.read_text().splitlines()
+        line = next(line for line in lines if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _proportional_bytes(process: psutil.Process) -> int:
-    """The proportional set size of a process, where the system has it (Linux)."""
+    """Return the proportional set size of a process, where the system has it (Linux)."""
     import psutil
 
     with suppress(psutil.AccessDenied, AttributeError):
@@ -56,7 +57,7 @@ class ProcessTree:
         self._weighed_resident = 0
 
     def uses_more_than(self, limit: float) -> bool:
-        """Whether all of them use more than `limit` bytes, pages that they share counted once.
+        """Return whether all use more than `limit` bytes, pages that they share counted once.
 
         Resident sizes are quickly read and never too small, so only where their sum passes the
         limit are the shared pages looked for. While their sum hardly grows, that is not done so
@@ -75,7 +76,7 @@ class ProcessTree:
         return used > limit
 
     def proportional_bytes(self) -> int:
-        """Memory of all of them, each shared page counted once; resident where that is unknown."""
+        """Return the memory of all, each shared page counted once, or resident if unknown."""
         import psutil
 
         total = 0
@@ -85,10 +86,10 @@ class ProcessTree:
         return total
 
     def resident_bytes(self) -> int:
-        """Resident size of all of them; pages that they share count for each."""
+        """Return the resident size of all; pages that they share count for each."""
         import psutil
 
-        if time.monotonic() - self._looked_at > _NEW_CHILDREN_EVERY:
+        if time.monotonic() - self._looked_at > _LOOK_EVERY:
             self.descendants()
         total = 0
         for process in (self._root, *self._descendants):
@@ -97,7 +98,7 @@ class ProcessTree:
         return total
 
     def descendants(self) -> list[psutil.Process]:
-        """The descendants that live now; those of a process that has ended as they were last."""
+        """Return the descendants that live now; of a process that has ended, the last ones seen."""
         import psutil
 
         self._looked_at = time.monotonic()
@@ -106,7 +107,7 @@ class ProcessTree:
         return self._descendants
 
     def kill_descendants(self) -> None:
-        """Ends the descendants, even those that left the process group."""
+        """Kill the descendants, even those that left the process group."""
         import psutil
 
         for process in self.descendants():

@@ -1,4 +1,4 @@
-"""What the parent and a worker process say to each other: frozen, picklable, and complete."""
+"""Define the messages between the platform and a worker process: frozen and picklable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModelCode:
 
 @dataclass(frozen=True)
 class DescribeRequest:
-    """Asks for what a model declares."""
+    """A request for what a model declares."""
 
     model: str
     code: ModelCode
@@ -59,7 +59,7 @@ class ModelTraits:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """Asks for weights.
+    """A request for weights.
 
     Attributes:
         model: the Numerai name.
@@ -94,7 +94,7 @@ class TrainResult:
         folder: the weights folder; its manifest says the rest.
         seconds: time taken, the import of the model's code included.
         phases: seconds by phase: import, read, train, save, load, canary, store.
-        peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
+        peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
     """
 
     folder: Path
@@ -105,7 +105,7 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """Asks for predictions of one round.
+    """A request for predictions of one round.
 
     Attributes:
         model: the Numerai name.
@@ -137,7 +137,7 @@ class PredictResult:
         unexpected_features: features of the live file that the training data did not have.
         seconds: time taken, the import of the model's code included.
         phases: seconds by phase: import, load, canary, read, predict.
-        peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
+        peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
     """
 
     ids: np.ndarray
@@ -152,7 +152,7 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class OutOfSampleRequest:
-    """Asks for predictions of past eras by weights that have not seen them.
+    """A request for predictions of past eras by weights that have not seen them.
 
     Attributes:
         model: the Numerai name.
@@ -182,7 +182,7 @@ class OutOfSampleResult:
         rows: how many were predicted.
         canary: as in `PredictResult`.
         seconds: time taken, the import of the model's code included.
-        peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
+        peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
     """
 
     rows: int
@@ -193,7 +193,7 @@ class OutOfSampleResult:
 
 @dataclass(frozen=True)
 class PhaseBegun:
-    """What a worker is doing from now on, said before its answer.
+    """The phase that a worker process begins, sent before its answer.
 
     Attributes:
         name: import, read, train, save, load, canary, store, predict.

@@ -1,4 +1,4 @@
-"""What a worker does to predict past eras that weights have not seen, each as if it were live."""
+"""Predict past eras that weights have not seen, each as if it were live."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # Eras are read together, because to read one decodes whole columns of the file as well; all 3,555
 # features of 7,000 rows are 25 MB an era.
 BLOCK_BYTES = 500_000_000
-# What a row takes besides: its id as text, twice while ids are joined, and some numbers.
+# What a row needs besides: its id as text, twice while ids are joined, and some numbers.
 ROW_BYTES = 250
 
 
 def blocks(rows: Mapping[int, int], features: int) -> Iterator[tuple[int, ...]]:
-    """Cuts eras into runs that take no more than `BLOCK_BYTES` to read; one era at the least.
+    """Cut eras into runs that need at most `BLOCK_BYTES` to read; one era at least.
 
     Args:
         rows: number of rows by era, in the order wanted.
@@ -47,7 +47,7 @@ def predict(
     manifest: Manifest,
     predict_rows: Callable[[LiveData], np.ndarray],
 ) -> int:
-    """Predicts the requested eras one by one and writes the predictions.
+    """Predict the requested eras one by one and write the predictions.
 
     The model is given what it has in a round and nothing else: one era, without any label.
 
@@ -82,7 +82,7 @@ def predict(
 
 
 def _eras(request: OutOfSampleRequest, features: tuple[str, ...]) -> Iterator[tuple[int, LiveData]]:
-    """The eras in the shape of live data, in the order of the file, read together."""
+    """Yield the eras in the shape of live data, in the order of the file, read together."""
     import numpy as np
 
     from numebot_dagster.modeling.live_data import LiveData, read_inputs

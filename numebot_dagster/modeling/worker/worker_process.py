@@ -1,4 +1,4 @@
-"""A worker's process as its parent holds it: started, asked within a budget, killed."""
+"""Start a worker process, ask it within a budget, and kill it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from numebot_dagster.modeling.worker.failures import ModelCrashed, ModelOutOfMem
 from numebot_dagster.modeling.worker.memory import ProcessTree
 from numebot_dagster.modeling.worker.messages import Answer, PhaseBegun, Request
 
+ENTRY_POINT = "numebot_dagster.modeling.worker.entry_point"
 GIGABYTE = 10**9
 BACKGROUND_NICENESS = 10
 LOWEST_DISK_PRIORITY = 7
@@ -40,7 +41,7 @@ _WITHHELD = (
 
 
 class NotStarted(Exception):
-    """The process ended, or said nothing, before it was asked anything; the text is its output."""
+    """The process ended, or did not report, before its first request; the text is its output."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Budget:
 
     Attributes:
         seconds: from request to answer.
-        gigabytes: memory of the process and its children in 10^9 bytes, shared pages counted once.
+        gigabytes: memory of the process and all below it in 10^9 bytes, shared pages counted once.
         names: which attributes of the model's class set the two, for error texts.
         phases: phases with a limit of their own: its seconds, and the attribute that sets it.
     """
@@ -76,19 +77,19 @@ class _Deadline:
 
     @property
     def overrun(self) -> str | None:
-        """What is over, as the end of a sentence about the model."""
+        """The budget that is passed, as the end of a sentence about the model."""
         now = time.monotonic()
         if self._of_phase is not None and now > self._of_phase[0]:
             _, seconds, name = self._of_phase
-            return _over(f"took longer than {seconds:g} s", name, self.phase)
+            return _stopped(f"took longer than {seconds:g} s", name, self.phase)
         if now > self._whole:
             seconds, name = self._budget.seconds, self._budget.names[0]
-            return _over(f"took longer than {seconds:g} s", name, self.phase)
+            return _stopped(f"took longer than {seconds:g} s", name, self.phase)
         return None
 
 
 class WorkerProcess:
-    """One child process with its connection, its lifeline and the tail of its output.
+    """A worker process with its connection, its lifeline and the tail of its output.
 
     Args:
         background: it gives way to all others, at the processor and the disk.
@@ -99,13 +100,7 @@ class WorkerProcess:
         lifeline, self._lifeline = os.pipe()
         self._popen = subprocess.Popen(
             [
-                *(
-                    sys.executable,
-                    "-X",
-                    "faulthandler",
-                    "-m",
-                    "numebot_dagster.modeling.worker.child",
-                ),
+                *(sys.executable, "-X", "faulthandler", "-m", ENTRY_POINT),
                 *(str(theirs.fileno()), str(lifeline)),
             ],
             stdin=subprocess.DEVNULL,
@@ -145,8 +140,8 @@ class WorkerProcess:
         return self._popen.poll() is None
 
     @property
-    def has_children(self) -> bool:
-        """Whether a model has left processes behind."""
+    def has_subprocesses(self) -> bool:
+        """Whether a model has left subprocesses behind."""
         return bool(self._tree.descendants())
 
     @property
@@ -155,11 +150,11 @@ class WorkerProcess:
         return self._log.decode(errors="replace").strip()
 
     def uses_more_than(self, gigabytes: float) -> bool:
-        """Whether it and its children use more memory than that, shared pages counted once."""
+        """Return whether it and all below it use more memory, shared pages counted once."""
         return self._tree.uses_more_than(gigabytes * GIGABYTE)
 
     def ask(self, request: Request, budget: Budget) -> Answer:
-        """Sends a request and waits for the answer, no longer and no larger than the budget.
+        """Send a request and return the answer, unless a budget is passed before.
 
         Raises:
             ModelTimedOut, ModelOutOfMemory: a budget was passed; the process still runs.
@@ -175,7 +170,7 @@ class WorkerProcess:
                         return cast(Answer, message)
                     deadline.begin(message.name)
                 if not self.is_alive and not self._connection.poll(0):
-                    raise EOFError  # a child of the model's may hold our connection open
+                    raise EOFError  # a subprocess of the model may hold our connection open
                 if (overrun := deadline.overrun) is not None:
                     raise ModelTimedOut(request.model, overrun, self.log_tail)
                 if self.uses_more_than(budget.gigabytes):
@@ -186,7 +181,7 @@ class WorkerProcess:
             raise ModelCrashed(request.model, how, self.log_tail) from None
 
     def kill(self) -> None:
-        """Ends the process, its process group, and children that left the group."""
+        """End the process, its process group, and subprocesses that left the group."""
         self._tree.kill_descendants()
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
@@ -225,10 +220,10 @@ def _give_way(pid: int) -> None:
 
 
 def _over_memory(budget: Budget, phase: str) -> str:
-    return _over(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1], phase)
+    return _stopped(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1], phase)
 
 
-def _over(what: str, attribute: str, phase: str) -> str:
+def _stopped(what: str, attribute: str, phase: str) -> str:
     if not attribute:
         return f"{what} to be imported and was stopped: move work out of its module's top level"
     return (
@@ -245,7 +240,7 @@ def _environment() -> dict[str, str]:
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     # The order of a set must not make the canary differ.
     environment["PYTHONHASHSEED"] = "0"
-    environment["PYTHONUTF8"] = "1"  # what a model says is never lost to the locale
+    environment["PYTHONUTF8"] = "1"  # what a model prints is never lost to the locale
     # OpenMP threads that spin while they wait make small trainings ten times slower on a machine
     # that does something else too; a short spin costs nothing on an idle one.
     environment.setdefault("GOMP_SPINCOUNT", "1000")

@@ -12,7 +12,7 @@ from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights, StoredWeights
 from numebot_dagster.modeling.worker.messages import DescribeRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics, out_of_sample
 from numebot_dagster.operations.diagnostics.diagnosis_store import (

@@ -18,7 +18,7 @@ from numebot_dagster.lake import files, parquet
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.modeling.worker.messages import OutOfSampleRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics
 from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed

@@ -13,7 +13,7 @@ from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.worker.failures import ModelError
 from numebot_dagster.modeling.worker.messages import DescribeRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.health.findings import Finding, Verdict
 
 GIGABYTE = 10**9

@@ -19,7 +19,7 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights, StoredWeights
 from numebot_dagster.modeling.worker.failures import ModelError
 from numebot_dagster.modeling.worker.messages import PredictRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Alert, Kind

@@ -25,7 +25,7 @@ from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.modeling.worker.failures import ModelError, ModelTimedOut
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.gates import Gate, GateClosed

@@ -17,7 +17,7 @@ from functools import partial
 
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
     NumeraiError,

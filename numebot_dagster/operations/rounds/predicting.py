@@ -12,7 +12,7 @@ from numebot_dagster.lake import parquet
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.modeling.worker.messages import PredictRequest, PredictResult
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate, GateClosed

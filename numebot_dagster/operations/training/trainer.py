@@ -18,7 +18,7 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import DamagedWeights, StoredWeights
 from numebot_dagster.modeling.worker.failures import ModelError, ModelFailed
 from numebot_dagster.modeling.worker.messages import TrainRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.operations import patience
 from numebot_dagster.operations.platform import Platform

@@ -20,7 +20,7 @@ from numebot_dagster.modeling.worker.messages import (
     PredictResult,
     TrainResult,
 )
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.health.findings import Finding, Verdict
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates

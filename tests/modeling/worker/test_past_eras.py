@@ -18,7 +18,7 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.worker import past_eras
 from numebot_dagster.modeling.worker.failures import ModelFailed, ModelTimedOut
 from numebot_dagster.modeling.worker.messages import ModelCode, OutOfSampleRequest, TrainRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 
 pytestmark = pytest.mark.process
 

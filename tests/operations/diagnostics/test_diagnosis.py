@@ -16,7 +16,7 @@ from numebot_dagster.lake import catalog, files, parquet
 from numebot_dagster.modeling import TrainingData
 from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.modeling.worker import past_eras as modeling_out_of_sample
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.diagnostics import diagnosis as diagnosing
 from numebot_dagster.operations.diagnostics import era_metrics, out_of_sample
 from numebot_dagster.operations.diagnostics.diagnosis import Diagnosis, NotDiagnosed, NothingToJudge

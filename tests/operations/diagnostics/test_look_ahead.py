@@ -15,7 +15,7 @@ import pytest
 from numebot_dagster.lake import parquet
 from numebot_dagster.modeling.worker.failures import ModelFailed
 from numebot_dagster.modeling.worker.messages import OutOfSampleRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.diagnostics import (
     diagnosis,
     diagnosis_store,

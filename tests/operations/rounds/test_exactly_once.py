@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from numebot_dagster.lake import catalog, files
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen
 from numebot_dagster.operations.platform import Platform

@@ -1,4 +1,4 @@
-"""The parent half of a worker: runs models in a process of its own, under their budgets."""
+"""Have models run in a worker process, each within its budgets."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from numebot_dagster.modeling.worker.worker_process import (
 
 T = TypeVar("T")
 
-# The class alone can say its budgets, so its import has a fixed one.
+# Only the class says its budgets, so its import has a fixed one.
 _DESCRIBE = Budget(60.0, 8.0, ("", ""))
 
 
 class Worker:
-    """Runs models in a process of its own, one after another, each under its budgets.
+    """Runs models in a worker process, one after another, each within its budgets.
 
     The process stays warm between models, and is replaced after one that failed. It is started
     when it is first needed. To be used by one thread at a time, as a context manager:
@@ -42,7 +42,7 @@ class Worker:
             result = worker.predict(PredictRequest(...))
 
     Args:
-        background: its process gives way to all others, as training does to the hour of a round.
+        background: the process gives way to all others, as training does to the hour of a round.
     """
 
     def __init__(self, *, background: bool = False) -> None:
@@ -61,13 +61,13 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """Ends the process and all its children; a later request starts a new one."""
+        """End the worker process and all below it; a later request starts a new one."""
         if self._process is not None:
             self._process.kill()
             self._process = None
 
     def describe(self, request: DescribeRequest) -> ModelTraits:
-        """Imports a model's class and reads what it declares.
+        """Import a model's class and return what it declares.
 
         Raises:
             ModelError: the import failed, hung or crashed.
@@ -75,7 +75,7 @@ class Worker:
         return self._ask(request, _DESCRIBE, ModelTraits)
 
     def train(self, request: TrainRequest) -> TrainResult:
-        """Trains a model and stores its weights, verified by loading them again.
+        """Train a model and store its weights, verified by loading them again.
 
         Raises:
             ModelError: what went wrong; nothing is stored then.
@@ -97,7 +97,7 @@ class Worker:
                 files.sweep(request.folder.parent)
 
     def predict(self, request: PredictRequest, seconds: float | None = None) -> PredictResult:
-        """Loads a model's weights, repeats its canary and predicts one round.
+        """Load a model's weights, repeat its canary and predict one round.
 
         The budgets are those of the weights' manifest.
 
@@ -117,13 +117,13 @@ class Worker:
         return self._ask(request, budget, PredictResult)
 
     def predict_out_of_sample(self, request: OutOfSampleRequest) -> OutOfSampleResult:
-        """Loads a model's weights, repeats its canary and predicts past eras one by one.
+        """Load a model's weights, repeat its canary and predict past eras one by one.
 
         Each era may take the time of a round; the eras that are read together come on top of a
         round's memory.
 
         Raises:
-            ModelError: what went wrong; among it a request for eras that the weights have seen.
+            ModelError: what went wrong, as a request for eras that the weights have seen.
             DamagedWeights: the manifest cannot be read.
         """
         from numebot_dagster.modeling.weights.weight_store import read_manifest
@@ -139,7 +139,7 @@ class Worker:
 
     def _ask(self, request: Request, budget: Budget, expected: type[T]) -> T:
         if self._process and self._process.uses_more_than(budget.gigabytes / 2):
-            self.close()  # what earlier models left behind is not this one's fault
+            self.close()  # what earlier models left behind is not this model's fault
         process = self._started(request.model)
         try:
             answer = process.ask(request, budget)
@@ -149,7 +149,7 @@ class Worker:
         if isinstance(answer, Failure):
             self.close()
             raise ModelFailed(request.model, answer, process.log_tail)
-        if process.has_children:
+        if process.has_subprocesses:
             self.close()  # they would use the machine while the next model runs
         if not isinstance(answer, expected):
             raise TypeError(f"the worker answered {type(answer).__name__} to {request}")

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from numebot_dagster.modeling.worker.answers import WrongPredictions, as_predictions
+from numebot_dagster.modeling.worker.predictions import WrongPredictions, as_predictions
 
 IDS = np.array(["a", "b", "c"], dtype=object)
 VALUES = [3.0, 1.0, 2.0]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from numebot_dagster.modeling.worker.messages import DescribeRequest
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.modeling.worker.worker_process import (
     BACKGROUND_NICENESS,
     LOWEST_DISK_PRIORITY,
@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from numebot_dagster.modeling.worker.messages import DescribeRequest
 from numebot_dagster.modeling.worker.messages import ModelCode
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 worker = Worker()
 worker.describe(DescribeRequest("good", ModelCode("zoo", "Good", (sys.argv[1],))))
 print(worker._process._popen.pid, flush=True)

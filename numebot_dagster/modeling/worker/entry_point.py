@@ -1,9 +1,9 @@
-"""The child half of a worker: runs one model after another and answers over a pipe.
+"""Answer requests in the worker process, one model after another.
 
-Started as `python -m numebot_dagster.modeling.worker.child CONNECTION LIFELINE`, the numbers of two
-inherited file descriptors. The parent's `sys.path` and then requests come over the first, and
-answers go over it. Nothing comes over the second, but it closes when the parent ends, however it
-ends, and then this process group ends too.
+Started as `python -m numebot_dagster.modeling.worker.entry_point CONNECTION LIFELINE`, the numbers
+of two inherited file descriptors. The platform's `sys.path` and then requests come over the first,
+and answers go over it. Nothing comes over the second, but it closes when the platform's process
+ends, however it ends, and then this process group ends too.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _OURS = (str(Path(__file__).parents[2]), str(Path(importlib.__file__).parent), "
 
 
 def main() -> None:
-    """Answers requests until the parent closes the connection."""
+    """Answer requests until the platform closes the connection."""
     connection = Connection(int(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, args=(int(sys.argv[2]),), daemon=True).start()
+    threading.Thread(target=_end_with_platform, args=(int(sys.argv[2]),), daemon=True).start()
     own_process = os.getpid()
-    # The parent hashed the source that it found there; with a path of its own, this process could
+    # The platform hashed the source that it found there; by a path of its own, this process could
     # import another file of the same name.
     sys.path[:] = connection.recv()
     connection.send("ready")
@@ -46,32 +46,32 @@ def main() -> None:
             return
         answer = _answer(request, announce)
         if os.getpid() != own_process:
-            os._exit(0)  # the model forked and its child came back here: one answer is enough
+            os._exit(0)  # a subprocess that the model forked came back here: one answer is enough
         connection.send(answer)
 
 
 def _answer(request: Request, announce: Callable[[str], None]) -> Answer:
-    phase = execution.Phases(announce)
+    phases = execution.Phases(announce)
     try:
-        return execution.run(request, phase)
+        return execution.run(request, phases)
     except BaseException as error:  # a model may call sys.exit, or raise what is no Exception
         return Failure(
-            phase=phase.current,
+            phase=phases.current,
             kind=type(error).__name__,
             message=str(error),
             traceback=_short_traceback(error),
-            phases=phase.seconds,
+            phases=phases.seconds,
         )
 
 
 def _short_traceback(error: BaseException) -> str:
-    """Where in the model's code, innermost last; our own frames and long recursions left out."""
+    """Return the lines of the model's code, innermost last; long recursions are cut."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_OURS)
     ]
-    shown = [f"{one.filename}:{one.lineno} in {one.name}: {one.line}" for one in frames]
+    shown = [f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames]
     if isinstance(error, SyntaxError) and error.filename:
         shown.append(f"{error.filename}:{error.lineno}: {(error.text or '').strip()}")
     if len(shown) > 12:
@@ -79,7 +79,7 @@ def _short_traceback(error: BaseException) -> str:
     return "\n".join(shown)
 
 
-def _end_with_parent(lifeline: int) -> None:
+def _end_with_platform(lifeline: int) -> None:
     os.read(lifeline, 1)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""Read what a model's `predict` returned as one number for each row, in the order of the rows."""
+"""Read what a model's `predict` returned as one number for each row, in their order."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from numebot_dagster.modeling.source.modules import find_module
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.worker.failures import ModelFailed
 from numebot_dagster.modeling.worker.messages import DescribeRequest, ModelCode
-from numebot_dagster.modeling.worker.parent import Worker
+from numebot_dagster.modeling.worker.worker import Worker
 
 
 def test_what_a_model_declares(zoo):
