@@ -86,7 +86,7 @@ def refuse_other_home(home: str | None, lines: Mapping[str, str]) -> None:
 
 
 def _hidden_environment() -> Mapping[str, str] | None:
-    """The environment that Dagster was started with; none outside of Dagster's processes."""
+    """Return the environment that Dagster was started with; None outside of its processes."""
     if HIDDEN in os.environ:
         variables: dict[str, str] = json.loads(os.environ[HIDDEN])
         return variables
@@ -109,7 +109,7 @@ def _first_environment(process: psutil.Process | None) -> Mapping[str, str] | No
 
 
 def _is_dagster(command: list[str]) -> bool:
-    """Whether a process is `dagster …`, `dagster-daemon …`, `python -m dagster…` or the like."""
+    """Return whether a process is `dagster …`, `python -m dagster…` or the like."""
     program = [part for part in command[:4] if not part.startswith("-")][:2]
     names = [Path(part).name for part in program]
     return any(name == "dg" or name.split(".")[0] in _PROGRAMS for name in names)

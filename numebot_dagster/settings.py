@@ -1,4 +1,4 @@
-"""The settings of one participant: environment first, then `.env`, then `.secret`, then defaults.
+"""Read a participant's settings: environment, then `.env`, then `.secret`, then defaults.
 
 Names in the environment are the field names in upper case. Secrets are `SecretStr`, so that
 neither a log nor an exception nor a `repr` can show them.
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     @field_validator("numebot_silence", mode="before")
     @classmethod
     def _kinds(cls, value: Any) -> Any:
-        """Names of kinds, separated by commas or spaces."""
+        """Split names of kinds at commas or spaces."""
         if not isinstance(value, str):
             return value
         names = value.replace(",", " ").split()
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     @field_validator("numebot_ui_hosts", mode="before")
     @classmethod
     def _host_names(cls, value: Any) -> Any:
-        """Names, separated by commas or spaces."""
+        """Split names at commas or spaces."""
         if not isinstance(value, str):
             return value
         names = value.lower().replace(",", " ").split()
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
 
 def _expanded(path: Path) -> Path:
-    """A path whose `~` and `$NAME` are replaced, unless there is a folder of just that name.
+    """Replace `~` and `$NAME` in a path, unless there is a folder of just that name.
 
     Raises:
         ValueError: a variable is not set, or there is no home folder.
@@ -277,7 +277,7 @@ def _lines(path: Path, *, utf_16: bool) -> dict[str, str]:
 
 
 def _layers(folder: Path) -> dict[Origin, Layer]:
-    """The values that each source sets, by the names of fields."""
+    """Return the values that each source sets, by the names of fields."""
     environment, dotenv = _fields(os.environ), _fields(dotenv_lines(folder))
     layers = {Origin.ENVIRONMENT: environment, Origin.DOTENV: dotenv}
     # The credentials are a pair: when one half is set elsewhere, none is taken from `.secret`.
@@ -287,7 +287,7 @@ def _layers(folder: Path) -> dict[Origin, Layer]:
 
 
 def _fields(variables: Layer) -> Layer:
-    """The settings among variables; one without a value, as in `.env.example`, sets nothing."""
+    """Return the settings among variables; one without a value, as in `.env.example`, is unset."""
     return {
         name.lower(): value
         for name, value in variables.items()
@@ -299,7 +299,7 @@ _PAIR = {"PUBLIC_ID": "numerai_public_id", "SECRET_KEY": "numerai_secret_key"}
 
 
 def _secret_file(path: Path) -> Layer:
-    """The credentials of the original numebot's `.secret` file (`PUBLIC_ID`, `SECRET_KEY`)."""
+    """Return the credentials of the original numebot's `.secret` (`PUBLIC_ID`, `SECRET_KEY`)."""
     lines = _lines(path, utf_16=True)
     missing = [name for name in _PAIR if not lines.get(name)]
     if len(missing) == 1:

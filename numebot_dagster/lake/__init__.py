@@ -1,1 +1,1 @@
-"""Where every byte lives: paths, atomic files, thrifty reads and the DuckDB catalogue."""
+"""Store everything under one folder: paths, atomic files, thrifty reads and SQL views."""

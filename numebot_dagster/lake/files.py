@@ -1,4 +1,4 @@
-"""Writing that cannot be seen half done: the only place that opens the lake's files for writing.
+"""Write files that nobody sees half done; nothing else opens the lake's files for writing.
 
 Each file is written under a temporary name in its own folder, flushed to the disk and renamed, so
 that a reader never meets half a file and a crash leaves only a temporary, which `sweep` removes.
@@ -54,7 +54,7 @@ class CannotWrite(OSError):
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Adds to a refusal of the operating system what to do about it.
+    """Add to a refusal of the operating system what to do about it.
 
     Raises:
         CannotWrite: the disk is full, or the folder is read-only or somebody else's.
@@ -75,7 +75,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _system_error(error: Exception) -> int:
-    """The number of the system's refusal that an error stands for, or 0."""
+    """Return the number of the system's refusal that an error stands for, or 0."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     text = str(error)
@@ -87,7 +87,7 @@ def _system_error(error: Exception) -> int:
 
 
 def _remedy_for_owner(path: Path, user: int) -> str | None:
-    """The command that gives a folder back to its user, as after one `sudo`; none elsewhere."""
+    """Return the command that gives a folder back to its user, as after one `sudo`, if any."""
     existing = next(place for place in (path, *path.absolute().parents) if place.exists())
     foreign = None
     for place in (existing, *existing.absolute().parents):
@@ -118,18 +118,18 @@ def _user_name(user: int) -> str:
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Writes a file, or puts a new content in the place of the old one, at once."""
+    """Write a file, or put a new content in the place of the old one, at once."""
     with writing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def replace_text(path: Path, content: str) -> None:
-    """Writes a text file as UTF-8, or puts a new text in the place of the old one, at once."""
+    """Write a text file as UTF-8, or put a new text in the place of the old one, at once."""
     replace_bytes(path, content.encode())
 
 
 def create_bytes(path: Path, content: bytes) -> None:
-    """Writes a file that must not exist yet: for what is append-only.
+    """Write a file that must not exist yet: for what is append-only.
 
     Raises:
         FileExistsError: the file exists; it is left as it was.
@@ -140,7 +140,7 @@ def create_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Yields a temporary path to write to; it becomes `path` when the block ends well.
+    """Yield a temporary path to write to; it becomes `path` when the block ends well.
 
     Args:
         path: the final name; its folder is made when missing.
@@ -166,7 +166,7 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yields a temporary folder to fill; it becomes `path` as a whole when the block ends well.
+    """Yield a temporary folder to fill; it becomes `path` as a whole when the block ends well.
 
     Args:
         path: the final name.
@@ -195,7 +195,7 @@ def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def sweep(root: Path) -> list[Path]:
-    """Removes the temporaries that dead processes left under a folder; returns what was removed."""
+    """Remove the temporaries that dead processes left under a folder; return what was removed."""
     abandoned = [
         path
         for parent, folders, names in os.walk(root)
@@ -209,7 +209,7 @@ def sweep(root: Path) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a whole folder; one that is gone already is no error."""
+    """Remove a file or a whole folder; one that is gone already is no error."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -217,13 +217,13 @@ def remove(path: Path) -> None:
 
 
 def version(path: Path) -> tuple[int, int, int]:
-    """Changes when the file is replaced or rewritten: for the key of what is kept of it in memory.
+    """Return what changes when the file is replaced or rewritten, for the key of a cache.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def _lock_once(folder_path: Path) -> None:
 
 
 def free_bytes(path: Path) -> int:
-    """The free bytes on the disk that holds a path, or will hold it once it is made."""
+    """Return the free bytes on the disk that holds a path, or will hold it once it is made."""
     return shutil.disk_usage(existing_parent(path)).free
 
 
@@ -323,7 +323,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _take_name(temporary: Path, path: Path) -> None:
-    """Gives a file a name that must be free, in one step as others see it."""
+    """Give a file a name that must be free, in one step as others see it."""
     try:
         # A hard link, unlike a rename, refuses an existing name, in one indivisible step.
         os.link(temporary, path)
@@ -334,7 +334,7 @@ def _take_name(temporary: Path, path: Path) -> None:
 
 
 def _rename_under_lock(temporary: Path, path: Path) -> None:
-    """Creates by turns, on a disk without hard links; who is killed leaves no lock behind."""
+    """Create by turns, on a disk without hard links; a killed process leaves no lock behind."""
     with _opened(path.parent) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.lexists(path):

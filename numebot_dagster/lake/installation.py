@@ -36,7 +36,7 @@ class Installation:
     machine: str | None = None
 
     def is_copied_to(self, other: Installation) -> bool:
-        """Whether `other` is a copy of this folder, and not the same one."""
+        """Return whether `other` is a copy of this folder, and not the same one."""
         if self.machine and other.machine and self.machine != other.machine:
             return True
         return self.inode != other.inode and self.path != other.path

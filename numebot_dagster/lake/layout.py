@@ -1,4 +1,4 @@
-"""Every path of the lake, built here and nowhere else.
+"""Build every path of the lake; nothing else does.
 
 Folders are hive partitions (`key=value`), so that DuckDB reads the values back as columns. A
 value is percent-encoded, because a Numerai name may hold any character; DuckDB decodes it.
@@ -55,11 +55,11 @@ class Lake:
     # Rounds
 
     def round_details(self, round_number: int) -> Path:
-        """Times, status and score configurations of a round."""
+        """Return the file of a round's times, status and score configurations."""
         return self.root / "rounds" / f"round={round_number}" / "details.parquet"
 
     def stored_rounds(self) -> list[int]:
-        """The rounds whose details are stored, oldest first."""
+        """Return the rounds whose details are stored, oldest first."""
         return sorted(
             int(value)
             for value, folder in _partitions(self.root / "rounds", "round")
@@ -72,15 +72,15 @@ class Lake:
         return self.root / "rounds" / "skipped.json"
 
     def live_folder(self, round_number: int, data_version: str) -> Path:
-        """The folder of a round's live files of one data version, for example `v5.3`."""
+        """Return the folder of a round's live files of one data version, for example `v5.3`."""
         return self.root / "live" / f"round={round_number}" / _part("version", data_version)
 
     def live_folders(self, round_number: int) -> dict[str, Path]:
-        """The stored live folders of a round by data version."""
+        """Return the stored live folders of a round by data version."""
         return dict(_partitions(self.root / "live" / f"round={round_number}", "version"))
 
     def live_rounds(self) -> list[int]:
-        """The rounds of which some live data are stored, oldest first."""
+        """Return the rounds of which some live data are stored, oldest first."""
         return sorted(int(value) for value, _ in _partitions(self.root / "live", "round"))
 
     # Training
@@ -91,7 +91,7 @@ class Lake:
         return self.root / "training" / "objects"
 
     def training_object(self, data_version: str, filename: str, stamp: str) -> Path:
-        """A downloaded training file, immutable: `stamp` names its content.
+        """Return the path of a downloaded training file, immutable: `stamp` names its content.
 
         Vintages whose file has not changed share one object.
         """
@@ -99,11 +99,11 @@ class Lake:
         return version / _part("stamp", stamp) / filename
 
     def vintage_manifest(self, vintage: int) -> Path:
-        """Which training objects a vintage pins."""
+        """Return the file that says which training objects a vintage pins."""
         return self.root / "training" / f"vintage={vintage}" / "manifest.json"
 
     def stored_vintages(self) -> list[int]:
-        """The vintages that have a manifest, oldest first."""
+        """Return the vintages that have a manifest, oldest first."""
         return sorted(
             int(value)
             for value, folder in _partitions(self.root / "training", "vintage")
@@ -113,12 +113,12 @@ class Lake:
     # Models
 
     def weights_folder(self, model: str, vintage: int, code_hash: str, attempt: int = 1) -> Path:
-        """The folder of what one code version of a model learned from a vintage."""
+        """Return the folder of what one code version of a model learned from a vintage."""
         label = code_hash if attempt == 1 else f"{code_hash}-{attempt}"
         return self._weights(model) / f"vintage={vintage}" / _part("code", label)
 
     def weights_folders(self, model: str) -> list[WeightsFolder]:
-        """The weights folders of a model that exist: newest vintage first, last training first."""
+        """Return a model's weights folders: newest vintage first, last training first."""
         present = self.former_code_hashes(model)
         places = []
         for vintage, folder in _partitions(self._weights(model), "vintage"):
@@ -134,11 +134,11 @@ class Lake:
         )
 
     def former_code_file(self, model: str, former: str, present: str) -> Path:
-        """An empty file whose path says that two hashes are of the same code of a model."""
+        """Return the empty file whose path says that two hashes are of the same code of a model."""
         return self._weights(model) / _part("former", former) / _part("code", present)
 
     def former_code_hashes(self, model: str) -> dict[str, str]:
-        """The present hash of a model's code by the one that it had under a former rule."""
+        """Return the present hash of a model's code by the one that it had under a former rule."""
         return {
             former: present
             for former, folder in _partitions(self._weights(model), "former")
@@ -149,11 +149,11 @@ class Lake:
         return self.root / "weights" / _part("model", model)
 
     def diagnosis_folder(self, model: str, vintage: int, label: str) -> Path:
-        """Out-of-sample predictions of weights, by their folder's label, and their scores."""
+        """Return the folder of a diagnosis of weights, by the label of their folder."""
         return self._diagnoses(model, vintage) / _part("code_hash", label)
 
     def diagnosis_folders(self, model: str, vintage: int) -> list[Path]:
-        """The diagnoses of a model and a vintage that are stored, newest first."""
+        """Return the stored diagnoses of a model and a vintage, newest first."""
         folders = [path for _, path in _partitions(self._diagnoses(model, vintage), "code_hash")]
         return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
 
@@ -161,18 +161,18 @@ class Lake:
         return self.root / "diagnostics" / _part("model", model) / f"vintage={vintage}"
 
     def predictions_folder(self, model: str, round_number: int) -> Path:
-        """All predictions of a model for a round."""
+        """Return the folder of all predictions of a model for a round."""
         return self.root / "predictions" / _part("model", model) / f"round={round_number}"
 
     def predictions_files(self, model: str, round_number: int) -> list[Path]:
-        """All stored predictions of a model for a round."""
+        """Return all stored predictions of a model for a round."""
         folder = self.predictions_folder(model, round_number)
         return sorted(folder.glob("vintage=*/sha256=*/predictions.parquet"))
 
     def predictions_file(
         self, model: str, round_number: int, vintage: int | None, sha256: str
     ) -> Path:
-        """Predictions (`id`, `prediction`), named by their content and never overwritten.
+        """Return the file of predictions (`id`, `prediction`), named by their content.
 
         Without a vintage they were made by no weights of ours.
         """
@@ -181,7 +181,7 @@ class Lake:
         return parent / _part("sha256", sha256) / "predictions.parquet"
 
     def receipts_folder(self, model: str, round_number: int) -> Path:
-        """The receipts of a model's submissions to a round, one file per event."""
+        """Return the folder of a model's receipts for a round, one file per event."""
         return self.root / "submissions" / _part("model", model) / f"round={round_number}"
 
     def models_with_receipts(self, round_number: int) -> list[str]:
@@ -190,7 +190,7 @@ class Lake:
         return [name for name, folder in models if (folder / f"round={round_number}").is_dir()]
 
     def takes_part(self, model: str, round_number: int) -> bool:
-        """Whether a model was trained before a round opened, or was tried in it or an earlier one.
+        """Return whether a model was trained before a round opened, or tried by then.
 
         One that came later has not missed the round.
         """
@@ -209,19 +209,19 @@ class Lake:
     # Performance
 
     def scores_file(self, day: date) -> Path:
-        """Every score published on a UTC day for own models."""
+        """Return the file of every score published on a UTC day for own models."""
         return self._day("scores", day)
 
     def leaderboard_file(self, day: date) -> Path:
-        """The leaderboard as it was on a UTC day."""
+        """Return the file of the leaderboard as it was on a UTC day."""
         return self._day("leaderboard", day)
 
     def payouts_file(self, day: date) -> Path:
-        """Pending and settled payouts as they were on a UTC day."""
+        """Return the file of pending and settled payouts as they were on a UTC day."""
         return self._day("payouts", day)
 
     def stored_days(self, table: str) -> list[date]:
-        """The UTC days for which `scores`, `leaderboard` or `payouts` has a file, in order."""
+        """Return the UTC days for which a performance table has a file, in order."""
         return sorted(
             date.fromisoformat(value)
             for value, folder in _partitions(self.root / table, "date")
@@ -234,12 +234,12 @@ class Lake:
     # Alerts
 
     def alert_file(self, kind: str, subject: str) -> Path:
-        """What was said once of a subject, and where it has been sent."""
+        """Return the file of an alert: its text, and the channels that have it."""
         name = hashlib.sha256(subject.encode()).hexdigest()[:16]
         return self.root / "alerts" / _part("kind", kind) / f"{name}.json"
 
     def alert_files(self, kind: str = "*") -> list[Path]:
-        """Every alert that was ever raised, by kind, or those of one kind."""
+        """Return every alert that was ever raised, by kind, or those of one kind."""
         return sorted((self.root / "alerts").glob(f"kind={kind}/[0-9a-f]*.json"))
 
     @property
@@ -255,15 +255,15 @@ class Lake:
     # The rest
 
     def figure(self, name: str) -> Path:
-        """A picture or report, for example `overview.png`."""
+        """Return the file of a picture or report, for example `overview.png`."""
         return self.root / "figures" / name
 
     def lock_file(self, name: str) -> Path:
-        """What processes lock to take turns at something; of no use to anybody else."""
+        """Return the file that processes lock to take turns at something."""
         return self.root / "locks" / f"{name}.lock"
 
     def requests_file(self, endpoint: str) -> Path:
-        """Where the processes that use this folder count their calls to a server."""
+        """Return the file in which the processes of this folder count their calls to a server."""
         digest = hashlib.sha256(endpoint.encode()).hexdigest()[:8]
         return self.root / "locks" / f"requests-{digest}.json"
 
@@ -288,7 +288,7 @@ def _part(key: str, value: str) -> str:
 
 
 def _partitions(parent: Path, key: str) -> Iterator[tuple[str, Path]]:
-    """The `key=value` folders of a parent that may not exist, as (decoded value, folder)."""
+    """Yield the `key=value` folders of a parent that may not exist, as (decoded value, folder)."""
     if parent.is_dir():
         for folder in sorted(parent.glob(f"{key}=*")):
             yield unquote(folder.name.removeprefix(f"{key}=")), folder

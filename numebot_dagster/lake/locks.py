@@ -1,4 +1,4 @@
-"""A lock between processes that a killed process cannot keep."""
+"""Take turns between processes by locks that a killed process cannot keep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HeldElsewhere(Exception):
 
 @contextmanager
 def sole(path: Path) -> Iterator[None]:
-    """Holds a lock while the block runs, without waiting for it; the file names its holder.
+    """Hold a lock while the block runs, without waiting for it; the file names its holder.
 
     Raises:
         HeldElsewhere: another process holds it.

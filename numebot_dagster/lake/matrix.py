@@ -1,4 +1,4 @@
-"""The thrifty read: features of chosen eras into one int8 matrix.
+"""Read features of chosen eras into one int8 matrix, in little memory.
 
 Columns are decoded in blocks, straight into the rows of one preallocated matrix, so that the peak
 of memory is the matrix and one block, whatever the layout of the file's row groups.
@@ -60,7 +60,7 @@ class RowSelection:
         return len(self.eras)
 
     def pick(self, rows: np.ndarray) -> RowSelection:
-        """Some of the wanted rows, given by ascending positions among them."""
+        """Return some of the selected rows, given by ascending positions among them."""
         return RowSelection(self.path, _runs_of(self.positions()[rows]), self.eras[rows])
 
     @property
@@ -69,7 +69,7 @@ class RowSelection:
         return (int(self.runs[0, 0]), int(self.runs[-1, 1])) if len(self.runs) else (0, 0)
 
     def positions(self) -> np.ndarray:
-        """(rows,) int64 positions of the wanted rows in the file."""
+        """Return the (rows,) int64 positions of the selected rows in the file."""
         if not len(self.runs):
             return np.empty(0, dtype=np.int64)
         return np.concatenate([np.arange(start, stop) for start, stop in self.runs])
@@ -98,7 +98,7 @@ def read_matrix(
     keep_eras: Collection[int] | None = None,
     every: int = 1,
 ) -> EraMatrix:
-    """Reads features as int8, never holding more than the matrix and one block of columns.
+    """Read features as int8, never holding more than the matrix and one block of columns.
 
     Args:
         path: a Parquet file with `era` and `id` (a column, or the index that pandas stored).
@@ -126,7 +126,7 @@ def select_rows(
     every: int = 1,
     labelled: Sequence[str] = (),
 ) -> RowSelection:
-    """Chooses rows by era, and those alone where every one of the `labelled` columns has a value.
+    """Choose rows by era, and only those where all of the `labelled` columns have a value.
 
     An era need not lie within one row group, nor its rows together.
 
@@ -155,7 +155,7 @@ def select_rows(
 
 
 def fill_matrix(selections: Sequence[RowSelection], columns: Sequence[str]) -> np.ndarray:
-    """Reads features of the selected rows of one or several files into one matrix.
+    """Read features of the selected rows of one or several files into one matrix.
 
     Returns:
         (rows of all selections, columns) int8, column-major.
@@ -177,7 +177,7 @@ def fill_matrix(selections: Sequence[RowSelection], columns: Sequence[str]) -> n
 
 
 def read_rows(selection: RowSelection, columns: Sequence[str]) -> pl.DataFrame:
-    """Reads columns of the selected rows as they are stored.
+    """Read columns of the selected rows as they are stored.
 
     Raises:
         MissingColumns: naming the columns that the file lacks.
@@ -190,17 +190,17 @@ def read_rows(selection: RowSelection, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def read_ids(selection: RowSelection) -> np.ndarray:
-    """(rows,) str objects: the ids of the selected rows."""
+    """Return the ids of the selected rows, (rows,) str objects."""
     return read_rows(selection, ["id"])["id"].to_numpy()
 
 
 def column_names(path: Path) -> list[str]:
-    """The names of all columns of a Parquet file, an index column of pandas included."""
+    """Return the names of all columns of a Parquet file, an index column of pandas included."""
     return scan(path).collect_schema().names()
 
 
 def scan(path: Path) -> pl.LazyFrame:
-    """A lazy read of exactly this file: nothing is taken from the names of its folders."""
+    """Return a lazy read of exactly this file: nothing is read from the names of its folders."""
     return _scan(path, files.version(path))
 
 
@@ -219,7 +219,7 @@ def _spanned(selection: RowSelection) -> pl.LazyFrame:
 def _collect(
     spanned: pl.LazyFrame, selection: RowSelection, columns: Sequence[str]
 ) -> pl.DataFrame:
-    """Columns of the spanned rows; a shorter file must not pass for one with zeros at its end."""
+    """Return columns of the spanned rows; a shorter file must not pass for one with zeros."""
     frame = spanned.select(columns).collect()
     start, stop = selection.span
     if frame.height != stop - start:
@@ -239,7 +239,7 @@ def _require(path: Path, columns: Sequence[str]) -> None:
 
 
 def _runs_of(positions: np.ndarray) -> np.ndarray:
-    """Ascending positions as (k, 2) runs of consecutive ones."""
+    """Return ascending positions as (k, 2) runs of consecutive ones."""
     if not len(positions):
         return np.empty((0, 2), dtype=np.int64)
     breaks = np.flatnonzero(np.diff(positions) != 1)
@@ -265,7 +265,7 @@ def _as_bins(column: pl.Series, path: Path) -> pl.Series:
 
 
 def _fresh_memory(columns: int, rows: int) -> np.ndarray:
-    """(columns, rows) int8, not yet written to, in ordinary pages of memory.
+    """Return (columns, rows) int8, not yet written to, in ordinary pages of memory.
 
     numpy would ask for huge ones. Their first use is a little faster on bare metal, but in a
     virtual machine that gets its memory from the host only then, it took six times as long.
@@ -277,7 +277,7 @@ def _fresh_memory(columns: int, rows: int) -> np.ndarray:
 
 
 def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -> None:
-    """Copies the selected rows of the columns into the rows of the target, block by block."""
+    """Copy the selected rows of the columns into the rows of the target, block by block."""
     start, stop = selection.span
     spanned = _spanned(selection)
     runs = selection.runs - start
@@ -304,7 +304,7 @@ def _fill(target: np.ndarray, selection: RowSelection, columns: Sequence[str]) -
 
 
 def _copy_all(column: pl.Series, target: np.ndarray) -> None:
-    """Chunk by chunk: as one array, the chunks of several row groups would be copied twice."""
+    """Copy chunk by chunk: as one array, the chunks of several row groups are copied twice."""
     first = 0
     for chunk in column.get_chunks():
         target[first : first + len(chunk)] = chunk.to_numpy()

@@ -1,4 +1,4 @@
-"""Parquet tables: atomic writes, and a check that a file is whole."""
+"""Write Parquet tables at once, and check that a file is whole."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ParquetFacts:
 
 
 def write(path: Path, frame: pl.DataFrame) -> None:
-    """Writes a table, or puts a new one in the place of the old one, at once."""
+    """Write a table, or put a new one in the place of the old one, at once."""
     with files.writing(path) as temporary:
         frame.write_parquet(temporary, compression="zstd")
 
 
 def create(path: Path, frame: pl.DataFrame) -> None:
-    """Writes a table that must not exist yet.
+    """Write a table that must not exist yet.
 
     Raises:
         FileExistsError: the file exists; it is left as it was.
@@ -66,7 +66,7 @@ def read(path: Path, columns: Sequence[str] | pl.Expr | None = None) -> pl.DataF
 
 
 def schema(path: Path) -> dict[str, str]:
-    """The names and types of a table's columns, from its footer."""
+    """Return the names and types of a table's columns, from its footer."""
     import polars as pl
 
     # Not `read_parquet_schema`, which takes brackets in the path for a pattern.
@@ -75,7 +75,7 @@ def schema(path: Path) -> dict[str, str]:
 
 
 def verify(path: Path) -> ParquetFacts:
-    """Checks that a Parquet file is whole, by its footer and its last column of data.
+    """Check that a Parquet file is whole, by its footer and its last column of data.
 
     The footer says where that column lies, at the end of the data: in a file of which a part is
     missing it cannot be read.

@@ -1,4 +1,4 @@
-"""What user models are written against: `NumeraiModel`, its data, and how it is run."""
+"""Give user models their base class, their data, and what runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns that models name: feature sets, targets, predictions; and joining them by id."""
+"""Resolve the columns that models name, and join columns by id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UnknownColumn(Exception):
 
 
 def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> tuple[str, ...]:
-    """The feature names of a set of `features.json`, or the given names themselves.
+    """Return the feature names of a set of `features.json`, or the given names themselves.
 
     Raises:
         UnknownColumn: there is no such set or feature.
@@ -35,41 +35,41 @@ def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> t
         if feature_set not in sets:
             raise UnknownColumn(f"no feature set {feature_set!r}; there are: {', '.join(sets)}")
         return tuple(sets[feature_set])
-    known = {name for names in sets.values() for name in names}
-    if unknown := [name for name in feature_set if name not in known]:
+    names_of_sets = {name for names in sets.values() for name in names}
+    if unknown := [name for name in feature_set if name not in names_of_sets]:
         raise UnknownColumn(
             f"`feature_set` names what is not among the features of {features_json}: "
-            f"{_with_nearest(unknown, known)}"
+            f"{_with_nearest(unknown, names_of_sets)}"
         )
     return tuple(feature_set)
 
 
 def require_targets(path: Path, targets: Sequence[str]) -> None:
-    """Raises an error that a model's author understands when a training file lacks targets.
+    """Raise an error that a model's author understands when a training file lacks targets.
 
     Raises:
         UnknownColumn: naming them, with what may have been meant.
     """
     columns = lake_matrix.column_names(path)
     if unknown := [name for name in targets if name not in columns]:
-        known = [name for name in columns if name.startswith(BARE_TARGET)]
+        present = [name for name in columns if name.startswith(BARE_TARGET)]
         raise UnknownColumn(
-            f"`targets` names what {path.name} lacks: {_with_nearest(unknown, known)}; it has "
-            f"{', '.join(known)}"
+            f"`targets` names what {path.name} lacks: {_with_nearest(unknown, present)}; it has "
+            f"{', '.join(present)}"
         )
 
 
-def _with_nearest(unknown: Sequence[str], known: Collection[str]) -> str:
-    """The first unknown names, each with the known one that is most like it, if any is."""
+def _with_nearest(unknown: Sequence[str], names: Collection[str]) -> str:
+    """Return the first unknown names, each with the most similar existing name, if any is."""
     shown = []
     for name in unknown[:10]:
-        nearest = get_close_matches(name, known, n=1, cutoff=0.8)
+        nearest = get_close_matches(name, names, n=1, cutoff=0.8)
         shown.append(f"{name} (did you mean {nearest[0]}?)" if nearest else name)
     return ", ".join(shown) + (", …" if len(unknown) > 10 else "")
 
 
 def prediction_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """The models that files of predictions hold a column of."""
+    """Return the models that files of predictions hold a column of."""
     names: dict[str, None] = {}
     for path in paths:
         names.update(dict.fromkeys(lake_matrix.column_names(path)))
@@ -84,7 +84,7 @@ def aligned(
     *,
     eras: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A column of files keyed by id, in the order of `ids`; NaN where the files lack an id.
+    """Return a column of files keyed by id, in the order of `ids`; NaN where they lack an id.
 
     Args:
         ids: (rows,) str objects.
@@ -94,18 +94,16 @@ def aligned(
         eras: (rows,) era numbers of the ids, where they are known: of a file that names its eras
             only these are read, which of a long one is far less.
     """
-    wanted_eras = None if eras is None else np.unique(eras)
-    found = pl.concat(
+    needed_eras = None if eras is None else np.unique(eras)
+    values = pl.concat(
         [
-            _of_eras(path, wanted_eras).select("id", pl.col(column).cast(kind))
+            _of_eras(path, needed_eras).select("id", pl.col(column).cast(kind))
             for path in paths
             if column in lake_matrix.column_names(path)
         ]
     )
-    wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String})
-    joined = wanted.join(
-        found, on="id", how="left", validate="m:1", maintain_order="left"
-    ).collect()
+    rows = pl.LazyFrame({"id": ids}, schema={"id": pl.String})
+    joined = rows.join(values, on="id", how="left", validate="m:1", maintain_order="left").collect()
     return joined[column].fill_null(float("nan")).to_numpy()
 
 

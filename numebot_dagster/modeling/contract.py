@@ -1,4 +1,4 @@
-"""The contract of a model: what its author declares and implements."""
+"""Define the contract of a model: what its author declares and implements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RetrainPolicy:
     def is_due(
         self, *, trained_at: datetime, data_version: str, now: datetime, current_version: str
     ) -> bool:
-        """Whether to train again.
+        """Return whether to train again.
 
         Args:
             trained_at: when the weights were made.
@@ -47,7 +47,7 @@ class RetrainPolicy:
 
 
 def every(weeks: float) -> RetrainPolicy:
-    """Retrains when the weights are so many weeks old."""
+    """Retrain when the weights are so many weeks old."""
     if weeks <= 0:
         raise ValueError(f"every(weeks={weeks}): the number of weeks must be above 0")
     return RetrainPolicy(weeks=weeks)
@@ -91,22 +91,22 @@ class NumeraiModel(ABC):
 
     @abstractmethod
     def train(self, data: TrainingData) -> None:
-        """Learns from the training data."""
+        """Learn from the training data."""
 
     @abstractmethod
     def predict(self, data: LiveData) -> np.ndarray:
-        """One number per row of `data.ids`, in that order; any scale, but no NaN.
+        """Return one number per row of `data.ids`, in that order; any scale, but no NaN.
 
         The numbers are ranked to (0, 1) before they are submitted.
         """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Writes what was learned into an empty folder, preferably in the library's own format."""
+        """Write what was learned into an empty folder, preferably in the library's own format."""
 
     @abstractmethod
     def load(self, folder: Path) -> None:
-        """Reads back what `save` wrote."""
+        """Read what `save` wrote."""
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a model predicts on: the rows of a round, with nothing that is not known yet."""
+"""Hold what a model predicts on: the rows of a round, with nothing that is not known yet."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LiveData:
         return len(self.ids)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The features as a pandas table with the ids as its index; a copy of the matrix."""
+        """Return the features as a pandas table with the ids as its index; a copy of the matrix."""
         import pandas as pd
 
         index = pd.Index(self.ids, name="id")
@@ -58,7 +58,7 @@ def read_live(
     features: Sequence[str],
     benchmarks: Path | None = None,
 ) -> LiveData:
-    """Reads a round's live data, without inputs.
+    """Read a round's live data, without inputs.
 
     Args:
         live: the round's `live.parquet`.
@@ -83,7 +83,7 @@ def read_live(
 
 
 def read_inputs(ids: np.ndarray, files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """Predictions of a second-order model's inputs, (rows,) float64 each, in the order of the ids.
+    """Return the predictions of a model's inputs, (rows,) float64 each, in the order of the ids.
 
     Args:
         ids: of the live rows.

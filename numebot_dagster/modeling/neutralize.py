@@ -1,4 +1,4 @@
-"""Neutralisation: predictions less what a linear model of the features explains of them.
+"""Remove from predictions what a linear model of the features explains of them.
 
 Neutral predictions do not move with any single feature, so that they earn less when the feature
 works and lose less when it stops working. See `Neutralizer` for how it is computed.
@@ -17,7 +17,7 @@ __all__ = ["Neutralizer", "neutralize", "neutralize_eras"]
 def neutralize(
     predictions: np.ndarray, features: np.ndarray, proportion: float = 1.0
 ) -> np.ndarray:
-    """Neutralises predictions of one era, such as a round's, by features.
+    """Neutralise predictions of one era, such as a round's, by features.
 
     Predictions are taken as they are; rank them before if that is what is to be neutral. For one
     era and several calls, keep a `Neutralizer`, which does the expensive part once.
@@ -40,7 +40,7 @@ def neutralize(
 def neutralize_eras(
     eras: np.ndarray, predictions: np.ndarray, features: np.ndarray, proportion: float = 1.0
 ) -> np.ndarray:
-    """Neutralises the predictions of many eras, each era by itself.
+    """Neutralise the predictions of many eras, each era by itself.
 
     Args:
         eras: (rows,) era numbers, in any order.

@@ -1,4 +1,4 @@
-"""The registry: which models there are, read from the CSV that users keep."""
+"""Read the registered models from the CSV that users keep."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Registry:
         return [by_name[name] for name in order.static_order()]
 
     def __getitem__(self, name: str) -> RegisteredModel:
-        """The model of that Numerai name.
+        """Return the model of that Numerai name.
 
         Raises:
             RegistryError: there is none; the text names those that may be meant.
@@ -106,7 +106,7 @@ class Registry:
 
 
 def read_registry(path: Path) -> Registry:
-    """Reads the registry; no user module is imported.
+    """Read the registry; no user module is imported.
 
     Raises:
         RegistryError: naming file, line and column of the first thing that is wrong, and what to
@@ -145,7 +145,7 @@ def _model(row: Row, search_path: tuple[str, ...]) -> RegisteredModel:
                 "numerai_name",
                 f"{name!r} has an invisible character (U+{ord(letter):04X}); type the name anew",
             )
-    inputs = [one.strip() for one in row.cells.get("inputs", "").split(";")]
+    inputs = [cell.strip() for cell in row.cells.get("inputs", "").split(";")]
     return RegisteredModel(
         name=name,
         asset_name=re.sub(r"[^A-Za-z0-9_]", "_", name),
@@ -154,7 +154,7 @@ def _model(row: Row, search_path: tuple[str, ...]) -> RegisteredModel:
         description=row.cells.get("description", ""),
         enabled=_truth(row, "enabled"),
         submit=_truth(row, "submit"),
-        inputs=tuple(dict.fromkeys(one for one in inputs if one)),
+        inputs=tuple(dict.fromkeys(filter(None, inputs))),
         fallback=row.cells.get("fallback") or None,
         vintage=_vintage(row),
         line=row.line,
@@ -241,8 +241,8 @@ def _check_references(
         if name == model.name:
             raise row.error(column, f"{name!r} names itself; remove it")
         if name not in by_name:
-            known = ", ".join(other for other in by_name if other != model.name) or "none"
-            raise row.error(column, f"there is no model {name!r}; the others are: {known}")
+            others = ", ".join(other for other in by_name if other != model.name) or "none"
+            raise row.error(column, f"there is no model {name!r}; the others are: {others}")
         if model.enabled and not by_name[name].enabled:
             raise row.error(column, f"{name!r} is not enabled; enable it, or disable {model.name}")
 

@@ -112,7 +112,7 @@ def _text(path: Path) -> str:
 
 
 def _delimiter(text: str) -> tuple[str, int]:
-    """What separates the columns, and how many lines are only there to say it."""
+    """Return what separates the columns, and how many lines only name the separator."""
     lines = io.StringIO(text, newline="").readlines()
     first = next((line for line in lines if line.strip()), "")
     if match := _SEPARATOR_LINE.fullmatch(first.strip("\r\n ")):
@@ -125,7 +125,7 @@ def _delimiter(text: str) -> tuple[str, int]:
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The line on which each record begins, and its cells."""
+    """Return the line on which each record begins, and its cells."""
     # Not splitlines, which also splits where csv does not, as at U+2028.
     lines = io.StringIO(text, newline="").readlines()
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -159,7 +159,7 @@ def _meaning(error: csv.Error, line: int) -> str:
 
 
 def _place(lines: Sequence[str], record: str, delimiter: str) -> str:
-    """The column of the cell with which csv gave up on a record."""
+    """Return the column of the cell at which csv gave up on a record."""
     header = next(csv.reader(lines, delimiter=delimiter), [])
     pieces = record.split(delimiter)
     cells: list[str] = []
@@ -227,7 +227,7 @@ def _check_row(row: Row, header: Sequence[str], cells: Sequence[str], delimiter:
 def _check_lines(
     row: Row, header: Sequence[str], column: str, lines: Sequence[str], delimiter: str
 ) -> None:
-    """A cell of several lines is a description, unless it has swallowed the rows below."""
+    """Accept a cell of several lines as a description, unless it has swallowed the rows below."""
     if len(lines) > 1 and column != "description":
         raise row.error(column, "it goes on over several lines; close its double quote")
     for number, line in enumerate(lines[1:], row.line + 1):

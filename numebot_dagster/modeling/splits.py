@@ -1,4 +1,4 @@
-"""Splits in time: what a model learns from always lies before what it is judged on."""
+"""Split eras in time: what a model learns from always lies before what it is judged on."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class WalkForward:
             )
 
     def split_eras(self, eras: Sequence[int] | np.ndarray) -> Iterator[EraSplit]:
-        """The steps over these eras, oldest first, each with era numbers in ascending order.
+        """Yield the steps over these eras, oldest first, each with ascending era numbers.
 
         Args:
             eras: era numbers, in any order; repetitions and gaps do not matter.
@@ -121,7 +121,7 @@ class WalkForward:
         y: Any = None,
         groups: Any = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The steps as scikit-learn wants them: ascending row positions of training and test.
+        """Yield the steps in scikit-learn's form: ascending row positions of training and test.
 
         Args:
             X: not used.
@@ -144,7 +144,7 @@ class WalkForward:
         y: Any = None,
         groups: Any = None,
     ) -> int:
-        """How many steps `split` yields for the same groups."""
+        """Return the number of steps that `split` yields for the same groups."""
         return sum(1 for _ in self.split_eras(_era_of_rows(groups)))
 
     def _first_test(self, first_era: int) -> int:
@@ -154,7 +154,7 @@ class WalkForward:
 
 
 def purge_eras(targets: Sequence[str]) -> int:
-    """How many eras to leave out between training and test, for the longest of the targets.
+    """Return the number of eras to leave out between training and test, by the longest target.
 
     Numerai purges 8 eras for its 20-day and 16 for its 60-day targets: the eras that the target
     reaches over, and four more. The same rule serves whatever horizon comes next.
@@ -173,7 +173,7 @@ def purge_eras(targets: Sequence[str]) -> int:
 
 
 def horizon_days(target: str) -> int:
-    """Business days that a target looks ahead."""
+    """Return the business days that a target looks ahead."""
     days = re.search(r"_(\d+)$", target)
     return int(days[1]) if days else _LONGEST_HORIZON
 

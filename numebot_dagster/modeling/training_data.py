@@ -1,4 +1,4 @@
-"""What a model learns from: just the columns that it named, read when it asks for them."""
+"""Read what a model learns from: only the columns that it names, when it asks for them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TrainingData:
         targets: Sequence[str],
         train_on: Literal["train", "all"] = "train",
     ) -> None:
-        """Opens a vintage for one model; see `NumeraiModel` for the meaning of the arguments."""
+        """Open a vintage for one model; see `NumeraiModel` for the meaning of the arguments."""
         paths = [files.train]
         if train_on == "all":
             if files.validation is None:
@@ -94,7 +94,7 @@ class TrainingData:
         return sum(map(len, self._rows))
 
     def every(self, eras: int) -> TrainingData:
-        """The same data thinned to the first of every so many eras.
+        """Return the same data thinned to the first of every so many eras.
 
         Neighbouring eras share most of their targets' days, so one in four loses little.
         """
@@ -102,7 +102,7 @@ class TrainingData:
         return self._picked([np.flatnonzero(np.isin(rows.eras, numbers)) for rows in self._rows])
 
     def pick(self, positions: np.ndarray) -> TrainingData:
-        """The same data with some of its rows, given by their ascending positions."""
+        """Return the same data with some of its rows, given by their ascending positions."""
         firsts = np.cumsum([0, *map(len, self._rows)])
         return self._picked(
             [
@@ -112,12 +112,12 @@ class TrainingData:
         )
 
     def of_eras(self, eras: Collection[int]) -> TrainingData:
-        """The same data with the rows of these eras alone."""
+        """Return the same data with the rows of these eras only."""
         numbers = np.fromiter(eras, dtype=np.int16)
         return self._picked([np.flatnonzero(np.isin(rows.eras, numbers)) for rows in self._rows])
 
     def for_tuning(self) -> TrainingData:
-        """The same data without the newest two years: what parameters and blends are chosen on.
+        """Return the same data without the newest two years, to choose parameters and blends on.
 
         Left out are the newest `HELD_OUT_ERAS` eras of the vintage in which the model's targets
         and the bare `target` are known, and the purge before them. Published diagnostics come
@@ -139,7 +139,7 @@ class TrainingData:
         return kept
 
     def by_era(self) -> Iterator[tuple[int, slice | np.ndarray]]:
-        """The eras in the order of the rows, each with what picks its rows from any of the arrays.
+        """Yield the eras in the order of the rows, each with the index of its rows.
 
         That is a slice, which copies nothing; or positions, if the rows do not lie together:
 
@@ -180,7 +180,7 @@ class TrainingData:
         return np.concatenate([lake_matrix.read_ids(rows) for rows in self._rows])
 
     def target(self, name: str | None = None) -> np.ndarray:
-        """(rows,) float32 labels between 0 and 1.
+        """Return (rows,) float32 labels between 0 and 1.
 
         Args:
             name: one of the model's targets; the first one by default.
@@ -202,7 +202,7 @@ class TrainingData:
         return prediction_names(self._files.benchmarks)
 
     def benchmark(self, name: str) -> np.ndarray:
-        """(rows,) float32 walk-forward predictions of a benchmark model; NaN where it has none.
+        """Return (rows,) float32 walk-forward predictions of a benchmark model; NaN if it has none.
 
         Raises:
             LookAhead: the meta model was asked for, which is not known before a round closes.
@@ -231,7 +231,7 @@ class TrainingData:
         return aligned(self.ids, [self._files.meta_model], META_MODEL, eras=self.eras)
 
     def what_target_is(self) -> str | None:
-        """The named target whose values the bare `target` repeats, found by comparing the columns.
+        """Return the named target whose values the bare `target` repeats, by comparing columns.
 
         Numerai has pointed `target` to another one within a data version.
 
@@ -247,15 +247,15 @@ class TrainingData:
         return None
 
     def _judged_by(self) -> tuple[str, ...]:
-        """The model's targets, and the one that its diagnostics score by."""
+        """Return the model's targets, and the one that its diagnostics score by."""
         has_bare = BARE_TARGET in lake_matrix.column_names(self._files.train)
         return tuple(dict.fromkeys((*self.targets, *((BARE_TARGET,) if has_bare else ()))))
 
     def _newest_labelled(self, targets: Sequence[str]) -> int:
-        """The newest era of the vintage, not only of this data, in which the targets are known."""
+        """Return the newest era of the vintage in which the targets are known."""
         paths = filter(None, (self._files.train, self._files.validation))
-        rows = [lake_matrix.select_rows(path, labelled=targets) for path in paths]
-        return max(int(one.eras.max(initial=0)) for one in rows)
+        selections = [lake_matrix.select_rows(path, labelled=targets) for path in paths]
+        return max(int(selection.eras.max(initial=0)) for selection in selections)
 
     def _resolved(self, target: str) -> str:
         return (self.what_target_is() or target) if target == BARE_TARGET else target
@@ -272,6 +272,6 @@ class TrainingData:
 
 
 def _content(rows: RowSelection) -> tuple[object, ...]:
-    """What changes when a matrix of these rows would."""
+    """Return what changes when a matrix of these rows would."""
     chosen = hashlib.sha256(rows.runs.tobytes()).digest()
     return rows.path, version(rows.path), chosen

@@ -1,1 +1,1 @@
-"""The tournament itself: its rounds, its API and its rules; nothing of Dagster."""
+"""Talk to Numerai's tournament API, in records and errors of our own."""

@@ -1,4 +1,4 @@
-"""Numerai's own diagnostics: validation predictions sent, scored there, and read back.
+"""Send validation predictions to Numerai's own diagnostics, and read the scores back.
 
 They submit to no round and concern no stake. Numerai documents neither the words of their status
 nor how long they take, so both are read leniently and waited for with a deadline.
@@ -79,7 +79,7 @@ class OfficialDiagnostics:
 
 
 def prepare(predictions: pl.DataFrame) -> bytes:
-    """Writes `id`, `era`, `prediction` as the CSV that Numerai takes: ranked within each era.
+    """Return `id`, `era`, `prediction` as Numerai's CSV, ranked within each era.
 
     Ranks are (average rank - 0.5) / n, ties kept, by which Numerai ranks each era itself.
 
@@ -99,7 +99,7 @@ def prepare(predictions: pl.DataFrame) -> bytes:
 
 
 def upload(transport: Transport, model_id: str, content: bytes) -> str:
-    """Sends a file of `prepare` for scoring and gives the id of the diagnostics.
+    """Send a file of `prepare` for scoring and return the id of the diagnostics.
 
     Raises:
         DiagnosticsRefused: Numerai takes neither the file nor its registration.
@@ -134,16 +134,16 @@ def wait(
     identifier: str,
     *,
     seconds: float,
-    told: Callable[[str], None] = lambda status: None,
+    on_status: Callable[[str], None] = lambda status: None,
 ) -> OfficialDiagnostics:
-    """Asks Numerai, more and more seldom, until the diagnostics are there.
+    """Ask Numerai, at growing intervals, until the diagnostics are there.
 
     Args:
         transport: the way to Numerai.
         model_id: whose diagnostics they are.
         identifier: what `upload` gave.
         seconds: how long to wait at most.
-        told: is given the status of each answer that does not end it.
+        on_status: is given the status of each answer that does not end it.
 
     Raises:
         DiagnosticsRefused: Numerai cannot score the file; the text is its own.
@@ -164,20 +164,20 @@ def wait(
                 f"Numerai has not finished diagnostics {identifier} after {seconds:.0f} s; their "
                 f"status is {status!r}. They go on there: numer.ai shows them with the model."
             )
-        told(status)
+        on_status(status)
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 def _of(identifier: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    for one in parsing.rows(data, "diagnostics"):
-        if one.get("id") == identifier:
-            return one
+    for row in parsing.rows(data, "diagnostics"):
+        if row.get("id") == identifier:
+            return row
     raise UnexpectedAnswer(f"Numerai knows no diagnostics {identifier}; upload them again")
 
 
 def _is_over(identifier: str, answer: Mapping[str, Any]) -> bool:
-    """Whether the scores are there; a word that we do not know counts as such when they are."""
+    """Return whether the scores are there; an unknown status counts as done when they are."""
     word = str(answer.get("status") or "").lower()
     if word in _FAILED:
         reason = answer.get("message") or f"it says {word!r} and no more"

@@ -1,4 +1,4 @@
-"""Large files, whole or not at all.
+"""Download large files, whole or not at all.
 
 A file grows under a hidden name beside its destination that carries a stamp of the remote object,
 and takes its place by a rename only after its size and its content were checked.
@@ -48,7 +48,7 @@ Location = Callable[[], str]
 
 
 def remote_file(name: str, headers: Mapping[str, str]) -> RemoteFile:
-    """What the headers of a HEAD or GET say of an object."""
+    """Return what the headers of a HEAD or GET say of an object."""
     ranged = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
     length = ranged.group(3) if ranged else headers.get("Content-Length", "")
     return RemoteFile(
@@ -67,7 +67,7 @@ def fetch(
     *,
     progress: Progress | None = None,
 ) -> DownloadedFile:
-    """Downloads one object to `destination`, which is replaced at once when all is well.
+    """Download one object to `destination`, which is replaced at once when all is well.
 
     An interrupted download is resumed, by this call or a later one, only if the server proves by
     a strong entity tag that the object is still the same. As long as a thousand bytes a second
@@ -98,13 +98,13 @@ def fetch(
 
 
 def sweep_parts(root: Path) -> None:
-    """Removes the parts under a folder that no process is writing, also those to be resumed."""
+    """Remove the parts under a folder that no process is writing, resumable ones included."""
     for part in root.rglob(".*.part"):
         _remove_if_free(part)
 
 
 def _finish(remote: RemoteFile, part: IO[bytes], destination: Path) -> DownloadedFile:
-    """Checks a complete part and gives it its name."""
+    """Check a complete part and give it its name."""
     _check(remote, part)
     size, digest = os.fstat(part.fileno()).st_size, _sha256(part)
     os.fsync(part.fileno())
@@ -132,7 +132,7 @@ class _Download:
         self._part, self._report = part, progress
 
     def run(self) -> None:
-        """Tries until the part is complete; what arrives fast enough renews the patience."""
+        """Try until the part is complete; what arrives fast enough renews the patience."""
         while True:
             before, started = self._have(), time.monotonic()
             try:
@@ -187,13 +187,13 @@ class _Download:
         self._part.flush()
 
     def _refuse_other_object(self, sent: RemoteFile) -> None:
-        """A part is named after one object, and may hold bytes of no other."""
-        for told, expected in ((sent.etag, self._remote.etag), (sent.size, self._remote.size)):
-            if told is not None and expected is not None and told != expected:
+        """Refuse another object: a part may hold bytes of no other than the one in its name."""
+        for actual, expected in ((sent.etag, self._remote.etag), (sent.size, self._remote.size)):
+            if actual is not None and expected is not None and actual != expected:
                 raise _ObjectChanged
 
     def _continues(self, answer: requests.Response, have: int) -> bool:
-        """Whether exactly what is missing is sent, and not the whole object again."""
+        """Return whether exactly what is missing is sent, and not the whole object again."""
         if answer.status_code != 206:
             return False
         ranged = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
@@ -205,7 +205,7 @@ class _Download:
 
 @contextmanager
 def _part_file(destination: Path, remote: RemoteFile) -> Iterator[IO[bytes]]:
-    """The locked part file of this object: a kept one, unless another process is writing it.
+    """Yield the locked part file of this object: a kept one, unless another process writes it.
 
     Parts that no process holds and that cannot be resumed are removed.
     """
@@ -224,7 +224,7 @@ def _part_file(destination: Path, remote: RemoteFile) -> Iterator[IO[bytes]]:
 
 
 def _own_part(kept: Path) -> IO[bytes]:
-    """A part that only this call knows, so that it is never resumed."""
+    """Return a part that only this call knows, so that it is never resumed."""
     own = _lock(kept.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.part"))
     if own is None:
         raise DownloadFailed(f"{kept.parent}: another process holds a file that only we know")
@@ -232,7 +232,7 @@ def _own_part(kept: Path) -> IO[bytes]:
 
 
 def _lock(path: Path) -> IO[bytes] | None:
-    """Opens and locks a part for writing, or nothing when another process has it."""
+    """Open and lock a part for writing; return None when another process has it."""
     while True:
         part = path.open("a+b")
         try:
@@ -246,7 +246,7 @@ def _lock(path: Path) -> IO[bytes] | None:
 
 
 def _is_at(part: IO[bytes], path: Path) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Return whether an open file is still the one of that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(part.fileno()))
     except FileNotFoundError:
@@ -267,7 +267,7 @@ def _remove_if_free(path: Path) -> None:
 
 
 def _check(remote: RemoteFile, part: IO[bytes]) -> None:
-    """Size, then content by the kind of file; a part that fails is emptied, never resumed."""
+    """Check the size, then the content by the kind of file; empty a part that fails."""
     size = os.fstat(part.fileno()).st_size
     try:
         if remote.size is not None and size != remote.size:
@@ -290,4 +290,4 @@ def _sha256(part: IO[bytes]) -> str:
 
 
 def _no_progress(done: int, total: int | None) -> None:
-    """Nobody watches."""
+    """Report to nobody."""

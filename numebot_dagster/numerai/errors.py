@@ -1,4 +1,4 @@
-"""What can go wrong with Numerai, told apart, each with a text that says what to do next."""
+"""Define what can go wrong with Numerai, each error with a text that says what to do next."""
 
 from __future__ import annotations
 

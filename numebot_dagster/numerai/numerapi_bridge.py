@@ -1,4 +1,4 @@
-"""numerapi behind our own transport.
+"""Use numerapi's queries through our own transport.
 
 Its methods know Numerai's wide queries and keep up with them; its own HTTP has no time limits,
 hides errors, configures logging and reads `.env`. So only its methods are used.
@@ -24,13 +24,13 @@ CLASSIC = 8
 
 
 def bridge(transport: Transport) -> NumerAPI:
-    """A `numerapi.NumerAPI` for the Classic tournament that asks through `transport`."""
+    """Return a `numerapi.NumerAPI` for the Classic tournament that asks through `transport`."""
     api: NumerAPI = _bridge_class()(transport)
     return api
 
 
 def ask(what: str, call: Callable[[], _T]) -> _T:
-    """Calls a method of numerapi, which indexes into answers without looking.
+    """Call a method of numerapi, which indexes into answers without looking.
 
     Raises:
         UnexpectedAnswer: when the answer is not what numerapi takes for granted.

@@ -1,4 +1,4 @@
-"""From Numerai's JSON to the records: lenient in what it may lack, exact in what it must have."""
+"""Parse Numerai's JSON into records: lenient in what may be missing, exact in what may not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def need(answer: Any, *path: str) -> Any:
-    """The value at a path of an answer.
+    """Return the value at a path of an answer.
 
     Raises:
         UnexpectedAnswer: naming the first part of the path that is null or absent.
@@ -52,7 +52,7 @@ def need(answer: Any, *path: str) -> Any:
 
 
 def rows(answer: Json, key: str) -> list[Json]:
-    """The objects of a list that may be null or hold nulls.
+    """Return the objects of a list that may be null or hold nulls.
 
     Raises:
         UnexpectedAnswer: there is something else than a list.
@@ -61,42 +61,42 @@ def rows(answer: Json, key: str) -> list[Json]:
 
 
 def read_list(answer: Json, key: str) -> list[Any]:
-    """The list in a field; empty when it is null."""
+    """Return the list in a field; empty when it is null."""
     return _read(answer, key, _as_list, "a list") or []
 
 
 def read_text(answer: Json, key: str) -> str | None:
-    """The text in a field; a number is taken as it is written."""
+    """Return the text in a field; a number is read as it is written."""
     return _read(answer, key, _as_text, "a text")
 
 
 def read_int(answer: Json, key: str) -> int | None:
-    """The whole number in a field, in any notation: `12`, `12.0`, `"12"`, `"1.2e1"`, `"1,200"`."""
+    """Return the whole number in a field: `12`, `12.0`, `"12"`, `"1.2e1"` or `"1,200"`."""
     return _read(answer, key, _as_int, "a whole number")
 
 
 def read_bool(answer: Json, key: str) -> bool | None:
-    """The truth value in a field, also as text or as 0 and 1."""
+    """Return the truth value in a field, also as text or as 0 and 1."""
     return _read(answer, key, _as_bool, "true or false")
 
 
 def read_float(answer: Json, key: str) -> float | None:
-    """The number in a field; NaN and infinity, which are none, count as absent."""
+    """Return the number in a field; NaN and infinity, which are none, count as absent."""
     return _read(answer, key, _as_float, "a number")
 
 
 def read_decimal(answer: Json, key: str) -> Decimal | None:
-    """The decimal in a field, such as `"0E-18"` or `"1,234.5"`; NaN counts as absent."""
+    """Return the decimal in a field, such as `"0E-18"` or `"1,234.5"`; NaN counts as absent."""
     return _read(answer, key, parse_decimal, "a number")
 
 
 def read_time(answer: Json, key: str) -> datetime | None:
-    """The instant in a field as aware UTC; a text without zone is UTC."""
+    """Return the instant in a field as aware UTC; a text without zone is UTC."""
     return _read(answer, key, parse_time, "a time")
 
 
 def read_date(answer: Json, key: str) -> date | None:
-    """The UTC day of a date or an instant in a field."""
+    """Return the UTC day of a date or an instant in a field."""
     moment = read_time(answer, key)
     return None if moment is None else moment.date()
 
@@ -182,7 +182,7 @@ def _as_float(value: Any) -> float | None:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """An instant as aware UTC; a text without zone is UTC.
+    """Return an instant as aware UTC; a text without zone is UTC.
 
     Raises:
         UnexpectedAnswer: the text is no instant.
@@ -197,7 +197,7 @@ def parse_time(value: Any) -> datetime | None:
 
 
 def parse_decimal(value: Any) -> Decimal | None:
-    """A decimal from a number or a text such as `"0E-18"` or `"1,234.5"`.
+    """Return a decimal from a number or a text such as `"0E-18"` or `"1,234.5"`.
 
     Raises:
         UnexpectedAnswer: the value is no number.
@@ -214,7 +214,7 @@ def parse_decimal(value: Any) -> Decimal | None:
 
 
 def parse_http_time(header: str | None) -> datetime | None:
-    """The instant of an HTTP header such as `Last-Modified`; one that is no date is absent."""
+    """Return the instant of an HTTP header such as `Last-Modified`; None if it is no date."""
     try:
         moment = parsedate_to_datetime(header or "")
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -228,23 +228,23 @@ def _warn_once(kind: str, text: str) -> None:
         logging.getLogger(__name__).warning("%s", text)
 
 
-def known_text(known: Iterable[str], value: Any, what: str) -> str:
-    """A value of an enumeration as text; one that we do not know is reported once per process."""
+def known_text(values: Iterable[str], value: Any, what: str) -> str:
+    """Return a value of an enumeration as text, and report a new one once per process."""
     text = str(value)
-    if text not in {str(one) for one in known}:
+    if text not in {str(each) for each in values}:
         _warn_once(what, f"Numerai has a new {what}: {text!r}")
     return text
 
 
 def highest_version(names: Iterable[str]) -> str | None:
-    """The highest `vX.Y` that begins a name such as `v5.3/train.parquet`, by its numbers."""
-    found = (re.match(r"v(\d+)\.(\d+)/", name) for name in names)
-    numbers = [(int(one[1]), int(one[2])) for one in found if one]
+    """Return the highest `vX.Y` that begins a name such as `v5.3/train.parquet`."""
+    matches = (re.match(r"v(\d+)\.(\d+)/", name) for name in names)
+    numbers = [(int(match[1]), int(match[2])) for match in matches if match]
     return "v{}.{}".format(*max(numbers)) if numbers else None
 
 
 def parse_round(raw: Json) -> Round:
-    """A round, narrow or wide; what `Round` does not have is kept in `extra`.
+    """Return a round, narrow or wide; what `Round` does not have is kept in `extra`.
 
     Only its number, its opening and its close are needed; anything else that is odd is left out.
 
@@ -274,7 +274,7 @@ def parse_round(raw: Json) -> Round:
 
 
 def parse_score_config(raw: Json) -> ScoreConfig:
-    """One `roundScoreConfigs` entry; what `ScoreConfig` does not have is kept in `extra`."""
+    """Return one `roundScoreConfigs` entry; what `ScoreConfig` lacks is kept in `extra`."""
     own = {field.name for field in fields(ScoreConfig)} - {"extra"}
     values: dict[str, Any] = {
         _snake(key): unless_odd(_config_reader(_snake(key)), raw, key)
@@ -311,7 +311,7 @@ def needed(read: Callable[[Json, str], _T | None], answer: Json, key: str) -> _T
 
 
 def parse_model(raw: Json) -> Model:
-    """A model slot."""
+    """Return a model slot."""
     return Model(
         needed(read_text, raw, "name"),
         needed(read_text, raw, "id"),
@@ -320,7 +320,7 @@ def parse_model(raw: Json) -> Model:
 
 
 def parse_held(model: Model, raw: Json) -> HeldSubmission:
-    """A row of `latestSubmissions`."""
+    """Return a row of `latestSubmissions`."""
     status = unless_odd(read_text, raw, "status") or "none"
     return HeldSubmission(
         model=model.name,
@@ -334,7 +334,7 @@ def parse_held(model: Model, raw: Json) -> HeldSubmission:
 
 
 def parse_state(submission_id: str, answer: Sequence[Json]) -> SubmissionState | None:
-    """One submission asked for by its id; nothing when Numerai does not know the id."""
+    """Return one submission asked for by its id; None when Numerai does not know the id."""
     for raw in answer:
         if str(raw.get("id")) == submission_id:
             round_ = raw.get("round")
@@ -349,7 +349,7 @@ def parse_state(submission_id: str, answer: Sequence[Json]) -> SubmissionState |
 
 
 def parse_score(model: str, raw: Json) -> Score:
-    """One metric of one submission on one scoring day."""
+    """Return one metric of one submission on one scoring day."""
     return Score(
         model=model,
         round_number=needed(read_int, raw, "roundNumber"),
@@ -365,7 +365,7 @@ def parse_score(model: str, raw: Json) -> Score:
 
 
 def parse_leaderboard_entry(raw: Json) -> LeaderboardEntry:
-    """A leaderboard row: every `…Rep` is a reputation, every `return…` a return."""
+    """Return a leaderboard row: every `…Rep` is a reputation, every `return…` a return."""
     numbers = {key: unless_odd(read_float, raw, key) for key in raw if _is_figure(key)}
     return LeaderboardEntry(
         model=needed(read_text, raw, "username"),
@@ -381,7 +381,7 @@ def _is_figure(key: str) -> bool:
 
 
 def parse_payout(raw: Json, settled: bool) -> Payout | None:
-    """A row of `pendingModelPayouts`; nothing while no amount is known."""
+    """Return a row of `pendingModelPayouts`; None while no amount is known."""
     amount = read_decimal(raw, "payoutNmr")
     if amount is None:
         return None

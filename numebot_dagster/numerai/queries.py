@@ -1,4 +1,4 @@
-"""Our own GraphQL: the fewest fields, spelled and typed exactly as Numerai's schema has them.
+"""Define our own GraphQL: the fewest fields, spelled and typed as Numerai's schema has them.
 
 The hour of a round depends on the first part alone: whatever Numerai renames elsewhere, a round
 can still be seen, played and confirmed.
@@ -85,7 +85,7 @@ query ($filename: String!, $round: Int, $tournament: Int) {
 
 
 def submission_states(count: int) -> str:
-    """One query for `count` submissions: variables `i0`, `i1`, …; answers `s0`, `s1`, …"""
+    """Return a query for `count` submissions: variables `i0`, `i1`, …; answers `s0`, `s1`, …"""
     variables = ", ".join(f"$i{index}: ID" for index in range(count))
     fields = "{ id filename selected insertedAt round { number } }"
     lines = "\n".join(f"  s{index}: submissions(id: $i{index}) {fields}" for index in range(count))

@@ -1,4 +1,4 @@
-"""Which round to play: pure functions on lists of rounds."""
+"""Choose rounds from lists of rounds, by pure functions."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ Interest = Literal["every", "weekend"]
 
 
 def new_rounds(rounds: Iterable[Round], cursor: int | None) -> list[Round]:
-    """The rounds with a number above `cursor` (all of them without one), oldest first."""
-    fresh = {one.number: one for one in rounds if cursor is None or one.number > cursor}
+    """Return the rounds with a number above `cursor` (all without one), oldest first."""
+    fresh = {round_.number: round_ for round_ in rounds if cursor is None or round_.number > cursor}
     return [fresh[number] for number in sorted(fresh)]
 
 
 def round_to_play(rounds: Iterable[Round], now: datetime) -> Round | None:
-    """The newest round that takes on-time submissions at `now` (aware UTC), if any does."""
+    """Return the newest round that accepts on-time submissions at `now` (aware UTC), if any."""
     return max(
-        (one for one in rounds if one.is_open(now)), key=lambda one: one.number, default=None
+        (round_ for round_ in rounds if round_.is_open(now)),
+        key=lambda round_: round_.number,
+        default=None,
     )
 
 
 def is_weekend_round(round_: Round) -> bool:
-    """Whether the round opens on a Saturday and so stays open until Sunday."""
+    """Return whether the round opens on a Saturday and so stays open until Sunday."""
     return round_.open_time.weekday() == SATURDAY
 
 
 def rounds_of_interest(rounds: Iterable[Round], interest: Interest) -> list[Round]:
-    """The rounds that a participant plays: every one, or those of the weekend only."""
-    return [one for one in rounds if interest == "every" or is_weekend_round(one)]
+    """Return the rounds that a participant plays: all, or those of the weekend only."""
+    return [round_ for round_ in rounds if interest == "every" or is_weekend_round(round_)]

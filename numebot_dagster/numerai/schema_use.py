@@ -1,4 +1,4 @@
-"""Which fields of which of Numerai's types our queries use, read from the queries themselves."""
+"""List the fields of Numerai's types that our queries use, read from the queries themselves."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ _ANSWERS = {
 }
 
 
-def _collect(selections: SelectionSetNode, type_name: str, found: dict[str, set[str]]) -> None:
+def _collect(selections: SelectionSetNode, type_name: str, fields: dict[str, set[str]]) -> None:
     for node in selections.selections:
         if not isinstance(node, FieldNode):
             raise TypeError(f"a query of ours uses {node.kind}, which is not followed here")
         name = node.name.value
         if name.startswith("__"):  # introspection is the language's own, not Numerai's
             continue
-        found[type_name].add(name)
+        fields[type_name].add(name)
         if node.selection_set is not None:
-            _collect(node.selection_set, _ANSWERS[f"{type_name}.{name}"], found)
+            _collect(node.selection_set, _ANSWERS[f"{type_name}.{name}"], fields)
 
 
 def _required_fields() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+    fields: dict[str, set[str]] = defaultdict(set)
     for text in queries.ALL.values():
         for operation in parse(text).definitions:
             assert isinstance(operation, OperationDefinitionNode)
             mutates = operation.operation is OperationType.MUTATION
             root = "RootMutationType" if mutates else "RootQueryType"
-            _collect(operation.selection_set, root, found)
-    return {type_name: frozenset(names) for type_name, names in sorted(found.items())}
+            _collect(operation.selection_set, root, fields)
+    return {type_name: frozenset(names) for type_name, names in sorted(fields.items())}
 
 
 REQUIRED_FIELDS = _required_fields()

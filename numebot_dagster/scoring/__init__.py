@@ -1,1 +1,1 @@
-"""The mathematics of scores: by era, in summaries with intervals, and in payouts."""
+"""Compute scores: by era, in summaries with intervals, and in payouts."""

@@ -1,4 +1,4 @@
-"""Rows sorted into eras, and work on one era after another or on several at a time."""
+"""Sort rows into eras, and work on one era after another or on several at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EraRows:
 
     @classmethod
     def of(cls, eras: np.ndarray, predictions: np.ndarray, *others: np.ndarray) -> EraRows:
-        """Finds the eras of columns whose rows are in any order.
+        """Find the eras of columns whose rows are in any order.
 
         Raises:
             ValueError: a column has more or fewer rows than `eras`.
@@ -48,23 +48,23 @@ class EraRows:
             eras=ascending[starts].astype(np.int16),
             places=runs if order is None else [order[run] for run in runs],
             columns=predictions[:, None] if predictions.ndim == 1 else predictions,
-            others=[np.asarray(one, dtype=np.float64) for one in others],
+            others=[np.asarray(other, dtype=np.float64) for other in others],
         )
 
     def predictions(self, places: Places) -> np.ndarray:
-        """(rows, M) float64 predictions of an era."""
+        """Return the (rows, M) float64 predictions of an era."""
         predictions: np.ndarray = self.columns[places].astype(np.float64, copy=False)
         return predictions
 
     def each_era(self, judge: Callable[..., np.ndarray], threads: int | None = None) -> np.ndarray:
-        """(E, k, M): what `judge` makes of the (M, rows) predictions and k others of each era."""
+        """Return (E, k, M): `judge` of the (M, rows) predictions and k others of each era."""
         scores = np.empty((len(self.places), len(self.others), self.columns.shape[1]))
         threads = threads or os.cpu_count() or 1
 
         def work(first: int) -> None:
             for era in range(first, len(scores), threads):
                 places = self.places[era]
-                others = (one[places] for one in self.others)
+                others = (other[places] for other in self.others)
                 scores[era] = judge(self.predictions(places).T, *others)
 
         with ThreadPoolExecutor(threads) as pool:

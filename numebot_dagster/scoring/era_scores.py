@@ -1,4 +1,4 @@
-"""Numerai's scores of many models over many eras, equal to numerai-tools and far faster.
+"""Compute Numerai's scores of many models and eras, equal to numerai-tools and far faster.
 
 `numerai_tools.scoring` is the authority on what a score is. Here the same numbers, to rounding, are
 computed for all eras at once: see `ranks` for how. A score is NaN where numerai-tools answers NaN
@@ -71,7 +71,7 @@ def score_eras(
     benchmark: np.ndarray | None = None,
     threads: int | None = None,
 ) -> EraScores:
-    """CORR, MMC and BMC of every model in every era.
+    """Return CORR, MMC and BMC of every model in every era.
 
     Args:
         eras: (rows,) era numbers.
@@ -82,7 +82,7 @@ def score_eras(
         benchmark: (rows,) or None; NaN where there is none.
         threads: how many eras to work on at a time; as many as there are processors by default.
     """
-    references = [one for one in (meta_model, benchmark) if one is not None]
+    references = [reference for reference in (meta_model, benchmark) if reference is not None]
     rows = EraRows.of(eras, predictions, target, *references)
     scores = rows.each_era(_score, threads)
     scored = iter(np.moveaxis(scores, 1, 0))
@@ -95,7 +95,7 @@ def score_eras(
 
 
 def correlation_with(eras: np.ndarray, predictions: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Correlation with other predictions, as Numerai's "correlation with the meta model" (CWMM).
+    """Return the correlation with other predictions, as Numerai's with the meta model (CWMM).
 
     Pearson's correlation of p^<1.5>, the tail-weighted Gaussianised ranks of the predictions, with
     the other predictions as they are (`pearson_correlation` of numerai-tools on its
@@ -114,21 +114,23 @@ def correlation_with(eras: np.ndarray, predictions: np.ndarray, other: np.ndarra
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's correlation of two vintages' predictions of the same rows, ties averaged.
+    """Return Spearman's correlation of two vintages' predictions of the same rows, ties averaged.
 
     Rows without a value on either side are left out; NaN when what is left is constant.
     """
     from scipy.stats import rankdata
 
-    known = ~(np.isnan(first) | np.isnan(second))
-    ranks = np.stack([rankdata(first[known]), rankdata(second[known])]) if known.any() else None
+    present = ~(np.isnan(first) | np.isnan(second))
+    ranks = (
+        np.stack([rankdata(first[present]), rankdata(second[present])]) if present.any() else None
+    )
     if ranks is None or (np.ptp(ranks, axis=1) == 0).any():
         return float("nan")
     return float(np.corrcoef(ranks)[0, 1])
 
 
 def feature_exposure(eras: np.ndarray, predictions: np.ndarray, features: np.ndarray) -> Exposure:
-    """How predictions, as they are, correlate with features, era by era.
+    """Return how predictions, as they are, correlate with features, era by era.
 
     Args:
         eras: (rows,) era numbers.
@@ -141,14 +143,16 @@ def feature_exposure(eras: np.ndarray, predictions: np.ndarray, features: np.nda
     maximum, root_mean_square = np.empty((2, len(rows.eras), models))
     total, count = np.zeros((2, models, width))
     for era, places in enumerate(rows.places):
-        found = correlations(features[places], rows.predictions(places)).T
-        known = ~np.isnan(found)
-        magnitude = np.where(known, np.abs(found), 0)
+        correlation = correlations(features[places], rows.predictions(places)).T
+        is_defined = ~np.isnan(correlation)
+        magnitude = np.where(is_defined, np.abs(correlation), 0)
         with np.errstate(invalid="ignore"):
-            maximum[era] = np.where(known.any(axis=1), magnitude.max(axis=1, initial=0), np.nan)
-            root_mean_square[era] = np.sqrt((magnitude**2).sum(axis=1) / known.sum(axis=1))
-        total += np.where(known, found, 0)
-        count += known
+            maximum[era] = np.where(
+                is_defined.any(axis=1), magnitude.max(axis=1, initial=0), np.nan
+            )
+            root_mean_square[era] = np.sqrt((magnitude**2).sum(axis=1) / is_defined.sum(axis=1))
+        total += np.where(is_defined, correlation, 0)
+        count += is_defined
     with np.errstate(invalid="ignore"):
         return Exposure(rows.eras, maximum, root_mean_square, total / count)
 
@@ -156,7 +160,7 @@ def feature_exposure(eras: np.ndarray, predictions: np.ndarray, features: np.nda
 def feature_neutral_corr(
     eras: np.ndarray, predictions: np.ndarray, features: np.ndarray, target: np.ndarray
 ) -> np.ndarray:
-    """FNC: CORR of what is left of the Gaussianised ranks by neutralising.
+    """Return FNC: CORR of what is left of the Gaussianised ranks by neutralising.
 
     Source: `numerai_tools.scoring.feature_neutral_corr`: rank, Gaussianise, neutralise, CORR.
 
@@ -187,17 +191,17 @@ def feature_neutral_corr(
 
 
 def _score(predictions: np.ndarray, target: np.ndarray, *references: np.ndarray) -> np.ndarray:
-    """(1 + references, M) CORR, and contribution to each reference, of (M, n) predictions."""
+    """Return (1 + references, M): CORR of (M, n) predictions, and contribution to references."""
     scores = np.full((1 + len(references), len(predictions)), np.nan)
-    known = ~np.isnan(target)
-    masks = [known, *(known & ~np.isnan(one) for one in references)]
+    present = ~np.isnan(target)
+    masks = [present, *(present & ~np.isnan(reference) for reference in references)]
     # numerai-tools takes the mean before it drops what has no prediction.
-    centred = target - np.nansum(target) / max(1, known.sum())
+    centred = target - np.nansum(target) / max(1, present.sum())
     for mask, lines in _alike(masks):
         for models, kept in _without_holes(predictions, mask):
             chosen = [references[line - 1][kept] for line in lines if line]
-            found = _score_whole(predictions[models][:, kept], centred[kept], target[kept], chosen)
-            for line, row in zip(lines, found if 0 in lines else found[1:], strict=True):
+            rows = _score_whole(predictions[models][:, kept], centred[kept], target[kept], chosen)
+            for line, row in zip(lines, rows if 0 in lines else rows[1:], strict=True):
                 scores[line, models] = row
     return scores
 
@@ -205,24 +209,25 @@ def _score(predictions: np.ndarray, target: np.ndarray, *references: np.ndarray)
 def _score_whole(
     predictions: np.ndarray, centred: np.ndarray, target: np.ndarray, references: list[np.ndarray]
 ) -> np.ndarray:
-    """`_score` where nothing is missing; `centred` is the target less its era's mean."""
-    meta = [gaussianise(one) for one in references]
+    """Do `_score` where nothing is missing; `centred` is the target less its era's mean."""
+    gaussian = [gaussianise(reference) for reference in references]
     if target.min() >= 0 and target.max() <= 1:
         target = 4 * target
     target = target - target.mean()
     correlated, products = rank_products(
-        predictions, _powered(centred), np.column_stack([target, *meta])
+        predictions, _powered(centred), np.column_stack([target, *gaussian])
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         contributions = [
-            (products[:, 0] - (one @ target) * products[:, line] / (one @ one)) / len(target)
-            for line, one in enumerate(meta, start=1)
+            (products[:, 0] - (reference @ target) * products[:, line] / (reference @ reference))
+            / len(target)
+            for line, reference in enumerate(gaussian, start=1)
         ]
     return np.stack([correlated, *contributions])
 
 
 def _powered(centred: np.ndarray) -> np.ndarray:
-    """The target to the 1.5 power, centred; zeros, which correlate with nothing, if refused."""
+    """Return the target to the 1.5 power, centred, or zeros where it is refused."""
     powered = power_15(centred)
     powered -= powered.mean()
     likeness = powered @ centred / max(centred_norm(powered) * centred_norm(centred), _TINY)
@@ -232,7 +237,7 @@ def _powered(centred: np.ndarray) -> np.ndarray:
 
 
 def _likeness(predictions: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(1, M) correlation of p^<1.5> of (M, n) predictions with another column."""
+    """Return the (1, M) correlation of p^<1.5> of (M, n) predictions with another column."""
     scores = np.full((1, len(predictions)), np.nan)
     for models, kept in _without_holes(predictions, ~np.isnan(other)):
         values = other[kept]
@@ -243,7 +248,7 @@ def _likeness(predictions: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _alike(masks: list[np.ndarray]) -> list[tuple[np.ndarray, list[int]]]:
-    """The different masks, each with the lines that share it."""
+    """Return the different masks, each with the lines that share it."""
     groups: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for line, mask in enumerate(masks):
         groups.setdefault(mask.tobytes(), (mask, []))[1].append(line)
@@ -251,7 +256,7 @@ def _alike(masks: list[np.ndarray]) -> list[tuple[np.ndarray, list[int]]]:
 
 
 def _without_holes(predictions: np.ndarray, mask: np.ndarray) -> list[tuple[Places, Places]]:
-    """Models that are scored on the same rows, and these rows; too few rows are left out."""
+    """Return models that are scored on the same rows, and these rows; skip too few rows."""
     missing = np.isnan(predictions)
     if mask.all() and not missing.any():
         return [(slice(None), slice(None))]  # views of everything, no copies

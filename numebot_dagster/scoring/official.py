@@ -1,4 +1,4 @@
-"""The official scores of one era, by numerai-tools: arrays in, floats out.
+"""Compute the official scores of one era by numerai-tools: arrays in, floats out.
 
 Rows are aligned by position. Rows whose target is NaN are left out, as numerai-tools does, which
 refuses when more than a fifth of them is.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def corr(predictions: ArrayLike, target: ArrayLike) -> float:
-    """Numerai's CORR: Pearson's correlation of tail-weighted ranks with the tail-weighted target.
+    """Return Numerai's CORR: Pearson's correlation of tail-weighted ranks and target.
 
     Source: `numerai_tools.scoring.numerai_corr`.
     """
@@ -25,7 +25,7 @@ def corr(predictions: ArrayLike, target: ArrayLike) -> float:
 
 
 def mmc(predictions: ArrayLike, meta_model: ArrayLike, target: ArrayLike) -> float:
-    """Numerai's MMC: the contribution of what the meta model does not already say.
+    """Return Numerai's MMC: the contribution beyond what the meta model contains.
 
     With benchmark predictions in place of the meta model it is BMC.
     Source: `numerai_tools.scoring.correlation_contribution`.

@@ -1,4 +1,4 @@
-"""What a round pays, by the rules that the round itself carries."""
+"""Compute what a round pays, by the rules that the round itself carries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numebot_dagster.numerai.records import Round, ScoreConfig
 
 
 def payout(round_: Round, scores: Mapping[str, float | Decimal], stake: Decimal) -> Decimal:
-    """NMR earned (positive) or burned (negative) by a stake at the given scores.
+    """Return the NMR earned (positive) or burned (negative) by a stake at the given scores.
 
     payout = stake x clip(payout factor x sum of multiplier x score, -clip, +clip), summed over the
     round's payout scores (Numerai's documentation, "Payouts").
@@ -23,17 +23,19 @@ def payout(round_: Round, scores: Mapping[str, float | Decimal], stake: Decimal)
     Raises:
         UnexpectedAnswer: naming what the round's configuration or the scores lack.
     """
-    configs = [one for one in round_.score_configs if one.is_payout]
+    configs = [config for config in round_.score_configs if config.is_payout]
     if not configs:
         raise UnexpectedAnswer(f"round {round_.number} carries no payout score")
-    total = sum((_term(round_, one, scores) for one in configs), start=Decimal(0))
+    total = sum((_term(round_, config, scores) for config in configs), start=Decimal(0))
     factor, clip = _payout_factor(round_, configs), _clip(round_, configs)
     return stake * max(-clip, min(clip, factor * total))
 
 
 def payout_scores(round_: Round) -> tuple[str, ...]:
-    """The names of the scores that this round pays for."""
-    return tuple(one.display_name or one.name for one in round_.score_configs if one.is_payout)
+    """Return the names of the scores that this round pays for."""
+    return tuple(
+        config.display_name or config.name for config in round_.score_configs if config.is_payout
+    )
 
 
 def _term(round_: Round, config: ScoreConfig, scores: Mapping[str, float | Decimal]) -> Decimal:
@@ -49,26 +51,26 @@ def _term(round_: Round, config: ScoreConfig, scores: Mapping[str, float | Decim
 
 
 def _payout_factor(round_: Round, configs: list[ScoreConfig]) -> Decimal:
-    """The round's own factor; before it is set, the one that its payout scores agree on."""
+    """Return the round's own factor; before it is set, the one that its payout scores agree on."""
     if round_.payout_factor is not None:
         return round_.payout_factor
-    return _agreed(round_, "payout factor", [one.payout_factor for one in configs])
+    return _agreed(round_, "payout factor", [config.payout_factor for config in configs])
 
 
 def _clip(round_: Round, configs: list[ScoreConfig]) -> Decimal:
-    return _agreed(round_, "clip threshold", [one.clip_threshold for one in configs])
+    return _agreed(round_, "clip threshold", [config.clip_threshold for config in configs])
 
 
 def _agreed(round_: Round, what: str, values: list[float | None]) -> Decimal:
-    known = {value for value in values if value is not None}
-    if len(known) != 1:
-        found = "none" if not known else ", ".join(str(value) for value in sorted(known))
+    different = {value for value in values if value is not None}
+    if len(different) != 1:
+        listed = "none" if not different else ", ".join(str(value) for value in sorted(different))
         raise UnexpectedAnswer(
-            f"round {round_.number}: its payout scores must agree on one {what}; found {found}"
+            f"round {round_.number}: its payout scores must agree on one {what}; found {listed}"
         )
-    return _decimal(known.pop())
+    return _decimal(different.pop())
 
 
 def _decimal(value: float | Decimal) -> Decimal:
-    """Through the text, so that 0.1 is a tenth and not its binary neighbour."""
+    """Convert through the text, so that 0.1 is a tenth and not its binary neighbour."""
     return value if isinstance(value, Decimal) else Decimal(str(value))

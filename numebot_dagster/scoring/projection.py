@@ -1,4 +1,4 @@
-"""Features against predictions in one era: products, correlations, and what features explain.
+"""Project predictions on features in one era: products, correlations, explained parts.
 
 All of it is made of two products, features' x columns and features x coefficients, in float64 and
 in small blocks, so that int8 features are never held as float64.
@@ -25,7 +25,7 @@ _EXACT = 2**24
 
 
 def correlations(features: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of every feature with every column.
+    """Return Pearson's correlation of every feature with every column.
 
     Args:
         features: (rows, features), fastest as column-major int8.
@@ -37,7 +37,7 @@ def correlations(features: np.ndarray, columns: np.ndarray) -> np.ndarray:
     centred = columns - columns.mean(axis=0)
     norms = np.sqrt((centred**2).sum(axis=0))
     norms[np.ptp(columns, axis=0) == 0] = 0  # not the rounding of the mean
-    found = np.empty((features.shape[1], columns.shape[1]))
+    result = np.empty((features.shape[1], columns.shape[1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         # The column of ones gives the features' sums.
         units = np.column_stack([centred / norms, np.ones(len(columns))])
@@ -45,9 +45,9 @@ def correlations(features: np.ndarray, columns: np.ndarray) -> np.ndarray:
             products = _times(block, units)
             squares = np.vecdot(block, block)
             spread = np.sqrt(squares - products[:, -1] ** 2 / len(columns))
-            found[names] = products[:, :-1] / np.where(spread > 0, spread, np.nan)[:, None]
-    found[:, norms == 0] = np.nan
-    return np.clip(found, -1, 1)
+            result[names] = products[:, :-1] / np.where(spread > 0, spread, np.nan)[:, None]
+    result[:, norms == 0] = np.nan
+    return np.clip(result, -1, 1)
 
 
 class Neutralizer:
@@ -70,7 +70,7 @@ class Neutralizer:
     method: Literal["cholesky", "least squares"]
 
     def __init__(self, features: np.ndarray) -> None:
-        """Factorises the features of one era.
+        """Factorise the features of one era.
 
         Args:
             features: (rows, features) without NaN, fastest as column-major int8. They are kept, not
@@ -90,7 +90,7 @@ class Neutralizer:
         self.method = "cholesky" if self._factorise() else "least squares"
 
     def explained(self, columns: np.ndarray) -> np.ndarray:
-        """(rows, k) what the features and an intercept explain of (rows, k) columns."""
+        """Return (rows, k): what the features and an intercept explain of (rows, k) columns."""
         columns = np.asarray(columns, dtype=np.float64)
         if len(columns) != len(self._features):
             raise ValueError(f"{len(columns)} predictions for {len(self._features)} rows")
@@ -98,13 +98,13 @@ class Neutralizer:
             design = np.column_stack([self._features, np.ones(len(columns))]).astype(np.float64)
             return design @ np.linalg.lstsq(design, columns, rcond=_TOOLS_RCOND)[0]
         mean = columns.mean(axis=0)
-        found = self._fit(columns - mean)
+        fitted = self._fit(columns - mean)
         if self._refine:
-            found += self._fit(columns - mean - found)
-        return mean + found
+            fitted += self._fit(columns - mean - fitted)
+        return mean + fitted
 
     def neutralize(self, predictions: np.ndarray, proportion: float = 1.0) -> np.ndarray:
-        """Predictions less a proportion of what the features explain of them.
+        """Return predictions less a proportion of what the features explain of them.
 
         Args:
             predictions: (rows, k) or (rows,), without NaN.
@@ -127,7 +127,7 @@ class Neutralizer:
         return neutral.reshape(predictions.shape)
 
     def _factorise(self) -> bool:
-        """Prepares `_fit`; whether that could be done to the accuracy that is promised."""
+        """Prepare `_fit`; return whether it reaches the promised accuracy."""
         from scipy.linalg import lapack
 
         if not 0 < len(self._varying) < len(self._features):
@@ -143,7 +143,7 @@ class Neutralizer:
         return bool(condition >= _GIVE_UP_BELOW)
 
     def _fit(self, centred: np.ndarray) -> np.ndarray:
-        """Least squares of (rows, k) centred columns on the centred features."""
+        """Return the least squares of (rows, k) centred columns on the centred features."""
         from scipy.linalg import lapack
 
         products = np.empty((self._features.shape[1], centred.shape[1]))
@@ -153,15 +153,15 @@ class Neutralizer:
         coefficients[self._varying] = lapack.dpotrs(self._factor, products[self._varying], lower=1)[
             0
         ]
-        found = np.zeros_like(centred)
+        fitted = np.zeros_like(centred)
         for names, block in _blocks(self._features):
             for rows in _pieces(len(centred), coefficients[names].size):
-                found[rows] += block[:, rows].T @ coefficients[names]
-        return found - found.mean(axis=0)
+                fitted[rows] += block[:, rows].T @ coefficients[names]
+        return fitted - fitted.mean(axis=0)
 
 
 def _centred_gram(features: np.ndarray, varying: np.ndarray, kind: type) -> np.ndarray:
-    """(varying, varying) float64 X'X of the centred features, the sums made in another type."""
+    """Return (varying, varying) float64 X'X of the centred features, summed in another type."""
     columns = features.T if len(varying) == features.shape[1] else features.T[varying]
     shifted: np.ndarray = columns.astype(kind)
     # A row of the data is as good a zero as any, and makes small numbers.
@@ -173,7 +173,7 @@ def _centred_gram(features: np.ndarray, varying: np.ndarray, kind: type) -> np.n
 
 
 def _blocks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of (features, rows) float64; they share their memory, each overwriting the last.
+    """Yield blocks of (features, rows) float64; they share their memory, each overwrites the last.
 
     From numbers of more than one byte each feature's first value is taken, to keep them small.
     """
@@ -188,7 +188,7 @@ def _blocks(features: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _times(block: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(features, rows) block @ (rows, k) columns."""
+    """Return (features, rows) block @ (rows, k) columns."""
     product = np.zeros((len(block), columns.shape[1]))
     for rows in _pieces(len(columns), product.size):
         product += block[:, rows] @ columns[rows]
@@ -196,6 +196,6 @@ def _times(block: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def _pieces(rows: int, multiplications: int) -> Iterator[slice]:
-    """Pieces of rows small enough for one thread at so many multiplications a row."""
+    """Yield pieces of rows small enough for one thread at so many multiplications a row."""
     step = max(1, _ONE_THREAD // max(1, multiplications))
     return (slice(first, first + step) for first in range(0, rows, step))

@@ -1,4 +1,4 @@
-"""Gaussianised ranks without computing the normal quantile for every prediction.
+"""Gaussianise ranks without computing the normal quantile of every prediction.
 
 The average rank of tied values is a multiple of one half, so the ranks of n values can only be
 turned into 2n - 1 different quantiles. They are kept in a table for each n; what is left to do for
@@ -52,7 +52,7 @@ class _Quantiles:
         return np.concatenate([[0, 0], self._of(np.arange(2, 2 * self.n + 1) / 2)])
 
     def of_sorted(self, values: np.ndarray) -> _Ranked:
-        """What (n,) ascending values become, tied or not."""
+        """Return what (n,) ascending values become, tied or not."""
         changes = np.flatnonzero(values[1:] != values[:-1]) + 1
         if len(changes) == self.n - 1:
             return self.untied
@@ -73,7 +73,7 @@ class _Quantiles:
 
 
 def gaussianise(values: np.ndarray) -> np.ndarray:
-    """Normal quantiles of the average ranks of (n,) values without NaN: G((rank - 0.5) / n).
+    """Return normal quantiles of the average ranks of (n,) values: G((rank - 0.5) / n).
 
     Source: `tie_kept_rank` and `gaussian` of `numerai_tools.scoring`.
     """
@@ -84,12 +84,12 @@ def gaussianise(values: np.ndarray) -> np.ndarray:
 
 
 def power_15(values: np.ndarray) -> np.ndarray:
-    """Signed 1.5 power: sign(x) |x|^1.5."""
+    """Return the signed 1.5 power: sign(x) |x|^1.5."""
     return values * np.sqrt(np.abs(values))
 
 
 def centred_norm(values: np.ndarray) -> float:
-    """Length of (n,) values less their mean."""
+    """Return the length of (n,) values less their mean."""
     centred = values - values.mean()
     return float(np.sqrt(centred @ centred))
 
@@ -97,7 +97,7 @@ def centred_norm(values: np.ndarray) -> float:
 def rank_products(
     predictions: np.ndarray, powered: np.ndarray, plain: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compares the ranks of predictions with given columns, by one sort for each prediction.
+    """Compare the ranks of predictions with given columns, by one sort for each prediction.
 
     Args:
         predictions: (models, n) float64 without NaN; fastest when C-contiguous.
@@ -124,7 +124,7 @@ def rank_products(
 
 
 def _rank_each(columns: np.ndarray) -> Iterator[tuple[np.ndarray, _Ranked]]:
-    """The (n,) ascending order of each of (k, n) columns, and what they become in that order."""
+    """Yield the (n,) ascending order of each of (k, n) columns, and their ranks in that order."""
     quantiles = _quantiles(columns.shape[1])
     for first in range(0, len(columns), _FEW):
         few = columns[first : first + _FEW]
@@ -140,7 +140,7 @@ def _rank_each(columns: np.ndarray) -> Iterator[tuple[np.ndarray, _Ranked]]:
 
 
 def _sort(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorts columns whose values all differ, some times faster than `np.argsort`.
+    """Sort columns whose values all differ, several times faster than `np.argsort`.
 
     Numbers are sorted faster than positions by numbers are. So the positions are written into the
     lowest bits of the numbers, and read from there once these are sorted. That goes well where the

@@ -1,4 +1,4 @@
-"""What the scores of many eras say together, and how surely.
+"""Summarise the scores of many eras, with the uncertainty of each figure.
 
 Eras are a week apart, but a target looks weeks ahead, so the scores of neighbouring eras share most
 of the days that they judge: 100 eras of a 60-day target are no more than about eight that stand by
@@ -66,7 +66,7 @@ class Summary:
 
 
 def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
-    """Summarises the scores of weekly eras.
+    """Summarise the scores of weekly eras.
 
     Args:
         scores: (eras,) in the order of the eras; eras without a score (NaN) are left out.
@@ -112,12 +112,12 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
 
 
 def horizon_overlap(horizon_days: int) -> int:
-    """Weekly eras that a target of so many business days spans: 4 for 20 days, 12 for 60."""
+    """Return the weekly eras that a target of so many business days spans: 4 for 20 days."""
     return math.ceil(horizon_days / _DAYS_OF_AN_ERA)
 
 
 def effective_sample_size(n: int, horizon_overlap: int) -> float:
-    """Independent scores that fix the mean as well as n scores of overlapping eras do.
+    """Return the number of independent scores that fix the mean as well as n overlapping ones.
 
     A target over H weeks adds up H weekly returns, and eras j weeks apart share H - j of them. If
     what a model earns in one week says nothing of the next, their scores correlate by 1 - j / H,
@@ -143,7 +143,7 @@ def effective_sample_size(n: int, horizon_overlap: int) -> float:
 
 
 def mean_interval(mean: float, std: float, effective_n: float) -> tuple[float, float]:
-    """95 % interval of a mean: mean -+ t std / sqrt(n_eff - 1).
+    """Return the 95 % interval of a mean: mean -+ t std / sqrt(n_eff - 1).
 
     Student's interval with n_eff in place of n. A standard deviation of ddof = 0 comes out small by
     a factor of 1 - 1 / n_eff in its square, which is why one is taken off under the root; t is the
@@ -160,7 +160,7 @@ def mean_interval(mean: float, std: float, effective_n: float) -> tuple[float, f
 
 
 def sharpe_interval(sharpe: float, effective_n: float) -> tuple[float, float]:
-    """95 % interval of a Sharpe ratio: S -+ 1.96 sqrt((1 + S^2 / 2) / n_eff).
+    """Return the 95 % interval of a Sharpe ratio: S -+ 1.96 sqrt((1 + S^2 / 2) / n_eff).
 
     Source: Lo, "The statistics of Sharpe ratios" (2002), with n_eff in place of n.
     """
@@ -171,7 +171,7 @@ def sharpe_interval(sharpe: float, effective_n: float) -> tuple[float, float]:
 def bootstrap_interval(
     scores: np.ndarray, overlap: int, statistic: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[float, float]:
-    """95 % interval of what has no formula: the spread of the statistic over redrawn histories.
+    """Return the 95 % interval of what has no formula, from redrawn histories.
 
     Histories of the same length are put together from stretches of the scores, drawn with
     replacement and wrapping around at the end. A stretch is twice as long as a target reaches, so
@@ -193,23 +193,23 @@ def bootstrap_interval(
         return math.nan, math.nan
     starts = np.random.default_rng(0).integers(n, size=(_DRAWS, -(-n // block), 1))
     places = ((starts + np.arange(block)) % n).reshape(_DRAWS, -1)[:, :n]
-    found = statistic(scores[places])
-    found = found[np.isfinite(found)]
-    if not len(found):
+    drawn = statistic(scores[places])
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
         return math.nan, math.nan
-    low, high = np.quantile(found, (0.025, 0.975))
+    low, high = np.quantile(drawn, (0.025, 0.975))
     return float(low), float(high)
 
 
 def lag_one_autocorrelation(scores: np.ndarray) -> float:
-    """Pearson's correlation of (n,) scores with those one era later; NaN below three scores."""
+    """Return Pearson's correlation of (n,) scores with the next era's; NaN below three scores."""
     if len(scores) < 3 or scores[1:].std() == 0 or scores[:-1].std() == 0:
         return math.nan
     return float(np.corrcoef(scores[:-1], scores[1:])[0, 1])
 
 
 def autocorrelation_penalty(n: int, autocorrelation: float) -> float:
-    """What the Sharpe ratio of n scores is divided by to make it "smart".
+    """Return the divisor that makes the Sharpe ratio of n scores "smart".
 
         sqrt(1 + 2 sum_{i=1}^{n-1} (n - i) / n rho^i)
 
@@ -222,7 +222,7 @@ def autocorrelation_penalty(n: int, autocorrelation: float) -> float:
 
 
 def max_drawdown(scores: np.ndarray) -> float:
-    """max(cummax(cumsum) - cumsum) of (n,) scores: zero or more.
+    """Return max(cummax(cumsum) - cumsum) of (n,) scores: zero or more.
 
     Source: Numerai's example scripts; the peak is sought from the first era on, not from zero.
     """
@@ -230,14 +230,14 @@ def max_drawdown(scores: np.ndarray) -> float:
 
 
 def max_drawdowns(histories: np.ndarray) -> np.ndarray:
-    """`max_drawdown` of each row of (draws, n) scores."""
+    """Return the `max_drawdown` of each row of (draws, n) scores."""
     cumulated = np.cumsum(histories, axis=1)
     deepest: np.ndarray = (np.maximum.accumulate(cumulated, axis=1) - cumulated).max(axis=1)
     return deepest
 
 
 def _smart_sharpes(histories: np.ndarray) -> np.ndarray:
-    """The "smart" Sharpe ratio of each row of (draws, n) scores; NaN where nothing varies."""
+    """Return the "smart" Sharpe ratio of each row of (draws, n) scores; NaN if nothing varies."""
     n = histories.shape[1]
     before, after = (
         part - part.mean(axis=1, keepdims=True) for part in (histories[:, :-1], histories[:, 1:])

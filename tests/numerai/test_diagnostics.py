@@ -50,7 +50,7 @@ def transport(server, make_settings, monkeypatch):
 
 
 def wait(transport, seconds=5.0, told=lambda status: None):
-    return diagnostics.wait(transport, "m-1", "d-1", seconds=seconds, told=told)
+    return diagnostics.wait(transport, "m-1", "d-1", seconds=seconds, on_status=told)
 
 
 # --- the file -------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""A model's code: the files that it consists of, and their hash, found without importing them."""
+"""Find the files that a model's code consists of, and their hash, without importing them."""

@@ -32,7 +32,7 @@ def former_hash(code: ModelCode) -> str:
 
 
 def _top_level(code: ModelCode) -> Path:
-    """The folder of the package that holds the module, or the only file."""
+    """Return the folder of the package that holds the module, or the only file."""
     package = find_module(code.module.partition(".")[0], code.search_path)
     if not package.folders:
         return Path(str(package.file))
@@ -42,7 +42,7 @@ def _top_level(code: ModelCode) -> Path:
 
 
 def _listing(source: Path) -> list[tuple[str, int, int]]:
-    """Relative path, time of change and size of each file that counts, in order."""
+    """Return relative path, time of change and size of each file that counts, in order."""
     if source.is_file():
         status = source.stat()
         return [(source.name, status.st_mtime_ns, status.st_size)]

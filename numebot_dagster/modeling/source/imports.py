@@ -118,7 +118,7 @@ class _Names:
     own: frozenset[str]
 
     def special_of(self, owner: str) -> frozenset[str]:
-        """The names of `_NAMES_OF` that matter behind this name and a dot."""
+        """Return the names of `_NAMES_OF` that matter behind this name and a dot."""
         return _NAMES_OF.get(self.modules.get(owner, ""), frozenset())
 
     @classmethod
@@ -141,13 +141,13 @@ class _Names:
 
 
 def _nested(statement: ast.AST) -> Iterator[ast.AST]:
-    """What a compound statement is made of, such as the branches of an `if`."""
+    """Yield the parts of a compound statement, such as the branches of an `if`."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         yield from getattr(statement, name, ())
 
 
 def _only_text(arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> str | None:
-    """The name that is imported, if it is written out and depends on nothing else."""
+    """Return the name that is imported, if it is written out and depends on nothing else."""
     if len(arguments) == 1 and not keywords and isinstance(arguments[0], ast.Constant):
         name = arguments[0].value
         if isinstance(name, str) and not name.startswith("."):
@@ -156,7 +156,7 @@ def _only_text(arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -
 
 
 def _decided_later(node: ast.AST, names: _Names) -> str | None:
-    """What a node does to the imports, if it decides them while the program runs."""
+    """Return what a node does to the imports, if it decides them while the program runs."""
     match node:
         case ast.Call(func=ast.Name(id=name)) if name in _RUNNERS:
             return f"{name}() runs code that is put together while the model runs"

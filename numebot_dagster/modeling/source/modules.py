@@ -83,7 +83,7 @@ def find_submodule(package: Module, name: str) -> Module | None:
 
 
 def modules_below(package: Module) -> Iterator[Module]:
-    """Every module of a package, at any depth, in hidden folders excepted."""
+    """Yield every module of a package, at any depth, in hidden folders excepted."""
     for root in package.folders:
         for parent, folders, names in os.walk(root):
             folders[:] = sorted(filter(str.isidentifier, set(folders) - {"__pycache__"}))
@@ -97,7 +97,7 @@ def modules_below(package: Module) -> Iterator[Module]:
 
 
 def modules_beside(file: Path) -> Iterator[Module]:
-    """Every module in the folder of a file, and in the folders there that hold modules."""
+    """Yield every module in the folder of a file, and in the folders there that hold modules."""
     for place in sorted(file.parent.iterdir()):
         if place.is_file() and place.suffix == ".py" and place.stem.isidentifier():
             yield Module(place.stem, place)

@@ -1,4 +1,4 @@
-"""Reduce Python source to what it does, in a form that every Python version gives alike.
+"""Reduce Python source to what it does, in a form that all Python versions share.
 
 Comments, formatting, docstrings and what only type checkers read are left out. The standard
 library's `ast.dump` differs between Python versions, so the tree is written out here: absent and
@@ -72,7 +72,7 @@ def _sorted(fields: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _content(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    """The fields of a node that hold something, last first."""
+    """Return the fields of a node that hold something, last first."""
     for name in _sorted(node._fields):
         value = getattr(node, name, None)
         if isinstance(node, ast.JoinedStr):
@@ -84,7 +84,7 @@ def _content(node: ast.AST) -> Iterator[tuple[str, Any]]:
 
 
 def _joined(parts: Sequence[ast.expr]) -> Iterator[ast.expr]:
-    """The parts of an f-string, where versions differ in how they cut the texts between values."""
+    """Return the parts of an f-string; versions cut the texts between values differently."""
     for is_constant, group in groupby(parts, lambda part: isinstance(part, ast.Constant)):
         if not is_constant:
             yield from group

@@ -198,7 +198,7 @@ class _Search:
 
 
 def _absolute(module: Module, statement: Import) -> str:
-    """The dotted name of what a statement imports from; nothing where there is no such package."""
+    """Return the dotted name of what a statement imports from; None if there is no such package."""
     if not statement.level:
         return statement.module
     parts = module.name.split(".")

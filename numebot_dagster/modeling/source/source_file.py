@@ -94,14 +94,14 @@ def _read(path: Path, changed: int, size: int) -> SourceFile:
 
 
 def _declared_files(tree: ast.Module) -> list[tuple[int, list[str] | None]]:
-    """The lines on which classes declare data files, with the names if they are written out."""
+    """Return the lines on which classes declare data files, with the names if written out."""
     kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     assigned = [pair for kind in kinds for pair in _assigned(kind.body, DATA_FILES)]
     return [(line, _texts(value)) for line, value in assigned]
 
 
 def _lines_that_set_data_files(tree: ast.Module) -> Iterator[int]:
-    """The lines that set them in any form, `setattr` and `type` included."""
+    """Return the lines that set data files in any form, `setattr` and `type` included."""
     for node in ast.walk(tree):
         match node:
             case (
@@ -122,7 +122,7 @@ def _exported(tree: ast.Module) -> tuple[str, ...] | None:
 
 
 def _assigned(body: Sequence[ast.stmt], name: str) -> Iterator[tuple[int, ast.expr]]:
-    """The lines and values of the assignments to a name."""
+    """Return the lines and values of the assignments to a name."""
     for statement in body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
@@ -133,7 +133,7 @@ def _assigned(body: Sequence[ast.stmt], name: str) -> Iterator[tuple[int, ast.ex
 
 
 def _texts(value: ast.expr) -> list[str] | None:
-    """The texts of a tuple or list of texts."""
+    """Return the texts of a tuple or list of texts."""
     if not isinstance(value, ast.Tuple | ast.List):
         return None
     texts = [part.value for part in value.elts if isinstance(part, ast.Constant)]

@@ -1,1 +1,1 @@
-"""Stored weights, and the canary predictions that prove that they still predict the same."""
+"""Store weights, and the canary predictions that prove that they still predict the same."""

@@ -1,4 +1,4 @@
-"""The canary: training rows whose predictions are kept, to be repeated before each round.
+"""Keep the canary: training rows with their predictions, to be repeated before each round.
 
 When they come out otherwise than when the weights were made, then the code, a library or a file has
 changed, and what is predicted for the live rows is not what was judged.
@@ -25,7 +25,7 @@ _TYPE = "prediction_type"  # such as float32, the same in each row
 
 
 def choose_rows(data: TrainingData, inputs: tuple[str, ...]) -> LiveData:
-    """Takes training rows, spread evenly over the eras, in the shape of live data.
+    """Choose training rows, spread evenly over the eras, in the shape of live data.
 
     Causal predictions of a model's inputs do not exist for training rows. Reproducible random
     numbers in (0, 1) take their place: to see whether a model still does the same they are as good.

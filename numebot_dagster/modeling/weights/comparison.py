@@ -94,7 +94,7 @@ def _steps(then: np.ndarray, differences: np.ndarray, bits: int) -> float:
 
 
 def _bits(values: np.ndarray) -> int:
-    """The digits behind the point of the type in which the numbers were computed.
+    """Return the digits behind the point of the type in which the numbers were computed.
 
     A float16 is believed by its type alone: shares of the votes of 512 trees fit into one as well.
     """
@@ -107,7 +107,7 @@ def _bits(values: np.ndarray) -> int:
 
 
 def _displacement(then: np.ndarray, now: np.ndarray, tied: float) -> float:
-    """The mean distance between the ranks that a row may have had and those that it may have."""
+    """Return the mean distance between the ranks that rows may have had and may have now."""
     lowest_then, highest_then = _ranks(then, tied)
     lowest_now, highest_now = _ranks(now, tied)
     apart = np.maximum(lowest_now - highest_then, lowest_then - highest_now)
@@ -115,7 +115,7 @@ def _displacement(then: np.ndarray, now: np.ndarray, tied: float) -> float:
 
 
 def _ranks(values: np.ndarray, tied: float) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest rank of each value among those that are not tied with it."""
+    """Return the lowest and the highest rank of each value among those not tied with it."""
     ordered = np.sort(values)
     lowest = np.searchsorted(ordered, values - tied, side="left")
     highest = np.searchsorted(ordered, values + tied, side="right") - 1
@@ -123,7 +123,7 @@ def _ranks(values: np.ndarray, tied: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _correlation(then: np.ndarray, now: np.ndarray) -> float:
-    """Pearson's correlation; where one side is constant it is 1 if both are, and otherwise 0."""
+    """Return Pearson's correlation; 1 if both sides are constant, 0 if only one is."""
     constant = bool(np.ptp(then) == 0), bool(np.ptp(now) == 0)
     if any(constant):
         return float(all(constant))

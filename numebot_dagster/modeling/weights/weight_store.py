@@ -1,4 +1,4 @@
-"""Stored weights: their manifest, whether they are whole, and which ones to predict with."""
+"""Read and verify stored weights, and choose which ones to predict with."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class StoredWeights:
 
 
 def is_due(manifest: Manifest, now: datetime, current_version: str) -> bool:
-    """Whether the model's retrain policy asks for new weights; see `RetrainPolicy.is_due`."""
+    """Return whether the retrain policy asks for new weights; see `RetrainPolicy.is_due`."""
     policy = RetrainPolicy(manifest.retrain_weeks, manifest.retrain_on_new_data_version)
     return policy.is_due(
         trained_at=manifest.trained_at,
@@ -132,7 +132,7 @@ def is_due(manifest: Manifest, now: datetime, current_version: str) -> bool:
 
 
 def list_files(folder: Path) -> dict[str, StoredFile]:
-    """Size and hash of every file under a folder but its manifest, by relative path."""
+    """Return size and hash of every file of a folder but its manifest, by relative path."""
     return {
         str(path.relative_to(folder)): StoredFile(path.stat().st_size, _sha256(path))
         for path in sorted(folder.rglob("*"))
@@ -161,7 +161,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify(folder: Path) -> Manifest:
-    """Checks that a weights folder holds every file of its manifest, each with its content.
+    """Check that a weights folder holds every file of its manifest, each with its content.
 
     Raises:
         DamagedWeights: naming the first file that is missing or different.
@@ -179,16 +179,18 @@ def verify(folder: Path) -> Manifest:
 
 
 def stored(lake: Lake, model: str) -> list[StoredWeights]:
-    """The verified weights of a model, newest first; damaged ones are left out."""
+    """Return the verified weights of a model, newest first; damaged ones are left out."""
     whole = []
     for place in lake.weights_folders(model):
         with suppress(DamagedWeights):
             whole.append(opened(place))
-    return sorted(whole, key=lambda one: (one.vintage, one.manifest.trained_at), reverse=True)
+    return sorted(
+        whole, key=lambda weights: (weights.vintage, weights.manifest.trained_at), reverse=True
+    )
 
 
 def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) -> StoredWeights:
-    """The weights to predict with: of the newest vintage, or of the pinned one.
+    """Return the weights to predict with: of the newest vintage, or of the pinned one.
 
     Weights that the code as it is now made go first. Where there are none, because the code was
     changed since, the newest others stand in rather than that a round is missed; the caller can see
@@ -210,7 +212,7 @@ def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) ->
 def first_whole(
     lake: Lake, model: str, places: Sequence[WeightsFolder], pinned: int | None = None
 ) -> StoredWeights:
-    """The first of some weights of a model that are whole.
+    """Return the first of some weights of a model that are whole.
 
     Raises:
         NoWeights: there are none; the text says why and what to type.
@@ -225,7 +227,8 @@ def first_whole(
         for text in damaged:
             _say_once(f"{model}: the weights of vintage {whole.vintage} are used instead: {text}")
         return whole
-    raise NoWeights(_why_none(model, [one.vintage for one in stored(lake, model)], damaged, pinned))
+    vintages = [weights.vintage for weights in stored(lake, model)]
+    raise NoWeights(_why_none(model, vintages, damaged, pinned))
 
 
 @cache
@@ -236,17 +239,17 @@ def _say_once(text: str) -> None:
 def candidates(
     lake: Lake, model: str, code_hash: str, pinned: int | None = None
 ) -> list[WeightsFolder]:
-    """The weights of a model in the order in which to try them; see `choose`.
+    """Return the weights of a model in the order in which to try them; see `choose`.
 
     Nothing is opened yet: hashing is left for what is really tried.
     """
-    places = [one for one in lake.weights_folders(model) if pinned in (None, one.vintage)]
+    places = [place for place in lake.weights_folders(model) if pinned in (None, place.vintage)]
     # Newest vintage first already, and the sort is stable.
-    return sorted(places, key=lambda one: one.code_hash != code_hash)
+    return sorted(places, key=lambda place: place.code_hash != code_hash)
 
 
 def opened(place: WeightsFolder) -> StoredWeights:
-    """The weights of a folder, once they are known to be whole.
+    """Return the weights of a folder after verifying that they are whole.
 
     Raises:
         DamagedWeights: naming the first file that is missing or different.

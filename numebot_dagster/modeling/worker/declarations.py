@@ -57,9 +57,8 @@ def describe(model_class: type[NumeraiModel], code: ModelCode) -> ModelTraits:
         WrongModel: a declaration is not what the contract asks for; the text says what to write.
     """
     if wrong := _wrong_declaration(model_class) or _wrong_data_files(model_class, code):
-        raise WrongModel(
-            f"{wrong} (class {model_class.__name__}, {sys.modules[model_class.__module__].__file__})"
-        )
+        file = sys.modules[model_class.__module__].__file__
+        raise WrongModel(f"{wrong} (class {model_class.__name__}, {file})")
     features = model_class.feature_set
     return ModelTraits(
         feature_set=features if isinstance(features, str) else tuple(features),
@@ -75,19 +74,22 @@ def describe(model_class: type[NumeraiModel], code: ModelCode) -> ModelTraits:
 
 
 def _is_model_of(value: object, module: ModuleType) -> bool:
-    """Whether it is a model that the module itself defines, not one that it imports."""
+    """Return whether it is a model that the module itself defines, not one that it imports."""
     is_model = isinstance(value, type) and issubclass(value, NumeraiModel)
     return is_model and value.__module__ == module.__name__
 
 
 def _wrong_declaration(model_class: type[NumeraiModel]) -> str | None:
-    """What is wrong in a class attribute of the contract, with its remedy."""
+    """Return what is wrong in a class attribute of the contract, with its remedy."""
     if model_class.train_on not in ("train", "all"):
         return f'train_on is {model_class.train_on!r}; it must be "train" or "all"'
     if isinstance(model_class.targets, str):
         return f'targets is the text {model_class.targets!r}; write ("{model_class.targets}",)'
     if not isinstance(model_class.retrain, RetrainPolicy):
-        return f"retrain is {model_class.retrain!r}; it must be every(weeks=…), never or on_new_data_version"
+        return (
+            f"retrain is {model_class.retrain!r}; it must be every(weeks=…), never or "
+            "on_new_data_version"
+        )
     for name in ("time_budget", "memory_budget", "train_time_budget", "train_memory_budget"):
         budget = getattr(model_class, name)
         if not (isinstance(budget, int | float) and budget > 0):
@@ -97,7 +99,7 @@ def _wrong_declaration(model_class: type[NumeraiModel]) -> str | None:
 
 
 def _wrong_data_files(model_class: type[NumeraiModel], code: ModelCode) -> str | None:
-    """What is wrong in the declared data files, with its remedy."""
+    """Return what is wrong in the declared data files, with its remedy."""
     names = model_class.data_files
     if isinstance(names, str):
         return f'data_files is the text {names!r}; write ("{names}",)'
@@ -115,7 +117,7 @@ def _wrong_data_files(model_class: type[NumeraiModel], code: ModelCode) -> str |
 
 
 def _not_written_out(names: Sequence[str], file: Path, code: ModelCode) -> str | None:
-    """What keeps data files from counting as the model's code, whose source alone is hashed."""
+    """Return why data files would not count as the model's code, if they would not."""
     counted = own_code(code).data_files
     uncounted = [name for name in names if (file.parent / name).resolve() not in counted]
     if not uncounted:

@@ -1,4 +1,4 @@
-"""Have models run in a worker process, each within its budgets."""
+"""Run models in a worker process, each within its budgets."""
 
 from __future__ import annotations
 

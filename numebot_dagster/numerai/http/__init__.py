@@ -1,1 +1,1 @@
-"""HTTP to Numerai: bounded by deadlines, within its rate limits, tried again where that helps."""
+"""Send HTTP to Numerai within deadlines and rate limits, again where that helps."""

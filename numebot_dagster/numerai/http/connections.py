@@ -1,4 +1,4 @@
-"""HTTP connections that can be cut at a deadline.
+"""Make HTTP connections that can be cut at a deadline.
 
 The time-outs of requests count from byte to byte, so a server that sends one byte now and then, in
 its headers or in its body, or that reads an upload slowly, could hold a call for ever. Here another

@@ -1,4 +1,4 @@
-"""From what the network and the server say to the errors of `errors.py`.
+"""Translate what the network and the server answer into the errors of `errors.py`.
 
 The libraries' own exceptions carry the request with its Authorization header and signed URLs, so
 they are never chained, and every foreign text passes through a `scrub`.
@@ -83,7 +83,7 @@ class PassingFault(NumeraiUnavailable):
 
 @contextmanager
 def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -> Iterator[None]:
-    """Turns every exception of requests and urllib3 inside the block into one of ours.
+    """Turn every exception of requests and urllib3 inside the block into one of ours.
 
     Args:
         url: what is asked.
@@ -122,7 +122,7 @@ def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -
 
 
 def _where(url: str) -> str:
-    """An address, and the proxy that it is asked through, which may be what is wrong."""
+    """Return an address, and the proxy that it is asked through, which may be what is wrong."""
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
@@ -135,7 +135,7 @@ def _where(url: str) -> str:
 def status_fault(
     url: str, status: int, headers: Mapping[str, str], body: Callable[[], str]
 ) -> NumeraiError | None:
-    """The error that a status means, or nothing for 2xx; `body` is read for a refusal only."""
+    """Return the error that a status means, or None for 2xx; read `body` for a refusal only."""
     if 200 <= status < 300:
         return None
     text = f"{address(url)} answered with status {status}"
@@ -152,7 +152,7 @@ def status_fault(
 
 
 def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
-    """The `data` of a GraphQL answer.
+    """Return the `data` of a GraphQL answer.
 
     Raises:
         NumeraiUnavailable: the answer is no JSON, as when a proxy answers in the server's place, or
@@ -170,12 +170,12 @@ def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
 
 
 def too_slow(url: str, *, begun: bool = True) -> PassingFault:
-    """The fault of an answer that did not end, or not even begin, in time."""
+    """Return the fault of an answer that did not end, or not even begin, in time."""
     return PassingFault(f"{_where(url)} {'answered too slowly' if begun else _NO_ANSWER}")
 
 
 def address(url: str) -> str:
-    """A URL without its query, which may be a signature."""
+    """Return a URL without its query, which may be a signature."""
     return url.split("?")[0]
 
 
@@ -194,7 +194,7 @@ def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """The same with every half of a surrogate pair replaced: no file and no terminal takes one."""
+    """Replace every half of a surrogate pair: no file and no terminal accepts one."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
@@ -224,17 +224,19 @@ def _refusal(text: str) -> NumeraiError:
 
 
 def _messages(errors: Any) -> str:
-    """The texts of an `errors` payload: a list of objects, or one object with `detail`."""
+    """Return the texts of an `errors` payload: a list of objects, or one object with `detail`."""
     entries = errors if isinstance(errors, list) else [errors]
-    texts = [
-        str(one.get("message") or one.get("detail") or one) if isinstance(one, dict) else str(one)
-        for one in entries
-    ]
-    return "; ".join(texts)[:QUOTED]
+    return "; ".join(map(_message, entries))[:QUOTED]
+
+
+def _message(entry: Any) -> str:
+    if isinstance(entry, dict):
+        entry = entry.get("message") or entry.get("detail") or entry
+    return str(entry)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a `Retry-After`, which is a number or a date; anything else counts as absent.
+    """Return the seconds of a `Retry-After`, a number or a date; anything else counts as absent.
 
     A date is compared with the server's own `Date`, since the clock here may be wrong.
     """
@@ -249,7 +251,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the pool and the object that it went wrong in."""
+    """Return what went wrong, without the pool and the object that it went wrong in."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     text = str(cause or error)
     text = text.rpartition("Failed to establish a new connection: ")[2] or text
@@ -257,7 +259,7 @@ def _reason(error: Exception) -> str:
 
 
 def _never_sent(error: Exception) -> bool:
-    """Whether no connection was made at all, so that the server cannot have acted."""
+    """Return whether no connection was made at all, so that the server cannot have acted."""
     import urllib3
 
     cause = getattr(error.args[0], "reason", None) if error.args else None

@@ -23,7 +23,7 @@ OnRetry = Callable[[NumeraiUnavailable, float], None]
 
 
 def _silently(fault: NumeraiUnavailable, left: float) -> None:
-    """Tells nobody."""
+    """Report to nobody."""
 
 
 @dataclass(frozen=True)

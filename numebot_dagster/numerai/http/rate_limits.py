@@ -200,7 +200,7 @@ class Budget:
 
     @contextmanager
     def _opened(self) -> Iterator[_Book]:
-        """The shared book, written back at the end; the own one where that cannot be had."""
+        """Yield the shared book, to be written back at the end; our own where it cannot be had."""
         with self._lock:
             descriptor = self._open_locked()
             if descriptor is None:

@@ -97,7 +97,7 @@ class ServerClock:
         self._claimed = None
 
     def now(self) -> datetime:
-        """The server's time as aware UTC."""
+        """Return the server's time as aware UTC."""
         with self._lock:
             return self._so_far() if self._claimed is None else _since(self._claimed)
 
@@ -129,4 +129,4 @@ def _since(measured: tuple[datetime, float]) -> datetime:
 
 
 def _is_in_any(moment: datetime, rounds: Sequence[Round], lag: timedelta = timedelta()) -> bool:
-    return any(one.open_time <= moment < one.close_staking_time + lag for one in rounds)
+    return any(round_.open_time <= moment < round_.close_staking_time + lag for round_ in rounds)

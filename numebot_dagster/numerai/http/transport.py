@@ -1,4 +1,4 @@
-"""HTTP to Numerai and its storage: bounded, patient with what passes, exact about what does not.
+"""Send every request to Numerai and its storage, within deadlines, and retry passing faults.
 
 Everything that leaves this package for the network goes through one `Transport`.
 """
@@ -83,7 +83,7 @@ class Transport:
         return result
 
     def now(self) -> datetime:
-        """Numerai's time, aware UTC."""
+        """Return Numerai's time, aware UTC."""
         return self.clock.now()
 
     @property
@@ -99,7 +99,7 @@ class Transport:
         authorised: bool = False,
         repeatable: bool = True,
     ) -> dict[str, Any]:
-        """Sends a GraphQL operation and gives its `data`.
+        """Send a GraphQL operation and return its `data`.
 
         Args:
             text: the operation.
@@ -138,7 +138,7 @@ class Transport:
         return self.persist(attempt, repeatable=repeatable)
 
     def put(self, url: str, content: bytes) -> None:
-        """Writes `content` to a signed URL, as a whole and again after a passing fault.
+        """Write `content` to a signed URL, as a whole and again after a passing fault.
 
         Raises:
             NumeraiUnavailable: no answer until the deadline.
@@ -152,7 +152,7 @@ class Transport:
         self.persist(attempt)
 
     def get(self, url: str) -> bytes:
-        """The whole content behind a signed URL; for what fits into memory and one deadline."""
+        """Return the content behind a signed URL; for what fits into memory and one deadline."""
 
         def attempt(deadline: Deadline) -> bytes:
             with self.stream(url, deadline=deadline) as answer:
@@ -161,7 +161,7 @@ class Transport:
         return self.persist(attempt)
 
     def headers(self, url: str) -> Mapping[str, str]:
-        """What the storage says of an object, without fetching it.
+        """Return what the storage says of an object, without fetching it.
 
         A URL may be signed for GET alone; then one byte is fetched, and the size is the one
         behind the slash of `Content-Range`.
@@ -181,7 +181,7 @@ class Transport:
     def stream(
         self, url: str, headers: Mapping[str, str] | None = None, *, deadline: Deadline | None
     ) -> Iterator[requests.Response]:
-        """One GET, not repeated, whose body is still to be read with `chunks`.
+        """Open one GET, not repeated, whose body is still to be read with `chunks`.
 
         Status 416 (no such range) is left to the caller, and so is the body of an answer without a
         deadline, which may take hours.
@@ -192,14 +192,14 @@ class Transport:
             yield answer
 
     def scrub(self, text: str) -> str:
-        """A text without credentials, ours or a proxy's, and without the signatures of URLs."""
-        for one in (self._settings.numerai_secret_key, self._settings.numerai_public_id):
-            if one is not None and one.get_secret_value():
-                text = text.replace(one.get_secret_value(), "***")
+        """Return a text without credentials, ours or a proxy's, and without signatures of URLs."""
+        for secret in (self._settings.numerai_secret_key, self._settings.numerai_public_id):
+            if secret is not None and secret.get_secret_value():
+                text = text.replace(secret.get_secret_value(), "***")
         return _USER_OF_PROXY.sub("", _SIGNATURE.sub("?…", text))
 
     def require_credentials(self) -> None:
-        """Looks whether there are credentials to send at all, without sending them.
+        """Check that there are credentials to send, without sending them.
 
         Raises:
             NotAuthorised: none are set; the text says where to put them.
@@ -227,19 +227,18 @@ class Transport:
         if not hasattr(self._local, "session"):
             from numebot_dagster.numerai.http.connections import new_session
 
-            session = new_session()
-            session.headers["User-Agent"] = "numebot-dagster"
+            self._local.session = new_session()
+            self._local.session.headers["User-Agent"] = "numebot-dagster"
             # With an `auth` of our own, no .netrc is read and sent in its place.
-            session.auth = lambda request: request
-            self._local.session = session
-        found: requests.Session = self._local.session
-        return found
+            self._local.session.auth = lambda request: request
+        session: requests.Session = self._local.session
+        return session
 
     @contextmanager
     def _answer(
         self, method: str, url: str, deadline: Deadline | None, **arguments: Any
     ) -> Iterator[requests.Response]:
-        """One request within the limits; every fault of the network becomes an error of ours."""
+        """Make one request within the limits; every fault of the network becomes our error."""
         from numebot_dagster.numerai.http.connections import LEAST_SECONDS, Cut
 
         seconds = self.patience.deadline if deadline is None else deadline.left
@@ -284,13 +283,13 @@ class _Token:
 
 
 def chunks(answer: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives: each piece waits no longer than the read timeout."""
+    """Yield the body as it arrives: each piece waits no longer than the read timeout."""
     while piece := answer.raw.read1(_CHUNK, decode_content=True):
         yield piece
 
 
 def _whole(answer: requests.Response, deadline: Deadline | None = None) -> bytes:
-    """The whole body; with a deadline, if it comes in time however slowly the server drips it."""
+    """Return the whole body; with a deadline, only if it comes in time however slowly it drips."""
     body = bytearray()
     for piece in chunks(answer):
         body += piece

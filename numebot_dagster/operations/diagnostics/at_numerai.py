@@ -48,4 +48,4 @@ def diagnose_at_numerai(
     told(f"sending {predictions.height:,} predictions, {len(content) / 1e6:.1f} MB")
     transport = platform.client.transport
     identifier = diagnostics.upload(transport, slot, content)
-    return diagnostics.wait(transport, slot, identifier, seconds=PATIENCE, told=told)
+    return diagnostics.wait(transport, slot, identifier, seconds=PATIENCE, on_status=told)
