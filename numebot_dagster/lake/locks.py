@@ -1,4 +1,9 @@
-"""Take turns between processes by locks that a killed process cannot keep."""
+"""Take turns between processes by locks that a killed process cannot keep.
+
+They are the system's own `flock`, without `filelock` upon it. That looks every 50 ms instead of
+waiting in the kernel, has no public way to the open file in which the holder is named, and on disks
+without `flock` falls back to a lock that outlives a killed holder.
+"""
 
 from __future__ import annotations
 

@@ -75,55 +75,10 @@ class RowSelection:
         return np.concatenate([np.arange(start, stop) for start, stop in self.runs])
 
 
-@dataclass(frozen=True)
-class EraMatrix:
-    """Features with their ids and eras.
-
-    Attributes:
-        matrix: (rows, features) int8, column-major.
-        features: names of the columns.
-        ids: (rows,) str objects.
-        eras: (rows,) int16 era numbers; 0 for the live era "X".
-    """
-
-    matrix: np.ndarray
-    features: tuple[str, ...]
-    ids: np.ndarray
-    eras: np.ndarray
-
-
-def read_matrix(
-    path: Path,
-    columns: Sequence[str],
-    keep_eras: Collection[int] | None = None,
-    every: int = 1,
-) -> EraMatrix:
-    """Read features as int8, never holding more than the matrix and one block of columns.
-
-    Args:
-        path: a Parquet file with `era` and `id` (a column, or the index that pandas stored).
-        columns: the features wanted, in the order wanted.
-        keep_eras: numbers of the eras to keep; all by default.
-        every: keep the first of every so many eras, counted over the eras in the file.
-
-    Raises:
-        MissingColumns: naming the features that the file lacks.
-        NotABin: a feature holds something else than whole numbers of one byte.
-    """
-    selection = select_rows(path, keep_eras=keep_eras, every=every)
-    return EraMatrix(
-        matrix=fill_matrix([selection], columns),
-        features=tuple(columns),
-        ids=read_ids(selection),
-        eras=selection.eras,
-    )
-
-
 def select_rows(
     path: Path,
     *,
     keep_eras: Collection[int] | None = None,
-    every: int = 1,
     labelled: Sequence[str] = (),
 ) -> RowSelection:
     """Choose rows by era, and only those where all of the `labelled` columns have a value.
@@ -133,7 +88,6 @@ def select_rows(
     Args:
         path: a Parquet file with a column `era`.
         keep_eras: numbers of the eras to keep; all by default.
-        every: keep the first of every so many eras, counted over the eras that are left.
         labelled: columns that must be neither null nor NaN.
 
     Raises:
@@ -148,8 +102,6 @@ def select_rows(
     kept = frame["keep"].to_numpy().copy()
     if keep_eras is not None:
         kept &= np.isin(eras, np.fromiter(keep_eras, dtype=np.int16))
-    if every > 1:
-        kept &= np.isin(eras, np.unique(eras[kept])[::every])
     positions = np.flatnonzero(kept)
     return RowSelection(path, _runs_of(positions), eras[positions])
 

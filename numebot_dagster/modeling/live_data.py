@@ -68,14 +68,16 @@ def read_live(
     Raises:
         MissingColumns: the live file lacks a feature.
     """
-    rows = lake_matrix.read_matrix(live, features)
-    rows.matrix.setflags(write=False)
+    rows = lake_matrix.select_rows(live)
+    matrix = lake_matrix.fill_matrix([rows], features)
+    matrix.setflags(write=False)
+    ids = lake_matrix.read_ids(rows)
     return LiveData(
-        ids=rows.ids,
-        features=rows.features,
-        matrix=rows.matrix,
+        ids=ids,
+        features=tuple(features),
+        matrix=matrix,
         benchmarks={
-            name: aligned(rows.ids, [path], name)
+            name: aligned(ids, [path], name)
             for path in ([benchmarks] if benchmarks else [])
             for name in prediction_names([path])
         },

@@ -215,10 +215,9 @@ class NumeraiClient:
         name: str,
         destination: Path,
         *,
-        round_number: int | None = None,
         progress: Progress | None = None,
     ) -> DownloadedFile:
-        """Download a data file, of an old round if given, whole and verified.
+        """Download a data file, whole and verified.
 
         Raises:
             DownloadFailed: what arrived is not what was announced, or not a whole file.
@@ -228,7 +227,7 @@ class NumeraiClient:
             return downloads.fetch(
                 self.transport,
                 name,
-                lambda: self._location(name, round_number),
+                lambda: self._location(name, None),
                 destination,
                 progress=progress,
             )

@@ -113,9 +113,9 @@ class Enrichment:
             for key, value in answer.items()
         }
 
-    def list_datasets(self, round_number: int | None = None) -> list[str]:
-        """Return the names of all data files, as `v5.3/live.parquet`; of an old round if given."""
-        answer = ask("data files", lambda: self._numerapi.list_datasets(round_number))
+    def list_datasets(self) -> list[str]:
+        """Return the names of all data files, such as `v5.3/live.parquet`."""
+        answer = ask("data files", self._numerapi.list_datasets)
         return [str(name) for name in parsing.read_list({"listDatasets": answer}, "listDatasets")]
 
     def newest_data_version(self) -> str:

@@ -1,1 +1,1 @@
-"""Compute scores: by era, in summaries with intervals, and in payouts."""
+"""Compute scores by era, and their summaries with intervals."""

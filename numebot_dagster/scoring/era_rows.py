@@ -56,10 +56,10 @@ class EraRows:
         predictions: np.ndarray = self.columns[places].astype(np.float64, copy=False)
         return predictions
 
-    def each_era(self, judge: Callable[..., np.ndarray], threads: int | None = None) -> np.ndarray:
+    def each_era(self, judge: Callable[..., np.ndarray]) -> np.ndarray:
         """Return (E, k, M): `judge` of the (M, rows) predictions and k others of each era."""
         scores = np.empty((len(self.places), len(self.others), self.columns.shape[1]))
-        threads = threads or os.cpu_count() or 1
+        threads = os.cpu_count() or 1
 
         def work(first: int) -> None:
             for era in range(first, len(scores), threads):

@@ -69,7 +69,6 @@ def score_eras(
     *,
     meta_model: np.ndarray | None = None,
     benchmark: np.ndarray | None = None,
-    threads: int | None = None,
 ) -> EraScores:
     """Return CORR, MMC and BMC of every model in every era.
 
@@ -80,11 +79,10 @@ def score_eras(
             targets between 0 and 1 are multiplied by four for the contributions.
         meta_model: (rows,) or None; NaN where there is none.
         benchmark: (rows,) or None; NaN where there is none.
-        threads: how many eras to work on at a time; as many as there are processors by default.
     """
     references = [reference for reference in (meta_model, benchmark) if reference is not None]
     rows = EraRows.of(eras, predictions, target, *references)
-    scores = rows.each_era(_score, threads)
+    scores = rows.each_era(_score)
     scored = iter(np.moveaxis(scores, 1, 0))
     return EraScores(
         eras=rows.eras,
@@ -111,22 +109,6 @@ def correlation_with(eras: np.ndarray, predictions: np.ndarray, other: np.ndarra
         (E, M), eras ascending.
     """
     return EraRows.of(eras, predictions, other).each_era(_likeness)[:, 0]
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's correlation of two vintages' predictions of the same rows, ties averaged.
-
-    Rows without a value on either side are left out; NaN when what is left is constant.
-    """
-    from scipy.stats import rankdata
-
-    present = ~(np.isnan(first) | np.isnan(second))
-    ranks = (
-        np.stack([rankdata(first[present]), rankdata(second[present])]) if present.any() else None
-    )
-    if ranks is None or (np.ptp(ranks, axis=1) == 0).any():
-        return float("nan")
-    return float(np.corrcoef(ranks)[0, 1])
 
 
 def feature_exposure(eras: np.ndarray, predictions: np.ndarray, features: np.ndarray) -> Exposure:

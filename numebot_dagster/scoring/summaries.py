@@ -77,9 +77,7 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
     n = len(values)
     if not n:
         return Summary(0, 0.0, *[math.nan] * 16)
-    mean, std = float(values.mean()), float(values.std())
-    if values.max() == values.min():
-        std = 0.0  # not the rounding of the mean
+    mean, std = _mean_and_std(values)
     sharpe = mean / std if std else math.nan
     autocorrelation = lag_one_autocorrelation(values)
     overlap = horizon_overlap(horizon_days)
@@ -109,6 +107,11 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
         max_drawdown_high=drawdown_high,
         autocorrelation=autocorrelation,
     )
+
+
+def _mean_and_std(values: np.ndarray) -> tuple[float, float]:
+    is_constant = values.max() == values.min()  # whose spread is the rounding of the mean
+    return float(values.mean()), 0.0 if is_constant else float(values.std())
 
 
 def horizon_overlap(horizon_days: int) -> int:

@@ -1,10 +1,11 @@
-"""The thrifty read, against polars' own reading of the same rows."""
+"""The read into one matrix, against polars' own reading of the same rows."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numebot_dagster.lake.matrix import (
     NotABin,
     column_names,
     fill_matrix,
-    read_matrix,
+    read_ids,
     read_rows,
     select_rows,
 )
@@ -46,6 +47,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "train.parquet"
 
 
+@dataclass(frozen=True)
+class Rows:
+    matrix: np.ndarray
+    ids: np.ndarray
+    eras: np.ndarray
+
+
+def read_matrix(path: Path, features: list[str], **which) -> Rows:
+    selection = select_rows(path, **which)
+    return Rows(fill_matrix([selection], features), read_ids(selection), selection.eras)
+
+
 def expected(frame: pl.DataFrame, features: list[str]) -> np.ndarray:
     return frame.select(features).to_numpy()
 
@@ -55,7 +68,6 @@ def test_everything(path: Path) -> None:
     np.testing.assert_array_equal(read.matrix, expected(FRAME, FEATURES))
     assert read.matrix.dtype == np.int8
     assert read.matrix.flags.f_contiguous
-    assert read.features == tuple(FEATURES)
     assert read.ids.tolist() == FRAME["id"].to_list()
     assert read.eras.tolist() == [int(era) for era in ERAS]
 
@@ -70,12 +82,6 @@ def test_chosen_eras(path: Path) -> None:
     read = read_matrix(path, FEATURES, keep_eras={2, 11, 3})
     np.testing.assert_array_equal(read.matrix, expected(kept, FEATURES))
     assert read.ids.tolist() == kept["id"].to_list()
-
-
-def test_every_fifth_era(path: Path) -> None:
-    assert sorted(set(read_matrix(path, FEATURES, every=5).eras.tolist())) == [1, 6, 11]
-    kept = read_matrix(path, FEATURES, keep_eras=[3, 4, 5, 6], every=2).eras
-    assert sorted(set(kept.tolist())) == [3, 5]
 
 
 def test_labelled_rows_are_those_with_a_value_in_each_column(path: Path) -> None:
@@ -97,7 +103,10 @@ def test_many_short_runs_are_read_as_well(tmp_path: Path) -> None:
 def test_several_files_fill_one_matrix(path: Path, tmp_path: Path) -> None:
     other = make_frame(["0013"] * 10, seed=1)
     other.write_parquet(tmp_path / "validation.parquet")
-    selections = [select_rows(path, every=4), select_rows(tmp_path / "validation.parquet")]
+    selections = [
+        select_rows(path, keep_eras=[1, 5, 9]),
+        select_rows(tmp_path / "validation.parquet"),
+    ]
     kept = FRAME.filter(pl.col("era").is_in(["0001", "0005", "0009"]))
     np.testing.assert_array_equal(
         fill_matrix(selections, FEATURES), expected(pl.concat([kept, other]), FEATURES)
@@ -125,7 +134,7 @@ path, columns = Path(sys.argv[1]), [f"feature_{n}" for n in range(400)]
 fill_matrix([select_rows(path, keep_eras=[1])], columns[:2])  # what polars holds once it has run
 reset_peak()
 held = peak_memory_mb()
-matrix = fill_matrix([select_rows(path, every=int(sys.argv[2]))], columns)
+matrix = fill_matrix([select_rows(path, keep_eras=range(1, 101, int(sys.argv[2])))], columns)
 print(matrix.nbytes / 1e6, peak_memory_mb() - held)
 """
 
@@ -255,18 +264,15 @@ def test_an_index_column_of_pandas_is_the_id(tmp_path: Path) -> None:
 @given(
     eras=st.lists(st.integers(1, 6), min_size=1, max_size=60),
     keep=st.none() | st.sets(st.integers(1, 7)),
-    every=st.integers(1, 4),
     group=st.integers(1, 70),
 )
-def test_any_layout_and_selection(
-    eras: list[int], keep: set[int] | None, every: int, group: int
-) -> None:
+def test_any_layout_and_selection(eras: list[int], keep: set[int] | None, group: int) -> None:
     frame = make_frame([f"{era:04d}" for era in eras])
-    left = sorted(set(eras) if keep is None else set(eras) & keep)[::every]
+    left = sorted(set(eras) if keep is None else set(eras) & keep)
     kept = frame.filter(pl.col("era").is_in([f"{era:04d}" for era in left]))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.parquet")
         frame.write_parquet(path, row_group_size=group)
-        read = read_matrix(path, FEATURES[:5], keep_eras=keep, every=every)
+        read = read_matrix(path, FEATURES[:5], keep_eras=keep)
     np.testing.assert_array_equal(read.matrix, expected(kept, FEATURES[:5]))
     assert read.ids.tolist() == kept["id"].to_list()

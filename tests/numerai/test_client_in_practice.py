@@ -21,9 +21,9 @@ from numebot_dagster.numerai.errors import (
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
-from numebot_dagster.scoring.payouts import payout, payout_scores
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
+from tests.support.payouts import payout, payout_scores
 from tests.support.practice_processes import QuickServer
 
 OPENED = 1280  # Tuesday 2 June 2026

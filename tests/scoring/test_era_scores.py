@@ -17,7 +17,6 @@ from numebot_dagster.scoring.era_scores import (
     correlation_with,
     feature_exposure,
     feature_neutral_corr,
-    rank_correlation,
     score_eras,
 )
 
@@ -141,7 +140,6 @@ def test_scores_of_an_era_are_those_of_numerai_tools(era):
         target,
         meta_model=meta,
         benchmark=benchmark,
-        threads=1,
     )
     assert scores.eras.tolist() == [7]
     # Beside huge targets, rounding is measured by the score's own size.
@@ -194,7 +192,6 @@ def test_eras_are_scored_by_themselves_in_any_order_of_rows_and_layout():
         target[mixed],
         meta_model=meta[mixed],
         benchmark=benchmark[mixed],
-        threads=3,
     )
     assert in_order.eras.tolist() == mixed_up.eras.tolist() == [3, 4, 5, 6]
     assert in_order.eras.dtype == np.int16
@@ -332,22 +329,6 @@ def test_no_fnc_where_features_explain_everything_or_predictions_are_missing():
     few = feature_neutral_corr(np.ones(30), predictions, features[:, :5], target)
     assert np.isnan(few[0, 0])
     assert np.isfinite(few[0, 1])
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ([1, 2, 3, 4], [10, 20, 30, 400], 1),
-        ([1, 2, 3, 4], [4, 3, 2, 1], -1),
-        ([1, 2, 2, 3], [1, 2, 3, 4], np.sqrt(0.9)),  # ties averaged: 4.5 / sqrt(4.5 * 5)
-        ([1, 2, 3, np.nan], [1, 3, 2, 9], 0.5),
-        ([1, 1, 1], [1, 2, 3], np.nan),
-        ([np.nan], [1], np.nan),
-    ],
-)
-def test_rank_correlation(first, second, expected):
-    found = rank_correlation(np.array(first, dtype=float), np.array(second, dtype=float))
-    assert found == pytest.approx(expected, abs=EXACT, nan_ok=True)
 
 
 def test_float32_columns_are_scored_as_the_same_numbers_in_float64():

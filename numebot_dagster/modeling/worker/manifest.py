@@ -36,15 +36,7 @@ _LIBRARIES = {
 def manifest_of(
     request: TrainRequest, traits: ModelTraits, data: TrainingData, folder: Path, seconds: float
 ) -> Manifest:
-    """Return the manifest of weights that were just made.
-
-    Args:
-        request: what was asked for.
-        traits: what the model declares.
-        data: what it was trained on.
-        folder: with all files of the weights but the manifest.
-        seconds: what all of it took.
-    """
+    """Return the manifest of weights that were just made, whose other files are in `folder`."""
     import numpy as np
 
     from numebot_dagster.modeling.columns import BARE_TARGET

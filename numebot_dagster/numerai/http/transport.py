@@ -121,21 +121,21 @@ class Transport:
         def attempt(deadline: Deadline) -> dict[str, Any]:
             self._take(operations, deadline)
             try:
-                return send(deadline)
+                return self._post(body, auth, deadline)
             except PassingFault as fault:
                 if fault.throttled:
                     self._budget.close(operations, fault.retry_after)
                 raise
 
-        def send(deadline: Deadline) -> dict[str, Any]:
-            with self._answer(
-                "POST", self.endpoint, deadline, headers=_JSON, data=body, auth=auth
-            ) as answer:
-                self.clock.observe(answer.headers.get("Date"))
-                self._refuse_bad_status(answer)
-                return graphql_data(_whole(answer), self.endpoint, self.scrub)
-
         return self.persist(attempt, repeatable=repeatable)
+
+    def _post(self, body: bytes, auth: _Token | None, deadline: Deadline) -> dict[str, Any]:
+        with self._answer(
+            "POST", self.endpoint, deadline, headers=_JSON, data=body, auth=auth
+        ) as answer:
+            self.clock.observe(answer.headers.get("Date"))
+            self._refuse_bad_status(answer)
+            return graphql_data(_whole(answer), self.endpoint, self.scrub)
 
     def put(self, url: str, content: bytes) -> None:
         """Write `content` to a signed URL, as a whole and again after a passing fault.

@@ -31,7 +31,7 @@ from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import Attendance
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.reporting.numbers import plotted, score
-from numebot_dagster.scoring.payouts import payout, payout_scores
+from tests.support.payouts import payout, payout_scores
 
 MODELS = ("steady-1", "second")
 STAKES = {"steady-1": Decimal(1), "second": Decimal("2.5")}

@@ -22,7 +22,7 @@ from numebot_dagster.operations.diagnostics import (
     era_metrics,
     out_of_sample,
 )
-from numebot_dagster.scoring import official
+from tests.support import official_scores as official
 
 # Where each of the four stretches of validation eras begins.
 FIRST_ERAS = (41, 71, 101, 131)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from numebot_dagster.scoring.official import corr, mmc
+from tests.support.official_scores import corr, mmc
 
 random = np.random.default_rng(7)
 PREDICTIONS, META = random.normal(size=(2, 400))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.records import Round, ScoreConfig
-from numebot_dagster.scoring.payouts import payout, payout_scores
+from tests.support.payouts import payout, payout_scores
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
 
