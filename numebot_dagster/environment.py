@@ -80,7 +80,7 @@ def refuse_other_home(home: str | None, lines: Mapping[str, str]) -> None:
     line = lines.get("DAGSTER_HOME")
     if home and line is not None and (not line or Path(line) != Path(home)):
         raise SettingsError(
-            f"DAGSTER_HOME is {home}, but .env says {line or 'nothing'}, and Dagster itself reads "
+            f"DAGSTER_HOME is {home}, but .env sets it to {line or 'nothing'}, and Dagster reads "
             f".env first: write DAGSTER_HOME={home} there, or remove the line"
         )
 

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         for name in names:
             if "/" in name or "*" in name:
                 raise ValueError(
-                    f"{name!r} is no host name; write `bot.example` or `bot.example:8443`"
+                    f"{name!r} is not a host name; write `bot.example` or `bot.example:8443`"
                 )
         return frozenset(names)
 
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_address(cls, value: str) -> str:
         if not value.startswith(("https://", "http://")):
-            raise ValueError(f"{value!r} is no address; it begins with https:// or http://")
+            raise ValueError(f"{value!r} is not an address; it begins with https:// or http://")
         return value.rstrip("/")
 
     @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")

@@ -357,5 +357,5 @@ def test_no_run_leaves_a_secret_behind(world, tmp_path, monkeypatch, capfd, good
 def test_host_names_of_the_ui(load):
     settings = load({"NUMEBOT_UI_HOSTS": "Bot.example, bot.example:8443"})
     assert settings.numebot_ui_hosts == {"bot.example", "bot.example:8443"}
-    with pytest.raises(SettingsError, match=r"'https://bot\.example' is no host name"):
+    with pytest.raises(SettingsError, match=r"'https://bot\.example' is not a host name"):
         load({"NUMEBOT_UI_HOSTS": "https://bot.example"})

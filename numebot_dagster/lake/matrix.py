@@ -176,8 +176,8 @@ def _collect(
     start, stop = selection.span
     if frame.height != stop - start:
         raise FileReplaced(
-            f"{selection.path} has changed since its rows were selected: it has no {stop:,} rows "
-            "any more. Select them again"
+            f"{selection.path} has changed since its rows were selected: it no longer has "
+            f"{stop:,} rows. Select them again"
         )
     return frame
 
@@ -209,7 +209,7 @@ def _as_bins(column: pl.Series, path: Path) -> pl.Series:
         bins = column.cast(pl.Int8, strict=False)
         if not column.dtype.is_numeric() or bins.null_count() or (bins != column).any():
             raise NotABin(
-                f"{path}: {column.name} is no feature: it holds values that are not whole "
+                f"{path}: {column.name} is not a feature: it has values that are not whole "
                 f"numbers of one byte (its type is {column.dtype})"
             )
         column = bins

@@ -38,7 +38,7 @@ def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> t
     names_of_sets = {name for names in sets.values() for name in names}
     if unknown := [name for name in feature_set if name not in names_of_sets]:
         raise UnknownColumn(
-            f"`feature_set` names what is not among the features of {features_json}: "
+            f"`feature_set` names features that {features_json} lacks: "
             f"{_with_nearest(unknown, names_of_sets)}"
         )
     return tuple(feature_set)
@@ -54,7 +54,7 @@ def require_targets(path: Path, targets: Sequence[str]) -> None:
     if unknown := [name for name in targets if name not in columns]:
         present = [name for name in columns if name.startswith(BARE_TARGET)]
         raise UnknownColumn(
-            f"`targets` names what {path.name} lacks: {_with_nearest(unknown, present)}; it has "
+            f"`targets` names columns that {path.name} lacks: {_with_nearest(unknown, present)}; it has "
             f"{', '.join(present)}"
         )
 

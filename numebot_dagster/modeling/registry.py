@@ -168,7 +168,7 @@ def _code(row: Row, search_path: tuple[str, ...]) -> ModelCode:
     if not MODULE.fullmatch(text):
         raise row.error(
             "model_code",
-            f"{text!r} is no module; write for example model_code.example_model or "
+            f"{text!r} is not a module; write for example model_code.example_model or "
             "my_package.my_module:MyClass",
         )
     module, _, class_name = text.partition(":")
@@ -196,7 +196,7 @@ def _vintage(row: Row) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdigit():
-        raise row.error("vintage", f"{text!r} is no round number; write one, or nothing")
+        raise row.error("vintage", f"{text!r} is not a round number; write one, or nothing")
     return int(text)
 
 

@@ -185,7 +185,7 @@ def _check_header(path: Path, line: int, header: list[str]) -> None:
     for name in REQUIRED_COLUMNS:
         if name not in header:
             near = difflib.get_close_matches(name, unknown, n=1, cutoff=0)
-            remedy = f"if {near[0]} is meant to be it, rename that" if near else "add it"
+            remedy = f"did you mean {near[0]}? rename it" if near else "add it"
             raise RegistryError(f"{path}, line {line}: the column {name} is missing; {remedy}")
     for name in header:
         if name in unknown:
@@ -193,15 +193,13 @@ def _check_header(path: Path, line: int, header: list[str]) -> None:
                 f"{path}, line {line}, column {name or '(empty)'}: unknown; {_columns_like(name)}"
             )
         if header.count(name) > 1:
-            raise RegistryError(
-                f"{path}, line {line}, column {name}: it is there twice; remove one"
-            )
+            raise RegistryError(f"{path}, line {line}, column {name}: it appears twice; remove one")
 
 
 def _columns_like(name: str) -> str:
     """Return which column an unknown one was probably meant to be, or all that there are."""
     if near := difflib.get_close_matches(name, COLUMNS, n=1):
-        return f"if {near[0]} is meant, write that"
+        return f"did you mean {near[0]}?"
     return f"the columns are {', '.join(COLUMNS)}"
 
 
@@ -229,7 +227,7 @@ def _check_lines(
 ) -> None:
     """Accept a cell of several lines as a description, unless it has swallowed the rows below."""
     if len(lines) > 1 and column != "description":
-        raise row.error(column, "it goes on over several lines; close its double quote")
+        raise row.error(column, "it spans several lines; close its double quote")
     for number, line in enumerate(lines[1:], row.line + 1):
         cells = [cell.strip() for cell in line.split(delimiter)]
         named = dict(zip(header, cells, strict=False))
@@ -239,7 +237,7 @@ def _check_lines(
         ):  # fmt: skip
             raise row.error(
                 column,
-                f"it goes on over line {number}, which looks like a row of its own; close its "
+                f"it continues on line {number}, which looks like a row of its own; close its "
                 "double quote, or write it on one line",
             )
 

@@ -79,9 +79,7 @@ class WalkForward:
             self.test_eras if self.train_eras is None else min(self.test_eras, self.train_eras)
         )
         if shortest < 1 or self.purge_eras < 0:
-            raise ValueError(
-                f"{self} cannot be: windows hold at least one era, and a purge is not negative"
-            )
+            raise ValueError(f"{self}: a window has at least one era, and a purge is not negative")
 
     def split_eras(self, eras: Sequence[int] | np.ndarray) -> Iterator[EraSplit]:
         """Yield the steps over these eras, oldest first, each with ascending era numbers.
@@ -168,7 +166,7 @@ def purge_eras(targets: Sequence[str]) -> int:
         ValueError: no target is named.
     """
     if not targets:
-        raise ValueError("no target is named, so that no purge can be told")
+        raise ValueError("no target is named, so the purge cannot be computed")
     return max(-(-horizon_days(name) // _TRADING_DAYS_AN_ERA) + _MARGIN_ERAS for name in targets)
 
 

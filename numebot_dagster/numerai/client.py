@@ -78,7 +78,7 @@ class NumeraiClient:
         """
         clock = self.transport.clock
         if clock.asks:
-            deadline = Deadline.after(DOUBT_SECONDS, "the look at the clock")
+            deadline = Deadline.after(DOUBT_SECONDS, "checking the clock")
             try:
                 self.within(deadline).open_rounds()
             except NumeraiError:
@@ -124,7 +124,7 @@ class NumeraiClient:
         for round_ in _sorted_rounds(parsing.rows(data, "rounds")):
             if round_.number == number:
                 return round_
-        raise UnexpectedAnswer(f"Numerai knows no round {number}")
+        raise UnexpectedAnswer(f"Numerai has no round {number}")
 
     # Submissions
 

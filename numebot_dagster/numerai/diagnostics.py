@@ -162,7 +162,7 @@ def wait(
         if left <= 0:
             raise NumeraiUnavailable(
                 f"Numerai has not finished diagnostics {identifier} after {seconds:.0f} s; their "
-                f"status is {status!r}. They go on there: numer.ai shows them with the model."
+                f"status is {status!r}. Numerai goes on: numer.ai shows the result with the model."
             )
         on_status(status)
         time.sleep(min(pause, left))
@@ -173,19 +173,21 @@ def _of(identifier: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     for row in parsing.rows(data, "diagnostics"):
         if row.get("id") == identifier:
             return row
-    raise UnexpectedAnswer(f"Numerai knows no diagnostics {identifier}; upload them again")
+    raise UnexpectedAnswer(f"Numerai has no diagnostics {identifier}; upload them again")
 
 
 def _is_over(identifier: str, answer: Mapping[str, Any]) -> bool:
     """Return whether the scores are there; an unknown status counts as done when they are."""
     word = str(answer.get("status") or "").lower()
     if word in _FAILED:
-        reason = answer.get("message") or f"it says {word!r} and no more"
+        reason = answer.get("message") or f"its status is {word!r}, without a reason"
         raise DiagnosticsRefused(f"Numerai cannot score diagnostics {identifier}: {reason}")
     scored = bool(parsing.rows(answer, "perEraDiagnostics"))
     if word in _DONE and not scored:
         reason = answer.get("message") or "without a reason"
-        raise UnexpectedAnswer(f"Numerai calls diagnostics {identifier} {word}, unscored: {reason}")
+        raise UnexpectedAnswer(
+            f"Numerai gives diagnostics {identifier} as {word}, but without scores: {reason}"
+        )
     return scored and word not in _WAITING
 
 

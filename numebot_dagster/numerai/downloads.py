@@ -171,7 +171,7 @@ class _Download:
     def _receive(self, answer: requests.Response, have: int) -> None:
         if answer.status_code == 416:
             self._part.truncate(0)
-            raise PassingFault(f"{self._remote.name}: the part kept here is of no use")
+            raise PassingFault(f"{self._remote.name}: the part that was kept cannot be continued")
         self._refuse_other_object(remote_file(self._remote.name, answer.headers))
         if not self._continues(answer, have):
             self._part.truncate(0)
@@ -227,7 +227,9 @@ def _own_part(kept: Path) -> IO[bytes]:
     """Return a part that only this call knows, so that it is never resumed."""
     own = _lock(kept.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.part"))
     if own is None:
-        raise DownloadFailed(f"{kept.parent}: another process holds a file that only we know")
+        raise DownloadFailed(
+            f"{kept.parent}: another process has locked a temporary file of this download"
+        )
     return own
 
 

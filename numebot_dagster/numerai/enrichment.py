@@ -52,7 +52,7 @@ class Enrichment:
         for round_ in parsing.usable(parsing.parse_round, rows):
             if round_.number == number:
                 return round_
-        raise UnexpectedAnswer(f"Numerai knows no round {number}")
+        raise UnexpectedAnswer(f"Numerai has no round {number}")
 
     def account(self) -> Account:
         """Return the account, its Classic models, and the scopes of the token in use."""
@@ -71,7 +71,7 @@ class Enrichment:
         """Return the owner of the key; ask for at most `seconds` where that is less than usual."""
         transport = self._transport
         if seconds is not None:
-            transport = transport.within(Deadline.after(seconds, "the question whose the key is"))
+            transport = transport.within(Deadline.after(seconds, "asking whose key it is"))
         account = parsing.need(transport.query(queries.IDENTITY, authorised=True), "account")
         return Identity(
             parsing.needed(parsing.read_text, account, "id"),

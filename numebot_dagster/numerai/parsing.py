@@ -46,7 +46,7 @@ def need(answer: Any, *path: str) -> Any:
         if answer is None:
             raise UnexpectedAnswer(
                 f"Numerai's answer has nothing at {'.'.join(walked)}; "
-                "if this stays, the token may lack a scope: numebot doctor"
+                "if this persists, the token may lack a scope: numebot doctor"
             )
     return answer
 
@@ -143,7 +143,7 @@ def _read(answer: Json, key: str, convert: Callable[[Any], _T | None], kind: str
         return convert(value)
     except (ValueError, TypeError, ArithmeticError, UnexpectedAnswer):
         shown = repr(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
-        raise UnexpectedAnswer(f"Numerai sent {shown} as {key}, where {kind} belongs") from None
+        raise UnexpectedAnswer(f"Numerai sent {shown} as {key} instead of {kind}") from None
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -193,7 +193,7 @@ def parse_time(value: Any) -> datetime | None:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError):
-        raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} where a time belongs") from None
+        raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} instead of a time") from None
 
 
 def parse_decimal(value: Any) -> Decimal | None:
@@ -209,7 +209,7 @@ def parse_decimal(value: Any) -> Decimal | None:
             raise InvalidOperation
         number = Decimal(str(value).replace(",", "").strip())
     except (InvalidOperation, ValueError):
-        raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} where a number belongs") from None
+        raise UnexpectedAnswer(f"Numerai sent {str(value)[:40]!r} instead of a number") from None
     return number if number.is_finite() else None
 
 
@@ -254,7 +254,7 @@ def parse_round(raw: Json) -> Round:
     number = needed(read_int, raw, "number")
     open_time, close_staking_time = read_time(raw, "openTime"), read_time(raw, "closeStakingTime")
     if open_time is None or close_staking_time is None:
-        raise UnexpectedAnswer(f"Numerai does not say when round {number} opens and closes")
+        raise UnexpectedAnswer(f"Numerai gives no opening and closing time for round {number}")
     own = {field.name for field in fields(Round)} - {"extra"}
     used = {"resolvedGeneral", "roundScoreConfigs"}
     return Round(
@@ -306,7 +306,7 @@ def needed(read: Callable[[Json, str], _T | None], answer: Json, key: str) -> _T
     value = read(answer, key)
     if value is None:
         need(answer, key)  # which names it
-        raise UnexpectedAnswer(f"Numerai's answer has nothing that can be used as {key}")
+        raise UnexpectedAnswer(f"Numerai's answer has no usable {key}")
     return value
 
 

@@ -136,7 +136,7 @@ class Registration:
                 ids = [row.get("id") for row in rows() if row.get("filename") == self._filename]
                 return next((str(submission_id) for submission_id in ids if submission_id), None)
             except NumeraiError as error:
-                self._transport.log.info("%s was looked for in vain: %s", self._filename, error)
+                self._transport.log.info("looking for %s failed: %s", self._filename, error)
         return None
 
     def _of_model(self) -> list[parsing.Json]:
@@ -151,5 +151,5 @@ class Registration:
     def _ask(self, text: str, variables: dict[str, Any]) -> dict[str, Any]:
         left = self._deadline.left
         share = max(left * SHARE_OF_TIME_LEFT, SHORTEST_LOOK) if left > 0 else LONGEST_LOOK
-        deadline = Deadline.after(min(share, LONGEST_LOOK), "the look for a registration")
+        deadline = Deadline.after(min(share, LONGEST_LOOK), "looking for a registration")
         return self._transport.within(deadline).query(text, variables, authorised=True)

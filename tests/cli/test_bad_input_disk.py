@@ -168,4 +168,6 @@ def test_a_registry_that_is_broken(world):
     for command in ("run", "status"):
         code, said = numebot(command)
         assert code == 1
-        assert "model_configs.csv, line 3, column model_code: 'quick models' is no module" in said
+        assert (
+            "model_configs.csv, line 3, column model_code: 'quick models' is not a module" in said
+        )

@@ -346,7 +346,7 @@ def test_a_registry_that_cannot_be_read_is_one_failure(world):
     assert code == 1
     failed = {name: one["text"] for name, one in found.items() if one["verdict"] == "failure"}
     assert list(failed) == ["registry"]
-    assert "numerai_name is missing; if name is meant to be it" in failed["registry"]
+    assert "numerai_name is missing; did you mean name?" in failed["registry"]
 
 
 def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):

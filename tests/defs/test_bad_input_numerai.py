@@ -103,14 +103,14 @@ def test_faults_that_stay_are_named_and_the_round_is_played_when_they_are_gone(
 ):
     number = world.open_round()
     lasting = [
-        ("html", {}, "answered with something that is no JSON object: '<"),
-        ("not-json", {}, "answered with something that is no JSON object"),
+        ("html", {}, "did not answer with a JSON object: '<"),
+        ("not-json", {}, "did not answer with a JSON object"),
         ("latency", {"seconds": 2}, "did not answer in time"),
         ("drip", {"seconds": 0.1}, "answered too slowly"),
         ("cut", {}, "the connection failed"),
         ("status", {"status": 401}, "status 401"),
         ("status", {"status": 500}, "status 500"),
-        ("error", {"message": "the database is tired"}, "Numerai says: the database is tired"),
+        ("error", {"message": "the database is tired"}, "Numerai answered: the database is tired"),
         # The last one, because the refusal is remembered for a while.
         ("status", {"status": 429}, "Numerai's limit on"),
     ]
@@ -171,7 +171,7 @@ def test_a_round_that_is_cancelled(world, practice, run_round):
     number = world.open_round()
     details.fetch_details(world.platform, number)
     practice.add_fault("null", where="graphql:rounds", values={"field": "RootQueryType.rounds"})
-    assert f"Numerai knows no round {number}" in failure_of(run_round(world, number))
+    assert f"Numerai has no round {number}" in failure_of(run_round(world, number))
     assert world.submissions(number) == {}
     assert number in world.platform.lake.stored_rounds()
     practice.remove_faults()

@@ -244,7 +244,7 @@ def test_other_packings_of_the_file(tmp_path: Path, packing: dict) -> None:
 def test_what_is_no_bin_is_refused_by_name(tmp_path: Path, values: list) -> None:
     frame = pl.DataFrame({"id": ["a", "b", "c"], "era": ["X"] * 3, "feature_a": values})
     frame.write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(NotABin, match=r"a\.parquet: feature_a is no feature"):
+    with pytest.raises(NotABin, match=r"a\.parquet: feature_a is not a feature"):
         read_matrix(tmp_path / "a.parquet", ["feature_a"])
 
 

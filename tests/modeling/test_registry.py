@@ -89,16 +89,16 @@ GOOD = "a,my_models.first_model,,,,,\n"
     [
         ("", "line 1: the column numerai_name is missing"),
         ("numerai_name\na\n", "line 1: the column model_code is missing"),
-        ("name,model_code\n", "line 1: the column numerai_name is missing; if name is meant to be"),
-        ("model_name,code\n", "numerai_name is missing; if model_name is meant to be it, rename"),
-        ("numerai_name,colour,code\n", "model_code is missing; if code is meant to be it, rename"),
+        ("name,model_code\n", "line 1: the column numerai_name is missing; did you mean name"),
+        ("model_name,code\n", "numerai_name is missing; did you mean model_name"),
+        ("numerai_name,colour,code\n", "model_code is missing; did you mean code"),
         ("numerai_name\n", "line 1: the column model_code is missing; add it"),
-        ("numerai_name,model_code,enable\n", "column enable: unknown; if enabled is meant,"),
+        ("numerai_name,model_code,enable\n", "column enable: unknown; did you mean enabled"),
         ("numerai_name,model_code,colour\n", "line 1, column colour: unknown; the columns are"),
-        ("numerai_name,model_code,inputs,inputs\n", "line 1, column inputs: it is there twice"),
+        ("numerai_name,model_code,inputs,inputs\n", "line 1, column inputs: it appears twice"),
         (HEAD + ",my_models.second,,,,,\n", "line 2, column numerai_name: it is empty"),
         (HEAD + "a,,,,,,\n", "line 2, column model_code: it is empty"),
-        (HEAD + "a,my models,,,,,\n", "line 2, column model_code: 'my models' is no module"),
+        (HEAD + "a,my models,,,,,\n", "line 2, column model_code: 'my models' is not a module"),
         (HEAD + "a,my_models.second:,,,,,\n", "column model_code: 'my_models.second:' is no"),
         (HEAD + "a,no_such_package.x,,,,,\n", "column model_code: no module no_such_package in"),
         (HEAD + "a,my_models.none,,,,,\n", "column model_code: no module my_models.none in"),
@@ -112,7 +112,7 @@ GOOD = "a,my_models.first_model,,,,,\n"
         (HEAD + "benchmark,my_models.second,,,,,\n", "'benchmark' is reserved"),
         (HEAD + "a,my_models.second,,,maybe,,\n", "column enabled: 'maybe' is neither true nor"),
         (HEAD + "a,my_models.second,,,,2,\n", "column submit: '2' is neither true nor false"),
-        (HEAD + "a,my_models.second,,,,,v5\n", "column vintage: 'v5' is no round number"),
+        (HEAD + "a,my_models.second,,,,,v5\n", "column vintage: 'v5' is not a round number"),
         (HEAD + "a,my_models.second,a,,,,\n", "column inputs: 'a' names itself"),
         (
             HEAD + GOOD + "b,my_models.second,c,,,,\n",
@@ -198,7 +198,7 @@ REFUSED = {
     ),
     "two unclosed quotes": (
         PLAIN.replace("one", '"one').replace("two", 'two"'),
-        "line 2, column description: it goes on over line 3, which looks like a row of its own",
+        "line 2, column description: it continues on line 3, which looks like a row of its own",
     ),
     "unclosed quote in a name": (
         PLAIN.replace("b,", '"b,'),
@@ -210,7 +210,7 @@ REFUSED = {
     ),
     "a name of two lines": (
         PLAIN.replace("b,", '"b\nc",'),
-        "line 3, column numerai_name: it goes on over several lines",
+        "line 3, column numerai_name: it spans several lines",
     ),
     "huge cell": (
         PLAIN.replace("two", LONG + LONG),
@@ -229,7 +229,7 @@ REFUSED = {
     ),
     "one column twice": (
         PLAIN.replace("description", "Model_Code"),
-        "line 1, column model_code: it is there twice",
+        "line 1, column model_code: it appears twice",
     ),
     "an empty column inside": (
         PLAIN.replace("model_code,", "model_code,,"),

@@ -175,9 +175,9 @@ def test_numerais_reason_is_told(server, transport):
 @pytest.mark.parametrize(
     ("reply", "text"),
     [
-        (answer(diagnostics=[]), "knows no diagnostics d-1"),
-        (answer(diagnostics=None), "knows no diagnostics d-1"),
-        (state(status="done", message="nothing fits"), "calls .* done, unscored: nothing fits"),
+        (answer(diagnostics=[]), "has no diagnostics d-1"),
+        (answer(diagnostics=None), "has no diagnostics d-1"),
+        (state(status="done", message="nothing fits"), "as done, but without scores: nothing fits"),
     ],
 )
 def test_an_answer_that_is_none(server, transport, reply, text):

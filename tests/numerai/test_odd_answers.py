@@ -152,8 +152,8 @@ def test_every_answer_ends_in_a_value_or_a_named_error(ask, name, seed, broken):
 
 # What is missing as a whole, and what numerapi trips over by itself.
 WITHOUT_FIELD = (
-    "knows no round 1405", "no data file v5.3/live.parquet", "no version such as v5.3",
-    "knows no diagnostics a", "what numerapi expects", "when round", "has no data",
+    "has no round 1405", "no data file v5.3/live.parquet", "no version such as v5.3",
+    "has no diagnostics a", "what numerapi expects", "closing time for round", "has no data",
 )  # fmt: skip
 
 
@@ -194,16 +194,16 @@ def test_what_the_hour_needs_is_read_in_any_notation(server, make_settings, numb
 @pytest.mark.parametrize(
     ("data", "call", "text"),
     [
-        ({"rounds": 5}, "round", "Numerai sent 5 as rounds, where a list belongs"),
-        ({"rounds": [{**ROUND, "number": "many"}]}, "round", "sent 'many' as number, where"),
-        ({"rounds": [{**ROUND, "number": 10**30}]}, "round", "as number, where a whole"),
-        ({"rounds": [{**ROUND, "number": 1405.5}]}, "round", r"sent 1405\.5 as number, where"),
-        ({"rounds": [{**ROUND, "openTime": 5}]}, "round", "sent 5 as openTime, where a time"),
-        ({"account": {"models": 7}}, "fleet", "sent 7 as models, where a list"),
-        ({"account": {"models": "x"}}, "fleet", "sent 'x' as models, where a list"),
+        ({"rounds": 5}, "round", "Numerai sent 5 as rounds instead of a list"),
+        ({"rounds": [{**ROUND, "number": "many"}]}, "round", "sent 'many' as number instead of"),
+        ({"rounds": [{**ROUND, "number": 10**30}]}, "round", "as number instead of a whole"),
+        ({"rounds": [{**ROUND, "number": 1405.5}]}, "round", r"sent 1405\.5 as number instead of"),
+        ({"rounds": [{**ROUND, "openTime": 5}]}, "round", "sent 5 as openTime instead of a time"),
+        ({"account": {"models": 7}}, "fleet", "sent 7 as models instead of a list"),
+        ({"account": {"models": "x"}}, "fleet", "sent 'x' as models instead of a list"),
         ({"submissionUploadAuth": {"filename": {}, "url": "u"}}, "upload", "sent dict as filename"),
-        ({"s0": 5, "s1": []}, "states", "sent 5 as s0, where a list"),
-        ({"dataset": ["a"]}, "file", "sent list as dataset, where a text"),
+        ({"s0": 5, "s1": []}, "states", "sent 5 as s0 instead of a list"),
+        ({"dataset": ["a"]}, "file", "sent list as dataset instead of a text"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(server, make_settings, data, call, text):
@@ -251,5 +251,5 @@ def test_times_beyond_the_calendar_are_named(server, make_settings):
     times = ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "10000-01-01", "2026-13-01"]
     for time in times:
         server.replies = [reply(rounds=[{**ROUND, "openTime": time}])]
-        with pytest.raises(UnexpectedAnswer, match="as openTime, where a time belongs"):
+        with pytest.raises(UnexpectedAnswer, match="as openTime instead of a time"):
             NumeraiClient(make_settings(server.url)).round(1405)

@@ -159,9 +159,9 @@ def _decided_later(node: ast.AST, names: _Names) -> str | None:
     """Return what a node does to the imports, if it decides them while the program runs."""
     match node:
         case ast.Call(func=ast.Name(id=name)) if name in _RUNNERS:
-            return f"{name}() runs code that is put together while the model runs"
+            return f"{name}() runs code that is computed while the model runs"
         case ast.Name(id=name) if name in _RUNNERS - names.own:
-            return f"{name} is passed on to run code that is put together while the model runs"
+            return f"{name} is passed on to run code that is computed while the model runs"
         case (
             ast.Attribute(value=ast.Name(id=owner), attr=name)
             | ast.Call(
@@ -178,7 +178,7 @@ def _decided_later(node: ast.AST, names: _Names) -> str | None:
 
 def _mentioned(name: str) -> str | None:
     if name in _IMPORTERS:
-        return f"{name} is given a name that is put together while the model runs"
+        return f"{name} is called with a name that is computed while the model runs"
     return f"{name} is used" if name in _LOADERS else None
 
 

@@ -64,7 +64,9 @@ def find_module(name: str, search_path: Sequence[str]) -> Module:
     top, *rest = name.split(".")
     module = _top_level(top, search_path)
     if module is None:
-        raise SourceNotFound(f"no module {top} in {', '.join(search_path)} or among the installed")
+        raise SourceNotFound(
+            f"no module {top} in {', '.join(search_path)} or among the installed packages"
+        )
     if rest and not module.is_package:
         raise SourceNotFound(f"{top} ({module.file}) is a single module: it has no {rest[0]}")
     for part in rest:

@@ -171,7 +171,7 @@ class _Search:
         for part in statement.names if target else ():
             self.add(f"{name}.{part}")
         if "*" in statement.names and not self._follow_star(name, target):
-            yield Dynamic(statement.line, f"from {name} import * takes what cannot be told")
+            yield Dynamic(statement.line, f"from {name} import * does not name what it imports")
 
     def _follow_star(self, name: str, target: Module | None) -> bool:
         """Add the submodules that a package exports; return whether they can be told."""

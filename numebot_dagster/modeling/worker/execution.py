@@ -195,7 +195,7 @@ def _require_same(reloaded: np.ndarray, trained: np.ndarray) -> None:
     tolerance = _RELOAD_TOLERANCE * comparison.spread
     if not comparison.is_same_model and comparison.largest_difference > tolerance:
         raise WrongPredictions(
-            "after save and load the model predicts otherwise (by up to "
+            "after save and load the model predicts something else (by up to "
             f"{comparison.largest_difference:.3g}): something that predict needs is not saved"
         )
 

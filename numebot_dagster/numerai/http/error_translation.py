@@ -111,7 +111,9 @@ def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -
         if ours is not None:
             fault = ours
         elif "CERTIFICATE_VERIFY_FAILED" in str(error):
-            fault = NumeraiUnavailable(f"{text}; check the clock and the certificates here")
+            fault = NumeraiUnavailable(
+                f"{text}; check the clock and the certificates of this machine"
+            )
         else:
             fault = PassingFault(text, arrived=not _never_sent(error))
     except requests.exceptions.RequestException as error:
@@ -188,7 +190,7 @@ def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
         answer = None
     if not isinstance(answer, dict):
         start = scrub(body[:60].decode(errors="replace"))
-        text = f"{endpoint} answered with something that is no JSON object: {start!r}"
+        text = f"{endpoint} did not answer with a JSON object: {start!r}"
         raise PassingFault(text, answered=True)
     return answer
 
@@ -206,21 +208,21 @@ def _without_surrogates(value: Any) -> Any:
 
 def _refusal(text: str) -> NumeraiError:
     if _UNKNOWN_FIELD.search(text):  # whatever the field is called, as `scopes`
-        return QueryRefused(f"Numerai says: {text}")
+        return QueryRefused(f"Numerai answered: {text}")
     if _THROTTLED.search(text):
         wait = _RETRY_IN.search(text)
         return PassingFault(
-            f"Numerai says: {text}",
+            f"Numerai answered: {text}",
             retry_after=float(wait[1]) if wait else None,
             arrived=False,
             answered=True,
             throttled=True,
         )
     if _NOT_OPEN.search(text):
-        return RoundNotOpen(f"Numerai says: {text}")
+        return RoundNotOpen(f"Numerai answered: {text}")
     if _NOT_AUTHORISED.search(text):
-        return NotAuthorised(f"Numerai says: {text.rstrip('.')}; {_CHECK_CREDENTIALS}")
-    return QueryRefused(f"Numerai says: {text}")
+        return NotAuthorised(f"Numerai answered: {text.rstrip('.')}; {_CHECK_CREDENTIALS}")
+    return QueryRefused(f"Numerai answered: {text}")
 
 
 def _messages(errors: Any) -> str:

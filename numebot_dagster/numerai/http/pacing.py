@@ -60,7 +60,7 @@ class Patience:
         from tenacity import Retrying, retry_if_exception
 
         if until is not None and until.has_passed:
-            raise NumeraiUnavailable(f"Numerai was not asked: {until}, and they are over")
+            raise NumeraiUnavailable(f"Numerai was not asked: {until}, and that time is over")
         tries = _Tries(Deadline.after(self.deadline).earlier(until), self.on_retry, repeatable)
         retrying = Retrying(
             stop=lambda _: tries.are_over,

@@ -36,7 +36,7 @@ class RetryLines:
             if not is_new and now - self._said_at < SECONDS_BETWEEN_LINES:
                 return
             self._cause, self._said_at = cause, now
-        goes_on = "trying again for another" if is_new else "still so; trying for another"
+        goes_on = "trying again for another" if is_new else "still failing; trying for another"
         self._log.warning("%s; %s %.0f s", cause, goes_on, left)
 
     def answered(self) -> None:

@@ -88,8 +88,8 @@ class ServerClock:
             self._refused_skew = claim - local
             self._believed = (fitting[0], time.monotonic())
             logging.getLogger(__name__).warning(
-                "Numerai's answers bear the time %s, which lies in none of the rounds that it "
-                "calls open; %s does and is taken for the time",
+                "Numerai's answers carry the time %s, which lies in none of the rounds that it "
+                "calls open; %s, which does, is used instead",
                 *(f"{moment:%Y-%m-%d %H:%M} UTC" for moment in (claim, fitting[0])),
             )
         else:

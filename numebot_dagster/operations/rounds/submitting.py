@@ -426,7 +426,7 @@ def own_words(platform: Platform, receipt: Receipt) -> str:
     except NumeraiError as error:
         platform.log.info("%s: Numerai was not asked for its reason: %s", receipt.model, error)
         return ""
-    return f". Numerai says: {words}" if words else ""
+    return f". Numerai answered: {words}" if words else ""
 
 
 def record_failure(

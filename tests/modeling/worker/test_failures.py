@@ -134,7 +134,7 @@ def test_a_crash_at_import(zoo):
         ("HangingTraining", ModelTimedOut, r"1 s .* phase `\w+`; .* `train_time_budget`"),
         ("HangingCanary", ModelTimedOut, "longer than 1 s .*`canary`; .* `time_budget`"),
         ("GreedyTraining", ModelOutOfMemory, "0.8 GB .* `train_memory_budget`"),
-        ("Forgetful", ModelFailed, "after save and load the model predicts otherwise"),
+        ("Forgetful", ModelFailed, "after save and load the model predicts something else"),
         ("Unfinished", ModelFailed, "failed to save: OSError: disk full"),
         ("NeverPredicting", ModelFailed, r"failed to predict: KeyError: 'a column'\n.*zoo\.py:"),
         ("NeverLoading", ModelFailed, r"failed to load: OSError: no such file\n.*zoo\.py:"),

@@ -25,8 +25,8 @@ def test_a_cause_is_said_once_and_then_every_half_minute(caplog, monkeypatch):
     lines.retried("status 503", 30.0)
     assert caplog.messages == [
         "Connection refused; trying again for another 120 s",
-        "Connection refused; still so; trying for another 90 s",
-        "Connection refused; still so; trying for another 60 s",
+        "Connection refused; still failing; trying for another 90 s",
+        "Connection refused; still failing; trying for another 60 s",
         "status 503; trying again for another 50 s",
         "Numerai answers again",
         "status 503; trying again for another 40 s",
