@@ -39,7 +39,7 @@ _REMEDIES = {
 # How disks say that they have no hard links (exFAT, some network mounts), or cannot sync a folder.
 _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, *_UNSUPPORTED))
 _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.EISDIR, *_UNSUPPORTED))
-# How SQLite says it, under Dagster and SQLAlchemy.
+# The texts of SQLite, under Dagster and SQLAlchemy.
 _SQLITE = {
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EACCES,

@@ -112,16 +112,18 @@ class Lake:
 
     # Models
 
-    def weights_folder(self, model: str, vintage: int, code_hash: str, attempt: int = 1) -> Path:
+    def weights_folder(
+        self, model_name: str, vintage: int, code_hash: str, attempt: int = 1
+    ) -> Path:
         """Return the folder of what one code version of a model learned from a vintage."""
         label = code_hash if attempt == 1 else f"{code_hash}-{attempt}"
-        return self._weights(model) / f"vintage={vintage}" / _part("code", label)
+        return self._weights(model_name) / f"vintage={vintage}" / _part("code", label)
 
-    def weights_folders(self, model: str) -> list[WeightsFolder]:
+    def weights_folders(self, model_name: str) -> list[WeightsFolder]:
         """Return a model's weights folders: newest vintage first, last training first."""
-        present = self.former_code_hashes(model)
+        present = self.former_code_hashes(model_name)
         places = []
-        for vintage, folder in _partitions(self._weights(model), "vintage"):
+        for vintage, folder in _partitions(self._weights(model_name), "vintage"):
             for label, path in _partitions(folder, "code"):
                 code_hash = label.partition("-")[0]
                 places.append(WeightsFolder(int(vintage), present.get(code_hash, code_hash), path))
@@ -133,73 +135,74 @@ class Lake:
             ),
         )
 
-    def former_code_file(self, model: str, former: str, present: str) -> Path:
+    def former_code_file(self, model_name: str, former: str, present: str) -> Path:
         """Return the empty file whose path says that two hashes are of the same code of a model."""
-        return self._weights(model) / _part("former", former) / _part("code", present)
+        return self._weights(model_name) / _part("former", former) / _part("code", present)
 
-    def former_code_hashes(self, model: str) -> dict[str, str]:
+    def former_code_hashes(self, model_name: str) -> dict[str, str]:
         """Return the present hash of a model's code by the one that it had under a former rule."""
         return {
             former: present
-            for former, folder in _partitions(self._weights(model), "former")
+            for former, folder in _partitions(self._weights(model_name), "former")
             for present, _ in _partitions(folder, "code")
         }
 
-    def _weights(self, model: str) -> Path:
-        return self.root / "weights" / _part("model", model)
+    def _weights(self, model_name: str) -> Path:
+        return self.root / "weights" / _part("model", model_name)
 
-    def diagnosis_folder(self, model: str, vintage: int, label: str) -> Path:
+    def diagnosis_folder(self, model_name: str, vintage: int, label: str) -> Path:
         """Return the folder of a diagnosis of weights, by the label of their folder."""
-        return self._diagnoses(model, vintage) / _part("code_hash", label)
+        return self._diagnoses(model_name, vintage) / _part("code_hash", label)
 
-    def diagnosis_folders(self, model: str, vintage: int) -> list[Path]:
+    def diagnosis_folders(self, model_name: str, vintage: int) -> list[Path]:
         """Return the stored diagnoses of a model and a vintage, newest first."""
-        folders = [path for _, path in _partitions(self._diagnoses(model, vintage), "code_hash")]
+        diagnoses = self._diagnoses(model_name, vintage)
+        folders = [path for _, path in _partitions(diagnoses, "code_hash")]
         return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
 
-    def _diagnoses(self, model: str, vintage: int) -> Path:
-        return self.root / "diagnostics" / _part("model", model) / f"vintage={vintage}"
+    def _diagnoses(self, model_name: str, vintage: int) -> Path:
+        return self.root / "diagnostics" / _part("model", model_name) / f"vintage={vintage}"
 
-    def predictions_folder(self, model: str, round_number: int) -> Path:
+    def predictions_folder(self, model_name: str, round_number: int) -> Path:
         """Return the folder of all predictions of a model for a round."""
-        return self.root / "predictions" / _part("model", model) / f"round={round_number}"
+        return self.root / "predictions" / _part("model", model_name) / f"round={round_number}"
 
-    def predictions_files(self, model: str, round_number: int) -> list[Path]:
+    def predictions_files(self, model_name: str, round_number: int) -> list[Path]:
         """Return all stored predictions of a model for a round."""
-        folder = self.predictions_folder(model, round_number)
+        folder = self.predictions_folder(model_name, round_number)
         return sorted(folder.glob("vintage=*/sha256=*/predictions.parquet"))
 
     def predictions_file(
-        self, model: str, round_number: int, vintage: int | None, sha256: str
+        self, model_name: str, round_number: int, vintage: int | None, sha256: str
     ) -> Path:
         """Return the file of predictions (`id`, `prediction`), named by their content.
 
         Without a vintage they were made by no weights of ours.
         """
         value = _NULL if vintage is None else vintage
-        parent = self.predictions_folder(model, round_number) / f"vintage={value}"
+        parent = self.predictions_folder(model_name, round_number) / f"vintage={value}"
         return parent / _part("sha256", sha256) / "predictions.parquet"
 
-    def receipts_folder(self, model: str, round_number: int) -> Path:
+    def receipts_folder(self, model_name: str, round_number: int) -> Path:
         """Return the folder of a model's receipts for a round, one file per event."""
-        return self.root / "submissions" / _part("model", model) / f"round={round_number}"
+        return self.root / "submissions" / _part("model", model_name) / f"round={round_number}"
 
     def models_with_receipts(self, round_number: int) -> list[str]:
-        """The models of which receipts of a round are stored."""
+        """Return the models of which receipts of a round are stored."""
         models = _partitions(self.root / "submissions", "model")
         return [name for name, folder in models if (folder / f"round={round_number}").is_dir()]
 
-    def takes_part(self, model: str, round_number: int) -> bool:
+    def takes_part(self, model_name: str, round_number: int) -> bool:
         """Return whether a model was trained before a round opened, or tried by then.
 
         One that came later has not missed the round.
         """
-        trained = min((place.vintage for place in self.weights_folders(model)), default=None)
+        trained = min((place.vintage for place in self.weights_folders(model_name)), default=None)
         tried = min(
             (
                 int(value)
                 for table in ("predictions", "submissions")
-                for value, _ in _partitions(self.root / table / _part("model", model), "round")
+                for value, _ in _partitions(self.root / table / _part("model", model_name), "round")
             ),
             default=None,
         )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,14 +22,19 @@ class UnknownColumn(Exception):
     """A feature set, target or benchmark is not in the data."""
 
 
+def feature_sets(features_json: Path) -> dict[str, list[str]]:
+    """Return the feature names of each set of `features.json`."""
+    sets: dict[str, list[str]] = json.loads(features_json.read_bytes())["feature_sets"]
+    return sets
+
+
 def resolve_features(features_json: Path, feature_set: str | Sequence[str]) -> tuple[str, ...]:
     """Return the feature names of a set of `features.json`, or the given names themselves.
 
     Raises:
         UnknownColumn: there is no such set or feature.
     """
-    content: dict[str, Any] = json.loads(features_json.read_bytes())
-    sets: dict[str, list[str]] = content["feature_sets"]
+    sets = feature_sets(features_json)
     if isinstance(feature_set, str):
         if feature_set not in sets:
             raise UnknownColumn(f"no feature set {feature_set!r}; there are: {', '.join(sets)}")
@@ -54,8 +58,8 @@ def require_targets(path: Path, targets: Sequence[str]) -> None:
     if unknown := [name for name in targets if name not in columns]:
         present = [name for name in columns if name.startswith(BARE_TARGET)]
         raise UnknownColumn(
-            f"`targets` names columns that {path.name} lacks: {_with_nearest(unknown, present)}; it has "
-            f"{', '.join(present)}"
+            f"`targets` names columns that {path.name} lacks: {_with_nearest(unknown, present)}; "
+            f"it has {', '.join(present)}"
         )
 
 

@@ -348,10 +348,10 @@ def parse_state(submission_id: str, answer: Sequence[Json]) -> SubmissionState |
     return None
 
 
-def parse_score(model: str, raw: Json) -> Score:
+def parse_score(model_name: str, raw: Json) -> Score:
     """Return one metric of one submission on one scoring day."""
     return Score(
-        model=model,
+        model=model_name,
         round_number=needed(read_int, raw, "roundNumber"),
         metric=needed(read_text, raw, "displayName"),
         version=unless_odd(read_text, raw, "version"),

@@ -1,7 +1,7 @@
 """Keep the canary: training rows with their predictions, to be repeated before each round.
 
-When they come out otherwise than when the weights were made, then the code, a library or a file has
-changed, and what is predicted for the live rows is not what was judged.
+When they differ from those of the training, the code, a library or a file has changed, and what is
+predicted for the live rows is not what was judged.
 """
 
 from __future__ import annotations

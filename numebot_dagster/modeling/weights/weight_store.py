@@ -178,10 +178,10 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def stored(lake: Lake, model: str) -> list[StoredWeights]:
+def stored(lake: Lake, model_name: str) -> list[StoredWeights]:
     """Return the verified weights of a model, newest first; damaged ones are left out."""
     whole = []
-    for place in lake.weights_folders(model):
+    for place in lake.weights_folders(model_name):
         with suppress(DamagedWeights):
             whole.append(opened(place))
     return sorted(
@@ -189,7 +189,7 @@ def stored(lake: Lake, model: str) -> list[StoredWeights]:
     )
 
 
-def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) -> StoredWeights:
+def choose(lake: Lake, model_name: str, code_hash: str, pinned: int | None = None) -> StoredWeights:
     """Return the weights to predict with: of the newest vintage, or of the pinned one.
 
     Weights that the code as it is now made go first. Where there are none, because the code was
@@ -198,19 +198,19 @@ def choose(lake: Lake, model: str, code_hash: str, pinned: int | None = None) ->
 
     Args:
         lake: where the weights are.
-        model: the Numerai name.
+        model_name: Numerai's name of the model.
         code_hash: of the model's source as it is now.
         pinned: the only vintage to take weights from.
 
     Raises:
         NoWeights: there are none; the text says why and what to type.
     """
-    places = candidates(lake, model, code_hash, pinned)
-    return first_whole(lake, model, places, pinned)
+    places = candidates(lake, model_name, code_hash, pinned)
+    return first_whole(lake, model_name, places, pinned)
 
 
 def first_whole(
-    lake: Lake, model: str, places: Sequence[WeightsFolder], pinned: int | None = None
+    lake: Lake, model_name: str, places: Sequence[WeightsFolder], pinned: int | None = None
 ) -> StoredWeights:
     """Return the first of some weights of a model that are whole.
 
@@ -225,10 +225,11 @@ def first_whole(
             damaged.append(str(error))
             continue
         for text in damaged:
-            _say_once(f"{model}: the weights of vintage {whole.vintage} are used instead: {text}")
+            used = f"the weights of vintage {whole.vintage} are used instead"
+            _say_once(f"{model_name}: {used}: {text}")
         return whole
-    vintages = [weights.vintage for weights in stored(lake, model)]
-    raise NoWeights(_why_none(model, vintages, damaged, pinned))
+    vintages = [weights.vintage for weights in stored(lake, model_name)]
+    raise NoWeights(_why_none(model_name, vintages, damaged, pinned))
 
 
 @cache
@@ -237,13 +238,14 @@ def _say_once(text: str) -> None:
 
 
 def candidates(
-    lake: Lake, model: str, code_hash: str, pinned: int | None = None
+    lake: Lake, model_name: str, code_hash: str, pinned: int | None = None
 ) -> list[WeightsFolder]:
     """Return the weights of a model in the order in which to try them; see `choose`.
 
     Nothing is opened yet: hashing is left for what is really tried.
     """
-    places = [place for place in lake.weights_folders(model) if pinned in (None, place.vintage)]
+    places = lake.weights_folders(model_name)
+    places = [place for place in places if pinned in (None, place.vintage)]
     # Newest vintage first already, and the sort is stable.
     return sorted(places, key=lambda place: place.code_hash != code_hash)
 
@@ -258,8 +260,9 @@ def opened(place: WeightsFolder) -> StoredWeights:
     return StoredWeights(place.vintage, place.code_hash, place.path, place.label, manifest)
 
 
-def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int | None) -> str:
-    reasons = [f"{model} has no weights" + (f" of vintage {pinned}" if pinned is not None else "")]
+def _why_none(model_name: str, vintages: list[int], damaged: list[str], pinned: int | None) -> str:
+    of_vintage = "" if pinned is None else f" of vintage {pinned}"
+    reasons = [f"{model_name} has no weights{of_vintage}"]
     if pinned is not None and vintages:
         others = ", ".join(str(vintage) for vintage in sorted(set(vintages)))
         reasons.append(
@@ -267,7 +270,7 @@ def _why_none(model: str, vintages: list[int], damaged: list[str], pinned: int |
             "registry, or none"
         )
     reasons.extend(f"damaged: {reason}" for reason in damaged)
-    reasons.append(f"to make some: {command_lines.train(model)}")
+    reasons.append(f"to make some: {command_lines.train(model_name)}")
     return "; ".join(reasons)
 
 

@@ -15,9 +15,9 @@ class ModelError(Exception):
         log_tail: the end of what the model printed.
     """
 
-    def __init__(self, model: str, text: str, log_tail: str = "") -> None:
-        super().__init__(f"{model} {text}")
-        self.model = model
+    def __init__(self, model_name: str, text: str, log_tail: str = "") -> None:
+        super().__init__(f"{model_name} {text}")
+        self.model = model_name
         self.log_tail = log_tail
 
 
@@ -32,11 +32,11 @@ class ModelFailed(ModelError):
         phases: seconds of the phases that ended before.
     """
 
-    def __init__(self, model: str, failure: Failure, log_tail: str = "") -> None:
+    def __init__(self, model_name: str, failure: Failure, log_tail: str = "") -> None:
         where = f"\n{failure.traceback}" if failure.traceback else ""
         reason = f"{failure.kind}: {failure.message}"
         doing = _DOING.get(failure.phase, failure.phase)
-        super().__init__(model, f"failed to {doing}: {reason}{where}", log_tail)
+        super().__init__(model_name, f"failed to {doing}: {reason}{where}", log_tail)
         self.phase = failure.phase
         self.kind = failure.kind
         self.reason = failure.message

@@ -155,7 +155,7 @@ class Worker:
             raise TypeError(f"the worker answered {type(answer).__name__} to {request}")
         return answer
 
-    def _started(self, model: str) -> WorkerProcess:
+    def _started(self, model_name: str) -> WorkerProcess:
         if self._process is not None and self._process.is_alive:
             return self._process
         self.close()
@@ -163,5 +163,5 @@ class Worker:
             self._process = WorkerProcess(background=self._background)
         except NotStarted as error:
             text = f"was not run: the worker process did not start\n{error}"
-            raise ModelCrashed(model, text) from error
+            raise ModelCrashed(model_name, text) from error
         return self._process

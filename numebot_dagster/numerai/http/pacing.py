@@ -32,8 +32,8 @@ class Patience:
 
     Attributes:
         deadline: seconds from the first try to the last answer.
-        on_retry: is told before each further try what the last one failed with, and how many
-            seconds are left.
+        on_retry: gets, before each further try, the fault of the last one and the seconds that
+            are left.
     """
 
     deadline: float

@@ -62,11 +62,11 @@ LIMITS = {
 SHARE = 0.8
 # What has no deadline, such as collecting scores, leaves a part to a round that is being played.
 SHARE_WITHOUT_DEADLINE = 0.6
-# Of fewer calls than this nobody can leave a part.
+# A limit of fewer calls than this cannot be shared.
 FEW_CALLS = 20
 WORTH_SAYING = 2.0  # seconds of waiting
 DEFAULT_PAUSE = 1.0  # seconds, after a refusal that does not say how long
-LONGEST_PAUSE = 120.0  # seconds, whatever the refusal says: no header stops us for good
+LONGEST_PAUSE = 120.0  # seconds, whatever the refusal asks for: no header stops us for good
 LOCK_PATIENCE = 1.0  # seconds
 CLOCK_JUMP = 60.0  # seconds by which a clock must have been moved to count as moved
 
@@ -166,7 +166,7 @@ class Budget:
             deadline: of the call.
             share: of Numerai's limits that this call may use.
             offset: Numerai's clock minus the monotonic clock, if it is known.
-            log: is told of a wait that lasts.
+            log: gets a line about a wait that lasts.
 
         Raises:
             NumeraiUnavailable: when they may not be called before the deadline.

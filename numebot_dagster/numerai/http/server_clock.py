@@ -13,10 +13,9 @@ from numebot_dagster.numerai.records import Round
 
 # Clocks that agree within this are the same clock, with the way between them.
 TOLERANCE = timedelta(seconds=60)
-# For so long after the close of a round the server may go on calling it open.
+# How long after its close the server may still call a round open.
 LIST_LAG = timedelta(minutes=30)
-# After a question about a time in doubt that nobody answered, none is asked for so long.
-DOUBT_PAUSE = 10.0  # seconds
+DOUBT_PAUSE = 10.0  # seconds without a question after one about a time in doubt failed
 # What no server can mean: the program is younger, or will be long gone.
 FIRST_YEAR, LAST_YEAR = 2020, 2100
 

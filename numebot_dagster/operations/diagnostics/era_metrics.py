@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +69,14 @@ def yardstick(files: TrainingFiles, own_features: Sequence[str]) -> Yardstick:
         own_features: those of the model, which stand in for a set that the vintage lacks.
     """
     from numebot_dagster.lake.matrix import column_names
+    from numebot_dagster.modeling.columns import feature_sets
     from numebot_dagster.modeling.training_data import TrainingData
 
     data = TrainingData(files, (), targets=(), train_on="all")
     target = SCORED_TARGET
     if target not in column_names(files.train):
         target = data.what_target_is() or "target"
-    sets: dict[str, list[str]] = json.loads(files.features.read_bytes())["feature_sets"]
+    sets = feature_sets(files.features)
     neutralisers = sets.get(NEUTRALISERS, own_features)
     return Yardstick(
         files=files,
