@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         unknown = [name for name in names if name not in {str(kind) for kind in AlertKind}]
         if unknown:
             raise ValueError(
-                f"there is no alert {', '.join(unknown)}; there are {', '.join(AlertKind)}"
+                f"there is no alert {', '.join(unknown)}; the alerts are {', '.join(AlertKind)}"
             )
         return frozenset(names)
 
@@ -241,7 +241,7 @@ def in_force(
     Args:
         settings: what is in force.
         sources: where each setting comes from, see `origins`.
-        account: the public name of the account, if Numerai has said it.
+        account: the public name of the account, if Numerai has given it.
     """
     where = "a practice tournament" if settings.is_practice else "Numerai"
     key = "no key"

@@ -164,7 +164,7 @@ def test_settings_of_former_versions_are_no_error(load):
         ({"NUMERAI_API_URL": "api.numer.ai"}, "NUMERAI_API_URL: 'api.numer.ai' is no"),
         (
             {"NUMEBOT_SILENCE": "all-confirmed,everything"},
-            "NUMEBOT_SILENCE: there is no alert everything; there are all-confirmed, ",
+            "NUMEBOT_SILENCE: there is no alert everything; the alerts are all-confirmed, ",
         ),
         (
             {"NUMEBOT_HEARTBEAT_URL": f"hc-ping.com/{SECRET}"},

@@ -77,41 +77,27 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
     n = len(values)
     if not n:
         return Summary(0, 0.0, *[math.nan] * 16)
-    mean, std = _mean_and_std(values)
+    is_constant = values.max() == values.min()  # whose spread is the rounding of the mean
+    mean, std = float(values.mean()), 0.0 if is_constant else float(values.std())
     sharpe = mean / std if std else math.nan
     autocorrelation = lag_one_autocorrelation(values)
     overlap = horizon_overlap(horizon_days)
     effective_n = effective_sample_size(n, overlap)
-    mean_low, mean_high = mean_interval(mean, std, effective_n)
-    sharpe_low, sharpe_high = sharpe_interval(sharpe, effective_n)
-    std_low, std_high = bootstrap_interval(values, overlap, lambda drawn: drawn.std(axis=1))
-    smart_low, smart_high = bootstrap_interval(values, overlap, _smart_sharpes)
-    drawdown_low, drawdown_high = bootstrap_interval(values, overlap, max_drawdowns)
     return Summary(
-        n=n,
-        effective_n=effective_n,
-        mean=mean,
-        mean_low=mean_low,
-        mean_high=mean_high,
-        std=std,
-        std_low=std_low,
-        std_high=std_high,
-        sharpe=sharpe,
-        sharpe_low=sharpe_low,
-        sharpe_high=sharpe_high,
-        smart_sharpe=sharpe / autocorrelation_penalty(n, autocorrelation),
-        smart_sharpe_low=smart_low,
-        smart_sharpe_high=smart_high,
-        max_drawdown=max_drawdown(values),
-        max_drawdown_low=drawdown_low,
-        max_drawdown_high=drawdown_high,
-        autocorrelation=autocorrelation,
+        n,
+        effective_n,
+        mean,
+        *mean_interval(mean, std, effective_n),
+        std,
+        *bootstrap_interval(values, overlap, lambda drawn: drawn.std(axis=1)),
+        sharpe,
+        *sharpe_interval(sharpe, effective_n),
+        sharpe / autocorrelation_penalty(n, autocorrelation),
+        *bootstrap_interval(values, overlap, _smart_sharpes),
+        max_drawdown(values),
+        *bootstrap_interval(values, overlap, max_drawdowns),
+        autocorrelation,
     )
-
-
-def _mean_and_std(values: np.ndarray) -> tuple[float, float]:
-    is_constant = values.max() == values.min()  # whose spread is the rounding of the mean
-    return float(values.mean()), 0.0 if is_constant else float(values.std())
 
 
 def horizon_overlap(horizon_days: int) -> int:
