@@ -227,12 +227,12 @@ class NumeraiClient:
             return downloads.fetch(
                 self.transport,
                 name,
-                lambda: self._location(name, None),
+                lambda: self._location(name),
                 destination,
                 progress=progress,
             )
 
-    def _location(self, name: str, round_number: int | None) -> str:
+    def _location(self, name: str, round_number: int | None = None) -> str:
         variables = {"filename": name, "round": round_number, "tournament": CLASSIC}
         data = self.transport.query(queries.DATASET_URL, variables)
         url = parsing.read_text(data, "dataset")

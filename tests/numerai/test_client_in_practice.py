@@ -131,13 +131,6 @@ def test_data_files(season):
     assert newest.stamp != again.stamp
 
 
-def test_an_old_round_is_downloaded_as_it_was(season, tmp_path):
-    found = season.client.download(
-        "v5.3/live.parquet", tmp_path / "old.parquet", round_number=OPENED
-    )
-    assert found.sha256 == season.live.sha256
-
-
 def test_a_submission_arrives_and_is_proved(season):
     state = season.states[season.id]
     assert set(season.states) == {season.id}
