@@ -49,7 +49,7 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how Rust's libraries end their 
 
 
 class CannotWrite(OSError):
-    """The disk or its owner takes no file here; the text says what to do."""
+    """The disk or its owner refuses a file here; the text says what to do."""
 
 
 @contextmanager
@@ -245,7 +245,7 @@ def probe(path: Path) -> DiskAbilities:
     """Try what the disk of a folder can do, in a folder of its own that is removed again.
 
     Raises:
-        CannotWrite: it takes no file at all.
+        CannotWrite: it accepts no file at all.
     """
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)

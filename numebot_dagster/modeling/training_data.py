@@ -26,8 +26,8 @@ from numebot_dagster.modeling.columns import (
 from numebot_dagster.modeling.feature_matrix import FeatureMatrix, feature_matrix
 from numebot_dagster.modeling.splits import HELD_OUT_ERAS, purge_eras
 
-# The memory of matrices that someone in this process still holds, by what they were read from.
-_held: WeakValueDictionary[tuple[object, ...], np.ndarray] = WeakValueDictionary()
+# The memory of matrices that are still in use in this process, by what they were read from.
+_shared: WeakValueDictionary[tuple[object, ...], np.ndarray] = WeakValueDictionary()
 
 
 class LookAhead(Exception):
@@ -161,12 +161,12 @@ class TrainingData:
         for the same features of the same rows is given that one. A copy is yours to change.
         """
         key = (self.features, *map(_content, self._rows))
-        memory = _held.get(key)
+        memory = _shared.get(key)
         if memory is None:
             memory = lake_matrix.fill_matrix(self._rows, self.features).base
             assert memory is not None, "a matrix is a view of the memory that was filled"
             memory.setflags(write=False)
-            _held[key] = memory  # not the matrix: that, and all views of it, hold on to this
+            _shared[key] = memory  # not the matrix: that, and all views of it, hold on to this
         return feature_matrix(memory.reshape(len(self.features), len(self)).T)
 
     @cached_property

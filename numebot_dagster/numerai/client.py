@@ -73,7 +73,7 @@ class NumeraiClient:
     def now(self) -> datetime:
         """Return Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer.
 
-        A `Date` that is far from what the clock said before is believed only if it does not
+        A `Date` that is far from what the clock showed before is believed only if it does not
         contradict the rounds that Numerai calls open, for which it is asked then.
         """
         clock = self.transport.clock

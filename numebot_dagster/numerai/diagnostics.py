@@ -102,7 +102,7 @@ def upload(transport: Transport, model_id: str, content: bytes) -> str:
     """Send a file of `prepare` for scoring and return the id of the diagnostics.
 
     Raises:
-        DiagnosticsRefused: Numerai takes neither the file nor its registration.
+        DiagnosticsRefused: Numerai refuses the file or its registration.
     """
     variables = {"tournament": CLASSIC, "modelId": model_id}
     try:

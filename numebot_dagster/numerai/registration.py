@@ -56,7 +56,7 @@ class Registration:
     def create(self) -> str:
         """Register the file and return the id of the submission.
 
-        An answer that is lost says nothing of whether the file was registered, so Numerai is asked
+        A lost answer does not show whether the file was registered, so Numerai is asked
         for the file's name before it is registered again.
 
         Raises:

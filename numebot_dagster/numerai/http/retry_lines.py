@@ -13,8 +13,8 @@ SAME_CAUSE = 300.0  # seconds after which a cause is another one with the same w
 class RetryLines:
     """The lines of the log about retries of all threads: a line for a new cause, not for each try.
 
-    While one cause lasts, what is left of the time is said every half minute; when Numerai answers
-    again, that is said too.
+    While one cause lasts, a line every half minute gives the time that is left; another one
+    follows when Numerai answers again.
     """
 
     def __init__(self, log: logging.Logger) -> None:

@@ -26,7 +26,7 @@ class ServerClock:
     Between answers it runs by the monotonic clock, so that a local clock that is set does not
     move it. Before the first answer it is the local clock.
 
-    A `Date` that is more than a minute off what the clock says so far is in doubt: the local clock
+    A `Date` that is more than a minute off what the clock shows so far is in doubt: the local clock
     may be wrong, a practice tournament may have moved its clock, or a proxy may have put its own
     wrong time into the header. What decides is which time lies in a round that the server calls
     open: the `Date`, unless only the clock so far, or only the local clock, does. Safe to share
@@ -53,14 +53,14 @@ class ServerClock:
 
     @property
     def asks(self) -> bool:
-        """Whether the newest `Date` is far from what the clock said before, and it is time to ask.
+        """Whether the newest `Date` is far off what the clock showed, and it is time to ask.
 
         What is to be asked is which rounds are open; the answer goes to `judge`.
         """
         return self._claimed is not None and time.monotonic() >= self._not_asked_until
 
     def was_not_answered(self) -> None:
-        """Take note that nobody said which rounds are open: the `Date` remains in doubt."""
+        """Note that the question about open rounds failed: the `Date` remains in doubt."""
         self._not_asked_until = time.monotonic() + DOUBT_PAUSE
 
     def judge(self, open_rounds: Sequence[Round]) -> None:
