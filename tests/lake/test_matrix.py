@@ -190,7 +190,9 @@ def test_rows_that_a_file_has_lost_since_are_no_zeros(tmp_path: Path) -> None:
     some = whole.pick(np.arange(0, len(whole), 2))
     FRAME.head(50).write_parquet(path)
     for selection in (whole, some):
-        with pytest.raises(FileReplaced, match=r"features\.parquet has changed .* has no \d+ rows"):
+        with pytest.raises(
+            FileReplaced, match=r"features\.parquet has changed .* no longer has \d+ rows"
+        ):
             fill_matrix([selection], FEATURES[:3])
         with pytest.raises(FileReplaced):
             read_rows(selection, ["target"])

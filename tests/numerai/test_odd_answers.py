@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_named(server, make_settings, data, call, text):
 )
 def test_what_is_no_answer_is_a_passing_fault(server, make_settings, body):
     server.replies = [{"body": body}]
-    with pytest.raises(NumeraiError, match="no JSON object"):
+    with pytest.raises(NumeraiError, match="with a JSON object"):
         NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.1)).fleet()
 
 

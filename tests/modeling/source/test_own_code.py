@@ -120,10 +120,10 @@ def test_of_what_is_installed_only_the_package_of_the_model_counts(folder: Path)
 
 
 DYNAMIC = {
-    "import importlib\nimportlib.import_module(name)": "import_module is given a name",
-    "from importlib import import_module\nimport_module('.tools', 'pkg')": "import_module is given",
+    "import importlib\nimportlib.import_module(name)": "import_module is called with a name",
+    "from importlib import import_module\nimport_module('.tools', 'pkg')": "import_module is",
     "from importlib import import_module as load": "import_module is imported under another name",
-    "__import__(name)": "__import__ is given a name",
+    "__import__(name)": "__import__ is called with a name",
     "exec(text)": "exec() runs code",
     "x = eval(text)": "eval() runs code",
     "import runpy": "runpy is used",
@@ -146,7 +146,7 @@ DYNAMIC = {
     "from builtins import exec as run": "builtins.exec is used",
     "run = exec": "exec is passed on",
     "list(map(eval, texts))": "eval is passed on",
-    "load = __import__": "__import__ is given a name",
+    "load = __import__": "__import__ is called with a name",
     "from not_there import *": "from not_there import * does not name what it imports",
     "from pkg.listed import *": "from pkg.listed import * does not name what it imports",
     "class Model:\n    data_files = names()": "data_files is not a tuple of written-out names",

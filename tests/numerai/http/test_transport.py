@@ -116,7 +116,9 @@ def test_each_retry_is_told_with_its_reason_and_what_is_left(server, make_settin
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2
     assert told[0] == f"{server.url}/ answered with status 503; trying again for another 100 s"
-    assert "no JSON object: '<html>maintenance</html>'; trying again for another 100 s" in told[1]
+    assert (
+        "with a JSON object: '<html>maintenance</html>'; trying again for another 100 s" in told[1]
+    )
 
 
 @pytest.mark.parametrize(
