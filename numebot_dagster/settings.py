@@ -150,6 +150,11 @@ class Settings(BaseSettings):
             )
         return home
 
+    def with_retry_deadline(self, seconds: float) -> Self:
+        """Return these settings with at most some seconds for one call with all its retries."""
+        shorter = min(seconds, self.numebot_retry_deadline)
+        return self.model_copy(update={"numebot_retry_deadline": shorter})
+
     @property
     def key_remedy(self) -> str:
         """What gives a key that the endpoint accepts, as an advice."""

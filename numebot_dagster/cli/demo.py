@@ -20,7 +20,6 @@ from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import skipped_rounds
@@ -105,7 +104,7 @@ def _train(platform: Platform) -> bool:
 
 
 def _open_round(platform: Platform) -> int:
-    found = round_to_play(platform.client.open_rounds(), platform.client.now())
+    found = platform.round_to_play()
     if found is None:
         raise UnexpectedAnswer("the practice tournament has no open round after its opening")
     return found.number

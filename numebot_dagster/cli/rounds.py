@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import session
-from numebot_dagster.numerai.rounds import round_to_play
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +33,7 @@ def add(
     with session.explained():
         platform = session.open_platform()
         if number is None:
-            found = round_to_play(platform.client.open_rounds(), platform.client.now())
+            found = platform.round_to_play()
             if found is None:
                 session.fail("no round is open now; name one: numebot rounds add N")
             number = found.number

@@ -13,7 +13,6 @@ from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.causes import by_cause, must_be_corrected
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.follow_up import CAME_LATER, ROUNDS_LOOKED_BACK
@@ -76,7 +75,7 @@ def run(
 
 
 def _open_round(platform: Platform) -> Round:
-    found = round_to_play(platform.client.open_rounds(), platform.client.now())
+    found = platform.round_to_play()
     if found is None:
         session.fail(
             f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC. Rounds open from "

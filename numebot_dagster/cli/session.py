@@ -153,8 +153,7 @@ def look_at_platform(patience: float | None = None) -> Platform:
     """
     settings = load_settings()
     if patience is not None:
-        shorter = min(patience, settings.numebot_retry_deadline)
-        settings = settings.model_copy(update={"numebot_retry_deadline": shorter})
+        settings = settings.with_retry_deadline(patience)
     platform = Platform(settings)
     home = settings.instance_folder
     refuse_other_endpoint(platform)

@@ -44,12 +44,14 @@ class PlatformResource(dg.ConfigurableResource):
         """The platform, writing to a run's log."""
         return self._claimed(Platform(self._settings(), log))
 
-    def open_for_tick(self, log: Logger) -> Platform:
-        """The platform for a sensor or schedule, whose every tick Dagster ends after a minute."""
-        settings = self._settings()
-        deadline = min(settings.numebot_retry_deadline, TICK_SECONDS)
-        settings = settings.model_copy(update={"numebot_retry_deadline": deadline})
-        return self._claimed(Platform(settings, log))
+    def open_for_tick(self, log: Logger, seconds: float = TICK_SECONDS) -> Platform:
+        """Return the platform for a sensor or schedule, whose ticks Dagster ends after a minute.
+
+        Args:
+            log: where it writes to.
+            seconds: the most that one call to Numerai may take.
+        """
+        return self._claimed(Platform(self._settings().with_retry_deadline(seconds), log))
 
     def _claimed(self, platform: Platform) -> Platform:
         claim(platform)

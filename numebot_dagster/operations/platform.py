@@ -13,13 +13,14 @@ from numebot_dagster.lake.installation import installation_id
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
 from numebot_dagster.modeling.same_code import recognise_former_weights
+from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations import patience
 from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from numebot_dagster.numerai.client import NumeraiClient
     from numebot_dagster.numerai.http.deadline import Deadline
-    from numebot_dagster.numerai.records import DownloadedFile
+    from numebot_dagster.numerai.records import DownloadedFile, Round
 
 LOGGER = logging.getLogger("numebot")
 
@@ -67,6 +68,11 @@ class Platform:
         from numebot_dagster.numerai.client import NumeraiClient
 
         return NumeraiClient(self.settings, self.log)
+
+    def round_to_play(self) -> Round | None:
+        """Return the newest round that takes on-time submissions now, if any does."""
+        rounds = self.client.open_rounds()  # first, because its answer also tells Numerai's time
+        return round_to_play(rounds, self.client.now())
 
     def within(self, deadline: Deadline) -> Platform:
         """Return this platform with a client whose every call ends by a deadline."""

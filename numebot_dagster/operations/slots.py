@@ -7,11 +7,10 @@ from pathlib import Path
 
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.http.deadline import Deadline
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import phases
 from numebot_dagster.spelling import meant
 
-PATIENCE = 10.0  # seconds for what is only good to know
 LISTING = "numebot doctor"
 
 
@@ -36,7 +35,7 @@ def without_slot(platform: Platform, models: Sequence[RegisteredModel]) -> list[
     submitting = [model for model in models if model.submit]
     if platform.settings.numerai_public_id is None or not submitting:
         return []
-    bounded = platform.within(Deadline.after(PATIENCE, "the names of the account's models"))
+    bounded = phases.within(platform, phases.NAMES)
     try:
         slots = bounded.client.fleet(latest_rounds=1).models
     except NumeraiError as error:

@@ -1,6 +1,5 @@
 """The watchdog and the look ahead."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -31,11 +30,7 @@ def watchdog_sensor(
     disk, and sends every alert that still waits. After a look without trouble the heartbeat URL is
     fetched, so that something outside notices when this stops.
     """
-    shop = platform.open_for_tick(context.log)
-    deadline = min(shop.settings.numebot_retry_deadline, SECONDS_FOR_NUMERAI)
-    shop = replace(
-        shop, settings=shop.settings.model_copy(update={"numebot_retry_deadline": deadline})
-    )
+    shop = platform.open_for_tick(context.log, SECONDS_FOR_NUMERAI)
     look = watchdog.look(shop)
     if look.problem:
         shop.log.warning("%s", look.problem)

@@ -7,7 +7,7 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
 from numebot_dagster.defs.rounds.requests import request_for
 from numebot_dagster.defs.runs import end_dead_runs
-from numebot_dagster.numerai.rounds import is_weekend_round, round_to_play, rounds_of_interest
+from numebot_dagster.numerai.rounds import is_weekend_round, rounds_of_interest
 from numebot_dagster.operations.health.preflight import expectation
 from numebot_dagster.operations.platform import Platform
 
@@ -32,7 +32,7 @@ def weekend_round_schedule(
     """
     end_dead_runs(context.instance, context.log)
     shop = platform.open_for_tick(context.log)
-    found = round_to_play(shop.client.open_rounds(), shop.client.now())
+    found = shop.round_to_play()
     if found is None:
         return dg.SkipReason(f"No round is open. {_expected(shop)}")
     if not is_weekend_round(found):

@@ -8,7 +8,6 @@ from numebot_dagster.defs.runs import was_requested
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
 from numebot_dagster.defs.training.weights import weights_key
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.training import trainer
 
 # Hours after the usual close of a weekday's round and of the weekend's.
@@ -33,10 +32,9 @@ def retraining_schedule(
     due = trainer.due_models(shop)
     if not due:
         return dg.SkipReason("No model is due for retraining.")
-    rounds = shop.client.open_rounds()  # first, because its answer also tells Numerai's time
-    found = round_to_play(rounds, shop.client.now())
-    if found is not None:
-        return dg.SkipReason(f"Round {found.number} is open: its submissions come first.")
+    round_ = shop.round_to_play()
+    if round_ is not None:
+        return dg.SkipReason(f"Round {round_.number} is open: its submissions come first.")
     year, week, _ = shop.client.now().isocalendar()
     names = ",".join(model.name for model in due)
     run_key = f"retrain-{year}-{week:02d}-{names}"

@@ -8,7 +8,6 @@ from datetime import timedelta
 from numebot_dagster.modeling.registry import RegistryError
 from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError, NumeraiUnavailable
 from numebot_dagster.numerai.http.error_translation import PassingFault
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.operations.health.findings import Finding, Verdict
 from numebot_dagster.operations.platform import Platform
@@ -58,16 +57,14 @@ def no_answer(platform: Platform, error: NumeraiError) -> Finding:
 
 def _endpoint(platform: Platform) -> Iterator[Finding]:
     try:
-        found = platform.client.open_rounds()
+        round_ = platform.round_to_play()
     except NumeraiError as error:
         yield no_answer(platform, error)
         return
-    now = platform.client.now()
-    last = round_to_play(found, now)
-    if last is None:
-        text = f"no round is open at {now:%a %Y-%m-%d %H:%M} UTC"
+    if round_ is None:
+        text = f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC"
     else:
-        text = f"round {last.number} is open until {last.close_staking_time:%a %d %b %H:%M} UTC"
+        text = f"round {round_.number} is open until {round_.close_staking_time:%a %d %b %H:%M} UTC"
     yield Finding("endpoint", Verdict.OK, text)
 
 

@@ -13,7 +13,6 @@ from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.platform import Platform
@@ -113,7 +112,7 @@ class Moment:
 def moment(platform: Platform) -> Moment:
     """Asks Numerai for the open round; what is stored stands in when it does not answer."""
     try:
-        found = round_to_play(platform.client.open_rounds(), platform.client.now())
+        found = platform.round_to_play()
     except NumeraiError as error:
         return Moment(platform.client.now(), problem=str(error))
     now = platform.client.now()

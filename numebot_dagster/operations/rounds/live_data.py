@@ -19,7 +19,6 @@ from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
 from numebot_dagster.numerai.records import RemoteFile, Round
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.operations.rounds.gates import (
@@ -197,7 +196,7 @@ def _require_open(wanted: _Wanted) -> Round:
 def _takes_late(platform: Platform, round_: Round, now: datetime) -> bool:
     if now < round_.open_time or (round_.close_time is not None and now >= round_.close_time):
         return False
-    newer = round_to_play(platform.client.open_rounds(), now)
+    newer = platform.round_to_play()
     return newer is None or newer.number <= round_.number
 
 

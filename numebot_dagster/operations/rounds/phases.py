@@ -39,6 +39,10 @@ ACCEPTANCE = Phase("the wait until the submission counts", 1 / 6, 30.0, 120.0)
 CONFIRMATION = Phase("the download of the submission", 1 / 6, 60.0, 300.0)
 
 
+# Outside the hour: what is only good to know.
+NAMES = Phase("the names of the account's models", 0.0, 10.0, 10.0)
+
+
 def deadline(platform: Platform, phase: Phase, round_: Round | None = None) -> Deadline:
     """Return the deadline of a phase that begins now.
 

@@ -21,7 +21,6 @@ from numebot_dagster.numerai.records import (
     SubmissionState,
     SubmissionStatus,
 )
-from numebot_dagster.numerai.rounds import round_to_play
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.operations.rounds.predicting import Prediction
@@ -197,7 +196,7 @@ def require_uploads(platform: Platform, round_: Round, *, late: bool = False) ->
             f"round {round_.number} takes on-time submissions from {round_.open_time:%a %H:%M} to "
             f"{round_.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
         )
-    newer = round_to_play(platform.client.open_rounds(), platform.client.now())
+    newer = platform.round_to_play()
     ended = round_.close_time is not None and now >= round_.close_time
     if ended or (newer is not None and newer.number > round_.number):
         what = f"; round {newer.number} is open" if newer else ""
