@@ -61,7 +61,7 @@ class Situation:
     Attributes:
         round: the round in question.
         now: Numerai's time, aware UTC.
-        held: what Numerai holds of the model for this round.
+        submission: what Numerai holds of the model for this round.
         receipts: our receipts of this model and round, oldest first.
         intention: the predictions that are ready, if any are.
         force: replace a file that we did not make, or our own by other predictions.
@@ -70,7 +70,7 @@ class Situation:
 
     round: Round
     now: datetime
-    held: HeldSubmission | None = None
+    submission: HeldSubmission | None = None
     receipts: Sequence[Receipt] = ()
     intention: Intention | None = None
     force: bool = False
@@ -79,16 +79,16 @@ class Situation:
     @property
     def own_receipt(self) -> Receipt | None:
         """Our newest receipt of the file that Numerai holds: same server's name, or same id."""
-        held = self.held
-        if held is None or held.submission_id is None:
+        submission = self.submission
+        if submission is None or submission.submission_id is None:
             return None
         matching = (
             receipt
             for receipt in reversed(self.receipts)
             if not receipt.is_foreign
             and (
-                receipt.submission_id == held.submission_id
-                or (receipt.filename is not None and receipt.filename == held.filename)
+                receipt.submission_id == submission.submission_id
+                or (receipt.filename is not None and receipt.filename == submission.filename)
             )
         )
         return next(matching, None)
@@ -96,9 +96,9 @@ class Situation:
     @property
     def holding(self) -> Holding:
         """What Numerai holds of the model for this round."""
-        if self.held is None or self.held.submission_id is None:
+        if self.submission is None or self.submission.submission_id is None:
             return Holding.NOTHING
-        if is_carried_over(self.held, self.round):
+        if is_carried_over(self.submission, self.round):
             return Holding.CARRIED_OVER
         # Without a timestamp our receipt is the proof: intents are written only after the opening.
         return Holding.FOREIGN if self.own_receipt is None else Holding.OURS
@@ -123,9 +123,9 @@ def decide(situation: Situation) -> Decision:
             Action.REFUSE,
             f"round {situation.round.number} opens at {_clock(situation.round.open_time)}",
         )
-    receipt, held = situation.own_receipt, situation.held
-    if situation.holding is Holding.OURS and receipt is not None and held is not None:
-        return _about_our_file(situation, replace(receipt, submission_id=held.submission_id))
+    receipt, submission = situation.own_receipt, situation.submission
+    if situation.holding is Holding.OURS and receipt is not None and submission is not None:
+        return _about_our_file(situation, replace(receipt, submission_id=submission.submission_id))
     return _about_no_file_of_ours(situation)
 
 
@@ -147,9 +147,9 @@ def better_known(situation: Situation, states: Mapping[str, SubmissionState]) ->
     `REGISTRATION_PATIENCE`, is held with status `REGISTERED`.
     """
     for submission_id, receipt in reversed(_newest_by_id(situation).items()):
-        held = _shown(situation, receipt, states.get(submission_id))
-        if held is not None:
-            return replace(situation, held=held)
+        submission = _shown(situation, receipt, states.get(submission_id))
+        if submission is not None:
+            return replace(situation, submission=submission)
     return situation
 
 
@@ -182,9 +182,9 @@ def _shown(
     )
 
 
-def is_carried_over(held: HeldSubmission, round_: Round) -> bool:
+def is_carried_over(submission: HeldSubmission, round_: Round) -> bool:
     """Whether a file was uploaded before the round opened: for another one, and by then stale."""
-    return held.timestamp is not None and held.timestamp < round_.open_time
+    return submission.timestamp is not None and submission.timestamp < round_.open_time
 
 
 def is_higher(rung: Rung, other: Rung) -> bool:
@@ -225,14 +225,15 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
 
 
 def _about_no_file_of_ours(situation: Situation) -> Decision:
-    held, holding = situation.held, situation.holding
+    submission, holding = situation.submission, situation.holding
     obstacle = _closed(situation)
     if obstacle is not None:
         return Decision(Action.REFUSE, obstacle)
-    if holding is Holding.FOREIGN and held is not None and not situation.force:
-        who = uploader(held.filename)
+    if holding is Holding.FOREIGN and submission is not None and not situation.force:
+        who = uploader(submission.filename)
         return Decision(
-            Action.LEAVE, f"Numerai holds {held.filename}, uploaded by {who}; --force replaces it"
+            Action.LEAVE,
+            f"Numerai holds {submission.filename}, uploaded by {who}; --force replaces it",
         )
     if situation.intention is None:
         return Decision(Action.REFUSE, "there are no predictions to submit")

@@ -175,16 +175,16 @@ def matches(downloaded: bytes, ids: Sequence[str], predictions: ArrayLike) -> Mi
     """
     sent = dict(zip(ids, np.asarray(predictions, dtype=np.float64).tolist(), strict=True))
     try:
-        held = _read(downloaded)
+        received = _read(downloaded)
     except (ValueError, csv.Error) as error:
         return Mismatch(f"what Numerai holds is not a submission: {error}")
-    missing = [name for name in sent if name not in held]
-    unexpected = [name for name in held if name not in sent]
+    missing = [name for name in sent if name not in received]
+    unexpected = [name for name in received if name not in sent]
     different = [
         name
         for name, value in sent.items()
         # Written so that a NaN on either side is a difference.
-        if name in held and not abs(held[name] - value) <= TOLERANCE
+        if name in received and not abs(received[name] - value) <= TOLERANCE
     ]
     if not (missing or unexpected or different):
         return None
@@ -200,14 +200,14 @@ def _read(content: bytes) -> dict[str, float]:
     header = next(rows, [])
     if len(header) != len(HEADER) or header[0] != HEADER[0]:
         raise ValueError(f"its header is {header}")
-    held: dict[str, float] = {}
+    values: dict[str, float] = {}
     for row in rows:
         if len(row) != len(HEADER):
             raise ValueError(f"line {rows.line_num} has {len(row)} cells")
-        if row[0] in held:
+        if row[0] in values:
             raise ValueError(f"id {row[0]} appears twice")
-        held[row[0]] = float(row[1])
-    return held
+        values[row[0]] = float(row[1])
+    return values
 
 
 def correlation_with_example(

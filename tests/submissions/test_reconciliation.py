@@ -213,7 +213,7 @@ def test_case(name):
 
 def test_the_newest_receipt_of_the_held_file_counts():
     def own_receipt(submission, receipts):
-        return situation(held=submission, receipts=receipts).own_receipt
+        return situation(submission=submission, receipts=receipts).own_receipt
 
     receipts = [receipt(), receipt(State.ACCEPTED), receipt(filename="other.csv")]
     assert own_receipt(held(), receipts) is receipts[1]
@@ -274,15 +274,15 @@ def test_what_holds_in_every_situation(given_):
         assert is_open or given_.late
         assert OPEN <= given_.now < FAR_LATER
         carried_over = (
-            given_.held is not None
-            and given_.held.timestamp is not None
-            and given_.held.timestamp < OPEN
+            given_.submission is not None
+            and given_.submission.timestamp is not None
+            and given_.submission.timestamp < OPEN
         )
         if own is not None and own.state is State.CONFIRMED and not carried_over:
             assert given_.intention.sha256 != own.predictions_sha256
     if decision.action in (Action.ACCEPT, Action.CONFIRM, Action.SKIP):
         assert decision.receipt is not None
-        assert decision.receipt == replace(own, submission_id=given_.held.submission_id)
+        assert decision.receipt == replace(own, submission_id=given_.submission.submission_id)
 
 
 class Killed(Exception):
@@ -391,7 +391,7 @@ class KilledAnywhere(RuleBasedStateMachine):
         current = getattr(self, "world", None)
         if current is not None and current.held is not None and current.held is not CARRIED:
             assert current.held.filename in current.puts
-            shown = situation(held=current.held, receipts=current.receipts)
+            shown = situation(submission=current.held, receipts=current.receipts)
             assert shown.own_receipt is not None
 
 
@@ -440,13 +440,13 @@ CONFIRMED = replace(SENT, state=State.CONFIRMED)
 )
 @pytest.mark.parametrize("listed", [None, NOTHING, CARRIED], ids=["no row", "none", "carried"])
 def test_what_the_list_lacks_is_asked_for_by_its_id(receipts, states, status, action, listed):
-    given_ = situation(held=listed, receipts=receipts)
+    given_ = situation(submission=listed, receipts=receipts)
     assert doubtful_ids(given_) == ["id-1"]
     known = better_known(given_, states)
-    assert (known.held == listed) if status is None else (known.held.status == status)
+    assert (known.submission == listed) if status is None else (known.submission.status == status)
     assert decide(known).action is action
 
 
 def test_nothing_is_asked_when_the_list_shows_ours_or_nothing_was_registered():
-    assert doubtful_ids(situation(held=held(), receipts=[SENT])) == []
+    assert doubtful_ids(situation(submission=held(), receipts=[SENT])) == []
     assert doubtful_ids(situation(receipts=[receipt()])) == []

@@ -45,19 +45,19 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
 
     How the round is scored and paid is read from here, never from constants in the code.
     """
-    shop = platform.open(context.log)
-    found = fetch_details(shop, int(context.partition_key))
-    window = found.close_staking_time - found.open_time
-    paid = [one.name for one in found.score_configs if one.is_payout]
+    opened = platform.open(context.log)
+    round_ = fetch_details(opened, int(context.partition_key))
+    window = round_.close_staking_time - round_.open_time
+    paid = [config.name for config in round_.score_configs if config.is_payout]
     return dg.MaterializeResult(
         metadata={
-            "open_time": dg.MetadataValue.timestamp(found.open_time),
-            "close_staking_time": dg.MetadataValue.timestamp(found.close_staking_time),
+            "open_time": dg.MetadataValue.timestamp(round_.open_time),
+            "close_staking_time": dg.MetadataValue.timestamp(round_.close_staking_time),
             "window_minutes": window.total_seconds() / 60,
-            "score_configurations": len(found.score_configs),
+            "score_configurations": len(round_.score_configs),
             "paid_scores": ", ".join(paid) or "none stated",
             **metadata.table_metadata(
-                1, metadata.columns_of(shop.lake.round_details(found.number))
+                1, metadata.columns_of(opened.lake.round_details(round_.number))
             ),
         }
     )
@@ -104,10 +104,10 @@ def live_data(
     context: dg.AssetExecutionContext, config: LiveConfig, platform: PlatformResource
 ) -> Events:
     """Fetches the live data of one round; how a round ended that closed before is recorded."""
-    shop = platform.open(context.log)
+    opened = platform.open(context.log)
     number = int(context.partition_key)
     try:
-        fetched = fetch_live(shop, number, shop.registry.enabled, late=config.late)
+        fetched = fetch_live(opened, number, opened.registry.enabled, late=config.late)
     except RoundNotOpen as reason:
         context.log.log(WARNING if config.late else DEBUG, "Skipped: %s", reason)
         not_open = reason
@@ -117,7 +117,7 @@ def live_data(
     else:
         yield _fetched(fetched)
         return
-    missed = _end_without_live_data(context, shop, number)
+    missed = _end_without_live_data(context, opened, number)
     so_far = metadata.verdicts_so_far(
         context.instance, context.selected_asset_check_keys, context.partition_key
     )
@@ -135,21 +135,21 @@ def _fetched(fetched: Sequence[LiveData]) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=LIVE_DATA,
         metadata={
-            "data_versions": ", ".join(one.data_version for one in fetched),
+            "data_versions": ", ".join(data.data_version for data in fetched),
             "columns": len(newest.columns),
             "folder": dg.MetadataValue.path(newest.folder),
             **metadata.table_metadata(newest.rows, metadata.columns_of(newest.folder / LIVE)[:50]),
         },
         check_results=list(
-            metadata.check_results(LIVE_DATA, [gate for one in fetched for gate in one.gates])
+            metadata.check_results(LIVE_DATA, [gate for data in fetched for gate in data.gates])
         ),
     )
 
 
-def _pipeline(shop: Platform) -> str:
+def _pipeline(opened: Platform) -> str:
     """What Numerai says of its data pipeline, for the reader: what is believed are the ids."""
     try:
-        ready = shop.client.enrichment.pipeline_status().get("dataReadyAt")
+        ready = opened.client.enrichment.pipeline_status().get("dataReadyAt")
     except NumeraiError as error:
         return f"its pipeline cannot be asked ({error})"
     if ready is None:
@@ -158,20 +158,20 @@ def _pipeline(shop: Platform) -> str:
 
 
 def _end_without_live_data(
-    context: dg.AssetExecutionContext, shop: Platform, round_number: int
+    context: dg.AssetExecutionContext, opened: Platform, round_number: int
 ) -> dict[str, str]:
     """Record how a closed round ended: without live data the models' own step does not run.
 
     Returns:
         Why each model without a submission missed it, by name; nothing while the round may open.
     """
-    round_ = shop.client.round(round_number)
-    if shop.client.now() < round_.close_staking_time:
+    round_ = opened.client.round(round_number)
+    if opened.client.now() < round_.close_staking_time:
         return {}
-    follow_up.settle(shop, round_, shop.registry.enabled)
-    latest = receipts.latest(shop.lake, round_number)
+    follow_up.settle(opened, round_, opened.registry.enabled)
+    latest = receipts.latest(opened.lake, round_number)
     missed = {}
-    for model in shop.registry.enabled:
+    for model in opened.registry.enabled:
         if not model.submit:
             continue
         receipt = latest.get(model.name)

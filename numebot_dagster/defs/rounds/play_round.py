@@ -71,11 +71,11 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
     def play_round(
         context: dg.AssetExecutionContext, config: PlayConfig, platform: PlatformResource
     ) -> Iterator[results.Event]:
-        shop = platform.open(context.log)
+        opened = platform.open(context.log)
         number = int(context.partition_key)
         chosen = _chosen(models, context.selected_asset_keys)
         played = play(
-            shop,
+            opened,
             Play(
                 number,
                 chosen,
@@ -84,12 +84,12 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
                 late=config.late,
             ),
         )
-        for one in played:
-            yield from results.events(context, one)
+        for ended in played:
+            yield from results.events(context, ended)
         failed = {
-            one.model.name: one.text
-            for one in played
-            if one.ending is Ending.FAILED or results.is_missed(one)
+            ended.model.name: ended.text
+            for ended in played
+            if ended.ending is Ending.FAILED or results.is_missed(ended)
         }
         if failed:
             # The log has named each model and its reason, and shows the first line alone.

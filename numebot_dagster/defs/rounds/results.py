@@ -110,8 +110,7 @@ def _is_news(context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
     """Whether Dagster does not know it yet: made in this run, or in one that was killed."""
     if played.ending is not Ending.SKIPPED:
         return True
-    known = context.instance.get_materialized_partitions(key)
-    return context.partition_key not in known
+    return context.partition_key not in context.instance.get_materialized_partitions(key)
 
 
 def _observation(

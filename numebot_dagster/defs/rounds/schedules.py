@@ -31,20 +31,20 @@ def weekend_round_schedule(
     sensor in the UI and leave this schedule on.
     """
     end_dead_runs(context.instance, context.log)
-    shop = platform.open_for_tick(context.log)
-    found = shop.round_to_play()
-    if found is None:
-        return dg.SkipReason(f"No round is open. {_expected(shop)}")
-    if not is_weekend_round(found):
-        return dg.SkipReason(f"Round {found.number} is not a weekend round. {_expected(shop)}")
-    asked = request_for(context.instance, shop, found)
+    opened = platform.open_for_tick(context.log)
+    round_ = opened.round_to_play()
+    if round_ is None:
+        return dg.SkipReason(f"No round is open. {_expected(opened)}")
+    if not is_weekend_round(round_):
+        return dg.SkipReason(f"Round {round_.number} is not a weekend round. {_expected(opened)}")
+    asked = request_for(context.instance, opened, round_)
     if isinstance(asked, str):
         return dg.SkipReason(asked)
-    context.instance.add_dynamic_partitions(ROUNDS, [str(found.number)])
+    context.instance.add_dynamic_partitions(ROUNDS, [str(round_.number)])
     return asked
 
 
-def _expected(shop: Platform) -> str:
+def _expected(opened: Platform) -> str:
     """Say when the next weekend round is expected."""
-    known = rounds_of_interest(shop.client.rounds(), "weekend")
-    return expectation([one.open_time for one in known], shop.client.now())
+    rounds = rounds_of_interest(opened.client.rounds(), "weekend")
+    return expectation([round_.open_time for round_ in rounds], opened.client.now())

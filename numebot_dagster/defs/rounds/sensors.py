@@ -30,31 +30,33 @@ def new_round_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Asks the tournament for rounds, adds each new one as a partition, and has it played.
 
-    The hour of a round moves, so the tournament is asked and no fixed time is assumed. While a
-    round is open it is asked for again, with growing pauses, until every model is confirmed. What
+    The hour of a round moves, so the tournament is answers and no fixed time is assumed. While a
+    round is open it is answers for again, with growing pauses, until every model is confirmed. What
     opened and closed while nobody watched gets one run that records how it ended. The cursor is
     the round before the oldest one that is not over, so that none is forgotten.
     """
     end_dead_runs(context.instance, context.log)
-    shop = platform.open_for_tick(context.log)
-    watched = rounds_of_interest(shop.client.rounds(), shop.settings.numebot_rounds)
-    now = shop.client.now()
+    opened = platform.open_for_tick(context.log)
+    watched = rounds_of_interest(opened.client.rounds(), opened.settings.numebot_rounds)
+    now = opened.client.now()
     cursor = int(context.cursor) if context.cursor else None
-    fresh, ours = _to_look_at([one for one in watched if one.open_time <= now], cursor, shop.lake)
-    expected = expectation([one.open_time for one in watched], now)
+    fresh, ours = _to_look_at(
+        [round_ for round_ in watched if round_.open_time <= now], cursor, opened.lake
+    )
+    expected = expectation([round_.open_time for round_ in watched], now)
     if not fresh:
         newest = watched[-1].number if watched else cursor
         return dg.SkipReason(f"No round has opened since {newest}. {expected}")
-    going_on = [one for one in fresh if one.is_open(now)]
-    over = [one for one in fresh if ours and now >= one.close_staking_time]
-    unsettled = [one for one in over if not is_settled(context.instance, shop, one)]
+    going_on = [round_ for round_ in fresh if round_.is_open(now)]
+    over = [round_ for round_ in fresh if ours and now >= round_.close_staking_time]
+    unsettled = [round_ for round_ in over if not is_settled(context.instance, opened, round_)]
     # One closed round at a time, so that an open one never waits behind a week of them.
-    asked = [request_for(context.instance, shop, one) for one in going_on + unsettled[:1]]
-    requests = [one for one in asked if isinstance(one, dg.RunRequest)]
+    answers = [request_for(context.instance, opened, round_) for round_ in going_on + unsettled[:1]]
+    requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
     unknown = _unknown_to(context.instance, fresh)
     for text in _notices(unknown, now):
         context.log.info(text)
-    reasons = [*(str(one) for one in asked), *([] if going_on else [expected])]
+    reasons = [*(str(answer) for answer in answers), *([] if going_on else [expected])]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests or unknown else " ".join(reasons),
@@ -79,7 +81,7 @@ def _to_look_at(begun: Sequence[Round], cursor: int | None, lake: Lake) -> tuple
 
 
 def _newest(begun: Sequence[Round], skipped: int) -> list[Round]:
-    return [one for one in begun[-1:] if one.number > skipped]
+    return [round_ for round_ in begun[-1:] if round_.number > skipped]
 
 
 def _unknown_to(instance: dg.DagsterInstance, fresh: Sequence[Round]) -> list[Round]:
@@ -103,5 +105,5 @@ def _partitions_of(unknown: Sequence[Round]) -> list[dg.AddDynamicPartitionsRequ
 
 def _cursor(fresh: Sequence[Round], not_over: Sequence[Round]) -> int:
     if not_over:
-        return min(one.number for one in not_over) - 1
+        return min(round_.number for round_ in not_over) - 1
     return fresh[-1].number

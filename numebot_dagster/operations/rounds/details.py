@@ -52,7 +52,9 @@ def store_details(platform: Platform, round_: Round) -> None:
         "score_time": round_.score_time,
         "resolve_time": round_.resolve_time,
         "status": status_of(round_, platform.client.now()),
-        "score_configs": json.dumps([asdict(one) for one in round_.score_configs], default=_plain),
+        "score_configs": json.dumps(
+            [asdict(config) for config in round_.score_configs], default=_plain
+        ),
     }
     frame = pl.DataFrame([row], schema=tables.ROUNDS.schema)
     parquet.write(platform.lake.round_details(round_.number), frame)

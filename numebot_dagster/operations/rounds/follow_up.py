@@ -77,29 +77,29 @@ def _changed(
     standing = standing_of(reversed(history))
     if standing is None:
         return None
-    held = fleet.submission_of(standing.model, round_.number)
-    situation = Situation(round_, platform.client.now(), held, history)
+    submission = fleet.submission_of(standing.model, round_.number)
+    situation = Situation(round_, platform.client.now(), submission, history)
     own = situation.own_receipt
-    if held is not None and own is not None and situation.holding is Holding.OURS:
+    if submission is not None and own is not None and situation.holding is Holding.OURS:
         # One file that was registered twice is held under the id of the later registration.
-        same = held.submission_id == standing.submission_id
+        same = submission.submission_id == standing.submission_id
         if own.differs or (own.is_held and standing.is_held and same):
             return None
-        return _accepted(platform, round_, held, own, "Numerai counts this submission")
+        return _accepted(platform, round_, submission, own, "Numerai counts this submission")
     if not standing.is_held or standing.submission_id is None:
         return None
     state = platform.client.submission_states([standing.submission_id]).get(standing.submission_id)
     if state is not None and state.selected is not False:
         return None
-    if held is not None and situation.holding is Holding.FOREIGN:
-        is_news = held.submission_id != standing.submission_id
-        return _foreign(platform, round_, held, standing) if is_news else None
+    if submission is not None and situation.holding is Holding.FOREIGN:
+        is_news = submission.submission_id != standing.submission_id
+        return _foreign(platform, round_, submission, standing) if is_news else None
     reason = _why_not_held(platform, fleet, standing, state)
     return None if reason is None else invalidated(standing, reason)
 
 
 def record_foreign(
-    platform: Platform, round_: Round, record: RoundRecord, held: HeldSubmission
+    platform: Platform, round_: Round, record: RoundRecord, submission: HeldSubmission
 ) -> Receipt:
     """Record that Numerai holds a file for the round that this data folder did not make.
 
@@ -108,21 +108,21 @@ def record_foreign(
     """
     standing = record.standing
     is_known = standing is not None and standing.is_foreign
-    if standing is not None and is_known and standing.submission_id == held.submission_id:
+    if standing is not None and is_known and standing.submission_id == submission.submission_id:
         return standing
-    return record.append(_foreign(platform, round_, held, standing))
+    return record.append(_foreign(platform, round_, submission, standing))
 
 
 def _foreign(
-    platform: Platform, round_: Round, held: HeldSubmission, standing: Receipt | None
+    platform: Platform, round_: Round, submission: HeldSubmission, standing: Receipt | None
 ) -> Receipt:
     """Return the receipt of a file that this data folder did not make; it says whose it is."""
-    note = f"{held.filename} was uploaded by {uploader(held.filename)}"
+    note = f"{submission.filename} was uploaded by {uploader(submission.filename)}"
     if standing is not None and standing.submission_id and not standing.is_foreign:
         note += f" in the place of {standing.filename or 'ours'}"
     note += f"; this is the installation {platform.installation}, and --force replaces it"
-    theirs = Receipt(held.model, round_.number, filename=held.filename)
-    return _accepted(platform, round_, held, theirs, note)
+    theirs = Receipt(submission.model, round_.number, filename=submission.filename)
+    return _accepted(platform, round_, submission, theirs, note)
 
 
 def _why_not_held(
@@ -130,16 +130,16 @@ def _why_not_held(
 ) -> str | None:
     """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
     submission_id = standing.submission_id
-    held = fleet.submission_of(standing.model, standing.round_number)
-    if held is not None:
-        return f"Numerai now counts {held.filename} in its place"
+    submission = fleet.submission_of(standing.model, standing.round_number)
+    if submission is not None:
+        return f"Numerai now counts {submission.filename} in its place"
     if state is not None:
         words = own_words(platform, standing)
         return f"Numerai no longer counts submission {submission_id}: it was found invalid{words}"
     says_none = any(
-        (one.model, one.round_number, one.status)
+        (row.model, row.round_number, row.status)
         == (standing.model, standing.round_number, SubmissionStatus.NONE)
-        for one in fleet.submissions
+        for row in fleet.submissions
     )
     return f"Numerai no longer knows submission {submission_id}" if says_none else None
 
@@ -200,43 +200,45 @@ def record_end(
         situation = Situation(
             round=round_,
             now=platform.client.now(),
-            held=fleet.submission_of(record.model_name, round_.number),
+            submission=fleet.submission_of(record.model_name, round_.number),
             receipts=record.history,
         )
         situation = what_is_held(platform, record, situation)
-        held, own = situation.held, situation.own_receipt
-        if held is None or situation.holding in (Holding.NOTHING, Holding.CARRIED_OVER):
-            return _missed(record, held, reason)
-        if held.status == REGISTERED and standing is not None:
+        submission, own = situation.submission, situation.own_receipt
+        if submission is None or situation.holding in (Holding.NOTHING, Holding.CARRIED_OVER):
+            return _missed(record, submission, reason)
+        if submission.status == REGISTERED and standing is not None:
             return standing  # Numerai will say in a few minutes
         if own is None:
-            return record_foreign(platform, round_, record, held)
+            return record_foreign(platform, round_, record, submission)
         if own.differs:
             return own  # it was compared already, and is not what was sent
-        standing = record.append(_accepted(platform, round_, held, own, "Numerai holds it"))
+        standing = record.append(_accepted(platform, round_, submission, own, "Numerai holds it"))
     return _confirmed_if_stored(platform, record, standing)
 
 
-def _missed(record: RoundRecord, held: HeldSubmission | None, reason: str) -> Receipt:
+def _missed(record: RoundRecord, submission: HeldSubmission | None, reason: str) -> Receipt:
     standing = record.standing
     if standing is not None and standing.outcome is not None:
         return standing
-    if held is not None:
-        reason += f"; {held.filename}, carried over from before it opened, counts in its place"
+    if submission is not None:
+        reason += (
+            f"; {submission.filename}, carried over from before it opened, counts in its place"
+        )
     return record.append(
         Receipt(record.model_name, record.round_number, outcome=Outcome.MISSED, reason=reason)
     )
 
 
 def _accepted(
-    platform: Platform, round_: Round, held: HeldSubmission, own: Receipt, reason: str
+    platform: Platform, round_: Round, submission: HeldSubmission, own: Receipt, reason: str
 ) -> Receipt:
-    received_at = held.timestamp or own.submitted_at
+    received_at = submission.timestamp or own.submitted_at
     return replace(
         own,
-        submission_id=held.submission_id,
+        submission_id=submission.submission_id,
         state=own.state if own.is_held else State.ACCEPTED,
-        outcome=outcome_of(round_, received_at, held.round_number),
+        outcome=outcome_of(round_, received_at, submission.round_number),
         submitted_at=received_at,
         accepted_at=own.accepted_at or platform.client.now(),
         reason=reason,

@@ -112,14 +112,14 @@ def _holds_bins(column: pl.Series) -> bool:
     """Whether there is nothing but 0 to 4, beside gaps."""
     if not column.dtype.is_numeric():
         return False
-    known = _without_nan(column).drop_nulls()
-    return bool(known.is_between(0, 4).all() and (known == known.round()).all())
+    numbers = _without_nan(column).drop_nulls()
+    return bool(numbers.is_between(0, 4).all() and (numbers == numbers.round()).all())
 
 
 def _share_of_gaps(live: pl.DataFrame) -> float:
     features = [live[name] for name in live.columns if name != "id"]
     cells = len(features) * live.height
-    return sum(_without_nan(one).null_count() for one in features) / cells if cells else 0.0
+    return sum(_without_nan(column).null_count() for column in features) / cells if cells else 0.0
 
 
 def _without_nan(column: pl.Series) -> pl.Series:
@@ -151,18 +151,18 @@ def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
     return Gate(SAME_FEATURES, False, True, text, facts)
 
 
-def canary(found: Comparison) -> Gate:
+def canary(comparison: Comparison) -> Gate:
     """The weights must predict the rows stored beside them as on the day they were made."""
-    passed = found.is_same_model
-    text = f"largest difference on the canary rows {found.largest_difference:.3g}"
+    passed = comparison.is_same_model
+    text = f"largest difference on the canary rows {comparison.largest_difference:.3g}"
     if not passed:
         text += (
-            f" where predictions spread by {found.spread:.3g}, more than rounding explains: "
+            f" where predictions spread by {comparison.spread:.3g}, more than rounding explains: "
             "the code, a library or the weights have changed; train again with `numebot train`"
         )
     facts = {
-        "largest_difference": found.largest_difference,
-        "mean_rank_displacement": found.displacement,
+        "largest_difference": comparison.largest_difference,
+        "mean_rank_displacement": comparison.displacement,
     }
     return Gate(CANARY, passed, True, text, facts)
 

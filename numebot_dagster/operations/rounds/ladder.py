@@ -209,7 +209,7 @@ class Ladder:
         """
         left = self.time_left() - step.upload
         # What is below must not starve what is above it: half is the most that it may claim.
-        kept = min(sum(one.needs for one in below), left / 2)
+        kept = min(sum(step.needs for step in below), left / 2)
         limit = min(step.budget, left - kept)
         if others_wait and step.rung is Rung.PREVIOUS:
             share = step.budget - self._spent[model.name]
@@ -227,7 +227,7 @@ class Ladder:
         """The rungs on which the model's own code predicts."""
         budget = time_budget(self.platform.lake, model)
         folders = self.platform.lake.weights_folders(model.name)
-        usable = [one for one in folders if model.vintage in (None, one.vintage)]
+        usable = [place for place in folders if model.vintage in (None, place.vintage)]
         return [
             _Step(rung, partial(self._own, model, rung), budget, self.measured.get(model.name))
             for rung in (Rung.LIVE, Rung.PREVIOUS)

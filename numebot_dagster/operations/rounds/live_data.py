@@ -57,7 +57,7 @@ class LiveData:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Request:
     """What is to be fetched; `late` when the round may have closed."""
 
     platform: Platform
@@ -104,7 +104,7 @@ def fetch_live(
             fetched.append(fetch_version(platform, round_number, version, late=late))
         except NumeraiError as error:
             failures[version] = error
-    if not fetched and all(isinstance(one, RoundNotOpen) for one in failures.values()):
+    if not fetched and all(isinstance(error, RoundNotOpen) for error in failures.values()):
         raise next(iter(failures.values()))  # nothing has failed, it is too late or too early
     for version, failure in failures.items():
         platform.log.error(
@@ -112,7 +112,7 @@ def fetch_live(
             *(round_number, version, ", ".join(needed[version]) or "nobody yet", failure),
         )
     if not fetched:
-        waiting = [one for one in failures.values() if isinstance(one, DataNotReady)]
+        waiting = [error for error in failures.values() if isinstance(error, DataNotReady)]
         raise [*waiting, *failures.values()][0]
     return fetched
 
@@ -128,7 +128,7 @@ def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> di
         with suppress(weight_store.NoWeights, SourceNotFound):
             chosen = weight_store.choose(platform.lake, model.name, code_hash(model), model.vintage)
             needed.setdefault(chosen.manifest.data_version, []).append(model.name)
-    by_need = sorted(needed.items(), key=lambda one: (-len(one[1]), one[0]))
+    by_need = sorted(needed.items(), key=lambda item: (-len(item[1]), item[0]))
     return dict(by_need) or {training_version(platform): []}
 
 
@@ -136,18 +136,18 @@ def fetch_version(
     platform: Platform, round_number: int, version: str, *, late: bool = False
 ) -> LiveData:
     """Stores the round's live data of one data version; see `fetch_live`."""
-    wanted = _Wanted(platform, round_number, version, late)
-    problem = _problem_of(wanted.folder)
+    request = _Request(platform, round_number, version, late)
+    problem = _problem_of(request.folder)
     if problem is not None:
-        _store(wanted, _require_open(wanted))
-    facts = parquet.verify(wanted.folder / LIVE)
-    ids = live_ids(wanted.folder)
+        _store(request, _require_open(request))
+    facts = parquet.verify(request.folder / LIVE)
+    ids = live_ids(request.folder)
     gates = (
-        ids_are_new(ids, _former_ids(wanted, ids)),
-        _wellformed(wanted.folder),
-        usual_row_count(facts.rows, _earlier_row_counts(wanted)),
+        ids_are_new(ids, _former_ids(request, ids)),
+        _wellformed(request.folder),
+        usual_row_count(facts.rows, _earlier_row_counts(request)),
     )
-    return LiveData(version, wanted.folder, facts.rows, facts.columns, gates)
+    return LiveData(version, request.folder, facts.rows, facts.columns, gates)
 
 
 def _problem_of(folder: Path) -> str | None:
@@ -162,10 +162,10 @@ def _problem_of(folder: Path) -> str | None:
     return None if verdict.passed else verdict.text
 
 
-def _store(wanted: _Wanted, round_: Round) -> None:
+def _store(request: _Request, round_: Round) -> None:
     """Fetches the live files into their folder, while no other process does the same."""
-    platform, folder = wanted.platform, wanted.folder
-    lock = platform.lake.lock_file(f"live-{wanted.round_number}-{wanted.version}")
+    platform, folder = request.platform, request.folder
+    lock = platform.lake.lock_file(f"live-{request.round_number}-{request.version}")
     with exclusive(
         lock,
         lambda holder: platform.log.info("Waiting: another run fetches the live data (%s)", holder),
@@ -177,14 +177,14 @@ def _store(wanted: _Wanted, round_: Round) -> None:
             platform.log.warning("The stored live data are of no use, fetching again: %s", problem)
         files.sweep(folder.parent)  # what a killed run left behind
         with files.folder(folder, overwrite=True) as unfinished:
-            _download(wanted, round_, unfinished)
+            _download(request, round_, unfinished)
 
 
-def _require_open(wanted: _Wanted) -> Round:
+def _require_open(request: _Request) -> Round:
     """Makes sure that what Numerai serves now is this round's, and returns the round."""
-    client = wanted.platform.client
-    round_, now = client.round(wanted.round_number), client.now()
-    if round_.is_open(now) or (wanted.late and _takes_late(wanted.platform, round_, now)):
+    client = request.platform.client
+    round_, now = client.round(request.round_number), client.now()
+    if round_.is_open(now) or (request.late and _takes_late(request.platform, round_, now)):
         return round_
     raise RoundNotOpen(
         f"round {round_.number} is open from {round_.open_time:%a %d %b %H:%M} to "
@@ -200,8 +200,8 @@ def _takes_late(platform: Platform, round_: Round, now: datetime) -> bool:
     return newer is None or newer.number <= round_.number
 
 
-def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:
-    platform, number, version = wanted.platform, wanted.round_number, wanted.version
+def _download(request: _Request, round_: Round, folder: Path) -> None:
+    platform, number, version = request.platform, request.round_number, request.version
     bounded = phases.within(platform, phases.LIVE_DATA, round_)
     fetched = bounded.download(f"{version}/{LIVE}", folder / LIVE)
     wellformed = _wellformed(folder)
@@ -212,8 +212,8 @@ def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:
             "corrected."
         )
     ids = live_ids(folder)
-    is_new = ids_are_new(ids, _former_ids(wanted, ids)).passed
-    if not is_new or _is_former(wanted, round_, fetched.remote):
+    is_new = ids_are_new(ids, _former_ids(request, ids)).passed
+    if not is_new or _is_former(request, round_, fetched.remote):
         raise DataNotReady(
             f"Round {number} is open, but {version}/{LIVE} still has the ids of an earlier "
             "round: Numerai has not published the new data yet. Run again in a minute."
@@ -226,13 +226,13 @@ def _download(wanted: _Wanted, round_: Round, folder: Path) -> None:
             platform.log.warning("Round %d goes on without %s: %s", number, name, error)
 
 
-def _is_former(wanted: _Wanted, round_: Round, fetched: RemoteFile) -> bool:
+def _is_former(request: _Request, round_: Round, fetched: RemoteFile) -> bool:
     """Whether a file is the one of the round before, when that round's ids are not stored here.
 
     Who plays for the first time, or only at weekends, has nothing else to tell late data by; when
     Numerai does not say in time what the former file was, the file counts as new.
     """
-    platform, before = wanted.platform, wanted.round_number - 1
+    platform, before = request.platform, request.round_number - 1
     if any(_stored_live(platform, before)):
         return False
     hasty = phases.within(platform, phases.FORMER_DATA, round_).client
@@ -253,17 +253,19 @@ def _wellformed(folder: Path) -> Gate:
     """Looks at every id and every feature of a whole live file."""
     from polars import selectors
 
-    wanted = selectors.by_name("id", require_all=False) | selectors.starts_with("feature")
-    return live_data_wellformed(parquet.read(folder / LIVE, wanted))
+    columns = selectors.by_name("id", require_all=False) | selectors.starts_with("feature")
+    return live_data_wellformed(parquet.read(folder / LIVE, columns))
 
 
-def _former_ids(wanted: _Wanted, ids: Sequence[str]) -> list[str] | None:
+def _former_ids(request: _Request, ids: Sequence[str]) -> list[str] | None:
     """The ids of the earlier round that has the most in common with these, of any data version."""
     here = set(ids)
     former: list[str] | None = None
-    rounds = [one for one in wanted.platform.lake.live_rounds() if one < wanted.round_number]
+    rounds = [
+        number for number in request.platform.lake.live_rounds() if number < request.round_number
+    ]
     for number in reversed(rounds[-ROUNDS_TO_COMPARE:]):
-        for folder in _stored_live(wanted.platform, number):
+        for folder in _stored_live(request.platform, number):
             there = _ids_if_readable(folder)
             if here == set(there):
                 return there
@@ -279,12 +281,12 @@ def _ids_if_readable(folder: Path) -> list[str]:
     return []
 
 
-def _earlier_row_counts(wanted: _Wanted) -> list[int]:
+def _earlier_row_counts(request: _Request) -> list[int]:
     """Of the last rounds that are stored in this data version, newest first."""
     counts: list[int] = []
-    for number in reversed(wanted.platform.lake.live_rounds()):
-        folder = wanted.platform.lake.live_folder(number, wanted.version)
-        if number < wanted.round_number and len(counts) < ROUNDS_TO_COUNT:
+    for number in reversed(request.platform.lake.live_rounds()):
+        folder = request.platform.lake.live_folder(number, request.version)
+        if number < request.round_number and len(counts) < ROUNDS_TO_COUNT:
             with suppress(parquet.DamagedFile):
                 counts.append(parquet.verify(folder / LIVE).rows)
     return counts

@@ -69,14 +69,14 @@ class HourPlan:
     @property
     def measured(self) -> dict[str, float]:
         """Seconds of the models that the last rounds have measured."""
-        return {one.model: one.seconds for one in self.slots if one.measured}
+        return {slot.model: slot.seconds for slot in self.slots if slot.measured}
 
     @property
     def text(self) -> str:
         """One line: the order, the expected seconds, the end."""
         if not self.slots:
             return f"round {self.round_number}: no model is left to predict"
-        order = ", ".join(f"{one.model} {_about(one)}" for one in self.slots)
+        order = ", ".join(f"{slot.model} {_about(slot)}" for slot in self.slots)
         return (
             f"round {self.round_number}: expected to be done at "
             f"{self.slots[-1].ends_at:%H:%M:%S} UTC, it closes at {self.close:%H:%M:%S}; {order}"
@@ -88,12 +88,12 @@ class HourPlan:
         late, number = self.too_late, self.round_number
         text = (
             f"Not expected to be done before the close at {self.close:%H:%M} UTC: "
-            f"{', '.join(f'{one.model} ({_about(one)})' for one in late)}. Make slow models "
+            f"{', '.join(f'{slot.model} ({_about(slot)})' for slot in late)}. Make slow models "
             "faster, lower their `time_budget`, or name a `fallback` for them in the registry. To "
             "play one that matters before the others: "
             f"{command_lines.run(number, [late[0].model])}"
         )
-        title = f"Round {number}: too little time for {', '.join(one.model for one in late)}"
+        title = f"Round {number}: too little time for {', '.join(slot.model for slot in late)}"
         return Alert(Kind.PLAN_TOO_LONG, f"round-{number}", title, text)
 
 
@@ -125,7 +125,7 @@ def plan_hour(platform: Platform, models: Sequence[RegisteredModel], round_: Rou
         models: who is to be predicted.
         round_: the round; before it opens, the plan begins with its opening.
     """
-    measured = measured_seconds(platform.lake, [one.name for one in models], round_.number)
+    measured = measured_seconds(platform.lake, [model.name for model in models], round_.number)
     end = max(platform.client.now(), round_.open_time)
     slots = []
     for position, model in enumerate(in_order(platform, models), 1):
@@ -165,8 +165,8 @@ def playing_order(
     neither first nor last for that reason alone; equal ones keep the order of the registry.
     """
     by_name = {model.name: model for model in models}
-    known = [stakes[name] for name in by_name if name in stakes]
-    average = sum(known, Decimal(0)) / len(known) if known else Decimal(0)
+    staked = [stakes[name] for name in by_name if name in stakes]
+    average = sum(staked, Decimal(0)) / len(staked) if staked else Decimal(0)
     placed: dict[str, RegisteredModel] = {}
 
     def place(model: RegisteredModel) -> None:
@@ -175,7 +175,7 @@ def playing_order(
                 place(by_name[name])
         placed.setdefault(model.name, model)
 
-    for model in sorted(models, key=lambda one: -stakes.get(one.name, average)):
+    for model in sorted(models, key=lambda model: -stakes.get(model.name, average)):
         place(model)
     return list(placed.values())
 

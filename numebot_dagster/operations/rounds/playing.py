@@ -56,7 +56,7 @@ Step = Callable[[], Played]
 Descend = Callable[[RegisteredModel, Rung], Prediction]
 
 
-def play(platform: Platform, wish: Play) -> list[Played]:
+def play(platform: Platform, request: Play) -> list[Played]:
     """Plays a round for the models asked for; one `Played` per model, in their order.
 
     Two processes that play the same round take turns, and the second finds the work done.
@@ -64,11 +64,11 @@ def play(platform: Platform, wish: Play) -> list[Played]:
     Raises:
         NumeraiError: when the round or the fleet cannot be read at all.
     """
-    lock = platform.lake.lock_file(f"round-{wish.round_number}")
+    lock = platform.lake.lock_file(f"round-{request.round_number}")
     with exclusive(
         lock, lambda holder: platform.log.info("Waiting: another run plays this round (%s)", holder)
     ):
-        this = _RoundPlay(platform, wish)
+        this = _RoundPlay(platform, request)
         played = this.run()
     if this.submits:
         refusal = this.refusal if isinstance(this.refusal, NotAuthorised) else None
@@ -77,7 +77,7 @@ def play(platform: Platform, wish: Play) -> list[Played]:
 
 
 def _next_higher(rung: Rung) -> Rung:
-    return next((one for one in LADDER if is_higher(one, rung)), rung)
+    return next((higher for higher in LADDER if is_higher(higher, rung)), rung)
 
 
 def _how(prediction: Prediction) -> str:
@@ -91,12 +91,12 @@ def _how(prediction: Prediction) -> str:
 class _RoundPlay:
     """One run over one round."""
 
-    def __init__(self, platform: Platform, wish: Play) -> None:
+    def __init__(self, platform: Platform, request: Play) -> None:
         self.platform = platform
-        self.wish = wish
-        self.round: Round = platform.client.round(wish.round_number)
-        self.records = RoundRecords(platform.lake, wish.round_number)
-        self.submits = wish.submit and any(model.submit for model in wish.models)
+        self.request = request
+        self.round: Round = platform.client.round(request.round_number)
+        self.records = RoundRecords(platform.lake, request.round_number)
+        self.submits = request.submit and any(model.submit for model in request.models)
         self.refusal: NumeraiError | None = None
         self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
         self._asked_at = time.monotonic()
@@ -143,18 +143,20 @@ class _RoundPlay:
                 *(self.platform, worker, self.round.number),
                 *(self._seconds_left, measured, self.records),
             )
-            sent = [one.result() for one in self._begin_all(ladder, pool)]
+            sent = [future.result() for future in self._begin_all(ladder, pool)]
             # Nothing is left to upload: only now is there time for downloads.
-            ending = [pool.submit(self._end, one) for one in sent]
-            done = {one.model.name: one for one in (future.result() for future in ending)}
-        return [done[model.name] for model in self.wish.models]
+            ending = [pool.submit(self._end, played) for played in sent]
+            done = {played.model.name: played for played in (future.result() for future in ending)}
+        return [done[model.name] for model in self.request.models]
 
     def _plan(self) -> HourPlan | None:
         """The plan of what is left to predict; none where nothing hurries."""
         if not self.submits or not self.round.is_open(self.platform.client.now()):
             return None
         try:
-            return planning.plan_the_rest(self.platform, self.wish.models, self.round, self.records)
+            return planning.plan_the_rest(
+                self.platform, self.request.models, self.round, self.records
+            )
         except Exception as error:  # a plan is worth something, but not the round
             self.platform.log.warning("The hour is played without a plan: %s", error)
             return None
@@ -170,8 +172,8 @@ class _RoundPlay:
         """
         begun: list[Future[Played]] = []
         waiting: list[RegisteredModel] = []
-        for model in planning.in_order(self.platform, self.wish.models):
-            if {one.name for one in waiting}.intersection(model.inputs):
+        for model in planning.in_order(self.platform, self.request.models):
+            if {other.name for other in waiting}.intersection(model.inputs):
                 waiting.append(model)
                 continue
             try:
@@ -225,7 +227,7 @@ class _RoundPlay:
 
     def _improve(self, model: RegisteredModel, standing: Receipt, descend: Descend) -> Step:
         """Tries for more than a lower rung that Numerai holds already; in vain, that one stays."""
-        if self.wish.force:
+        if self.request.force:
             return partial(self._submit, model, self._predict(model, descend, standing.rung))
         try:
             prediction = self._predict(model, descend, _next_higher(standing.rung))
@@ -273,7 +275,7 @@ class _RoundPlay:
 
     def _intended(self, model: RegisteredModel) -> Prediction | None:
         """The live predictions that an earlier attempt made and could not bring to Numerai."""
-        if self.wish.force:
+        if self.request.force:
             return None
         newest = self.records[model.name].newest
         if newest is None or not newest.is_pending:
@@ -294,7 +296,7 @@ class _RoundPlay:
     ) -> Played:
         """Sends predictions once more at once, if Numerai found their submission invalid."""
         newest = self.records[model.name].newest
-        if self.wish.late or newest is None or not newest.is_invalid:
+        if self.request.late or newest is None or not newest.is_invalid:
             raise refusal
         self.platform.log.warning("%s: sent again, because %s", model.name, refusal)
         self._ask_again(trusted_for=0)
@@ -313,7 +315,7 @@ class _RoundPlay:
             self.records[model.name],
             self._fleet.models[model.name].id,
             prediction,
-            late=self.wish.late,
+            late=self.request.late,
         )
         self.platform.log.info("%s: accepted", model.name)
         return Played(
@@ -369,11 +371,11 @@ class _RoundPlay:
         situation = Situation(
             round=self.round,
             now=self.platform.client.now(),
-            held=self._fleet.submission_of(model.name, self.round.number),
+            submission=self._fleet.submission_of(model.name, self.round.number),
             receipts=record.history,
             intention=intention,
-            force=self.wish.force,
-            late=self.wish.late,
+            force=self.request.force,
+            late=self.request.late,
         )
         return decide(submitting.what_is_held(self.platform, record, situation))
 
@@ -383,7 +385,7 @@ class _RoundPlay:
 
     def _came_later(self, model: RegisteredModel) -> bool:
         """Return whether a closed round is none of a model's, which was trained only after it."""
-        if self.wish.late or not self._has_closed:
+        if self.request.late or not self._has_closed:
             return False
         return not self.platform.lake.takes_part(model.name, self.round.number)
 
@@ -406,11 +408,11 @@ class _RoundPlay:
 
     def _left_alone(self, model: RegisteredModel, decision: Decision) -> Played:
         """Records that Numerai holds a file that somebody else has made, and who."""
-        held = self._fleet.submission_of(model.name, self.round.number)
-        if held is None:
+        submission = self._fleet.submission_of(model.name, self.round.number)
+        if submission is None:
             raise ValueError(f"{model.name}: nothing is held that could be left alone")
         receipt = follow_up.record_foreign(
-            self.platform, self.round, self.records[model.name], held
+            self.platform, self.round, self.records[model.name], submission
         )
         self.platform.log.warning("%s: left alone, %s", model.name, receipt.reason)
         return Played(model, Ending.SKIPPED, receipt.reason or decision.reason, receipt=receipt)

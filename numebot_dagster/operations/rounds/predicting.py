@@ -149,7 +149,7 @@ def benchmark(platform: Platform, round_number: int) -> tuple[str, StandIn]:
     names = prediction_names([path])
     if not names:
         raise ValueError(f"{path} holds no benchmark model")
-    name = next((one for one in names if one.endswith(PREFERRED_BENCHMARK)), names[0])
+    name = next((name for name in names if name.endswith(PREFERRED_BENCHMARK)), names[0])
     frame = parquet.read(path, ["id", name])
     # What Numerai leaves out is a NaN here, and stopped by the gates.
     values = frame[name].cast(float).fill_null(float("nan")).to_numpy()
@@ -166,12 +166,12 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     path = platform.lake.predictions_file(
         receipt.model, receipt.round_number, receipt.vintage, receipt.predictions_sha256
     )
-    found = _read_whole(path, receipt.predictions_sha256)
-    if found is None:
+    whole = _read_whole(path, receipt.predictions_sha256)
+    if whole is None:
         if path.is_file():
             platform.log.warning("%s: %s is damaged and not used", receipt.model, path)
         return None
-    ids, values, prepared = found
+    ids, values, prepared = whole
     return Prediction(
         model=receipt.model,
         round_number=receipt.round_number,
@@ -218,7 +218,7 @@ def _any_live_folder(platform: Platform, round_number: int) -> Path:
             f"run `{command_lines.run(round_number)}`"
         )
     with_benchmarks = [
-        one for one in folders.values() if (one / live_data.LIVE_BENCHMARKS).is_file()
+        folder for folder in folders.values() if (folder / live_data.LIVE_BENCHMARKS).is_file()
     ]
     return (with_benchmarks or list(folders.values()))[-1]
 

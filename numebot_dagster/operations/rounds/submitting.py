@@ -281,33 +281,37 @@ def _known_again(platform: Platform, record: RoundRecord, situation: Situation) 
     The file is ours when its name, in which we write round, content and this data folder's id, is
     that of predictions that are stored here.
     """
-    held, number = situation.held, situation.round.number
-    if held is None or held.filename is None or situation.holding is not Holding.FOREIGN:
+    submission, number = situation.submission, situation.round.number
+    if (
+        submission is None
+        or submission.filename is None
+        or situation.holding is not Holding.FOREIGN
+    ):
         return situation
-    for path in platform.lake.predictions_files(held.model, number):
+    for path in platform.lake.predictions_files(submission.model, number):
         sha256 = path.parent.name.removeprefix("sha256=")
         name = name_for(number, sha256, platform.installation)
-        if held.filename.startswith(Path(name).stem):
-            receipt = record.append(_receipt_of_file(path, held, number))
+        if submission.filename.startswith(Path(name).stem):
+            receipt = record.append(_receipt_of_file(path, submission, number))
             platform.log.warning(
                 "%s: Numerai holds %s, whose receipts are lost; it is known again by its name",
-                held.model,
-                held.filename,
+                submission.model,
+                submission.filename,
             )
             return replace(situation, receipts=[*situation.receipts, receipt])
     return situation
 
 
-def _receipt_of_file(path: Path, held: HeldSubmission, number: int) -> Receipt:
+def _receipt_of_file(path: Path, submission: HeldSubmission, number: int) -> Receipt:
     vintage = path.parent.parent.name.removeprefix("vintage=")
     return Receipt(
-        model=held.model,
+        model=submission.model,
         round_number=number,
-        filename=held.filename,
+        filename=submission.filename,
         vintage=int(vintage) if vintage.isdigit() else None,
         rung=Rung.LIVE if vintage.isdigit() else Rung.FALLBACK,
         predictions_sha256=path.parent.name.removeprefix("sha256="),
-        submitted_at=held.timestamp,
+        submitted_at=submission.timestamp,
     )
 
 
@@ -397,10 +401,16 @@ def _state_of(platform: Platform, round_: Round, receipt: Receipt) -> Submission
 
 def _twin(platform: Platform, round_: Round, receipt: Receipt) -> SubmissionState | None:
     """The submission that counts, if it is the same file, registered again by a killed run."""
-    held = platform.client.fleet().submission_of(receipt.model, round_.number)
-    if held is None or held.submission_id is None or held.filename != receipt.filename:
+    submission = platform.client.fleet().submission_of(receipt.model, round_.number)
+    if (
+        submission is None
+        or submission.submission_id is None
+        or submission.filename != receipt.filename
+    ):
         return None
-    state = platform.client.submission_states([held.submission_id]).get(held.submission_id)
+    state = platform.client.submission_states([submission.submission_id]).get(
+        submission.submission_id
+    )
     return state if state is not None and state.selected else None
 
 
