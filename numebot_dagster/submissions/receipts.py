@@ -314,7 +314,7 @@ def _to_frame(receipt: Receipt) -> polars.DataFrame:
 
 
 def _from_row(row: Mapping[str, Any]) -> Receipt:
-    """A receipt from a stored row; columns that a later version added are left out."""
+    """Return a receipt from a stored row, without columns that a later version added."""
     values: dict[str, Any] = {
         field.name: row[_column(field.name)]
         for field in fields(Receipt)

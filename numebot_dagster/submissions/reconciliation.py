@@ -1,4 +1,4 @@
-"""What to do about one model in one round, from what Numerai holds and what we recorded.
+"""Decide what to do about one model in one round, from what Numerai holds and what we recorded.
 
 Every run, wherever the last one was killed, starts here. The rules: what Numerai holds counts as
 this round's only if it was uploaded after the round opened and belongs to a receipt of ours; a
@@ -117,7 +117,7 @@ class Decision:
 
 
 def decide(situation: Situation) -> Decision:
-    """The next step for one model in one round."""
+    """Return the next step for one model in one round."""
     if situation.now < situation.round.open_time:
         return Decision(
             Action.REFUSE,
@@ -130,7 +130,7 @@ def decide(situation: Situation) -> Decision:
 
 
 def doubtful_ids(situation: Situation) -> list[str]:
-    """The ids of ours that Numerai is to be asked about, because it does not show them as held.
+    """Return the ids of ours to ask Numerai about, because it does not show them as held.
 
     The list of what is held may lag behind, or lack a field; a submission that is asked for by its
     id may be shown all the same.
@@ -141,7 +141,7 @@ def doubtful_ids(situation: Situation) -> list[str]:
 
 
 def better_known(situation: Situation, states: Mapping[str, SubmissionState]) -> Situation:
-    """The situation with what Numerai said of the `doubtful_ids`, by their ids.
+    """Return the situation with what Numerai said of the `doubtful_ids`, by their ids.
 
     What it shows as selected is held. What it does not know yet, although it registered it within
     `REGISTRATION_PATIENCE`, is held with status `REGISTERED`.
@@ -154,7 +154,7 @@ def better_known(situation: Situation, states: Mapping[str, SubmissionState]) ->
 
 
 def _newest_by_id(situation: Situation) -> dict[str, Receipt]:
-    """Our newest receipt of each submission that we have registered."""
+    """Return our newest receipt of each submission that we have registered."""
     return {
         receipt.submission_id: receipt
         for receipt in situation.receipts
@@ -183,12 +183,12 @@ def _shown(
 
 
 def is_carried_over(submission: HeldSubmission, round_: Round) -> bool:
-    """Whether a file was uploaded before the round opened: for another one, and by then stale."""
+    """Return whether a file was uploaded before the round opened, and so is stale."""
     return submission.timestamp is not None and submission.timestamp < round_.open_time
 
 
 def is_higher(rung: Rung, other: Rung) -> bool:
-    """Whether `rung` is the better source of predictions: live, then previous, then fallback."""
+    """Return whether `rung` is the better source: live, then previous, then fallback."""
     return LADDER.index(rung) > LADDER.index(other)
 
 
@@ -197,7 +197,7 @@ def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     if better is not None and _is_open(situation):
         return Decision(Action.SUBMIT, better, receipt)
     if receipt.was_not_selected:
-        return Decision(Action.ACCEPT, "Numerai holds the file after all", receipt)
+        return Decision(Action.ACCEPT, "Numerai counts the file after all", receipt)
     if receipt.is_invalid:
         return Decision(
             Action.REFUSE, f"what Numerai holds is not what we sent: {receipt.reason}", receipt
@@ -210,7 +210,7 @@ def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
 
 
 def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
-    """Why the predictions at hand should replace our own file, or nothing."""
+    """Return why the predictions at hand should replace our own file, or None."""
     intention = situation.intention
     if intention is None:
         return None
@@ -250,12 +250,12 @@ def _is_open(situation: Situation) -> bool:
 
 
 def _closed(situation: Situation) -> str | None:
-    """Why the round takes no upload of ours, or nothing when it does."""
+    """Return why nothing of ours may be uploaded for the round now, or None when it may."""
     this, now = situation.round, situation.now
     if this.is_open(now):
         return None
     if this.close_time is not None and now >= this.close_time:
-        return f"round {this.number} took its last late submission at {_clock(this.close_time)}"
+        return f"round {this.number} accepted its last late submission at {_clock(this.close_time)}"
     if situation.late:
         return None
     return (

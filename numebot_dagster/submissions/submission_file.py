@@ -1,4 +1,4 @@
-"""Predictions as Numerai takes them: ranked, written, checked and compared; pure functions."""
+"""Rank, write, check and compare predictions as the file that Numerai accepts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Mismatch:
 
 
 def rank_to_unit_interval(predictions: ArrayLike) -> NDArray[np.float64]:
-    """Ranks predictions into (0, 1), ties kept: (average rank - 0.5) / n.
+    """Rank predictions into (0, 1), ties kept: (average rank - 0.5) / n.
 
     This is `tie_kept_rank` of numerai-tools, by which Numerai ranks every submission itself.
 
@@ -71,7 +71,7 @@ def rank_to_unit_interval(predictions: ArrayLike) -> NDArray[np.float64]:
 
 
 def prepare(ids: Sequence[str], predictions: ArrayLike) -> Submission:
-    """Writes ids and their predictions in (0, 1) as the CSV that Numerai takes.
+    """Write ids and their predictions in (0, 1) as the CSV that Numerai accepts.
 
     Numbers are written with the fewest digits that read back as the same number.
 
@@ -87,7 +87,7 @@ def prepare(ids: Sequence[str], predictions: ArrayLike) -> Submission:
 def check_raw(
     ids: Sequence[str], predictions: ArrayLike, live_ids: Sequence[str] | None = None
 ) -> list[Problem]:
-    """What is wrong with a model's own output, before ranking would hide it.
+    """Return what is wrong with a model's own output, before ranking would hide it.
 
     Args:
         ids: the ids in the order of the predictions.
@@ -128,7 +128,7 @@ def _about_order(ids: Sequence[str], live_ids: Sequence[str] | None) -> list[Pro
 
 
 def check(submission: Submission, live_ids: Sequence[str]) -> list[Problem]:
-    """What Numerai would refuse in this file, by numerai-tools' own rules, and what it would drop.
+    """Return what Numerai would refuse in this file, by numerai-tools' rules, or would drop.
 
     Args:
         submission: the file as it would be uploaded.
@@ -163,7 +163,7 @@ _REMEDIES = {
 
 
 def matches(downloaded: bytes, ids: Sequence[str], predictions: ArrayLike) -> Mismatch | None:
-    """Compares what Numerai holds with what was sent, id by id, in any order.
+    """Compare what Numerai holds with what was sent, id by id, in any order.
 
     Args:
         downloaded: the CSV that Numerai gave back.
@@ -216,7 +216,7 @@ def correlation_with_example(
     example_ids: Sequence[str],
     example_predictions: ArrayLike,
 ) -> float:
-    """Spearman's rank correlation with Numerai's example predictions, on the ids of both.
+    """Return Spearman's rank correlation with Numerai's example predictions, on the ids of both.
 
     Raises:
         ValueError: when fewer than two ids are shared, or either side is constant on them.

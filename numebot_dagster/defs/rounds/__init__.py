@@ -1,1 +1,1 @@
-"""Rounds: noticing them, their details and their live data."""
+"""Rounds: their assets, the step that plays them, and what requests their runs."""

@@ -1,4 +1,4 @@
-"""A round's details and live data."""
+"""Define the assets of a round's details and live data."""
 
 from collections.abc import Iterator, Sequence
 from logging import DEBUG, WARNING
@@ -16,7 +16,7 @@ from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotO
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up, gates
 from numebot_dagster.operations.rounds.details import fetch_details
-from numebot_dagster.operations.rounds.live_data import LIVE, LiveData, fetch_live
+from numebot_dagster.operations.rounds.live_data import LIVE, FetchedLiveData, fetch_live
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Receipt
 
@@ -41,7 +41,7 @@ class LiveConfig(dg.Config):
 
 @dg.asset(key=DETAILS, partitions_def=rounds, group_name="rounds", kinds={"numerai", "parquet"})
 def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
-    """Times, status and score configurations of one round, as Numerai states them.
+    """Fetch the times, the status and the score configurations of one round.
 
     How the round is scored and paid is read from here, never from constants in the code.
     """
@@ -103,7 +103,7 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
 def live_data(
     context: dg.AssetExecutionContext, config: LiveConfig, platform: PlatformResource
 ) -> Events:
-    """Fetches the live data of one round; how a round ended that closed before is recorded."""
+    """Fetch the live data of one round; if it has closed, record how it ended."""
     opened = platform.open(context.log)
     number = int(context.partition_key)
     try:
@@ -130,7 +130,7 @@ def live_data(
         raise dg.Failure(text, metadata=missed, allow_retries=False)
 
 
-def _fetched(fetched: Sequence[LiveData]) -> dg.MaterializeResult:
+def _fetched(fetched: Sequence[FetchedLiveData]) -> dg.MaterializeResult:
     newest = fetched[-1]
     return dg.MaterializeResult(
         asset_key=LIVE_DATA,
@@ -147,14 +147,14 @@ def _fetched(fetched: Sequence[LiveData]) -> dg.MaterializeResult:
 
 
 def _pipeline(opened: Platform) -> str:
-    """What Numerai says of its data pipeline, for the reader: what is believed are the ids."""
+    """Return what Numerai says of its data pipeline, for the reader: what counts are the ids."""
     try:
         ready = opened.client.enrichment.pipeline_status().get("dataReadyAt")
     except NumeraiError as error:
         return f"its pipeline cannot be asked ({error})"
     if ready is None:
-        return "its pipeline says that they are not ready"
-    return f"its pipeline says that data are ready since {ready:%a %H:%M} UTC"
+        return "according to its pipeline they are not ready"
+    return f"according to its pipeline data have been ready since {ready:%a %H:%M} UTC"
 
 
 def _end_without_live_data(

@@ -1,4 +1,4 @@
-"""The job that plays a round."""
+"""Define the job that plays a round."""
 
 from __future__ import annotations
 

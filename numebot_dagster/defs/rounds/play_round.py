@@ -1,4 +1,4 @@
-"""`play_round`: the one step that plays a round for every model."""
+"""Define `play_round`, the one step that plays a round for every model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from numebot_dagster.defs.training.weights import (
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.causes import MODELS_FAILED
 from numebot_dagster.operations.rounds import gates
-from numebot_dagster.operations.rounds.outcomes import Ending, Play
+from numebot_dagster.operations.rounds.outcomes import Ending, Play, Played
 from numebot_dagster.operations.rounds.playing import play
 
 _PREDICTION_CHECKS = {
@@ -51,7 +51,7 @@ class PlayConfig(dg.Config):
 
 
 def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
-    """The step that makes the predictions and submissions of all enabled models, if there are any.
+    """Return the step that makes the predictions and submissions of all enabled models, if any.
 
     One step, so that it can order the models by stake, keep one worker process warm, upload while
     it predicts, and go on when one model fails; one asset each, so that lineage, plots, checks and
@@ -86,22 +86,27 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
         )
         for ended in played:
             yield from results.events(context, ended)
-        failed = {
-            ended.model.name: ended.text
-            for ended in played
-            if ended.ending is Ending.FAILED or results.is_missed(ended)
-        }
-        if failed:
-            # The log has named each model and its reason, and shows the first line alone.
-            count = f"Round {number}: {len(failed)} of {len(played)} {MODELS_FAILED}"
-            text = f"{count}\n{results.reasons(failed)}"
-            raise dg.Failure(text, metadata=failed, allow_retries=False)
+        _require_all(number, played)
 
     return [play_round]
 
 
+def _require_all(round_number: int, played: Sequence[Played]) -> None:
+    """Fail the step, once all is reported, if any model has failed."""
+    failed = {
+        ended.model.name: ended.text
+        for ended in played
+        if ended.ending is Ending.FAILED or results.is_missed(ended)
+    }
+    if failed:
+        # The log has named each model and its reason, and shows the first line alone.
+        count = f"Round {round_number}: {len(failed)} of {len(played)} {MODELS_FAILED}"
+        text = f"{count}\n{results.reasons(failed)}"
+        raise dg.Failure(text, metadata=failed, allow_retries=False)
+
+
 def _chosen(models: Sequence[RegisteredModel], selected: set[dg.AssetKey]) -> list[RegisteredModel]:
-    """The models of the selection; where only predictions are selected, nothing is submitted."""
+    """Return the models of the selection; they submit only where submissions are selected."""
     return [
         replace(model, submit=model.submit and submission_key(model) in selected)
         for model in models
@@ -118,7 +123,7 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
             *(predictions_key(registry[name]) for name in model.inputs),
         ],
         description=(
-            f"The predictions of **{model.name}** for a round's live ids, ranked to (0, 1).\n\n"
+            f"The predictions of {model.name} for a round's live ids, ranked to (0, 1).\n\n"
             "Made with the newest verified weights (or the vintage that the registry pins) and "
             "stored only when every blocking gate has passed. When that fails, the weights before "
             "them are tried, then the fallback that the registry names: `rung` says what it came "
@@ -132,7 +137,7 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
         submission_key(model),
         deps=[predictions_key(model)],
         description=(
-            f"The receipt of the submission of **{model.name}** to a round.\n\n"
+            f"The receipt of the submission of {model.name} to a round.\n\n"
             "`accepted` when Numerai shows it as selected, `confirmed` when its download matches "
             "what was sent, id by id. Playing a round again never submits twice: what Numerai "
             "holds is asked first."

@@ -1,4 +1,4 @@
-"""What sensor and schedule ask for: one run of a round at a time, until nothing is left to do.
+"""Request one run of a round at a time, until nothing is left to do.
 
 Whether something is left is read from the receipts and not from Dagster's runs: a run that failed
 or was killed before it played has settled nothing, and one that succeeded may have had to play a
@@ -32,7 +32,7 @@ ATTEMPTS_AFTER_CLOSE = 5
 def request_for(
     instance: dg.DagsterInstance, platform: Platform, round_: Round
 ) -> dg.RunRequest | str:
-    """The next run of a round, or why there is none to ask for now.
+    """Return the next run of a round, or why there is none to request now.
 
     Before the close it plays. After it, it records how the round ended for each model.
     """
@@ -47,7 +47,7 @@ def request_for(
 
 
 def is_settled(instance: dg.DagsterInstance, platform: Platform, round_: Round) -> bool:
-    """Whether a round has nothing left to do.
+    """Return whether a round has nothing left to do.
 
     An open one: every submitting model is confirmed with its own predictions, or somebody else has
     submitted for it. A closed one: it is known how it ended for each of them, or could not be found
@@ -112,7 +112,7 @@ def _request(round_: Round, attempt: int, *, after_close: bool) -> dg.RunRequest
 
 
 def _runs_of(instance: dg.DagsterInstance, round_number: int) -> Sequence[dg.RunRecord]:
-    """The runs that sensor and schedule have asked for, and Dagster's own retries of them."""
+    """Return the runs that sensor and schedule requested, and Dagster's own retries of them."""
     return instance.get_run_records(dg.RunsFilter(tags={ROUND_TAG: str(round_number)}))
 
 
@@ -122,7 +122,7 @@ def _attempt(runs: Sequence[dg.RunRecord]) -> int:
 
 
 def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, round_: Round) -> float:
-    """Seconds until the next attempt, by the clock of this machine as runs are."""
+    """Return the seconds until the next attempt, by the clock of this machine as runs are."""
     ended = max(run.end_time or run.update_timestamp.timestamp() for run in runs)
     now = platform.client.now()
     if round_.is_open(now):
@@ -138,7 +138,7 @@ def _pause_left(runs: Sequence[dg.RunRecord], platform: Platform, round_: Round)
 
 
 def _lost_of_late(platform: Platform, round_: Round) -> bool:
-    """Whether Numerai does not count a submission any more, asked in the last minutes only.
+    """Return whether Numerai no longer counts a submission, asked in the last minutes only.
 
     Before them the watchdog asks, and a tick more does no harm.
     """
@@ -153,7 +153,7 @@ def _lost_of_late(platform: Platform, round_: Round) -> bool:
 
 
 def _invalidations(platform: Platform, round_: Round) -> int:
-    """How often a model that has no valid submission now lost one, where that was most often."""
+    """Return how often the unluckiest model without a valid submission now has lost one."""
     counts = [0]
     for record in _records(platform, round_):
         standing = record.standing

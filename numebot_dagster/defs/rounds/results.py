@@ -1,4 +1,4 @@
-"""What a played round looks like in Dagster: events with metadata, one model at a time."""
+"""Turn a played round into Dagster's events with metadata, one model at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Event = dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation
 
 
 def events(context: dg.AssetExecutionContext, played: Played) -> Iterator[Event]:
-    """What to report of one model: what was made, what was checked, and why nothing was made."""
+    """Report of one model what was made, what was checked, and why nothing was made."""
     predictions, submission = predictions_key(played.model), submission_key(played.model)
     if predictions in context.selected_asset_keys:
         yield from _of_predictions(context, predictions, played)
@@ -61,7 +61,7 @@ def _of_submission(
 
 
 def is_missed(played: Played) -> bool:
-    """Whether the round closed without a submission of the model."""
+    """Return whether the round closed without a submission of the model."""
     return played.receipt is not None and played.receipt.is_missed
 
 
@@ -94,7 +94,7 @@ def submission_verdict(
 def _completed(
     context: dg.AssetExecutionContext, key: dg.AssetKey, said: Iterator[dg.AssetCheckResult]
 ) -> list[dg.AssetCheckResult]:
-    """This run's verdicts, and those of earlier runs on what it did not look at again."""
+    """Return this run's verdicts, and earlier ones on what it did not look at again."""
     results = list(said)
     names = {result.check_name for result in results}
     left = [
@@ -107,7 +107,7 @@ def _completed(
 
 
 def _is_news(context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played) -> bool:
-    """Whether Dagster does not know it yet: made in this run, or in one that was killed."""
+    """Return whether Dagster does not know it yet: made in this run, or in one that was killed."""
     if played.ending is not Ending.SKIPPED:
         return True
     return context.partition_key not in context.instance.get_materialized_partitions(key)
@@ -121,7 +121,7 @@ def _observation(
 
 
 def prediction_metadata(prediction: Prediction) -> Metadata:
-    """Numbers worth a curve over rounds, and what tells one prediction from another."""
+    """Return numbers worth a curve over rounds, and what tells predictions apart."""
     numbers = {
         f"{gate.name}_{name}": value
         for gate in prediction.gates
@@ -145,7 +145,7 @@ def prediction_metadata(prediction: Prediction) -> Metadata:
 
 
 def receipt_metadata(receipt: Receipt) -> Metadata:
-    """The receipt as the asset page shows it; seconds by Numerai's clock."""
+    """Return a receipt as the asset page shows it; seconds by Numerai's clock."""
     return {
         "outcome": str(receipt.outcome),
         "state": str(receipt.state),

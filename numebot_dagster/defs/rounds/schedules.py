@@ -1,4 +1,4 @@
-"""The weekly schedule, for those who play only the weekend round."""
+"""Schedule the weekend round, for those who play only that one."""
 
 import dagster as dg
 
@@ -25,7 +25,7 @@ WEEKEND_LOOKS = ["15 12 * * 6", "15 18 * * 6", "15 8 * * 0"]
 def weekend_round_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Plays the weekend round, if the tournament says that it is open and nobody plays it yet.
+    """Play the weekend round, if it is open and nobody plays it yet.
 
     It needs no sensor. To play the weekend round only, set `NUMEBOT_ROUNDS=weekend`, or stop the
     sensor in the UI and leave this schedule on.

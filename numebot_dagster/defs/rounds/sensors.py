@@ -1,4 +1,4 @@
-"""Noticing new rounds."""
+"""Notice new rounds."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ SECONDS_BETWEEN_LOOKS = 30
 def new_round_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Asks the tournament for rounds, adds each new one as a partition, and has it played.
+    """Ask the tournament for rounds, add each new one as a partition, and have it played.
 
     The hour of a round moves, so the tournament is answers and no fixed time is assumed. While a
     round is open it is answers for again, with growing pauses, until every model is confirmed. What

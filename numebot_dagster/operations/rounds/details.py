@@ -1,4 +1,4 @@
-"""What Numerai says of a round: its times, its status and the configurations of its scores."""
+"""Fetch and store the times, the status and the score configurations of a round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numebot_dagster.operations.rounds import phases
 
 
 def fetch_details(platform: Platform, round_number: int) -> Round:
-    """Stores what Numerai says of a round.
+    """Fetch what Numerai says of a round, and store it.
 
     Score configurations are an enrichment: when the wide query fails, the times are stored
     without them and a warning is logged.
@@ -41,7 +41,7 @@ def fetch_details(platform: Platform, round_number: int) -> Round:
 
 
 def store_details(platform: Platform, round_: Round) -> None:
-    """Stores a round's times and score configurations as one row, with its status of now."""
+    """Store a round's times and score configurations as one row, with its status of now."""
     import polars as pl
 
     row = {
@@ -69,7 +69,7 @@ def _plain(value: object) -> Any:
 
 
 def status_of(round_: Round, now: datetime) -> str:
-    """`upcoming`, `open`, `resolving` or `resolved` at `now` (aware UTC)."""
+    """Return `upcoming`, `open`, `resolving` or `resolved` at `now` (aware UTC)."""
     if now < round_.open_time:
         return "upcoming"
     if round_.is_open(now):

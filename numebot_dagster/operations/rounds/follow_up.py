@@ -1,4 +1,4 @@
-"""What Numerai holds by now: submissions that turned invalid, and the end of rounds that closed."""
+"""Record what became of submissions: which turned invalid, and how closed rounds ended."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ CAME_LATER = "it was first trained after this round, so it has not missed it"
 
 
 def fleet_of(platform: Platform, round_: Round) -> Fleet:
-    """What Numerai holds of every model; of an old round it must be asked to look back further."""
+    """Ask what Numerai holds of every model; for an old round it has to look back further."""
     is_open = round_.is_open(platform.client.now())
     bounded = phases.within(platform, phases.FLEET, round_)
     return bounded.client.fleet(ROUNDS_ASKED if is_open else ROUNDS_LOOKED_BACK)
 
 
 def recheck(platform: Platform, round_: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
-    """Asks Numerai once whether it still counts what was accepted or confirmed.
+    """Ask Numerai once whether it still counts what was accepted or confirmed.
 
     A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
     the reason, so that the next run replaces it while the window is open. One of ours that Numerai
@@ -73,7 +73,7 @@ def recheck(platform: Platform, round_: Round, models: Sequence[RegisteredModel]
 def _changed(
     platform: Platform, round_: Round, fleet: Fleet, history: Sequence[Receipt]
 ) -> Receipt | None:
-    """The receipt that is to be added to a model's history, if what Numerai holds has changed."""
+    """Return the receipt to add to a model's history if what Numerai holds has changed."""
     standing = standing_of(reversed(history))
     if standing is None:
         return None
@@ -116,7 +116,7 @@ def record_foreign(
 def _foreign(
     platform: Platform, round_: Round, submission: HeldSubmission, standing: Receipt | None
 ) -> Receipt:
-    """Return the receipt of a file that this data folder did not make; it says whose it is."""
+    """Return the receipt of a file that this data folder did not make, naming its uploader."""
     note = f"{submission.filename} was uploaded by {uploader(submission.filename)}"
     if standing is not None and standing.submission_id and not standing.is_foreign:
         note += f" in the place of {standing.filename or 'ours'}"
@@ -128,7 +128,7 @@ def _foreign(
 def _why_not_held(
     platform: Platform, fleet: Fleet, standing: Receipt, state: SubmissionState | None
 ) -> str | None:
-    """Why Numerai does not count a submission any more; nothing as long as it does not say so."""
+    """Return why Numerai no longer counts a submission; None unless it is sure that it does not."""
     submission_id = standing.submission_id
     submission = fleet.submission_of(standing.model, standing.round_number)
     if submission is not None:
@@ -147,7 +147,7 @@ def _why_not_held(
 def settle(
     platform: Platform, round_: Round, models: Sequence[RegisteredModel]
 ) -> dict[str, Receipt]:
-    """Records how a round that has closed ended for each submitting model, as Numerai says.
+    """Record how a closed round ended for each submitting model, as Numerai says.
 
     Args:
         platform: whose account is asked.
@@ -174,7 +174,7 @@ def settle(
 
 
 def _is_end_open(lake: Lake, record: RoundRecord) -> bool:
-    """Whether Numerai must still say how a round ended for a model."""
+    """Return whether Numerai must still say how a round ended for a model."""
     standing = record.standing
     if standing is None:
         return lake.takes_part(record.model_name, record.round_number)
@@ -184,10 +184,11 @@ def _is_end_open(lake: Lake, record: RoundRecord) -> bool:
 def record_end(
     platform: Platform, round_: Round, record: RoundRecord, fleet: Fleet, reason: str
 ) -> Receipt:
-    """Records how a closed round ended for a model, from what Numerai was just seen to hold.
+    """Record how a closed round ended for a model, from what Numerai was just seen to hold.
 
     What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
-    somebody else uploaded inside the window is `accepted` with that reason; else it is `missed`.
+    somebody else uploaded inside the window is `accepted` with that reason; otherwise the round
+    is `missed`.
 
     Returns:
         The receipt that is standing now.

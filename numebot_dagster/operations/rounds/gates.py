@@ -1,4 +1,4 @@
-"""The gates: what must hold before predictions are stored or sent.
+"""Judge live data and predictions before anything is stored or sent.
 
 A wrong file costs more than a missed round, so a blocking gate stops its model, and only it.
 Each gate is a pure function; asset checks report its verdict.
@@ -55,19 +55,19 @@ class GateClosed(Exception):
 
 
 def closed(gates: Iterable[Gate]) -> list[Gate]:
-    """The blocking gates that did not pass."""
+    """Return the blocking gates that did not pass."""
     return [gate for gate in gates if gate.blocking and not gate.passed]
 
 
 def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:
-    """Live ids change every round: the same ones mean that the data are not out yet."""
+    """Judge whether the live ids changed: the same ones mean that the data are not out yet."""
     stale = previous is not None and set(ids) == set(previous)
     text = "the live ids are those of the round before" if stale else "the live ids are new"
     return Gate(NEW_IDS, not stale, True, text, {"rows": len(ids)})
 
 
 def live_data_wellformed(live: pl.DataFrame) -> Gate:
-    """The live rows have unique ids, and features of whole numbers from 0 to 4 with few gaps.
+    """Judge whether the ids are unique and the features whole numbers from 0 to 4 with few gaps.
 
     Gaps (null or NaN) are read as 2, which is how Numerai itself marks a missing value; so a few
     of them are not worth a missed round, and only named.
@@ -109,7 +109,7 @@ def _faults_of_features(live: pl.DataFrame) -> list[str]:
 
 
 def _holds_bins(column: pl.Series) -> bool:
-    """Whether there is nothing but 0 to 4, beside gaps."""
+    """Return whether there is nothing but 0 to 4, apart from gaps."""
     if not column.dtype.is_numeric():
         return False
     numbers = _without_nan(column).drop_nulls()
@@ -127,7 +127,7 @@ def _without_nan(column: pl.Series) -> pl.Series:
 
 
 def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:
-    """Warns when a round has clearly more or fewer rows than the mean of the last rounds."""
+    """Warn when a round has clearly more or fewer rows than the mean of the last rounds."""
     if not earlier:
         return Gate(USUAL_ROW_COUNT, True, False, f"{rows} rows; no earlier round to compare with")
     mean = sum(earlier) / len(earlier)
@@ -138,7 +138,7 @@ def usual_row_count(rows: int, earlier: Sequence[int]) -> Gate:
 
 
 def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
-    """The model must see the very features that its weights were made from."""
+    """Judge whether the model sees the very features that its weights were made from."""
     if not missing and not unexpected:
         return Gate(SAME_FEATURES, True, True, "the features are those of the weights' manifest")
     parts = [
@@ -152,7 +152,7 @@ def same_features(missing: Sequence[str], unexpected: Sequence[str]) -> Gate:
 
 
 def canary(comparison: Comparison) -> Gate:
-    """The weights must predict the rows stored beside them as on the day they were made."""
+    """Judge whether the weights predict the canary rows as on the day they were made."""
     passed = comparison.is_same_model
     text = f"largest difference on the canary rows {comparison.largest_difference:.3g}"
     if not passed:
@@ -168,18 +168,18 @@ def canary(comparison: Comparison) -> Gate:
 
 
 def submission_rules(problems: Sequence[Problem]) -> Gate:
-    """Numerai's own rules for a submission, by numerai-tools."""
+    """Judge a submission by Numerai's own rules, as numerai-tools checks them."""
     text = "; ".join(str(problem) for problem in problems) or "Numerai's rules are met"
     return Gate(SUBMISSION_RULES, not problems, True, text, {"problems": len(problems)})
 
 
 def not_comparable_with_example(reason: str) -> Gate:
-    """Warns that the round's example predictions are of no use, for example of another round."""
+    """Warn that the round's example predictions cannot be used, for example of another round."""
     return Gate(LIKE_EXAMPLE, False, False, f"the example predictions cannot be compared: {reason}")
 
 
 def agrees_with_example(correlation: float | None) -> Gate:
-    """Warns when predictions run against the example model: a flipped sign looks like that."""
+    """Warn when predictions run against the example model: a flipped sign looks like that."""
     if correlation is None:
         return Gate(LIKE_EXAMPLE, True, False, "the round has no example predictions")
     passed = correlation > LEAST_EXAMPLE_CORRELATION

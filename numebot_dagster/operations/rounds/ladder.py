@@ -1,4 +1,4 @@
-"""The ladder: what is tried for a model when its live predictions cannot be made.
+"""Descend from a model's live predictions to what stands in for them when they cannot be made.
 
 From the top: the newest weights (`live`); the weights before them (`previous`); what the registry
 names (`fallback`), which is another model's own predictions of the round, or Numerai's benchmark
@@ -137,11 +137,11 @@ class Ladder:
     def descend(
         self, model: RegisteredModel, lowest: Rung = Rung.FALLBACK, *, others_wait: bool = False
     ) -> Prediction:
-        """The predictions of the highest rung that gives any, labelled with it.
+        """Return the predictions of the highest rung that gives any, labelled with it.
 
         Args:
             model: for whom.
-            lowest: the lowest rung that is of use.
+            lowest: the lowest rung to try.
             others_wait: whether models have not had their turn yet.
 
         Raises:
@@ -201,7 +201,7 @@ class Ladder:
     def _limit(
         self, model: RegisteredModel, step: _Step, below: Sequence[_Step], *, others_wait: bool
     ) -> float:
-        """Seconds that a rung may take.
+        """Return the seconds that a rung may take.
 
         Raises:
             Postponed: when that has to wait for the other models.
@@ -224,7 +224,7 @@ class Ladder:
         return limit
 
     def _own_steps(self, model: RegisteredModel) -> list[_Step]:
-        """The rungs on which the model's own code predicts."""
+        """Return the rungs on which the model's own code predicts."""
         budget = time_budget(self.platform.lake, model)
         folders = self.platform.lake.weights_folders(model.name)
         usable = [place for place in folders if model.vintage in (None, place.vintage)]
@@ -301,16 +301,16 @@ class Ladder:
     def _other(
         self, model: RegisteredModel, other: RegisteredModel, others_wait: bool, _limit: float
     ) -> Prediction:
-        """Another model's own predictions; what stands in for that one is of no use to this."""
-        theirs = self._known(other)
+        """Return another model's own predictions; what stands in for that one does not count."""
+        theirs = self._own_prediction(other)
         if theirs is None:
             theirs = self._descend(other, self._own_steps(other), others_wait=others_wait)
         source = StandIn(theirs.ids, theirs.values, theirs.vintage)
         made = stand_in(self.platform, model.name, self.round_number, source)
         return replace(made, rung_reason=f"the model {other.name} stands in")
 
-    def _known(self, other: RegisteredModel) -> Prediction | None:
-        """Predictions that a model's own code has made for the round, in this play or before."""
+    def _own_prediction(self, other: RegisteredModel) -> Prediction | None:
+        """Return what a model's own code predicted for the round, in this play or before."""
         made = self._made.get(other.name)
         if made is not None and made.rung is not Rung.FALLBACK:
             return made
@@ -336,5 +336,5 @@ def _without_name(model: str, reason: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Without the traceback, which is in the log."""
+    """Return an error without its traceback, which is in the log."""
     return str(error).partition("\n")[0]

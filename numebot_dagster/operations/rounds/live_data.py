@@ -1,4 +1,4 @@
-"""A round's live data: fetched once per data version, judged before they are stored.
+"""Fetch a round's live data once per data version, and judge them before they are stored.
 
 They are the one thing that every model needs, so one version that cannot be had stops only the
 models that were trained on it, and a stored file that proves damaged is fetched again.
@@ -6,7 +6,7 @@ models that were trained on it, and a stored file that proves damaged is fetched
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,7 +46,7 @@ ROUNDS_TO_COMPARE = 30  # the stale file is rarely older than a week, and never 
 
 
 @dataclass(frozen=True)
-class LiveData:
+class FetchedLiveData:
     """A round's stored live data of one data version, and the verdict of its gates."""
 
     data_version: str
@@ -76,8 +76,8 @@ def fetch_live(
     models: Sequence[RegisteredModel],
     *,
     late: bool = False,
-) -> list[LiveData]:
-    """Stores the round's live data, one folder per data version that the models' weights need.
+) -> list[FetchedLiveData]:
+    """Store the round's live data, one folder per data version that the models' weights need.
 
     What is stored already is verified and not fetched again, unless it is damaged: live data of a
     round never change. A version that cannot be fetched is left out, with an error in the log that
@@ -87,7 +87,7 @@ def fetch_live(
         platform: whose lake keeps them.
         round_number: the round.
         models: for whom.
-        late: fetch them after the close too, as long as late submissions are taken.
+        late: fetch them after the close too, as long as late submissions are accepted.
 
     Raises:
         RoundNotOpen: when the data are not stored and the window is not open: what Numerai serves
@@ -97,28 +97,37 @@ def fetch_live(
         DownloadFailed: when a file cannot be fetched whole.
     """
     needed = versions_needed(platform, models)
-    fetched: list[LiveData] = []
+    fetched: list[FetchedLiveData] = []
     failures: dict[str, NumeraiError] = {}
     for version in needed:
         try:
             fetched.append(fetch_version(platform, round_number, version, late=late))
         except NumeraiError as error:
             failures[version] = error
-    if not fetched and all(isinstance(error, RoundNotOpen) for error in failures.values()):
-        raise next(iter(failures.values()))  # nothing has failed, it is too late or too early
-    for version, failure in failures.items():
-        platform.log.error(
-            "Round %d has no live data %s, which %s needs: %s",
-            *(round_number, version, ", ".join(needed[version]) or "nobody yet", failure),
-        )
+    errors = [*failures.values()]
+    if not fetched and all(isinstance(failure, RoundNotOpen) for failure in errors):
+        raise errors[0]  # nothing has failed, it is too late or too early
+    _log_failures(platform, round_number, failures, needed)
     if not fetched:
-        waiting = [error for error in failures.values() if isinstance(error, DataNotReady)]
-        raise [*waiting, *failures.values()][0]
+        raise next((failure for failure in errors if isinstance(failure, DataNotReady)), errors[0])
     return fetched
 
 
+def _log_failures(
+    platform: Platform,
+    round_number: int,
+    failures: Mapping[str, NumeraiError],
+    needed: Mapping[str, Sequence[str]],
+) -> None:
+    for version, failure in failures.items():
+        names = ", ".join(needed[version]) or "no model yet"
+        platform.log.error(
+            "Round %d has no live data %s (needed by %s): %s", round_number, version, names, failure
+        )
+
+
 def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> dict[str, list[str]]:
-    """The data versions of the models' weights, the most needed first, each with its models.
+    """Return the data versions of the models' weights, the most needed first, with their models.
 
     Without any weights it is the one to train on.
     """
@@ -134,8 +143,8 @@ def versions_needed(platform: Platform, models: Sequence[RegisteredModel]) -> di
 
 def fetch_version(
     platform: Platform, round_number: int, version: str, *, late: bool = False
-) -> LiveData:
-    """Stores the round's live data of one data version; see `fetch_live`."""
+) -> FetchedLiveData:
+    """Store the round's live data of one data version; see `fetch_live`."""
     request = _Request(platform, round_number, version, late)
     problem = _problem_of(request.folder)
     if problem is not None:
@@ -147,11 +156,11 @@ def fetch_version(
         _wellformed(request.folder),
         usual_row_count(facts.rows, _earlier_row_counts(request)),
     )
-    return LiveData(version, request.folder, facts.rows, facts.columns, gates)
+    return FetchedLiveData(version, request.folder, facts.rows, facts.columns, gates)
 
 
 def _problem_of(folder: Path) -> str | None:
-    """What is wrong with stored live data; nothing when they can be used."""
+    """Return what is wrong with stored live data, or None when they can be used."""
     if not folder.is_dir():
         return "not stored"
     try:
@@ -163,7 +172,7 @@ def _problem_of(folder: Path) -> str | None:
 
 
 def _store(request: _Request, round_: Round) -> None:
-    """Fetches the live files into their folder, while no other process does the same."""
+    """Fetch the live files into their folder, while no other process does the same."""
     platform, folder = request.platform, request.folder
     lock = platform.lake.lock_file(f"live-{request.round_number}-{request.version}")
     with exclusive(
@@ -174,14 +183,14 @@ def _store(request: _Request, round_: Round) -> None:
         if problem is None:
             return
         if folder.is_dir():
-            platform.log.warning("The stored live data are of no use, fetching again: %s", problem)
+            platform.log.warning("The stored live data are fetched again: %s", problem)
         files.sweep(folder.parent)  # what a killed run left behind
         with files.folder(folder, overwrite=True) as unfinished:
             _download(request, round_, unfinished)
 
 
 def _require_open(request: _Request) -> Round:
-    """Makes sure that what Numerai serves now is this round's, and returns the round."""
+    """Return the round, once it is sure that what Numerai serves now is this round's."""
     client = request.platform.client
     round_, now = client.round(request.round_number), client.now()
     if round_.is_open(now) or (request.late and _takes_late(request.platform, round_, now)):
@@ -207,9 +216,8 @@ def _download(request: _Request, round_: Round, folder: Path) -> None:
     wellformed = _wellformed(folder)
     if closed([wellformed]):
         raise DataNotReady(
-            f"Round {number}: {version}/{LIVE} is not what Numerai publishes otherwise: "
-            f"{wellformed.text}. Nothing was stored; run again in a minute, for it may be "
-            "corrected."
+            f"Round {number}: {version}/{LIVE} is not what Numerai usually publishes: "
+            f"{wellformed.text}. Nothing was stored; run again in a minute: Numerai may correct it."
         )
     ids = live_ids(folder)
     is_new = ids_are_new(ids, _former_ids(request, ids)).passed
@@ -227,7 +235,7 @@ def _download(request: _Request, round_: Round, folder: Path) -> None:
 
 
 def _is_former(request: _Request, round_: Round, fetched: RemoteFile) -> bool:
-    """Whether a file is the one of the round before, when that round's ids are not stored here.
+    """Return whether a file is the one of the round before, whose ids are not stored here.
 
     Who plays for the first time, or only at weekends, has nothing else to tell late data by; when
     Numerai does not say in time what the former file was, the file counts as new.
@@ -245,12 +253,12 @@ def _is_former(request: _Request, round_: Round, fetched: RemoteFile) -> bool:
 
 
 def live_ids(folder: Path) -> list[str]:
-    """The ids of a stored live file, in its order."""
+    """Return the ids of a stored live file, in its order."""
     return parquet.read(folder / LIVE, ["id"])["id"].to_list()
 
 
 def _wellformed(folder: Path) -> Gate:
-    """Looks at every id and every feature of a whole live file."""
+    """Judge every id and every feature of a whole live file."""
     from polars import selectors
 
     columns = selectors.by_name("id", require_all=False) | selectors.starts_with("feature")
@@ -258,7 +266,7 @@ def _wellformed(folder: Path) -> Gate:
 
 
 def _former_ids(request: _Request, ids: Sequence[str]) -> list[str] | None:
-    """The ids of the earlier round that has the most in common with these, of any data version."""
+    """Return the ids of the earlier round that has most in common with these, of any version."""
     here = set(ids)
     former: list[str] | None = None
     rounds = [
@@ -282,7 +290,7 @@ def _ids_if_readable(folder: Path) -> list[str]:
 
 
 def _earlier_row_counts(request: _Request) -> list[int]:
-    """Of the last rounds that are stored in this data version, newest first."""
+    """Return the row counts of the last rounds stored in this data version, newest first."""
     counts: list[int] = []
     for number in reversed(request.platform.lake.live_rounds()):
         folder = request.platform.lake.live_folder(number, request.version)

@@ -1,4 +1,4 @@
-"""What is asked for when a round is played, and how it ended for each model."""
+"""Describe what a run is asked to play, and how the round ended for each model."""
 
 from __future__ import annotations
 

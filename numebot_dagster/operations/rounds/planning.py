@@ -1,7 +1,7 @@
-"""The plan of the hour: who goes first, how long each takes, and who will not be done in time.
+"""Plan the hour: who goes first, how long each model takes, and who will not be done in time.
 
 The order is by stake at risk, the largest first. How long a model takes is the median of what it
-took in the last rounds, as its receipts say; a model that has not been measured yet counts with
+took in the last rounds by its receipts; a model that has not been measured yet counts with
 the time budget that its weights declare.
 """
 
@@ -84,7 +84,7 @@ class HourPlan:
 
     @property
     def alert(self) -> Alert:
-        """Which models will not be done in time, and what helps; for a plan with such models."""
+        """The alert that names the models that will not be done in time, and what helps."""
         late, number = self.too_late, self.round_number
         text = (
             f"Not expected to be done before the close at {self.close:%H:%M} UTC: "
@@ -104,7 +104,7 @@ def _about(slot: Slot) -> str:
 def plan_the_rest(
     platform: Platform, models: Sequence[RegisteredModel], round_: Round, records: RoundRecords
 ) -> HourPlan:
-    """Plans for the models whose live predictions Numerai does not hold yet, and logs the plan."""
+    """Plan for the models whose live predictions Numerai does not hold yet, and log the plan."""
     rest = [model for model in models if not is_finished(records[model.name])]
     plan = plan_hour(platform, rest, round_)
     platform.log.info("Plan of %s", plan.text)
@@ -112,13 +112,13 @@ def plan_the_rest(
 
 
 def is_finished(record: RoundRecord) -> bool:
-    """Whether Numerai was seen to hold the live predictions of a model."""
+    """Return whether Numerai was seen to hold the live predictions of a model."""
     standing = record.standing
     return standing is not None and standing.is_held and standing.rung is Rung.LIVE
 
 
 def plan_hour(platform: Platform, models: Sequence[RegisteredModel], round_: Round) -> HourPlan:
-    """Plans a round for models that are still to be predicted, from what the lake knows.
+    """Plan a round for models that are still to be predicted, from what the lake knows.
 
     Args:
         platform: whose lake and clock are used; nothing is asked of Numerai.
@@ -139,7 +139,7 @@ def plan_hour(platform: Platform, models: Sequence[RegisteredModel], round_: Rou
 
 
 def seconds_left(platform: Platform, round_: Round) -> float:
-    """Until a round takes no upload any more: after its close, no late one; without end: `inf`."""
+    """Return the seconds until a round takes no more uploads (late ones after its close)."""
     now = platform.client.now()
     open_still = now < round_.close_staking_time
     close = round_.close_staking_time if open_still else round_.close_time
@@ -147,11 +147,14 @@ def seconds_left(platform: Platform, round_: Round) -> float:
 
 
 def in_order(platform: Platform, models: Sequence[RegisteredModel]) -> list[RegisteredModel]:
-    """`playing_order` by the last known stakes; when they cannot be read, that is no obstacle."""
+    """Order models by their last known stakes; stakes that cannot be read are no obstacle."""
     try:
         stakes = last_known_stakes(platform.lake)
     except Exception as error:  # the order is worth something, but not the round
-        platform.log.warning("Stakes are not known, so models go in order: %s", error)
+        platform.log.warning(
+            "The stakes cannot be read, so the order is the registry's: %s",
+            error,
+        )
         stakes = {}
     return playing_order(models, stakes)
 
@@ -159,7 +162,7 @@ def in_order(platform: Platform, models: Sequence[RegisteredModel]) -> list[Regi
 def playing_order(
     models: Sequence[RegisteredModel], stakes: Mapping[str, Decimal]
 ) -> list[RegisteredModel]:
-    """Largest stake first, but no model before its inputs.
+    """Order models by stake, the largest first, but none before its inputs.
 
     A stake that is not known counts as the average of the known ones, so that its model goes
     neither first nor last for that reason alone; equal ones keep the order of the registry.
@@ -181,7 +184,7 @@ def playing_order(
 
 
 def measured_seconds(lake: Lake, models: Sequence[str], before: int) -> dict[str, float]:
-    """Median seconds that each model's own code took in the last stored rounds before one."""
+    """Return the median seconds that each model's own code took in the rounds before one."""
     earlier = [number for number in lake.stored_rounds() if number < before]
     taken: dict[str, list[float]] = {}
     for number in earlier[-ROUNDS_MEASURED:]:
@@ -192,7 +195,7 @@ def measured_seconds(lake: Lake, models: Sequence[str], before: int) -> dict[str
 
 
 def time_budget(lake: Lake, model: RegisteredModel) -> float:
-    """Seconds that a model may predict for, as the weights that are tried first declare.
+    """Return the seconds that a model may predict for, as its first weights declare.
 
     0 without any weights; whether they are whole is seen, and said, when they are used.
     """

@@ -1,4 +1,4 @@
-"""Playing a round: every model predicted, submitted and confirmed, whatever happens to the others.
+"""Play a round: predict, submit and confirm every model, whatever happens to the others.
 
 The order of the hour: ask once what Numerai holds for the whole fleet; predict, pass the gates and
 upload, the largest stake first, uploads running beside the next model's prediction; then the lower
@@ -57,7 +57,7 @@ Descend = Callable[[RegisteredModel, Rung], Prediction]
 
 
 def play(platform: Platform, request: Play) -> list[Played]:
-    """Plays a round for the models asked for; one `Played` per model, in their order.
+    """Play a round for the models asked for, and return one `Played` per model, in their order.
 
     Two processes that play the same round take turns, and the second finds the work done.
 
@@ -103,7 +103,7 @@ class _RoundPlay:
         self._asking = threading.Lock()
 
     def _ask_fleet(self) -> Fleet | None:
-        """What Numerai holds; where it does not say, the models predict all the same."""
+        """Return what Numerai holds, or None where it does not say: the models predict anyway."""
         try:
             return follow_up.fleet_of(self.platform, self.round)
         except (NotAuthorised, NumeraiUnavailable) as refusal:
@@ -119,7 +119,7 @@ class _RoundPlay:
             return None
 
     def _ask_again(self, trusted_for: float | None = None) -> None:
-        """Renews what is known of the fleet, if it is old; in vain, what was known still holds."""
+        """Ask again what Numerai holds if the answer is old; a failure keeps the old answer."""
         seconds = FLEET_SECONDS if trusted_for is None else trusted_for
         with self._asking:
             if time.monotonic() - self._asked_at < seconds:
@@ -150,7 +150,7 @@ class _RoundPlay:
         return [done[model.name] for model in self.request.models]
 
     def _plan(self) -> HourPlan | None:
-        """The plan of what is left to predict; none where nothing hurries."""
+        """Plan what is left to predict; None where nothing hurries."""
         if not self.submits or not self.round.is_open(self.platform.client.now()):
             return None
         try:
@@ -165,7 +165,7 @@ class _RoundPlay:
         return planning.seconds_left(self.platform, self.round) if self.submits else math.inf
 
     def _begin_all(self, ladder: Ladder, pool: ThreadPoolExecutor) -> list[Future[Played]]:
-        """Predicts one model after another, here; uploads run beside the next one's prediction.
+        """Predict one model after another, here; uploads run beside the next one's prediction.
 
         A model whose next rung would cost the others too much waits until they are through, and
         with it those that need its predictions.
@@ -188,7 +188,7 @@ class _RoundPlay:
         return begun
 
     def _begin(self, model: RegisteredModel, ladder: Ladder, *, others_wait: bool) -> Step:
-        """Predicts if need be; the step that is returned is what then goes over the network."""
+        """Predict if need be, and return the step that then goes over the network."""
         try:
             return self._next_step(model, partial(ladder.descend, others_wait=others_wait))
         except Postponed:
@@ -202,14 +202,14 @@ class _RoundPlay:
         return self._carry_out(played.model, partial(self._confirm, played))
 
     def _carry_out(self, model: RegisteredModel, step: Step) -> Played:
-        """Runs a step of one model, so that its failure is recorded and stops no other."""
+        """Run a step of one model, so that its failure is recorded and stops no other."""
         try:
             return step()
         except Exception as error:
             return self._failed(model, error)
 
     def _next_step(self, model: RegisteredModel, descend: Descend) -> Step:
-        """What is to do for a model; when it is to be submitted, its predictions are made first."""
+        """Return what is to do for a model; if it is to be submitted, it predicts first."""
         if not (self.submits and model.submit):
             return partial(self._predicted_only, model, self._predict(model, descend))
         if self.refusal is not None:
@@ -226,7 +226,7 @@ class _RoundPlay:
         return self._improve(model, standing, descend)
 
     def _improve(self, model: RegisteredModel, standing: Receipt, descend: Descend) -> Step:
-        """Tries for more than a lower rung that Numerai holds already; in vain, that one stays."""
+        """Try for a higher rung than Numerai holds already; if that fails, that one stays."""
         if self.request.force:
             return partial(self._submit, model, self._predict(model, descend, standing.rung))
         try:
@@ -263,7 +263,7 @@ class _RoundPlay:
         return prediction
 
     def _hold_back(self, model: RegisteredModel, descend: Descend, refusal: NumeraiError) -> Step:
-        """Stores and records predictions that cannot be sent, so that the next run sends them."""
+        """Store and record predictions that cannot be sent, so that the next run sends them."""
         if planning.is_finished(self.records[model.name]):
             raise refusal
         prediction = self._intended(model) or self._predict(model, descend)
@@ -274,7 +274,7 @@ class _RoundPlay:
         return Played(model, Ending.PREDICTED, text, prediction, gates=prediction.gates)
 
     def _intended(self, model: RegisteredModel) -> Prediction | None:
-        """The live predictions that an earlier attempt made and could not bring to Numerai."""
+        """Return the live predictions that an earlier attempt made and could not submit."""
         if self.request.force:
             return None
         newest = self.records[model.name].newest
@@ -294,7 +294,7 @@ class _RoundPlay:
     def _replace_invalid(
         self, model: RegisteredModel, prediction: Prediction, refusal: SubmissionRejected
     ) -> Played:
-        """Sends predictions once more at once, if Numerai found their submission invalid."""
+        """Send predictions once more at once, if Numerai found their submission invalid."""
         newest = self.records[model.name].newest
         if self.request.late or newest is None or not newest.is_invalid:
             raise refusal
@@ -336,7 +336,7 @@ class _RoundPlay:
         return replace(decision, receipt=promoted)
 
     def _take_up(self, model: RegisteredModel, decision: Decision) -> Played:
-        """Goes on where an earlier run was stopped after Numerai had registered the file."""
+        """Go on where an earlier run was stopped after Numerai had registered the file."""
         receipt = decision.receipt
         if receipt is None:
             raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
@@ -407,7 +407,7 @@ class _RoundPlay:
         return Played(model, ending, decision.reason, receipt=latest)
 
     def _left_alone(self, model: RegisteredModel, decision: Decision) -> Played:
-        """Records that Numerai holds a file that somebody else has made, and who."""
+        """Record that Numerai holds a file that somebody else has made, and who."""
         submission = self._fleet.submission_of(model.name, self.round.number)
         if submission is None:
             raise ValueError(f"{model.name}: nothing is held that could be left alone")

@@ -1,4 +1,4 @@
-"""Predicting a round with one model, and storing what passed every gate."""
+"""Predict a round with one model, and store what passed every gate."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class StandIn:
 
 
 def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
-    """Predicts with the given weights, passes the gates, and stores the result.
+    """Predict with the given weights, pass the gates, and store the result.
 
     Raises:
         ModelError: when the model's code fails or leaves its budget.
@@ -122,7 +122,7 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
 
 
 def stand_in(platform: Platform, model: str, round_number: int, source: StandIn) -> Prediction:
-    """Stores somebody else's predictions as a model's own, once they have passed the gates.
+    """Store somebody else's predictions as a model's own, once they have passed the gates.
 
     Raises:
         GateClosed: when a blocking gate does not pass; nothing is stored then.
@@ -134,7 +134,7 @@ def stand_in(platform: Platform, model: str, round_number: int, source: StandIn)
 
 
 def benchmark(platform: Platform, round_number: int) -> tuple[str, StandIn]:
-    """The name and the live predictions of the benchmark model that stands in for failed ones.
+    """Return name and live predictions of the benchmark model that stands in for failed ones.
 
     Raises:
         FileNotFoundError: when Numerai's benchmark predictions are not stored for the round.
@@ -157,9 +157,9 @@ def benchmark(platform: Platform, round_number: int) -> tuple[str, StandIn]:
 
 
 def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None:
-    """The predictions that a receipt speaks of, read back from the lake, if they are there whole.
+    """Return the predictions that a receipt names, read back from the lake, if they are whole.
 
-    A file whose content is not the one that its receipt names is as good as none.
+    A file with another content than its receipt names does not count.
     """
     if receipt.predictions_sha256 is None:
         return None
@@ -187,7 +187,7 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
 
 
 def newest_file(platform: Platform, record: RoundRecord) -> Path | None:
-    """The predictions of a model for a round: those that were sent, else the newest whole ones."""
+    """Return the predictions that were sent, otherwise the newest whole ones of the round."""
     receipt = record.standing
     sent = None if receipt is None else stored_prediction(platform, receipt)
     if sent is not None:
@@ -198,7 +198,7 @@ def newest_file(platform: Platform, record: RoundRecord) -> Path | None:
 
 
 def live_folder(platform: Platform, round_number: int, data_version: str) -> Path:
-    """The round's live data of one version, fetched when only a model was asked for.
+    """Return the folder of the round's live data of one version; fetch them if they are missing.
 
     Raises:
         RoundNotOpen, DataNotReady, DownloadFailed: when they are not stored and cannot be fetched.
@@ -210,7 +210,7 @@ def live_folder(platform: Platform, round_number: int, data_version: str) -> Pat
 
 
 def _any_live_folder(platform: Platform, round_number: int) -> Path:
-    """The round's live data of the newest version that is stored: the ids are those of them all."""
+    """Return the live folder of the newest stored version: all versions have the same ids."""
     folders = platform.lake.live_folders(round_number)
     if not folders:
         raise FileNotFoundError(
@@ -231,7 +231,7 @@ def _judged_and_stored(
     folder: Path,
     passed: Sequence[Gate],
 ) -> Prediction:
-    """Ranks predictions and stores them, if the gates on them pass."""
+    """Rank predictions and store them, if the gates on them pass."""
     ids, live_ids = list(made.ids), live_data.live_ids(folder)
     raw = gates.submission_rules(submission.check_raw(ids, made.values, live_ids))
     if gates.closed([raw]):
@@ -260,7 +260,7 @@ def _judged_and_stored(
 
 
 def gates_of_model(result: PredictResult) -> list[Gate]:
-    """The gates on how a model predicted; what it predicted is judged as everybody's is."""
+    """Judge how a model predicted; what it predicted is judged like everybody's."""
     features = gates.same_features(result.missing_features, result.unexpected_features)
     if result.missing_features:
         return [features]  # then there are no predictions to judge
@@ -293,7 +293,7 @@ def _store(
 def _read_whole(
     path: Path, sha256: str
 ) -> tuple[Sequence[str], NDArray[np.float64], Submission] | None:
-    """Ids, values and their file as it was sent, if that still has the hash of its name."""
+    """Return ids, values and their file as it was sent, if it still has the hash of its name."""
     frame = _read(path)
     if frame is None:
         return None
@@ -303,7 +303,7 @@ def _read_whole(
 
 
 def _read(path: Path) -> polars.DataFrame | None:
-    """A predictions file, if it is there and not damaged."""
+    """Return a predictions file, if it is there and not damaged."""
     from polars.exceptions import PolarsError
 
     try:

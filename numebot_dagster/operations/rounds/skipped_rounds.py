@@ -1,4 +1,4 @@
-"""Rounds that were skipped on purpose, so that they do not count as missed."""
+"""Remember the rounds that were skipped on purpose, so that they do not count as missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last known stakes: read from the lake, because the hour must not wait for them."""
+"""Read the last known stakes from the lake, because the hour must not wait for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAYS_LOOKED_BACK = 7
 
 
 def last_known_stakes(lake: Lake) -> dict[str, Decimal]:
-    """NMR staked by own model, from the newest leaderboard snapshot that knows it.
+    """Return the NMR staked by own model, from the newest leaderboard snapshot that knows it.
 
     Snapshots of the last stored week are read; models that none of them knows are absent.
     """

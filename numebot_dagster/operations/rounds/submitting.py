@@ -1,4 +1,4 @@
-"""Submitting predictions, and proving with Numerai's own answers that they arrived.
+"""Submit predictions, and prove with Numerai's own answers that they arrived.
 
 Every step leaves a receipt before the next one begins, so that a run killed anywhere is taken up
 by the next: the intent (with Numerai's name for the file) before the upload, the id after the
@@ -54,7 +54,7 @@ def submit(
     *,
     late: bool = False,
 ) -> Receipt:
-    """Uploads and registers predictions, and waits until Numerai shows them as selected.
+    """Upload and register predictions, and wait until Numerai shows them as selected.
 
     Args:
         platform: whose account submits.
@@ -128,7 +128,7 @@ def _upload(
 
 
 def _seconds_left(platform: Platform, round_: Round, *, late: bool) -> float | None:
-    """Seconds in which a registration still counts as it is meant; unbounded when late is fine."""
+    """Return the seconds in which a registration still counts as meant; None when late is fine."""
     return None if late else (round_.close_staking_time - platform.client.now()).total_seconds()
 
 
@@ -183,7 +183,7 @@ def _intent(prediction: Prediction) -> Receipt:
 
 
 def require_uploads(platform: Platform, round_: Round, *, late: bool = False) -> None:
-    """Makes sure that what is uploaded now is for this round.
+    """Make sure that what is uploaded now is for this round.
 
     Raises:
         RoundNotOpen: when it would not be, or would be late without having been asked for.
@@ -193,18 +193,19 @@ def require_uploads(platform: Platform, round_: Round, *, late: bool = False) ->
         return
     if not late or now < round_.open_time:
         raise RoundNotOpen(
-            f"round {round_.number} takes on-time submissions from {round_.open_time:%a %H:%M} to "
-            f"{round_.close_staking_time:%a %d %b %H:%M} UTC; it is {now:%a %d %b %H:%M} UTC"
+            f"round {round_.number} accepts on-time submissions from "
+            f"{round_.open_time:%a %H:%M} to {round_.close_staking_time:%a %d %b %H:%M} UTC; "
+            f"it is {now:%a %d %b %H:%M} UTC"
         )
     newer = platform.round_to_play()
     ended = round_.close_time is not None and now >= round_.close_time
     if ended or (newer is not None and newer.number > round_.number):
         what = f"; round {newer.number} is open" if newer else ""
-        raise RoundNotOpen(f"round {round_.number} takes no late submissions any more{what}")
+        raise RoundNotOpen(f"round {round_.number} accepts no more late submissions{what}")
 
 
 def accept(platform: Platform, round_: Round, record: RoundRecord, receipt: Receipt) -> Receipt:
-    """Waits until Numerai shows a registered submission as selected, and records it.
+    """Wait until Numerai shows a registered submission as selected, and record it.
 
     One that arrived after the close may count for the next round instead: then its outcome is
     `queued`.
@@ -275,7 +276,7 @@ def _require_same_file(content: bytes, receipt: Receipt) -> None:
         )
 
 
-def _known_again(platform: Platform, record: RoundRecord, situation: Situation) -> Situation:
+def _recognised(platform: Platform, record: RoundRecord, situation: Situation) -> Situation:
     """Return the situation with the receipt, made anew, of a file of ours whose receipts are lost.
 
     The file is ours when its name, in which we write round, content and this data folder's id, is
@@ -294,7 +295,7 @@ def _known_again(platform: Platform, record: RoundRecord, situation: Situation) 
         if submission.filename.startswith(Path(name).stem):
             receipt = record.append(_receipt_of_file(path, submission, number))
             platform.log.warning(
-                "%s: Numerai holds %s, whose receipts are lost; it is known again by its name",
+                "%s: Numerai holds %s, whose receipts are lost; its name shows that it is ours",
                 submission.model,
                 submission.filename,
             )
@@ -324,7 +325,7 @@ def what_is_held(platform: Platform, record: RoundRecord, situation: Situation) 
     Raises:
         NumeraiError: when Numerai cannot be asked.
     """
-    situation = _known_again(platform, record, situation)
+    situation = _recognised(platform, record, situation)
     ids = doubtful_ids(situation)
     if not ids:
         return situation
@@ -334,7 +335,7 @@ def what_is_held(platform: Platform, record: RoundRecord, situation: Situation) 
 def outcome_of(
     round_: Round, received_at: datetime | None, counted_for: int | None = None
 ) -> Outcome:
-    """How a submission ended that Numerai received at a time (aware UTC; unknown: in time).
+    """Return how a submission ended that Numerai received at a time (aware UTC; None: in time).
 
     Args:
         round_: the round that it was meant for.
@@ -350,7 +351,7 @@ def outcome_of(
 def _wait_until_selected(
     platform: Platform, round_: Round, record: RoundRecord, receipt: Receipt
 ) -> SubmissionState:
-    """Asks until the submission is selected, or until it is clear that it will not be."""
+    """Ask until the submission is selected, or until it is clear that it will not be."""
     submission_id = str(receipt.submission_id)
     started, wait = time.monotonic(), FIRST_WAIT
     shown_since: float | None = None
@@ -381,7 +382,7 @@ def _wait_until_selected(
 
 
 def _state_of(platform: Platform, round_: Round, receipt: Receipt) -> SubmissionState | None:
-    """What Numerai says of a submission.
+    """Return what Numerai says of a submission.
 
     The list of what counts is asked first: it is one call for the whole account, of which Numerai
     allows many, while submissions asked for by their ids count one by one. What is not listed is
@@ -400,22 +401,17 @@ def _state_of(platform: Platform, round_: Round, receipt: Receipt) -> Submission
 
 
 def _twin(platform: Platform, round_: Round, receipt: Receipt) -> SubmissionState | None:
-    """The submission that counts, if it is the same file, registered again by a killed run."""
+    """Return the submission that counts, if it is the same file, registered once more."""
     submission = platform.client.fleet().submission_of(receipt.model, round_.number)
-    if (
-        submission is None
-        or submission.submission_id is None
-        or submission.filename != receipt.filename
-    ):
+    if submission is None or submission.filename != receipt.filename:
         return None
-    state = platform.client.submission_states([submission.submission_id]).get(
-        submission.submission_id
-    )
+    submission_id = str(submission.submission_id)
+    state = platform.client.submission_states([submission_id]).get(submission_id)
     return state if state is not None and state.selected else None
 
 
 def _not_selected(platform: Platform, record: RoundRecord, receipt: Receipt) -> SubmissionRejected:
-    """Records that Numerai looked at a submission and does not count it."""
+    """Record that Numerai looked at a submission and does not count it."""
     reason = (
         f"Numerai shows submission {receipt.submission_id}, but not as selected: it was found "
         f"invalid, or another one was uploaded after it{own_words(platform, receipt)}"
@@ -429,7 +425,7 @@ def _run(receipt: Receipt) -> str:
 
 
 def own_words(platform: Platform, receipt: Receipt) -> str:
-    """Numerai's own words about a submission that it does not count, to end a sentence with."""
+    """Return Numerai's own words about a submission that it does not count, to end a sentence."""
     try:
         words = platform.client.enrichment.refusal(str(receipt.submission_id))
     except NumeraiError as error:
@@ -441,7 +437,7 @@ def own_words(platform: Platform, receipt: Receipt) -> str:
 def record_failure(
     record: RoundRecord, reason: str, prediction: Prediction | None = None
 ) -> Receipt:
-    """Records an attempt that failed beside, never over, what Numerai was seen to hold.
+    """Record an attempt that failed beside, never over, what Numerai was seen to hold.
 
     Args:
         record: of the model and round that the attempt was for.
@@ -455,7 +451,7 @@ def record_failure(
     if standing is None or standing.is_pending:
         base = standing or Receipt(record.model_name, record.round_number)
         if prediction and base.predictions_sha256 != prediction.submission.sha256:
-            base = _intent(prediction)  # else the name of what may be uploaded is kept
+            base = _intent(prediction)  # otherwise the name of what may be uploaded is kept
         failed = replace(base, outcome=Outcome.FAILED, reason=reason)
     elif standing.is_invalid:
         failed = standing  # it says already what is wrong
@@ -466,7 +462,7 @@ def record_failure(
 
 
 def invalidated(receipt: Receipt, reason: str) -> Receipt:
-    """The receipt of a submission that Numerai does not, or no longer, count."""
+    """Return the receipt of a submission that Numerai does not, or no longer, count."""
     return replace(
         receipt,
         state=State.INVALID,

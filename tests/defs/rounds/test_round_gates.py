@@ -78,7 +78,7 @@ def test_late_data_are_asked_for_again(world, late_data, run_round, instance, mo
     retries = [e for e in result.all_events if e.event_type_value == "STEP_RESTARTED"]
     assert len(retries) == 2
     said = [event.user_message for event in instance.all_logs(result.run_id)]
-    assert sum("its pipeline says that data are ready since" in text for text in said) == 3
+    assert sum("according to its pipeline data have been ready since" in text for text in said) == 3
     assert world.submissions(late_data) == {}
     # The data are published (here: the earlier round gets back its own).
     lake = world.platform.lake

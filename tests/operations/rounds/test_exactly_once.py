@@ -328,7 +328,7 @@ def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
     following = open_round(world)
     stale = held(world, following)
     assert stale.filename == receipt.filename  # Numerai has made it this round's
-    with pytest.raises(RoundNotOpen, match=f"round {number} takes no late submissions"):
+    with pytest.raises(RoundNotOpen, match=f"round {number} accepts no more late submissions"):
         submitting.require_uploads(world.platform, world.platform.client.round(number), late=True)
     assert endings(played(world, following)) == {Ending.CONFIRMED}
     assert held(world, following).filename.startswith(f"round-{following}-")

@@ -227,7 +227,7 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
     uploads = world.uploads()
     results = play(platform, Play(number, [platform.registry["second"]]))
     assert [one.ending for one in results] in ([Ending.FAILED], [Ending.SKIPPED])
-    assert "takes on-time submissions" in results[0].text or "closed at" in results[0].text
+    assert "accepts on-time submissions" in results[0].text or "closed at" in results[0].text
     assert world.uploads() == uploads
     assert receipts.latest(platform.lake, number)["second"].outcome in (
         Outcome.FAILED,
