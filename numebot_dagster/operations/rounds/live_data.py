@@ -71,11 +71,7 @@ class _Request:
 
 
 def fetch_live(
-    platform: Platform,
-    round_number: int,
-    models: Sequence[RegisteredModel],
-    *,
-    late: bool = False,
+    platform: Platform, round_number: int, models: Sequence[RegisteredModel], *, late: bool = False
 ) -> list[FetchedLiveData]:
     """Store the round's live data, one folder per data version that the models' weights need.
 
