@@ -45,7 +45,7 @@ def situation(**changes):
     return replace(Situation(ROUND, INSIDE, intention=READY), **changes)
 
 
-OURS = {"held": held(), "receipts": [receipt()]}
+OURS = {"submission": held(), "receipts": [receipt()]}
 CARRIED = held("yesterday.csv", "id-0", at=BEFORE)
 FOREIGN = held("by-hand.csv", "id-9")
 RECORDED = Receipt("m", 1343, "by-hand.csv", "id-9", Outcome.ON_TIME, State.ACCEPTED)
@@ -55,84 +55,84 @@ NOTHING = held(None, None, at=None, status="none")
 CASES = {
     # before the opening nothing is done, whatever Numerai shows already
     "before": ({"now": BEFORE}, Action.REFUSE, "opens at 2026-08-28 12:00"),
-    "before, queued file": ({"now": BEFORE, "held": CARRIED}, Action.REFUSE, "opens at"),
+    "before, queued file": ({"now": BEFORE, "submission": CARRIED}, Action.REFUSE, "opens at"),
     # the kill points, in order
     "first time": ({}, Action.SUBMIT, "holds nothing"),
-    "row without submission": ({"held": NOTHING}, Action.SUBMIT, "holds nothing"),
+    "row without submission": ({"submission": NOTHING}, Action.SUBMIT, "holds nothing"),
     "killed before the PUT": ({"receipts": [receipt()]}, Action.SUBMIT, "holds nothing"),
     "killed between PUT and create": ({"receipts": [receipt()]}, Action.SUBMIT, "holds nothing"),
     "killed after create": (OURS, Action.ACCEPT, "earlier attempt"),
     "killed after the id's receipt": (
-        {"held": held(), "receipts": [receipt(), receipt(submission_id="id-1")]},
+        {"submission": held(), "receipts": [receipt(), receipt(submission_id="id-1")]},
         Action.ACCEPT,
         "earlier attempt",
     ),
     "failed, but it did arrive": (
-        {"held": held(), "receipts": [receipt(), receipt(outcome=Outcome.FAILED)]},
+        {"submission": held(), "receipts": [receipt(), receipt(outcome=Outcome.FAILED)]},
         Action.ACCEPT,
         "earlier attempt",
     ),
     "killed before the confirmation": (
-        {"held": held(), "receipts": [receipt(), receipt(State.ACCEPTED)]},
+        {"submission": held(), "receipts": [receipt(), receipt(State.ACCEPTED)]},
         Action.CONFIRM,
         "not yet compared",
     ),
     "confirmed": (
-        {"held": held(), "receipts": [receipt(State.ACCEPTED), receipt(State.CONFIRMED)]},
+        {"submission": held(), "receipts": [receipt(State.ACCEPTED), receipt(State.CONFIRMED)]},
         Action.SKIP,
         "already confirmed",
     ),
     "known by its id alone": (
         {
-            "held": held(filename="renamed.csv"),
+            "submission": held(filename="renamed.csv"),
             "receipts": [receipt(State.ACCEPTED, filename=None, submission_id="id-1")],
         },
         Action.CONFIRM,
         "not yet compared",
     ),
     "no timestamp, but our intent": (
-        {"held": held(at=None), "receipts": [receipt()]},
+        {"submission": held(at=None), "receipts": [receipt()]},
         Action.ACCEPT,
         "earlier attempt",
     ),
     # carried over and foreign
-    "carried over": ({"held": CARRIED}, Action.SUBMIT, "carried over"),
+    "carried over": ({"submission": CARRIED}, Action.SUBMIT, "carried over"),
     "carried over, nothing ready": (
-        {"held": CARRIED, "intention": None},
+        {"submission": CARRIED, "intention": None},
         Action.REFUSE,
         "no predictions",
     ),
-    "foreign": ({"held": FOREIGN}, Action.LEAVE, "by-hand.csv, uploaded by something else"),
+    "foreign": ({"submission": FOREIGN}, Action.LEAVE, "by-hand.csv, uploaded by something else"),
     "foreign, and recorded as such": (
-        {"held": FOREIGN, "receipts": [RECORDED]},
+        {"submission": FOREIGN, "receipts": [RECORDED]},
         Action.LEAVE,
         "--force",
     ),
-    "foreign, forced": ({"held": FOREIGN, "force": True}, Action.SUBMIT, "forced"),
+    "foreign, forced": ({"submission": FOREIGN, "force": True}, Action.SUBMIT, "forced"),
     "foreign over our older one": (
-        {"held": FOREIGN, "receipts": [receipt(State.CONFIRMED, submission_id="id-1")]},
+        {"submission": FOREIGN, "receipts": [receipt(State.CONFIRMED, submission_id="id-1")]},
         Action.LEAVE,
         "--force",
     ),
     "confirmed, then gone at Numerai": (
-        {"held": None, "receipts": [receipt(State.CONFIRMED)]},
+        {"submission": None, "receipts": [receipt(State.CONFIRMED)]},
         Action.SUBMIT,
         "holds nothing",
     ),
     # rungs and force over our own
     "higher rung": (
-        {"held": held(), "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")]},
+        {"submission": held(), "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")]},
         Action.SUBMIT,
         "live predictions replace fallback ones",
     ),
     "higher rung, the same predictions": (
-        {"held": held(), "receipts": [receipt(State.CONFIRMED, Rung.PREVIOUS)]},
+        {"submission": held(), "receipts": [receipt(State.CONFIRMED, Rung.PREVIOUS)]},
         Action.SKIP,
         "already confirmed",
     ),
     "lower rung": (
         {
-            "held": held(),
+            "submission": held(),
             "receipts": [receipt(State.CONFIRMED)],
             "intention": Intention("sha-2", Rung.PREVIOUS),
         },
@@ -140,28 +140,28 @@ CASES = {
         "already confirmed",
     ),
     "same rung, other predictions": (
-        {"held": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")]},
+        {"submission": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")]},
         Action.SKIP,
         "already confirmed",
     ),
     "same rung, other predictions, forced": (
-        {"held": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")], "force": True},
+        {"submission": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")], "force": True},
         Action.SUBMIT,
         "forced: other predictions",
     ),
     "same predictions, forced": (
-        {"held": held(), "receipts": [receipt(State.CONFIRMED)], "force": True},
+        {"submission": held(), "receipts": [receipt(State.CONFIRMED)], "force": True},
         Action.SKIP,
         "already confirmed",
     ),
     "invalid": (
-        {"held": held(), "receipts": [MISMATCH]},
+        {"submission": held(), "receipts": [MISMATCH]},
         Action.SUBMIT,
         "2 ids differ",
     ),
     "invalid, nothing ready": (
         {
-            "held": held(),
+            "submission": held(),
             "receipts": [MISMATCH],
             "intention": None,
         },
@@ -169,7 +169,7 @@ CASES = {
         "2 ids differ",
     ),
     "not selected, and then it is": (
-        {"held": held(), "receipts": [receipt(State.INVALID, reason="not selected")]},
+        {"submission": held(), "receipts": [receipt(State.INVALID, reason="not selected")]},
         Action.ACCEPT,
         "after all",
     ),
@@ -177,7 +177,7 @@ CASES = {
     "closed": ({"now": ROUND.close_staking_time}, Action.REFUSE, "after the close"),
     "closed, late": ({"now": LATER, "late": True}, Action.SUBMIT, "holds nothing"),
     "closed, foreign, late": (
-        {"now": LATER, "late": True, "held": FOREIGN},
+        {"now": LATER, "late": True, "submission": FOREIGN},
         Action.LEAVE,
         "--force",
     ),
@@ -189,7 +189,7 @@ CASES = {
     "closed, higher rung": (
         {
             "now": LATER,
-            "held": held(),
+            "submission": held(),
             "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")],
         },
         Action.SKIP,
@@ -197,7 +197,7 @@ CASES = {
     ),
     "closed, ours to accept": (OURS | {"now": LATER}, Action.ACCEPT, "earlier attempt"),
     "closed, ours to confirm": (
-        {"now": FAR_LATER, "held": held(), "receipts": [receipt(State.ACCEPTED)]},
+        {"now": FAR_LATER, "submission": held(), "receipts": [receipt(State.ACCEPTED)]},
         Action.CONFIRM,
         "not yet compared",
     ),
