@@ -1,4 +1,4 @@
-"""All of Numebot on one page: what Dagster loads.
+"""Define everything that Dagster loads.
 
 Loading reads the settings, the registry and the source bytes of the models, and nothing else: no
 network, no data, no user's module and no training library.
@@ -42,7 +42,7 @@ restore_environment()
 spare_loopback()
 settings = load_settings()
 if settings.dagster_home is not None:
-    _ = settings.instance_folder  # refused where Dagster cannot work
+    _ = settings.instance_folder  # raises where Dagster cannot work
 registry = read_registry(settings.model_configs_path)
 
 defs = dg.Definitions(
@@ -78,6 +78,6 @@ defs = dg.Definitions(
     ],
     resources={"platform": PlatformResource()},
     loggers={"console": terminal_logger},
-    # One process for a run: its steps cost milliseconds, and models have workers of their own.
+    # One process per run: steps take milliseconds, and models have workers of their own.
     executor=dg.in_process_executor,
 )

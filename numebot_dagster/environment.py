@@ -1,9 +1,9 @@
-"""Mend the environment of this process before anything is read from it.
+"""Correct the environment of this process before anything is read from it.
 
-Loopback is never asked through a proxy. In Dagster's own processes it is undone that Dagster puts
-`.env` over the environment: each of them copies `.env` of its working directory over what it was
-started with before it loads any code, and its children inherit that. What a user had set in the
-shell is then left in one place only: the environment of the first of these processes at its start.
+Loopback is never reached through a proxy. In Dagster's own processes the environment gets its
+precedence over `.env` back: each of them copies `.env` of its working directory over its variables
+before it loads any code, and its children inherit that. What a user had set in the shell is then
+left in one place only: the environment of the first of these processes at its start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SPAWNED = "multiprocessing"  # in the command line of Python's own child proces
 
 
 def restore_environment() -> None:
-    """Give the environment precedence over `.env` again; elsewhere than in Dagster do nothing.
+    """Give the environment precedence over `.env` again in processes of Dagster.
 
     Raises:
         SettingsError: Dagster has opened another instance than the environment says.
@@ -46,7 +46,7 @@ def restore_environment() -> None:
 
 
 def spare_loopback() -> None:
-    """Let no proxy stand between this process, or its children, and this machine itself."""
+    """Reach this machine itself without a proxy, from this process and its children."""
     for name in ("no_proxy", "NO_PROXY"):
         exceptions = [part for part in os.environ.get(name, "").split(",") if part.strip()]
         missing = [host for host in LOOPBACK if host not in exceptions]
@@ -66,13 +66,12 @@ def refuse_hiding_modules(folder: Path) -> None:
         is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
         if is_module and path.stem in _IN_USE:
             raise SettingsError(
-                f"{path} hides Python's own module {path.stem}, which everything here needs: "
-                "give it another name"
+                f"{path} hides Python's own module {path.stem}, which Numebot needs: rename it"
             )
 
 
 def refuse_other_home(home: str | None, lines: Mapping[str, str]) -> None:
-    """Refuse an instance that Dagster would not use, because it reads `.env` before all else.
+    """Refuse an instance that Dagster would not use, because it reads `.env` first.
 
     Raises:
         SettingsError: `.env` names another `DAGSTER_HOME`, or not by its whole path.

@@ -1,4 +1,4 @@
-"""Say which name may be meant by one that does not exist."""
+"""Suggest names that may be meant by one that does not exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CLOSEST = 3
 
 
 def meant(name: str, names: Iterable[str], listing: str) -> str:
-    """Return the closest names, and how to list all where these are many.
+    """Return the closest names, and the command that lists all where they are many.
 
     Args:
         name: the one that does not exist.

@@ -1,8 +1,8 @@
 """Write to standard output and standard error without ever failing.
 
-Messages decide nothing about work: a reader that has gone or does not read, a disk that is full, a
-descriptor that was closed and a terminal that was stopped cost what is printed, and no round. Only
-the result of a command that does nothing else waits for its reader: see `wait_for_reader`.
+Messages never decide about work: a reader that has gone or does not read, a disk that is full, a
+closed descriptor and a stopped terminal cost what is printed, and no round. Only the result of a
+command that does nothing else waits for its reader: see `wait_for_reader`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import sys
 from typing import TextIO, cast
 
 PATIENCE = 5.0  # seconds that a message waits for a reader who does not read
-_ATOMIC = 4096  # bytes that a pipe which is ready takes without blocking
+_ATOMIC = 4096  # bytes that a ready pipe accepts without blocking
 
 
 class _Descriptor(io.FileIO):
-    """A file descriptor whose writes never raise: what it does not take is lost.
+    """A file descriptor whose writes never raise: what it does not accept is lost.
 
     Args:
         descriptor: where to write; it stays open.
@@ -41,7 +41,7 @@ class _Descriptor(io.FileIO):
         self._is_stalled = False
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Write what the descriptor takes, and pretend that it took it all."""
+        """Write what the descriptor accepts, and pretend that it accepted everything."""
         view = memoryview(data).cast("B")
         try:
             for start in range(0, len(view), _ATOMIC):
@@ -56,7 +56,7 @@ class _Descriptor(io.FileIO):
             rest = rest[super().write(rest) or 0 :]
 
     def _wait_for_reader(self) -> None:
-        """Wait until the descriptor takes something; once it did not in time, wait no more."""
+        """Wait until the descriptor is ready; after one timeout, do not wait again."""
         poll = select.poll()
         poll.register(self.fileno(), select.POLLOUT)
         patience = 0.0 if self._is_stalled else self._patience
@@ -66,7 +66,7 @@ class _Descriptor(io.FileIO):
 
 
 def guard() -> None:
-    """Make standard output and standard error of this process unable to fail, or to wait for long.
+    """Replace standard output and standard error by streams that never fail or wait for long.
 
     Streams that something else has put in their place, as tests do, are left alone.
     """
@@ -86,7 +86,7 @@ def guarded(descriptor: int, patience: float = PATIENCE) -> TextIO:
 def wait_for_reader() -> None:
     """Let standard output wait for its reader from now on, however long that takes.
 
-    For a command whose output is all that it is for: nothing else waits for its end.
+    For a command that only prints: nothing else waits for its end.
     """
     sys.stdout.flush()
     raw = _descriptor_of(sys.stdout)

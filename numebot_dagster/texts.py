@@ -9,7 +9,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class UnreadableText(ValueError):
-    """The file is in no encoding that can be told for sure; the text names it and its line."""
+    """The encoding of a file is unknown; the text names the file and the line."""
 
 
 def read_text(path: Path, *, utf_16: bool = True) -> str:
@@ -17,7 +17,7 @@ def read_text(path: Path, *, utf_16: bool = True) -> str:
 
     Args:
         path: the file.
-        utf_16: whether UTF-16 is read; not where another program reads the file as well.
+        utf_16: whether UTF-16 is allowed; not where other programs read the file too.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -32,7 +32,7 @@ def read_text(path: Path, *, utf_16: bool = True) -> str:
         except UnicodeDecodeError:
             raise UnreadableText(f"{path} is damaged UTF-16: save it as UTF-8") from None
     if b"\0" in content:
-        raise UnreadableText(f"{path} holds zero bytes, as UTF-16 does: save it as UTF-8")
+        raise UnreadableText(f"{path} contains zero bytes, as UTF-16 does: save it as UTF-8")
     try:
         return content.decode("utf-8-sig")  # spreadsheets and Windows put a mark in front
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 import numebot_dagster
-from numebot_dagster.cli import session
+from numebot_dagster.cli import screen
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.numerai.http import rate_limits
 from numebot_dagster.operations.platform import Platform
@@ -84,7 +84,7 @@ def _no_ended_instance() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _consoles_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """A console takes its width from `COLUMNS` when it is made, which is once for all tests."""
-    for console in (session.console, session.errors):
+    for console in (screen.console, screen.error_console):
         monkeypatch.setattr(console, "_width", None)
 
 

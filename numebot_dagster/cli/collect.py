@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import typer
 
-from numebot_dagster.cli import session
-from numebot_dagster.cli.screen import show_table
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli import errors, execution, session
+from numebot_dagster.cli.screen import say, show_table
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.performance import collecting
 
 
 def collect() -> None:
-    """Read what Numerai has published since the last time: scores, leaderboard and payouts.
+    """Read the scores, leaderboard and payouts that Numerai has published since the last time.
 
-    Days on which nothing ran are read back. `numebot up` does this by itself every day.
+    Days that were missed are read too. `numebot up` does this every day.
     """
     from numebot_dagster.reporting.tables import model_summary, rich_table
 
-    with session.explained():
+    with errors.explained():
         platform = session.open_platform(needs_key=True)
         days = collecting.days_to_collect(platform)
-        console.print(f"Reading {days[0]} to {days[-1]} …", highlight=False)
-        done = session.collect(platform, days)
+        say(f"Reading {days[0]} to {days[-1]} …")
+        success = execution.collect(platform, days)
         scores = catalog.query(platform.lake, "from scores")
         payouts = catalog.query(platform.lake, "from payouts")
         summary = model_summary(scores, payouts).drop("std_corr", "rounds", "settled_nmr")
         unknown = [name for name in summary.columns if summary[name].is_null().all()]
         expendable = [name.replace("_", " ") for name in (*unknown, "percentile", "sharpe")]
         show_table(rich_table(summary, "Models"), expendable)
-        console.print(
-            'All of it: numebot sql "from scores", from leaderboard, from payouts; as curves: '
-            "numebot up, asset performance/overview.",
-            highlight=False,
+        say(
+            'To see everything: numebot sql "from scores", "from leaderboard" or "from payouts". '
+            "For charts: numebot up, asset performance/overview."
         )
-    raise typer.Exit(0 if done else 1)
+    raise typer.Exit(0 if success else 1)

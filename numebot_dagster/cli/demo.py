@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, execution, screen, session
+from numebot_dagster.cli.execution import Request
 from numebot_dagster.cli.practice.folder import PracticeFolder
-from numebot_dagster.cli.screen import show_table
-from numebot_dagster.cli.session import Wish, console
+from numebot_dagster.cli.screen import console, show_table
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import UnexpectedAnswer
@@ -36,36 +36,36 @@ EXAMPLE_QUERY = (
 
 def demo(
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to play.")] = 3,
-    folder: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(help="Folder that keeps everything.")] = Path("demo"),
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start afresh instead of continuing.")
+        bool, typer.Option("--fresh", help="Delete an earlier demo and start again.")
     ] = False,
 ) -> None:
     """Play a practice tournament from the first training to the first resolved round.
 
     Starts a practice tournament, trains two models, plays rounds until each submission is
-    confirmed, moves the clock until the first round resolves, and shows the scores. Run again, it
-    continues where it stood.
+    confirmed, moves the clock until the first round resolves, and shows the scores. Run it again to
+    continue where it stopped.
     """
     started = time.monotonic()
-    with session.explained():
+    with errors.explained():
         place = PracticeFolder(_prepared(folder, fresh=fresh))
         with _step("Starting the practice tournament"):
             server = place.start()
         try:
             session.use_only(place.path)
-            done = _season(server, rounds)
+            success = _season(server, rounds)
         finally:
             server.stop()
         _next_steps(folder, time.monotonic() - started)
-    raise typer.Exit(0 if done else 1)
+    raise typer.Exit(0 if success else 1)
 
 
 def _prepared(folder: Path, *, fresh: bool) -> Path:
-    """The folder to play in. One that a demo did not make is never touched."""
+    """Return the folder to play in, and refuse one that a demo did not make."""
     place = PracticeFolder(folder.absolute())
     if folder.exists() and any(folder.iterdir()) and not place.is_demo():
-        raise SettingsError(f"{folder} holds something else than a demo: choose another --folder")
+        raise SettingsError(f"{folder} is not empty and holds no demo: choose another --folder")
     if fresh:
         place.remove()
     place.claim()
@@ -76,46 +76,46 @@ def _season(server: PracticeServer, rounds: int) -> bool:
     platform = session.open_platform()
     names = ", ".join(model.name for model in platform.registry.enabled)
     with _step(f"Pinning the training data and training {names}"):
-        good = _train(platform)
+        success = _train(platform)
     for _ in range(rounds):
         server.advance("next-open")
         number = _open_round(platform)
         with _step(f"Round {number}: predicting, submitting, confirming"):
-            good &= session.execute(Wish("round_job", str(number))).success
+            success &= execution.execute(Request("round_job", str(number))).success
     with _step("Moving the clock until a round resolves (about 13 weeks)"):
         server.advance("resolve")
         skipped_rounds.skip_what_closed(platform)
     days = collecting.days_to_collect(platform)
     with _step(f"Collecting the scores of {len(days)} days, the leaderboard and the payouts"):
-        good &= session.collect(platform, days)
+        success &= execution.collect(platform, days)
     _results(platform)
-    return good
+    return success
 
 
 def _train(platform: Platform) -> bool:
-    """Makes the weights that are missing; those of an earlier demo are still young."""
-    held = [weight_store.stored(platform.lake, model.name) for model in platform.registry.enabled]
-    if all(held):
+    """Train unless all models have weights, as those of an earlier demo are still new."""
+    stored = [weight_store.stored(platform.lake, model.name) for model in platform.registry.enabled]
+    if all(stored):
         return True
     vintage = next(
         iter(reversed(platform.lake.stored_vintages())), trainer.vintage_of_today(platform)
     )
-    return session.execute(Wish("train_job", str(vintage))).success
+    return execution.execute(Request("train_job", str(vintage))).success
 
 
 def _open_round(platform: Platform) -> int:
-    found = platform.round_to_play()
-    if found is None:
+    round_ = platform.round_to_play()
+    if round_ is None:
         raise UnexpectedAnswer("the practice tournament has no open round after its opening")
-    return found.number
+    return round_.number
 
 
 @contextmanager
 def _step(text: str) -> Iterator[None]:
-    console.print(session.styled(text, "bold", " …"))
+    console.print(screen.styled(text, "bold", " …"))
     started = time.monotonic()
     yield
-    console.print(session.styled("  done", "green", f" in {time.monotonic() - started:.1f} s"))
+    console.print(screen.styled("  done", "green", f" in {time.monotonic() - started:.1f} s"))
 
 
 def _results(platform: Platform) -> None:
@@ -128,15 +128,15 @@ def _results(platform: Platform) -> None:
     console.print()
     show_table(rich_table(summary, "What happened"), ("resolved", "state"))
     console.print(
-        "CORR and MMC are final where a round has resolved. Until then they are what the market "
-        "has shown so far: noise on day 1, and only day 60 is paid."
-        + _how_much_it_says(summary["round"].unique().to_list())
+        "CORR and MMC are final once a round has resolved. Before that they show the market so "
+        "far: mostly noise on day 1; only those of day 60 are paid."
+        + _independence_note(summary["round"].unique().to_list())
         + "\n",
         highlight=False,
     )
 
 
-def _how_much_it_says(rounds: list[int]) -> str:
+def _independence_note(rounds: list[int]) -> str:
     from numebot_dagster.reporting.numbers import counted
     from numebot_dagster.reporting.tables import independent_rounds
 
@@ -144,8 +144,8 @@ def _how_much_it_says(rounds: list[int]) -> str:
     if len(rounds) < 2 or independent > len(rounds) / 2:
         return ""
     return (
-        f" These {counted(len(rounds), 'round')} share most of their days and say as much as "
-        f"{independent:.1f} independent ones: too little to prefer a model."
+        f" These {counted(len(rounds), 'round')} share most of their days and tell as much as "
+        f"{independent:.1f} independent rounds: too little to prefer a model."
     )
 
 
@@ -153,10 +153,10 @@ def _next_steps(folder: Path, seconds: float) -> None:
     # As it must be typed: a virtual environment that is not active is not on the PATH.
     installed = shutil.which("numebot")
     command = "numebot" if installed else str(Path(sys.executable).with_name("numebot"))
-    console.print(f"All of it took {seconds:.0f} s. Query it:", highlight=False)
+    console.print(f"The demo took {seconds:.0f} s. To query its results:", highlight=False)
     query = f"(cd {shlex.quote(str(folder))} && {shlex.quote(command)} {EXAMPLE_QUERY})"
     console.print(f"  {query}", highlight=False, soft_wrap=True)
     console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
-    console.print("Open the Dagster UI on exactly this state:", highlight=False)
+    console.print("To open the Dagster UI on this state:", highlight=False)
     up = shlex.join([command, "up", "--folder", str(folder)])
     console.print(f"  {up}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`numebot doctor`: is everything ready for a round?"""
+"""`numebot doctor`: check whether everything is ready for a round."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import typer
 from rich.text import Text
 
 from numebot_dagster import command_lines
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli.screen import console
 from numebot_dagster.operations.health.doctor import Finding, Verdict, examine
 from numebot_dagster.operations.health.outlook import outlook
 from numebot_dagster.operations.platform import Platform
@@ -28,16 +28,18 @@ PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the an
 def doctor(
     live: Annotated[
         bool,
-        typer.Option("--live", help="Compare the fields that are used with the endpoint's schema."),
+        typer.Option(
+            "--live", help="Also compare the API fields that Numebot uses with Numerai's schema."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Check settings, credentials, endpoint, clock, disk, memory, registry, weights and versions.
 
-    Each is ok, or says what to do. Exit status 0 means that nothing failed.
+    What is not ok comes with what to do about it. Exit status 0 means that nothing failed.
     """
     wait_for_reader()
-    with session.explained():
+    with errors.explained():
         findings = []
         for finding in _examine(_platform(), live=live):
             findings.append(finding)
@@ -50,7 +52,7 @@ def doctor(
 
 
 def _platform() -> Platform:
-    """Without a question to Numerai yet: whatever is wrong there is a finding."""
+    """Return the platform without asking Numerai yet: what is wrong there is a finding."""
     return session.look_at_platform(PATIENCE)
 
 
@@ -65,7 +67,7 @@ def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
 
 
 def _as_here(settings: Settings, finding: Finding) -> Finding:
-    """Beside a practice tournament, as in a demo's folder, one command starts all that is off."""
+    """Give a finding the remedy of this folder: in a demo's, one command starts what is off."""
     if not finding.remedy or not settings.is_practice:
         return finding
     if not is_practice_here(settings):
@@ -83,7 +85,7 @@ def show(finding: Finding) -> None:
     """Print a finding, and what to do about it on a line of its own."""
     # Not as markup: texts of errors have brackets of their own.
     start = f"{finding.verdict.value:<8} {finding.name:<12} "
-    line = Text(session.wrapped(start + finding.text, indent=len(start)))
+    line = Text(screen.wrapped(start + finding.text, indent=len(start)))
     line.stylize(STYLES[finding.verdict], 0, len(finding.verdict.value))
     console.print(line, soft_wrap=True)
     if finding.remedy:  # on one line, so that a command can be copied

@@ -19,7 +19,7 @@ from numebot_dagster.cli import (
     models,
     rounds,
     run,
-    session,
+    screen,
     sql,
     status,
     train,
@@ -33,17 +33,17 @@ INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 NOTHING_CHANGED = "Nothing was changed."
 KEPT = {
     "run": "What was predicted and submitted is recorded, and nothing is submitted twice.",
-    "train": "The models that were trained to the end keep their weights.",
-    "collect": "The days that were read to the end are stored.",
-    "demo": "What was trained and played to the end is kept.",
-    "models": "What was computed to the end is kept.",
+    "train": "Models that finished training keep their weights.",
+    "collect": "Days that were read completely are stored.",
+    "demo": "Finished training and rounds are kept.",
+    "models": "Finished results are kept.",
 }
-"""What is left of a command that was interrupted."""
+"""By command: what is kept when it is interrupted."""
 
 
-def _show_version(asked: bool) -> None:
+def _show_version(is_asked: bool) -> None:
     """Print the version of Numebot and end."""
-    if asked:
+    if is_asked:
         typer.echo(f"numebot {version(DISTRIBUTION)}")
         raise typer.Exit
 
@@ -54,8 +54,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
-    help="Numebot on Dagster: play the Numerai tournament, from a pinned vintage of its data to a "
-    "confirmed submission and its payout.",
+    help="Play the Numerai tournament: train on pinned data, predict and submit every round, "
+    "confirm each submission, and follow its scores and payout.",
 )
 
 
@@ -66,7 +66,7 @@ def numebot(
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
     ] = False,
 ) -> None:
-    """Numebot on Dagster: play the Numerai tournament."""
+    """Play the Numerai tournament."""
 
 
 app.command()(run.run)
@@ -83,7 +83,7 @@ app.add_typer(commands.app, name="practice")
 
 
 def main() -> None:
-    """Run the command line; its exit status tells of the work, whatever became of its output."""
+    """Run the command line; its exit status is that of the work, even if its output is lost."""
     _use_utf8()
     _refuse_lost_folder()
     spare_loopback()
@@ -91,17 +91,15 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            session.errors.print(
-                f"\nInterrupted. {KEPT.get(sys.argv[1], NOTHING_CHANGED)} To go on, type: "
-                f"{command_lines.numebot(*sys.argv[1:])}",
-                highlight=False,
-                soft_wrap=True,
+            screen.note(
+                f"\nInterrupted. {KEPT.get(sys.argv[1], NOTHING_CHANGED)} To continue, type: "
+                f"{command_lines.numebot(*sys.argv[1:])}"
             )
         raise
     finally:
         loss = terminal.output_lost()
         if loss is not None:
-            session.errors.print(f"A part of the output is missing: {loss.strerror}.")
+            screen.error_console.print(f"Part of the output is missing: {loss.strerror}.")
 
 
 def _refuse_lost_folder() -> None:
@@ -114,8 +112,8 @@ def _refuse_lost_folder() -> None:
 def _use_utf8() -> None:
     """Start again in Python's UTF-8 mode where the locale would lose letters.
 
-    Names of folders, texts of models and our own output have letters that other locales lack, and
-    Polars and DuckDB take every path as UTF-8.
+    Folder names, texts of models and our own output contain letters that other locales lack, and
+    Polars and DuckDB read every path as UTF-8.
     """
     if sys.flags.utf8_mode or locale.getencoding().lower() == "utf-8":
         return

@@ -1,4 +1,4 @@
-"""`numebot models`: whether a model works, and how good it is on eras that it has not seen."""
+"""`numebot models`: list the models, try one, and judge it on eras that it has not seen."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, execution, screen, session
+from numebot_dagster.cli.execution import Request
 from numebot_dagster.cli.screen import plain_table, say, show_table
-from numebot_dagster.cli.session import Wish, console
 from numebot_dagster.cli.train import pin
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -41,23 +41,25 @@ COLUMNS = {
     "inputs": "",
     "fallback": "",
 }
-"""The columns of the list of models, and what they say of a model that is as most are."""
+"""The columns of the list of models, each with the value of an ordinary model."""
 
-app = typer.Typer(no_args_is_help=True, help="What your models are worth.")
+app = typer.Typer(
+    no_args_is_help=True, help="List your models, try one, and judge it on unseen eras."
+)
 
 
 @app.callback()
 def models() -> None:
-    """What your models are worth."""
+    """List your models, try one, and judge it on unseen eras."""
 
 
 @app.command(name="list")
 def show() -> None:
     """Show the registered models, the weights that each would predict with, and their age."""
-    with session.explained():
+    with errors.explained():
         platform = session.look_at_platform()
         rows = [_registered(platform, model) for model in platform.registry.models]
-        # A column in which every model is as models are by default says nothing.
+        # A column in which every model has the usual value says nothing.
         columns = [
             name for name, usual in COLUMNS.items() if any(row[name] != usual for row in rows)
         ]
@@ -91,30 +93,31 @@ def _registered(platform: Platform, model: RegisteredModel) -> dict[str, str]:
 
 @app.command()
 def diagnose(
-    model: Annotated[str, typer.Argument(help="Its Numerai name.")],
+    model: Annotated[str, typer.Argument(help="Numerai name of the model.")],
     vintage: Annotated[
-        int | None, typer.Option(help="By default the newest of which there are weights.")
+        int | None, typer.Option(help="Vintage of the weights; by default the newest.")
     ] = None,
     upload: Annotated[
-        bool, typer.Option("--upload", help="Let Numerai score the same predictions, and compare.")
+        bool,
+        typer.Option("--upload", help="Let Numerai score the same predictions too, and compare."),
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Compute even what is stored already.")
+        bool, typer.Option("--again", help="Compute again what is already stored.")
     ] = False,
 ) -> None:
     """Judge a model on validation eras that it has not seen, and show its scores.
 
-    The weights themselves are judged where they have not seen these eras. A model that is trained
-    on everything is trained anew for it, walking forward through the eras, which takes several
-    times as long as its training. The newest 104 labelled eras, kept from tuning and blending, are
-    shown apart: only their numbers are fit to be published.
+    If the weights were not trained on these eras, they are judged as they are. Otherwise the model
+    is trained again several times, walking forward through the eras, which lasts several times as
+    long as its training. The newest 104 labelled eras are kept from tuning and blending, and shown
+    separately: publish only their scores.
 
-    With --upload the predictions are sent to Numerai's own diagnostics: no round and no stake is
-    touched by that. Exit status 0 means that all that was asked for was done.
+    With --upload the predictions are also sent to Numerai's own diagnostics, which affects no round
+    and no stake. Exit status 0 means that everything succeeded.
     """
     from numebot_dagster.operations.diagnostics import at_numerai, diagnosis
 
-    with session.explained():
+    with errors.explained():
         platform = session.open_platform(needs_key=upload)
         chosen = _enabled(platform.registry, model)
         if upload:  # before the long work
@@ -122,31 +125,31 @@ def diagnose(
         number = _vintage(platform, chosen, vintage)
         if not _run(platform, chosen, number, again=again):
             raise typer.Exit(1)
-        found = diagnosis.read_diagnosis(platform, chosen, number)
-        _show(platform, chosen, found)
+        result = diagnosis.read_diagnosis(platform, chosen, number)
+        _show(platform, chosen, result)
         if upload:
-            with _telling() as told:
-                official = at_numerai.diagnose_at_numerai(platform, found, told)
-            _compare(found, official)
+            with _progress() as show_status:
+                official = at_numerai.diagnose_at_numerai(platform, result, show_status)
+            _compare(result, official)
 
 
 @app.command("try")
 def try_(
-    model: Annotated[str, typer.Argument(help="Its Numerai name.")],
-    eras: Annotated[int, typer.Option(min=1, help="How many eras it learns from.")] = 4,
+    model: Annotated[str, typer.Argument(help="Numerai name of the model.")],
+    eras: Annotated[int, typer.Option(min=1, help="Number of eras to train on.")] = 4,
 ) -> None:
-    """Run all four methods of a model on a few eras, in seconds, before it is trained on all.
+    """Run all four methods of a model on a few eras, in seconds, before training it on all.
 
-    It is trained, saved, loaded and asked for predictions exactly as in earnest, on the newest
-    training data that are pinned, and judged by the checks of a round. Where none are pinned yet,
-    today's are, as by numebot train; nothing else is stored. Exit status 0 means that nothing
-    failed; otherwise the method that failed is named, and its line.
+    The model is trained, saved, loaded and asked for predictions as in a real round, on the newest
+    pinned training data, and has to pass the checks of a round. If no data are pinned yet, today's
+    data are pinned first, as by numebot train. Nothing else is stored. Exit status 0 means that
+    nothing failed; otherwise the method that failed and its line are shown.
     """
     from numebot_dagster.cli import doctor
     from numebot_dagster.operations.health.findings import Verdict
     from numebot_dagster.operations.training import trial
 
-    with session.explained():
+    with errors.explained():
         platform = session.look_at_platform()
         chosen = platform.registry[model]
         if not platform.lake.stored_vintages():
@@ -155,7 +158,7 @@ def try_(
             for finding in trial.try_model(platform, chosen, eras):
                 doctor.show(finding)
         except trial.CannotTry as error:
-            session.fail(str(error))
+            errors.fail(str(error))
     if finding.verdict is Verdict.FAILURE:
         raise typer.Exit(1)
 
@@ -163,113 +166,114 @@ def try_(
 def _pin_today() -> None:
     platform = session.open_platform()
     vintage = trainer.vintage_of_today(platform)
-    say(f"No training data are pinned yet: today's are pinned as vintage {vintage}, once.")
+    say(f"No training data are pinned yet: pinning today's as vintage {vintage} …")
     if not pin(vintage):
         raise typer.Exit(1)
 
 
 def _enabled(registry: Registry, name: str) -> RegisteredModel:
-    found = registry[name]
-    if not found.enabled:
+    model = registry[name]
+    if not model.enabled:
         raise RegistryError(
-            f"{name} is not enabled in {registry.path}: empty its column `enabled`, or write true"
+            f"{name} is not enabled in {registry.path}: clear its column `enabled`, or set it "
+            "to true"
         )
-    return found
+    return model
 
 
-def _vintage(platform: Platform, model: RegisteredModel, wanted: int | None) -> int:
-    """The vintage asked for, or the newest of which there are whole weights.
+def _vintage(platform: Platform, model: RegisteredModel, vintage: int | None) -> int:
+    """Return the vintage, by default the newest of which there are undamaged weights.
 
     Raises:
         NoWeights: there are none.
     """
-    held = sorted({one.vintage for one in weight_store.stored(platform.lake, model.name)})
-    if wanted is not None and held and wanted not in held:
+    places = weight_store.stored(platform.lake, model.name)
+    vintages = sorted({place.vintage for place in places})
+    if vintage is not None and vintages and vintage not in vintages:
         raise NoWeights(
-            f"{model.name} has no weights of vintage {wanted}; give --vintage one of "
-            f"{', '.join(map(str, held))}"
+            f"{model.name} has no weights of vintage {vintage}; it has vintage "
+            f"{', '.join(map(str, vintages))}: use one of them for --vintage"
         )
-    pinned = model.vintage if wanted is None else wanted
+    pinned = model.vintage if vintage is None else vintage
     return weight_store.choose(platform.lake, model.name, code_hash(model), pinned).vintage
 
 
 def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: bool) -> bool:
-    """Makes the asset, so that the UI shows the same; whether that succeeded."""
+    """Make the asset, so that the UI shows the same; return whether that succeeded."""
     from numebot_dagster.defs.diagnostics.assets import diagnostics_key
 
     key = diagnostics_key(model)
     stored = folder_of(platform, model, vintage).is_dir()
-    session.errors.print(
-        "Diagnosed before, and read back; --again computes it anew."
+    screen.note(
+        "This diagnosis is stored; --again computes it again."
         if stored and not again
-        else f"Predicting eras that {model.name} has not seen, and scoring them …",
-        markup=False,
-        highlight=False,
+        else f"Predicting eras that {model.name} has not seen, and scoring them …"
     )
     config = {key.to_python_identifier(): {"config": {"again": again}}}
-    return session.execute(Wish("diagnose_job", str(vintage), [key], config)).success
+    return execution.execute(Request("diagnose_job", str(vintage), [key], config)).success
 
 
-def _show(platform: Platform, model: RegisteredModel, found: Diagnosis) -> None:
+def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None:
     from numebot_dagster.reporting.diagnostics_tables import caveat, intervals_table
     from numebot_dagster.reporting.tables import rich_table
 
-    say(f"\n{found.recipe}")
-    say(f"CORR is against {found.target}; the benchmark is {found.benchmark or 'not there'}.\n")
-    show_table(rich_table(*_table(found)), ("std",))
-    if "corr" in found.held_out:
+    say(f"\n{result.recipe}")
+    say(f"CORR is against {result.target}; benchmark: {result.benchmark or 'none'}.\n")
+    show_table(rich_table(*_table(result)), ("std",))
+    if "corr" in result.held_out:
         title = "Held-out CORR, 95 % intervals"
-        show_table(rich_table(intervals_table(found.held_out["corr"]), title))
-    say(caveat(found.held_out or found.summaries))
+        show_table(rich_table(intervals_table(result.held_out["corr"]), title))
+    say(caveat(result.held_out or result.summaries))
     say(
-        "Publish what is held out. ±95% is half of the mean's 95 % interval; smart is the Sharpe "
-        "ratio less what autocorrelation flatters; drawdown is the largest. Curves: on the asset's "
-        "page in the Dagster UI (numebot up), and in"
+        "Publish only held-out scores. ±95% is half the width of the mean's 95 % interval; smart "
+        "is the Sharpe ratio corrected for autocorrelation; drawdown is the largest. For charts, "
+        "see the asset's page in the Dagster UI (numebot up), and"
     )
     figure = platform.lake.figure(f"{model.asset_name}_score_chart.png")
-    console.print(f"  {figure}\n", highlight=False, markup=False, soft_wrap=True)
+    screen.say_on_one_line(f"  {figure}\n")
 
 
-def _table(found: Diagnosis) -> tuple[pl.DataFrame, str]:
-    """The table and its title; two rows for each metric, unless they would be the same."""
+def _table(result: Diagnosis) -> tuple[pl.DataFrame, str]:
+    """Return a table and its title: two rows for each metric, unless they would be the same."""
     from numebot_dagster.reporting.diagnostics_tables import summaries_beside, summary_table
 
     held_out, everything = (
-        one["corr"].n if "corr" in one else 0 for one in (found.held_out, found.summaries)
+        scores["corr"].n if "corr" in scores else 0
+        for scores in (result.held_out, result.summaries)
     )
-    title = f"{found.model}, vintage {found.vintage}"
+    title = f"{result.model}, vintage {result.vintage}"
     if held_out == everything:
-        return summary_table(found.summaries), f"{title}: {everything} eras, all of them held out"
-    table = summaries_beside(found.held_out, found.summaries)
-    return table, f"{title}: {held_out} eras held out, {everything} in all"
+        return summary_table(result.summaries), f"{title}: {everything} eras, all held out"
+    table = summaries_beside(result.held_out, result.summaries)
+    return table, f"{title}: {held_out} eras held out, {everything} in total"
 
 
 @contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
-    """Says that Numerai is at work, and each new word of it once."""
-    said: set[str] = set()
-    with session.errors.status(Text("Numerai is scoring the predictions …")) as spinner:
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show that Numerai is scoring, and each new status once."""
+    shown: set[str] = set()
+    with screen.error_console.status(Text("Numerai is scoring the predictions …")) as spinner:
 
-        def told(status: str) -> None:
-            if status not in said:
-                said.add(status)
-                session.errors.print(f"Numerai's diagnostics: {status}", markup=False)
+        def show_status(status: str) -> None:
+            if status not in shown:
+                shown.add(status)
+                screen.note(f"Numerai's diagnostics: {status}")
             spinner.update(Text(f"Numerai is scoring the predictions: {status} …"))
 
-        yield told
+        yield show_status
 
 
-def _compare(found: Diagnosis, official: OfficialDiagnostics) -> None:
+def _compare(result: Diagnosis, official: OfficialDiagnostics) -> None:
     from numebot_dagster.reporting.diagnostics_tables import comparison_table, largest_differences
     from numebot_dagster.reporting.tables import rich_table
 
-    title = f"Beside Numerai's own diagnostics, {official.eras_accepted} eras scored there"
-    show_table(rich_table(comparison_table(found.by_era, official), title))
-    differences = largest_differences(found.by_era, official)
-    for one in differences:
-        if one.size > SAME:
-            say(f"{one.metric} is {one.size:.1e} apart in era {one.era}.")
+    title = f"Compared with Numerai's own diagnostics, which scored {official.eras_accepted} eras"
+    show_table(rich_table(comparison_table(result.by_era, official), title))
+    differences = largest_differences(result.by_era, official)
+    for difference in differences:
+        if difference.size > SAME:
+            say(f"{difference.metric} differs by {difference.size:.1e} in era {difference.era}.")
     if differences and differences[0].size <= SAME:
-        say(f"No score of an era is farther from ours than {differences[0].size:.0e}.")
+        say(f"No score of an era differs by more than {differences[0].size:.0e}.")
     if official.trained_on_validation:
-        say("Numerai takes this model as trained on validation data.")
+        say("Numerai considers this model trained on validation data.")

@@ -1,4 +1,4 @@
-"""`numebot rounds`: the rounds that Dagster knows."""
+"""`numebot rounds`: register rounds with Dagster."""
 
 from __future__ import annotations
 
@@ -7,44 +7,42 @@ from typing import Annotated
 
 import typer
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, screen, session
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Rounds as partitions of the Dagster assets.",
+    help="Register rounds as partitions of the Dagster assets.",
 )
 
 
 @app.callback()
 def _group() -> None:
-    """Rounds as partitions of the Dagster assets."""
+    """Register rounds as partitions of the Dagster assets."""
 
 
 @app.command()
 def add(
     number: Annotated[
-        int | None, typer.Argument(help="The round; by default the one that is open.")
+        int | None, typer.Argument(help="Number of the round; by default the open one.")
     ] = None,
 ) -> None:
-    """Register a round as a partition, for `dagster asset materialize`; prints its number."""
+    """Register a round as a partition for `dagster asset materialize`, and print its number."""
     from numebot_dagster.defs.instance import add_partition
 
-    with session.explained():
+    with errors.explained():
         platform = session.open_platform()
         if number is None:
-            found = platform.round_to_play()
-            if found is None:
-                session.fail("no round is open now; name one: numebot rounds add N")
-            number = found.number
+            round_ = platform.round_to_play()
+            if round_ is None:
+                errors.fail("no round is open now; give its number: numebot rounds add N")
+            number = round_.number
         else:
-            number = platform.client.round(number).number  # so that it is one
+            number = platform.client.round(number).number  # which refuses a number of no round
         is_new = add_partition("rounds", str(number))
-        note = "registered" if is_new else "was registered already"
-        session.errors.print(
-            f"Round {number} {note}. For Dagster's own commands:\n"
-            f"  export DAGSTER_HOME={shlex.quote(str(platform.settings.instance_folder))}",
-            highlight=False,
-            soft_wrap=True,
+        state = "is registered" if is_new else "was registered before"
+        screen.note(
+            f"Round {number} {state}. For Dagster's own commands:\n"
+            f"  export DAGSTER_HOME={shlex.quote(str(platform.settings.instance_folder))}"
         )
         typer.echo(number)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from numebot_dagster import terminal
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, screen
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.settings import load_settings
@@ -25,7 +25,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE")
 
 
 class Format(StrEnum):
-    """How an answer is printed."""
+    """Format of the output."""
 
     TABLE = "table"
     CSV = "csv"
@@ -41,38 +41,38 @@ _COPY_OPTIONS = {
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="SQL in DuckDB's dialect.")],
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    query: Annotated[str, typer.Argument(help="Query in DuckDB's SQL.")],
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
 ) -> None:
     """Query what is stored: rounds, weights, predictions, submissions, scores, payouts, and more.
 
-    A row with more columns than the terminal has room for is shown as a list of its values.
-    CSV, Parquet and JSON (an array of objects) go to standard output, to be redirected into a file.
+    Where a row is wider than the terminal, its values are listed below each other. CSV, Parquet and
+    JSON (an array of objects) are written to standard output, which you can redirect to a file.
     """
     import duckdb
 
     terminal.wait_for_reader()
     if form is Format.PARQUET and sys.stdout.isatty():
-        session.fail("Parquet is not for a terminal: add > answer.parquet")
-    with session.explained():
+        errors.fail("Parquet cannot be shown in a terminal: add > answer.parquet")
+    with errors.explained():
         lake = Lake(load_settings().numerai_data_folder)
         try:
             catalog.run(lake, query, lambda answer: _print(answer, form, lake))
         except duckdb.Error as error:
-            session.fail(f"{error}\nThe views are {', '.join(catalog.VIEW_NAMES)}.")
+            errors.fail(f"{error}\nThe views are {', '.join(catalog.VIEW_NAMES)}.")
     loss = terminal.output_lost()
     if loss is not None:  # the output is all that this command is for
-        session.fail(f"the answer was not written whole: {loss.strerror}")
+        errors.fail(f"the answer was not written completely: {loss.strerror}")
 
 
 def _print(answer: duckdb.DuckDBPyRelation | None, form: Format, lake: Lake) -> None:
     if answer is None:
-        session.fail('the query returns no table: type one, as in numebot sql "from submissions"')
+        errors.fail('the query returns no table; type for example: numebot sql "from submissions"')
     if form is Format.TABLE:
         frame = _as_frame(answer)
         _print_table(frame)
         if frame.is_empty():
-            session.errors.print(_no_rows(lake), highlight=False, soft_wrap=True)
+            screen.note(_no_rows(lake))
     else:
         _copy(answer, form)
 
@@ -84,7 +84,7 @@ def _no_rows(lake: Lake) -> str:
 
 
 def _copy(answer: duckdb.DuckDBPyRelation, form: Format) -> None:
-    """Let DuckDB write the answer; what a format has no type for is written as text."""
+    """Let DuckDB write the answer, as text where a format lacks the type."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +103,7 @@ def _write(answer: duckdb.DuckDBPyRelation, path: Path, form: Format) -> None:
 
 
 def _as_text(answer: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Cast every column that is no number to text, which each type of DuckDB's can be."""
+    """Cast every column that is no number to text, as every type of DuckDB allows."""
     columns = [
         name if kind in _NUMBERS else f"{name}::VARCHAR AS {name}"
         for name, kind in zip(map(_quoted, answer.columns), map(str, answer.types), strict=True)
@@ -116,7 +116,7 @@ def _quoted(name: str) -> str:
 
 
 def _as_frame(answer: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    """Return the answer as Python's values; numbers alone keep a type, for their alignment."""
+    """Return the answer as Python's values; only numbers keep a type, for their alignment."""
     import polars as pl
 
     kinds = [str(kind) for kind in answer.types]
@@ -142,7 +142,7 @@ def _polars_type(kind: str) -> type[pl.DataType]:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Name columns apart that a query calls the same."""
+    """Give columns of the same name different ones."""
     return [
         name if name not in names[:index] else f"{name}:{names[:index].count(name)}"
         for index, name in enumerate(names)
@@ -150,13 +150,13 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _print_table(answer: pl.DataFrame) -> None:
-    """Print the answer; where it has no row, its columns, and beside it that there is none."""
+    """Print the answer as a table, or where that is too wide, each row as a list."""
     import polars as pl
 
     from numebot_dagster.reporting.fitting import fit
     from numebot_dagster.reporting.tables import rich_table
 
-    console = session.console
+    console = screen.console
     table = rich_table(answer, "")
     for column, name in zip(table.columns, answer.columns, strict=True):
         column.header = name  # as it is typed in the next query

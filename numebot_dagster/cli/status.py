@@ -1,4 +1,4 @@
-"""`numebot status`: what is confirmed, what is missing, and why."""
+"""`numebot status`: show what is confirmed, what is missing, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.cli.status_grid import grid, stretches_of
 from numebot_dagster.operations.alerts.outbox import Raised
@@ -40,12 +40,12 @@ PATIENCE = 5.0  # seconds: someone waits for the answer
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the command tells.
+    """All that the command shows.
 
     Attributes:
-        unseen_days: without leaderboard; unknown while Numerai does not tell its date.
-        alerts: that wait to be sent; none without a channel, where nobody waits for them.
-        automation: what keeps rounds from being played by themselves, where `numebot up` was used.
+        unseen_days: without leaderboard; unknown while Numerai's date is.
+        alerts: not sent yet; none without a channel.
+        automation: what keeps `numebot up` from playing rounds, where it was used.
         unseen: the numbers of rounds that closed before a run looked at them.
     """
 
@@ -61,22 +61,23 @@ class Overview:
 
 
 def status(
-    rounds: Annotated[int, typer.Option(min=1, help="How many of the newest rounds.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="How many of the newest rounds to show.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Show rounds by models: what is confirmed, what is missing, failed and why; and stale weights.
+    """Show what is confirmed, missing or failed by round and model, why, and which weights are old.
 
-    Read from the data folder. Numerai is asked for the open round alone, for five seconds at most.
+    Everything is read from the data folder, except the open round: Numerai is asked for it, for at
+    most five seconds.
     """
     wait_for_reader()
-    with session.explained():
+    with errors.explained():
         platform = session.look_at_platform(PATIENCE)
         _ = platform.registry  # read before Numerai is waited for
-        found = _overview(platform, rounds)
+        overview = _overview(platform, rounds)
     if as_json:
-        typer.echo(json.dumps(_as_json(found), default=str, indent=1))
+        typer.echo(json.dumps(_as_json(overview), default=str, indent=1))
     else:
-        _show(found)
+        _show(overview)
 
 
 def _overview(platform: Platform, rounds: int) -> Overview:
@@ -84,9 +85,9 @@ def _overview(platform: Platform, rounds: int) -> Overview:
 
     at = reading.moment(platform)
     if at.problem:
-        at = replace(at, problem=session.unreached(at.problem, platform.settings))
+        at = replace(at, problem=errors.unreached(at.problem, platform.settings))
     recent = reading.recent_rounds(
-        platform, at, instance.known_rounds(), rounds, instance.tried_rounds
+        platform, at, instance.registered_rounds(), rounds, instance.tried_rounds
     )
     return Overview(
         at,
@@ -101,21 +102,21 @@ def _overview(platform: Platform, rounds: int) -> Overview:
     )
 
 
-def _as_json(found: Overview) -> dict[str, Any]:
-    opened = found.at.open_round
+def _as_json(overview: Overview) -> dict[str, Any]:
+    opened = overview.at.open_round
     return {
-        "now": found.at.now.isoformat(),
-        "problem": found.at.problem or None,
-        "open_round": None if opened is None else _window_json(opened, found.at),
-        "rounds": [_cell_json(cell) for cell in found.cells],
-        "rounds_not_seen": sorted(found.unseen),
-        "run_failures": found.failures,
-        "weights": [asdict(one) for one in found.weights],
+        "now": overview.at.now.isoformat(),
+        "problem": overview.at.problem or None,
+        "open_round": None if opened is None else _window_json(opened, overview.at),
+        "rounds": [_cell_json(cell) for cell in overview.cells],
+        "rounds_not_seen": sorted(overview.unseen),
+        "run_failures": overview.failures,
+        "weights": [asdict(weights) for weights in overview.weights],
         "days_without_leaderboard": None
-        if found.unseen_days is None
-        else [day.isoformat() for day in found.unseen_days],
-        "alerts_not_sent": [asdict(one) for one in found.alerts],
-        "automation": list(found.automation),
+        if overview.unseen_days is None
+        else [day.isoformat() for day in overview.unseen_days],
+        "alerts_not_sent": [asdict(alert) for alert in overview.alerts],
+        "automation": list(overview.automation),
     }
 
 
@@ -138,17 +139,17 @@ def _cell_json(cell: RoundModel) -> dict[str, Any]:
     }
 
 
-def _show(found: Overview) -> None:
-    say(_headline(found.at))
-    if found.cells:
-        width = session.console.width
-        show_table(grid(found.windows, found.cells, found.unseen, width))
+def _show(overview: Overview) -> None:
+    say(_headline(overview.at))
+    if overview.cells:
+        width = screen.console.width
+        show_table(grid(overview.windows, overview.cells, overview.unseen, width))
     else:
-        say("No round was played yet: numebot run plays the open one.\n")
-    for text in _reasons(found):
+        say("No round was played yet. To play the open one: numebot run\n")
+    for text in _reasons(overview):
         say(text)
-    _show_weights(found.weights)
-    for text in _remarks(found):
+    _show_weights(overview.weights)
+    for text in _remarks(overview):
         say(text)
 
 
@@ -169,32 +170,32 @@ def _seconds_left(window: Window, at: Moment) -> float:
     return 0.0 if closes is None else max((closes - at.now).total_seconds(), 0.0)
 
 
-def _reasons(found: Overview) -> list[str]:
-    """Below the grid: why runs failed, and why models are not where they should be, by cause."""
-    stretches = stretches_of(found.windows, found.unseen)
+def _reasons(overview: Overview) -> list[str]:
+    """Return why runs failed and why models are not confirmed, by cause."""
+    stretches = stretches_of(overview.windows, overview.unseen)
     grouped = {number for stretch in stretches for number in stretch}
     failed = by_cause(
         (str(number), text)
-        for number, text in found.failures.items()
-        if not _repeats_a_model(text, found.cells)
+        for number, text in overview.failures.items()
+        if not _repeats_a_model(text, overview.cells)
     )
     texts = [
         f"{rounds_of([int(number) for number in cause.models])}: {cause.text}" for cause in failed
     ]
     groups: dict[tuple[Standing, str], list[RoundModel]] = {}
-    for cell in found.cells:
+    for cell in overview.cells:
         if cell.reason and cell.round_number not in grouped:
             pattern = pattern_of(cell.model, one_line(cell.reason))
             groups.setdefault((cell.standing, pattern), []).append(cell)
     texts += [
-        f"{rounds_of(stretch)}: not played, closed before this platform looked"
+        f"{rounds_of(stretch)}: not played: closed before Numebot looked at it"
         for stretch in stretches
     ]
     return texts + [_reason(standing, cells) for (standing, _), cells in groups.items()]
 
 
 def _repeats_a_model(failure: str, cells: Sequence[RoundModel]) -> bool:
-    """Whether a run failed with what is said of a model anyway."""
+    """Return whether a run failed with what is said of a model anyway."""
     if failure.endswith(MODELS_FAILED):
         return True
     return any(cell.reason and one_line(cell.reason)[:QUOTED] in failure for cell in cells)
@@ -212,7 +213,7 @@ def _reason(standing: Standing, cells: Sequence[RoundModel]) -> str:
 
 
 def _show_weights(weights: Sequence[WeightsStatus]) -> None:
-    """A row for all models with weights of one vintage; below, what is wrong with which."""
+    """Show a row for all models with weights of one vintage, and below what is wrong with which."""
     table = plain_table("weights", "vintage", "trained at")
     by_vintage: dict[int | None, list[WeightsStatus]] = {}
     for model in weights:
@@ -227,15 +228,15 @@ def _show_weights(weights: Sequence[WeightsStatus]) -> None:
         say(str(cause))
 
 
-def _remarks(found: Overview) -> list[str]:
-    texts = [_capital(text) for text in found.automation]
-    texts += [f"Alert, not sent yet: {one.title}" for one in found.alerts[:ALERTS_SHOWN]]
-    if found.unseen_days is None:
-        texts.append("Whether a day is without leaderboard cannot be told without Numerai's date.")
-    elif found.unseen_days:
-        newest = ", ".join(f"{day:%d %b}" for day in found.unseen_days[-3:])
+def _remarks(overview: Overview) -> list[str]:
+    texts = [_capital(text) for text in overview.automation]
+    texts += [f"Alert not sent yet: {alert.title}" for alert in overview.alerts[:ALERTS_SHOWN]]
+    if overview.unseen_days is None:
+        texts.append("Days without a leaderboard are not checked, because Numerai was not reached.")
+    elif overview.unseen_days:
+        newest = ", ".join(f"{day:%d %b}" for day in overview.unseen_days[-3:])
         texts.append(
-            f"No leaderboard was kept on {len(found.unseen_days)} days, of late {newest}: Numerai "
-            "tells today's only."
+            f"No leaderboard was stored on {len(overview.unseen_days)} days, the last {newest}: "
+            "Numerai shows only today's."
         )
     return texts

@@ -1,4 +1,4 @@
-"""The table of `numebot status`: rounds by models."""
+"""Build the table of `numebot status`: rounds by models."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ LOOKS = {
 def grid(
     windows: Sequence[Window], cells: Sequence[RoundModel], unseen: Collection[int], width: int
 ) -> Table:
-    """One row per round and a cell per model, or where these do not fit, a count per standing.
+    """Return a row per round with a cell per model, or a count per standing where these do not fit.
 
     Neighbouring rounds that nobody looked at while they were open share a row.
     """
     names = list(dict.fromkeys(cell.model for cell in cells))
     rows = list(_rows(windows, unseen))
     table = plain_table("round", "opens")
-    # A cell takes its word, its symbol and two columns of space.
+    # A cell is as wide as its word, its symbol and two columns of space.
     margin = 16 + max((len(_numbers(row)) for row in rows), default=0)
     fits = margin + sum(max(len(name), 14) + 2 for name in names) <= width
     for name in names if fits else ["models"]:

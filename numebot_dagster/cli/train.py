@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, execution, screen, session
+from numebot_dagster.cli.execution import Request
 from numebot_dagster.cli.screen import say, show_table
-from numebot_dagster.cli.session import Wish
+from numebot_dagster.cli.session import ModelNames
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -20,26 +21,25 @@ from numebot_dagster.operations.training import trainer
 
 
 def train(
-    models: Annotated[
-        str | None, typer.Option(help="Numerai names, joined by commas; by default all enabled.")
-    ] = None,
+    models: ModelNames = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Train even models whose code has not changed.")
+        bool, typer.Option("--force", help="Also train models whose code has not changed.")
     ] = False,
 ) -> None:
     """Pin today's training data as a vintage, and train models on it.
 
-    A vintage is named by the newest round. Training again during the same round uses the same
-    vintage, and a model whose code has not changed since is not trained a second time, unless
-    --force is given: then the new weights are stored beside the former ones, and used from then on.
+    A vintage is named after the newest round. Training again during the same round uses the same
+    vintage, and skips models whose code has not changed. With --force they are trained again: the
+    new weights are stored beside the former ones and used from then on.
 
-    A model's code is its module and what that imports of your own files, directly or not. Comments,
-    docstrings and formatting do not count; data files count that its class names in `data_files`.
+    A model's code is its module, all of your own files that it imports, directly or not, and the
+    data files that its class lists in `data_files`. Comments, docstrings and formatting do not
+    count.
     """
     from numebot_dagster.defs.training.assets import TRAINING_DATA
     from numebot_dagster.defs.training.weights import weights_key
 
-    with session.explained():
+    with errors.explained():
         platform = session.open_platform()
         chosen = session.chosen_models(platform.registry, models)
         vintage = trainer.vintage_of_today(platform)
@@ -48,33 +48,27 @@ def train(
         _warn_of_names(platform, chosen)
         keys = [weights_key(model) for model in chosen]
         config = {key.to_python_identifier(): {"config": {"force": force}} for key in keys}
-        request = Wish("train_job", str(vintage), [TRAINING_DATA, *keys], config)
-        result = session.execute(request)
+        request = Request("train_job", str(vintage), [TRAINING_DATA, *keys], config)
+        result = execution.execute(request)
         _report(platform, vintage, chosen)
     raise typer.Exit(0 if result.success else 1)
 
 
 def _warn_of_names(platform: Platform, models: Sequence[RegisteredModel]) -> None:
-    """Say which names are not at Numerai; training goes on, as a slot may be made later."""
+    """Warn of names that the account lacks; training goes on, as the model may be made later."""
     for text in slots.without_slot(platform, models):
-        session.errors.print(
-            session.styled("warning:", "yellow", f" {text} It is trained all the same."),
-            soft_wrap=True,
-        )
+        screen.warn(f"{text} It is trained anyway.")
 
 
 def pin(vintage: int) -> bool:
-    """Pin the training data of today as a vintage, as a training does; whether that succeeded."""
+    """Pin the training data of today as a vintage; return whether that succeeded."""
     from numebot_dagster.defs.training.assets import TRAINING_DATA
 
-    return session.execute(Wish("train_job", str(vintage), [TRAINING_DATA])).success
+    return execution.execute(Request("train_job", str(vintage), [TRAINING_DATA])).success
 
 
 def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel]) -> None:
-    """Show the weights of the code as it is, and who has none.
-
-    Others of the same vintage are of former code.
-    """
+    """Show the weights that the present code of each model made, and name models without any."""
     import polars as pl
 
     from numebot_dagster.reporting.tables import rich_table
@@ -101,4 +95,4 @@ def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel])
         show_table(rich_table(table, title), ("data version", "train eras"))
     missing = {model.name for model in models} - {row["model"] for row in rows}
     if missing:
-        say(f"Without weights of vintage {vintage}: {', '.join(sorted(missing))}")
+        say(f"No weights of vintage {vintage}: {', '.join(sorted(missing))}")

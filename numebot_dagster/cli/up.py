@@ -1,4 +1,4 @@
-"""`numebot up`: Dagster's web server and daemon for daily use."""
+"""`numebot up`: start Dagster's web server and daemon for daily use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import IO, Annotated, cast
 import psutil
 import typer
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.practice.folder import not_running, restart_practice
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli.screen import console, say
 from numebot_dagster.environment import refuse_hiding_modules, refuse_other_home
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
@@ -39,18 +39,16 @@ PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 def up(
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where .env lies, for example a demo's folder; by default here."),
+        typer.Option(help="Folder with .env, such as that of a demo; by default this one."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to bind to.")] = LOOPBACK,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
 ) -> None:
-    """Start the Dagster UI and the daemon, which notices rounds and collects scores.
+    """Start the Dagster UI and the daemon that plays every round and collects scores.
 
-    Ctrl-C stops both.
-
-    On the folder of a demo, its practice tournament is started as well.
+    Ctrl-C stops both. In the folder of a demo, its practice tournament is started too.
     """
-    with session.explained(), ExitStack() as stack:
+    with errors.explained(), ExitStack() as stack:
         if folder is not None:
             if not folder.is_dir():
                 raise SettingsError(f"there is no folder {folder}")
@@ -59,50 +57,52 @@ def up(
         refuse_hiding_modules(Path.cwd())
         refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
         platform = Platform(settings)
-        _ = platform.registry  # missing, as in another folder: nothing could be played
+        _ = platform.registry  # refused where it is missing, as in another folder
         refuse_other_endpoint(platform)
         session.prepare_instance(settings)
-        stack.enter_context(_only_one(settings))
+        stack.enter_context(_alone(settings))
         _refuse_taken(host, port)
         if restart_practice(stack, settings):
-            console.print("The practice tournament answers again.")
+            console.print("The practice tournament is running again.")
         elif start := not_running(settings):
-            console.print(session.styled(start, "yellow"), soft_wrap=True)
+            console.print(screen.styled(start, "yellow"), soft_wrap=True)
         with suppress(NumeraiUnavailable):  # each run asks again
             claim(platform)
         session.show_in_force(platform)
-        console.print(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)", highlight=False)
-        if canonical(host) not in LOOPBACK_NAMES:
-            console.print(
-                session.styled(
-                    f"The UI has no log-in: whoever reaches port {port} of this machine can start "
-                    "runs and submit with your keys.",
-                    "yellow",
-                    " Put it behind a proxy that asks for a password.",
-                )
-            )
+        say(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)")
+        _warn_of_visitors(host, port)
         raise typer.Exit(_serve(host, port))
 
 
+def _warn_of_visitors(host: str, port: int) -> None:
+    if canonical(host) not in LOOPBACK_NAMES:
+        text = (
+            f"The UI has no log-in: anyone who reaches port {port} of this machine can start runs "
+            "and submit with your keys."
+        )
+        rest = " Put it behind a proxy that asks for a password."
+        console.print(screen.styled(text, "yellow", rest))
+
+
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Two daemons on one data folder would ask for every run twice.
+def _alone(settings: Settings) -> Iterator[None]:
+    """Refuse to run beside another `numebot up` on the data folder: each run would start twice.
 
     Raises:
-        SettingsError: another one runs.
+        SettingsError: another `numebot up` is running.
     """
     try:
         with sole(Lake(settings.numerai_data_folder).lock_file("up")):
             yield
     except HeldElsewhere as error:
         raise SettingsError(
-            f"`numebot up` runs already on {settings.numerai_data_folder}, as process {error.pid}. "
-            f"Use that one, or stop it: kill {error.pid}"
+            f"`numebot up` is already running on {settings.numerai_data_folder} as process "
+            f"{error.pid}. Use it, or stop it: kill {error.pid}"
         ) from error
 
 
 def _serve(host: str, port: int) -> int:
-    """Runs Dagster until it ends or is interrupted, and leaves none of its processes behind."""
+    """Run Dagster until it ends or is interrupted, and leave none of its processes behind."""
     _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     process = subprocess.Popen(
         [sys.executable, "-m", "numebot_dagster.web.services", host, str(port)],
@@ -122,11 +122,9 @@ def _serve(host: str, port: int) -> int:
     except KeyboardInterrupt:
         stopping.set()
         with suppress(OSError):  # the terminal itself may be gone
-            console.print(
+            screen.say_on_one_line(
                 f"Stopping, within {STOPPING_SECONDS:.0f} s … What was predicted and submitted is "
-                "recorded; the next `numebot up` goes on from there.",
-                highlight=False,
-                soft_wrap=True,
+                "recorded; the next `numebot up` continues from there."
             )
         return 0
     finally:
@@ -135,7 +133,7 @@ def _serve(host: str, port: int) -> int:
 
 
 def _show(process: subprocess.Popen[str], stopping: threading.Event) -> None:
-    """Print what Dagster says, until it is stopped: then it only says that it was interrupted."""
+    """Print the output of Dagster until it is stopped: after that it only says so."""
     follower = Follower()
     for line in cast(IO[str], process.stdout):
         _print(() if stopping.is_set() else follower.lines(line))
@@ -144,11 +142,11 @@ def _show(process: subprocess.Popen[str], stopping: threading.Event) -> None:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        screen.say_on_one_line(line)
 
 
 def _end_with_parent() -> None:
-    """Makes Dagster stop on SIGINT, and get one when this process is killed (Linux)."""
+    """Let Dagster stop on SIGINT, and get one when this process is killed (Linux)."""
     # A shell without job control starts background jobs with SIGINT ignored, and Dagster's
     # processes stop on nothing else.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -157,24 +155,24 @@ def _end_with_parent() -> None:
 
 
 def _refuse_taken(host: str, port: int) -> None:
-    """Dagster would go on with a second daemon and without a web server."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Refuse a port that is in use: Dagster would run a second daemon and no web server."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((host, port))
+            server.bind((host, port))
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on port {port} of {host}: {error.strerror}. Is `numebot up` "
-                "running already? If not, choose another --port"
+                f"cannot listen on port {port} of {host}: {error.strerror}. If `numebot up` "
+                "is not running already, choose another --port"
             ) from error
 
 
 def _stop_like_ctrl_c(*signals: signal.Signals) -> None:
-    """Also a terminal that is closed ends all of it, unless `nohup` says otherwise."""
+    """End everything when the terminal is closed too, unless `nohup` ignores that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for one in signals:
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in signals:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
@@ -190,7 +188,7 @@ def _end_group(process: subprocess.Popen[str]) -> None:
 
 
 def _is_at_work(group: int) -> bool:
-    """Return whether a process of a group runs; one that has ended, unasked for, does not."""
+    """Return whether a process of a group is running, other than one that waits to be reaped."""
     for process in psutil.process_iter():
         with suppress(OSError, psutil.Error):
             if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:

@@ -1,4 +1,4 @@
-"""The Dagster rooms: decorators, partitions and wiring around the operations."""
+"""Assets, jobs, sensors and schedules: Dagster's side of the operations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import dagster as dg
 from numebot_dagster import terminal
 
 # Checks by partition and single-run ranges are not called stable by Dagster yet. The lock file
-# pins a version that our tests have seen; users can do nothing about the warnings.
+# pins a tested version; users can do nothing about the warnings.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 

@@ -1,7 +1,7 @@
 """Let a run go on when Dagster cannot store what happens in it.
 
-An event is a message about the work. Where its storage fails, on a full disk or a damaged database,
-the event is lost and the run is not.
+Where an event cannot be stored, on a full disk or in a damaged database, the event is lost and the
+run is not.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PAUSE_SECONDS = 10.0
 
 
 class _TolerantStore:
-    """Stores events of one instance; what cannot be stored is said once and left out."""
+    """Store events of an instance; leave out those that cannot be stored, and warn once."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._store = instance.handle_new_event
         self._paused_until = 0.0
-        self._is_said = False
+        self._has_warned = False
         self._lock = threading.Lock()
 
     def __call__(self, event: dg.EventLogEntry, **more: Any) -> None:
@@ -40,15 +40,15 @@ class _TolerantStore:
             self._store(event, **more)
         except Exception as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            self._say_once(error)
+            self._warn_once(error)
 
-    def _say_once(self, error: Exception) -> None:
+    def _warn_once(self, error: Exception) -> None:
         with self._lock:
-            is_said, self._is_said = self._is_said, True
-        if not is_said:
+            has_warned, self._has_warned = self._has_warned, True
+        if not has_warned:
             say(
-                f"warning: Dagster cannot record this run ({cause(error)}). The run goes on; the "
-                "UI shows only a part of it."
+                f"warning: Dagster cannot record this run ({cause(error)}). It goes on, but the UI "
+                "shows only part of it."
             )
 
 
@@ -59,7 +59,7 @@ def tolerate_lost_events(instance: dg.DagsterInstance) -> None:
 
 
 def cause(error: BaseException) -> str:
-    """Return in one line what went wrong in the storage, without the statement and its values."""
+    """Return a storage error on one line, without the SQL statement and its values."""
     original = getattr(error, "orig", None) or error
     lines = str(original).strip().splitlines()
     return lines[0] if lines else type(original).__name__

@@ -1,4 +1,4 @@
-"""Dagster's instance: made ready and opened, its partitions, its failed runs, who is at work."""
+"""Open Dagster's instance, register its partitions, and look at its runs."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def register(instance: dg.DagsterInstance, name: str, key: str) -> None:
         instance.add_dynamic_partitions(name, [key])
 
 
-def known_rounds() -> list[int]:
-    """The rounds that are registered as partitions, however little came of them."""
+def registered_rounds() -> list[int]:
+    """Return the rounds that are registered as partitions."""
     if not has_instance():
         return []
     with open_instance() as instance:
@@ -65,7 +65,7 @@ def known_rounds() -> list[int]:
 
 
 def tried_rounds(rounds: Iterable[int]) -> set[int]:
-    """Return those of the rounds for which a run was asked before the sensor saw them closed."""
+    """Return the rounds for which a run was requested before the sensor saw them closed."""
     keys = [str(number) for number in rounds]
     if not keys or not has_instance():
         return set()
@@ -75,16 +75,16 @@ def tried_rounds(rounds: Iterable[int]) -> set[int]:
 
 
 def failures(rounds: Iterable[int]) -> dict[int, str]:
-    """What the newest run of each of these rounds failed with, for those where it failed."""
-    found: dict[int, str] = {}
+    """Return why the newest run of each of these rounds failed, where it failed."""
+    reasons: dict[int, str] = {}
     if not has_instance():
-        return found
+        return reasons
     with open_instance() as instance:
         for number in rounds:
             text = _failure(instance, number)
             if text is not None:
-                found[number] = text
-    return found
+                reasons[number] = text
+    return reasons
 
 
 def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
@@ -97,12 +97,12 @@ def _failure(instance: dg.DagsterInstance, number: int) -> str | None:
         run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     ).records
     reasons = [reason_of(record.event_log_entry.dagster_event) for record in records]
-    why = next(filter(None, reasons), "see it in the UI")
+    why = next(filter(None, reasons), "see the UI for its log")
     return f"run {run.run_id[:8]} failed: {why}"
 
 
 def automation_warnings() -> list[str]:
-    """What keeps rounds from being played by themselves, for those who leave `numebot up` on."""
+    """Return what keeps `numebot up` from playing rounds, in a folder where it was used."""
     if not has_instance():
         return []
     with open_instance() as instance:
@@ -116,10 +116,10 @@ def automation_warnings() -> list[str]:
 
 
 def examine_instance(settings: Settings) -> Iterator[Finding]:
-    """Look at Dagster's instance: can it be opened, is its daemon running, who is at work?"""
+    """Examine Dagster's instance: whether it opens, its daemon, and the runs at work."""
     path = settings.instance_folder / INSTANCE_FILE
     if not has_instance():
-        text = f"{path.parent} does not exist yet: the first command that stores something makes it"
+        text = f"{path.parent} does not exist yet; the first command that stores something makes it"
         yield Finding("instance", Verdict.OK, text)
         return
     try:
@@ -129,18 +129,18 @@ def examine_instance(settings: Settings) -> Iterator[Finding]:
             yield _at_work(instance, Lake(settings.numerai_data_folder))
     except files.CannotWrite as error:  # which says itself what to do
         yield Finding("instance", Verdict.FAILURE, str(error))
-    except Exception as error:  # a file of the user's, read by Dagster: whatever is wrong is told
-        remedy = f"correct {path}, or remove it: the next command writes the shipped one"
+    except Exception as error:  # whatever Dagster finds wrong in a file of the user's
+        remedy = f"correct {path}, or delete it: the next command writes the default one"
         text = f"Dagster cannot open its instance: {str(error).strip().splitlines()[0]}"
         yield Finding("instance", Verdict.FAILURE, text, remedy)
 
 
 def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:
-    """Say what others wait for, and end runs that were killed, for which nothing shall wait."""
+    """Return the runs that others wait for; end runs that were killed, so that nothing waits."""
     killed = [
-        f"run {run.run_id[:8]} of {run.job_name} was killed, which is now recorded"
+        f"run {run.run_id[:8]} of {run.job_name} was killed; this is recorded now"
         for run in end_dead_runs(instance)
     ]
     work = [f"{holder} {activity}" for activity, holder in running(lake).items()]
-    text = "; ".join([*killed, *work]) or "no run trains, none reads scores or training data"
+    text = "; ".join([*killed, *work]) or "no run is training or reading scores or training data"
     return Finding("runs", Verdict.OK, text)

@@ -1,4 +1,4 @@
-"""What a run writes to the terminal: our own messages, and Dagster's from warnings up."""
+"""Write the messages of a run to the terminal: our own, and Dagster's from warnings up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import dagster as dg
 
 from numebot_dagster import terminal
 from numebot_dagster.defs.failures import reason_of, repeats_its_step
-from numebot_dagster.operations.causes import is_of_a_step_not_run, of_step
+from numebot_dagster.failure_texts import is_of_a_step_not_run, of_step
 
 # While a run lasts, Dagster redirects standard error into a file and copies it back from there with
 # a process that it ends with the run: what was written last, the reason of a failure, can be lost.
-# This way to the terminal is kept from before any run.
+# This descriptor of the terminal is duplicated before any run.
 _TERMINAL = terminal.guarded(os.dup(2))
 
 
@@ -37,12 +37,10 @@ class _Tidy(logging.Handler):
         message = meta.get("orig_message") or record.getMessage()
         if event is not None and record.levelno < logging.WARNING:
             return
-        if repeats_its_step(event):
-            return
-        if is_of_a_step_not_run(message):
+        if repeats_its_step(event) or is_of_a_step_not_run(message):
             return
         if message.startswith("Data version mismatch "):
-            return  # an event could not be stored, which was said
+            return  # it follows an event that could not be stored
         if event is not None and (reason := reason_of(event)):
             message = of_step(event.step_key, reason) if event.step_key else reason
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
@@ -54,7 +52,7 @@ class _Tidy(logging.Handler):
     description="Short lines for people; the UI has every event.",
 )
 def terminal_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
-    """A logger for terminals."""
+    """Return a logger for terminals."""
     logger = logging.Logger("numebot", init_context.logger_config["log_level"])
     logger.addHandler(_Tidy())
     return logger

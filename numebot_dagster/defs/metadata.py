@@ -1,4 +1,4 @@
-"""Turning gates and files into Dagster's check results and metadata."""
+"""Turn gates and files into Dagster's check results and metadata."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Metadata = dict[str, Any]
 def check_spec(
     name: str, asset: dg.AssetKey, partitions: dg.PartitionsDefinition, text: str
 ) -> dg.AssetCheckSpec:
-    """A check that the asset's own step reports, for the partition that it made."""
+    """Return a check that the asset's own step reports for the partition that it makes."""
     return dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
 
 
 def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.AssetCheckResult]:
-    """The verdicts of gates as check results; of several gates of one name the worst counts."""
+    """Yield gates as check results; of several gates of one name the worst counts."""
     worst: dict[str, Gate] = {}
     for gate in gates:
         if gate.name not in worst or worst[gate.name].passed:
@@ -37,7 +37,7 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
             check_name=gate.name,
             passed=gate.passed,
             severity=dg.AssetCheckSeverity.ERROR if gate.blocking else dg.AssetCheckSeverity.WARN,
-            # Dagster prints it as part of a line, and what stands below that looks like ours.
+            # Dagster prints it within a line; further lines would look like messages of ours.
             description=" ".join(gate.text.split()),
             metadata=readable(gate.facts),
         )
@@ -46,10 +46,10 @@ def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.Asse
 def verdicts_so_far(
     instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey], partition: str
 ) -> list[dg.AssetCheckEvaluation]:
-    """Return what earlier runs said of these checks in a partition, where they said anything.
+    """Return what earlier runs reported of these checks in a partition.
 
-    A run plans all checks of its assets, and Dagster calls those skipped of which it says nothing;
-    a run that leaves an asset as it is repeats therefore what holds.
+    A run plans all checks of its assets, and Dagster shows those as skipped that it does not
+    report; a run that leaves an asset as it is therefore reports the former results again.
     """
     verdicts = []
     for check in checks:
@@ -70,7 +70,7 @@ def verdicts_so_far(
 def not_reached(
     asset: dg.AssetKey, names: Iterable[str], reason: str
 ) -> Iterator[dg.AssetCheckResult]:
-    """Return the failure of checks of which no run could say anything, with the reason."""
+    """Yield checks that could not be made as failed, with the reason."""
     text = f"not checked: {reason}"
     yield from check_results(asset, [Gate(name, False, True, text) for name in names])
 
@@ -101,14 +101,14 @@ def as_evaluation(result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckE
 
 
 def readable(facts: Mapping[str, Any]) -> Metadata:
-    """Return facts with no more digits than mean something: the UI shows a number as it is."""
+    """Return facts with as many digits as are significant: the UI shows all."""
     return {
         name: plotted(value) if isinstance(value, float) else value for name, value in facts.items()
     }
 
 
 def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:
-    """Row count and column schema as Dagster's catalogue shows them."""
+    """Return row count and column schema as Dagster's catalogue shows them."""
     return {
         "dagster/row_count": rows,
         "dagster/column_schema": dg.TableSchema(
@@ -118,5 +118,5 @@ def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:
 
 
 def columns_of(path: Path) -> list[tuple[str, str]]:
-    """Names and types of the columns of a stored Parquet file."""
+    """Return names and types of the columns of a stored Parquet file."""
     return list(parquet.schema(path).items())

@@ -1,4 +1,4 @@
-"""The three ways in which assets are partitioned, and the names of tags."""
+"""Define the partitions of the assets and the tags of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The platform as a Dagster resource."""
+"""Provide the platform as a Dagster resource."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ TICK_SECONDS = 20.0
 class PlatformResource(dg.ConfigurableResource):
     """Settings, lake, client and registry of one participant.
 
-    Credentials are read from the settings when they are needed and are no part of the resource's
+    Credentials are read from the settings when they are needed, never from the resource's
     configuration, so that they cannot appear in a run's config.
     """
 
     settings_folder: str | None = None
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Note which process executes the run, so that a killed one can be told.
+        """Tag the run with the process that executes it, so that a killed run is noticed.
 
-        What cannot be recorded, on a full disk, does not stop the run.
+        A tag that cannot be written, as on a full disk, does not stop the run.
         """
         if context.run is None or context.instance is None:
             return
@@ -41,7 +41,7 @@ class PlatformResource(dg.ConfigurableResource):
             )
 
     def open(self, log: Logger) -> Platform:
-        """The platform, writing to a run's log."""
+        """Return the platform, writing to a run's log."""
         return self._claimed(Platform(self._settings(), log))
 
     def open_for_tick(self, log: Logger, seconds: float = TICK_SECONDS) -> Platform:

@@ -1,8 +1,8 @@
-"""Runs whose process is gone: found by pid and start time, and ended, so that nothing waits.
+"""Find runs whose process is gone by its pid and start time, and end them.
 
-A run that was killed (SIGKILL, power cut, out of memory) says nothing more, and Dagster's own
-launcher does not look after it: it would stay "started" for ever, keep its place in the queue, and
-stand in the way of the next run of its round.
+A run that was killed (SIGKILL, power cut, out of memory) reports nothing more, and Dagster's own
+launcher does not notice: it would stay "started" for ever, keep its place in the queue, and block
+the next run of its round.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from numebot_dagster.defs.partitions import ROUND_TAG
 PROCESS_TAG = "numebot/process"
 RUN_KEY_TAG = "dagster/run_key"
 
-# Whatever a process can be in the midst of when it is killed.
+# States in which a run has a process.
 _IN_A_PROCESS = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
 
-# A run names its process within moments of its start; one that died before that is known by this.
+# A run tags itself with its process at its start; without a tag after this time it is dead.
 UNNAMED_SECONDS = 120.0
 
-# How far back a sensor looks that follows other runs, before it has a cursor.
+# How far back a sensor that follows other runs looks before it has a cursor.
 FIRST_LOOK_BACK = timedelta(hours=1)
 
 # Seconds by which two readings of one start may differ; the system counts it in hundredths.
@@ -59,12 +59,12 @@ class RunProcess:
 
     @classmethod
     def here(cls, run_id: str) -> Self:
-        """This process."""
+        """Return this process as that of a run."""
         return cls(run_id, platform.node(), os.getpid(), _since_boot(psutil.Process()))
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> Self | None:
-        """The process that a run was tagged with, if it was."""
+        """Return the process that a run was tagged with, if it was."""
         run_id, _, rest = run.tags.get(PROCESS_TAG, "").partition(" ")
         if run_id != run.run_id:
             return None
@@ -73,12 +73,12 @@ class RunProcess:
 
     @property
     def tag(self) -> dict[str, str]:
-        """As a tag of the run."""
+        """The process as a tag of the run."""
         return {PROCESS_TAG: f"{self.run_id} {self.pid} {self.started:.2f} {self.host}"}
 
     @property
     def is_gone(self) -> bool:
-        """Whether it runs no more; false for what cannot be known from this machine."""
+        """Whether the process has ended; false for one of another machine."""
         if self.host != platform.node():
             return False
         try:
@@ -96,7 +96,7 @@ def _since_boot(process: psutil.Process) -> float:
 
 
 def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Notes with a run that this process executes it."""
+    """Tag a run with this process, which executes it."""
     instance.add_run_tags(run_id, RunProcess.here(run_id).tag)
 
 
@@ -107,14 +107,14 @@ def end_dead_runs(
 
     Args:
         instance: whose runs are looked at.
-        log: told of each of them.
+        log: gets a line for each of them.
 
     Returns:
         The runs that were ended.
     """
     unfinished = instance.get_run_records(dg.RunsFilter(statuses=_IN_A_PROCESS))
     gone = [record.dagster_run for record in unfinished if _is_dead(record)]
-    # A run that ended between the two looks has said how; one that is still the same never will.
+    # A run that ended between the two looks has reported how; one that is unchanged never will.
     dead = [run for run in gone if _is_unfinished(instance, run.run_id)]
     for run in dead:
         text = "The process of this run is gone: it was killed, or the machine was restarted."
@@ -136,7 +136,7 @@ def _is_dead(record: dg.RunRecord) -> bool:
     process = RunProcess.of(record.dagster_run)
     if process is not None:
         return process.is_gone
-    # Only our own runs are known to name their process.
+    # Only our own runs tag themselves with their process.
     is_ours = ROUND_TAG in record.dagster_run.tags
     return is_ours and time.time() - (record.start_time or time.time()) > UNNAMED_SECONDS
 
@@ -176,8 +176,8 @@ def newly_finished(
         since = datetime.fromisoformat(context.cursor)
     else:
         since = datetime.now(UTC) - FIRST_LOOK_BACK
-    wanted = dg.RunsFilter(job_name=job, statuses=statuses, updated_after=since)
-    records = context.instance.get_run_records(wanted)
+    finished = dg.RunsFilter(job_name=job, statuses=statuses, updated_after=since)
+    records = context.instance.get_run_records(finished)
     records = sorted(records, key=lambda record: record.update_timestamp)
     newest = records[-1].update_timestamp.isoformat() if records else since.isoformat()
     return Finished([record.dagster_run for record in records], since.isoformat(), newest)

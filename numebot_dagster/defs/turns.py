@@ -1,8 +1,8 @@
-"""Turns at what only one run may do at a time: training, and reading much from Numerai.
+"""Let one run at a time train, and one read much from Numerai.
 
-They are locks of the operating system and not Dagster's pools: a place in a pool outlives a run
-that was killed or could not write its last event, and a step that waits for one keeps a core busy
-and hears no signal. A lock ends with its process, and waiting for one costs nothing.
+Turns are locks of the operating system and not Dagster's pools: a place in a pool outlives a run
+that was killed or could not write its last event, and a step that waits for it keeps a core busy
+and ignores signals. A lock ends with its process, and waiting for it costs nothing.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _ACTIVITIES = {READING: "reads scores or training data from Numerai", TRAINING: 
 
 @contextmanager
 def turn(context: dg.AssetExecutionContext, lake: Lake, name: str) -> Iterator[None]:
-    """Hold one of the turns while the block runs; wait for it while another run holds it."""
+    """Hold a turn while the block runs; wait for it while another run holds it."""
 
-    def say_for_whom(holder: str) -> None:
+    def log_holder(holder: str) -> None:
         context.log.info("Waiting: another run %s (%s)", _ACTIVITIES[name], holder)
 
     holder = f"run {context.run.run_id[:8]} of {context.run.job_name}"
-    with exclusive(lake.lock_file(name), say_for_whom, holder):
+    with exclusive(lake.lock_file(name), log_holder, holder):
         yield
 
 
 def running(lake: Lake) -> dict[str, str]:
-    """Return who does what only one run may do: by what it does, which run and since when."""
+    """Return the runs that hold a turn, and since when, by their activity."""
     holders = {activity: holder_of(lake.lock_file(name)) for name, activity in _ACTIVITIES.items()}
     return {activity: holder for activity, holder in holders.items() if holder is not None}

@@ -12,22 +12,11 @@ NAMES_SHOWN = 3
 MODELS_FAILED = "models failed"  # said of a round's run, after what was said of each model
 LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
-# How Python heads the text of an exception; our own classes and Dagster's tell a user nothing.
-_CLASS = re.compile(r"^(?:numebot_dagster|dagster)[\w.]*(?:: |$)")
-# What Dagster logs of steps that did not run, and of their checks, which were not due. The step
-# that failed or was skipped has said why itself.
-_OF_STEPS_NOT_RUN = (
-    "AssetCheckResult for check",
-    "Dependencies for step ",
-    "Skipping step ",
-    "op '",
-)
 # Reasons that stay until somebody corrects a key or the registry, as `numerai/` and `slots.py`
 # write them: receipts keep the text alone.
 _TO_CORRECT = re.compile(
     r"the account has no model |this needs a key|check the credentials|Correct numerai_name"
 )
-_STEP_OF_A_MODEL = re.compile(r"models__(\w+)__\w+")
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
@@ -101,25 +90,6 @@ def one_line(text: str) -> str:
 def must_be_corrected(reason: str) -> bool:
     """Return whether trying again helps only after a key or the registry was corrected."""
     return _TO_CORRECT.search(reason) is not None
-
-
-def is_of_a_step_not_run(text: str) -> bool:
-    """Return whether Dagster only says that a step did not run, which tells a user nothing."""
-    return text.startswith(_OF_STEPS_NOT_RUN)
-
-
-def without_class(text: str) -> str:
-    """Return the first line of the text of an exception, without our class before it."""
-    line = text.strip().partition("\n")[0].strip()
-    return _CLASS.sub("", line) or "it was interrupted"
-
-
-def of_step(step: str, reason: str) -> str:
-    """Return why a step of Dagster failed, after its name unless the reason names its model."""
-    model = _STEP_OF_A_MODEL.fullmatch(step)
-    if model and re.sub(r"[^A-Za-z0-9_]", "_", reason).startswith(model[1]):
-        return reason
-    return f"{step}: {reason}"
 
 
 def _cause(members: Sequence[tuple[str, str]]) -> Cause:

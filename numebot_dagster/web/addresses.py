@@ -1,4 +1,4 @@
-"""Write host names and IP addresses as URLs and `Host` headers have them."""
+"""Write host names and IP addresses as in URLs and `Host` headers."""
 
 from __future__ import annotations
 

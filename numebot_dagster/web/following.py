@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from numebot_dagster.operations.causes import is_of_a_step_not_run, of_step, without_class
+from numebot_dagster.failure_texts import is_of_a_step_not_run, of_step, without_class
 
 # As Dagster's loggers write it: moment, logger, level, then the sensor or schedule that ticks, or
 # the run (job, id, pid, step, event).
@@ -19,7 +19,7 @@ _RUN = re.compile(
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-_NOISE = "No cursor for event type"  # said at every start
+_NOISE = "No cursor for event type"  # logged at every start
 _BEGUN = "RUN_START - "
 
 # The trace of a failed step or run belongs to the run's page. It is a chain of exceptions, each
@@ -38,19 +38,19 @@ _EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
 
 
 class Follower:
-    """Follows the output line by line; the trace of a failure becomes one line with its cause.
+    """Follows the output line by line and turns the trace of a failure into one line.
 
-    What is not in Dagster's own form and belongs to no failed step is shown as it is.
+    Lines that are not in Dagster's own form and belong to no failure are shown as they are.
     """
 
     def __init__(self) -> None:
         self._failure: _Failure | _FailedTick | None = None
 
     def lines(self, line: str) -> Iterator[str]:
-        """Yield what is to be shown once this line has come: often nothing."""
+        """Read a line; yield what can be shown now, often nothing."""
         plain = _COLOUR.sub("", line.rstrip())
         event = _LINE.fullmatch(plain)
-        if event is None and self._failure is not None and self._failure.takes(plain):
+        if event is None and self._failure is not None and self._failure.reads(plain):
             return
         yield from self.rest()
         if event is None:
@@ -98,7 +98,7 @@ class _Failure:
         self._is_cause = True
         self._unclear: list[str] = []
 
-    def takes(self, line: str) -> bool:
+    def reads(self, line: str) -> bool:
         """Read a line; return whether it belongs to the trace."""
         if self._is_stack:
             if not line.startswith(_ABOVE):
@@ -125,7 +125,7 @@ class _Failure:
         self._unclear.append(line)
 
     def lines(self) -> Iterator[str]:
-        """Yield what is to be shown of it, and what turned out to be no part of its trace."""
+        """Yield its line, and lines that turned out to be no part of its trace."""
         if self._head is not None and self._cause is not None:
             yield f"{self._head}{of_step(self._step, without_class(self._cause))}"
         yield from self._unclear
@@ -142,7 +142,7 @@ class _FailedTick:
         self._is_cause = True
         self._names_exception = False  # whether the next line without indentation does
 
-    def takes(self, line: str) -> bool:
+    def reads(self, line: str) -> bool:
         """Read a line; return whether it belongs to the trace."""
         if line == _TRACEBACK:
             self._has_begun = self._names_exception = True
@@ -160,7 +160,7 @@ class _FailedTick:
         return True
 
     def lines(self) -> Iterator[str]:
-        """Yield the name of what raised, and with what; the error as it is without a trace."""
+        """Yield the name of the sensor or schedule and its error, or the error alone."""
         if self._has_begun and self._text == _UNNAMED_TICK:
             return
         tick = _TICK.fullmatch(self._text)
@@ -170,7 +170,7 @@ class _FailedTick:
 
 
 def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:
-    """Return an event as it is shown, or nothing when it is of no interest."""
+    """Return the line of an event, or nothing for one that is not shown."""
     text = run["text"] if run else event["rest"]
     if event["level"] == "DEBUG":
         if not run or run["step_and_event"] != _BEGUN:

@@ -1,10 +1,10 @@
-"""Refuse what other web pages ask of the Dagster UI: foreign host names and foreign origins.
+"""Refuse requests of other web pages to the Dagster UI: foreign host names and origins.
 
-Dagster's web server answers whatever reaches it. A web page that the user happens to visit could
-start runs through it: by a form, by a script that needs no answer, by a WebSocket, or under a host
-name of the attacker's own that resolves to this machine. A browser always tells from where it
-asks, so all of these can be told from the UI itself. Programs that are no browser (curl, GraphQL
-clients) say nothing of an origin and are served.
+Dagster's web server answers every request. A web page that the user happens to visit could start
+runs through it: by a form, by a script that needs no answer, by a WebSocket, or under a host name
+of the attacker's own that resolves to this machine. Browsers send the origin of each request, which
+sets these apart from the UI itself. Other programs (curl, GraphQL clients) send no origin and are
+served.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numebot_dagster.web.addresses import EVERY_ADDRESS, LOOPBACK_NAMES, canonic
 HOSTS_SETTING = "NUMEBOT_UI_HOSTS"
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-# What a browser says of a request that the page itself, or its user, has made.
+# What a browser sends with a request that the page itself, or its user, has made.
 _OWN_SITE = frozenset({"same-origin", "none"})
 
 
@@ -61,13 +61,13 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_own_host(hosts[0], scope):
             return (
-                "Refused: the Dagster UI is not known by this host name. Open it by the address "
-                f"that `numebot up` prints, or set {HOSTS_SETTING} to the name."
+                "Refused: this host name is not one of the Dagster UI. Open the address that "
+                f"`numebot up` prints, or set {HOSTS_SETTING} to the name."
             )
         reads = scope["type"] == "http" and scope["method"] in _READING
         if reads or self._is_own_origin(headers, hosts[0]):
             return None
-        return "Refused: another web page asks for it. Nothing was changed."
+        return "Refused: the request comes from another web page. Nothing was changed."
 
     def _is_own_host(self, host: str, scope: Scope) -> bool:
         """Whether a `Host` header names this server: by a name, or by the address it came to."""
@@ -85,7 +85,7 @@ class Guard:
 
 
 def _name_of(host: str) -> str | None:
-    """Return the host name of `name:port`; nothing for what is no such text."""
+    """Return the host name of `name:port`, or nothing for any other text."""
     try:
         parts = urlsplit(f"//{host}")
         _ = parts.port  # raises for what is no number
@@ -97,7 +97,7 @@ def _name_of(host: str) -> str | None:
 
 
 def _place_of(origin: str) -> str | None:
-    """Return `name:port` of an origin; nothing for what is no such text, which is foreign."""
+    """Return `name:port` of an origin, or nothing for any other text."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -105,7 +105,7 @@ def _place_of(origin: str) -> str | None:
 
 
 def _unframed(send: Send) -> Send:
-    """Forbid other pages to show the UI in a frame, where a click would be the user's own."""
+    """Forbid other pages to show the UI in a frame, where clicks would count as the user's."""
 
     async def send_with_header(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Dagster's own web server behind the guard, as `numebot up` starts it."""
+"""Serve Dagster's own web server behind the guard."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from numebot_dagster.web.guard import Guard
 
 # How often the pages ask for what is new, as `dagster dev` has it.
 _MILLISECONDS_BETWEEN_LOOKS = 2000
-# A page that is open keeps a connection, for which nobody shall wait.
+# Every open page keeps a connection, for which nobody should wait.
 _SECONDS_TO_CLOSE = 3
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the web server listens, and the further names that it is reached by."""
+    """Where the web server listens, and further host names of it."""
 
     host: str
     port: int
@@ -35,7 +35,7 @@ class Address:
 
 
 class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's web application, which other web pages cannot act through."""
+    """Dagster's web application, which other web pages cannot use."""
 
     def __init__(self, workspace: WorkspaceProcessContext, address: Address) -> None:
         self._address = address
@@ -47,12 +47,12 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
         return [guard, *super().build_middleware()]
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
-        """Answer a query; by GET nothing else is answered, because any link could contain it."""
+        """Answer a query; refuse anything else by GET, because any link could contain it."""
         query = request.query_params.get("query")
         if request.method == "GET" and query is not None and _may_change_something(query):
             return PlainTextResponse(
-                "Refused: a GET request may only hold queries, and this document holds something "
-                "else or cannot be read. Nothing was changed.\n",
+                "Refused: a GET request may only contain queries, and this document contains "
+                "something else or cannot be read. Nothing was changed.\n",
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 {"Allow": "POST"},
             )
@@ -75,7 +75,7 @@ def build_server(workspace: WorkspaceProcessContext, address: Address) -> uvicor
 
 @asynccontextmanager
 async def _lifespan(_: Starlette) -> AsyncIterator[None]:
-    """An interrupted server cancels what waits here, which is no error."""
+    """Ignore that an interrupted server cancels what waits here."""
     with suppress(CancelledError):
         yield
 
@@ -83,7 +83,7 @@ async def _lifespan(_: Starlette) -> AsyncIterator[None]:
 def _may_change_something(query: str) -> bool:
     """Return whether a document holds an operation besides queries, or cannot be read here.
 
-    What cannot be parsed here, for its depth, could be parsed where less of the stack is in use.
+    A document too deep to be parsed here could be parsed where less of the stack is in use.
     """
     try:
         document = parse(query)

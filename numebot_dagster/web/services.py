@@ -1,7 +1,7 @@
-"""Run what `numebot up` consists of: Dagster's code server, its daemon and its web server.
+"""Run the services of `numebot up`: Dagster's code server, its daemon and its web server.
 
-This is what `dagster dev` does, but for the guard before the web server. It is a process of its
-own, so that `numebot up` can end all of it by its process group.
+This is what `dagster dev` does, with the guard before the web server. It is a process of its own,
+so that `numebot up` can end everything by its process group.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from numebot_dagster.web.server import Address, build_server
 
 DEFINITIONS = "numebot_dagster.definitions"
 
-# Dagster's own messages from warnings up. What a run says of a round is short and comes through.
+# Of Dagster's own messages those from warnings up; messages of runs are shown anyway.
 LOG_LEVEL = "warning"
 DAEMON_SECONDS = 10.0
 
@@ -67,13 +67,15 @@ def main(host: str, port: int) -> int:
         except KeyboardInterrupt:
             return 0
         if server.started:
-            logging.getLogger("dagster").error("Dagster's daemon ended, so that nothing is played")
+            logging.getLogger("dagster").error(
+                "Dagster's daemon has ended, so no round is played any more"
+            )
         return 1
 
 
 @contextmanager
 def _code_server(instance: dg.DagsterInstance) -> Iterator[Path]:
-    """Load the definitions in a process that both others ask; a workspace file that names it."""
+    """Load the definitions in a process of its own; yield a workspace file that names it."""
     target = ModuleTarget(
         module_name=DEFINITIONS,
         attribute=None,
@@ -105,7 +107,7 @@ def _daemon(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _end_together(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> None:
-    """End the web server when the daemon has ended: a page without it would promise rounds."""
+    """End the web server when the daemon has ended, because no round would be played."""
     daemon.wait()
     server.should_exit = True
 

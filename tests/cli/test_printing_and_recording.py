@@ -13,7 +13,7 @@ from dagster._core.storage.runs import SqliteRunStorage
 from sqlalchemy.exc import DatabaseError, OperationalError
 from typer.testing import CliRunner
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import execution
 from numebot_dagster.cli.main import app
 from numebot_dagster.defs import logs
 from numebot_dagster.defs.instance import open_instance
@@ -59,7 +59,7 @@ def test_a_round_is_played_that_dagster_cannot_record(world, monkeypatch, storag
     terminal = io.StringIO()
     monkeypatch.setattr(logs, "_TERMINAL", terminal)
     monkeypatch.setattr(storage, method, cannot_store)
-    monkeypatch.setattr(session, "set_databases_aside", pytest.fail)  # a full disk is no damage
+    monkeypatch.setattr(execution, "set_databases_aside", pytest.fail)  # a full disk is no damage
     result = CliRunner().invoke(app, ["run"])
     said = result.stderr + terminal.getvalue()
     assert result.exit_code == 0, said

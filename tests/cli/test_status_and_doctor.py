@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from numebot_dagster.cli import doctor, session, status, status_grid
+from numebot_dagster.cli import doctor, execution, screen, session, status, status_grid
 from numebot_dagster.cli.main import app
 from numebot_dagster.cli.practice.folder import TOURNAMENT
 from numebot_dagster.defs.instance import add_partition
@@ -84,7 +84,7 @@ def shown(found, *, width=100, colours=False):
     console = Console(file=out, width=width, color_system="standard" if colours else None)
     patch = pytest.MonkeyPatch()
     with patch.context() as one:
-        one.setattr(session, "console", console)
+        one.setattr(screen, "console", console)
         status._show(found)
     return out.getvalue()
 
@@ -243,7 +243,7 @@ def test_a_round_whose_run_failed_before_anything_was_stored(world, monkeypatch)
         patch.setenv("NUMEBOT_RETRY_DEADLINE", "0.2")
         patch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
         add_partition("rounds", str(number))
-        assert not session.execute(session.Wish("round_job", str(number))).success
+        assert not execution.execute(execution.Request("round_job", str(number))).success
     world.practice.advance("next-close")
     told, _ = numebot("status", "--json")
     found = json.loads(told)
@@ -384,7 +384,7 @@ def test_doctor_wraps_its_lines_in_a_terminal_alone(world, monkeypatch):
     assert any(len(line) > 80 for line in piped.splitlines())
     out = io.StringIO()
     terminal = Console(file=out, width=80, force_terminal=True, color_system=None)
-    monkeypatch.setattr(session, "console", terminal)
+    monkeypatch.setattr(screen, "console", terminal)
     monkeypatch.setattr(doctor, "console", terminal)
     numebot("doctor")
     text = [line for line in out.getvalue().splitlines() if "→" not in line]

@@ -17,8 +17,7 @@ from rich.table import Table
 
 from numebot_dagster.cli.practice import faults, scenario
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of, fail
-from numebot_dagster.cli.screen import show_table
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli.screen import console, show_table
 from numebot_dagster.practice.api.rate_limits import Enforcement
 from numebot_dagster.terminal import wait_for_reader
 

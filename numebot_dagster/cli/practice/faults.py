@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.padding import Padding
 
-from numebot_dagster.cli import session
+from numebot_dagster.cli import screen
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of
-from numebot_dagster.cli.screen import plain_table, show_table
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli.screen import console, plain_table, show_table
 from numebot_dagster.terminal import wait_for_reader
 
 app = typer.Typer(no_args_is_help=True, help="Make things go wrong in the practice tournament.")
@@ -25,7 +24,7 @@ def kinds() -> None:
 
     for kind in KINDS.values():
         rest = f"  strikes {kind.where}, {_times(kind.times)}"
-        console.print(session.styled(kind.kind, "bold", rest))
+        console.print(screen.styled(kind.kind, "bold", rest))
         console.print(Padding(kind.does(), (0, 0, 0, 4)))
         if kind.defaults():
             console.print(f"    --set {_assignments(kind.defaults())}", highlight=False)

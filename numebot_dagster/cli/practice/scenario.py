@@ -14,8 +14,7 @@ import typer
 from rich.table import Table
 
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of
-from numebot_dagster.cli.screen import show_table
-from numebot_dagster.cli.session import console
+from numebot_dagster.cli.screen import console, show_table
 
 if TYPE_CHECKING:
     from numebot_dagster.practice.scenario import Outcome
