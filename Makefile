@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test test-fast check bench bench-full chaos lock screenshots
+.PHONY: demo test test-fast check bench bench-full chaos docs lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
@@ -50,6 +50,11 @@ else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 endif
 	@touch $@
+
+# The pages that are written from the code: the commands, the kinds of faults.
+docs: $(VENV)/.installed
+	$(BIN)/python docs/write_commands.py
+	$(BIN)/python docs/write_fault_kinds.py
 
 # The pictures of the README, from a real demo; needs Chromium and some minutes.
 screenshots: $(VENV)/.installed

@@ -15,8 +15,7 @@ from numebot_dagster import command_lines
 from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.screen import console
-from numebot_dagster.operations.health.doctor import Finding, Verdict, examine
-from numebot_dagster.operations.health.outlook import outlook
+from numebot_dagster.operations.health.findings import Finding, Verdict
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 from numebot_dagster.terminal import wait_for_reader
@@ -58,6 +57,8 @@ def _platform() -> Platform:
 
 def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
     from numebot_dagster.defs.instance import examine_instance
+    from numebot_dagster.operations.health.doctor import examine
+    from numebot_dagster.operations.health.outlook import outlook
 
     for finding in examine(platform, live=live):
         yield _as_here(platform.settings, finding)

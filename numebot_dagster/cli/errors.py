@@ -17,7 +17,6 @@ from numebot_dagster.modeling.registry import RegistryError
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.numerai.errors import NumeraiError, NumeraiUnavailable
-from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed
 from numebot_dagster.settings import Settings, SettingsError, load_settings
 
 _CORRECTABLE = (
@@ -25,7 +24,6 @@ _CORRECTABLE = (
     RegistryError,
     SourceNotFound,
     NoWeights,
-    NotDiagnosed,
     NumeraiError,
     files.CannotWrite,
 )
@@ -43,9 +41,11 @@ def explained() -> Iterator[None]:
     except PermissionError as error:
         fail(f"permission denied: {error.filename}. Give this user access to it")
     except Exception as error:
-        if not type(error).__module__.startswith(("sqlalchemy", "sqlite3")):
-            raise
-        fail(_database_error(error))
+        if _is_of_database(error):
+            fail(_database_error(error))
+        if _is_not_diagnosed(error):
+            fail(str(error))
+        raise
 
 
 def fail(text: str) -> NoReturn:
@@ -63,6 +63,17 @@ def unreached(problem: str, settings: Settings) -> str:
     from numebot_dagster.cli.practice.folder import not_running
 
     return ". ".join(filter(None, [problem.rstrip("."), not_running(settings)]))
+
+
+def _is_of_database(error: Exception) -> bool:
+    return type(error).__module__.startswith(("sqlalchemy", "sqlite3"))
+
+
+def _is_not_diagnosed(error: Exception) -> bool:
+    # Imported here: it needs numpy, for which `numebot --help` would wait.
+    from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed
+
+    return isinstance(error, NotDiagnosed)
 
 
 def _database_error(error: Exception) -> str:

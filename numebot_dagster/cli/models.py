@@ -18,7 +18,6 @@ from numebot_dagster.modeling.registry import RegisteredModel, Registry, Registr
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights
-from numebot_dagster.operations.diagnostics.diagnosis_store import folder_of
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer
 
@@ -201,6 +200,7 @@ def _vintage(platform: Platform, model: RegisteredModel, vintage: int | None) ->
 def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: bool) -> bool:
     """Make the asset, so that the UI shows the same; return whether that succeeded."""
     from numebot_dagster.defs.diagnostics.assets import diagnostics_key
+    from numebot_dagster.operations.diagnostics.diagnosis_store import folder_of
 
     key = diagnostics_key(model)
     stored = folder_of(platform, model, vintage).is_dir()

@@ -77,6 +77,6 @@ def show_table(table: Table, expendable: Sequence[str] = ()) -> None:
     console.print(table)
     if fitted.left_out:
         say(
-            f"Left out, as the terminal has {console.width} columns: {', '.join(fitted.left_out)}. "
-            f"To see them, put COLUMNS={fitted.needed} before the command."
+            f"Left out in {console.width} columns: {', '.join(fitted.left_out)}; "
+            f"with COLUMNS={fitted.needed} before the command all are shown."
         )

@@ -255,7 +255,7 @@ def test_a_command_that_cannot_work_or_only_reads_makes_nothing(tmp_path, regist
         assert made == set(), command
     assert f"(no rows: there is no data folder {tmp_path / 'data'} yet)" in said["sql"]
     assert (
-        f"{tmp_path / 'data'} does not exist yet: the first command that stores" in said["doctor"]
+        f"{tmp_path / 'data'} does not exist yet; the first command that stores" in said["doctor"]
     )
     if registry:
         assert "set NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY in .env as" in said["collect"]

@@ -81,5 +81,5 @@ def test_a_folder_that_is_not_a_demos_is_left_alone(home):
     (other / "thesis.tex").write_text("years of work")
     finished = numebot(home, "demo", "--folder", "other", "--fresh")
     assert finished.returncode == 1
-    assert "holds something else than a demo" in finished.stderr
+    assert "is not empty and holds no demo" in finished.stderr
     assert [path.name for path in other.iterdir()] == ["thesis.tex"]

@@ -26,7 +26,7 @@ def test_ctrl_c_ends_a_run_that_goes_on_when_typed_again(world):
     assert not re.search(r'File ".*numebot_dagster/', said), said
     assert (
         "Interrupted. What was predicted and submitted is recorded, and nothing is submitted "
-        "twice. To go on, type: numebot run --models steady-1,second"
+        "twice. To continue, type: numebot run --models steady-1,second"
     ) in said.splitlines()
     again = world.numebot("run")
     assert again.returncode == 0, again.stderr

@@ -36,12 +36,12 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     found = read_diagnosis(platform, platform.registry["steady-1"], vintage)
     told = " ".join(finished.stdout.split())
     assert found.recipe in told
-    assert "CORR is against target_ender_60; the benchmark is v53_lgbm_ender60." in told
+    assert "CORR is against target_ender_60; benchmark: v53_lgbm_ender60." in told
 
     # The practice data have fewer labelled eras than are held out.
     eras, corr = found.summaries["corr"].n, found.summaries["corr"]
-    assert f"steady-1, vintage {vintage}: {eras} eras, all of them held out" in told
-    _, table = finished.stdout.split("all of them held out", 1)
+    assert f"steady-1, vintage {vintage}: {eras} eras, all held out" in told
+    _, table = finished.stdout.split("all held out", 1)
     assert number_after("CORR", table) == [
         str(eras),
         *(f"{value:.4f}" for value in (corr.mean, corr.mean_high - corr.mean, corr.std)),
@@ -54,11 +54,11 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     assert f"the {eras} eras of CORR say as much as {corr.effective_n:.1f} that share no" in told
     assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in told
 
-    assert f"Beside Numerai's own diagnostics, {eras} eras scored there" in told
+    assert f"Compared with Numerai's own diagnostics, which scored {eras} eras" in told
     ours = f"{corr.mean:.4f}"
-    _, beside = finished.stdout.split("Beside Numerai's")
+    _, beside = finished.stdout.split("Compared with Numerai's")
     assert number_after("CORR", beside)[:4] == ["mean", str(eras), ours, ours]
-    assert "No score of an era is farther from ours than" in told
+    assert "No score of an era differs by more than" in told
     assert world.rows("SELECT count(*) AS n FROM submissions")[0]["n"] == 0
 
 
@@ -96,7 +96,7 @@ def test_a_second_time_it_is_read_back_from_the_store(diagnosed):
     world, first = diagnosed
     second = world.numebot("models", "diagnose", "steady-1", **COLUMNS)
     assert second.returncode == 0, second.stderr
-    assert "read back; --again computes it anew" in second.stderr
+    assert "stored; --again computes it again" in second.stderr
     assert "eras 89 to" not in second.stderr
     assert first.stdout.startswith(second.stdout.rstrip())
 
@@ -113,7 +113,7 @@ def test_the_scores_can_be_queried(diagnosed):
     [
         (["nobody"], "no model 'nobody' in "),
         (["untrained"], "untrained has no weights; to make some: numebot train --models untrained"),
-        (["steady-1", "--vintage", "9"], "has no weights of vintage 9; give --vintage one of "),
+        (["steady-1", "--vintage", "9"], "has no weights of vintage 9; it has vintage "),
         (["idle"], "idle is not enabled in "),
         (["homeless", "--upload"], "the account has no model homeless: `numebot doctor`"),
     ],
@@ -139,6 +139,6 @@ def test_numerais_refusal_comes_after_our_own_scores(diagnosed):
     finished = world.numebot("models", "diagnose", "steady-1", "--upload", **COLUMNS)
     world.practice.remove_faults()
     assert finished.returncode == 1
-    assert "all of them held out" in finished.stdout
+    assert "all held out" in finished.stdout
     assert "error: Numerai cannot score diagnostics " in finished.stderr
-    assert "Beside Numerai's" not in finished.stdout
+    assert "Compared with Numerai's" not in finished.stdout

@@ -174,7 +174,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     dash = status_grid.LOOKS[Standing.UNPLAYED][0]
     assert f"{played + 1} to {played + 22} {dash} unplayed {dash} unplayed" in lines
     assert f"{played} Tue 02 Jun ✓ confirmed ✓ confirmed" in lines
-    unseen = f"Rounds {played + 1} to {played + 22}: not played, closed before this platform looked"
+    unseen = f"Rounds {played + 1} to {played + 22}: not played: closed before Numebot looked at it"
     assert unseen in lines
     assert text.count("unplayed") == 2
     assert follow_up.NOBODY_PLAYED not in text
@@ -229,8 +229,8 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     assert "confirmed fallback" in text
     assert "fallback predictions stand in: it raised" in " ".join(text.split())
     assert f"Round {number - 1}, second: missed: no power" in text
-    assert "Alert, not sent yet: second was missed" in text
-    assert "No leaderboard was kept on" in text
+    assert "Alert not sent yet: second was missed" in text
+    assert "No leaderboard was stored on" in text
     damaged.with_name(f"{damaged.name}.damaged").unlink()
     monkeypatch.delenv("NUMEBOT_NOTIFY_URLS")
     assert "second was missed" not in numebot("status")[0]
@@ -260,7 +260,7 @@ def test_without_numerai_status_says_by_which_clock(world, monkeypatch):
     assert code == 0
     text = " ".join(text.split())
     assert "by this machine's clock; Numerai was not reached" in text
-    assert "a day is without leaderboard cannot be told without Numerai's date" in text
+    assert "Days without a leaderboard are not checked" in text
     assert json.loads(numebot("status", "--json")[0])["days_without_leaderboard"] is None
 
 

@@ -49,15 +49,18 @@ def test_tables_break_no_word(world, arguments):
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        ("run", "any time: it goes on where it was stopped and never submits twice. Exit status"),
-        ("train", "A vintage is named by the newest round. Training again during the same round"),
+        ("run", "submitted, continues where it stopped, and never submits twice. Exit status 0"),
+        (
+            "train",
+            "round uses the same vintage, and skips models whose code has not changed. With",
+        ),
         ("demo", "Starts a practice tournament, trains two models, plays rounds until each"),
-        ("up", "Start the Dagster UI and the daemon, which notices rounds and collects scores."),
+        ("up", "Ctrl-C stops both. In the folder of a demo, its practice tournament is started"),
         (
             "status",
-            "Read from the data folder. Numerai is asked for the open round alone, for five",
+            "Everything is read from the data folder, except the open round: Numerai is",
         ),
-        ("doctor", "Each is ok, or says what to do. Exit status 0 means that nothing failed."),
+        ("doctor", "What is not ok comes with what to do about it. Exit status 0 means that"),
         ("practice", "The practice tournament: Numerai's stand-in on your own machine."),
     ],
 )
@@ -87,9 +90,9 @@ def test_brackets_of_others_are_no_markup(world):
 
 @pytest.mark.parametrize("source", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
 def test_consoles_that_read_markup_cannot_return(source):
-    """A console of one's own would read markup; those of the session do not."""
+    """A console of one's own would read markup; those of the screen do not."""
     text = source.read_text()
-    if "rich" in text and source.name not in ("session.py", "progress.py"):
+    if "rich" in text and source.name not in ("screen.py", "progress.py"):
         assert not re.search(r"(?<!\w)Console\(|from_markup|render\(", text)
 
 

@@ -101,7 +101,7 @@ def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, 
     assert not Controls(before).is_up()
     log, port, home = tmp_path / "up.log", free_port(), demo.path.parent
     with up(demo, port, log) as process:
-        assert "The practice tournament answers again." in log.read_text()
+        assert "The practice tournament is running again." in log.read_text()
         assert Controls(before).is_up()
         assert f"NUMERAI_API_URL={before}" in demo.env_file.read_text()
 
@@ -117,7 +117,7 @@ def test_the_tournament_answers_where_it_did_until_the_terminal_is_closed(demo, 
 
         again = numebot(home, "up", "--folder", "play", "--port", str(port))
         assert again.returncode == 1
-        assert "`numebot up` runs already on" in again.stderr
+        assert "`numebot up` is already running on" in again.stderr
         assert f"kill {process.pid}" in again.stderr
         end(process, signal.SIGHUP)
         assert "Stopping, within 15 s …" in log.read_text()

@@ -21,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.main import app
+from numebot_dagster.defs.failures import chain_of
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Play, play
@@ -40,12 +41,7 @@ def practice(world):
 def failure_of(result):
     """What the step that failed says, with the causes of its error."""
     assert not result.success
-    error = result.get_step_failure_events()[0].step_failure_data.error
-    texts = []
-    while error is not None:
-        texts.append(error.message)
-        error = error.cause
-    return " ".join(texts)
+    return " ".join(error.message for error in chain_of(result.get_step_failure_events()[0]))
 
 
 def assert_played(world, number, run_round):

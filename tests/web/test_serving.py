@@ -17,7 +17,7 @@ DAGSTER = """
 import subprocess, sys
 run = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(40)"])
 print("the run is process", run.pid)
-print("Dagster's daemon ended, so that nothing is played")
+print("Dagster's daemon has ended, so no round is played any more")
 sys.exit(1)
 """
 
@@ -44,6 +44,6 @@ def test_a_run_that_outlives_dagster_is_not_waited_for(monkeypatch, capsys):
     assert time.monotonic() - began < 15
     said = capsys.readouterr().out.splitlines()
     # What the run itself prints when it is interrupted may follow.
-    assert said[1] == "Dagster's daemon ended, so that nothing is played"
+    assert said[1] == "Dagster's daemon has ended, so no round is played any more"
     run = int(said[0].rpartition(" ")[2])
     assert not psutil.pid_exists(run) or psutil.Process(run).status() == psutil.STATUS_ZOMBIE

@@ -141,8 +141,8 @@ def advance(
     to: Annotated[
         str | None,
         typer.Option(
-            help="next-open, next-close, next-score, resolve (until the first unresolved round "
-            "with a submission resolves), or an instant as 2026-06-02T12:00:00Z."
+            help="One of next-open, next-close, next-score, resolve (until the first unresolved "
+            "round with a submission resolves), or an instant such as 2026-06-02T12:00:00Z."
         ),
     ] = None,
     days: Annotated[float, typer.Option(min=0, help="Days to add.")] = 0,

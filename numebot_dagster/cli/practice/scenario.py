@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def scenario(
-    name: Annotated[str, typer.Argument(help="bad-week")],
+    name: Annotated[str, typer.Argument(help="Name of the scenario: bad-week.")],
     folder: Folder = DEFAULT_FOLDER,
     play: Annotated[
         str | None,
