@@ -39,7 +39,7 @@ def explained() -> Iterator[None]:
     except _CORRECTABLE as error:
         fail(str(error))
     except PermissionError as error:
-        fail(f"permission denied: {error.filename}. Give this user access to it")
+        fail(f"permission denied: {error.filename}. Give your user access to it")
     except Exception as error:
         if _is_of_database(error):
             fail(_database_error(error))

@@ -124,7 +124,7 @@ def examine_instance(settings: Settings) -> Iterator[Finding]:
         return
     try:
         with open_instance() as instance:
-            yield Finding("instance", Verdict.OK, f"{path} is understood")
+            yield Finding("instance", Verdict.OK, f"{path} is valid")
             yield from examine_automation(instance)
             yield _at_work(instance, Lake(settings.numerai_data_folder))
     except files.CannotWrite as error:  # which says itself what to do

@@ -15,6 +15,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
+from numebot_dagster import command_lines
 from numebot_dagster.cli.practice import faults, scenario
 from numebot_dagster.cli.practice.controls import DEFAULT_FOLDER, Folder, controls_of, fail
 from numebot_dagster.cli.screen import console, show_table
@@ -37,10 +38,12 @@ app.add_typer(faults.app, name="fault")
 app.command()(scenario.scenario)
 
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0 means a free one.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of the tournament; 0 means any free one.")
+]
 Scale = Annotated[str, typer.Option(help="Size of the data: small, or full for the real sizes.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the market and of all ids.")]
-Start = Annotated[str, typer.Option(help="Start of the clock, as 2026-06-01T00:00:00Z.")]
+Start = Annotated[str, typer.Option(help="Start of the clock, such as 2026-06-01T00:00:00Z.")]
 Models = Annotated[str, typer.Option(help="The account's models, separated by commas.")]
 Stakes = Annotated[
     list[str] | None,
@@ -92,10 +95,10 @@ def serve(
     strict: Strict = False,
     rate_limits: RateLimits = Enforcement.ON,
 ) -> None:
-    """Serve a practice tournament until Ctrl-C; an existing folder is continued where it stood.
+    """Serve a practice tournament until Ctrl-C; continue an existing one where it stopped.
 
     The clock stands still until `numebot practice advance` moves it. Models, stakes, start and
-    clock are chosen when the folder is new; seed and scale must agree with it when it is not.
+    clock are set when the folder is new; for an existing one, seed and scale must be the same.
     """
     from numebot_dagster.practice.creation import Plan
 
@@ -159,7 +162,7 @@ def advance(
 @app.command()
 def state(
     folder: Folder = DEFAULT_FOLDER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Show the clock, the rounds and what was submitted to a running practice tournament."""
     wait_for_reader()
@@ -206,11 +209,12 @@ _STANDS_STILL = (
 
 def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
     """Print where the tournament is and what to do next."""
-    at = "" if folder == DEFAULT_FOLDER else f" --folder {folder}"
+    at = None if folder == DEFAULT_FOLDER else folder
+    advance = command_lines.practice("advance", "--to", "next-open", folder=at)
     play = (
         "  numebot up    # plays each round as it opens\n"
         if by_itself
-        else f"  numebot practice advance --to next-open{at}\n  numebot run\n"
+        else f"  {advance}\n  numebot run\n"
     )
     typer.echo(
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
@@ -220,7 +224,7 @@ def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
         f"Next, in another terminal:\n\n"
         f"  numebot train\n"
         f"{play}"
-        f"  numebot practice state{at}\n"
+        f"  {command_lines.practice('state', folder=at)}\n"
     )
     if not by_itself:
         typer.echo(_STANDS_STILL)
@@ -278,5 +282,5 @@ def _instant(text: str) -> datetime:
 def _stakes(texts: list[str]) -> dict[str, str]:
     pairs = [text.rpartition("=") for text in texts]
     if any(not mark for _, mark, _ in pairs):
-        raise typer.BadParameter("a stake is written MODEL=NMR, as example_model=2.5")
+        raise typer.BadParameter("a stake is written MODEL=NMR, such as example_model=2.5")
     return {model: nmr for model, _, nmr in pairs}

@@ -46,7 +46,7 @@ def _others(folder: Path) -> str:
     if not running:
         return ""
     options = " or ".join(f"--folder {shlex.quote(str(place))}" for place in running)
-    return f". One that runs is reached with {options}"
+    return f". To reach a running one, add {options}"
 
 
 def _is_served(folder: Path) -> bool:

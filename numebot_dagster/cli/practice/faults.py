@@ -42,23 +42,23 @@ Where = Annotated[
 
 @app.command()
 def add(
-    kind: Annotated[str, typer.Argument(help="One of `numebot practice fault kinds`.")],
+    kind: Annotated[str, typer.Argument(help="Kind, see `numebot practice fault kinds`.")],
     folder: Folder = DEFAULT_FOLDER,
     where: Where = None,
     times: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="How often it strikes; by default without end, but changing-data twice and "
+            help="How often it strikes; by default always, but changing-data twice and "
             "invalid-later once.",
         ),
     ] = None,
     probability: Annotated[
         float, typer.Option(min=0, max=1, help="Probability that a request is struck.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the draw which requests are struck.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for choosing the requests that are struck.")] = 0,
     minutes: Annotated[
-        float | None, typer.Option(help="It ends after these minutes of the tournament's time.")
+        float | None, typer.Option(help="Minutes of tournament time after which it ends.")
     ] = None,
     values: Annotated[
         list[str] | None,
@@ -82,14 +82,14 @@ def add(
 def _parameters(texts: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     if any(not mark for _, mark, _ in pairs):
-        raise typer.BadParameter("write --set NAME=VALUE, as --set seconds=5")
+        raise typer.BadParameter("write --set NAME=VALUE, such as --set seconds=5")
     return {name: value for name, _, value in pairs}
 
 
 @app.command(name="list")
 def show(
     folder: Folder = DEFAULT_FOLDER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Show the faults of a running practice tournament and how often they struck."""
     wait_for_reader()

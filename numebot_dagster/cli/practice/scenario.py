@@ -26,12 +26,12 @@ def scenario(
     play: Annotated[
         str | None,
         typer.Option(
-            help="Command that plays a round, as 'numebot run', if the platform does not "
+            help="Command that plays a round, such as 'numebot run', if the platform does not "
             "run by itself."
         ),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1, help="Seconds for a round while the clock stands still.")
+        float, typer.Option(min=1, help="Seconds to wait for a round while the clock stands still.")
     ] = 180.0,
 ) -> None:
     """Play a scripted week of faults against your platform, and show how it did.

@@ -172,7 +172,7 @@ def test_without_a_folder_the_tournament_that_runs_is_named(tmp_path: Path) -> N
         code, text = run("fault", "add", kind)
         assert code == 1
         assert "practice-tournament holds no practice tournament; start one with" in text
-        assert text.strip().endswith("One that runs is reached with --folder 'my rehearsal'")
+        assert text.strip().endswith("To reach a running one, add --folder 'my rehearsal'")
         at = ("--folder", "my rehearsal")
         assert run("fault", "add", kind, "--where", where, *at) == (0, "fault 1 added\n")
         patch.setenv("COLUMNS", "80")
