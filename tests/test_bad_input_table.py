@@ -24,7 +24,7 @@ version; prints, forks, exits, recurses, exceeds its memory, never returns
 @pytest.mark.parametrize(("path", "name"), NAMED)
 def test_each_named_test_exists(path, name):
     tree = ast.parse((ROOT / path).read_text())
-    assert name in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_each_row_names_a_test():

@@ -90,7 +90,7 @@ def test_partitions(graph):
 
 def test_dependencies_and_their_mappings(graph):
     """A mapping that is forgotten between two dynamic definitions is silently 'all'."""
-    found = {
+    mappings = {
         (key.to_user_string(), parent.to_user_string()): type(
             graph.get_partition_mapping(key, parent)
         ).__name__
@@ -111,11 +111,11 @@ def test_dependencies_and_their_mappings(graph):
         }
     between_dimensions = {
         pair: kind
-        for pair, kind in found.items()
+        for pair, kind in mappings.items()
         if pair[0] not in HISTORIES | {"performance/overview"}
     }
     assert between_dimensions == expected
-    others = {pair: kind for pair, kind in found.items() if pair not in between_dimensions}
+    others = {pair: kind for pair, kind in mappings.items() if pair not in between_dimensions}
     assert set(others.values()) == {"AllPartitionMapping"}
     assert {parent for child, parent in others if child == "performance/overview"} >= {
         "performance/scores",
@@ -127,12 +127,12 @@ def test_dependencies_and_their_mappings(graph):
 
 
 def test_checks_with_their_partitions(graph):
-    found: dict[str, set[str]] = {}
+    checks: dict[str, set[str]] = {}
     for check in graph.asset_check_keys:
-        found.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
+        checks.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
         partitions = graph.get(check).partitions_def
         assert partitions == dg.DynamicPartitionsDefinition(name="rounds"), check
-    assert found == {"rounds/live_data": CHECKS["rounds/live_data"]} | {
+    assert checks == {"rounds/live_data": CHECKS["rounds/live_data"]} | {
         f"models/{model}/{kind}": CHECKS[kind]
         for model in ("steady_1", "second")
         for kind in ("predictions", "submission")
@@ -154,8 +154,8 @@ def test_one_step_plays_the_round(world):
     ],
 )
 def test_jobs_hold_their_assets(world, job, keys):
-    found = world.definitions().resolve_job_def(job)
-    assert names(found.asset_layer.selected_asset_keys) == keys
+    definition = world.definitions().resolve_job_def(job)
+    assert names(definition.asset_layer.selected_asset_keys) == keys
 
 
 def test_sensor_and_schedules_are_on_by_default(world):
@@ -166,9 +166,13 @@ def test_sensor_and_schedules_are_on_by_default(world):
     daily = repository.get_schedule_def("daily_performance_schedule")
     retraining = repository.get_schedule_def("retraining_schedule")
     schedules = (weekend, daily, retraining)
-    assert [one.job_name for one in schedules] == ["round_job", "performance_job", "train_job"]
-    assert {one.default_status for one in schedules} == {dg.DefaultScheduleStatus.RUNNING}
-    assert {one.execution_timezone for one in schedules} == {"UTC"}
+    assert [schedule.job_name for schedule in schedules] == [
+        "round_job",
+        "performance_job",
+        "train_job",
+    ]
+    assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {schedule.execution_timezone for schedule in schedules} == {"UTC"}
 
 
 def test_a_model_that_only_feeds_others_has_no_submission(world):

@@ -46,8 +46,8 @@ def load(tmp_path, monkeypatch):
 
 def pair(settings):
     return tuple(
-        None if one is None else one.get_secret_value()
-        for one in (settings.numerai_public_id, settings.numerai_secret_key)
+        None if secret is None else secret.get_secret_value()
+        for secret in (settings.numerai_public_id, settings.numerai_secret_key)
     )
 
 
@@ -244,7 +244,7 @@ def test_addresses_of_alerts_are_not_shown(load):
     settings = load({"NUMEBOT_NOTIFY_URLS": url, "NUMEBOT_HEARTBEAT_URL": f"https://x.y/{SECRET}"})
     assert settings.numebot_notify_urls.get_secret_value() == url
     shown = [repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()]
-    assert [one for one in shown if SECRET in one] == []
+    assert [line for line in shown if SECRET in line] == []
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 def attempt():
-    return {one.model.name: [one.ending, one.text] for one in play(platform, Play(number, models))}
+    results = play(platform, Play(number, models))
+    return {result.model.name: [result.ending, result.text] for result in results}
 
 platform.client.round(number)
 limit(1000)
@@ -83,7 +84,7 @@ def test_a_disk_that_is_full(world):
         assert room[name][0] == "confirmed"
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
     latest = receipts.latest(lake, number)
-    assert {one.state for one in latest.values()} == {State.CONFIRMED}
+    assert {receipt.state for receipt in latest.values()} == {State.CONFIRMED}
     assert not list(lake.root.rglob(".*.tmp"))
 
 

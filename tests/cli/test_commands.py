@@ -51,10 +51,10 @@ def test_a_second_run_finds_the_work_done(played):
 def test_status_tells_what_is_confirmed(played):
     world, number, _ = played
     assert "confirmed" in world.numebot("status").stdout
-    told = json.loads(world.numebot("status", "--json").stdout)
-    states = {row["model"]: row["state"] for row in told["rounds"] if row["round"] == number}
+    overview = json.loads(world.numebot("status", "--json").stdout)
+    states = {row["model"]: row["state"] for row in overview["rounds"] if row["round"] == number}
     assert states == {"steady-1": "confirmed", "second": "confirmed"}
-    assert {row["model"]: row["problem"] for row in told["weights"]} == {
+    assert {row["model"]: row["problem"] for row in overview["weights"]} == {
         "steady-1": "",
         "second": "",
     }
@@ -103,10 +103,12 @@ def test_a_query_that_is_wrong_is_explained(played):
 def test_doctor_finds_nothing_wrong_in_a_trained_world(played):
     world, _, _ = played
     finished = world.numebot("doctor", "--live", "--json")
-    found = json.loads(finished.stdout)
+    findings = json.loads(finished.stdout)
     assert finished.returncode == 0, finished.stdout
-    assert {one["verdict"] for one in found if one["name"] in ("credentials", "models")} == {"ok"}
-    schema = [one["text"] for one in found if one["name"] == "schema"]
+    assert {
+        finding["verdict"] for finding in findings if finding["name"] in ("credentials", "models")
+    } == {"ok"}
+    schema = [finding["text"] for finding in findings if finding["name"] == "schema"]
     assert any(text.startswith("LatestSubmission: ") for text in schema)
     assert any(text.startswith("RootMutationType: ") for text in schema)
 
@@ -149,7 +151,7 @@ def test_only_the_models_asked_for_that_were_there(world):
     assert finished.returncode == 0, finished.stderr
     assert world.submissions(number) == {"second": 1}
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.state for name, one in latest.items()} == {"second": State.CONFIRMED}
+    assert {name: receipt.state for name, receipt in latest.items()} == {"second": State.CONFIRMED}
     world.practice.advance("next-close")
     world.register("second", "untrained")  # which came after the round, and has not missed it
     for arguments, status in ((), 0), (("--models", "untrained"), 1):
@@ -196,7 +198,7 @@ def test_late_submission_says_what_it_means(world):
     assert finished.returncode == 0, finished.stderr
     assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
     latest = receipts.latest(world.platform.lake, number)
-    assert {(one.state, one.outcome) for one in latest.values()} == {
+    assert {(receipt.state, receipt.outcome) for receipt in latest.values()} == {
         (State.CONFIRMED, Outcome.LATE)
     }
 

@@ -35,7 +35,7 @@ def test_rounds_add_and_dagster_asset_materialize(fresh_world):
     materialised = dagster(world, "asset", "materialize", *definitions, *selection)
     assert materialised.returncode == 0, materialised.stderr[-3000:]
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.state for name, one in latest.items()} == {
+    assert {name: receipt.state for name, receipt in latest.items()} == {
         "steady-1": State.CONFIRMED,
         "second": State.CONFIRMED,
     }

@@ -33,14 +33,14 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     _, finished = diagnosed
     platform = world.platform
     vintage = platform.lake.stored_vintages()[-1]
-    found = read_diagnosis(platform, platform.registry["steady-1"], vintage)
-    told = " ".join(finished.stdout.split())
-    assert found.recipe in told
-    assert "CORR is against target_ender_60; benchmark: v53_lgbm_ender60." in told
+    diagnosis = read_diagnosis(platform, platform.registry["steady-1"], vintage)
+    text = " ".join(finished.stdout.split())
+    assert diagnosis.recipe in text
+    assert "CORR is against target_ender_60; benchmark: v53_lgbm_ender60." in text
 
     # The practice data have fewer labelled eras than are held out.
-    eras, corr = found.summaries["corr"].n, found.summaries["corr"]
-    assert f"steady-1, vintage {vintage}: {eras} eras, all held out" in told
+    eras, corr = diagnosis.summaries["corr"].n, diagnosis.summaries["corr"]
+    assert f"steady-1, vintage {vintage}: {eras} eras, all held out" in text
     _, table = finished.stdout.split("all held out", 1)
     assert number_after("CORR", table) == [
         str(eras),
@@ -50,15 +50,15 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     for score in ("MMC", "BMC", "FNC", "benchmark CORR", "max exposure", "RMS exposure"):
         assert number_after(score, table)[0].isdigit()
 
-    mmc = found.summaries["mmc"]
-    assert f"the {eras} eras of CORR say as much as {corr.effective_n:.1f} that share no" in told
-    assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in told
+    mmc = diagnosis.summaries["mmc"]
+    assert f"the {eras} eras of CORR say as much as {corr.effective_n:.1f} that share no" in text
+    assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in text
 
-    assert f"Compared with Numerai's own diagnostics, which scored {eras} eras" in told
+    assert f"Compared with Numerai's own diagnostics, which scored {eras} eras" in text
     ours = f"{corr.mean:.4f}"
     _, beside = finished.stdout.split("Compared with Numerai's")
     assert number_after("CORR", beside)[:4] == ["mean", str(eras), ours, ours]
-    assert "No score of an era differs by more than" in told
+    assert "No score of an era differs by more than" in text
     assert world.rows("SELECT count(*) AS n FROM submissions")[0]["n"] == 0
 
 
@@ -83,13 +83,14 @@ def test_nothing_is_wider_than_the_terminal_but_a_path(diagnosed, world):
 def test_held_out_eras_stand_beside_all_where_there_are_more(diagnosed, world):
     platform = world.platform
     vintage = platform.lake.stored_vintages()[-1]
-    found = read_diagnosis(platform, platform.registry["steady-1"], vintage)
-    newest = {metric: replace(one, n=7) for metric, one in found.held_out.items()}
-    table, title = _table(replace(found, held_out=newest))
+    diagnosis = read_diagnosis(platform, platform.registry["steady-1"], vintage)
+    newest = {metric: replace(summary, n=7) for metric, summary in diagnosis.held_out.items()}
+    table, title = _table(replace(diagnosis, held_out=newest))
     assert (
-        title == f"steady-1, vintage {vintage}: 7 eras held out, {found.summaries['corr'].n} in all"
+        title
+        == f"steady-1, vintage {vintage}: 7 eras held out, {diagnosis.summaries['corr'].n} in total"
     )
-    assert table["of"].to_list() == ["held out", "all"] * len(found.summaries)
+    assert table["of"].to_list() == ["held out", "all"] * len(diagnosis.summaries)
 
 
 def test_a_second_time_it_is_read_back_from_the_store(diagnosed):

@@ -48,8 +48,8 @@ def numebot(*arguments):
 
 
 def findings():
-    told, code = numebot("doctor", "--json")
-    return {one["name"]: one for one in json.loads(told)}, code
+    text, code = numebot("doctor", "--json")
+    return {finding["name"]: finding for finding in json.loads(text)}, code
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_one_word_for_a_receipt(receipt, standing):
     assert standing in status_grid.LOOKS
 
 
-def shown(found, *, width=100, colours=False):
+def shown(overview, *, width=100, colours=False):
     """What a terminal of that width shows."""
     out = io.StringIO()
     console = Console(file=out, width=width, color_system="standard" if colours else None)
     patch = pytest.MonkeyPatch()
-    with patch.context() as one:
-        one.setattr(screen, "console", console)
-        status._show(found)
+    with patch.context() as patched:
+        patched.setattr(screen, "console", console)
+        status._show(overview)
     return out.getvalue()
 
 
@@ -93,8 +93,8 @@ def overview(models, *, windows=(OPEN,)):
     receipt = Receipt("m0", 1280, state=State.CONFIRMED, outcome=Outcome.ON_TIME)
     lower = replace(receipt, rung=Rung.PREVIOUS)
     cells = [
-        RoundModel(one.number, f"m{index}", Standing.CONFIRMED, lower if index == 1 else receipt)
-        for one in windows
+        RoundModel(window.number, f"m{index}", Standing.CONFIRMED, lower if index == 1 else receipt)
+        for window in windows
         for index in range(models)
     ]
     cells[-1] = RoundModel(1280, cells[-1].model, Standing.FAILED, None, "it raised [oops]")
@@ -178,8 +178,8 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     assert unseen in lines
     assert text.count("unplayed") == 2
     assert follow_up.NOBODY_PLAYED not in text
-    told, _ = numebot("status", "--json", "--rounds", "2")
-    assert json.loads(told)["rounds_not_seen"] == list(range(played + 1, played + 23))
+    text, _ = numebot("status", "--json", "--rounds", "2")
+    assert json.loads(text)["rounds_not_seen"] == list(range(played + 1, played + 23))
 
 
 def test_colours_are_for_a_terminal():
@@ -211,18 +211,18 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     for day in (1, 4):
         parquet.write(lake.leaderboard_file(date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
 
-    told, code = numebot("status", "--json")
+    text, code = numebot("status", "--json")
     assert code == 0
-    found = json.loads(told)
-    assert found["open_round"]["round"] == number
-    assert 3500 < found["open_round"]["seconds_left"] <= 3600
-    standings = {(one["round"], one["model"]): one["standing"] for one in found["rounds"]}
+    overview = json.loads(text)
+    assert overview["open_round"]["round"] == number
+    assert 3500 < overview["open_round"]["seconds_left"] <= 3600
+    standings = {(cell["round"], cell["model"]): cell["standing"] for cell in overview["rounds"]}
     assert standings == {
         (number, "steady-1"): "waiting", (number, "second"): "unreadable",
         (number - 1, "steady-1"): "confirmed", (number - 1, "second"): "missed",
     }  # fmt: skip
-    assert found["days_without_leaderboard"][:2] == ["2026-05-02", "2026-05-03"]
-    assert [one["title"] for one in found["alerts_not_sent"]] == ["second was missed"]
+    assert overview["days_without_leaderboard"][:2] == ["2026-05-02", "2026-05-03"]
+    assert [alert["title"] for alert in overview["alerts_not_sent"]] == ["second was missed"]
 
     text, code = numebot("status")
     assert code == 0
@@ -245,10 +245,12 @@ def test_a_round_whose_run_failed_before_anything_was_stored(world, monkeypatch)
         add_partition("rounds", str(number))
         assert not execution.execute(execution.Request("round_job", str(number))).success
     world.practice.advance("next-close")
-    told, _ = numebot("status", "--json")
-    found = json.loads(told)
-    assert "the connection failed: Connection refused" in found["run_failures"][str(number)]
-    standings = {one["model"]: one["standing"] for one in found["rounds"] if one["round"] == number}
+    text, _ = numebot("status", "--json")
+    overview = json.loads(text)
+    assert "the connection failed: Connection refused" in overview["run_failures"][str(number)]
+    standings = {
+        cell["model"]: cell["standing"] for cell in overview["rounds"] if cell["round"] == number
+    }
     assert standings == {"steady-1": "unplayed", "second": "unplayed"}
     assert f"Round {number}: run " in numebot("status")[0]
 
@@ -279,43 +281,43 @@ def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatc
     monkeypatch.setenv("NUMEBOT_HEARTBEAT_URL", "http://127.0.0.1:9/secretpart")
     monkeypatch.setenv("NUMEBOT_SILENCE", "scores-published")
     world.open_round()
-    found, code = findings()
-    assert code == 0, found
-    assert found["alerts"]["text"] == (
+    by_name, code = findings()
+    assert code == 0, by_name
+    assert by_name["alerts"]["text"] == (
         "NUMEBOT_NOTIFY_URLS is not set, NUMEBOT_HEARTBEAT_URL is set; silenced: scores-published"
     )
-    assert found["folder"]["verdict"] == found["instance"]["verdict"] == "ok"
-    assert found["daemon"]["verdict"] == "warning"
-    assert found["daemon"]["remedy"] == "numebot up"
-    assert "the next are expected on" in found["openings"]["text"]
-    assert found["pre-flight"]["text"].startswith("none yet")
-    assert "secretpart" not in str(found)
+    assert by_name["folder"]["verdict"] == by_name["instance"]["verdict"] == "ok"
+    assert by_name["daemon"]["verdict"] == "warning"
+    assert by_name["daemon"]["remedy"] == "numebot up"
+    assert "the next are expected on" in by_name["openings"]["text"]
+    assert by_name["pre-flight"]["text"].startswith("none yet")
+    assert "secretpart" not in str(by_name)
 
     failed = {"name": "weights", "verdict": "failure", "text": "gone", "remedy": "numebot train"}
     content = {"examined_at": NOW.isoformat(), "opening": NOW.isoformat(), "findings": [failed]}
     json_records.write(world.platform.lake.preflight_file, content)
-    found, _ = findings()
-    assert found["pre-flight"]["verdict"] == "warning"
-    assert "Tue 02 Jun 12:17 UTC and found weights: gone" in found["pre-flight"]["text"]
+    by_name, _ = findings()
+    assert by_name["pre-flight"]["verdict"] == "warning"
+    assert "Tue 02 Jun 12:17 UTC and found weights: gone" in by_name["pre-flight"]["text"]
 
 
 def test_doctor_tells_a_strange_answer_from_none(world, monkeypatch):
     monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "1.5")
     for kind in ("html", "not-json"):
         fault = world.practice.add_fault(kind, where="graphql:*")
-        found, code = findings()
+        by_name, code = findings()
         world.practice.remove_faults(fault)
         assert code == 1
-        assert "something answers, but not as Numerai does" in found["endpoint"]["text"]
-        assert "a proxy or a log-in page stands before it" in found["endpoint"]["remedy"]
+        assert "something answers, but not as Numerai does" in by_name["endpoint"]["text"]
+        assert "a proxy or a log-in page stands before it" in by_name["endpoint"]["remedy"]
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         monkeypatch.setenv("NUMERAI_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        found, code = findings()
+        by_name, code = findings()
     assert code == 1
-    assert found["endpoint"]["text"].startswith("no answer: ")
+    assert by_name["endpoint"]["text"].startswith("no answer: ")
     start = "numebot practice serve with its --folder; or correct NUMERAI_API_URL"
-    assert start in found["endpoint"]["remedy"]
+    assert start in by_name["endpoint"]["remedy"]
 
 
 def test_a_practice_tournament_that_is_off_is_named_with_what_starts_it(world, monkeypatch):
@@ -334,17 +336,21 @@ def test_a_practice_tournament_that_is_off_is_named_with_what_starts_it(world, m
         start = f"is not running. To start it: numebot practice serve --folder {served}"
         for command in ("run", "status"):
             finished = world.numebot(command, **settings)
-            told = finished.stderr if command == "run" else finished.stdout
-            assert start in " ".join(told.split())
+            output = finished.stderr if command == "run" else finished.stdout
+            assert start in " ".join(output.split())
 
 
 def test_a_registry_that_cannot_be_read_is_one_failure(world):
     (world.folder / "model_configs.csv").write_text(
         "name,model_code\nsteady-1,quick_models:Ridge\n"
     )
-    found, code = findings()
+    by_name, code = findings()
     assert code == 1
-    failed = {name: one["text"] for name, one in found.items() if one["verdict"] == "failure"}
+    failed = {
+        name: finding["text"]
+        for name, finding in by_name.items()
+        if finding["verdict"] == "failure"
+    }
     assert list(failed) == ["registry"]
     assert "numerai_name is missing; did you mean name?" in failed["registry"]
 
@@ -354,10 +360,10 @@ def test_doctor_says_what_is_wrong_with_dagsters_own_file(world, monkeypatch):
     broken.mkdir()
     (broken / "dagster.yaml").write_text("concurrency: [of, the, wrong, kind]\n")
     monkeypatch.setenv("DAGSTER_HOME", str(broken))
-    found, code = findings()
+    by_name, code = findings()
     assert code == 1
-    assert found["instance"]["verdict"] == "failure"
-    assert f"correct {broken / 'dagster.yaml'}, or remove it" in found["instance"]["remedy"]
+    assert by_name["instance"]["verdict"] == "failure"
+    assert f"correct {broken / 'dagster.yaml'}, or delete it" in by_name["instance"]["remedy"]
 
 
 def test_doctor_beside_a_practice_tournament_names_what_starts_it(world, monkeypatch):
@@ -370,13 +376,13 @@ def test_doctor_beside_a_practice_tournament_names_what_starts_it(world, monkeyp
         here = world.folder / TOURNAMENT
         here.mkdir()
         write_address(here, Address(url, os.getpid(), Credentials("PUBLIC", "SECRET")))
-        found, _ = findings()
-        told, _ = numebot("doctor")
+        by_name, _ = findings()
+        text, _ = numebot("doctor")
     shutil.rmtree(here)
     remedy = f"numebot up --folder {world.folder}"
-    assert found["endpoint"]["remedy"] == f"start its practice tournament: {remedy}"
-    assert found["daemon"]["remedy"] == remedy
-    assert f"→ {remedy}" in told
+    assert by_name["endpoint"]["remedy"] == f"start its practice tournament: {remedy}"
+    assert by_name["daemon"]["remedy"] == remedy
+    assert f"→ {remedy}" in text
 
 
 def test_doctor_wraps_its_lines_in_a_terminal_alone(world, monkeypatch):
@@ -395,9 +401,9 @@ def test_doctor_wraps_its_lines_in_a_terminal_alone(world, monkeypatch):
 
 def test_doctor_names_addresses_that_no_alert_can_reach(world, monkeypatch):
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "jsn://user:secret@127.0.0.1:1/ json://127.0.0.1:1/")
-    found, code = findings()
+    by_name, code = findings()
     assert code == 1
-    assert "; not understood: jsn" in found["alerts"]["text"]
-    assert "json" not in found["alerts"]["text"].partition("not understood")[2]
-    assert "secret" not in str(found["alerts"])
-    assert "correct NUMEBOT_NOTIFY_URLS" in found["alerts"]["remedy"]
+    assert "; not understood: jsn" in by_name["alerts"]["text"]
+    assert "json" not in by_name["alerts"]["text"].partition("not understood")[2]
+    assert "secret" not in str(by_name["alerts"])
+    assert "correct NUMEBOT_NOTIFY_URLS" in by_name["alerts"]["remedy"]

@@ -66,7 +66,7 @@ def test_tables_break_no_word(world, arguments):
 )
 def test_help_reads_as_running_text(world, command, line):
     shown = world.numebot(command, "--help", **COLUMNS)
-    assert f" {line}" in [one.rstrip() for one in shown.stdout.splitlines()]
+    assert f" {line}" in [text.rstrip() for text in shown.stdout.splitlines()]
 
 
 BRACKETS = "a [old] folder x[slash]"

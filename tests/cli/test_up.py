@@ -51,17 +51,17 @@ mutation ($key: String!) {
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 def until(what: Callable[[], Any], seconds: float, said: Callable[[], str] = str) -> Any:
     deadline = time.monotonic() + seconds
-    while not (found := what()):
+    while not (answer := what()):
         assert time.monotonic() < deadline, said()
         time.sleep(0.5)
-    return found
+    return answer
 
 
 class Dagster:
@@ -83,8 +83,8 @@ class Dagster:
         return answer["data"]
 
     def runs(self, number: int, job: str = "round_job") -> list[dict[str, Any]]:
-        found = self.ask(RUNS, partition=str(number))["runsOrError"]["results"]
-        return [run for run in found if run["jobName"] == job]
+        runs = self.ask(RUNS, partition=str(number))["runsOrError"]["results"]
+        return [run for run in runs if run["jobName"] == job]
 
     def launch(self, job: str, number: int, *assets: str) -> str:
         """Materialises assets as the UI does; the id of the run."""
@@ -135,7 +135,7 @@ def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def confirmed(world, number: int) -> set[str]:
     latest = receipts.latest(world.platform.lake, number)
-    return {name for name, one in latest.items() if one.state is State.CONFIRMED}
+    return {name for name, receipt in latest.items() if receipt.state is State.CONFIRMED}
 
 
 def trainers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

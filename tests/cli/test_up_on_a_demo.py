@@ -75,9 +75,9 @@ def answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -91,7 +91,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     process.send_signal(how)
     assert process.wait(60) == 0
     psutil.wait_procs(family, timeout=10)
-    assert [one for one in family if is_alive(one)] == []
+    assert [process for process in family if is_alive(process)] == []
 
 
 @pytest.mark.process

@@ -145,13 +145,13 @@ def test_whatever_a_model_does_the_others_are_confirmed(world, run_round):
 
     assert not result.success
     [failure] = result.get_step_failure_events()
-    told = failure.step_failure_data.error.message
+    message = failure.step_failure_data.error.message
     for name, reason in BAD.items():
         receipt = latest[name.lower()]
         assert (receipt.state, receipt.outcome) == (State.PENDING, Outcome.FAILED)
         assert reason in receipt.reason
-        assert reason in told
-    problems = {one.model: one.problem for one in weights_status(world.platform)}
+        assert reason in message
+    problems = {weights.model: weights.problem for weights in weights_status(world.platform)}
     assert problems["steady-1"] == ""
     assert BAD.get("Unreadable", "") in problems.get("unreadable", "")
     assert due_models(world.platform) == []
@@ -172,11 +172,11 @@ def other_library(world):
 def test_weights_of_another_library_are_named_and_play_if_their_canary_does(
     world, other_library, run_round
 ):
-    findings = [one for one in examine(world.platform) if one.name == "weights"]
-    assert [one.verdict for one in findings] == [Verdict.OK, Verdict.WARNING]
+    findings = [finding for finding in examine(world.platform) if finding.name == "weights"]
+    assert [finding.verdict for finding in findings] == [Verdict.OK, Verdict.WARNING]
     assert "made with numpy 1.0.0 (now " in findings[1].text
     assert findings[1].remedy.startswith("numebot train --models second")
-    problems = {one.model: one.problem for one in weights_status(world.platform)}
+    problems = {weights.model: weights.problem for weights in weights_status(world.platform)}
     assert problems["steady-1"] == ""
     assert "made with numpy 1.0.0" in problems["second"]
 

@@ -48,7 +48,9 @@ def assert_played(world, number, run_round):
     assert run_round(world, number).success
     assert world.submissions(number) == BOTH
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.state for name, one in latest.items()} == dict.fromkeys(BOTH, State.CONFIRMED)
+    assert {name: receipt.state for name, receipt in latest.items()} == dict.fromkeys(
+        BOTH, State.CONFIRMED
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_faults_that_pass_are_waited_out(world, practice, run_round):
     practice.add_fault("cut", where="upload:*", times=1)
     practice.add_fault("status", where="download:*", times=1, values={"status": 503})
     assert_played(world, number, run_round)
-    struck = [one["struck"] for one in practice.faults()]
+    struck = [fault["struck"] for fault in practice.faults()]
     assert struck == [1] * 9
 
 
@@ -158,7 +160,7 @@ def test_a_round_that_closes_early(world, practice, run_round):
     run_round(world, number)
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
-    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert {receipt.outcome for receipt in latest.values()} == {Outcome.MISSED}
     assert "before it closed" in latest["second"].reason
 
 

@@ -95,8 +95,8 @@ def test_a_run_that_ended_between_the_two_looks_stays_as_it_ended(instance, slee
 
 @pytest.mark.process
 def test_a_pid_that_was_given_away_is_another_process(instance, sleeper):
-    found = process_of(sleeper)
-    started(instance, RunProcess(RUN_ID, found.host, found.pid, found.started - 3600))
+    process = process_of(sleeper)
+    started(instance, RunProcess(RUN_ID, process.host, process.pid, process.started - 3600))
     assert len(end_dead_runs(instance)) == 1
 
 

@@ -28,7 +28,9 @@ SERVE = "from numebot_dagster.cli.practice.commands import app; app()"
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(one) for one in arguments], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(
+        app, [str(argument) for argument in arguments], env={"COLUMNS": "200"}
+    )
     return result.exit_code, result.output
 
 
@@ -89,9 +91,9 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
         assert code == 0
         assert re.search(r"1280 +Tue 02 Jun 12:00 +resolving", text)
         code, text = run("state", "--folder", folder, "--json")
-        held = json.loads(text)
-        assert held["clock"]["now"] == "2026-06-02T13:00:01+00:00"
-        assert [model["next_position"] for model in held["models"]] == ["0", "1.5"]
+        tournament = json.loads(text)
+        assert tournament["clock"]["now"] == "2026-06-02T13:00:01+00:00"
+        assert [model["next_position"] for model in tournament["models"]] == ["0", "1.5"]
 
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
@@ -115,8 +117,8 @@ def test_real_time_opens_rounds_by_itself(tmp_path: Path) -> None:
             code, text = run("state", "--folder", folder)
             assert code == 0
             assert "the clock follows the wall clock" in text
-            found = re.search(r"round (\d+) is open", text)
-            opened += [n for n in (map(int, found.groups()) if found else ()) if n not in opened]
+            match = re.search(r"round (\d+) is open", text)
+            opened += [n for n in (map(int, match.groups()) if match else ()) if n not in opened]
             time.sleep(0.1)
         assert opened[1] > opened[0]  # a slow machine may sleep through one
         code, text = run("advance", "--folder", folder, "--to", "next-open")
@@ -200,8 +202,8 @@ def test_without_a_folder_the_tournament_that_runs_is_named(tmp_path: Path) -> N
 def test_what_is_wrong_is_said(
     tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    found, text = run(*arguments, "--folder", tmp_path / "none")
-    assert found == code
+    status, text = run(*arguments, "--folder", tmp_path / "none")
+    assert status == code
     assert message in re.sub(r"[\s│]+", " ", text)
     assert not (tmp_path / "none").exists()
 
