@@ -69,7 +69,7 @@ EXAMPLE = {
 }
 
 
-def newest_opened(today: date) -> date:
+def last_opening(today: date) -> date:
     """Return the last date up to today on which a round opens: Tuesday to Saturday."""
     late = (today.weekday() - SATURDAY) % 7
     return today - timedelta(days=late) if late <= 2 else today
@@ -92,7 +92,7 @@ def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -
     """
     _, file = _split(name)
     if file.startswith("live"):
-        return f"round-{opened or newest_opened(today)}"
+        return f"round-{opened or last_opening(today)}"
     if file.startswith(("validation", "meta_model")):
         return f"era-{market.last_validation_era(today):04d}"
     return "release"
@@ -132,7 +132,7 @@ def write_dataset(
         path.write_text(json.dumps(_features_json(market, version), indent=1))
         return
     crowd, horizon = meta_model or Crowd(market).meta_model, alias or MAIN_HORIZON[version]
-    release = _Release(market, version, today, opened or newest_opened(today), crowd, horizon)
+    release = _Release(market, version, today, opened or last_opening(today), crowd, horizon)
     write = write_csv if file.endswith(".csv") else write_parts
     write(path, release.parts(file), making or Making())
 

@@ -21,7 +21,7 @@ from numebot_dagster.practice.datasets.contents import (
     DATA_FILES,
     DATASET_NAMES,
     dataset_stamp,
-    newest_opened,
+    last_opening,
     write_dataset,
 )
 from numebot_dagster.practice.market.market import Market, Scale
@@ -116,7 +116,7 @@ def test_other_names_are_refused(market: Market, tmp_path: Path, name: str) -> N
     ],
 )
 def test_rounds_open_from_tuesday_to_saturday(today: date, opened: date) -> None:
-    assert newest_opened(today) == opened
+    assert last_opening(today) == opened
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_some_features_are_missing_in_early_eras(market: Market) -> None:
     assert not constant(SMALL.missing_eras + 1).any()
 
 
-def test_small_has_its_real_size_and_other_sets_their_proportions(market: Market) -> None:
+def test_small_has_its_real_size_and_others_their_proportions(market: Market) -> None:
     content = market.features_json()
     sets = {name: set(members) for name, members in content["feature_sets"].items()}
     assert {name: len(members) for name, members in sets.items()} == {

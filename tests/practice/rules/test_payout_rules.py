@@ -211,7 +211,7 @@ def test_the_former_round_resolves_after_a_month(world: World) -> None:  # moves
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_former_round_that_nobody_looked_at_stays_at_its_last_day(
+def test_an_unread_former_round_stays_at_its_last_day(
     make_world: Callable[..., World], connect: Callable[[World], World]
 ) -> None:
     world = connect(make_world(stakes={MODEL: "5000"}, rules_change_at=NEW))

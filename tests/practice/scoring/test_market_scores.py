@@ -83,7 +83,7 @@ def honest(market: Market) -> Track:
 
 
 @pytest.mark.heavy
-def test_a_small_model_is_as_close_to_the_benchmark_as_numerai_expects(market: Market) -> None:
+def test_a_small_model_is_as_close_to_the_benchmark_as_expected(market: Market) -> None:
     """The bounds are those of Numerai's own integration test of such a model."""
     predict = trained(
         market, "small", 20, 200, learning_rate=0.05, num_leaves=31, feature_fraction=0.1
