@@ -57,7 +57,7 @@ OLD_FILES = {"v4.3/meta_model.parquet": "v5.2/meta_model.parquet"}
 # Newest eras without a target of each horizon: "targets are populated in the graduated eras as soon
 # as possible" (Numerai's announcement of data v4), which is after the horizon and two days of lag.
 WEEKS_UNKNOWN = {20: 5, 60: 13}
-TUESDAY, SATURDAY = 1, 5
+SATURDAY = 5
 
 # The horizon of the ender target that a version calls `target`, and the example's benchmark.
 MAIN_HORIZON = {"v5.3": 60, "v5.2": 20, "v5.1": 20, "v5.0": 20}
