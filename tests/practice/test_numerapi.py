@@ -74,5 +74,5 @@ def test_the_checks_of_the_time(world: World) -> None:
     ):
         world.practice.advance(to)
         assert world.api.check_round_open() is is_open
-        found = [hours for hours in (1, 12, 13) if world.api.check_new_round(hours)]
-        assert found == [hours for hours in (1, 12, 13) if new_within and hours >= new_within[0]]
+        answered = [hours for hours in (1, 12, 13) if world.api.check_new_round(hours)]
+        assert answered == [hours for hours in (1, 12, 13) if new_within and hours >= new_within[0]]

@@ -70,9 +70,11 @@ def test_the_outcome_is_the_tournaments_own(tmp_path: Path, world_of: Callable) 
         assert practice.faults() == []
         assert practice.state()["open_round"] is None
     assert said == ["round 1280: A stumble", "round 1281: Quiet"]
-    assert [dict(one.statuses) for one in outcomes] == [{"one": "on-time", "two": "missed"}] * 2
-    assert [one.on_time for one in outcomes] == [1, 1]
-    assert [dict(one.struck) for one in outcomes] == [{"error": 2}, {}]
+    assert [dict(outcome.statuses) for outcome in outcomes] == [
+        {"one": "on-time", "two": "missed"}
+    ] * 2
+    assert [outcome.on_time for outcome in outcomes] == [1, 1]
+    assert [dict(outcome.struck) for outcome in outcomes] == [{"error": 2}, {}]
     assert outcomes[1].attempts["one"] == 1
     assert outcomes[1].seconds["one"] < 60
 
@@ -127,7 +129,7 @@ def test_the_bad_week_holds_faults_that_there_are(practice: PracticeServer) -> N
     for act in BAD_WEEK:
         for fault in act.faults:
             practice.add_fault(**fault)
-    kinds = {one["kind"] for one in practice.faults()}
+    kinds = {fault["kind"] for fault in practice.faults()}
     assert len(BAD_WEEK) == 5
     assert kinds < set(KINDS)
     assert len(kinds) >= 15

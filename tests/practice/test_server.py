@@ -47,21 +47,21 @@ def test_nothing_is_lost(tmp_path: Path, world_of: Callable[[PracticeServer], Wo
         auth = world.authorise(MODEL)
         content = world.predictions(1280, 1).to_csv(index=False).encode()
         assert requests.put(auth["url"], data=content, timeout=10).ok
-        held, state = everything(tmp_path), practice.state()
+        before, state = everything(tmp_path), practice.state()
 
         practice.kill()  # after the PUT, before the mutation
         assert not practice.is_up()
         practice.start()
-        assert everything(tmp_path) == held
+        assert everything(tmp_path) == before
         assert practice.state() == state
         assert world.status(MODEL)[1280] == ("on-time", submission)
         newer = world.create(MODEL, auth["filename"])["data"]["createSubmission"]["id"]
         assert world.status(MODEL)[1280] == ("on-time", newer)
 
-        held, state = everything(tmp_path), practice.state()
+        before, state = everything(tmp_path), practice.state()
         practice.stop()
         practice.start()
-        assert everything(tmp_path) == held
+        assert everything(tmp_path) == before
         assert practice.state() == state
 
 
@@ -73,8 +73,8 @@ def test_the_same_seed_makes_the_same_tournament(tmp_path: Path) -> None:
         models[name] = tournament.state.models()
         tournament.state.close()
     assert models["a"] == models["b"]
-    assert not {one.id for one in models["a"]} & {one.id for one in models["c"]}
-    kinds = [one.kind for one in models["a"]]
+    assert not {model.id for model in models["a"]} & {model.id for model in models["c"]}
+    kinds = [model.kind for model in models["a"]]
     assert (kinds.count("user"), kinds.count("benchmark"), kinds.count("rival")) == (2, 2, 36)
 
 

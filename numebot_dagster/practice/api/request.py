@@ -108,8 +108,13 @@ class ApiRequest:
         """Return the reputations of all publication days."""
         return self.services.histories.newest()
 
-    def file(self, filename: str, kind: str, key: str) -> Fields:
-        """Return a FileUploadAuth: where a file of this name is to be PUT, or is to be had."""
+    def upload_auth(self, filename: str, model: Model | None) -> Fields:
+        """Return the FileUploadAuth of a link to which a file may be PUT."""
+        name = self.tournament.authorise_upload(filename, model)
+        return self.file_auth(name, "uploads", name)
+
+    def file_auth(self, filename: str, kind: str, key: str) -> Fields:
+        """Return a FileUploadAuth, the API's object of links to files."""
         link = self.link(kind, key)
         return {"filename": filename, "url": link, "accelerated": False, "countryCode": None}
 

@@ -64,10 +64,10 @@ def answered(world: World, token: str, body: bytes) -> dict[str, Any]:
     headers = {"Authorization": token, "Content-Type": "application/json"}
     answer = requests.post(world.practice.url, data=body, headers=headers, timeout=60)
     assert answer.status_code in (200, 400), answer.text
-    found = answer.json()
-    assert set(found) in ({"data"}, {"data", "errors"}, {"errors"})
-    assert all(one["message"] for one in found.get("errors", ["none"]) if one != "none")
-    return found
+    reply = answer.json()
+    assert set(reply) in ({"data"}, {"data", "errors"}, {"errors"})
+    assert all(error["message"] for error in reply.get("errors", ["none"]) if error != "none")
+    return reply
 
 
 # --- what was once wrong --------------------------------------------------------------------------
@@ -91,8 +91,8 @@ TWO = "query A {tournaments {name}} query B($n: Int) {rounds(number: $n) {number
     ],
 )
 def test_requests_are_refused(world: World, token: str, request_body: Any, message: str) -> None:
-    found = answered(world, token, json.dumps(request_body).encode())
-    assert message in found["errors"][0]["message"]
+    reply = answered(world, token, json.dumps(request_body).encode())
+    assert message in reply["errors"][0]["message"]
 
 
 def test_json_that_is_nested_too_deeply_is_refused(world: World, token: str) -> None:
@@ -101,12 +101,12 @@ def test_json_that_is_nested_too_deeply_is_refused(world: World, token: str) -> 
 
 def test_one_of_several_operations_is_chosen_by_name(world: World, token: str) -> None:
     body = {"query": TWO, "operationName": "B", "variables": {"n": 1280}}
-    found = answered(world, token, json.dumps(body).encode())
-    assert found == {"data": {"rounds": [{"number": 1280}]}}
+    reply = answered(world, token, json.dumps(body).encode())
+    assert reply == {"data": {"rounds": [{"number": 1280}]}}
     body["operationName"] = "A"
     names = [
-        one["name"]
-        for one in answered(world, token, json.dumps(body).encode())["data"]["tournaments"]
+        tournament["name"]
+        for tournament in answered(world, token, json.dumps(body).encode())["data"]["tournaments"]
     ]
     assert names == ["numerai", "signals", "crypto"]
 
@@ -175,8 +175,8 @@ def test_a_span_longer_than_the_calendar_is_all(world: World) -> None:
         f'{{v2RoundModelPerformances(modelId: "{world.model_id(MODEL)}", '
         "scoredWithinLastNDays: 2147483647) {roundNumber}}"
     )
-    found = world.post(query)["data"]["v2RoundModelPerformances"]
-    assert [one["roundNumber"] for one in found] == [1280, 1279]
+    rounds = world.post(query)["data"]["v2RoundModelPerformances"]
+    assert [round_["roundNumber"] for round_ in rounds] == [1280, 1279]
 
 
 # --- anything -------------------------------------------------------------------------------------
@@ -274,7 +274,9 @@ def test_every_answer_takes_the_arguments_of_the_schema(
 ) -> None:
     signature = inspect.signature(method)
     required = {key for key, argument in field.args.items() if is_required_argument(argument)}
-    defaults = {key for key, one in field.args.items() if one.default_value is not Undefined}
+    defaults = {
+        key for key, argument in field.args.items() if argument.default_value is not Undefined
+    }
     for names in (set(field.args), required | defaults):
         signature.bind(None, **{snake(key): None for key in names})
 

@@ -104,8 +104,8 @@ class PlainModel:
         status, _ = self.entry(name, number, now)
         if status != "on-time" or now < deadline(number):
             return Decimal(0)
-        held = [nmr for start, nmr in self.stakes[name] if start <= number]
-        return held[-1] if held else Decimal(0)
+        positions = [nmr for start, nmr in self.stakes[name] if start <= number]
+        return positions[-1] if positions else Decimal(0)
 
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Rounds(RuleBasedStateMachine):
         self.tournament = open_tournament(self.folder, plan)
         self.services = Services.of(self.tournament)
         self.token = self.tournament.state.tokens("practice")[0]
-        self.ids = {one.name: one.id for one in self.tournament.models("practice")}
+        self.ids = {model.name: model.id for model in self.tournament.models("practice")}
 
     def teardown(self) -> None:
         if hasattr(self, "tournament"):
@@ -197,8 +197,8 @@ class Rounds(RuleBasedStateMachine):
         number = newest(self.now)
         start = number if self.now < deadline(number) else number + 1
         self.tournament.set_position(name, nmr, None)
-        held = [pair for pair in self.model.stakes[name] if pair[0] != start]
-        self.model.stakes[name] = sorted([*held, (start, Decimal(nmr))])
+        others = [pair for pair in self.model.stakes[name] if pair[0] != start]
+        self.model.stakes[name] = sorted([*others, (start, Decimal(nmr))])
 
     @rule()
     def restart(self) -> None:
@@ -212,18 +212,18 @@ class Rounds(RuleBasedStateMachine):
             "{roundNumber status filename timestamp id}}}}"
         )["account"]["models"]
         number = newest(self.now)
-        for one in models:
-            found = {
+        for model in models:
+            entries = {
                 row["roundNumber"]: (row["status"], row["filename"])
-                for row in one["latestSubmissions"]
+                for row in model["latestSubmissions"]
             }
-            queued = self.model.entry(one["name"], number + 1, self.now)
+            queued = self.model.entry(model["name"], number + 1, self.now)
             expected = {} if queued[0] == "none" else {number + 1: queued}
             for past in range(number, max(FIRST, number - 8) - 1, -1):
                 if len(expected) < 9:
-                    expected[past] = self.model.entry(one["name"], past, self.now)
-            assert found == expected
-            assert list(found) == sorted(found, reverse=True)
+                    expected[past] = self.model.entry(model["name"], past, self.now)
+            assert entries == expected
+            assert list(entries) == sorted(entries, reverse=True)
 
     @invariant()
     def one_submission_of_a_round_counts(self) -> None:
@@ -269,13 +269,15 @@ class Rounds(RuleBasedStateMachine):
                 status, _ = self.model.entry(name, number, self.now)
                 days = scored_days(number, self.now, self.rules_change) if status != "none" else 0
                 scores = row["submissionScores"]
-                assert {one["day"] for one in scores} == ({days, min(days, 20)} if days else set())
+                assert {score["day"] for score in scores} == (
+                    {days, min(days, 20)} if days else set()
+                )
                 at_risk = self.model.stake(name, number, self.now)
                 assert Decimal(row["atRisk"]) == at_risk
                 paid = {
-                    one["displayName"]
-                    for one in scores
-                    if (one["payoutPending"] or one["payoutSettled"]) is not None
+                    score["displayName"]
+                    for score in scores
+                    if (score["payoutPending"] or score["payoutSettled"]) is not None
                 }
                 old = number < self.rules_change
                 names = {"v2_corr20", "mmc"} if old else {"corr60", "mmc60"}

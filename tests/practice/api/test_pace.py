@@ -59,7 +59,9 @@ def test_rounds_open_and_close_by_themselves(tmp_path: Path) -> None:
             time.sleep(0.05)
         first = Round(min(number for number, is_open in seen if is_open))
         assert (first.number, False) in seen  # it had closed before the next opened
-        [shown] = [one for one in practice.state()["rounds"] if one["number"] == first.number]
+        [shown] = [
+            round_ for round_ in practice.state()["rounds"] if round_["number"] == first.number
+        ]
         closes = datetime.fromisoformat(shown["close_staking_time"])
         assert closes - first.open_time == timedelta(seconds=1.8)
         with pytest.raises(Refused, match="cannot be advanced"):

@@ -63,8 +63,8 @@ def world(played: World, connect: Callable[[World], World]) -> World:
 
 def test_rounds(world: World) -> None:
     rounds = world.api.list_rounds()
-    assert [one["number"] for one in rounds] == list(range(1310, 1278, -1))
-    first = next(one for one in rounds if one["number"] == FIRST)
+    assert [round_["number"] for round_ in rounds] == list(range(1310, 1278, -1))
+    first = next(round_ for round_ in rounds if round_["number"] == FIRST)
     assert first["openTime"] == utc("2026-06-02T12:00")
     assert first["closeStakingTime"] == utc("2026-06-02T13:00")
     assert first["closeTime"] == utc("2026-06-03T12:00")
@@ -73,12 +73,15 @@ def test_rounds(world: World) -> None:
     assert first["dataDatestamp"] == 20260601
     assert first["payoutFactor"] == Decimal("1.0")
     assert rounds[0]["payoutFactor"] is rounds[1]["payoutFactor"] is None  # not scored yet
-    assert [one["number"] for one in world.api.list_rounds(limit=2)] == [1309, 1308]  # opened ones
+    newest = world.api.list_rounds(limit=2)  # of those that have opened
+    assert [round_["number"] for round_ in newest] == [1309, 1308]
     assert (first["resolvedGeneral"], first["resolvedStaking"]) == (False, False)
-    configs = {one["name"]: one for one in first["roundScoreConfigs"]}
-    paid = {name: one["defaultMultiplier"] for name, one in configs.items() if one["isPayout"]}
+    configs = {round_["name"]: round_ for round_ in first["roundScoreConfigs"]}
+    paid = {
+        name: round_["defaultMultiplier"] for name, round_ in configs.items() if round_["isPayout"]
+    }
     assert paid == {"corr60": 3.0, "mmc60": 15.0}
-    assert {name: one["totalScoreDays"] for name, one in configs.items()} == {
+    assert {name: round_["totalScoreDays"] for name, round_ in configs.items()} == {
         **dict.fromkeys(LASTING, 60), **dict.fromkeys(SHORT, 20)
     }  # fmt: skip
     assert configs["v2_corr20"]["scoringEnd"] == utc("2026-07-03T00:00")
@@ -106,7 +109,7 @@ def test_rounds(world: World) -> None:
     ],
 )
 def test_rounds_are_filtered(world: World, asked: dict[str, object], numbers: list[int]) -> None:
-    assert [one["number"] for one in world.api.list_rounds(**asked)] == numbers
+    assert [round_["number"] for round_ in world.api.list_rounds(**asked)] == numbers
 
 
 def test_no_round_is_current_between_rounds(world: World) -> None:
@@ -123,9 +126,9 @@ def test_competitions_and_tournaments(world: World) -> None:
         "resolvedGeneral": False,
         "resolvedStaking": False,
     }
-    found = world.post("{tournaments {name tournament active}}", None)["data"]["tournaments"]
-    assert found[0] == {"name": "numerai", "tournament": 8, "active": True}
-    assert [one["tournament"] for one in found] == [8, 11, 12]
+    tournaments = world.post("{tournaments {name tournament active}}", None)["data"]["tournaments"]
+    assert tournaments[0] == {"name": "numerai", "tournament": 8, "active": True}
+    assert [tournament["tournament"] for tournament in tournaments] == [8, 11, 12]
 
 
 def test_account(world: World) -> None:
@@ -156,13 +159,13 @@ def test_account(world: World) -> None:
 def test_submissions(world: World) -> None:
     model_id = world.model_id(OWN[0])
     stored = world.rows("SELECT * FROM submissions WHERE model_id = ? ORDER BY round", model_id)
-    found = world.api.submission_ids(model_id)
-    assert [(one["id"], one["filename"]) for one in reversed(found)] == [
+    submissions = world.api.submission_ids(model_id)
+    assert [(submission["id"], submission["filename"]) for submission in reversed(submissions)] == [
         (row["id"], row["filename"]) for row in stored
     ]
-    assert [datetime.fromisoformat(one["insertedAt"]) for one in reversed(found)] == [
-        datetime.fromisoformat(row["inserted_at"]) for row in stored
-    ]
+    assert [
+        datetime.fromisoformat(submission["insertedAt"]) for submission in reversed(submissions)
+    ] == [datetime.fromisoformat(row["inserted_at"]) for row in stored]
     assert world.api.get_submission_filenames(model_id=model_id) == [
         {"round_num": row["round"], "tournament": 8, "filename": row["filename"]} for row in stored
     ]
@@ -192,7 +195,7 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
     neutral_to = market.features_json()["feature_sets"]["fncv3_features"]
     shown = pd.DataFrame(market.live_features(opened), ids, market.feature_names)
     features = shown[neutral_to].sort_index()
-    found = {}
+    scores = {}
     for day in days:
         target = market.realised_target(opened, day).astype(float)
         targets = pd.Series(target, index=ids, name="target")
@@ -213,19 +216,19 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
             values["cort20"] = numerai_corr(frame, other.rename("target"))["prediction"]
             values |= {"v2_corr20": values["corr60"], "mmc": values["mmc60"]}
         values |= {canon: values[name] for canon, name in CANON.items() if name in values}
-        found.update({(number, day, score): value for score, value in values.items()})
-    return found
+        scores.update({(number, day, score): value for score, value in values.items()})
+    return scores
 
 
 def test_scores_are_those_of_numerai_tools(world: World) -> None:
     for name in OWN:
         scores = world.api.submission_scores(world.model_id(name))
         assert len(scores) == 14 * (26 + 25) + 6 * (20 + 20)  # with canon names
-        found = {(s["roundNumber"], s["day"], s["displayName"]): s["value"] for s in scores}
+        answered = {(s["roundNumber"], s["day"], s["displayName"]): s["value"] for s in scores}
         for number in (FIRST, SECOND):
             expected = own_scores(world, name, number, [1, 7, 25])
             for key, value in expected.items():
-                assert found[key] == pytest.approx(value, rel=0, abs=1e-12)
+                assert answered[key] == pytest.approx(value, rel=0, abs=1e-12)
 
 
 def test_a_score_in_full(world: World) -> None:
@@ -297,16 +300,16 @@ def test_percentiles_rank_the_whole_field(world: World) -> None:
 def test_payouts(world: World) -> None:
     payouts = world.api.pending_model_payouts()
     assert payouts["actual"] == []
-    found = {one["roundNumber"]: one for one in payouts["pending"]}
-    assert sorted(found) == [FIRST, SECOND]
+    pending = {payout["roundNumber"]: payout for payout in payouts["pending"]}
+    assert sorted(pending) == [FIRST, SECOND]
     for number, day in ((FIRST, 26), (SECOND, 25)):
         scores = own_scores(world, OWN[0], number, [day])
         rate = 3 * scores[number, day, "corr60"] + 15 * scores[number, day, "mmc60"]
-        assert float(found[number]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
-        assert float(found[number]["payoutValue"]) == pytest.approx(30 * rate, abs=0.0051)
-        assert found[number]["modelName"] == OWN[0]
+        assert float(pending[number]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
+        assert float(pending[number]["payoutValue"]) == pytest.approx(30 * rate, abs=0.0051)
+        assert pending[number]["modelName"] == OWN[0]
     projected = world.api.stake_get(OWN[0])
-    assert projected == Decimal(5) + sum(one["payoutNmr"] for one in payouts["pending"])
+    assert projected == Decimal(5) + sum(payout["payoutNmr"] for payout in payouts["pending"])
     assert world.api.stake_get(OWN[1]) is None
     assert world.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal(5)
 
@@ -315,31 +318,34 @@ def test_payouts(world: World) -> None:
 def test_performances(world: World) -> None:
     model_id = world.model_id(OWN[0])
     all_rounds = world.api.round_model_performances_v2(model_id)
-    assert [one["roundNumber"] for one in all_rounds] == list(range(1309, 1278, -1))
+    assert [round_["roundNumber"] for round_ in all_rounds] == list(range(1309, 1278, -1))
     assert world.api.round_model_performances(model_id) == all_rounds
     assert all_rounds[0]["submissionScores"] == []
-    first = next(one for one in all_rounds if one["roundNumber"] == FIRST)
+    first = next(round_ for round_ in all_rounds if round_["roundNumber"] == FIRST)
     assert first["atRisk"] == Decimal("2.5")
-    multipliers = {one["displayName"]: one["multiplier"] for one in first["payoutMultipliers"]}
+    multipliers = {
+        multiplier["displayName"]: multiplier["multiplier"]
+        for multiplier in first["payoutMultipliers"]
+    }
     assert multipliers == {"corr60": 3.0, "mmc60": 15.0}
-    newest = {one["displayName"]: one for one in first["submissionScores"]}
+    newest = {score["displayName"]: score for score in first["submissionScores"]}
     stored = world.rows(
         "SELECT name, value, max(day) FROM scores WHERE model_id = ? AND round = ? GROUP BY name",
         model_id, FIRST,
     )  # fmt: skip
     values = {row["name"]: row["value"] for row in stored}
     values |= {canon: values[name] for canon, name in CANON.items()}
-    assert {name: one["value"] for name, one in newest.items()} == values
-    assert {name for name, one in newest.items() if one["day"] == 20} == {
+    assert {name: score["value"] for name, score in newest.items()} == values
+    assert {name for name, score in newest.items() if score["day"] == 20} == {
         *SHORT, "canon_corr", "canon_mmc", "canon_cort20"
     }  # fmt: skip
-    assert {one["day"] for one in newest.values()} == {20, 26}
+    assert {score["day"] for score in newest.values()} == {20, 26}
     assert float(newest["mmc60"]["payoutPending"]) == pytest.approx(
         2.5 * 15 * newest["mmc60"]["value"], abs=1e-12
     )
     assert newest["bmc"]["payoutPending"] is None
     intra = next(
-        one for one in world.api.intra_round_scores(model_id) if one["roundNumber"] == FIRST
+        score for score in world.api.intra_round_scores(model_id) if score["roundNumber"] == FIRST
     )["intraRoundSubmissionScores"]
     assert len(intra) == 26 * 14 + 20 * 6
     assert float(intra[-20]["payoutPending"]) == pytest.approx(
@@ -367,14 +373,14 @@ def test_performances_are_filtered(world: World, arguments: str, numbers: list[i
         f'{{v2RoundModelPerformances(modelId: "{world.model_id(OWN[0])}", {arguments}) '
         "{roundNumber}}"
     )
-    found = world.post(query, None)["data"]["v2RoundModelPerformances"]
-    assert [one["roundNumber"] for one in found] == numbers
+    rounds = world.post(query, None)["data"]["v2RoundModelPerformances"]
+    assert [round_["roundNumber"] for round_ in rounds] == numbers
 
 
 def test_leaderboard(world: World) -> None:
     leaders = world.api.get_leaderboard(50)
-    assert [one["rank"] for one in leaders] == list(range(1, 41))
-    names = [one["username"] for one in leaders]
+    assert [entry["rank"] for entry in leaders] == list(range(1, 41))
+    names = [entry["username"] for entry in leaders]
     assert set(names) == {row["name"] for row in world.rows("SELECT name FROM models")}
     assert world.api.get_leaderboard(3, 5) == leaders[5:8]
     reputations = {name: world.rows(
@@ -386,18 +392,18 @@ def test_leaderboard(world: World) -> None:
     assert set(names[len(scored) :]) == {"rival_36"}  # never took part: last, and without any
     worth = [3 * means[name]["corr60"] + 15 * means[name]["mmc60"] for name in scored]
     assert worth == sorted(worth, reverse=True)
-    for one in leaders[: len(scored)]:
-        assert one["bmcRep"] == pytest.approx(means[one["username"]]["bmc"], abs=1e-15)
+    for entry in leaders[: len(scored)]:
+        assert entry["bmcRep"] == pytest.approx(means[entry["username"]]["bmc"], abs=1e-15)
         assert None not in [
-            one[name] for name in ("corr20V2Rep", "corj60Rep", "fncV3Rep", "mmcRep")
+            entry[name] for name in ("corr20V2Rep", "corj60Rep", "fncV3Rep", "mmcRep")
         ]
-    staked = {one["username"]: one["nmrStaked"] for one in leaders}
+    staked = {entry["username"]: entry["nmrStaked"] for entry in leaders}
     assert staked[OWN[0]] == Decimal(5)
     per_round = world.rows(
         "SELECT nmr FROM positions WHERE model_id = ?", world.model_id("rival_05")
     )[0]["nmr"]
     assert staked["rival_05"] == 31 * Decimal(per_round)
-    accounts = {one["username"]: one for one in world.api.get_account_leaderboard()}
+    accounts = {entry["username"]: entry for entry in world.api.get_account_leaderboard()}
     assert len(accounts) == 40 - 2 - 1 - 2 - 1  # four accounts own several models
     assert accounts["practice"]["nmrStaked"] == Decimal(5)
     assert accounts["practice"]["return1y"] is None
@@ -426,8 +432,10 @@ def test_pipeline(world: World) -> None:  # on a Monday, two days after the newe
 
 
 def test_introspection(world: World) -> None:
-    found = world.post('{__type(name: "RoundScoreConfig") {fields {name}}}', None)["data"]["__type"]
-    assert {"isPayout", "defaultMultiplier"} <= {field["name"] for field in found["fields"]}
+    definition = world.post('{__type(name: "RoundScoreConfig") {fields {name}}}', None)["data"][
+        "__type"
+    ]
+    assert {"isPayout", "defaultMultiplier"} <= {field["name"] for field in definition["fields"]}
     assert world.post("{__schema {queryType {name}}}")["data"]["__schema"]["queryType"] == {
         "name": "RootQueryType"
     }
@@ -474,9 +482,9 @@ def test_stake_is_never_moved_by_numerapi(world: World) -> None:
             change(1, world.model_id(OWN[0]))
     with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
         world.api.stake_change(1, "increase", world.model_id(OWN[0]))
-    for wanted in (0, 1000):  # less and more than is staked
+    for stake in (0, 1000):  # less and more than is staked
         with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
-            world.api.stake_set(wanted, world.model_id(OWN[0]))
+            world.api.stake_set(stake, world.model_id(OWN[0]))
     with pytest.raises(ValueError, match="releaseStake moves stake"):
         world.api.stake_drain(world.model_id(OWN[0]))
     assert [tuple(row) for row in world.rows("SELECT * FROM positions")] == before
@@ -505,18 +513,18 @@ def test_resolution(world: World) -> None:  # the last test here: it moves the c
     world.practice.advance("resolve")
     assert world.practice.state()["clock"]["now"] == "2026-08-28T20:00:01+00:00"
     payouts = world.api.pending_model_payouts()
-    assert [one["roundNumber"] for one in payouts["actual"]] == [FIRST]
+    assert [payout["roundNumber"] for payout in payouts["actual"]] == [FIRST]
     scores = own_scores(world, OWN[0], FIRST, [60])
     rate = 3 * scores[FIRST, 60, "corr60"] + 15 * scores[FIRST, 60, "mmc60"]
     assert float(payouts["actual"][0]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
     final = world.api.submission_scores(world.model_id(OWN[0]), resolved=True)
-    assert {(one["roundNumber"], one["day"]) for one in final} == {(FIRST, 20), (FIRST, 60)}
-    assert {one["displayName"] for one in final} == {*LASTING, *SHORT, *CANON}
+    assert {(score["roundNumber"], score["day"]) for score in final} == {(FIRST, 20), (FIRST, 60)}
+    assert {score["displayName"] for score in final} == {*LASTING, *SHORT, *CANON}
     assert final[0]["resolveDate"] == utc("2026-08-28T20:00")
     assert final[0]["value"] == pytest.approx(scores[FIRST, 60, "corr60"], abs=1e-12)
     resolved = world.api.list_rounds(status="resolved")
-    assert [one["number"] for one in resolved] == [1280, 1279]
-    leaders = {one["username"]: one for one in world.api.get_leaderboard()}
+    assert [round_["number"] for round_ in resolved] == [1280, 1279]
+    leaders = {entry["username"]: entry for entry in world.api.get_leaderboard()}
     assert leaders[OWN[0]]["return_52_weeks"] == pytest.approx(rate, abs=1e-12)
     assert leaders[OWN[0]]["return_1_day"] == pytest.approx(rate, abs=1e-12)
     assert leaders[OWN[1]]["return_52_weeks"] is None

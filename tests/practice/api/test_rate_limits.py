@@ -23,12 +23,12 @@ ACCOUNT = RateLimit("createDiagnostics", "mutation", "account", 1, 60_000, "")
 
 
 def test_the_published_table_is_whole() -> None:
-    limits = {(one.operation, one.scope, one.limit_count): one for one in published()}
+    limits = {(limit.operation, limit.scope, limit.limit_count): limit for limit in published()}
     assert len(published()) == 150
     assert limits["listDatasets", "ip", 10].seconds == 60
     assert limits["createComputePickleUpload", "ip", 3].seconds == 1800
     assert limits["rounds", "ip", 250].operation_type == "query"
-    operations = {one.operation for one in published()}
+    operations = {limit.operation for limit in published()}
     roots = {name.removeprefix("graphql:") for name in known_endpoints() if "graphql:" in name}
     assert len(roots & operations) > 60
 
@@ -49,7 +49,9 @@ def test_the_window_slides(calls: list[tuple[float, str, str]], refused: dict[in
     names = {"L": "listDatasets", "C": "createDiagnostics", "I": "increaseStake", "R": "rounds"}
     windows = Windows([TEN, FEW, ONE, ACCOUNT])
     answers = [windows.admit(ip, [names[c] for c in asked], at) for at, ip, asked in calls]
-    assert {n: one.retry_after for n, one in enumerate(answers) if one is not None} == refused
+    assert {
+        n: answer.retry_after for n, answer in enumerate(answers) if answer is not None
+    } == refused
 
 
 @pytest.mark.parametrize(

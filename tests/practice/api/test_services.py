@@ -38,10 +38,10 @@ def world(make_world: Callable[..., World], connect: Callable[[World], World]) -
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
     """Waits for something that happens beside; returns what the condition returned."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (outcome := condition()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
-    return found
+    return outcome
 
 
 # --- webhooks -------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_a_webhook_is_called_once_when_a_round_opens(
         assert [row["value"] for row in stored] == [receiver.url]
         query = "{account {models {name submissionWebhook}}}"
         models = world.post(query)["data"]["account"]["models"]
-        assert {one["name"]: one["submissionWebhook"] for one in models} == {
+        assert {model["name"]: model["submissionWebhook"] for model in models} == {
             MODEL: receiver.url, OTHER: None,
         }  # fmt: skip
         time.sleep(0.6)
@@ -109,8 +109,8 @@ def test_a_webhook_is_called_once_when_a_round_opens(
         assert (job["kind"], job["round"]) == ("webhook", 1280)
         monkeypatch.setenv("TRIGGER_ID", trigger)
         submission = world.upload(MODEL, world.predictions(1280, 0))
-        found = world.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
-        assert found[0]["trigger_id"] == trigger
+        rows = world.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
+        assert rows[0]["trigger_id"] == trigger
         world.practice.advance("next-open")
         until(lambda: len(receiver.bodies) == 2)
         assert receiver.bodies[1]["triggerId"] != trigger
@@ -192,7 +192,7 @@ def test_bio_link_name_and_archive(world: World) -> None:
     world.post("mutation($m: ID!) {archiveModel(modelId: $m) {archived}}", variables={"m": again})
     assert set(world.api.get_models()) == {"new_name", OTHER}
     shown = world.post("{account {models(showArchived: true) {name archived}}}")
-    states = {one["name"]: one["archived"] for one in shown["data"]["account"]["models"]}
+    states = {model["name"]: model["archived"] for model in shown["data"]["account"]["models"]}
     assert states == {"new_name": False, OTHER: False, MODEL: True}
     world.post("mutation($m: ID!) {unarchiveModel(modelId: $m) {id}}", variables={"m": again})
     assert set(world.api.get_models()) == {"new_name", OTHER, MODEL}
@@ -212,8 +212,8 @@ def validation(world: World, eras: list[int]) -> pd.DataFrame:
 
 def finished(world: World, identifier: str) -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
-        found = world.api.diagnostics(world.model_id(MODEL), identifier)[0]
-        return None if found["status"] in ("pending", "running") else found
+        result = world.api.diagnostics(world.model_id(MODEL), identifier)[0]
+        return None if result["status"] in ("pending", "running") else result
 
     return until(ended, 60)
 
@@ -227,10 +227,10 @@ def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
     broken = market.live_ids(market.saturday_of(scale.train_eras + 2))[0]
     table = table[table["id"] != broken]  # one row of an era is missing
     identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
-    found = finished(world, identifier)
-    assert (found["status"], found["message"], found["trainedOnVal"]) == ("done", None, False)
-    assert found["erasAcceptedCount"] == 3
-    eras = {one["era"]: one for one in found["perEraDiagnostics"]}
+    result = finished(world, identifier)
+    assert (result["status"], result["message"], result["trainedOnVal"]) == ("done", None, False)
+    assert result["erasAcceptedCount"] == 3
+    eras = {era["era"]: era for era in result["perEraDiagnostics"]}
     assert list(eras) == [f"{502 + era:04d}" for era in whole]
     corr, mmc = [], []
     for era in whole:
@@ -257,14 +257,14 @@ def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
         meta = pd.Series(world.crowd.meta_model(day), ids)
         mmc.append(scoring.correlation_contribution(mine, meta, target)["prediction"])
         assert row["validationMmc"] == pytest.approx(mmc[-1], abs=1e-12)
-    assert found["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)
-    assert found["validationCorrStd"] == pytest.approx(np.std(corr), abs=1e-12)
-    assert found["validationCorrSharpe"] == pytest.approx(np.mean(corr) / np.std(corr), abs=1e-9)
-    assert found["validationMmcMean"] == pytest.approx(np.mean(mmc), abs=1e-12)
+    assert result["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)
+    assert result["validationCorrStd"] == pytest.approx(np.std(corr), abs=1e-12)
+    assert result["validationCorrSharpe"] == pytest.approx(np.mean(corr) / np.std(corr), abs=1e-9)
+    assert result["validationMmcMean"] == pytest.approx(np.mean(mmc), abs=1e-12)
     missing = world.post(f'{{diagnostics(id: "{identifier}") {{erasMissing filename}}}}')
-    one = missing["data"]["diagnostics"][0]
-    assert len(one["erasMissing"]) == labelled - scale.train_eras - 3
-    assert "0576" in one["erasMissing"]
+    incomplete = missing["data"]["diagnostics"][0]
+    assert len(incomplete["erasMissing"]) == labelled - scale.train_eras - 3
+    assert "0576" in incomplete["erasMissing"]
     delete = f'mutation {{deleteDiagnostics(v2DiagnosticsIds: ["{identifier}"])}}'
     assert world.post(delete)["data"]["deleteDiagnostics"] == "true"
     assert world.api.diagnostics(world.model_id(MODEL), identifier) == []
@@ -274,10 +274,10 @@ def test_diagnostics_of_an_unfit_file_fail_and_say_why(world: World) -> None:
     live = world.market.live_ids(world.market.start)[:3]
     table = pd.DataFrame({"id": live, "prediction": 0.5})
     identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
-    found = finished(world, identifier)
-    assert found["status"] == "failed"
-    assert found["message"] == "the file has no era of the validation data in full"
-    assert found["perEraDiagnostics"] is None
+    result = finished(world, identifier)
+    assert result["status"] == "failed"
+    assert result["message"] == "the file has no era of the validation data in full"
+    assert result["perEraDiagnostics"] is None
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_the_figures_of_a_validation() -> None:
         {"validationCorr": c, "validationMmc": m, **dict.fromkeys(names, c)}
         for c, m in zip(corr, mmc, strict=True)
     ]
-    found = summary(eras)
+    figures = summary(eras)
     expected = {
         "validationCorrMean": 0.01,
         "validationCorrStd": 0.02549509756796392,
@@ -319,7 +319,7 @@ def test_the_figures_of_a_validation() -> None:
         "validationApy": ((1.02 * 0.97 * 1.01 * 1.04) ** 13 - 1) * 100,
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12)
+        assert figures[name] == pytest.approx(value, abs=1e-12)
 
 
 @pytest.mark.heavy
@@ -336,17 +336,17 @@ def test_diagnostics_go_on_after_a_crash(
         assert len(world.rows("SELECT * FROM job_steps")) == 2
         practice.start()
         world = world_of(practice)
-        found = finished(world, identifier)
-        assert (found["status"], found["erasAcceptedCount"]) == ("done", 4)
+        result = finished(world, identifier)
+        assert (result["status"], result["erasAcceptedCount"]) == ("done", 4)
 
 
 # --- uploaded models ------------------------------------------------------------------------------
 
 
-def upload_pickle(world: World, content: bytes, tmp_path: Path, **wanted: Any) -> str:
+def upload_pickle(world: World, content: bytes, tmp_path: Path, **environment: Any) -> str:
     path = tmp_path / "model.pkl"
     path.write_bytes(content)
-    return world.api.model_upload(str(path), **wanted)
+    return world.api.model_upload(str(path), **environment)
 
 
 PICKLE = (
@@ -367,15 +367,15 @@ def test_a_model_is_uploaded(world: World, tmp_path: Path) -> None:
         docker_image="Python 3.11",
     )  # fmt: skip
     until(lambda: pickles(world)[0]["validationStatus"] == "success")
-    one = pickles(world)[0]
-    assert one["id"] == identifier
-    assert one["assignedModelSlots"] == [model_id]
-    assert (one["dataVersion"], one["dockerImageName"]) == ("v5.3", "Python 3.11")
+    uploaded = pickles(world)[0]
+    assert uploaded["id"] == identifier
+    assert uploaded["assignedModelSlots"] == [model_id]
+    assert (uploaded["dataVersion"], uploaded["dockerImageName"]) == ("v5.3", "Python 3.11")
     facts = json.loads(world.rows("SELECT facts FROM jobs WHERE id = ?", identifier)[0]["facts"])
     assert facts["docker_image"] == images["Python 3.11"]
     assert facts["data_version"] == versions["v5.3"]
     assert len(set(images.values())) == 4
-    steps = [step["status"] for step in one["triggers"][0]["statuses"]]
+    steps = [step["status"] for step in uploaded["triggers"][0]["statuses"]]
     assert steps == ["pending", "running", "validating", "success"]
     stored = world.rows("SELECT status FROM job_steps WHERE job_id = ?", identifier)
     assert [row["status"] for row in stored] == steps
@@ -407,9 +407,9 @@ def pickles(world: World) -> list[dict[str, Any]]:
 def test_what_is_no_pickle_fails(world: World, tmp_path: Path) -> None:
     upload_pickle(world, b"no pickle at all", tmp_path)
     until(lambda: pickles(world)[0]["validationStatus"] == "failed")
-    one = pickles(world)[0]
-    assert one["assignedModelSlots"] == []
-    assert "not a pickle" in one["triggers"][0]["statuses"][-1]["description"]
+    uploaded = pickles(world)[0]
+    assert uploaded["assignedModelSlots"] == []
+    assert "not a pickle" in uploaded["triggers"][0]["statuses"][-1]["description"]
     with pytest.raises(ValueError, match="'data_version' needs to be one of"):
         upload_pickle(world, b"N.", tmp_path, data_version="v4")
     unknown = "00000000-0000-4000-8000-000000000000"
@@ -428,8 +428,8 @@ def test_what_is_no_pickle_fails(world: World, tmp_path: Path) -> None:
     ],
 )
 def test_pickles_are_read_to_the_end(content: bytes, error: str | None) -> None:
-    found = error_of_pickle(content)
-    assert found is None if error is None else error in str(found)
+    message = error_of_pickle(content)
+    assert message is None if error is None else error in str(message)
 
 
 class Trap:

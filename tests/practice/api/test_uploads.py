@@ -60,11 +60,11 @@ def test_a_round_trip(world: World, tmp_path: Path) -> None:
         len(content),
         hashlib.sha256(content).hexdigest(),
     )
-    assert [one["selected"] for one in selected(world)] == [True, False]
+    assert [submission["selected"] for submission in selected(world)] == [True, False]
     assert world.status(OTHER)[1280] == ("none", None)
     query = "query($i: ID) {submissions(id: $i) {id selected}}"
-    found = world.post(query, variables={"i": second})["data"]["submissions"]
-    assert found == [{"id": second, "selected": True}]
+    submissions = world.post(query, variables={"i": second})["data"]["submissions"]
+    assert submissions == [{"id": second, "selected": True}]
 
 
 def selected(world: World, name: str = MODEL) -> list[dict]:
@@ -102,7 +102,7 @@ def test_an_invalid_file_never_counts(
     good = world.upload(MODEL, world.predictions(1280, 0))
     world.upload(MODEL, spoil(world.predictions(1280, 1)))
     assert world.status(MODEL)[1280] == ("on-time", good)
-    assert [one["status"] for one in world.practice.state()["submissions"]] == [
+    assert [submission["status"] for submission in world.practice.state()["submissions"]] == [
         "invalid", "on-time", "invalid",
     ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_a_late_upload_is_queued_and_becomes_the_next_rounds(world: World) -> No
     carried = status[1281][1]
     assert status == {1281: ("queued", carried), 1280: ("late", late), 1279: ("none", None)}
     assert world.status(OTHER)[1280] == ("on-time", on_time)
-    assert [(one["round"]["number"], one["selected"]) for one in selected(world)] == [
+    assert [(row["round"]["number"], row["selected"]) for row in selected(world)] == [
         (1281, False), (1280, True),
     ]  # fmt: skip
     assert carried is not None
@@ -131,10 +131,10 @@ def test_a_late_upload_is_queued_and_becomes_the_next_rounds(world: World) -> No
     now, before = Round(1281).opened, Round(1280).opened
     assert list(mapped["id"]) == list(world.market.live_ids(now))
     stock_now = dict(zip(mapped["id"], world.market.stock_of(now), strict=True))
-    held = dict(zip(world.market.stock_of(before), table["prediction"], strict=True))
-    expected = [held.get(stock_now[name], 0.5) for name in mapped["id"]]
+    predictions = dict(zip(world.market.stock_of(before), table["prediction"], strict=True))
+    expected = [predictions.get(stock_now[name], 0.5) for name in mapped["id"]]
     assert mapped["prediction"].tolist() == expected
-    assert 0 < sum(value in held for value in stock_now.values()) <= len(mapped)
+    assert 0 < sum(value in predictions for value in stock_now.values()) <= len(mapped)
 
     replacing = world.upload(MODEL, world.predictions(1281, 2))
     assert world.status(MODEL)[1281] == ("on-time", replacing)
@@ -238,7 +238,7 @@ def test_controls(world: World) -> None:
     world.practice.set_position("third", "7", 1281)
     world.practice.advance("next-open")
     world.upload("third", world.predictions(1280, 0))
-    at_stake = {one["name"]: one["at_stake"] for one in world.practice.state()["models"]}
+    at_stake = {model["name"]: model["at_stake"] for model in world.practice.state()["models"]}
     assert at_stake["third"] == "0"  # positions are fixed at the close
     world.practice.advance("next-close")
     with pytest.raises(Refused, match="round 1280 has closed; its positions are fixed"):

@@ -151,7 +151,7 @@ def differences(sample: Any, answer: Any, at: str) -> list[str]:
     if isinstance(sample, list):
         if not isinstance(answer, list) or (sample and not answer and at not in NULL):
             return [f"{at} is {answer!r}"]
-        return [d for one in answer if sample for d in differences(sample[0], one, f"{at}[]")]
+        return [d for item in answer if sample for d in differences(sample[0], item, f"{at}[]")]
     if isinstance(sample, bool) or isinstance(answer, bool):
         return [] if type(sample) is type(answer) else [f"{at} is {answer!r}"]
     if isinstance(sample, int | float):

@@ -14,7 +14,7 @@ from numebot_dagster.practice.schema.dialect import admit
 
 def queries_of(module: object) -> list[str]:
     """Every GraphQL text in a module of numerapi, f-strings filled in."""
-    found = []
+    queries = []
     nodes = list(ast.walk(ast.parse(inspect.getsource(module))))  # type: ignore[arg-type]
     inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in nodes:
@@ -31,8 +31,8 @@ def queries_of(module: object) -> list[str]:
         else:
             continue
         if text.strip().startswith(("query", "mutation")) and "{" in text and ">>>" not in text:
-            found.append(textwrap.dedent(text))
-    return found
+            queries.append(textwrap.dedent(text))
+    return queries
 
 
 MODULES = (base_api, classic, signalsapi, cryptoapi)

@@ -63,9 +63,7 @@ def diagnostics_upload_auth(
 ) -> Fields:
     """Return where to PUT validation predictions."""
     refuse_other(tournament)
-    model = request.own_model("upload_submission", model_id)
-    name = request.tournament.authorise_upload(filename, model)
-    return request.file(name, "uploads", name)
+    return request.upload_auth(filename, request.own_model("upload_submission", model_id))
 
 
 def create_diagnostics(
@@ -142,8 +140,7 @@ def compute_pickle_upload_auth(
     """Return where to PUT a pickled model."""
     account = request.account("upload_submission")
     model = request.tournament.model(model_id, account) if model_id else None
-    name = request.tournament.authorise_upload(filename, model)
-    return request.file(name, "uploads", name)
+    return request.upload_auth(filename, model)
 
 
 def create_compute_pickle_upload(
@@ -252,7 +249,7 @@ def compute_pickle_download_auth(
     assigned = request.state.attributes(model.id).get("pickle")
     job = _own_pickle(request, "download_submission", pickle_id or assigned)
     name = job.facts["filename"]
-    return request.file(name, "pickles", name)
+    return request.file_auth(name, "pickles", name)
 
 
 def diagnostics_trigger_logs(request: ApiRequest, pickle_id: str) -> list[Fields]:

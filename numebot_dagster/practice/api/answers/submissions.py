@@ -15,11 +15,8 @@ def submission_upload_auth(
     request: ApiRequest, filename: str, tournament: int, model_id: str | None = None
 ) -> Fields:
     """Return where to PUT a submission's bytes."""
-    request.require("upload_submission")
     refuse_other(tournament)
-    model = request.own_model("upload_submission", model_id)
-    name = request.tournament.authorise_upload(filename, model)
-    return request.file(name, "uploads", name)
+    return request.upload_auth(filename, request.own_model("upload_submission", model_id))
 
 
 def create_submission(
@@ -31,7 +28,6 @@ def create_submission(
     **origin: Any,
 ) -> Fields:
     """Turn uploaded bytes into a submission; whether it is valid shows later."""
-    request.require("upload_submission")
     refuse_other(tournament)
     model = request.own_model("upload_submission", model_id)
     submission = request.tournament.submit(filename, model, origin)
@@ -85,7 +81,7 @@ def submission_download_auth(request: ApiRequest, id: str) -> Fields:
     """Return a link to a submission's file."""
     submission = own_submission(request, "download_submission", id)
     key = f"{submission.id}/{submission.filename}"
-    return request.file(submission.filename, "submissions", key)
+    return request.file_auth(submission.filename, "submissions", key)
 
 
 def own_submission(request: ApiRequest, scope: str, submission_id: str) -> Submission:
