@@ -121,9 +121,9 @@ def _check(settings: Mapping[str, str], plan: Plan, folder: Path) -> None:
     planned = "paced" if plan.minutes_a_round else "real" if plan.real_clock else clock
     if clock != planned:
         raise Refused(
-            f"{folder} holds a practice tournament whose clock is {clock}, not {planned}: it is "
-            "chosen when the folder is new; continue the tournament without that option, or choose "
-            "another --folder"
+            f"{folder} holds a practice tournament whose clock is {clock}, not {planned}, and "
+            "cannot be changed: continue the tournament without that option, or choose another "
+            "--folder"
         )
 
 

@@ -263,7 +263,7 @@ def _seconds(instant: datetime) -> str:
 
 def _refusing(mutation: str) -> Resolver:
     def refuse(request: ApiRequest, **arguments: object) -> None:
-        raise Refused(f"{mutation} moves stake, and the practice tournament refuses to")
+        raise Refused(f"{mutation} moves stake, which the practice tournament refuses")
 
     return refuse
 
