@@ -6,7 +6,6 @@ it. Errors: see `Transport.query`, and what each method adds.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +24,6 @@ from numebot_dagster.numerai.errors import (
     UnexpectedAnswer,
 )
 from numebot_dagster.numerai.http.deadline import Deadline
-from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.numerapi_bridge import CLASSIC
 from numebot_dagster.numerai.records import (
     DownloadedFile,
@@ -40,8 +38,8 @@ from numebot_dagster.numerai.records import (
 from numebot_dagster.numerai.registration import Registration
 
 if TYPE_CHECKING:
+    from numebot_dagster.numerai.http.transport import Transport
     from numebot_dagster.numerai.progress import Progress
-    from numebot_dagster.settings import Settings
 
 
 DOUBT_SECONDS = 3.0  # for the question about open rounds that only a clock in doubt calls for
@@ -55,20 +53,13 @@ class NumeraiClient:
         enrichment: what is good to know and no round depends on.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        log: logging.Logger | None = None,
-        *,
-        transport: Transport | None = None,
-    ) -> None:
-        self._settings = settings
-        self.transport = transport or Transport(settings, log)
-        self.enrichment = Enrichment(self.transport)
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.enrichment = Enrichment(transport)
 
     def within(self, deadline: Deadline) -> NumeraiClient:
         """Return this client with every call, all retries included, ended by a deadline."""
-        return NumeraiClient(self._settings, transport=self.transport.within(deadline))
+        return NumeraiClient(self.transport.within(deadline))
 
     def now(self) -> datetime:
         """Return Numerai's time, aware UTC: ours, corrected by the `Date` of its newest answer.

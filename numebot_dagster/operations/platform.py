@@ -66,8 +66,9 @@ class Platform:
     def client(self) -> NumeraiClient:
         """The tournament's API."""
         from numebot_dagster.numerai.client import NumeraiClient
+        from numebot_dagster.numerai.http.transport import Transport
 
-        return NumeraiClient(self.settings, self.log)
+        return NumeraiClient(Transport(self.settings, self.log))
 
     def round_to_play(self) -> Round | None:
         """Return the newest round that takes on-time submissions now, if any does."""

@@ -21,6 +21,7 @@ from numebot_dagster.numerai.errors import (
     SubmissionRejected,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.numerapi_bridge import bridge
 from numebot_dagster.numerai.records import Model, UploadTarget
 
@@ -33,7 +34,7 @@ ROUND = {
 
 @pytest.fixture
 def client(server, make_settings):
-    return NumeraiClient(make_settings(server.url))
+    return NumeraiClient(Transport(make_settings(server.url)))
 
 
 def data(**fields):
@@ -50,7 +51,9 @@ def test_no_open_round_is_an_empty_list_however_numerai_says_it(server, client):
 
 
 def test_a_registration_is_not_tried_again_after_the_close(make_settings):
-    client = NumeraiClient(make_settings("http://127.0.0.1:9", numebot_retry_deadline=60.0))
+    client = NumeraiClient(
+        Transport(make_settings("http://127.0.0.1:9", numebot_retry_deadline=60.0))
+    )
     started = time.monotonic()
     with pytest.raises(NumeraiUnavailable):
         client.create_submission("1", "f.csv", seconds=0.5)
@@ -229,7 +232,7 @@ def test_numerapis_methods_fail_with_our_errors(server, client, name, reply, err
 
 def test_numerapis_methods_obey_our_deadline(server, make_settings):
     server.replies = [{"status": 500}]
-    client = NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.3))
+    client = NumeraiClient(Transport(make_settings(server.url, numebot_retry_deadline=0.3)))
     with pytest.raises(NumeraiUnavailable):
         client.enrichment.list_datasets()
 
@@ -265,9 +268,11 @@ def test_numerapi_neither_configures_logging_nor_reads_dotenv(tmp_path):
     program = (
         "import logging, os\n"
         "from numebot_dagster.numerai.client import NumeraiClient\n"
+        "from numebot_dagster.numerai.http.transport import Transport\n"
         "from numebot_dagster.settings import Settings\n"
-        "client = NumeraiClient(Settings(_env_file=None, numerai_api_url='http://127.0.0.1:9',"
-        " numebot_retry_deadline=0.1))\n"
+        "settings = Settings(_env_file=None, numerai_api_url='http://127.0.0.1:9',"
+        " numebot_retry_deadline=0.1)\n"
+        "client = NumeraiClient(Transport(settings))\n"
         "try:\n    client.enrichment.list_datasets()\nexcept Exception as error:\n"
         "    print(type(error).__name__)\n"
         "print(logging.getLogger().handlers, os.environ.get('NUMERAI_PUBLIC_ID'))\n"

@@ -18,6 +18,7 @@ from numebot_dagster.numerai.errors import (
     QueryRefused,
     SubmissionRejected,
 )
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
@@ -38,7 +39,7 @@ def client_of(practice: PracticeServer, **changes) -> NumeraiClient:
         "numerai_api_url": practice.url,
         "numebot_retry_deadline": 30.0,
     }
-    return NumeraiClient(Settings(_env_file=None, **(values | changes)))
+    return NumeraiClient(Transport(Settings(_env_file=None, **(values | changes))))
 
 
 class Season:

@@ -36,6 +36,7 @@ from numebot_dagster.numerai.errors import (
     SubmissionRejected,
     UnexpectedAnswer,
 )
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.faults.kinds import KINDS
@@ -122,7 +123,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
                 "numebot_read_timeout": 1.0,
                 "numebot_retry_deadline": 6.0,
             }
-            return NumeraiClient(Settings(_env_file=None, **(values | changes)))
+            return NumeraiClient(Transport(Settings(_env_file=None, **(values | changes))))
 
         yield Season(practice, make)
 

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from numebot_dagster.numerai import diagnostics
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import NumeraiError, UnexpectedAnswer
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.records import Model
 
 SCHEMA = build_schema(
@@ -113,7 +114,7 @@ class Answers:
 @pytest.fixture
 def ask(server, make_settings):
     """Calls the client, whose every query is answered by the same maker of answers."""
-    client = NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.3))
+    client = NumeraiClient(Transport(make_settings(server.url, numebot_retry_deadline=0.3)))
 
     def run(call, answers):
         def answer(request):
@@ -167,7 +168,7 @@ def reply(**data):
 
 @pytest.mark.parametrize("number", [1405, 1405.0, "1405", "1.405e3", "1,405", " 1405 "])
 def test_what_the_hour_needs_is_read_in_any_notation(server, make_settings, number):
-    client = NumeraiClient(make_settings(server.url))
+    client = NumeraiClient(Transport(make_settings(server.url)))
     server.replies = [reply(rounds=[{**ROUND, "number": number, "closeTime": "soon"}])]
     assert (client.round(1405).number, client.round(1405).close_time) == (1405, None)
     row = {"id": 7, "filename": "f", "roundNumber": number, "status": "on-time", "timestamp": "x"}
@@ -209,7 +210,7 @@ def test_what_the_hour_needs_is_read_in_any_notation(server, make_settings, numb
 def test_what_cannot_be_read_is_named(server, make_settings, data, call, text):
     server.replies = [reply(**data)]
     with pytest.raises(UnexpectedAnswer, match=text):
-        CALLS[call](NumeraiClient(make_settings(server.url)))
+        CALLS[call](NumeraiClient(Transport(make_settings(server.url))))
 
 
 @pytest.mark.parametrize(
@@ -218,11 +219,11 @@ def test_what_cannot_be_read_is_named(server, make_settings, data, call, text):
 def test_what_is_no_answer_is_a_passing_fault(server, make_settings, body):
     server.replies = [{"body": body}]
     with pytest.raises(NumeraiError, match="with a JSON object"):
-        NumeraiClient(make_settings(server.url, numebot_retry_deadline=0.1)).fleet()
+        NumeraiClient(Transport(make_settings(server.url, numebot_retry_deadline=0.1))).fleet()
 
 
 def test_an_error_of_any_form_is_quoted_as_it_is(server, make_settings):
-    client = NumeraiClient(make_settings(server.url))
+    client = NumeraiClient(Transport(make_settings(server.url)))
     for errors in (
         "odd [/bold] text",
         [["odd [/bold] text"]],
@@ -242,7 +243,9 @@ def test_an_error_of_any_form_is_quoted_as_it_is(server, make_settings):
 def test_retry_after_in_any_form(server, make_settings, header, least, most):
     server.date = "Mon, 01 Jun 2026 12:00:00 GMT"
     server.replies = [{"status": 503, "headers": {"Retry-After": header}}, reply(rounds=[])]
-    NumeraiClient(make_settings(server.url, numebot_retry_deadline=2.5)).transport.query("{ x }")
+    NumeraiClient(Transport(make_settings(server.url, numebot_retry_deadline=2.5))).transport.query(
+        "{ x }"
+    )
     first, second = server.requests
     assert least <= second.at - first.at < most
 
@@ -252,4 +255,4 @@ def test_times_beyond_the_calendar_are_named(server, make_settings):
     for time in times:
         server.replies = [reply(rounds=[{**ROUND, "openTime": time}])]
         with pytest.raises(UnexpectedAnswer, match="as openTime instead of a time"):
-            NumeraiClient(make_settings(server.url)).round(1405)
+            NumeraiClient(Transport(make_settings(server.url))).round(1405)

@@ -11,6 +11,7 @@ import pytest
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.http import server_clock
 from numebot_dagster.numerai.http.server_clock import ServerClock
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.numerai.records import Round
 
 HOUR = timedelta(hours=1)
@@ -93,7 +94,7 @@ def test_a_question_that_nobody_answers_decides_nothing(server, make_settings, m
     # The question's own retries end with it, so that a later call is the next one.
     server.replies = [fleet, {"status": 400}, {"body": open_round.encode()}]
     server.date = header(local() + 2 * HOUR)
-    client = NumeraiClient(make_settings(server.url))
+    client = NumeraiClient(Transport(make_settings(server.url)))
     client.fleet()
     client.now()
     client.now()  # which does not ask at once again
@@ -120,7 +121,7 @@ def test_the_client_asks_for_the_open_round_when_in_doubt(server, make_settings)
     )
     server.replies = [{"body": open_round.encode()}]
     server.date = header(local() + 2 * HOUR)
-    client = NumeraiClient(make_settings(server.url))
+    client = NumeraiClient(Transport(make_settings(server.url)))
     client.fleet()
     assert abs(client.now() - local()) < SOON
     client.fleet()
