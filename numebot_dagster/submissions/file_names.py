@@ -1,4 +1,4 @@
-"""Name the files that are uploaded, and tell by its name who has uploaded one.
+"""Name the files that are uploaded, and recognise by its name who uploaded a file.
 
 Numerai keeps the stem of the name that it is asked for and adds a random part: of
 `round-1405-0123abcd-k3f9xy.csv` it makes `round-1405-0123abcd-k3f9xy-dMpHpYMPIUAF.csv`, as its own
@@ -29,7 +29,7 @@ def uploader(filename: str | None) -> str:
     """Return who has uploaded a file that this data folder did not, as words of a sentence."""
     match = _OURS.match(filename or "")
     if match is None:
-        return "something else than Numebot"
+        return "something other than Numebot"
     if match[1] is None:
         return "an older installation of Numebot"
     return f"the installation {match[1]} of Numebot"

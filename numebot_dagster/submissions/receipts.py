@@ -1,4 +1,4 @@
-"""Keep what is known of each submission in an append-only log of immutable receipts.
+"""Keep what is known of each submission as an append-only log of immutable receipts.
 
 Every event of a submission is one Parquet file of one row. Nothing is ever overwritten; the
 state of a model and round is its newest receipt, unless that speaks of a mere attempt.
@@ -279,7 +279,7 @@ def _read(path: Path) -> Receipt:
     """Read one receipt.
 
     Raises:
-        DamagedFile: it is none, or speaks of something else than its path.
+        DamagedFile: it is none, or names another model or round than its path.
     """
     rows = parquet.read(path)
     if rows.height != 1:
@@ -287,7 +287,7 @@ def _read(path: Path) -> Receipt:
     receipt = _from_row(rows.row(0, named=True))
     folder = f"model={quote(receipt.model, safe='')}/round={receipt.round_number}"
     if not path.parent.as_posix().endswith(folder):
-        raise DamagedFile(f"{path} speaks of {receipt.model}, round {receipt.round_number}")
+        raise DamagedFile(f"{path} names {receipt.model}, round {receipt.round_number}")
     return receipt
 
 

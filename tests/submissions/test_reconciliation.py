@@ -102,7 +102,7 @@ CASES = {
         Action.REFUSE,
         "no predictions",
     ),
-    "foreign": ({"submission": FOREIGN}, Action.LEAVE, "by-hand.csv, uploaded by something else"),
+    "foreign": ({"submission": FOREIGN}, Action.LEAVE, "by-hand.csv, uploaded by something other"),
     "foreign, and recorded as such": (
         {"submission": FOREIGN, "receipts": [RECORDED]},
         Action.LEAVE,

@@ -75,11 +75,11 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             skippable=True,
             description=(
                 "The live features of one round, with benchmark and example predictions.\n\n"
-                "One folder per data version that an enabled model's weights need; one that "
-                "cannot be had stops only the models that need it. Each file is checked for its "
-                "size, its Parquet footer, its ids and its features, and the ids must differ from "
-                "those of earlier rounds: as long as they do not, Numerai has not published the "
-                "round's data yet, and the step waits and asks again."
+                "One folder per data version that an enabled model's weights need; a version that "
+                "cannot be fetched stops only the models that need it. Each file is checked for "
+                "its size, its Parquet footer, its ids and its features, and the ids must differ "
+                "from those of earlier rounds: as long as they do not, Numerai has not published "
+                "the round's data yet, and the step waits and asks again."
             ),
         )
     ],

@@ -105,7 +105,7 @@ def _faults_of_features(live: pl.DataFrame) -> list[str]:
     if not wrong:
         return []
     shown = ", ".join(wrong[:3]) + (", …" if len(wrong) > 3 else "")
-    return [f"{len(wrong)} features hold something else than 0, 1, 2, 3 and 4 ({shown})"]
+    return [f"{len(wrong)} features hold something other than 0, 1, 2, 3 and 4 ({shown})"]
 
 
 def _holds_bins(column: pl.Series) -> bool:

@@ -33,13 +33,13 @@ FLEET = Phase("the question what Numerai holds", 1 / 30, 20.0, 120.0)
 LIVE_DATA = Phase("the live data", 1 / 2, 60.0, 1800.0)
 COMPANIONS = Phase("the file", 1 / 12, 20.0, 300.0)
 EXAMPLE = Phase("the example predictions", 1 / 120, 3.0, 30.0)
-FORMER_DATA = Phase("the look at the former round's live data", 1 / 360, 3.0, 10.0)
+FORMER_DATA = Phase("the look-up of the previous round's live data", 1 / 360, 3.0, 10.0)
 UPLOAD = Phase("the upload", 1 / 6, 30.0, 300.0)
 ACCEPTANCE = Phase("the wait until the submission counts", 1 / 6, 30.0, 120.0)
 CONFIRMATION = Phase("the download of the submission", 1 / 6, 60.0, 300.0)
 
 
-# Outside the hour: what is only good to know.
+# Outside the hour, and nothing depends on it.
 NAMES = Phase("the names of the account's models", 0.0, 10.0, 10.0)
 
 

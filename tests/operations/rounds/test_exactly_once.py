@@ -406,7 +406,7 @@ def test_another_file_in_the_place_of_ours_is_noticed(world):
     filename = uploaded_by_hand(world, number)
     [changed] = rechecked(world, number)
     assert changed.is_foreign
-    assert f"{filename} was uploaded by something else than Numebot in the place of round-" in (
+    assert f"{filename} was uploaded by something other than Numebot in the place of round-" in (
         changed.reason
     )
     assert rechecked(world, number) == []

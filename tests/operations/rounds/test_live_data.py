@@ -93,9 +93,9 @@ MALFORMED = {
         ),
         "50% of the feature values are missing",
     ),
-    "a value out of range": (with_feature(lambda one: one + 1), "1 features hold something else"),
-    "fractions": (with_feature(lambda one: one / 4), "1 features hold something else"),
-    "text": (with_feature(lambda one: one.cast(pl.String)), "1 features hold something else"),
+    "a value out of range": (with_feature(lambda one: one + 1), "1 features hold something other"),
+    "fractions": (with_feature(lambda one: one / 4), "1 features hold something other"),
+    "text": (with_feature(lambda one: one.cast(pl.String)), "1 features hold something other"),
     "no ids": (lambda one: one.drop("id"), "there is no column id"),
 }
 

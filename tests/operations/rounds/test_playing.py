@@ -134,7 +134,7 @@ def test_a_foreign_upload_is_replaced_only_by_force(world):
     fetched(world, number)
     results = played(world, number)
     assert endings(results) == {"steady-1": Ending.CONFIRMED, "second": Ending.SKIPPED}
-    assert "uploaded by something else than Numebot" in results["second"].text
+    assert "uploaded by something other than Numebot" in results["second"].text
     assert selected(world, number, "second").submission_id == foreign
     latest = receipts.latest(world.platform.lake, number)["second"]
     assert (latest.outcome, latest.state) == (Outcome.ON_TIME, State.ACCEPTED)

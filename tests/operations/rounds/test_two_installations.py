@@ -29,9 +29,9 @@ from numebot_dagster.submissions.receipts import State
         ("round-1405-0123abcd-k3f9xy-dMpHpYMPIUAF.csv", "the installation k3f9xy of Numebot"),
         ("round-1405-0123abcd-k3f9xy.csv", "the installation k3f9xy of Numebot"),
         ("round-1405-0123abcd-dMpHpYMPIUAF.csv", "an older installation of Numebot"),
-        ("predictions-dMpHpYMPIUAF.csv", "something else than Numebot"),
-        ("model57-dMpHpYMPIUAF.csv", "something else than Numebot"),
-        (None, "something else than Numebot"),
+        ("predictions-dMpHpYMPIUAF.csv", "something other than Numebot"),
+        ("model57-dMpHpYMPIUAF.csv", "something other than Numebot"),
+        (None, "something other than Numebot"),
     ],
 )
 def test_a_file_name_says_who_has_uploaded_it(filename, who):
@@ -155,7 +155,7 @@ def test_a_submission_by_hand_is_no_failure(fresh_world):
 
     finished = world.numebot("run")
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "something else than Numebot" in " ".join(finished.stdout.split())
+    assert "something other than Numebot" in " ".join(finished.stdout.split())
     assert world.submissions(number) == {"second": 2}
     receipt = receipts.latest(world.platform.lake, number)["second"]
     assert (receipt.is_foreign, standing_of(receipt)) == (True, Standing.ELSEWHERE)
