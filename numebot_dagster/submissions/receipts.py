@@ -220,17 +220,17 @@ class RoundRecords(dict[str, RoundRecord]):
 
     def __init__(self, lake: Lake, round_number: int) -> None:
         super().__init__()
+        self.round_number = round_number
         self._lake = lake
-        self._round_number = round_number
 
     def __missing__(self, model_name: str) -> RoundRecord:
-        self[model_name] = RoundRecord(self._lake, model_name, self._round_number)
+        self[model_name] = RoundRecord(self._lake, model_name, self.round_number)
         return self[model_name]
 
     @property
     def standing(self) -> dict[str, Receipt]:
         """The receipts that stand of all models that have any, by the names of the models."""
-        names = self._lake.models_with_receipts(self._round_number)
+        names = self._lake.models_with_receipts(self.round_number)
         standing = {name: self[name].standing for name in names}
         return {name: receipt for name, receipt in standing.items() if receipt is not None}
 

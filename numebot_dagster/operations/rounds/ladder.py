@@ -119,20 +119,24 @@ class Ladder:
     For one thread: the worker does one thing at a time.
 
     Attributes:
+        records: what is recorded of the models in the round.
         time_left: seconds until the round closes.
         measured: median seconds of each model in the last rounds.
-        records: what is recorded of the models in the round.
     """
 
     platform: Platform
     worker: Worker
-    round_number: int
+    records: RoundRecords
     time_left: Callable[[], float]
     measured: Mapping[str, float]
-    records: RoundRecords
     _made: dict[str, Prediction] = field(default_factory=dict)
     _tried: dict[tuple[str, Rung], Prediction | Exception] = field(default_factory=dict)
     _spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def round_number(self) -> int:
+        """The round that is played."""
+        return self.records.round_number
 
     def descend(
         self, model: RegisteredModel, lowest: Rung = Rung.FALLBACK, *, others_wait: bool = False
@@ -194,7 +198,10 @@ class Ladder:
         is_ours = not isinstance(error, EXPECTED)
         self.platform.log.warning(
             "Round %d, %s: the %s rung failed, the next is tried: %s",
-            *(self.round_number, model.name, step.rung, _without_name(model.name, str(error))),
+            self.round_number,
+            model.name,
+            step.rung,
+            _without_name(model.name, str(error)),
             exc_info=is_ours and error,
         )
 
@@ -244,8 +251,9 @@ class Ladder:
             self.platform.log.warning(
                 "%s: the code changed since its weights were made; they stand in if it repeats "
                 "their canary rows, until: %s",
-                model.name, command_lines.train(model.name),
-            )  # fmt: skip
+                model.name,
+                command_lines.train(model.name),
+            )
         inputs = {name: self._input_file(model, name) for name in model.inputs}
         task = Task(model, self.round_number, chosen, rung, inputs, limit)
         start = time.monotonic()

@@ -114,7 +114,9 @@ class _RoundPlay:
             self.platform.log.error(
                 "Round %d: nothing can be submitted now: %s. The models predict meanwhile; "
                 "%s`numebot run` submits what they predicted.",
-                *(self.round.number, refusal, remedy),
+                self.round.number,
+                refusal,
+                remedy,
             )
             return None
 
@@ -129,7 +131,8 @@ class _RoundPlay:
             except NumeraiError as error:
                 self.platform.log.warning(
                     "Round %d: what Numerai holds was not asked again: %s",
-                    *(self.round.number, error),
+                    self.round.number,
+                    error,
                 )
             self._asked_at = time.monotonic()
 
@@ -139,10 +142,7 @@ class _RoundPlay:
             if plan is not None and plan.too_late:
                 pool.submit(outbox.send, self.platform, plan.alert)
             measured = {} if plan is None else plan.measured
-            ladder = Ladder(
-                *(self.platform, worker, self.round.number),
-                *(self._seconds_left, measured, self.records),
-            )
+            ladder = Ladder(self.platform, worker, self.records, self._seconds_left, measured)
             sent = [future.result() for future in self._begin_all(ladder, pool)]
             # Nothing is left to upload: only now is there time for downloads.
             ending = [pool.submit(self._end, played) for played in sent]
@@ -236,7 +236,9 @@ class _RoundPlay:
         except Exception as error:
             self.platform.log.warning(
                 "%s: no rung above `%s` could be played, so what Numerai holds stays: %s",
-                *(model.name, standing.rung, error),
+                model.name,
+                standing.rung,
+                error,
                 exc_info=not isinstance(error, EXPECTED) and error,
             )
             holding = Intention(standing.predictions_sha256 or "", standing.rung)
