@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -173,6 +174,25 @@ def test_sensor_and_schedules_are_on_by_default(world):
     ]
     assert {schedule.default_status for schedule in schedules} == {dg.DefaultScheduleStatus.RUNNING}
     assert {schedule.execution_timezone for schedule in schedules} == {"UTC"}
+
+
+def test_descriptions_begin_with_one_plain_sentence(world):
+    """The catalogue shows the beginning of each as it is written."""
+    repository = world.definitions().get_repository_def()
+    graph = repository.asset_graph
+    described = {
+        **{key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()},
+        **{job.name: job for job in repository.get_all_jobs() if job.name != "__ASSET_JOB"},
+        **{sensor.name: sensor for sensor in repository.sensor_defs},
+        **{schedule.name: schedule for schedule in repository.schedule_defs},
+    }
+    assert len(described) > len(ALL) + 10
+    first = {
+        name: re.split(r"(?<=[.?!])\s", definition.description or "", maxsplit=1)[0]
+        for name, definition in described.items()
+    }
+    assert [name for name, text in first.items() if not text.endswith(".")] == []
+    assert [name for name, text in first.items() if set(text) & set("`*[]")] == []
 
 
 def test_a_model_that_only_feeds_others_has_no_submission(world):

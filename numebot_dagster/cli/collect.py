@@ -15,7 +15,8 @@ def collect() -> None:
 
     Days that were missed are read too. `numebot up` does this every day.
     """
-    from numebot_dagster.reporting.tables import model_summary, rich_table
+    from numebot_dagster.reporting.performance_tables import model_summary
+    from numebot_dagster.reporting.tables import rich_table
 
     with errors.explained():
         platform = session.open_platform(needs_key=True)

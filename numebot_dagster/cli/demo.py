@@ -119,7 +119,8 @@ def _step(text: str) -> Iterator[None]:
 
 
 def _results(platform: Platform) -> None:
-    from numebot_dagster.reporting.tables import rich_table, rounds_summary
+    from numebot_dagster.reporting.performance_tables import rounds_summary
+    from numebot_dagster.reporting.tables import rich_table
 
     lake = platform.lake
     summary = rounds_summary(
@@ -138,7 +139,7 @@ def _results(platform: Platform) -> None:
 
 def _independence_note(rounds: list[int]) -> str:
     from numebot_dagster.reporting.numbers import counted
-    from numebot_dagster.reporting.tables import independent_rounds
+    from numebot_dagster.reporting.performance_tables import independent_rounds
 
     independent = independent_rounds(rounds)
     if len(rounds) < 2 or independent > len(rounds) / 2:

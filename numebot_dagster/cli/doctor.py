@@ -15,7 +15,7 @@ from numebot_dagster import command_lines
 from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.screen import console
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 from numebot_dagster.terminal import wait_for_reader
@@ -72,12 +72,12 @@ def _as_here(settings: Settings, finding: Finding) -> Finding:
     if not finding.remedy or not settings.is_practice:
         return finding
     if not is_practice_here(settings):
-        start = not_running(settings) if finding.name == "endpoint" else ""
+        start = not_running(settings) if finding.name is Check.ENDPOINT else ""
         return replace(finding, remedy=start or finding.remedy)
     start = command_lines.up(Path.cwd())
-    if finding.name == "daemon":
+    if finding.name is Check.DAEMON:
         return replace(finding, remedy=start)
-    if finding.name == "endpoint" and not is_practice_up(settings):
+    if finding.name is Check.ENDPOINT and not is_practice_up(settings):
         return replace(finding, remedy=f"start its practice tournament: {start}")
     return finding
 

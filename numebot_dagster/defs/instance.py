@@ -18,7 +18,7 @@ from numebot_dagster.defs.turns import running
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import exclusive
-from numebot_dagster.operations.health.doctor import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.settings import INSTANCE_FILE, Settings
 
 ROUNDS = "rounds"
@@ -120,19 +120,19 @@ def examine_instance(settings: Settings) -> Iterator[Finding]:
     path = settings.instance_folder / INSTANCE_FILE
     if not has_instance():
         text = f"{path.parent} does not exist yet; the first command that stores something makes it"
-        yield Finding("instance", Verdict.OK, text)
+        yield Finding(Check.INSTANCE, Verdict.OK, text)
         return
     try:
         with open_instance() as instance:
-            yield Finding("instance", Verdict.OK, f"{path} is valid")
+            yield Finding(Check.INSTANCE, Verdict.OK, f"{path} is valid")
             yield from examine_automation(instance)
             yield _at_work(instance, Lake(settings.numerai_data_folder))
     except files.CannotWrite as error:  # which says itself what to do
-        yield Finding("instance", Verdict.FAILURE, str(error))
+        yield Finding(Check.INSTANCE, Verdict.FAILURE, str(error))
     except Exception as error:  # whatever Dagster finds wrong in a file of the user's
         remedy = f"correct {path}, or delete it: the next command writes the default one"
         text = f"Dagster cannot open its instance: {str(error).strip().splitlines()[0]}"
-        yield Finding("instance", Verdict.FAILURE, text, remedy)
+        yield Finding(Check.INSTANCE, Verdict.FAILURE, text, remedy)
 
 
 def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:
@@ -143,4 +143,4 @@ def _at_work(instance: dg.DagsterInstance, lake: Lake) -> Finding:
     ]
     work = [f"{holder} {activity}" for activity, holder in running(lake).items()]
     text = "; ".join([*killed, *work]) or "no run is training or reading scores or training data"
-    return Finding("runs", Verdict.OK, text)
+    return Finding(Check.RUNS, Verdict.OK, text)

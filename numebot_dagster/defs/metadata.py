@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._check import not_none as check_not_none
@@ -14,6 +14,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from numebot_dagster.lake import parquet
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.reporting.numbers import plotted
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Metadata = dict[str, Any]
 
@@ -104,6 +107,23 @@ def readable(facts: Mapping[str, Any]) -> Metadata:
     """Return facts with as many digits as are significant: the UI shows all."""
     return {
         name: plotted(value) if isinstance(value, float) else value for name, value in facts.items()
+    }
+
+
+def markdown(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """Return a frame as a table that Dagster's catalogue shows."""
+    from numebot_dagster.reporting.tables import markdown_table
+
+    return dg.MetadataValue.md(markdown_table(frame))
+
+
+def pictures(charts: Mapping[str, bytes]) -> Metadata:
+    """Return PNG files by name as pictures that Dagster's catalogue shows."""
+    from numebot_dagster.reporting.embed import picture
+
+    return {
+        name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))
+        for name, png in charts.items()
     }
 
 

@@ -1,1 +1,1 @@
-"""What a run does, without Dagster: fetch, train, play a round, collect scores."""
+"""Operations of a participant, without Dagster: train, play a round, collect scores, watch."""

@@ -1,4 +1,4 @@
-"""Group what is said of many models by its cause, so that each cause is said once."""
+"""Group the reasons of many models by their cause, so that each cause is named once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from numebot_dagster.command_lines import models_option
 
 NAMES_SHOWN = 3
-MODELS_FAILED = "models failed"  # said of a round's run, after what was said of each model
+MODELS_FAILED = "models failed"  # of a round's run, after the reasons of each model
 LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
-# Reasons that stay until somebody corrects a key or the registry, as `numerai/` and `slots.py`
-# write them: receipts keep the text alone.
+# Reasons that remain until a key or the registry is corrected, as `numerai/` and `slots.py` write
+# them: receipts contain only the text.
 _TO_CORRECT = re.compile(
     r"the account has no model |this needs a key|check the credentials|Correct numerai_name"
 )
@@ -22,11 +22,11 @@ _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason, as it was given for the first of its models.
+    """A reason in the words of its first model.
 
     Attributes:
         text: the reason, on one line.
-        models: whose reason it is, in the order in which they were given.
+        models: the names of its models, in the order in which they were given.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Cause:
 
 
 def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
-    """Group models whose reasons differ in nothing but the model's name and in numbers.
+    """Group models whose reasons differ only in the model's name and in numbers.
 
     Args:
         reasons: a model's name and its reason, for each model.
@@ -53,12 +53,12 @@ def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
 
 
 def pattern_of(model: str, text: str) -> str:
-    """Return what a reason has in common with those of the same cause."""
+    """Return a reason without its model and its numbers, which is equal for the same cause."""
     return _WITH_A_DIGIT.sub("#", _own_name(model).sub("\N{BULLET}", text))
 
 
 def named(name: str, text: str) -> str:
-    """Return a text after the name that it is about, which many errors begin with themselves."""
+    """Return a text that begins with a name, which many errors do already."""
     return text if text.startswith((f"{name} ", f"{name}: ")) else f"{name}: {text}"
 
 
@@ -80,7 +80,7 @@ def rounds_of(numbers: Sequence[int]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, and shortened where it is too long for a message."""
+    """Return a text without line breaks, shortened when it is too long for a message."""
     line = " ".join(text.split())
     if len(line) <= LONGEST_REASON:
         return line
@@ -88,7 +88,7 @@ def one_line(text: str) -> str:
 
 
 def must_be_corrected(reason: str) -> bool:
-    """Return whether trying again helps only after a key or the registry was corrected."""
+    """Return whether a key or the registry must be corrected before another try."""
     return _TO_CORRECT.search(reason) is not None
 
 

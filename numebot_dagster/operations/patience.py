@@ -1,4 +1,4 @@
-"""Long work that would else be silent: a line now and then says that it goes on."""
+"""Log the progress of long work, so that it is never silent."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SECONDS_WITHOUT_A_LINE = 2.0
 
 
 @contextmanager
-def told(log: logging.Logger, what: str) -> Iterator[None]:
-    """Say what begins, and that it goes on: first after ten seconds, later each minute.
+def reported(log: logging.Logger, what: str) -> Iterator[None]:
+    """Log what begins, and that it continues: first after ten seconds, later each minute.
 
-    A line of the log and no spinner: while a run lasts, Dagster takes the terminal away.
+    A line of the log and no spinner: during a run the terminal is Dagster's.
 
     Args:
-        log: where it is said.
-        what: is being done, as `steady-1: scoring 40 eras`.
+        log: the log.
+        what: the work, as `steady-1: scoring 40 eras`.
     """
     log.info("%s", what)
     with _repeated(log, what, _time_since(time.monotonic()), SECONDS_BETWEEN_LINES):
@@ -35,12 +35,12 @@ def told(log: logging.Logger, what: str) -> Iterator[None]:
 def followed(
     log: logging.Logger, what: str, how_far: Callable[[], str] | None = None
 ) -> Iterator[None]:
-    """Say now and then how far work is: first after two seconds, later each minute.
+    """Log how far work is: first after two seconds, later each minute.
 
     Args:
-        log: where it is said.
-        what: is being done, as `Downloading v5.3/live.parquet`.
-        how_far: describes it; by default it is how long the work has gone on.
+        log: the log.
+        what: the work, as `Downloading v5.3/live.parquet`.
+        how_far: describes the progress; by default the time since the start.
     """
     describe = how_far or _time_since(time.monotonic())
     with _repeated(log, what, describe, SECONDS_WITHOUT_A_LINE):
@@ -74,11 +74,11 @@ def _repeated(
 
 
 def each(log: logging.Logger, what: str, items: Sequence[_T]) -> Iterator[_T]:
-    """Yield items, and say now and then how many are done.
+    """Yield items, and log how many are done.
 
     Args:
-        log: where it is said, once work has gone on for two seconds without a line.
-        what: is done with them, as `Reading the scores of models`.
+        log: the log, which gets a line whenever two seconds have passed without one.
+        what: the work, as `Reading the scores of models`.
         items: in their order.
     """
     last_line_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""What every operation works with: settings, lake, client, registry and a log."""
+"""Bundle the settings, lake, client, registry and log that every operation uses."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ LOGGER = logging.getLogger("numebot")
 
 @dataclass(frozen=True)
 class Platform:
-    """One participant's platform. Nothing is opened or asked before it is used."""
+    """One participant's platform; each part is opened when it is first used."""
 
     settings: Settings
     log: logging.Logger = LOGGER
 
     def download(self, name: str, destination: Path) -> DownloadedFile:
-        """Download a data file such as `v5.3/live.parquet`, and say in the log how far it is.
+        """Download a data file such as `v5.3/live.parquet`, and log the progress.
 
         Raises:
-            DownloadFailed: when it cannot be fetched whole.
+            DownloadFailed: it cannot be downloaded completely.
         """
         from numebot_dagster.numerai.progress import DownloadProgress
 
@@ -56,7 +56,7 @@ class Platform:
 
     @cached_property
     def registry(self) -> Registry:
-        """The registered models; weights of theirs that bear a former hash are recognised."""
+        """The registered models; weights with a former hash of their code are recognised."""
         registry = read_registry(self.settings.model_configs_path)
         for model in registry.models:
             recognise_former_weights(self.lake, model)

@@ -1,4 +1,4 @@
-"""Whether the account has a slot for each model of the registry."""
+"""Compare the models of the registry with those of the account."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LISTING = "numebot doctor"
 
 
 def no_slot(name: str, slots: Iterable[str], registry: Path, line: int | None = None) -> str:
-    """Say that the account lacks a model, which name may be meant, and where it is written.
+    """Return a message that the account lacks a model, with similar names and the registry line.
 
     Args:
-        name: of the model.
+        name: the model's name.
         slots: the names of the account's models.
-        registry: the file that names the model.
-        line: of that file, if it is known.
+        registry: the file with the model.
+        line: its line in that file, if known.
     """
     place = f"{registry}" if line is None else f"{registry}, line {line}"
     return (
@@ -31,7 +31,7 @@ def no_slot(name: str, slots: Iterable[str], registry: Path, line: int | None = 
 
 
 def without_slot(platform: Platform, models: Sequence[RegisteredModel]) -> list[str]:
-    """Say which of the models that submit the account lacks; nothing when no key is set."""
+    """Return a message for each submitting model that the account lacks, if a key is set."""
     submitting = [model for model in models if model.submit]
     if platform.settings.numerai_public_id is None or not submitting:
         return []

@@ -1,1 +1,1 @@
-"""Figures and tables for the Dagster UI, the terminal and reports; nothing of Dagster."""
+"""Figures and tables for the Dagster UI and the terminal, from frames, without Dagster."""

@@ -1,7 +1,7 @@
-"""The three charts of a participant's scores, as PNG files in memory.
+"""Draw the three charts of a participant's scores as PNG files in memory.
 
 Each takes the `scores` view (see `selection`) and one metric. When there is nothing to draw yet,
-the picture says what is missing and when it comes.
+the picture says what is missing and when it is expected.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MODELS_WITH_ROUNDS = 8
 
 
 def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
-    """Draws how each round's score moved: thin lines are rounds, thick lines a model's mean.
+    """Draw how each round's score moved: thin lines are rounds, thick lines a model's mean.
 
     Args:
         scores: the `scores` view: model, round, metric, version, day (1 to 60), date, value,
@@ -47,29 +47,29 @@ def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
     Returns:
         A PNG of 990 by 506 pixels, wider with more than 25 models.
     """
-    known = scores_of(scores, metric).filter(pl.col("value").is_not_null())
-    if known.is_empty():
+    published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
+    if published.is_empty():
         return _notice(f"{_label(metric)} by scoring day", *_no_scores(metric))
-    styles = series_styles(known["model"])
+    styles = series_styles(published["model"])
     with_rounds = len(styles) <= MODELS_WITH_ROUNDS
     figure, axes = new_figure(
-        f"{_label(metric)} by scoring day, {_rounds(known)}, {_models(known)}",
+        f"{_label(metric)} by scoring day, {_rounds(published)}, {_models(published)}",
         ("Thin: one round.  Thick" if with_rounds else "Each line")
         + ": a model's mean, as far as half of its rounds have come.  Only the last day is paid.",
     )
-    means = means_by_day(known)
+    means = means_by_day(published)
     if with_rounds:
-        _draw_rounds(axes, known, styles)
+        _draw_rounds(axes, published, styles)
     for (model,), line in means.group_by("model", maintain_order=True):
         _draw_line(axes, line["day"], line["value"], str(model), styles[str(model)])
-    _mark_days(axes, metric, last_day=max(known["day"]))
+    _mark_days(axes, metric, last_day=max(published["day"]))
     label_axes(axes, "scoring day of the round", _unit(metric))
     add_legend(axes, _from_best(means.unique("model", keep="last", maintain_order=True)))
     return render(figure)
 
 
 def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
-    """Draws the final score of every resolved round; arguments and size as for `scores_by_day`."""
+    """Draw the final score of every resolved round; arguments and size as for `scores_by_day`."""
     final = final_scores(scores, metric)
     title = f"Final {_label(metric)} by round"
     if final.is_empty():
@@ -89,7 +89,7 @@ def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
 
 
 def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
-    """Draws each model's mean final score against the number of its rounds resolved so far.
+    """Draw each model's mean final score against the number of its rounds resolved so far.
 
     Rounds count in the order of their numbers. Arguments and size as for `scores_by_day`.
     """
@@ -114,7 +114,7 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
 
 
 def running_means(final: pl.DataFrame) -> pl.DataFrame:
-    """Returns model, round, resolved (how many up to this round) and mean (of their scores).
+    """Return model, round, resolved (how many up to this round) and mean (of their scores).
 
     Args:
         final: one row per model and resolved round, as `selection.final_scores` returns it.
@@ -128,25 +128,25 @@ def running_means(final: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def means_by_day(known: pl.DataFrame) -> pl.DataFrame:
-    """Returns model, day and value: each model's mean over the rounds that have reached the day.
+def means_by_day(published: pl.DataFrame) -> pl.DataFrame:
+    """Return model, day and value: each model's mean over the rounds that have reached the day.
 
     A day that fewer than half of the model's rounds have reached is left out: its mean would be
-    one of other rounds, and jump where only the oldest are left.
+    that of other rounds, and jump where only the oldest are left.
 
     Args:
-        known: one row per model, round and day, as `selection.scores_of` returns it.
+        published: one row per model, round and day, as `selection.scores_of` returns it.
     """
-    by_day = known.group_by("model", "day").agg(pl.col("value").mean(), rounds=pl.len())
+    by_day = published.group_by("model", "day").agg(pl.col("value").mean(), rounds=pl.len())
     reached = pl.col("rounds") * 2 >= pl.col("rounds").max().over("model")
     return by_day.filter(reached).drop("rounds").sort("model", "day")
 
 
-def _draw_rounds(axes: Axes, known: pl.DataFrame, styles: dict[str, SeriesStyle]) -> None:
+def _draw_rounds(axes: Axes, published: pl.DataFrame, styles: dict[str, SeriesStyle]) -> None:
     from matplotlib.collections import LineCollection
 
-    opacity = max(0.12, min(0.5, 6 / known.select("model", "round").n_unique()))
-    for (model,), rows in known.group_by("model", maintain_order=True):
+    opacity = max(0.12, min(0.5, 6 / published.select("model", "round").n_unique()))
+    for (model,), rows in published.group_by("model", maintain_order=True):
         curves = [
             list(zip(curve["day"], curve["value"], strict=True))
             for _, curve in rows.group_by("round", maintain_order=True)
@@ -160,7 +160,7 @@ def _draw_rounds(axes: Axes, known: pl.DataFrame, styles: dict[str, SeriesStyle]
 def _draw_line(
     axes: Axes, x: pl.Series, y: pl.Series, model: str, style: SeriesStyle, *, thin: bool = False
 ) -> None:
-    """One model's line; markers where there are few enough points to tell them apart."""
+    """Draw one model's line, with markers where there are few points."""
     axes.plot(
         x,
         y,
@@ -175,7 +175,7 @@ def _draw_line(
 
 
 def _mark_days(axes: Axes, metric: str, last_day: int) -> None:
-    """Shades the days whose scores say little, and marks the day that is paid."""
+    """Shade the first days, whose scores are mostly noise, and mark the day that is paid."""
     axes.axvspan(0.5, NOISY_DAYS + 0.5, color=SHADE, zorder=0, linewidth=0)
     final_day = _final_day(metric)
     axes.set_xlim(0.5, max(last_day, 2 * NOISY_DAYS) + 0.7)
@@ -193,13 +193,13 @@ def _note(axes: Axes, day: float, text: str, align: str = "left") -> None:
 
 
 def _pad_single(axes: Axes, x: pl.Series) -> None:
-    """Keeps a lone round in the middle of a plot as wide as a few rounds."""
+    """Keep a single round in the middle of a plot as wide as a few rounds."""
     if x.n_unique() == 1:
         axes.set_xlim(x[0] - 2, x[0] + 2)
 
 
 def _notice(title: str, what: str, when: str) -> bytes:
-    """A picture in place of a chart that cannot be drawn yet."""
+    """Return a picture in place of a chart that cannot be drawn yet."""
     figure, axes = new_figure(title, "Nothing to draw yet", height=2.4)
     axes.set_axis_off()
     axes.text(0.5, 0.64, what, ha="center", va="center", fontsize=14, color=SOFT_INK)
@@ -231,9 +231,9 @@ def _nothing_resolved(scores: pl.DataFrame, metric: str) -> tuple[str, str]:
 
 
 def _final_day(metric: str) -> int | None:
-    """The scoring day that is paid, by Numerai's naming: 60 for corr60 and mmc60."""
-    found = re.search(r"(20|60)$", metric)
-    return int(found.group(1)) if found else None
+    """Return the scoring day that is paid, by Numerai's naming: 60 for corr60 and mmc60."""
+    match = re.search(r"(20|60)$", metric)
+    return int(match[1]) if match else None
 
 
 def _label(metric: str) -> str:
@@ -255,5 +255,5 @@ def _models(rows: pl.DataFrame) -> str:
 
 
 def _from_best(values: pl.DataFrame) -> list[str]:
-    """Model names by falling value, so that the legend is also a ranking."""
+    """Return model names by falling value, so that the legend is also a ranking."""
     return values.sort("value", "model", descending=[True, False])["model"].to_list()

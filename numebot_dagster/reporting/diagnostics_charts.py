@@ -1,4 +1,4 @@
-"""The two pictures of a model's diagnostics, as PNG files in memory.
+"""Draw the two charts of a model's diagnostics as PNG files in memory.
 
 They take the frames of a diagnosis: `by_era` (`era`, `metric`, `value`) and `exposure_by_feature`
 (`feature`, `mean_exposure`).
@@ -37,7 +37,7 @@ CUMULATED = {
 
 
 def cumulative(by_era: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Returns `era` and `total`, the sum of a metric's scores up to each era that has one."""
+    """Return `era` and `total`, the sum of a metric's scores up to each era that has one."""
     scores = by_era.filter(pl.col("metric") == metric, pl.col("value").is_finite()).sort("era")
     return scores.select("era", total=pl.col("value").cum_sum())
 
@@ -45,13 +45,13 @@ def cumulative(by_era: pl.DataFrame, metric: str) -> pl.DataFrame:
 def cumulative_scores(
     by_era: pl.DataFrame, *, model: str, benchmark: str | None, held_out: int
 ) -> bytes:
-    """Draws how CORR and MMC add up over the eras, beside the benchmark's own CORR.
+    """Draw how CORR and MMC add up over the eras, beside the benchmark's own CORR.
 
     Args:
         by_era: scores by era; metrics beyond `CUMULATED` are ignored.
         model: its name, for the title.
         benchmark: the name of the benchmark model, if there is one.
-        held_out: how many of the newest eras of CORR are drawn on a shaded ground.
+        held_out: how many of the newest eras of CORR are shaded.
 
     Returns:
         A PNG of 990 by 506 pixels.
@@ -80,7 +80,7 @@ def cumulative_scores(
 
 
 def feature_exposure(exposure: pl.DataFrame, *, model: str, shown: int = FEATURES_SHOWN) -> bytes:
-    """Draws the features that the predictions follow most, by their mean correlation over the eras.
+    """Draw the features with the largest mean correlation with the predictions over the eras.
 
     Args:
         exposure: `feature`, `mean_exposure` (from -1 to 1), in any order.
@@ -109,7 +109,7 @@ def feature_exposure(exposure: pl.DataFrame, *, model: str, shown: int = FEATURE
 
 
 def _shade(axes: Axes, eras: pl.Series, held_out: int) -> None:
-    """The ground of the held-out eras, with its name above."""
+    """Shade the held-out eras, with their name above."""
     if not 0 < held_out <= len(eras):
         return
     first, last = eras[-held_out] - 0.5, eras[-1] + 0.5

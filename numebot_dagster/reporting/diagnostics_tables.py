@@ -1,4 +1,4 @@
-"""The tables of a model's diagnostics: its summaries, and Numerai's figures beside ours."""
+"""Tabulate a model's diagnostics: its summaries, and Numerai's figures beside ours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWN = ("corr", "mmc", "bmc", "fnc")
 """The scores of the model's own predictions."""
 
 EARNED = (*OWN, "benchmark_corr")
-"""The metrics that add up over eras; of the others a Sharpe ratio or a drawdown means nothing."""
+"""The metrics that add up over eras; the others have no Sharpe ratio or drawdown."""
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "score": pl.Enum(list(LABELS.values())),
@@ -44,12 +44,12 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
-    """Returns one row per metric that is known, in the order of `LABELS`.
+    """Return one row per summarised metric, in the order of `LABELS`.
 
     Returns:
-        score; eras; mean and what its 95 % interval reaches to both sides (nothing where the eras
-        are too few to tell); std; Sharpe and the
-        Sharpe ratio less what autocorrelation flatters ("smart"); the largest drawdown. See
+        score; eras; mean and half the width of its 95 % interval (nothing where the eras are too
+        few); std; Sharpe and the
+        Sharpe ratio corrected for autocorrelation ("smart"); the largest drawdown. See
         `scoring.summaries` for their formulas. The last four only for what adds up over eras.
     """
     rows = [_row(metric, summaries[metric]) for metric in LABELS if metric in summaries]
@@ -57,16 +57,15 @@ def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
 
 
 def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
-    """Returns `summary_table` turned round, for a narrow page: a column for each of four scores.
+    """Return `summary_table` transposed, for a narrow page: a column for each of four scores.
 
-    The first heading tells the number of eras; a score that fewer eras have, as MMC does, tells its
-    own.
+    The first heading has the number of eras; a score of fewer eras, such as MMC, has its own.
     """
-    known = {metric: summaries[metric] for metric in OWN if metric in summaries}
-    eras = max((summary.n for summary in known.values()), default=0)
+    own = {metric: summaries[metric] for metric in OWN if metric in summaries}
+    eras = max((summary.n for summary in own.values()), default=0)
     figures = ["mean", "±95%", "std", "Sharpe", "smart Sharpe", "max drawdown"]
     columns: dict[str, Sequence[object]] = {f"{eras} eras": figures}
-    for metric, summary in known.items():
+    for metric, summary in own.items():
         label = LABELS[metric]
         named = label if summary.n == eras else f"{label}, {summary.n} eras"
         columns[named] = _row(metric, summary)[2:]
@@ -74,7 +73,7 @@ def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
 
 
 def intervals_table(summary: Summary) -> pl.DataFrame:
-    """Returns one row per figure of one score: `figure`, `value`, and its 95 % interval."""
+    """Return one row per figure of one score: `figure`, `value`, and its 95 % interval."""
     names = ("mean", "std", "sharpe", "smart_sharpe", "max_drawdown")
     rows = [
         (
@@ -88,9 +87,9 @@ def intervals_table(summary: Summary) -> pl.DataFrame:
 
 
 def caveat(summaries: Mapping[str, Summary]) -> str:
-    """Return how little overlapping eras say, and of which own scores it may be luck alone.
+    """Return how much overlapping eras count, and which own scores may be luck.
 
-    Nothing for summaries without a score of the model's own.
+    Empty for summaries without a score of the model's own.
     """
     own = [(LABELS[metric], summaries[metric]) for metric in OWN if metric in summaries]
     if not own:
@@ -113,9 +112,9 @@ def caveat(summaries: Mapping[str, Summary]) -> str:
 def summaries_beside(
     held_out: Mapping[str, Summary], everything: Mapping[str, Summary]
 ) -> pl.DataFrame:
-    """Returns `summary_table` twice, by metric: of the held-out eras, then of all eras.
+    """Return `summary_table` twice by metric: of the held-out eras, then of all eras.
 
-    The column `of`, in the place of `eras`, says which.
+    The column `of`, in place of `eras`, names which.
     """
     parts = [
         summary_table(summaries).with_columns(of=pl.lit(of), place=pl.lit(place))
@@ -127,7 +126,7 @@ def summaries_beside(
 
 def _row(metric: str, summary: Summary) -> tuple[object, ...]:
     width = summary.mean_high - summary.mean
-    # All of these lie between -1 and 1: so wide an interval says that there are too few eras.
+    # All scores lie between -1 and 1: a wider interval means that there are too few eras.
     reach = width if width < 1 else None
     earned = (summary.std, summary.sharpe, summary.smart_sharpe, summary.max_drawdown)
     shown = earned if metric in EARNED else (None,) * len(earned)
@@ -136,7 +135,7 @@ def _row(metric: str, summary: Summary) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Difference:
-    """Where Numerai's score of an era is farthest from ours."""
+    """The era in which Numerai's score is farthest from ours."""
 
     metric: str
     era: int
@@ -144,7 +143,7 @@ class Difference:
 
 
 def shared_eras(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.DataFrame:
-    """Returns `era`, `metric`, `ours` and `numerai` where both have a score."""
+    """Return `era`, `metric`, `ours` and `numerai` where both have a score."""
     return (
         by_era.filter(pl.col("value").is_finite())
         .rename({"value": "ours"})
@@ -154,7 +153,7 @@ def shared_eras(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.DataF
 
 
 def largest_differences(by_era: pl.DataFrame, official: OfficialDiagnostics) -> list[Difference]:
-    """Returns the largest difference of each metric that both have, the largest of all first."""
+    """Return the largest difference of each metric that both have, the largest of all first."""
     size = (pl.col("ours") - pl.col("numerai")).abs()
     rows = (
         shared_eras(by_era, official)
@@ -166,7 +165,7 @@ def largest_differences(by_era: pl.DataFrame, official: OfficialDiagnostics) -> 
 
 
 def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.DataFrame:
-    """Returns Numerai's figures with ours over the eras that both have scored.
+    """Return Numerai's figures with ours over the eras that both have scored.
 
     Returns:
         score, figure, eras (how many are shared), ours, numerai and their difference as text.
@@ -190,17 +189,17 @@ def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.
 
 
 def _figure(name: str, scores: pl.Series) -> float | None:
-    """One figure of the scores of eras in order, as `scoring.summaries` defines it."""
+    """Return one figure of the scores of eras in order, as `scoring.summaries` defines it."""
     from numebot_dagster.scoring.summaries import summarise
 
     if scores.is_empty():
         return None
-    summary = summarise(scores.to_numpy(), horizon_days=60)  # of no matter to these figures
-    found = {
+    summary = summarise(scores.to_numpy(), horizon_days=60)  # which these figures do not depend on
+    value = {
         "mean": summary.mean,
         "std": summary.std,
         "Sharpe": summary.sharpe,
         "max drawdown": summary.max_drawdown,
         "max": max(scores),
     }[name]
-    return None if math.isnan(found) else found
+    return None if math.isnan(value) else value

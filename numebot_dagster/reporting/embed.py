@@ -1,4 +1,4 @@
-"""Pictures inside Markdown, as the Dagster UI shows them.
+"""Embed pictures in Markdown, as the Dagster UI shows them.
 
 The UI strips raw `<svg>` and cannot fetch files, but it shows images whose bytes are part of their
 address (data URIs). Markdown under `INLINE_LIMIT` characters appears in the metadata table itself,
@@ -16,11 +16,11 @@ LONGEST_ALT = 80
 
 
 def picture(png: bytes, alt: str) -> str:
-    """Returns Markdown that shows a PNG.
+    """Return Markdown that shows a PNG.
 
     Args:
         png: the file's bytes, for example from `charts.scores_by_day`.
-        alt: what the picture shows, for those who do not see it; cut to 80 characters.
+        alt: what the picture shows, in words; cut to 80 characters.
 
     Raises:
         ValueError: when the bytes are not a PNG.
@@ -31,7 +31,7 @@ def picture(png: bytes, alt: str) -> str:
 
 
 def svg_picture(svg: str, alt: str) -> str:
-    """Returns Markdown that shows an SVG document; `alt` as in `picture`."""
+    """Return Markdown that shows an SVG document; `alt` as in `picture`."""
     return _image("image/svg+xml", svg.encode(), alt)
 
 
@@ -40,6 +40,6 @@ def _image(media_type: str, content: bytes, alt: str) -> str:
 
 
 def _plain(alt: str) -> str:
-    """One line without the characters that would end the alternative text early."""
+    """Return one line without the characters that would end the alternative text early."""
     kept = "".join(" " if character in "[]\\`<>" else character for character in alt)
     return " ".join(kept.split())[:LONGEST_ALT]

@@ -1,4 +1,4 @@
-"""Fit tables into the width of a terminal without breaking a word."""
+"""Fit tables into the width of a terminal without breaking words."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ENDLESS = 100_000
 
 @dataclass(frozen=True)
 class Fit:
-    """What became of a table.
+    """The result of fitting a table.
 
     Attributes:
-        left_out: titles of the columns that the table no longer has.
-        needed: width in characters with which none would have been left out.
+        left_out: titles of the columns that were removed.
+        needed: width in characters with which none would be left out.
     """
 
     left_out: tuple[str, ...]
@@ -53,7 +53,7 @@ def fit(table: Table, console: Console, expendable: Sequence[str] = ()) -> Fit:
 
 
 def _share(table: Table, sizes: Sequence[Measurement], room: int) -> None:
-    """Give each column its natural width, and take what is too much from the widest texts."""
+    """Give each column its natural width, and take the excess from the widest texts."""
     widths = [size.maximum for size in sizes]
     excess = max(sum(widths) - room, 0)
     for index in sorted(range(len(sizes)), key=lambda place: sizes[place].span, reverse=True):

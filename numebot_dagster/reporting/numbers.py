@@ -1,4 +1,4 @@
-"""Write numbers as they are read: the digits, the sign and the unit that each kind deserves."""
+"""Format scores, amounts and counts with their digits, sign and unit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def plotted(value: float) -> float:
-    """Return a number without digits that mean nothing: six significant ones."""
+    """Return a number rounded to six significant digits."""
     return float(f"{value:.6g}")
 
 

@@ -1,8 +1,8 @@
-"""Which rows of the `scores` view a figure or a table speaks about.
+"""Select the rows of the `scores` view for figures and tables.
 
 A score frame has the columns model, round, metric, version, day, date, value, percentile and
 resolved. A metric may be published in several versions, and a day may have been stored twice
-(once before and once after its round resolved): both are settled here, once for all users.
+(once before and once after its round resolved): both cases are resolved here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ ONE_SUBMISSION = ["model", "round"]
 
 
 def scores_of(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Returns one row per model, round and day of one metric, sorted by these.
+    """Return one row per model, round and day of one metric, sorted by these.
 
     Of several versions of the metric in one round the newest counts (by its number, then by its
-    text); of a day stored twice, the row published last. NaN becomes null, and `resolved` tells
-    of the whole round.
+    text); of a day stored twice, the row published last. NaN becomes null, and `resolved` is
+    that of the whole round.
     """
     number = pl.col("version").str.extract(r"(\d+)").cast(pl.Int64, strict=False)
     return (
@@ -34,13 +34,13 @@ def scores_of(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
 
 
 def newest_scores(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Returns one row per model and round: that of the newest day whose value is known."""
-    known = scores_of(scores, metric).filter(pl.col("value").is_not_null())
-    return known.unique(ONE_SUBMISSION, keep="last", maintain_order=True)
+    """Return one row per model and round: that of the newest day with a value."""
+    published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
+    return published.unique(ONE_SUBMISSION, keep="last", maintain_order=True)
 
 
 def final_scores(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Returns one row per model and resolved round: the last day's, which alone is paid.
+    """Return one row per model and resolved round: that of the last day, which alone is paid.
 
     A resolved round whose last day has no value (a submission that was not scored) is left out.
     """

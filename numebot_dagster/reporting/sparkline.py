@@ -1,4 +1,4 @@
-"""A curve small enough to stand in a table of the Dagster UI."""
+"""Draw curves that are small enough for a table of the Dagster UI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Point = tuple[int, int] | None
 def sparkline(
     values: Sequence[float | None], *, width: int = 180, height: int = 36, alt: str | None = None
 ) -> str:
-    """Draws values in their order as a Markdown image of less than 1,000 characters.
+    """Draw values in their order as a Markdown image of less than 1,000 characters.
 
     The grey line is zero; the dot is the last known value, blue from zero up and orange below.
     None, NaN and infinite values are gaps; those at the end are left out. What does not fit is
@@ -36,13 +36,13 @@ def sparkline(
     """
     if not (40 <= width <= 1000 and 12 <= height <= 400):
         raise ValueError(f"A sparkline is 40 to 1000 by 12 to 400 pixels, not {width} by {height}")
-    known = [_finite(value) for value in values]
-    while known and known[-1] is None:
-        known.pop()
-    text = alt if alt is not None else _description(known)
-    points = min(len(known), width - 2 * MARGIN)
+    drawn = [_finite(value) for value in values]
+    while drawn and drawn[-1] is None:
+        drawn.pop()
+    text = alt if alt is not None else _description(drawn)
+    points = min(len(drawn), width - 2 * MARGIN)
     while True:
-        image = svg_picture(_svg(_downsample(known, points), width, height), text)
+        image = svg_picture(_svg(_downsample(drawn, points), width, height), text)
         if len(image) < INLINE_LIMIT:
             return image
         # A few per cent less each time: at most some dozen tries from a thousand points.
@@ -53,14 +53,14 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _description(known: Sequence[float | None]) -> str:
-    if not known or known[-1] is None:
+def _description(drawn: Sequence[float | None]) -> str:
+    if not drawn or drawn[-1] is None:
         return "no values yet"
-    return f"{len(known)} values, the last {known[-1]:.6g}"
+    return f"{len(drawn)} values, the last {drawn[-1]:.6g}"
 
 
 def _downsample(values: Sequence[float | None], points: int) -> list[float | None]:
-    """Means of equal stretches, `points` in all; the first and the last value stay as they are."""
+    """Return means of equal stretches, `points` in all; the first and last value are kept."""
     if len(values) <= max(points, 2):
         return list(values)
     stretches = points - 2
@@ -70,9 +70,9 @@ def _downsample(values: Sequence[float | None], points: int) -> list[float | Non
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+    numbers = [value for value in values if value is not None]
     # Divided before it is summed: the sum of two huge floats is infinite.
-    return sum(value / len(known) for value in known) if known else None
+    return sum(value / len(numbers) for value in numbers) if numbers else None
 
 
 def _svg(values: Sequence[float | None], width: int, height: int) -> str:
@@ -93,12 +93,12 @@ def _svg(values: Sequence[float | None], width: int, height: int) -> str:
 
 
 def _place(values: Sequence[float | None], width: int, height: int) -> tuple[list[Point], int]:
-    """Pixel places of the values and of zero; the scale always includes zero."""
-    known = [value for value in values if value is not None]
+    """Return the pixel places of the values and of zero; the scale always includes zero."""
+    numbers = [value for value in values if value is not None]
     # Scaled to [-1, 1] first: the range of the values themselves may overflow.
-    largest = max((abs(value) for value in known), default=0.0) or 1.0
-    top = max(0.0, max(known, default=0.0) / largest)
-    bottom = min(0.0, min(known, default=0.0) / largest)
+    largest = max((abs(value) for value in numbers), default=0.0) or 1.0
+    top = max(0.0, max(numbers, default=0.0) / largest)
+    bottom = min(0.0, min(numbers, default=0.0) / largest)
     inner_width, inner_height = width - 2 * MARGIN, height - 2 * MARGIN
 
     def y_of(share: float) -> int:
@@ -117,7 +117,7 @@ def _place(values: Sequence[float | None], width: int, height: int) -> tuple[lis
 
 
 def _path(points: Sequence[Point]) -> str:
-    """Relative steps, the shortest way to write a polyline; a gap lifts the pen."""
+    """Return relative steps, the shortest notation of a polyline; a gap lifts the pen."""
     steps: list[str] = []
     here = (0, 0)
     drawing = False

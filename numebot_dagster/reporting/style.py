@@ -1,4 +1,4 @@
-"""The one look of all figures: quiet, readable at half size, safe for the colour-blind.
+"""Style all figures alike: quiet, readable at half size, safe for the colour-blind.
 
 Figures are made with matplotlib's objects, not with pyplot, whose global state is neither safe in
 threads nor ever freed. matplotlib itself is imported by the first figure, not by this module.
@@ -35,7 +35,7 @@ LEGEND_COLUMN_INCHES = 1.5
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How one model is drawn in every figure."""
+    """The style of one model in every figure."""
 
     color: str
     dashes: Any
@@ -43,7 +43,7 @@ class SeriesStyle:
 
 
 def series_styles(models: Iterable[str]) -> dict[str, SeriesStyle]:
-    """Gives each model a look of its own, in alphabetical order.
+    """Return a different style for each model, in alphabetical order.
 
     Colours repeat after 7 models, with other dashes and markers: no two of the first 56 models
     look alike.
@@ -59,7 +59,7 @@ def series_styles(models: Iterable[str]) -> dict[str, SeriesStyle]:
 
 
 def new_figure(title: str, subtitle: str, height: float = 4.6) -> tuple[Figure, Axes]:
-    """Returns a figure 9 inches wide with its headline and one empty, quiet plot."""
+    """Return a figure 9 inches wide with its headline and one empty, quiet plot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -78,7 +78,7 @@ def new_figure(title: str, subtitle: str, height: float = 4.6) -> tuple[Figure, 
 
 
 def label_axes(axes: Axes, x: str, y: str) -> None:
-    """Names both axes, marks zero and shows only whole numbers on the x axis."""
+    """Label both axes, mark zero, and show only whole numbers on the x axis."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axes.set_xlabel(x, fontsize=9.5, color=INK, labelpad=6)
@@ -91,9 +91,9 @@ def label_axes(axes: Axes, x: str, y: str) -> None:
 
 
 def add_legend(axes: Axes, models: list[str]) -> None:
-    """Puts the legend beside the plot, where it hides nothing, in the order of `models`.
+    """Put the legend beside the plot, in the order of `models`.
 
-    A lone model needs none, its name is in the title. For each column of names beyond the first
+    A single model needs none: its name is in the title. For each column of names beyond the first
     the figure grows wider, so that the plot keeps its size.
     """
     handles, labels = axes.get_legend_handles_labels()
@@ -120,7 +120,7 @@ def add_legend(axes: Axes, models: list[str]) -> None:
 
 
 def shortened(name: str, length: int) -> str:
-    """Cuts a long name, keeping its end, where names of one family differ."""
+    """Shorten a long name in the middle: names of one family differ at the end."""
     if len(name) <= length:
         return name
     tail = length // 2
@@ -128,7 +128,7 @@ def shortened(name: str, length: int) -> str:
 
 
 def render(figure: Figure) -> bytes:
-    """Returns the figure as a PNG of few colours.
+    """Return the figure as a PNG of few colours.
 
     The Dagster UI keeps metadata for ever, so every picture is reduced to 128 colours, which makes
     it four times smaller. By octree: Pillow's median cut drops the colour of a lone point.

@@ -23,10 +23,10 @@ THRESHOLDS = (30, 15, 5)  # minutes before the close at which what is open is sa
 ALL_CONFIRMED = re.compile(r"\bconfirmed\b")
 DEADLINE = re.compile(r"\bcloses in (\d+) min")
 MISSED = re.compile(r"\bmissed\b")
-FAILED = re.compile(r"\bfailed\b|does not hold a valid")
+FAILED = re.compile(r"\bfailed\b|has no valid submission")
 MORE = re.compile(r"\band \d+ more\b")  # of a long list the message shows the first ones
 COUNT = re.compile(r"^(\d+) models\b")
-STANDS_IN = re.compile(r"\b(previous|fallback) predictions stand|\bstands? in\b")
+STANDS_IN = re.compile(r"\b(previous|fallback) predictions were used\b")
 
 Problem = tuple[str, str, str]  # kind, model, text
 
@@ -122,7 +122,7 @@ def _of_stand_in(case: Case, messages: Sequence[Message]) -> Iterator[Problem]:
     selected = case.selected
     rungs = case.rungs.get(selected.filename) if selected is not None else None
     if rungs and RUNGS[-1] not in rungs and not naming and not _any_more(messages):
-        yield UNREPORTED, case.model, f"no message says that {rungs[0]} predictions stand"
+        yield UNREPORTED, case.model, f"no message says that {rungs[0]} predictions were used"
 
 
 def _undelivered(world: World, played: Played, messages: Sequence[Message]) -> Iterator[Problem]:

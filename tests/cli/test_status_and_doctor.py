@@ -227,7 +227,7 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     text, code = numebot("status")
     assert code == 0
     assert "confirmed fallback" in text
-    assert "fallback predictions stand in: it raised" in " ".join(text.split())
+    assert "fallback predictions were used: it raised" in " ".join(text.split())
     assert f"Round {number - 1}, second: missed: no power" in text
     assert "Alert not sent yet: second was missed" in text
     assert "No leaderboard was stored on" in text
@@ -289,7 +289,7 @@ def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatc
     assert by_name["folder"]["verdict"] == by_name["instance"]["verdict"] == "ok"
     assert by_name["daemon"]["verdict"] == "warning"
     assert by_name["daemon"]["remedy"] == "numebot up"
-    assert "the next are expected on" in by_name["openings"]["text"]
+    assert "the next rounds are expected on" in by_name["openings"]["text"]
     assert by_name["pre-flight"]["text"].startswith("none yet")
     assert "secretpart" not in str(by_name)
 
@@ -308,8 +308,8 @@ def test_doctor_tells_a_strange_answer_from_none(world, monkeypatch):
         by_name, code = findings()
         world.practice.remove_faults(fault)
         assert code == 1
-        assert "something answers, but not as Numerai does" in by_name["endpoint"]["text"]
-        assert "a proxy or a log-in page stands before it" in by_name["endpoint"]["remedy"]
+        assert "the answer is not one of Numerai's API" in by_name["endpoint"]["text"]
+        assert "a proxy or a log-in page answers in its place" in by_name["endpoint"]["remedy"]
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         monkeypatch.setenv("NUMERAI_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -403,7 +403,7 @@ def test_doctor_names_addresses_that_no_alert_can_reach(world, monkeypatch):
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "jsn://user:secret@127.0.0.1:1/ json://127.0.0.1:1/")
     by_name, code = findings()
     assert code == 1
-    assert "; not understood: jsn" in by_name["alerts"]["text"]
-    assert "json" not in by_name["alerts"]["text"].partition("not understood")[2]
+    assert "; invalid: jsn" in by_name["alerts"]["text"]
+    assert "json" not in by_name["alerts"]["text"].partition("invalid")[2]
     assert "secret" not in str(by_name["alerts"])
     assert "correct NUMEBOT_NOTIFY_URLS" in by_name["alerts"]["remedy"]

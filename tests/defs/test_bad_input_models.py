@@ -16,7 +16,8 @@ import sys
 
 import pytest
 
-from numebot_dagster.operations.health.doctor import Verdict, examine
+from numebot_dagster.operations.health.doctor import examine
+from numebot_dagster.operations.health.findings import Verdict
 from numebot_dagster.operations.health.status import weights_status
 from numebot_dagster.operations.training.trainer import due_models
 from numebot_dagster.submissions import receipts
@@ -174,11 +175,11 @@ def test_weights_of_another_library_are_named_and_play_if_their_canary_does(
 ):
     findings = [finding for finding in examine(world.platform) if finding.name == "weights"]
     assert [finding.verdict for finding in findings] == [Verdict.OK, Verdict.WARNING]
-    assert "made with numpy 1.0.0 (now " in findings[1].text
+    assert "trained with numpy 1.0.0 (now " in findings[1].text
     assert findings[1].remedy.startswith("numebot train --models second")
     problems = {weights.model: weights.problem for weights in weights_status(world.platform)}
     assert problems["steady-1"] == ""
-    assert "made with numpy 1.0.0" in problems["second"]
+    assert "trained with numpy 1.0.0" in problems["second"]
 
     number = world.open_round()
     assert run_round(world, number).success

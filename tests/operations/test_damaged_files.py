@@ -70,9 +70,9 @@ def damage_all(root: Path, patterns: Sequence[str], damage) -> list[Path]:
     chance = random.Random(f"{patterns} {damage.__name__}")
     paths = []
     for pattern in patterns:
-        found = [path for path in sorted(root.glob(pattern)) if path.is_file()]
-        assert found, pattern
-        paths += found
+        matches = [path for path in sorted(root.glob(pattern)) if path.is_file()]
+        assert matches, pattern
+        paths += matches
     for path in paths:
         content = damage(path.read_bytes(), chance)
         path.unlink()  # it may share its content with a copy
@@ -129,7 +129,7 @@ def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, grou
     ownership.claim(platform)
     assert len(platform.installation) == 6
     endings = play(platform, Play(number, platform.registry.enabled))
-    assert [one.text for one in endings if one.ending == "failed"] == []
+    assert [ending.text for ending in endings if ending.ending == "failed"] == []
     latest = receipts.latest(platform.lake, number)
     assert {name: receipt.state for name, receipt in latest.items()} == CONFIRMED
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
@@ -165,7 +165,7 @@ def test_damaged_weights_and_live_data_cost_one_model(whole, caplog, damage, fil
     (weights_file,) = damage_all(platform.lake.root, [f"weights/model=second/*/*/{file}"], damage)
     damage_all(platform.lake.root, [f"live/round={number}/*/*"], damage)
     live_data.fetch_live(platform, number, models)
-    endings = {one.model.name: one for one in play(platform, Play(number, models))}
+    endings = {ending.model.name: ending for ending in play(platform, Play(number, models))}
     assert endings["steady-1"].ending == "confirmed"
     assert endings["second"].ending == "failed"
     assert str(weights_file) in endings["second"].text

@@ -23,9 +23,9 @@ def opened(png: bytes) -> Image.Image:
 
 def pixels_of(png: bytes, color: str) -> int:
     """How many pixels are close to a colour; reducing the palette moves each a little."""
-    wanted = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
+    rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
     data = opened(png).get_flattened_data()
-    return sum(all(abs(a - b) <= 12 for a, b in zip(pixel, wanted, strict=True)) for pixel in data)
+    return sum(all(abs(a - b) <= 12 for a, b in zip(pixel, rgb, strict=True)) for pixel in data)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_long_names_keep_their_end(name, short):
 def test_importing_the_room_loads_no_plotting_library():
     code = (
         "import sys\n"
-        "from numebot_dagster.reporting import charts, embed, sparkline, style, tables\n"
+        "from numebot_dagster.reporting import charts, performance_tables, sparkline, tables\n"
         "print(sorted({'matplotlib', 'PIL', 'pandas', 'rich', 'dagster'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -24,9 +24,9 @@ def frame(*rows):
 def pixels_of(png, color):
     """How many pixels are close to a colour; reducing the palette moves each a little."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    wanted = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
+    rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
     return sum(
-        all(abs(a - b) <= 12 for a, b in zip(pixel, wanted, strict=True))
+        all(abs(a - b) <= 12 for a, b in zip(pixel, rgb, strict=True))
         for pixel in image.get_flattened_data()
     )
 
@@ -70,8 +70,8 @@ def test_a_model_without_benchmark_and_meta_model(by_era):
 
 @pytest.mark.heavy
 def test_one_era_is_seen_and_none_is_no_error():
-    one = cumulative_scores(frame((900, "corr", 0.1)), model="a", benchmark=None, held_out=1)
-    assert pixels_of(one, CORR) > 8
+    single = cumulative_scores(frame((900, "corr", 0.1)), model="a", benchmark=None, held_out=1)
+    assert pixels_of(single, CORR) > 8
     assert pixels_of(cumulative_scores(frame(), model="a", benchmark=None, held_out=0), CORR) == 0
 
 

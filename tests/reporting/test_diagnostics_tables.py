@@ -148,16 +148,16 @@ def test_figures_are_ours_on_the_eras_that_both_have():
         ("BMC", "mean", 0, None, 0.1, None),
         ("max exposure", "max", 1, 0.3, 0.3, "+0.0e+00"),
     ]
-    for row, wanted in zip(table.rows(), expected, strict=True):
-        assert row[:3] == wanted[:3]
-        assert row[3] == (None if wanted[3] is None else pytest.approx(wanted[3]))
-        assert row[4] == wanted[4]
-        if wanted[5] is not None:
-            assert row[5] == wanted[5]
+    for row, cells in zip(table.rows(), expected, strict=True):
+        assert row[:3] == cells[:3]
+        assert row[3] == (None if cells[3] is None else pytest.approx(cells[3]))
+        assert row[4] == cells[4]
+        if cells[5] is not None:
+            assert row[5] == cells[5]
 
 
 def test_where_the_two_are_farthest_apart():
     ours = frame((1, "corr", 0.02), (2, "corr", 0.03), (1, "mmc", 0.5), (9, "bmc", 1.0))
     theirs = frame((1, "corr", 0.02), (2, "corr", 0.01), (1, "mmc", 0.75), (8, "bmc", 1.0))
-    found = largest_differences(ours, official(theirs))
-    assert found == [Difference("mmc", 1, 0.25), Difference("corr", 2, pytest.approx(0.02))]
+    differences = largest_differences(ours, official(theirs))
+    assert differences == [Difference("mmc", 1, 0.25), Difference("corr", 2, pytest.approx(0.02))]

@@ -14,9 +14,9 @@ anything = st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), 
 
 
 def parsed(markdown: str) -> ElementTree.Element:
-    found = re.fullmatch(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", markdown)
-    assert found is not None
-    return ElementTree.fromstring(base64.b64decode(found.group(1)))
+    match = re.fullmatch(r"!\[[^\]]*\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", markdown)
+    assert match is not None
+    return ElementTree.fromstring(base64.b64decode(match.group(1)))
 
 
 def curve(markdown: str) -> list[list[tuple[int, int]]]:

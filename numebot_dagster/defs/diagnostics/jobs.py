@@ -1,4 +1,4 @@
-"""The job that diagnoses."""
+"""Define the job that diagnoses models."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ diagnose_job = dg.define_asset_job(
     "diagnose_job",
     selection=dg.AssetSelection.key_substring("/diagnostics"),
     tags=TRAINING_RUNS,
-    description="One vintage: how every model does on eras that it has not seen.",
+    description="Score every model on eras that its weights of one vintage have not seen.",
 )

@@ -1,4 +1,4 @@
-"""Whether rounds are played by themselves: daemon, sensors, schedules and queue."""
+"""Check that Dagster plays rounds: its daemon, sensors, schedules and queue."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 
 if TYPE_CHECKING:
     import dagster as dg
 
-# What does not happen while one of them is stopped, and the kind by which Dagster starts it.
+# What does not happen while a sensor or schedule is stopped, and its kind.
 CONSEQUENCES = {
-    "new_round_sensor": ("sensor", "no round is noticed, and none is played by itself"),
-    "watchdog_sensor": ("sensor", "nobody is told before a round is missed"),
-    "preflight_sensor": ("sensor", "nothing is rehearsed before a round opens"),
-    "train_today_sensor": ("sensor", "what train_today_job registers is not trained"),
-    "figures_sensor": ("sensor", "figures are renewed once a day and not after each round"),
+    "new_round_sensor": ("sensor", "no round is noticed or played automatically"),
+    "watchdog_sensor": ("sensor", "no alert is sent before a round is missed"),
+    "preflight_sensor": ("sensor", "no pre-flight runs before a round opens"),
+    "train_today_sensor": ("sensor", "train_today_job starts no training"),
+    "figures_sensor": ("sensor", "figures are drawn once a day and not after each round"),
     "weekend_round_schedule": ("schedule", "the weekend's round has no second start"),
     "daily_performance_schedule": ("schedule", "no scores are collected"),
     "retraining_schedule": ("schedule", "no model is retrained when it is due"),
@@ -26,25 +26,25 @@ CONSEQUENCES = {
 PLAYS = "new_round_sensor"
 MODULE = "numebot_dagster.definitions"
 
-# A run leaves the queue within seconds, unless it waits for another one.
+# A run leaves the queue within seconds, unless it waits for another run.
 QUEUE_SECONDS = 300.0
-# A daemon that was stopped this long ago is meant to be running: it may just be starting.
+# A daemon whose last heartbeat is more recent may just be starting.
 _JUST_NOW = 300.0
 
 
 def examine_automation(instance: dg.DagsterInstance) -> Iterator[Finding]:
-    """Look at the daemon, at what was stopped, and at the queue."""
+    """Yield findings of the daemon, of stopped sensors and schedules, and of the queue."""
     stopped = _stopped(instance)
     yield _daemon(instance, plays=PLAYS not in stopped)
     yield from (_stopped_finding(name) for name in stopped)
     now = time.time()
     waiting = _queued(instance, now)
     if waiting:
-        yield _queue(waiting, _working(instance), now, is_alive=not _silent(instance))
+        yield _queue(waiting, _working(instance), now, is_alive=not _stopped_daemons(instance))
 
 
 def _stopped(instance: dg.DagsterInstance) -> list[str]:
-    """The sensors and schedules of ours that somebody has stopped."""
+    """Return the names of our sensors and schedules that a user has stopped."""
     from dagster._core.scheduler.instigation import InstigatorStatus
 
     off = {
@@ -58,20 +58,20 @@ def _stopped(instance: dg.DagsterInstance) -> list[str]:
 def _stopped_finding(name: str) -> Finding:
     kind, consequence = CONSEQUENCES[name]
     remedy = f"dagster {kind} start {name} -m {MODULE}, or start it in the UI under Automation"
-    return Finding("automation", Verdict.WARNING, f"{name} is stopped: {consequence}", remedy)
+    return Finding(Check.AUTOMATION, Verdict.WARNING, f"{name} is stopped: {consequence}", remedy)
 
 
-def _silent(instance: dg.DagsterInstance) -> list[str]:
+def _stopped_daemons(instance: dg.DagsterInstance) -> list[str]:
     beats = instance.get_daemon_statuses()
     return sorted(name for name, status in beats.items() if status.required and not status.healthy)
 
 
 def _daemon(instance: dg.DagsterInstance, *, plays: bool) -> Finding:
-    silent = _silent(instance)
+    silent = _stopped_daemons(instance)
     if not silent:
-        done = "rounds are played by itself" if plays else "but rounds are not played by itself"
-        text = f"`numebot up` is running{':' if plays else ','} {done}"
-        return Finding("daemon", Verdict.OK, text)
+        text = "`numebot up` is running"
+        text += " and plays rounds" if plays else ", but does not play rounds"
+        return Finding(Check.DAEMON, Verdict.OK, text)
     newest = max(
         (
             status.last_heartbeat.timestamp
@@ -81,16 +81,16 @@ def _daemon(instance: dg.DagsterInstance, *, plays: bool) -> Finding:
         default=None,
     )
     if newest is not None and time.time() - newest < _JUST_NOW:
-        text = f"these daemons do not run: {', '.join(silent)}"
+        text = f"these daemons are not running: {', '.join(silent)}"
     elif newest is None:
-        text = "no daemon is running: no round is noticed, only `numebot run` plays one"
+        text = "`numebot up` is not running: only `numebot run` plays rounds"
     else:
-        text = f"no daemon is running since {_moment(newest)}: no round is noticed"
-    return Finding("daemon", Verdict.WARNING, text, "numebot up")
+        text = f"`numebot up` is not running since {_moment(newest)}: no round is noticed"
+    return Finding(Check.DAEMON, Verdict.WARNING, text, "numebot up")
 
 
 def _queued(instance: dg.DagsterInstance, now: float) -> list[dg.RunRecord]:
-    """The runs that have been in the queue for longer than it takes to leave it, oldest first."""
+    """Return the runs that have been in the queue for too long, oldest first."""
     import dagster as dg
 
     queued = instance.get_run_records(
@@ -113,7 +113,7 @@ def _working(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 def _queue(
     waiting: list[dg.RunRecord], working: list[dg.DagsterRun], now: float, *, is_alive: bool
 ) -> Finding:
-    """What waits for longer than it should, behind what, and what moves it."""
+    """Return how long runs wait, for which runs, and what to do about it."""
     oldest = waiting[0]
     text = (
         f"{len(waiting)} runs wait in the queue, the oldest of {oldest.dagster_run.job_name} for "
@@ -121,16 +121,16 @@ def _queue(
     )
     if not is_alive:
         text += "; no daemon starts them"
-        return Finding("queue", Verdict.WARNING, text, "numebot up")
+        return Finding(Check.QUEUE, Verdict.WARNING, text, "numebot up")
     behind = ", ".join(f"run {run.run_id[:8]} of {run.job_name}" for run in working)
     if not behind:
-        text += "; nothing runs, and still none is started"
-        return Finding("queue", Verdict.WARNING, text, "stop `numebot up` and start it again")
-    text = f"{text}, behind {behind}"
+        text += "; no run is working, but none of them is started"
+        return Finding(Check.QUEUE, Verdict.WARNING, text, "stop `numebot up` and start it again")
+    text = f"{text}, waiting for {behind}"
     if any(run.dagster_run.job_name == "round_job" for run in waiting):
-        remedy = "end what it waits for, in the UI under Runs, or play now: numebot run"
-        return Finding("queue", Verdict.WARNING, text, remedy)
-    return Finding("queue", Verdict.OK, text)
+        remedy = "end the working run in the UI under Runs, or play now: numebot run"
+        return Finding(Check.QUEUE, Verdict.WARNING, text, remedy)
+    return Finding(Check.QUEUE, Verdict.OK, text)
 
 
 def _seconds(run: dg.RunRecord, now: float) -> float:

@@ -1,17 +1,18 @@
-"""The job that looks whether the next round could be played."""
+"""Define the job that checks whether the next round would succeed."""
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from pydantic import Field
 
+from numebot_dagster.defs import metadata
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.operations.health import preflight
 from numebot_dagster.operations.health.findings import Verdict
 
 
 class PreflightConfig(dg.Config):
-    """When the next round is expected to open, as ISO 8601; by default within the day."""
+    """The round to check for."""
 
     opening: str | None = Field(
         default=None,
@@ -24,27 +25,29 @@ class PreflightConfig(dg.Config):
 def examine_before_the_round(
     context: dg.OpExecutionContext, config: PreflightConfig, platform: PlatformResource
 ) -> None:
-    """Looks at all that the next round needs, and rehearses the last one with every model.
+    """Check everything that the next round needs, and rehearse the last one with every model.
 
-    What would fail is told with its remedy; the run fails as well, so that the UI shows it.
+    What would fail is sent as an alert with its remedy; the run fails as well, so that the UI
+    shows it.
     """
-    # With the short patience of a tick: a Numerai that does not answer is a finding itself.
-    shop = platform.open_for_tick(context.log)
+    # With the short deadline of a tick: a Numerai that does not answer is a finding itself.
+    opened = platform.open_for_tick(context.log)
     opening = datetime.fromisoformat(config.opening) if config.opening else None
-    findings = preflight.examine(shop, opening or datetime.now(UTC) + timedelta(hours=2))
-    bad = [one for one in findings if one.verdict is Verdict.FAILURE]
-    context.add_output_metadata(
-        {"findings": dg.MetadataValue.md(preflight.as_markdown(findings)), "failures": len(bad)}
-    )
-    if bad:
-        raise dg.Failure("; ".join(f"{one.name}: {one.text}" for one in bad), allow_retries=False)
+    findings = preflight.examine(opened, opening or datetime.now(UTC) + timedelta(hours=2))
+    failures = [finding for finding in findings if finding.verdict is Verdict.FAILURE]
+    table = metadata.markdown(preflight.findings_table(findings))
+    context.add_output_metadata({"findings": table, "failures": len(failures)})
+    if failures:
+        texts = (f"{finding.name}: {finding.text}" for finding in failures)
+        raise dg.Failure("; ".join(texts), allow_retries=False)
 
 
 @dg.job(
     name="preflight_job",
-    description="Would the next round succeed? Credentials, disk, clock, changes at Numerai, and "
-    "the last round predicted again by every model. Nothing is stored or sent but alerts.",
+    description="Check whether the next round would succeed. Looks at credentials, disk, clock and "
+    "changes at Numerai, and predicts the last round again with every model. Nothing is stored or "
+    "sent but alerts.",
 )
 def preflight_job() -> None:
-    """One step: see `preflight`."""
+    """Run `preflight`."""
     examine_before_the_round()

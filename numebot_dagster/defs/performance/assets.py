@@ -1,13 +1,13 @@
-"""Scores, leaderboard and payouts by day, each model's history, and the dashboard."""
+"""Define the assets of scores, leaderboard and payouts, each model's history, and the dashboard."""
 
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from numebot_dagster.defs.metadata import readable
+from numebot_dagster.defs import metadata
+from numebot_dagster.defs.metadata import Metadata, readable
 from numebot_dagster.defs.partitions import days, rounds
-from numebot_dagster.defs.performance import figures
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.weights import group_of, submission_key
 from numebot_dagster.defs.turns import READING, turn
@@ -15,54 +15,48 @@ from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import status
-from numebot_dagster.operations.performance import collecting, digest
+from numebot_dagster.operations.performance import collecting, digest, history
+from numebot_dagster.operations.performance.history import Dashboard, ModelHistory
+from numebot_dagster.operations.platform import Platform
 
 SCORES = dg.AssetKey(["performance", "scores"])
 LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
 PAYOUTS = dg.AssetKey(["performance", "payouts"])
 OVERVIEW = dg.AssetKey(["performance", "overview"])
 
-MODELS_BETWEEN_LINES = 5  # the figures of one take a second
+MODELS_BETWEEN_LINES = 5  # a model's figures take a second
 
 _DAILY: dict[str, Any] = {
     "partitions_def": days,
     "group_name": "performance",
     "kinds": {"numerai", "parquet"},
-    # One run, and one question per model, for a whole range of days.
+    # A whole range of days is one run with one query per model.
     "backfill_policy": dg.BackfillPolicy.single_run(),
 }
 
 
 def performance_key(model: RegisteredModel) -> dg.AssetKey:
-    """The asset of a model's history."""
+    """Return the key of a model's history."""
     return dg.AssetKey(["models", model.asset_name, "performance"])
 
 
 def scores_key(model: RegisteredModel) -> dg.AssetKey:
-    """The asset on which a model's newest scores are plotted by round."""
+    """Return the key of a model's newest scores by round."""
     return dg.AssetKey(["models", model.asset_name, "scores"])
 
 
 @dg.asset(key=SCORES, **_DAILY)
 def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
-    """Every score that Numerai published on a day for own models.
+    """Read every score that Numerai published on a day for the registered models.
 
-    Past days are read back when nobody watched; today is rewritten until it ends. Numerai publishes
+    Missing days of the past are read back; today is rewritten until it ends. Numerai publishes
     from Tuesday to Saturday, so Sundays and Mondays are empty.
     """
-    shop = platform.open(context.log)
-    wanted = _days(context)
-    with turn(context, shop.lake, READING):
-        counts = collecting.collect_scores(shop, wanted)
-    played = set(context.instance.get_dynamic_partitions(rounds.name))
-    plotted = {model.name: scores_key(model) for model in _submitting(shop.registry)}
-    for found in figures.scores_to_plot(shop.lake, wanted):
-        if found.model in plotted and found.partition in played:
-            context.log_event(
-                dg.AssetMaterialization(
-                    plotted[found.model], partition=found.partition, metadata=found.facts
-                )
-            )
+    opened = platform.open(context.log)
+    days = _days(context)
+    with turn(context, opened.lake, READING):
+        counts = collecting.collect_scores(opened, days)
+    _report_scores_by_round(context, opened, days)
     return dg.MaterializeResult(
         metadata={
             "scores": sum(counts.values()),
@@ -72,25 +66,43 @@ def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
     )
 
 
+def _report_scores_by_round(
+    context: dg.AssetExecutionContext, platform: Platform, days: list[date]
+) -> None:
+    """Report the newest scores of each round on the asset that plots them."""
+    played = set(context.instance.get_dynamic_partitions(rounds.name))
+    keys = {model.name: scores_key(model) for model in _submitting(platform.registry)}
+    for newest in history.scores_to_plot(platform.lake, days):
+        partition = str(newest.round_number)
+        if newest.model in keys and partition in played:
+            context.log_event(
+                dg.AssetMaterialization(
+                    keys[newest.model], partition=partition, metadata=readable(newest.numbers)
+                )
+            )
+
+
 @dg.asset(key=LEADERBOARD, **_DAILY)
 def leaderboard(
     context: dg.AssetExecutionContext, platform: PlatformResource
 ) -> dg.MaterializeResult:
-    """The leaderboard of today: rank, reputations, stake, returns of own models and the field.
+    """Read today's leaderboard with rank, reputations, stake and returns of all models.
 
-    Numerai tells only today's, so a past day that nobody watched stays empty.
+    Numerai publishes only today's, so a past day without a run stays empty.
     """
-    shop = platform.open(context.log)
-    if collecting.today(shop) not in _days(context):
+    opened = platform.open(context.log)
+    if collecting.today(opened) not in _days(context):
         return dg.MaterializeResult(
-            metadata={"empty": "Numerai tells only today's leaderboard; this day was not watched."}
+            metadata={
+                "empty": "No run read the leaderboard on this day, and Numerai shows only today's."
+            }
         )
-    with turn(context, shop.lake, READING):
-        own = collecting.collect_leaderboard(shop)
+    with turn(context, opened.lake, READING):
+        own = collecting.collect_leaderboard(opened)
     ranks = [entry.rank for entry in own if entry.rank is not None]
     staked = sum(float(entry.nmr_staked or 0) for entry in own)
     best = {"best_rank": min(ranks)} if ranks else {}
-    empty = status.days_without_leaderboard(shop, shop.client.now())
+    empty = status.days_without_leaderboard(opened, opened.client.now())
     return dg.MaterializeResult(
         metadata=readable(
             {
@@ -105,17 +117,19 @@ def leaderboard(
 
 @dg.asset(key=PAYOUTS, **_DAILY)
 def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
-    """Pending and settled payouts of own models as they are today, in NMR.
+    """Read pending and settled payouts of the registered models as they are today, in NMR.
 
-    Numerai tells only today's, so a past day that nobody watched stays empty.
+    Numerai publishes only today's, so a past day without a run stays empty.
     """
-    shop = platform.open(context.log)
-    if collecting.today(shop) not in _days(context):
+    opened = platform.open(context.log)
+    if collecting.today(opened) not in _days(context):
         return dg.MaterializeResult(
-            metadata={"empty": "Numerai tells only today's payouts; this day was not watched."}
+            metadata={
+                "empty": "No run read the payouts on this day, and Numerai shows only today's."
+            }
         )
-    with turn(context, shop.lake, READING):
-        payouts = collecting.collect_payouts(shop)
+    with turn(context, opened.lake, READING):
+        payouts = collecting.collect_payouts(opened)
     by_state = {
         "pending_nmr": [payout for payout in payouts if not payout.settled],
         "settled_nmr": [payout for payout in payouts if payout.settled],
@@ -129,7 +143,7 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
 
 
 def build_scores(registry: Registry) -> list[dg.AssetSpec]:
-    """The scores of every enabled model by round, which `performance/scores` reports by day."""
+    """Return the scores of every submitting model by round, which `performance/scores` reports."""
     return [_scores_by_round(model) for model in _submitting(registry)]
 
 
@@ -141,16 +155,15 @@ def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
         group_name=group_of(model),
         kinds={"numerai"},
         description=(
-            f"What Numerai made of each submission of **{model.name}**: its newest scores and "
-            "percentiles, as curves over rounds (*Overview → Metadata → Plots*). "
-            "`performance/scores` reports them here on the first and every fifth scoring day and "
-            "when the round resolves."
+            f"The newest scores and percentiles of each submission of {model.name}. *Overview → "
+            "Metadata → Plots* shows them as curves over rounds. `performance/scores` reports them "
+            "here on the first and every fifth scoring day and when the round resolves."
         ),
     )
 
 
 def build_performance(registry: Registry) -> list[dg.AssetsDefinition]:
-    """The history of every enabled model, and the dashboard over all of them."""
+    """Return the history of every enabled model, and the dashboard of all of them."""
     names = sorted(model.asset_name for model in registry.enabled)  # the order in which they run
     histories = [
         _performance(model, names.index(model.asset_name) + 1, len(names))
@@ -165,15 +178,17 @@ def _performance(model: RegisteredModel, number: int, of_all: int) -> dg.AssetsD
         deps=[SCORES, PAYOUTS],
         group_name=group_of(model),
         kinds={"duckdb"},
-        description=f"The history of **{model.name}**: CORR and MMC by round, and its payouts.",
+        description=f"The history of {model.name}: CORR and MMC by round, and its payouts.",
     )
     def performance(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
-        shop = platform.open(context.log)
+        opened = platform.open(context.log)
         if number % MODELS_BETWEEN_LINES == 0:
-            shop.log.info("Drawing the figures of models: %d of %d", number, of_all)
-        return dg.MaterializeResult(metadata=figures.model_metadata(shop.lake, model.name))
+            opened.log.info("Drawing the figures of models: %d of %d", number, of_all)
+        return dg.MaterializeResult(
+            metadata=_history_metadata(history.model_history(opened.lake, model.name))
+        )
 
     return performance
 
@@ -193,19 +208,46 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
     def overview(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
-        """The dashboard: every model and round in tables, and the three charts.
+        """Draw the dashboard: every model and round in tables, and the three charts.
 
         CORR by scoring day for each model and round; final CORR by round; mean final CORR against
         the number of rounds resolved. Scores of the first days are noise: only the last one counts.
         The newest day's scores are also sent as an alert, once.
         """
-        shop = platform.open(context.log)
-        catalog.rebuild(shop.lake)
-        shown = figures.overview_metadata(shop.lake)
-        outbox.send(shop, *digest.newest_scores(shop))
+        opened = platform.open(context.log)
+        catalog.rebuild(opened.lake)
+        shown = _dashboard_metadata(history.draw_dashboard(opened.lake))
+        outbox.send(opened, *digest.newest_scores(opened))
         return dg.MaterializeResult(metadata=shown)
 
     return overview
+
+
+def _history_metadata(shown: ModelHistory) -> Metadata:
+    return {
+        "corr_by_round": dg.MetadataValue.md(shown.curve),
+        "summary": metadata.markdown(shown.summary),
+        **readable(shown.numbers),
+    }
+
+
+def _dashboard_metadata(dashboard: Dashboard) -> Metadata:
+    from numebot_dagster.reporting.performance_tables import (
+        models_of_dashboard,
+        rounds_of_dashboard,
+    )
+
+    rounds = dashboard.rounds
+    return {
+        "mean_corr_by_round": dg.MetadataValue.md(dashboard.curve),
+        "models": metadata.markdown(models_of_dashboard(dashboard.models)),
+        "rounds": metadata.markdown(rounds_of_dashboard(rounds)),
+        **metadata.pictures(dashboard.charts),
+        "figures": dg.MetadataValue.path(dashboard.folder),
+        "submissions": rounds.height,
+        "confirmed": rounds.filter(rounds["state"] == "confirmed").height,
+        "resolved": rounds.filter(rounds["resolved"]).height,
+    }
 
 
 def _submitting(registry: Registry) -> list[RegisteredModel]:

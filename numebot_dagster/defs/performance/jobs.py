@@ -1,4 +1,4 @@
-"""The job that follows scores and payouts."""
+"""Define the jobs that collect scores and payouts and draw the figures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ performance_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(SCORES, LEADERBOARD, PAYOUTS, OVERVIEW)
     | dg.AssetSelection.key_substring("/performance"),
     tags=COLLECTING_RUNS,
-    description="Scores, leaderboard and payouts of a range of days, then every model's history.",
+    description="Read scores, leaderboard and payouts of a range of days, then draw all figures.",
 )
 
 
@@ -35,7 +35,7 @@ figures_job = dg.define_asset_job(
     "figures_job",
     selection=dg.AssetSelection.assets(OVERVIEW) | dg.AssetSelection.key_substring("/performance"),
     tags=COLLECTING_RUNS,
-    description="Every model's history and the dashboard anew, from what is stored.",
+    description="Draw every model's history and the dashboard again from the stored scores.",
 )
 
 
@@ -44,7 +44,7 @@ class CollectingRun:
     """One run of `performance_job`.
 
     Attributes:
-        name: what it collects.
+        name: `everything`, `scores` or `the-rest`.
         tags: the range of its days, for Dagster.
         selection: its assets; by default all of the job.
     """
@@ -55,34 +55,33 @@ class CollectingRun:
 
     @property
     def key(self) -> str:
-        """The run key: Dagster refuses several requests of one tick without a key in each.
+        """The run key, which Dagster requires when a tick requests several runs.
 
-        Of a schedule's keys it compares only those of the same tick, so that a later look at the
-        same days is a run of its own.
+        It compares the keys of one tick of a schedule only: a later tick can request the same days.
         """
         return f"collect-{self.name}-{self.tags[RANGE_START_TAG]}-{self.tags[RANGE_END_TAG]}"
 
 
-def collecting_runs(wanted: Sequence[date], registry: Registry) -> list[CollectingRun]:
-    """Return the runs that collect these days and draw the figures anew, in their order.
+def collecting_runs(days: Sequence[date], registry: Registry) -> list[CollectingRun]:
+    """Return the runs that collect these days and then draw the figures, in their order.
 
     Dagster writes an event for every asset and day of a run before it begins, also for assets
-    without days. Over many days only the scores are asked for, since Numerai tells the rest of
-    today alone; what is left is a run of one day.
+    without days. Many days are collected for the scores alone, since Numerai publishes the rest for
+    today only; the rest is a run of one day.
     """
-    if len(wanted) <= MOST_DAYS_OF_ALL_ASSETS:
-        return [CollectingRun("everything", range_tags(wanted))]
+    if len(days) <= MOST_DAYS_OF_ALL_ASSETS:
+        return [CollectingRun("everything", range_tags(days))]
     histories = [performance_key(model) for model in registry.enabled]
     rest = [LEADERBOARD, PAYOUTS, *histories, OVERVIEW]
     return [
-        CollectingRun("scores", range_tags(wanted), [SCORES]),
-        CollectingRun("the-rest", range_tags(wanted[-1:]), rest),
+        CollectingRun("scores", range_tags(days), [SCORES]),
+        CollectingRun("the-rest", range_tags(days[-1:]), rest),
     ]
 
 
-def range_tags(wanted: Sequence[date]) -> dict[str, str]:
-    """The tags of a run over all days from the first to the last."""
+def range_tags(days: Sequence[date]) -> dict[str, str]:
+    """Return the tags of a run over all days from the first to the last."""
     return {
-        RANGE_START_TAG: wanted[0].isoformat(),
-        RANGE_END_TAG: wanted[-1].isoformat(),
+        RANGE_START_TAG: days[0].isoformat(),
+        RANGE_END_TAG: days[-1].isoformat(),
     }

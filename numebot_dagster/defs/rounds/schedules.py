@@ -21,6 +21,7 @@ WEEKEND_LOOKS = ["15 12 * * 6", "15 18 * * 6", "15 8 * * 0"]
     cron_schedule=WEEKEND_LOOKS,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Play the weekend round if it is open and no run plays it yet.",
 )
 def weekend_round_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource

@@ -24,6 +24,7 @@ SECONDS_BETWEEN_LOOKS = 30
     job=round_job,
     minimum_interval_seconds=SECONDS_BETWEEN_LOOKS,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Play each round that opens, and retry until every model is confirmed.",
 )
 def new_round_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource

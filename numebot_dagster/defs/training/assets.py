@@ -1,4 +1,4 @@
-"""The training data of a vintage."""
+"""Define the asset of a vintage's training data."""
 
 import dagster as dg
 
@@ -20,14 +20,14 @@ TRAINING_DATA = dg.AssetKey(["training", "data"])
     kinds={"numerai", "parquet"},
 )
 def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
-    """The files that models of one vintage learn from: features, train, validation and companions.
+    """Pin the training data of one vintage: features, train, validation, benchmarks and meta model.
 
     A vintage is one pinned release of the training data, named by the round at which it was pinned.
-    Files that have not changed since another vintage are shared with it, not fetched again.
+    Files that have not changed since another vintage are shared with it, not downloaded again.
     """
-    shop = platform.open(context.log)
-    with turn(context, shop.lake, READING):
-        vintage = fetch_training(shop, _number(shop, context.partition_key))
+    opened = platform.open(context.log)
+    with turn(context, opened.lake, READING):
+        vintage = fetch_training(opened, _number(opened, context.partition_key))
     facts = {
         name: parquet.verify(path)
         for name, path in vintage.files.items()
@@ -46,18 +46,18 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
 
 
 def _number(platform: Platform, key: str) -> int:
-    """The number of a vintage that is stored, or that can be pinned now.
+    """Return the number of a vintage that is stored, or that can be pinned now.
 
     Raises:
-        Failure: it can be neither: today's data would be kept under a wrong name.
+        Failure: it is neither: today's data would be stored under a wrong name.
     """
     if key.isdigit() and int(key) in platform.lake.stored_vintages():
         return int(key)
     today = vintage_of_today(platform)
     if key != str(today):
         raise dg.Failure(
-            f"Vintage {key} was never pinned, and today's data are those of vintage {today}: "
-            "launch train_today_job, which needs no number.",
+            f"Vintage {key} was never pinned, and today's data belong to vintage {today}: launch "
+            "train_today_job, which needs no number.",
             allow_retries=False,
         )
     return today

@@ -1,4 +1,4 @@
-"""The job that trains."""
+"""Define the job that trains."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ train_job = dg.define_asset_job(
     "train_job",
     selection=dg.AssetSelection.assets(TRAINING_DATA) | dg.AssetSelection.key_substring("/weights"),
     tags=TRAINING_RUNS,
-    description="One vintage: its training data pinned, and every model trained on them.",
+    description="Pin the training data of one vintage, and train every model on them.",
 )

@@ -1,4 +1,4 @@
-"""The daily look for models that are due for retraining."""
+"""Define the daily schedule that retrains models when they are due."""
 
 import dagster as dg
 
@@ -11,36 +11,37 @@ from numebot_dagster.defs.training.weights import weights_key
 from numebot_dagster.operations.training import trainer
 
 # Hours after the usual close of a weekday's round and of the weekend's.
-LOOK = "0 17 * * *"
+TICK = "0 17 * * *"
 
 
 @dg.schedule(
     job=train_job,
-    cron_schedule=LOOK,
+    cron_schedule=TICK,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Train the models that are due by their own retrain policy on a new vintage.",
 )
 def retraining_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Trains the models whose own `retrain` policy says that they are due, on a new vintage.
+    """Request the training of the models that are due by their `retrain` policy.
 
-    With `retrain = never` nothing ever happens. While a round is open nothing is begun. Models
-    that cannot be trained are tried once a week and not every day.
+    With `retrain = never` a model is never due. No training begins while a round is open. A
+    training that fails is requested again in the next week, not on the next day.
     """
-    shop = platform.open_for_tick(context.log)
-    due = trainer.due_models(shop)
+    opened = platform.open_for_tick(context.log)
+    due = trainer.due_models(opened)
     if not due:
         return dg.SkipReason("No model is due for retraining.")
-    round_ = shop.round_to_play()
+    round_ = opened.round_to_play()
     if round_ is not None:
-        return dg.SkipReason(f"Round {round_.number} is open: its submissions come first.")
-    year, week, _ = shop.client.now().isocalendar()
+        return dg.SkipReason(f"Round {round_.number} is open, and its submissions come first.")
+    year, week, _ = opened.client.now().isocalendar()
     names = ",".join(model.name for model in due)
     run_key = f"retrain-{year}-{week:02d}-{names}"
     if was_requested(context.instance, run_key):
         return dg.SkipReason(f"The training of {names} was requested this week already.")
-    vintage = str(trainer.vintage_of_today(shop))
+    vintage = str(trainer.vintage_of_today(opened))
     context.instance.add_dynamic_partitions(VINTAGES, [vintage])
     return dg.RunRequest(
         run_key=run_key,

@@ -1,4 +1,4 @@
-"""Training on today's data from the UI: a job without a partition, whose vintage is found out."""
+"""Define a job without a partition that trains on today's data, and the sensor behind it."""
 
 import dagster as dg
 from pydantic import Field
@@ -16,7 +16,7 @@ VINTAGE_TAG, MODELS_TAG, FORCE_TAG = "numebot/vintage", "numebot/models", "numeb
 
 
 class TodayConfig(dg.Config):
-    """What a training on today's data may be asked for."""
+    """The options of a training on today's data."""
 
     models: list[str] = Field(
         default=[],
@@ -25,7 +25,7 @@ class TodayConfig(dg.Config):
     )
     force: bool = Field(
         default=False,
-        description="Train although there are weights of this vintage and code. They stay; the new "
+        description="Train even if weights of this vintage and code exist. They are kept; the new "
         "ones are stored beside them and are used from then on.",
     )
 
@@ -44,8 +44,8 @@ def register_vintage(
         {VINTAGE_TAG: vintage, MODELS_TAG: ",".join(names), FORCE_TAG: str(config.force)},
     )
     context.log.info(
-        "Vintage %s is registered. A run of train_job that pins its data and trains %s is "
-        "requested by train_today_sensor, within half a minute.",
+        "Vintage %s is registered. Within half a minute train_today_sensor requests a run of "
+        "train_job that pins its data and trains %s.",
         vintage,
         ", ".join(names),
     )
@@ -64,11 +64,11 @@ def _chosen(opened: Platform, names: list[str]) -> list[str]:
 
 @dg.job(
     name="train_today_job",
-    description="Train on today's data: launch this one, no vintage has to be named. Its only step "
-    "registers the vintage of the newest round; the training itself is a run of `train_job`.",
+    description="Train on today's data without naming a vintage. The only step registers the "
+    "vintage of the newest round; the training itself is a run of `train_job`.",
 )
 def train_today_job() -> None:
-    """One step: see `register_vintage`."""
+    """Run `register_vintage`."""
     register_vintage()
 
 
@@ -76,6 +76,7 @@ def train_today_job() -> None:
     job=train_job,
     minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Request the training of each vintage that train_today_job has registered.",
 )
 def train_today_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
@@ -83,7 +84,7 @@ def train_today_sensor(
     """Request the training of each vintage that `train_today_job` has registered."""
     finished = newly_finished(context, train_today_job.name, [dg.DagsterRunStatus.SUCCESS])
     if not finished.runs:
-        return dg.SkipReason(f"Nobody launched {train_today_job.name} since the last look.")
+        return dg.SkipReason(f"{train_today_job.name} was not launched since the last tick.")
     opened = platform.open_for_tick(context.log)
     requests = [_training(opened, run) for run in finished.runs if VINTAGE_TAG in run.tags]
     return dg.SensorResult(requests, cursor=finished.cursor)

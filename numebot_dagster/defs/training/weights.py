@@ -1,11 +1,11 @@
-"""One chain of assets per registered model: weights, then predictions and submission by round."""
+"""Define the weights asset of every model, and the keys of a model's assets."""
 
 from contextlib import suppress
 
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs.metadata import readable
+from numebot_dagster.defs.metadata import Metadata, readable
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
@@ -20,41 +20,41 @@ from numebot_dagster.operations.training.vintages import Vintage, read_vintage
 
 
 class TrainConfig(dg.Config):
-    """What a training may be asked for besides its vintage."""
+    """The options of a training besides its vintage."""
 
     force: bool = Field(
         default=False,
         description=(
-            "Train although there are weights of this vintage and code. They stay; the new ones "
+            "Train even if weights of this vintage and code exist. They are kept; the new ones "
             "are stored beside them and are used from then on."
         ),
     )
 
 
 def weights_key(model: RegisteredModel) -> dg.AssetKey:
-    """The asset of a model's weights."""
+    """Return the key of a model's weights."""
     return dg.AssetKey(["models", model.asset_name, "weights"])
 
 
 def predictions_key(model: RegisteredModel) -> dg.AssetKey:
-    """The asset of a model's predictions."""
+    """Return the key of a model's predictions."""
     return dg.AssetKey(["models", model.asset_name, "predictions"])
 
 
 def submission_key(model: RegisteredModel) -> dg.AssetKey:
-    """The asset of a model's receipts."""
+    """Return the key of a model's receipts."""
     return dg.AssetKey(["models", model.asset_name, "submission"])
 
 
 def group_of(model: RegisteredModel) -> str:
-    """The group that holds a model's assets."""
+    """Return the group of a model's assets."""
     return f"models/{model.asset_name}"
 
 
 def code_version(model: RegisteredModel) -> str | None:
-    """The hash of a model's code, if its source can be read.
+    """Return the hash of a model's code, if its source can be read.
 
-    Where it cannot be, the training and the round of this model say so, and no other suffers.
+    A source that cannot be read fails the training and the round of this model alone.
     """
     with suppress(SourceNotFound):
         return code_hash(model)
@@ -62,7 +62,7 @@ def code_version(model: RegisteredModel) -> str | None:
 
 
 def build_weights(registry: Registry) -> list[dg.AssetsDefinition]:
-    """The weights asset of every enabled model."""
+    """Return the weights asset of every enabled model."""
     return [_weights(model) for model in registry.enabled]
 
 
@@ -75,9 +75,9 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         kinds={"python"},
         code_version=code_version(model),
         description=(
-            f"What **{model.name}** learned from a vintage. {model.description}\n\n"
-            "Trained in a process of its own, under the budgets that the model declares; stored in "
-            "the library's own format with a manifest and 500 canary rows, by which later "
+            f"The weights that {model.name} learned from a vintage. {model.description}\n\n"
+            "Trained in a process of its own, within the budgets that the model declares; stored "
+            "in the library's own format with a manifest and 500 canary rows, by which later "
             "predictions are checked. Never changed: a forced training of the same vintage and "
             "code is stored beside the first."
         ),
@@ -89,26 +89,28 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         vintage = _vintage(opened, context.partition_key)
         with turn(context, opened.lake, TRAINING):
             stored = _trained(opened, model, vintage, force=config.force)
-        manifest = stored.manifest
-        return dg.MaterializeResult(
-            metadata=readable(
-                {
-                    "data_version": manifest.data_version,
-                    "target_is": dg.MetadataValue.json(manifest.target_is),
-                    "features": len(manifest.features),
-                    "train_eras": manifest.train_eras,
-                    "train_rows": manifest.train_rows,
-                    "seconds": manifest.seconds,
-                    "peak_memory_mb": manifest.peak_memory_mb,
-                    "parameters": dg.MetadataValue.json(manifest.parameters),
-                    "libraries": dg.MetadataValue.json(manifest.library_versions),
-                    "code_hash": stored.code_hash,
-                    "folder": dg.MetadataValue.path(stored.folder),
-                }
-            )
-        )
+        return dg.MaterializeResult(metadata=_facts(stored))
 
     return weights
+
+
+def _facts(stored: StoredWeights) -> Metadata:
+    manifest = stored.manifest
+    return readable(
+        {
+            "data_version": manifest.data_version,
+            "target_is": dg.MetadataValue.json(manifest.target_is),
+            "features": len(manifest.features),
+            "train_eras": manifest.train_eras,
+            "train_rows": manifest.train_rows,
+            "seconds": manifest.seconds,
+            "peak_memory_mb": manifest.peak_memory_mb,
+            "parameters": dg.MetadataValue.json(manifest.parameters),
+            "libraries": dg.MetadataValue.json(manifest.library_versions),
+            "code_hash": stored.code_hash,
+            "folder": dg.MetadataValue.path(stored.folder),
+        }
+    )
 
 
 def _trained(
@@ -126,8 +128,8 @@ def _trained(
 def _vintage(platform: Platform, key: str) -> Vintage:
     if not key.isdigit() or int(key) not in platform.lake.stored_vintages():
         raise dg.Failure(
-            f"Vintage {key} is not pinned yet, so there is nothing to train on: launch "
-            "train_today_job, or materialise training/data for it first.",
+            f"Vintage {key} is not pinned yet, so it has no training data: launch train_today_job, "
+            "or materialise training/data for it first.",
             allow_retries=False,
         )
     return read_vintage(platform, int(key))

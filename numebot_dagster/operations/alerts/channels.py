@@ -1,7 +1,7 @@
-"""Where alerts go: the addresses of `NUMEBOT_NOTIFY_URLS` through apprise, and the heartbeat.
+"""Send messages to the addresses of `NUMEBOT_NOTIFY_URLS` through apprise, and the heartbeat.
 
-Any part of such an address may be a token, so none of it is ever shown: a channel goes by its
-scheme and a few digits of the address's hash.
+Any part of such an address may be a token, so none of it is ever shown: the name of a channel is
+its scheme and a few digits of the address's hash.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pydantic import SecretStr
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 
-LONGEST_SENDING = 10.0  # seconds for all that waits, all channels at once
+LONGEST_SENDING = 10.0  # seconds for all messages and channels together
 HEARTBEAT_TIMEOUT = 5.0  # seconds
 
-# A comma or space parts two addresses only where the next one begins.
+# A comma or space separates two addresses only where the next one begins.
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][\w+-]*://)")
 _PARTS = re.compile(r"[/:@?&=#,\s]+")
 _SHORTEST_SECRET = 6  # shorter parts of addresses are words
@@ -32,7 +32,7 @@ _SHORTEST_SECRET = 6  # shorter parts of addresses are words
 
 @dataclass(frozen=True)
 class Message:
-    """What a channel is given; channels named in `skip` have it already."""
+    """A message to send; the channels named in `skip` have it already."""
 
     title: str
     text: str
@@ -48,43 +48,43 @@ class Channel:
     url: str = field(repr=False)
 
     def is_understood(self) -> bool:
-        """Whether apprise can make anything of the address; nothing is sent."""
+        """Return whether apprise supports the address; nothing is sent."""
         import apprise
 
         _silence_libraries()
         return bool(apprise.Apprise().add(self.url))
 
     def post(self, message: Message) -> str | None:
-        """Sends one message; what went wrong, if something did."""
+        """Send one message; return what went wrong, if something did."""
         import apprise
 
         _silence_libraries()
         sender = apprise.Apprise()
         if not sender.add(self.url):
-            return "the address is not one that apprise understands; correct NUMEBOT_NOTIFY_URLS"
+            return "apprise does not support the address; correct NUMEBOT_NOTIFY_URLS"
         kind = apprise.NotifyType.SUCCESS if message.good else apprise.NotifyType.WARNING
         body = fitted(message.text, _room(sender, message.title))
         try:
             sent = sender.notify(title=message.title, body=body, notify_type=kind)
         except Exception as error:  # its text may hold the address
             return f"failed with {type(error).__name__}"
-        return None if sent else "did not take it"
+        return None if sent else "rejected the message"
 
 
 def fitted(text: str, room: int) -> str:
-    """Return as much of a text as a channel takes.
+    """Return as much of a text as a channel accepts.
 
-    Whole lines are left out before the last one, which says what to type.
+    Whole lines are left out before the last one, which names the command to type.
 
     Args:
         text: of a message.
-        room: characters that the channel takes for it.
+        room: characters that the channel accepts.
     """
     if len(text) <= room:
         return text
     *lines, last = text.splitlines()
     for count in range(len(lines) - 1, -1, -1):
-        rest = f"\N{HORIZONTAL ELLIPSIS} and {len(lines) - count} lines more: numebot status"
+        rest = f"\N{HORIZONTAL ELLIPSIS} and {len(lines) - count} more lines: numebot status"
         shorter = "\n".join([*lines[:count], rest, last])
         if len(shorter) <= room:
             return shorter
@@ -92,24 +92,24 @@ def fitted(text: str, room: int) -> str:
 
 
 def _room(sender: Any, title: str) -> int:
-    """Return how many characters of a text the channel takes beside a title."""
+    """Return how many characters of a text the channel accepts beside a title."""
     [service] = sender
-    # A service without titles, as those of text messages, gets it as the first line of the text.
+    # A service without titles, such as SMS, gets the title as the first line of the text.
     return int(service.body_maxlen) - (0 if service.title_maxlen else len(title) + 2)
 
 
 def open_channels(settings: Settings) -> list[Channel]:
-    """The channels that are set, in their order."""
+    """Return the channels that are set, in their order."""
     return [Channel(_name(url), url) for url in _addresses(settings)]
 
 
 def post(
     channels: Sequence[Channel], messages: Mapping[int, Message]
 ) -> dict[tuple[int, str], str | None]:
-    """Sends all messages to all channels, which work side by side and have a time limit.
+    """Send all messages to all channels in parallel, within a time limit.
 
     Returns:
-        By message and channel's name nothing, or what went wrong.
+        What went wrong, or nothing, by number of the message and name of the channel.
     """
     answers: dict[tuple[int, str], str | None] = {
         (number, channel.name): f"did not answer within {LONGEST_SENDING:.0f} s"
@@ -124,8 +124,8 @@ def post(
             if channel.name not in message.skip and time.monotonic() < deadline:
                 answers[number, channel.name] = channel.post(message)
 
-    # Threads that nobody waits for at the end of the process: one may hang for ever.
-    threads = [threading.Thread(target=work, args=[one], daemon=True) for one in channels]
+    # Daemon threads, because one may hang for ever.
+    threads = [threading.Thread(target=work, args=[channel], daemon=True) for channel in channels]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -134,7 +134,7 @@ def post(
 
 
 def ping(platform: Platform) -> bool:
-    """Fetches the heartbeat URL, if one is set; whether it answered well."""
+    """Fetch the heartbeat URL, if one is set; return whether that succeeded."""
     import requests
 
     url = platform.settings.numebot_heartbeat_url
@@ -148,7 +148,7 @@ def ping(platform: Platform) -> bool:
     except requests.RequestException as error:
         status = getattr(error.response, "status_code", None)
         platform.log.warning(
-            "The heartbeat at %s was not taken: %s",
+            "The heartbeat at %s failed: %s",
             urlsplit(address).hostname,
             type(error).__name__ if status is None else f"HTTP {status}",
         )
@@ -157,9 +157,9 @@ def ping(platform: Platform) -> bool:
 
 
 def without_secrets(settings: Settings, text: str) -> str:
-    """A text without any secret of the settings, and without the tokens within addresses.
+    """Return a text without the secrets of the settings and the tokens within addresses.
 
-    In whatever case: libraries write parts of addresses in lower case.
+    Case is ignored, because libraries write parts of addresses in lower case.
     """
     for secret in sorted(_secrets(settings), key=len, reverse=True):
         text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
@@ -168,21 +168,22 @@ def without_secrets(settings: Settings, text: str) -> str:
 
 def _secrets(settings: Settings) -> set[str]:
     values = (getattr(settings, name) for name in type(settings).model_fields)
-    whole = {one.get_secret_value() for one in values if isinstance(one, SecretStr)}
+    whole = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
     addresses = _addresses(settings)
     if settings.numebot_heartbeat_url is not None:
         addresses.append(settings.numebot_heartbeat_url.get_secret_value())
     parts = {part for url in addresses for part in _PARTS.split(url.partition("://")[2])}
-    # What has a dot is a host, and is needed to say where something failed.
-    tokens = {one for one in parts if len(one) >= _SHORTEST_SECRET and "." not in one}
+    # A part with a dot is a host, which messages about failures need.
+    tokens = {part for part in parts if len(part) >= _SHORTEST_SECRET and "." not in part}
     tokens -= {"localhost"}
-    return {one for one in whole | tokens | {unquote(token) for token in tokens} if one}
+    secrets = whole | tokens | {unquote(token) for token in tokens}
+    return secrets - {""}
 
 
 def _addresses(settings: Settings) -> list[str]:
     urls = settings.numebot_notify_urls
     text = "" if urls is None else urls.get_secret_value().strip(" ,\n")
-    return [one for one in _BETWEEN.split(text) if one]
+    return [url for url in _BETWEEN.split(text) if url]
 
 
 def _name(url: str) -> str:
@@ -191,6 +192,6 @@ def _name(url: str) -> str:
 
 
 def _silence_libraries() -> None:
-    """Apprise and urllib3 write addresses into their logs."""
+    """Keep apprise and urllib3 from writing addresses into their logs."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -1,8 +1,8 @@
-"""Alerts: each is stored first, so that it is said once and never lost, then sent.
+"""Store each alert before it is sent, so that it is raised once and not lost.
 
-Whoever creates an alert's file is the one to raise it. A sending that fails is noted in the file
-and tried again by the watchdog's next tick, for the channels that do not have it yet. What is
-raised while no channel is set is never sent: the first channel must not begin with old news.
+The process that creates an alert's file raises it. A failed delivery is noted in the file, and the
+watchdog's next tick repeats it for the channels that do not have the alert yet. An alert that is
+raised while no channel is set is never sent: a new channel must not begin with old news.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from numebot_dagster.settings import AlertKind
 
 Kind = AlertKind
 
-# The run that saw it has named the model and its reason in its log.
+# The log of the run has the model and its reason already.
 LOGGED_BEFORE = (Kind.MODEL_FAILED, Kind.FALLBACK_USED)
 GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
-SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each try in vain after the second
-STALE_AFTER = timedelta(days=2)  # what could not be sent for so long is no news any more
-# Rounds are looked at for a week after their close; the rest is for a computer that was off.
+SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each failed try after the second
+STALE_AFTER = timedelta(days=2)  # an undelivered alert is dropped after that
+# The watchdog looks at rounds for a week after their close; the rest is for idle computers.
 REMEMBERED_FOR = timedelta(days=60)
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that the user should hear once.
+    """A message that is sent once.
 
     Attributes:
-        kind: of what; a kind can be silenced.
-        subject: with the kind the identity: an alert of the same two is not raised again.
+        kind: can be silenced.
+        subject: identifies the alert within its kind; the same two are not raised again.
         title: one line.
         text: what happened, where, and what to type next.
     """
@@ -61,7 +61,7 @@ class Raised:
         unheard: whether no channel was set when it was raised; it is not sent then.
         delivered: the names of the channels that have it.
         problem: why it was not sent to the others.
-        tries: how often it was sent in vain to some of them.
+        tries: how often the delivery failed for some of them.
     """
 
     kind: str
@@ -79,14 +79,14 @@ class Raised:
     @property
     def is_waiting(self) -> bool:
         """Whether it is still to be sent."""
-        is_wanted = not (self.sent or self.silenced or self.unheard)
-        return is_wanted and self._age < STALE_AFTER
+        is_settled = self.sent or self.silenced or self.unheard
+        return not is_settled and self._age < STALE_AFTER
 
     @property
     def is_due(self) -> bool:
         """Whether it is to be sent now.
 
-        A channel that takes a message, but answers too late, must not get it at every look.
+        A channel that receives a message, but answers too late, must not get it at every tick.
         """
         pause = SHORTEST_PAUSE * (2 ** max(self.tries - 1, 0) - 1)
         return self.is_waiting and not timedelta() <= self._age < pause
@@ -97,9 +97,9 @@ class Raised:
 
 
 def send(platform: Platform, *alerts: Alert) -> list[Alert]:
-    """Stores and sends the alerts that were not raised before. Never raises.
+    """Store and send the alerts that were not raised before. Never raises.
 
-    What waits from earlier is sent as well. A channel that does not answer costs at most
+    Waiting alerts are sent as well. A channel that does not answer costs at most
     `channels.LONGEST_SENDING`.
 
     Returns:
@@ -108,43 +108,43 @@ def send(platform: Platform, *alerts: Alert) -> list[Alert]:
     new = [alert for alert in alerts if _raise(platform, alert)]
     try:
         deliver(platform)
-    except Exception as error:  # the voice must never stop what it speaks of
+    except Exception as error:  # a failed alert must not stop the round
         platform.log.error("Alerts were not sent: %s", _clean(platform, str(error)))
     return new
 
 
 def deliver(platform: Platform) -> None:
-    """Sends what waits, to the channels that do not have it yet; processes take turns."""
+    """Send the waiting alerts to the channels that do not have them; processes take turns."""
     if not any(_waiting(platform)):
         return
     reachable = channels.open_channels(platform.settings)
     if not reachable:
-        return  # nobody to tell but the log and the lake
+        return  # the log and the lake have them
     with exclusive(platform.lake.lock_file("alerts")):
-        # Read again: whoever held the lock may have sent some of them.
-        waiting = sorted(_waiting(platform), key=lambda one: one[1].raised_at)
+        # Read again: another process may have sent some of them meanwhile.
+        waiting = sorted(_waiting(platform), key=lambda stored: stored[1].raised_at)
         _send_to_all(platform, waiting, reachable)
 
 
 def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
-    """Every stored alert with its file; one that cannot be read is named and left out."""
+    """Yield every stored alert with its file; one that cannot be read is logged and left out."""
     yield from _read(platform, platform.lake.alert_files())
 
 
 def subjects(platform: Platform, kind: Kind) -> list[str]:
-    """Return of what an alert of a kind was raised in the last weeks."""
+    """Return the subjects of the alerts of a kind that were raised in the last weeks."""
     recent = _changed_since(platform.lake.alert_files(kind), REMEMBERED_FOR)
     return [raised.subject for _, raised in _read(platform, recent)]
 
 
 def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
-    """What is to be sent now; files of years are not opened for that."""
+    """Return the alerts that are to be sent now, without opening old files."""
     recent = _changed_since(platform.lake.alert_files(), STALE_AFTER)
     return ((path, raised) for path, raised in _read(platform, recent) if raised.is_due)
 
 
 def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
-    """Leave out old files by their time alone: those of years are not opened."""
+    """Return the files that were changed within an age; old ones are not opened."""
     oldest = time.time() - age.total_seconds()
     return [path for path in paths if path.stat().st_mtime > oldest]
 
@@ -159,12 +159,12 @@ def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Rai
 def _from_file(path: Path) -> Raised:
     raised = json_records.read(path, Raised)
     if datetime.fromisoformat(raised.raised_at).tzinfo is None:
-        raise ValueError(f"{raised.raised_at} is no moment")
+        raise ValueError(f"{raised.raised_at} has no time zone")
     return raised
 
 
 def _raise(platform: Platform, alert: Alert) -> bool:
-    """Stores an alert and writes it to the log, unless that has it; whether it is new."""
+    """Store an alert and log it; return whether it is new."""
     try:
         silenced = alert.kind in platform.settings.numebot_silence
         title, text = _clean(platform, alert.title), _clean(platform, alert.text)
@@ -185,8 +185,8 @@ def _raise(platform: Platform, alert: Alert) -> bool:
     return True
 
 
-# Alerts of a disk that takes no file any more, which is when they are needed most.
-_said_without_a_file: set[tuple[str, str]] = set()
+# The alerts raised while the disk is full, when no file of theirs can be created.
+_raised_without_a_file: set[tuple[str, str]] = set()
 
 
 def _is_first(platform: Platform, raised: Raised) -> bool:
@@ -199,9 +199,9 @@ def _is_first(platform: Platform, raised: Raised) -> bool:
         return False
     except OSError as error:
         identity = (raised.kind, raised.subject)
-        if identity in _said_without_a_file:
+        if identity in _raised_without_a_file:
             return False
-        _said_without_a_file.add(identity)
+        _raised_without_a_file.add(identity)
         platform.log.error("An alert could not be stored: %s", error)
         if not raised.silenced:
             channels.post(channels.open_channels(platform.settings), {0: _message(raised)})
@@ -216,22 +216,23 @@ def _send_to_all(
         for index, (_, raised) in enumerate(waiting)
     }
     answers = channels.post(reachable, messages)
+    names = [channel.name for channel in reachable]
     for index, (path, raised) in enumerate(waiting):
-        fresh = [one.name for one in reachable if answers.get((index, one.name)) is None]
+        fresh = [name for name in names if answers.get((index, name)) is None]
         delivered = tuple(dict.fromkeys([*raised.delivered, *fresh]))
-        problems = [
-            f"{one.name}: {answers[index, one.name]}"
-            for one in reachable
-            if one.name not in delivered
-        ]
-        problem = "; ".join(problems) or None
-        tries = raised.tries + (problem is not None)
+        problem = "; ".join(
+            f"{name}: {answers[index, name]}" for name in names if name not in delivered
+        )
         noted = replace(
-            raised, delivered=delivered, sent=problem is None, problem=problem, tries=tries
+            raised,
+            delivered=delivered,
+            sent=not problem,
+            problem=problem or None,
+            tries=raised.tries + bool(problem),
         )
         json_records.write(path, noted)
-        if problem and not raised.tries:  # once: `numebot status` shows what still waits
-            platform.log.warning("Not sent, tried again later: %s (%s)", raised.title, problem)
+        if problem and not raised.tries:  # logged once; `numebot status` shows what still waits
+            platform.log.warning("Not sent yet, to be tried again: %s (%s)", raised.title, problem)
 
 
 def _message(raised: Raised) -> Message:

@@ -1,4 +1,4 @@
-"""The predictions of a diagnosis sent to Numerai's own diagnostics."""
+"""Send the predictions of a diagnosis to Numerai's own diagnostics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.slots import no_slot
 
 PATIENCE = 1800.0
-"""Seconds to wait for Numerai at most; it scores hundreds of eras."""
+"""Longest time to wait for Numerai, in seconds; it scores hundreds of eras."""
 
 
 def slot_of(platform: Platform, model: str) -> str:
-    """Numerai's id of a model.
+    """Return Numerai's id of a model.
 
     Raises:
         NumeraiError: the account has no model of that name.
@@ -29,14 +29,14 @@ def slot_of(platform: Platform, model: str) -> str:
 
 
 def diagnose_at_numerai(
-    platform: Platform, diagnosis: Diagnosis, told: Callable[[str], None]
+    platform: Platform, diagnosis: Diagnosis, report: Callable[[str], None]
 ) -> OfficialDiagnostics:
-    """Uploads what a model predicted out of sample, and waits until Numerai has scored it.
+    """Upload the out-of-sample predictions of a model, and wait until Numerai has scored them.
 
     Args:
         platform: whose account is used.
         diagnosis: whose predictions are sent.
-        told: is given what is going on, and each status that Numerai names meanwhile.
+        report: is called with what happens, and with each status that Numerai returns.
 
     Raises:
         DiagnosticsRefused: Numerai cannot score the file; the text is its own.
@@ -45,7 +45,7 @@ def diagnose_at_numerai(
     slot = slot_of(platform, diagnosis.model)
     predictions = parquet.read(diagnosis.predictions, ["id", "era", "prediction"])
     content = diagnostics.prepare(predictions)
-    told(f"sending {predictions.height:,} predictions, {len(content) / 1e6:.1f} MB")
+    report(f"sending {predictions.height:,} predictions, {len(content) / 1e6:.1f} MB")
     transport = platform.client.transport
     identifier = diagnostics.upload(transport, slot, content)
-    return diagnostics.wait(transport, slot, identifier, seconds=PATIENCE, on_status=told)
+    return diagnostics.wait(transport, slot, identifier, seconds=PATIENCE, on_status=report)

@@ -1,4 +1,4 @@
-"""Diagnostics: how a model does on eras that it has not seen, judged once and stored."""
+"""Score a model on eras that it has not seen, once, and store the result."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from numebot_dagster.operations.diagnostics.diagnosis_store import (
     NotDiagnosed,
     read_diagnosis,
 )
+from numebot_dagster.operations.diagnostics.era_metrics import EraScores
 from numebot_dagster.operations.diagnostics.out_of_sample import (
     REFITS,
     NothingToJudge,
@@ -39,7 +40,7 @@ __all__ = [
 
 
 class OtherCode(NoWeights):
-    """The weights were made by other code than the model's present one."""
+    """The weights were trained by other code than the model's present one."""
 
 
 def diagnose(
@@ -49,15 +50,15 @@ def diagnose(
     *,
     again: bool = False,
 ) -> Diagnosis:
-    """Judges a model out of sample, and stores the predictions and their scores.
+    """Score a model out of sample, and store the predictions and their scores.
 
-    What is stored already for the vintage and the model's present code is read back.
+    A diagnosis that is stored already for the vintage and the model's present code is returned.
 
     Args:
         platform: whose lake has the weights and the vintage.
-        model: who is judged.
+        model: the model to score.
         vintage: of the weights; the newest that has some by default.
-        again: whether to compute anew what is stored.
+        again: whether to replace a stored diagnosis.
 
     Raises:
         NoWeights: there are none of the present code; the text says how to make them.
@@ -72,7 +73,9 @@ def diagnose(
     lock = platform.lake.lock_file(f"diagnose-{model.asset_name}-{chosen.vintage}")
     with exclusive(
         lock,
-        lambda holder: platform.log.info("Waiting: another run diagnoses this model (%s)", holder),
+        lambda holder: platform.log.info(
+            "Waiting for another run that diagnoses this model (%s)", holder
+        ),
     ):
         if again or not folder.is_dir():
             files.sweep(folder.parent)  # what a killed run left behind
@@ -88,15 +91,15 @@ def _weights(platform: Platform, model: RegisteredModel, vintage: int | None) ->
     chosen = weight_store.choose(platform.lake, model.name, code, pinned)
     if chosen.code_hash != code:
         raise OtherCode(
-            f"{model.name} has weights of vintage {chosen.vintage}, but other code made them "
-            f"({chosen.code_hash}; it is {code} now), so that a diagnosis would speak for neither; "
-            f"train again with: {command_lines.train(model.name)}"
+            f"the code of {model.name} has changed since its weights of vintage {chosen.vintage} "
+            f"were trained (it was {chosen.code_hash} and is {code} now). To train it again, type: "
+            f"{command_lines.train(model.name)}"
         )
     return chosen
 
 
 def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
-    """Fills the folder of a diagnosis."""
+    """Fill the folder of a diagnosis."""
     start = time.perf_counter()
     with Worker(background=True) as worker:
         traits = worker.describe(DescribeRequest(subject.model.name, subject.model.code))
@@ -106,37 +109,42 @@ def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
             purge=subject.purge_eras,
         )
         peak = out_of_sample.predict(platform, worker, subject, chosen, folder)
-    with patience.told(platform.log, f"{subject.model.name}: scoring {len(chosen.rows)} eras"):
-        verdict = era_metrics.judge(
+    with patience.reported(platform.log, f"{subject.model.name}: scoring {len(chosen.rows)} eras"):
+        scores = era_metrics.judge(
             subject.yardstick, folder / diagnosis_store.PREDICTIONS, chosen.rows
         )
-    unscored = len(chosen.rows) - len(verdict.by_era.filter(metric="corr"))
+    unscored = len(chosen.rows) - len(scores.by_era.filter(metric="corr"))
     if unscored:
         platform.log.warning(
             "%s: %d of %d eras have no CORR, because the predictions are constant there",
-            *(subject.model.name, unscored, len(chosen.rows)),
-        )
+            subject.model.name, unscored, len(chosen.rows),
+        )  # fmt: skip
+    diagnosis_store.write(_diagnosis(subject, chosen, scores, folder, start, peak))
+
+
+def _diagnosis(
+    subject: Subject, chosen: Plan, scores: EraScores, folder: Path, start: float, peak: float
+) -> Diagnosis:
+    by_era, target = scores.by_era, subject.yardstick.target
     held_out_from = era_metrics.held_out_from(subject.yardstick, subject.weights.manifest.targets)
-    diagnosis_store.write(
-        Diagnosis(
-            model=subject.model.name,
-            vintage=subject.vintage.number,
-            code_hash=subject.weights.code_hash,
-            data_version=subject.vintage.data_version,
-            recipe=_recipe(subject, chosen),
-            walk_forward=bool(chosen.refits),
-            refits=len(chosen.refits),
-            target=subject.yardstick.target,
-            benchmark=subject.yardstick.benchmark,
-            by_era=verdict.by_era,
-            exposure_by_feature=verdict.exposure_by_feature,
-            summaries=era_metrics.summaries(verdict.by_era, subject.yardstick.target),
-            held_out=era_metrics.summaries(verdict.by_era, subject.yardstick.target, held_out_from),
-            predictions=folder / diagnosis_store.PREDICTIONS,
-            held_out_from=held_out_from,
-            seconds=time.perf_counter() - start,
-            peak_memory_mb=peak,
-        )
+    return Diagnosis(
+        model=subject.model.name,
+        vintage=subject.vintage.number,
+        code_hash=subject.weights.code_hash,
+        data_version=subject.vintage.data_version,
+        recipe=_recipe(subject, chosen),
+        walk_forward=bool(chosen.refits),
+        refits=len(chosen.refits),
+        target=target,
+        benchmark=subject.yardstick.benchmark,
+        by_era=by_era,
+        exposure_by_feature=scores.exposure_by_feature,
+        summaries=era_metrics.summaries(by_era, target),
+        held_out=era_metrics.summaries(by_era, target, held_out_from),
+        predictions=folder / diagnosis_store.PREDICTIONS,
+        held_out_from=held_out_from,
+        seconds=time.perf_counter() - start,
+        peak_memory_mb=peak,
     )
 
 

@@ -1,4 +1,4 @@
-"""Stored diagnoses: what is known of a model's skill, written once and read back."""
+"""Store diagnoses and read them back."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def folder_of(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
 
 
 def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> Diagnosis:
-    """The stored diagnosis of a vintage: of the code as it is now, else the newest of other code.
+    """Return the stored diagnosis of a vintage: of the present code, otherwise of the newest.
 
     Raises:
         NotDiagnosed: there is none; the text says how to make it.
@@ -107,16 +107,16 @@ def read_diagnosis(platform: Platform, model: RegisteredModel, vintage: int) -> 
         if folder.is_dir():
             return read(folder)
     raise NotDiagnosed(
-        f"{model.name} has not been diagnosed on vintage {vintage}; "
-        f"type: {command_lines.diagnose(model.name, vintage)}"
+        f"{model.name} has not been diagnosed on vintage {vintage}. "
+        f"Type: {command_lines.diagnose(model.name, vintage)}"
     )
 
 
 def read(folder: Path) -> Diagnosis:
-    """Return what `write` stored.
+    """Read the diagnosis in a folder.
 
     Raises:
-        NotDiagnosed: it cannot be understood.
+        NotDiagnosed: it cannot be read.
     """
     try:
         facts = json_records.read(folder / _FACTS, DiagnosisFacts)
@@ -128,13 +128,13 @@ def read(folder: Path) -> Diagnosis:
         )
     except (OSError, ValueError) as error:
         raise NotDiagnosed(
-            f"{folder} cannot be understood: {error}; make it anew with the option --again of "
-            "numebot models diagnose"
+            f"{folder} cannot be read: {error}. To replace it, type: numebot models diagnose MODEL "
+            "--again"
         ) from error
 
 
 def write(diagnosis: Diagnosis) -> None:
-    """Store all but the predictions beside these."""
+    """Store all but the predictions, beside them."""
     import polars as pl
 
     folder = diagnosis.predictions.parent

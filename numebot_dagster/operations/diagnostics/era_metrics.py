@@ -1,4 +1,4 @@
-"""What out-of-sample predictions are judged by: the eras that have labels, and all scores."""
+"""Select the labelled eras of a vintage, and score out-of-sample predictions on them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from numebot_dagster.modeling.training_data import TrainingFiles
     from numebot_dagster.scoring.summaries import Summary
 
-# Numerai scores and pays by it since v5.3.
+# The target by which Numerai scores and pays since v5.3.
 SCORED_TARGET = "target_ender_60"
-# Of an era whose targets are not all known yet, as many as numerai-tools insists on.
+# The share of targets that numerai-tools requires of an era.
 LEAST_LABELLED = 0.8
 ALL_FEATURES = "all"
 NEUTRALISERS = "fncv3_features"
-# Of what no target is needed for, neighbouring eras share nothing: a horizon of one era.
+# Metrics without a target: neighbouring eras share nothing, so the horizon is one era.
 _UNSCORED = ("correlation_with_benchmark", "max_feature_exposure", "rms_feature_exposure")
 _NO_HORIZON = 5
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What predictions on one vintage are judged by.
+    """The data of one vintage by which predictions are scored.
 
     Attributes:
         files: of the vintage.
-        target: what CORR and all other scores are against.
-        benchmark: the model for BMC, if the vintage has one: like Numerai's diagnostics, that
-            which learns the target.
-        features: whose exposure is measured, as Numerai does: all.
-        neutralisers: those that FNC is neutral to: Numerai's set for FNCv3.
+        target: the target of CORR and all other scores.
+        benchmark: the model for BMC, if the vintage has one: as in Numerai's diagnostics, the one
+            that learns the target.
+        features: the features whose exposure is measured: all, as Numerai does.
+        neutralisers: the features that FNC is neutral to: Numerai's set for FNCv3.
     """
 
     files: TrainingFiles
@@ -54,7 +54,7 @@ class Yardstick:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EraScores:
     """Scores by era and exposures; see `Diagnosis` for the columns."""
 
     by_era: pl.DataFrame
@@ -62,7 +62,7 @@ class Verdict:
 
 
 def yardstick(files: TrainingFiles, own_features: Sequence[str]) -> Yardstick:
-    """Finds what a vintage offers to judge by.
+    """Return the data of a vintage by which predictions are scored.
 
     Args:
         files: of the vintage.
@@ -88,13 +88,13 @@ def yardstick(files: TrainingFiles, own_features: Sequence[str]) -> Yardstick:
 
 
 def _benchmark(names: Sequence[str], target: str) -> str | None:
-    """Of `v53_lgbm_ender20` and `v53_lgbm_ender60` the one that learns `target_ender_60`."""
+    """Return the benchmark that learns a target: `v53_lgbm_ender60` for `target_ender_60`."""
     learnt = target.removeprefix("target_").replace("_", "")
     return next((name for name in names if name.endswith(learnt)), next(iter(names), None))
 
 
 def judged_eras(by: Yardstick, after: int = 0) -> dict[int, int]:
-    """Rows by era of the validation eras after a given one whose targets are known."""
+    """Return the rows by era of the labelled validation eras after a given one."""
     import polars as pl
 
     from numebot_dagster.lake.matrix import scan
@@ -112,7 +112,7 @@ def judged_eras(by: Yardstick, after: int = 0) -> dict[int, int]:
 
 
 def labelled_eras(by: Yardstick, targets: Sequence[str]) -> list[int]:
-    """The eras of both files in which some row has a value for all of these targets."""
+    """Return the eras of both files in which some row has a value for all of these targets."""
     import numpy as np
 
     from numebot_dagster.modeling.training_data import TrainingData
@@ -121,7 +121,7 @@ def labelled_eras(by: Yardstick, targets: Sequence[str]) -> list[int]:
 
 
 def held_out_from(by: Yardstick, targets: Sequence[str]) -> int:
-    """The first of the newest eras that `TrainingData.for_tuning` keeps from tuning.
+    """Return the first of the newest eras that `TrainingData.for_tuning` keeps from tuning.
 
     Args:
         by: the vintage.
@@ -135,15 +135,15 @@ def held_out_from(by: Yardstick, targets: Sequence[str]) -> int:
     return labelled_eras(by, [*targets, *paid_by])[-1] - HELD_OUT_ERAS + 1
 
 
-def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> Verdict:
-    """Scores a file of out-of-sample predictions era by era.
+def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> EraScores:
+    """Score a file of out-of-sample predictions era by era.
 
-    Whatever takes memory is read for some eras at a time; see `modeling.worker.past_eras.blocks`.
+    Only some eras are in memory at a time; see `modeling.worker.past_eras.blocks`.
 
     Args:
-        by: what to judge by.
+        by: the vintage.
         predictions: Parquet file of `id`, `era`, `prediction`.
-        rows: number of rows by era, of the eras to judge.
+        rows: number of rows by era, of the eras to score.
     """
     import numpy as np
     import polars as pl
@@ -166,18 +166,18 @@ def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> Verdict:
         scores, exposures = _against_features(by, selection.pick(block), values[block])
         by_era.append(scores)
         by_feature.append(exposures)
-    return Verdict(
+    return EraScores(
         by_era=pl.concat(by_era).filter(pl.col("value").is_finite()).sort("metric", "era"),
         exposure_by_feature=_mean_exposure(by.features, np.concatenate(by_feature)),
     )
 
 
 def summaries(by_era: pl.DataFrame, target: str, first_era: int = 0) -> dict[str, Summary]:
-    """Summaries by metric of the scores of all eras from one on.
+    """Return the summaries by metric of the scores from an era on.
 
     Args:
         by_era: rows of `era`, `metric` and `value`, eras ascending.
-        target: what the scores are against: it tells how far neighbouring eras overlap.
+        target: the target of the scores: its horizon is how far neighbouring eras overlap.
         first_era: the first era that counts.
     """
     import polars as pl
@@ -197,7 +197,7 @@ def summaries(by_era: pl.DataFrame, target: str, first_era: int = 0) -> dict[str
 def _scores(
     by: Yardstick, selection: RowSelection, ids: np.ndarray, values: np.ndarray
 ) -> pl.DataFrame:
-    """CORR and all that needs no features."""
+    """Return CORR and the other scores by era that need no features."""
     import polars as pl
 
     from numebot_dagster.modeling.columns import META_MODEL, aligned
@@ -220,7 +220,7 @@ def _scores(
 def _against_features(
     by: Yardstick, selection: RowSelection, values: np.ndarray
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    """FNC and exposures by era, and (eras, features) exposures, of a few eras."""
+    """Return FNC and exposures by era, and (eras, features) exposures, of a few eras."""
     import numpy as np
 
     from numebot_dagster.lake import matrix
@@ -231,26 +231,28 @@ def _against_features(
     place = {name: index for index, name in enumerate(by.features)}
     neutralisers = features[:, [place[name] for name in by.neutralisers]]
     neutral = feature_neutral_corr(eras, values, neutralisers, _target(by, selection))
-    found = [
+    exposures = [
         feature_exposure(eras[own], values[own], features[own])
         for own in (np.flatnonzero(eras == era) for era in np.unique(eras))
     ]
     columns = {
         "fnc": neutral,
-        "max_feature_exposure": np.concatenate([one.maximum for one in found]),
-        "rms_feature_exposure": np.concatenate([one.root_mean_square for one in found]),
+        "max_feature_exposure": np.concatenate([exposure.maximum for exposure in exposures]),
+        "rms_feature_exposure": np.concatenate(
+            [exposure.root_mean_square for exposure in exposures]
+        ),
     }
-    exposures = np.concatenate([one.mean_by_feature for one in found])
-    return _long(np.unique(eras), columns), exposures
+    by_feature = np.concatenate([exposure.mean_by_feature for exposure in exposures])
+    return _long(np.unique(eras), columns), by_feature
 
 
 def _mean_exposure(features: Sequence[str], by_era: np.ndarray) -> pl.DataFrame:
-    """Means over the eras in which a feature, and the predictions, are not constant."""
+    """Return means over the eras in which a feature and the predictions are not constant."""
     import numpy as np
     import polars as pl
 
-    known = np.isfinite(by_era)
-    total, count = np.where(known, by_era, 0).sum(axis=0), known.sum(axis=0)
+    finite = np.isfinite(by_era)
+    total, count = np.where(finite, by_era, 0).sum(axis=0), finite.sum(axis=0)
     mean = pl.DataFrame({"feature": features, "total": total, "count": count})
     return (
         mean.filter(pl.col("count") > 0)
@@ -268,7 +270,7 @@ def _target(by: Yardstick, selection: RowSelection) -> np.ndarray:
 
 
 def _long(eras: np.ndarray, columns: Mapping[str, np.ndarray | None]) -> pl.DataFrame:
-    """(eras, 1) values by metric as rows of era, metric and value."""
+    """Return (eras, 1) values by metric as rows of era, metric and value."""
     import polars as pl
 
     frames = [

@@ -1,9 +1,9 @@
-"""Which eras a model can be judged on, and its predictions for them.
+"""Choose the eras on which a model can be scored, and predict them.
 
-A model that leaves the validation eras alone is judged by its very weights. One that trains on
-everything has seen them all: there its recipe is judged, trained anew on the past of each stretch
-of validation eras. Either way the eras that the longest target reaches over are left out between
-training and judgement, and predictions are made as in a round: one era at a time, without labels.
+A model that leaves the validation eras alone is scored with its weights. A model that trains on
+all eras has seen them: its recipe is scored, trained again on the past of each stretch of
+validation eras. In both cases the eras within the longest target's horizon are left out between
+training and scoring, and predictions are made as in a round: one era at a time, without labels.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from numebot_dagster.operations.training.vintages import Vintage
 if TYPE_CHECKING:
     from numebot_dagster.modeling.splits import EraSplit
 
-# How often a recipe is trained anew. More cost more trainings; with fewer the later eras are judged
-# by older weights than anybody would use. Four over the twelve years of validation eras are one in
-# three years, as Numerai itself trains its benchmark models.
+# How often a recipe is trained again. With fewer trainings the later eras are predicted by older
+# weights than anybody would use. Four in the twelve years of validation eras are one in three
+# years, as Numerai trains its benchmark models.
 REFITS = 4
 
 
@@ -44,13 +44,13 @@ class NothingToJudge(Exception):
 
 @dataclass(frozen=True)
 class Subject:
-    """A model with the weights to judge, and what to judge them by.
+    """A model with the weights to score, and the data to score them by.
 
     Attributes:
-        model: who is judged.
-        weights: made by its present code.
-        vintage: that they were made from.
-        yardstick: what the vintage offers to judge by.
+        model: the model to score.
+        weights: trained by its present code.
+        vintage: the training data of the weights.
+        yardstick: the data of the vintage to score by.
         inputs: diagnosed predictions of a second-order model's inputs by their names.
     """
 
@@ -62,7 +62,7 @@ class Subject:
 
     @property
     def purge_eras(self) -> int:
-        """As the longest horizon needs, of all targets learned from and judged by."""
+        """The eras within the longest horizon of all targets, learned from or scored by."""
         from numebot_dagster.modeling.splits import purge_eras
 
         learnt = self.weights.manifest.target_is
@@ -73,11 +73,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which eras are judged.
+    """The eras to score.
 
     Attributes:
-        rows: number of rows by judged era, oldest first.
-        purge_eras: how many eras lie between training and judgement at the least.
+        rows: number of rows by era, oldest first.
+        purge_eras: the least number of eras between training and scoring.
         refits: what to train on and then predict; none when the weights themselves predict.
     """
 
@@ -87,7 +87,7 @@ class Plan:
 
 
 def open_subject(platform: Platform, model: RegisteredModel, chosen: StoredWeights) -> Subject:
-    """Gathers what the diagnosis of a model's weights needs.
+    """Return everything that the diagnosis of a model's weights needs.
 
     Raises:
         NotDiagnosed: an input of a second-order model has no diagnosis on this vintage.
@@ -105,20 +105,20 @@ def _input(platform: Platform, model: RegisteredModel, vintage: int) -> Path:
     if not folder.is_dir():
         first = command_lines.diagnose(model.name, vintage)
         raise NotDiagnosed(
-            f"the input {model.name} has no out-of-sample predictions on vintage {vintage} by its "
-            f"present code; first type: {first}"
+            f"the present code of the input {model.name} has no out-of-sample predictions on "
+            f"vintage {vintage}. Type first: {first}"
         )
     return folder / diagnosis_store.PREDICTIONS
 
 
 def plan(subject: Subject, *, refits: int, purge: int) -> Plan:
-    """Chooses the eras to judge.
+    """Choose the eras to score.
 
     Args:
-        subject: who is judged.
-        refits: how often to train anew, to predict stretches of equal length; with 0 the weights
-            themselves predict, and only eras beyond their last one and the purge are judged.
-        purge: eras to leave out between training and judgement.
+        subject: the model and its data.
+        refits: how often to train again, to predict stretches of equal length; with 0 the weights
+            themselves predict, and only eras beyond their last one and the purge are scored.
+        purge: eras to leave out between training and scoring.
 
     Raises:
         NothingToJudge: no era is left.
@@ -126,13 +126,13 @@ def plan(subject: Subject, *, refits: int, purge: int) -> Plan:
     manifest = subject.weights.manifest
     rows = era_metrics.judged_eras(subject.yardstick, 0 if refits else manifest.last_era + purge)
     for predictions in subject.inputs.values():
-        known = set(parquet.read(predictions, ["era"])["era"].unique())
-        rows = {era: count for era, count in rows.items() if era in known}
+        predicted = set(parquet.read(predictions, ["era"])["era"].unique())
+        rows = {era: count for era, count in rows.items() if era in predicted}
     if not rows:
         raise NothingToJudge(
             f"{subject.model.name}: vintage {subject.vintage.number} has no labelled validation "
-            f"era more than {purge} eras after the last one trained on, {manifest.last_era}; a "
-            "vintage pinned later has more: numebot train"
+            f"era more than {purge} eras after the last training era, {manifest.last_era}. To pin "
+            "newer data, type: numebot train"
         )
     return Plan(rows, purge, _walk(subject, rows, purge, refits) if refits else ())
 
@@ -157,7 +157,7 @@ def _walk(
 def predict(
     platform: Platform, worker: Worker, subject: Subject, chosen: Plan, folder: Path
 ) -> float:
-    """Writes the predictions of the planned eras to `predictions.parquet` in a folder.
+    """Write the predictions of the planned eras to `predictions.parquet` in a folder.
 
     Returns:
         Highest resident size of the worker in MB.
@@ -178,17 +178,17 @@ def predict(
             inputs=subject.inputs,
         )
         what = f"{subject.model.name}: predicting eras {eras[0]} to {eras[-1]}"
-        with patience.told(platform.log, what):
+        with patience.reported(platform.log, what):
             result = worker.predict_out_of_sample(request)
         verdict = gates.canary(result.canary)
         if not verdict.passed:
             raise GateClosed([verdict])
         peak = max(peak, megabytes, result.peak_memory_mb)
         platform.log.info(
-            "%s: eras %d to %d predicted in %.1f s, %d of %d to do",
-            *(subject.model.name, eras[0], eras[-1], result.seconds),
-            *(sum(era > eras[-1] for era in chosen.rows), len(chosen.rows)),
-        )
+            "%s: eras %d to %d predicted in %.1f s, %d of %d remain",
+            subject.model.name, eras[0], eras[-1], result.seconds,
+            sum(era > eras[-1] for era in chosen.rows), len(chosen.rows),
+        )  # fmt: skip
     parquet.write(folder / diagnosis_store.PREDICTIONS, pl.concat(map(parquet.read, parts)))
     for part in parts:
         files.remove(part)
@@ -198,7 +198,7 @@ def predict(
 def _weights_and_eras(
     platform: Platform, worker: Worker, subject: Subject, chosen: Plan, folder: Path
 ) -> Iterator[tuple[Path, tuple[int, ...], float]]:
-    """Weights, eras to predict that they have not seen, and the MB that a training took for it."""
+    """Yield weights, the unseen eras that they predict, and the MB that their training needed."""
     from numebot_dagster.modeling.worker.past_eras import blocks
 
     features = len(subject.weights.manifest.features)
@@ -212,7 +212,7 @@ def _weights_and_eras(
             f"{step.test[-1]}"
         )
         trained = folder / "refit"
-        with patience.told(platform.log, what):
+        with patience.reported(platform.log, what):
             result = worker.train(
                 trainer.request(subject.model, subject.vintage, trained, eras=step.train)
             )

@@ -1,7 +1,4 @@
-"""What Numerai has changed since it was last looked at: data, what `target` is, rules, fields.
-
-Pure: `observing` says what is seen, and sends what is found here.
-"""
+"""Compare two observations of Numerai's data versions, targets, score rules and API fields."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numebot_dagster import command_lines
-from numebot_dagster.operations.alerts.outbox import Kind
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
 
 # The scores that Numerai has published under these names so far, some with `canon_` before it.
 KNOWN_SCORES = frozenset(
@@ -32,7 +29,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class Observation:
-    """What Numerai says on one day.
+    """The state of Numerai on one day.
 
     Attributes:
         versions: of the data, as they are listed.
@@ -55,22 +52,12 @@ class Observation:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Change:
-    """One difference; `subject` names it for good, so that it is said once."""
-
-    kind: Kind
-    subject: str
-    title: str
-    text: str
-
-
-def compare(before: Observation | None, now: Observation) -> list[Change]:
-    """Every change that a user should know of; without a `before` only what is strange by itself.
+def compare(before: Observation | None, now: Observation) -> list[Alert]:
+    """Return an alert for every change that a user should know of.
 
     Args:
-        before: what was recorded last.
-        now: what is seen today.
+        before: the last observation; without one, only what is wrong by itself is reported.
+        now: today's observation.
     """
     changes = [*_strange(now)]
     if before is not None:
@@ -79,74 +66,75 @@ def compare(before: Observation | None, now: Observation) -> list[Change]:
     return changes
 
 
-def _strange(now: Observation) -> Iterator[Change]:
-    """What needs no former look to be strange: gone data, an old target, an unknown score."""
+def _strange(now: Observation) -> Iterator[Alert]:
+    """Yield what is wrong without a comparison: missing data, an old target, an unknown score."""
     for version in sorted(set(now.used.values()) - set(now.versions)) if now.versions else ():
         users = ", ".join(name for name, used in now.used.items() if used == version)
-        yield Change(
+        yield Alert(
             Kind.DATA_CHANGED,
             f"version {version} gone",
-            f"The data version {version} is gone, and {users} cannot predict without it",
-            f"Numerai lists {', '.join(now.versions)}. Train on one of them: set "
-            f"NUMEBOT_DATA_VERSION={now.versions[-1]}, then type: "
+            f"{users} cannot predict: Numerai no longer publishes data version {version}",
+            f"Numerai publishes {', '.join(now.versions)}. To train on the newest, set "
+            f"NUMEBOT_DATA_VERSION={now.versions[-1]} and type: "
             f"{command_lines.train(*users.split(', '))}",
         )
     for model, target in now.targets.items():
         if target != now.target:
-            yield Change(
+            yield Alert(
                 Kind.DATA_CHANGED,
                 f"target of {model} {target} {now.target}",
                 f"{model} was trained when `target` was {target}; now it is {now.target}",
-                f"Its predictions aim at another target than newer models'. Type: "
+                "Its predictions aim at another target than newer models. To train it again, type: "
                 f"{command_lines.train(model)}",
             )
     for name, rule in now.scores.items():
         if str(rule["name"]).lower().removeprefix("canon_") not in KNOWN_SCORES:
-            yield Change(
+            yield Alert(
                 Kind.RULES_CHANGED,
                 f"unknown score {name}",
-                f"Round {now.round_number} has a score that Numebot does not know: {name}",
-                f"{_rule_text(rule)}. It is stored and shown like any other; look at Numerai's "
-                "announcements for what it measures.",
+                f"Round {now.round_number} has a new score: {name}",
+                f"{_rule_text(rule)}. It is stored and shown like others. Numerai's announcements "
+                "explain it.",
             )
 
 
-def _data_changes(before: Observation, now: Observation) -> Iterator[Change]:
+def _data_changes(before: Observation, now: Observation) -> Iterator[Alert]:
     for version in sorted(set(now.versions) - set(before.versions)) if before.versions else ():
-        yield Change(
+        yield Alert(
             Kind.DATA_CHANGED,
             f"version {version} new",
             f"Numerai has published the data version {version}",
-            "Your models go on with the version of their weights. To adopt it, set "
+            "Your models keep the version of their weights. To adopt the new one, set "
             f"NUMEBOT_DATA_VERSION={version} and type: numebot train",
         )
     unused = set(before.versions) - set(now.versions) - set(now.used.values())
     for version in sorted(unused) if now.versions else ():
-        yield Change(
+        yield Alert(
             Kind.DATA_CHANGED,
             f"version {version} gone",
-            f"The data version {version} is gone",
-            "No model of yours needs it: there is nothing to do.",
+            f"Numerai no longer publishes data version {version}",
+            "None of your models needs it: there is nothing to do.",
         )
     for name, stamp in now.stamps.items():
         if name in before.stamps and before.stamps[name] != stamp:
-            yield Change(
+            yield Alert(
                 Kind.DATA_CHANGED,
                 f"{name} {stamp}",
-                f"{name} was replaced by another file within its version",
-                "Features or targets may have changed in place, as `target` once did. To train on "
-                "it and see what `target` is now, type: numebot train",
+                f"Numerai replaced {name} by another file of the same version",
+                "Features or targets may have changed, as `target` once did. To train on the new "
+                "file, type: numebot train",
             )
     if before.target and now.target and before.target != now.target:
-        yield Change(
+        yield Alert(
             Kind.DATA_CHANGED,
             f"target {before.target} {now.target}",
-            f"The column `target` is {now.target}; it was {before.target}",
-            "Models that were trained before aim at the old one: numebot train",
+            f"The column `target` is now {now.target}; it was {before.target}",
+            "Models that were trained before aim at the old target. To train them again, type: "
+            "numebot train",
         )
 
 
-def _rule_changes(before: Observation, now: Observation) -> Iterator[Change]:
+def _rule_changes(before: Observation, now: Observation) -> Iterator[Alert]:
     if not before.scores or not now.scores or before.round_number == now.round_number:
         return
     lines = []
@@ -159,31 +147,30 @@ def _rule_changes(before: Observation, now: Observation) -> Iterator[Change]:
         elif old is not None and new is not None and old != new:
             lines.append(f"- {name}: {_rule_text(new)}; it was: {_rule_text(old)}")
     if lines:
-        yield Change(
+        yield Alert(
             Kind.RULES_CHANGED,
             f"round-{now.round_number}",
-            f"Round {now.round_number} is scored or paid by other rules than round "
+            f"Round {now.round_number} has other rules for scores or payouts than round "
             f"{before.round_number}",
-            "\n".join(lines) + "\nLook whether your models still aim at what is paid.",
+            "\n".join(lines) + "\nCheck that your models still aim at the scores that are paid.",
         )
 
 
-def _field_changes(before: Observation, now: Observation) -> Iterator[Change]:
+def _field_changes(before: Observation, now: Observation) -> Iterator[Alert]:
     for kind in sorted(set(before.fields) & set(now.fields)):
         new = sorted(set(now.fields[kind]) - set(before.fields[kind]))
         gone = sorted(set(before.fields[kind]) - set(now.fields[kind]))
         if new or gone:
-            told = [f"new: {', '.join(new)}"] * bool(new) + [f"gone: {', '.join(gone)}"] * bool(
-                gone
-            )
-            yield Change(
+            parts = [("new", new), ("gone", gone)]
+            changed = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+            yield Alert(
                 Kind.RULES_CHANGED,
                 f"fields of {kind} {' '.join([*new, *gone])}",
                 f"Numerai's API has changed: fields of {kind}",
-                f"{'; '.join(told)}. Whether Numebot needs them, says: numebot doctor --live",
+                f"{changed}. To see whether Numebot needs them, type: numebot doctor --live",
             )
 
 
 def _rule_text(rule: Mapping[str, Any]) -> str:
     shown = {key: value for key, value in rule.items() if key in RULES and value is not None}
-    return ", ".join(f"{key} {value}" for key, value in shown.items()) or "nothing is said of it"
+    return ", ".join(f"{key} {value}" for key, value in shown.items()) or "without known rules"

@@ -1,4 +1,4 @@
-"""What stands between the platform and the next round, checked one thing at a time."""
+"""Check everything that a round needs, from the settings to the weights."""
 
 from __future__ import annotations
 
@@ -17,18 +17,12 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations.alerts import channels
 from numebot_dagster.operations.health import doctor_machine
-from numebot_dagster.operations.health.doctor_numerai import (
-    NEEDED_SCOPES,
-    STAKE_SCOPES,
-    examine_numerai,
-)
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.doctor_numerai import examine_numerai
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.health.ownership import OtherTournament, claim
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training.library_changes import changed_libraries
 from numebot_dagster.settings import in_force, origins
-
-__all__ = ["NEEDED_SCOPES", "STAKE_SCOPES", "Finding", "Verdict", "examine"]
 
 GIGABYTE = 10**9
 LEAST_FREE_DISK, ENOUGH_FREE_DISK = 2 * GIGABYTE, 30 * GIGABYTE
@@ -36,14 +30,14 @@ LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarro
 
 
 def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
-    """Looks at everything that a round needs.
+    """Yield the findings of everything that a round needs.
 
     Args:
-        platform: whose settings, lake and account are looked at.
+        platform: whose settings, lake and account are checked.
         live: whether to compare the fields that we use with the endpoint's schema as well.
     """
     yield _settings(platform)
-    yield _voice(platform)
+    yield _alerts(platform)
     yield _folder(platform)
     yield from _disk(platform)
     yield doctor_machine.examine_memory()
@@ -59,11 +53,11 @@ def _settings(platform: Platform) -> Finding:
     if platform.settings.numerai_data_folder.is_dir():
         lines.append(f"installation {platform.installation}")
     lines.append(f"DAGSTER_HOME={platform.settings.instance_folder}")
-    return Finding("settings", Verdict.OK, "; ".join(lines))
+    return Finding(Check.SETTINGS, Verdict.OK, "; ".join(lines))
 
 
-def _voice(platform: Platform) -> Finding:
-    """Whether anybody would hear of a round that is about to be missed."""
+def _alerts(platform: Platform) -> Finding:
+    """Check that an alert would reach somebody before a round is missed."""
     settings = platform.settings
     alerts, heartbeat = settings.numebot_notify_urls, settings.numebot_heartbeat_url
     silenced = ", ".join(sorted(settings.numebot_silence))
@@ -71,23 +65,24 @@ def _voice(platform: Platform) -> Finding:
         f"NUMEBOT_NOTIFY_URLS is {'set' if alerts else 'not set'}, NUMEBOT_HEARTBEAT_URL is "
         f"{'set' if heartbeat else 'not set'}" + (f"; silenced: {silenced}" if silenced else "")
     )
-    wrong = [one.name for one in channels.open_channels(settings) if not one.is_understood()]
-    if wrong:
-        remedy = "correct NUMEBOT_NOTIFY_URLS; github.com/caronc/apprise/wiki lists the forms"
+    open_channels = channels.open_channels(settings)
+    invalid = [channel.name for channel in open_channels if not channel.is_understood()]
+    if invalid:
+        remedy = "correct NUMEBOT_NOTIFY_URLS; github.com/caronc/apprise/wiki lists valid addresses"
         return Finding(
-            "alerts", Verdict.FAILURE, f"{text}; not understood: {', '.join(wrong)}", remedy
+            Check.ALERTS, Verdict.FAILURE, f"{text}; invalid: {', '.join(invalid)}", remedy
         )
     if not alerts and not settings.is_practice:
         remedy = (
-            "set NUMEBOT_NOTIFY_URLS to an address of apprise (Slack, Discord, e-mail, …): see "
-            ".env.example"
+            "set NUMEBOT_NOTIFY_URLS to the address of a channel (Slack, Discord, e-mail, …); "
+            ".env.example shows how"
         )
-        return Finding("alerts", Verdict.WARNING, f"{text}: nobody is told of a failure", remedy)
-    return Finding("alerts", Verdict.OK, text)
+        return Finding(Check.ALERTS, Verdict.WARNING, f"{text}: no alert reaches you", remedy)
+    return Finding(Check.ALERTS, Verdict.OK, text)
 
 
 def _folder(platform: Platform) -> Finding:
-    """Whether the data folder is this account's and takes a file, shown by writing one."""
+    """Check that the data folder belongs to this account, and that a file can be written there."""
     folder = platform.settings.numerai_data_folder
     if not folder.is_dir():
         return _folder_to_be_made(folder)
@@ -96,28 +91,32 @@ def _folder(platform: Platform) -> Finding:
         files.replace_bytes(probe, b"written by numebot doctor\n")
         files.remove(probe)
     except OSError as error:
-        remedy = f"make {folder} writable for this user, or set NUMERAI_DATA_FOLDER to another"
-        text = f"{folder} takes no file: {error.strerror or error}"
-        return Finding("folder", Verdict.FAILURE, text, remedy)
+        remedy = (
+            f"make {folder} writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
+        )
+        text = f"{folder} is not writable: {error.strerror or error}"
+        return Finding(Check.FOLDER, Verdict.FAILURE, text, remedy)
     try:
         claim(platform)
     except OtherTournament as error:
         remedy = "set NUMERAI_DATA_FOLDER to another folder"
-        return Finding("folder", Verdict.FAILURE, str(error), remedy)
-    except NumeraiUnavailable:  # said where the endpoint is examined
-        return Finding("folder", Verdict.OK, f"{folder} can be written; whose key it is is unknown")
-    return Finding("folder", Verdict.OK, f"{folder} can be written")
+        return Finding(Check.FOLDER, Verdict.FAILURE, str(error), remedy)
+    except NumeraiUnavailable:  # reported by the check of the endpoint
+        return Finding(
+            Check.FOLDER, Verdict.OK, f"{folder} is writable; the account of the key is unknown"
+        )
+    return Finding(Check.FOLDER, Verdict.OK, f"{folder} is writable")
 
 
 def _folder_to_be_made(folder: Path) -> Finding:
-    """Whether the first command that stores something can make the data folder."""
+    """Check that the first command that stores something can create the data folder."""
     parent = files.existing_parent(folder)
     if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
-        text = f"{folder} does not exist yet: the first command that stores something makes it"
-        return Finding("folder", Verdict.OK, text)
-    text = f"{folder} cannot be made in {parent}"
-    remedy = "make it writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
-    return Finding("folder", Verdict.FAILURE, text, remedy)
+        text = f"{folder} does not exist yet; the first command that stores something creates it"
+        return Finding(Check.FOLDER, Verdict.OK, text)
+    text = f"{folder} cannot be created in {parent}"
+    remedy = f"make {parent} writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
+    return Finding(Check.FOLDER, Verdict.FAILURE, text, remedy)
 
 
 def _disk(platform: Platform) -> Iterator[Finding]:
@@ -125,47 +124,49 @@ def _disk(platform: Platform) -> Iterator[Finding]:
     text = f"{free / GIGABYTE:.0f} GB free for {platform.settings.numerai_data_folder}"
     if free < LEAST_FREE_DISK:
         remedy = "free some space, or set NUMERAI_DATA_FOLDER to another disk"
-        yield Finding("disk", Verdict.FAILURE, text, remedy)
-        return  # what it can do could not be tried
+        yield Finding(Check.DISK, Verdict.FAILURE, text, remedy)
+        return  # its features cannot be tried
     if free < ENOUGH_FREE_DISK and not platform.settings.is_practice:
-        remedy = "the full training data need about 10 GB a vintage"
-        yield Finding("disk", Verdict.WARNING, text, remedy)
+        remedy = "free some space: the full training data need about 10 GB per vintage"
+        yield Finding(Check.DISK, Verdict.WARNING, text, remedy)
     else:
-        yield Finding("disk", Verdict.OK, text)
+        yield Finding(Check.DISK, Verdict.OK, text)
     if not platform.settings.numerai_data_folder.is_dir():
         return
     try:
         yield doctor_machine.examine_disk_abilities(platform.lake)
     except OSError:
-        return  # the finding of the folder says that it takes no file
+        return  # the check of the folder reports that it is not writable
 
 
 def _libraries() -> Finding:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
     tool = "" if shutil.which("dagster") else "; the dagster command is not on the PATH"
-    return Finding("versions", Verdict.OK, versions + tool)
+    return Finding(Check.VERSIONS, Verdict.OK, versions + tool)
 
 
 def _registry(platform: Platform) -> Iterator[Finding]:
     try:
         registry = platform.registry
     except RegistryError as error:
-        yield Finding("registry", Verdict.FAILURE, str(error), "correct the file")
+        yield Finding(Check.REGISTRY, Verdict.FAILURE, str(error), "correct the file")
         return
     names = ", ".join(model.name for model in registry.enabled)
     if not names:
         remedy = "add a line: numerai_name,model_code"
-        yield Finding("registry", Verdict.WARNING, f"{registry.path} has no enabled model", remedy)
+        yield Finding(
+            Check.REGISTRY, Verdict.WARNING, f"{registry.path} has no enabled model", remedy
+        )
         return
-    yield Finding("registry", Verdict.OK, f"{registry.path}: {names}")
+    yield Finding(Check.REGISTRY, Verdict.OK, f"{registry.path}: {names}")
     yield from doctor_machine.examine_classes(registry.enabled)
 
 
 def _key_is_set(platform: Platform) -> Iterator[Finding]:
-    """Said before the network is asked: a missing key needs no answer."""
+    """Check that a key is set, which needs no answer of Numerai."""
     if platform.settings.numerai_public_id is None:
         text = "NUMERAI_PUBLIC_ID and NUMERAI_SECRET_KEY are not set"
-        yield Finding("credentials", Verdict.FAILURE, text, platform.settings.key_remedy)
+        yield Finding(Check.CREDENTIALS, Verdict.FAILURE, text, platform.settings.key_remedy)
 
 
 def _weights(platform: Platform) -> Iterator[Finding]:
@@ -183,17 +184,17 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> Finding:
         code = own_code(model.code)
         chosen = weight_store.choose(platform.lake, model.name, code.hash, model.vintage)
     except SourceNotFound as error:
-        return Finding("weights", Verdict.FAILURE, str(error), "correct model_code")
+        return Finding(Check.WEIGHTS, Verdict.FAILURE, str(error), "correct model_code")
     except weight_store.NoWeights as error:
-        return Finding("weights", Verdict.FAILURE, str(error), train)
+        return Finding(Check.WEIGHTS, Verdict.FAILURE, str(error), train)
     text = f"{model.name}: vintage {chosen.vintage}, {chosen.manifest.data_version}"
     if code.remark:
         text = f"{text}; {code.remark}"
     changed = changed_libraries(chosen.manifest)
     if chosen.code_hash != code.hash:
-        return Finding("weights", Verdict.WARNING, f"{text}; the code changed since", train)
+        return Finding(Check.WEIGHTS, Verdict.WARNING, f"{text}; the code has changed since", train)
     if changed:
-        text = f"{text}, made with {', '.join(changed)}"
-        remedy = f"{train}, if its canary rows no longer predict the same"
-        return Finding("weights", Verdict.WARNING, text, remedy)
-    return Finding("weights", Verdict.OK, text)
+        text = f"{text}, trained with {', '.join(changed)}"
+        remedy = f"{train}, if the predictions of its canary rows have changed"
+        return Finding(Check.WEIGHTS, Verdict.WARNING, text, remedy)
+    return Finding(Check.WEIGHTS, Verdict.OK, text)

@@ -1,4 +1,4 @@
-"""What the machine offers: what its disk can do, how much memory is left, whether models import."""
+"""Check the machine: the features of its disk, its memory, and that models can be imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.worker.failures import ModelError
 from numebot_dagster.modeling.worker.messages import DescribeRequest
 from numebot_dagster.modeling.worker.worker import Worker
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 
 GIGABYTE = 10**9
 LEAST_MEMORY = 4 * GIGABYTE
@@ -24,7 +24,7 @@ _NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that may be used, and that are free; `limit` says by what, if not by the machine."""
+    """Bytes that may be used and that are free; `limit` names the limit if not the machine's."""
 
     total: int
     available: int
@@ -32,7 +32,7 @@ class Memory:
 
 
 def examine_memory(root: Path = Path("/")) -> Finding:
-    """Say how much memory a model can have: the machine's, or what its container allows."""
+    """Return how much memory a model can use: the machine's, or what its container allows."""
     memory = available_memory(root)
     text = (
         f"{memory.available / GIGABYTE:.1f} of {memory.total / GIGABYTE:.1f} GB available"
@@ -41,9 +41,11 @@ def examine_memory(root: Path = Path("/")) -> Finding:
     if memory.available < LEAST_MEMORY:
         remedy = "close other programs; a model is stopped when it exceeds its memory_budget"
         if memory.limit:
-            remedy = "raise the container's limit; what exceeds it is killed without a word"
-        return Finding("memory", Verdict.WARNING, text, remedy)
-    return Finding("memory", Verdict.OK, text)
+            remedy = (
+                "raise the container's limit; a process that exceeds it is killed without a message"
+            )
+        return Finding(Check.MEMORY, Verdict.WARNING, text, remedy)
+    return Finding(Check.MEMORY, Verdict.OK, text)
 
 
 def available_memory(root: Path = Path("/")) -> Memory:
@@ -62,7 +64,7 @@ def available_memory(root: Path = Path("/")) -> Memory:
 
 
 def _control_groups(root: Path) -> Iterator[Path]:
-    """The folders of this process's memory groups, each with those above it."""
+    """Yield the folders of this process's memory groups, each with those above it."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -81,7 +83,7 @@ def _control_groups(root: Path) -> Iterator[Path]:
 
 
 def _read_group(folder: Path) -> Memory | None:
-    """The limit of one group, of either version of control groups; none where there is none."""
+    """Return the limit of one group, of either version of control groups, if it has one."""
     for limit_file, used_file in (
         ("memory.max", "memory.current"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -104,20 +106,22 @@ def _read_group(folder: Path) -> Memory | None:
 
 
 def examine_disk_abilities(lake: Lake) -> Finding:
-    """Try what the hour needs of the disk: exclusive creation, waiting for it, locks."""
+    """Try what a round needs of the disk: exclusive creation, syncing of folders, locks."""
     abilities = files.probe(lake.root)
     if not abilities.locks:
-        text = f"the disk of {lake.root} cannot lock files, by which processes take turns"
+        text = (
+            f"the disk of {lake.root} cannot lock files, which keep processes from working at once"
+        )
         remedy = "set NUMERAI_DATA_FOLDER to a folder on a local disk (ext4, xfs, apfs, …)"
-        return Finding("disk can", Verdict.FAILURE, text, remedy)
+        return Finding(Check.DISK_FEATURES, Verdict.FAILURE, text, remedy)
     notes = [
-        *(["no hard links, so that receipts are created by turns"] if not abilities.links else []),
-        *(["no folder sync, so that a power cut may lose the newest files"]
+        *(["no hard links: receipts are created under a lock"] if not abilities.links else []),
+        *(["no folder sync: a power cut may lose the newest files"]
           if not abilities.folder_sync else []),
     ]  # fmt: skip
     if not notes:
-        return Finding("disk can", Verdict.OK, "hard links, folder sync and locks work")
-    return Finding("disk can", Verdict.OK, f"locks work; {'; '.join(notes)}")
+        return Finding(Check.DISK_FEATURES, Verdict.OK, "hard links, folder sync and locks work")
+    return Finding(Check.DISK_FEATURES, Verdict.OK, f"locks work; {'; '.join(notes)}")
 
 
 def examine_classes(models: list[RegisteredModel]) -> Iterator[Finding]:
@@ -130,8 +134,8 @@ def examine_classes(models: list[RegisteredModel]) -> Iterator[Finding]:
             except ModelError as error:
                 text = str(error).splitlines()[0]
                 remedy = f"correct the model's code, or model_code of {model.name} in the registry"
-                yield Finding("classes", Verdict.FAILURE, text, remedy)
+                yield Finding(Check.CLASSES, Verdict.FAILURE, text, remedy)
             else:
                 imported.append(model.name)
     if imported:
-        yield Finding("classes", Verdict.OK, f"imported in a worker: {', '.join(imported)}")
+        yield Finding(Check.CLASSES, Verdict.OK, f"imported in a worker: {', '.join(imported)}")

@@ -1,4 +1,4 @@
-"""What the doctor asks Numerai: does it answer, what time is it there, what may the key do?"""
+"""Check that Numerai answers, its clock, the permissions of the key, and the account's models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numebot_dagster.modeling.registry import RegistryError
 from numebot_dagster.numerai.errors import NotAuthorised, NumeraiError, NumeraiUnavailable
 from numebot_dagster.numerai.http.error_translation import PassingFault
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.platform import Platform
 
 NEEDED_SCOPES = (
@@ -23,7 +23,7 @@ WORST_SKEW = timedelta(seconds=30)
 
 
 def examine_numerai(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
-    """Looks at endpoint, clock and account, and with `live` at the schema that is served."""
+    """Yield the findings of endpoint, clock and account, and with `live` of the served schema."""
     try:
         platform.client.rounds(limit=1)
     except NumeraiError as error:
@@ -38,7 +38,7 @@ def examine_numerai(platform: Platform, *, live: bool = False) -> Iterator[Findi
 
 
 def no_answer(platform: Platform, error: NumeraiError) -> Finding:
-    """The endpoint is silent, or something answers there that is not Numerai."""
+    """Return that the endpoint does not answer, or that its answer is not Numerai's."""
     silent = isinstance(error, NumeraiUnavailable) and not (
         isinstance(error, PassingFault) and error.answered
     )
@@ -46,13 +46,13 @@ def no_answer(platform: Platform, error: NumeraiError) -> Finding:
         remedy = "check the network, or NUMERAI_API_URL"
         if platform.settings.is_practice:
             remedy += "; a practice tournament must be running: numebot practice serve"
-        return Finding("endpoint", Verdict.FAILURE, f"no answer: {error}", remedy)
+        return Finding(Check.ENDPOINT, Verdict.FAILURE, f"no answer: {error}", remedy)
     remedy = (
-        "wait if Numerai is being maintained; otherwise check NUMERAI_API_URL, and whether a proxy "
-        "or a log-in page stands before it"
+        "wait if Numerai is under maintenance; otherwise check NUMERAI_API_URL, and whether a "
+        "proxy or a log-in page answers in its place"
     )
-    text = f"something answers, but not as Numerai does: {error}"
-    return Finding("endpoint", Verdict.FAILURE, text, remedy)
+    text = f"the answer is not one of Numerai's API: {error}"
+    return Finding(Check.ENDPOINT, Verdict.FAILURE, text, remedy)
 
 
 def _endpoint(platform: Platform) -> Iterator[Finding]:
@@ -65,56 +65,54 @@ def _endpoint(platform: Platform) -> Iterator[Finding]:
         text = f"no round is open at {platform.client.now():%a %Y-%m-%d %H:%M} UTC"
     else:
         text = f"round {round_.number} is open until {round_.close_staking_time:%a %d %b %H:%M} UTC"
-    yield Finding("endpoint", Verdict.OK, text)
+    yield Finding(Check.ENDPOINT, Verdict.OK, text)
 
 
 def _clock(platform: Platform) -> Finding:
     skew = platform.client.skew or timedelta(0)
     if platform.settings.is_practice:
-        text = f"the practice clock says {platform.client.now():%a %Y-%m-%d %H:%M} UTC"
-        return Finding("clock", Verdict.OK, text)
-    text = f"{skew.total_seconds():+.1f} s from this machine's to Numerai's"
+        text = f"the practice clock shows {platform.client.now():%a %Y-%m-%d %H:%M} UTC"
+        return Finding(Check.CLOCK, Verdict.OK, text)
+    text = f"Numerai's clock is {skew.total_seconds():+.1f} s from this machine's"
     if abs(skew) > WORST_SKEW:
-        remedy = (
-            "set this machine's clock (timedatectl set-ntp true); rounds are timed by Numerai's"
-        )
-        return Finding("clock", Verdict.WARNING, text, remedy)
-    return Finding("clock", Verdict.OK, text)
+        remedy = "set this machine's clock (timedatectl set-ntp true); rounds follow Numerai's"
+        return Finding(Check.CLOCK, Verdict.WARNING, text, remedy)
+    return Finding(Check.CLOCK, Verdict.OK, text)
 
 
 def _account(platform: Platform) -> Iterator[Finding]:
     try:
         account = platform.client.enrichment.account()
-        held = platform.client.fleet().models
+        slots = set(platform.client.fleet().models)
     except NotAuthorised as error:
         remedy = platform.settings.key_remedy
-        yield Finding("credentials", Verdict.FAILURE, str(error), remedy)
+        yield Finding(Check.CREDENTIALS, Verdict.FAILURE, str(error), remedy)
         return
     except NumeraiError as error:
-        # Says nothing about the key: a new one would not help.
-        remedy = "try again; if it stays, compare with numer.ai: numebot doctor --live"
-        yield Finding("account", Verdict.FAILURE, f"not examined: {error}", remedy)
+        # The key may be right: a new one would not help.
+        remedy = "try again later; if it fails again, type: numebot doctor --live"
+        yield Finding(Check.ACCOUNT, Verdict.FAILURE, f"not checked: {error}", remedy)
         return
     yield _scopes(account.username, account.scopes)
-    yield from _slots(platform, set(held))
+    yield from _slots(platform, slots)
 
 
 def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
     missing = [scope for scope in NEEDED_SCOPES if scope not in scopes]
     text = f"account {username}, scopes {', '.join(scopes) or 'none'}"
     if missing:
-        remedy = f"make a key that has {', '.join(missing)} as well"
-        return Finding("credentials", Verdict.FAILURE, text, remedy)
+        remedy = f"create a key that also has {', '.join(missing)}"
+        return Finding(Check.CREDENTIALS, Verdict.FAILURE, text, remedy)
     if set(STAKE_SCOPES) & set(scopes):
-        remedy = "the key may move stake, which is never needed here: make one without that scope"
-        return Finding("credentials", Verdict.WARNING, text, remedy)
-    return Finding("credentials", Verdict.OK, text)
+        remedy = "create a key without the scope to change stakes, which Numebot never does"
+        return Finding(Check.CREDENTIALS, Verdict.WARNING, text, remedy)
+    return Finding(Check.CREDENTIALS, Verdict.OK, text)
 
 
 def _slots(platform: Platform, slots: set[str]) -> Iterator[Finding]:
     try:
         submitting = [model for model in platform.registry.enabled if model.submit]
-    except RegistryError:  # which is a finding of its own
+    except RegistryError:  # reported by the check of the registry
         return
     missing = [
         model.name if model.line is None else f"{model.name} (line {model.line})"
@@ -126,23 +124,27 @@ def _slots(platform: Platform, slots: set[str]) -> Iterator[Finding]:
             f"correct numerai_name in {platform.registry.path}; the account has "
             f"{', '.join(sorted(slots)) or 'none'}"
         )
-        yield Finding("models", Verdict.FAILURE, f"not at Numerai: {', '.join(missing)}", remedy)
+        yield Finding(
+            Check.MODELS, Verdict.FAILURE, f"not in the account: {', '.join(missing)}", remedy
+        )
     else:
-        yield Finding("models", Verdict.OK, f"{len(submitting)} registered models have their slot")
+        yield Finding(
+            Check.MODELS, Verdict.OK, f"all {len(submitting)} registered models are in the account"
+        )
 
 
 def _schema(platform: Platform) -> Iterator[Finding]:
-    """Every field that our own queries use must exist in the schema that the endpoint serves."""
+    """Check that the served schema has every field that our own queries use."""
     for type_name, needed in sorted(REQUIRED_FIELDS.items()):
         try:
             served = platform.client.enrichment.schema_fields(type_name)
         except NumeraiError as error:
-            yield Finding("schema", Verdict.FAILURE, f"{type_name}: {error}", "try again later")
+            yield Finding(Check.SCHEMA, Verdict.FAILURE, f"{type_name}: {error}", "try again later")
             continue
         missing = sorted(needed - served)
         text = f"{type_name}: {len(needed)} fields in use"
         if missing:
             remedy = "Numerai has changed its API: update Numebot before the next round"
-            yield Finding("schema", Verdict.FAILURE, f"{text}, missing {missing}", remedy)
+            yield Finding(Check.SCHEMA, Verdict.FAILURE, f"{text}, missing {missing}", remedy)
         else:
-            yield Finding("schema", Verdict.OK, text)
+            yield Finding(Check.SCHEMA, Verdict.OK, text)

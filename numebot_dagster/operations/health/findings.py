@@ -1,9 +1,56 @@
-"""What was looked at, how it is, and what to do about it."""
+"""Define a finding: what was checked, the verdict on it, and the remedy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+class Check(StrEnum):
+    """What a finding is about, by the name that is shown."""
+
+    SETTINGS = "settings"
+    ALERTS = "alerts"
+    FOLDER = "folder"
+    DISK = "disk"
+    DISK_FEATURES = "disk can"
+    MEMORY = "memory"
+    VERSIONS = "versions"
+    REGISTRY = "registry"
+    CLASSES = "classes"
+    CREDENTIALS = "credentials"
+    ENDPOINT = "endpoint"
+    CLOCK = "clock"
+    ACCOUNT = "account"
+    MODELS = "models"
+    SCHEMA = "schema"
+    WEIGHTS = "weights"
+    OPENINGS = "openings"
+    PREFLIGHT = "pre-flight"
+    # Of the pre-flight alone.
+    REHEARSAL = "rehearsal"
+    CHANGES = "changes"
+    STAKES = "stakes"
+    # Of Dagster's instance.
+    INSTANCE = "instance"
+    DAEMON = "daemon"
+    AUTOMATION = "automation"
+    QUEUE = "queue"
+    RUNS = "runs"
+    # The steps of trying a model; most are phases of its worker.
+    DATA = "data"
+    IMPORT = "import"
+    READ = "read"
+    TRAIN = "train"
+    SAVE = "save"
+    LOAD = "load"
+    CANARY = "canary"
+    STORE = "store"
+    PREDICT = "predict"
+    TRAIN_TIME = "train time"
+    TRAIN_MEMORY = "train memory"
+    TRAINING = "training"
+    PREDICTING = "predicting"
 
 
 class Verdict(StrEnum):
@@ -16,9 +63,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `remedy` says what to do unless all is well."""
+    """The result of one check; `remedy` names what to do unless all is well."""
 
-    name: str
+    name: Check
     verdict: Verdict
     text: str
     remedy: str = ""

@@ -1,4 +1,4 @@
-"""Looking at what Numerai may change, and recording it for the next look."""
+"""Observe what Numerai may change, and record it for the next comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numebot_dagster.numerai.records import ScoreConfig
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Alert
-from numebot_dagster.operations.health.changes import RULES, Change, Observation, compare
+from numebot_dagster.operations.health.changes import RULES, Observation, compare
 from numebot_dagster.operations.platform import Platform
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 BARE_TARGET = "target"
 # These two stay as they are while their version lasts; all others grow every week.
 LASTING_FILES = ("train.parquet", "features.json")
-# New fields of the root types are new calls, of which there are hundreds: no news.
+# New fields of the root types are new calls, of which there are hundreds.
 WATCHED_TYPES = (
     *(name for name in REQUIRED_FIELDS if not name.startswith("Root")),
     "RoundScoreConfig",
@@ -31,31 +31,31 @@ WATCHED_TYPES = (
 _VERSION = re.compile(r"v(\d+)\.(\d+)")
 
 
-def look(platform: Platform) -> list[Change]:
-    """Compares today with the last look, sends what is new, and records today.
+def look(platform: Platform) -> list[Alert]:
+    """Compare today with the last observation, send an alert of each change, and record today.
 
-    What Numerai does not tell today counts as unchanged, with a warning in the log.
+    What Numerai does not answer today counts as unchanged, with a warning in the log.
     """
     before = recorded(platform)
     now = observe(platform, before or Observation())
-    found = compare(before, now)
-    outbox.send(platform, *(Alert(one.kind, one.subject, one.title, one.text) for one in found))
-    # Last, so that a process killed before leaves the changes to be found again.
+    changes = compare(before, now)
+    outbox.send(platform, *changes)
+    # Last: a process that is killed before leaves the changes to the next one.
     json_records.write(platform.lake.observation_file, now)
-    return found
+    return changes
 
 
 def recorded(platform: Platform) -> Observation | None:
-    """What the last look saw, if there was one."""
+    """Return the last observation, if there is one."""
     return json_records.read_or_set_aside(platform.lake.observation_file, Observation)
 
 
 def observe(platform: Platform, before: Observation) -> Observation:
-    """What Numerai says now; parts that it does not tell are taken from `before`."""
+    """Return Numerai's present state; what it does not answer is taken from `before`."""
     newest = _newest_manifests(platform)
-    used = {name: one.data_version for name, one in newest.items()}
-    bare = {name: one.target_is.get(BARE_TARGET) for name, one in newest.items()}
-    targets = {name: found for name, found in bare.items() if found}
+    used = {name: manifest.data_version for name, manifest in newest.items()}
+    bare = {name: manifest.target_is.get(BARE_TARGET) for name, manifest in newest.items()}
+    targets = {name: target for name, target in bare.items() if target}
     last = max(targets, key=lambda name: newest[name].vintage, default=None)
     versions = _asked(platform, "its data versions", partial(_versions, platform), before.versions)
     number, scores = _asked(
@@ -77,16 +77,17 @@ def _asked(platform: Platform, what: str, ask: Callable[[], T], otherwise: T) ->
     try:
         return ask()
     except NumeraiError as error:
-        platform.log.warning("Numerai does not tell %s, taken as unchanged: %s", what, error)
+        platform.log.warning(
+            "Numerai did not answer the query of %s, which count as unchanged: %s", what, error
+        )
         return otherwise
 
 
 def _versions(platform: Platform) -> tuple[str, ...]:
-    """The data versions of the listing, by their numbers."""
+    """Return the data versions of the listing in the order of their numbers."""
     names = {name.partition("/")[0] for name in platform.client.enrichment.list_datasets()}
-    numbered = (
-        tuple(map(int, found.groups())) for found in map(_VERSION.fullmatch, names) if found
-    )
+    matches = map(_VERSION.fullmatch, names)
+    numbered = (tuple(map(int, match.groups())) for match in matches if match)
     return tuple(f"v{major}.{minor}" for major, minor in sorted(numbered))
 
 
@@ -94,19 +95,19 @@ def _stamps(platform: Platform, versions: set[str], before: Mapping[str, str]) -
     stamps = {}
     for name in (f"{version}/{file}" for version in sorted(versions) for file in LASTING_FILES):
         ask = partial(platform.client.identify, name)
-        found = _asked(platform, name, lambda ask=ask: ask().stamp, before.get(name))  # type: ignore[misc]
-        if found is not None:
-            stamps[name] = found
+        stamp = _asked(platform, name, lambda ask=ask: ask().stamp, before.get(name))  # type: ignore[misc]
+        if stamp is not None:
+            stamps[name] = stamp
     return stamps
 
 
 def _rules(platform: Platform) -> tuple[int | None, dict[str, dict[str, Any]]]:
-    """The newest round and the rules of its scores, by name and version."""
+    """Return the newest round and the rules of its scores, by name and version."""
     newest = platform.client.rounds(limit=1)[-1:]
     if not newest:
         return None, {}
-    found = platform.client.enrichment.round_details(newest[0].number)
-    return found.number, {_score_name(one): _rule(one) for one in found.score_configs}
+    round_ = platform.client.enrichment.round_details(newest[0].number)
+    return round_.number, {_score_name(config): _rule(config) for config in round_.score_configs}
 
 
 def _score_name(config: ScoreConfig) -> str:
@@ -120,16 +121,16 @@ def _rule(config: ScoreConfig) -> dict[str, Any]:
 
 
 def _fields(platform: Platform) -> dict[str, tuple[str, ...]]:
-    """The fields of each watched type that Numerai's schema has."""
-    found = {name: platform.client.enrichment.schema_fields(name) for name in WATCHED_TYPES}
-    return {name: tuple(sorted(fields)) for name, fields in found.items() if fields}
+    """Return the fields of each watched type that Numerai's schema has."""
+    served = {name: platform.client.enrichment.schema_fields(name) for name in WATCHED_TYPES}
+    return {name: tuple(sorted(fields)) for name, fields in served.items() if fields}
 
 
 def _newest_manifests(platform: Platform) -> dict[str, Manifest]:
-    """The manifest of each enabled model's newest weights, as far as they can be read."""
-    found = {}
+    """Return the manifest of each enabled model's newest weights, if it can be read."""
+    manifests = {}
     for model in platform.registry.enabled:
         for place in platform.lake.weights_folders(model.name)[:1]:
-            with suppress(DamagedWeights):  # whose business the pre-flight is
-                found[model.name] = read_manifest(place.path)
-    return found
+            with suppress(DamagedWeights):  # the pre-flight reports them
+                manifests[model.name] = read_manifest(place.path)
+    return manifests

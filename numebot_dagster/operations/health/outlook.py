@@ -1,4 +1,4 @@
-"""What is coming and what was rehearsed: the next openings, and what the last pre-flight found."""
+"""Report when the next rounds are expected, and the result of the last pre-flight."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from numebot_dagster.lake import json_records
 from numebot_dagster.numerai.errors import NumeraiError
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.health.preflight import (
     ROUNDS_FOR_AN_ESTIMATE,
     Preflight,
@@ -15,46 +15,49 @@ from numebot_dagster.operations.health.preflight import (
 )
 from numebot_dagster.operations.platform import Platform
 
-OPENINGS_TOLD = 3
+OPENINGS_SHOWN = 3
 ROUNDS_FOR_A_WEEK = 5
 
 
 def outlook(platform: Platform) -> Iterator[Finding]:
-    """Tells when the next rounds are expected, and what the last pre-flight found."""
+    """Yield when the next rounds are expected, and the result of the last pre-flight."""
     try:
-        opened = [one.open_time for one in platform.client.rounds(limit=ROUNDS_FOR_AN_ESTIMATE)]
+        rounds = platform.client.rounds(limit=ROUNDS_FOR_AN_ESTIMATE)
     except NumeraiError:
-        pass  # the finding of the endpoint says it
+        pass  # the finding of the endpoint reports it
     else:
+        opened = [round_.open_time for round_ in rounds]
         yield expected_openings(opened, platform.client.now())
     yield _last_preflight(platform)
 
 
 def expected_openings(opened: list[datetime], now: datetime) -> Finding:
-    """When the next rounds are expected, and how much the rounds that are known say of it."""
+    """Return when the next rounds are expected, judged by when the last ones opened."""
     expected: list[datetime] = []
-    while len(expected) < OPENINGS_TOLD:
+    while len(expected) < OPENINGS_SHOWN:
         following = next_opening(opened, expected[-1] if expected else now)
         if following is None:
-            return Finding("openings", Verdict.WARNING, "no round has opened yet", "wait for one")
+            return Finding(
+                Check.OPENINGS, Verdict.WARNING, "no round has opened yet", "wait for one"
+            )
         expected.append(following)
-    moments = ", ".join(f"{one:%a %d %b %H:%M}" for one in expected)
-    basis = f"the last {len(opened)} rounds" if len(opened) > 1 else "the only round so far"
-    text = f"the next are expected on {moments} UTC, by {basis}"
+    moments = ", ".join(f"{opening:%a %d %b %H:%M}" for opening in expected)
+    basis = f"the last {len(opened)} rounds" if len(opened) > 1 else "the only round"
+    text = f"the next rounds are expected on {moments} UTC, judged by {basis}"
     if len(opened) < ROUNDS_FOR_A_WEEK:
-        text += ", which is too few to know the days"
-    return Finding("openings", Verdict.OK, text)
+        text += "; more rounds are needed to know the days of the week"
+    return Finding(Check.OPENINGS, Verdict.OK, text)
 
 
 def _last_preflight(platform: Platform) -> Finding:
     last = json_records.read_or_set_aside(platform.lake.preflight_file, Preflight)
     if last is None:
-        text = "none yet: `numebot up` makes one two hours before a round is expected"
-        return Finding("pre-flight", Verdict.OK, text)
+        text = "none yet; `numebot up` runs one two hours before a round is expected"
+        return Finding(Check.PREFLIGHT, Verdict.OK, text)
     failed = [finding for finding in last.findings if finding.verdict is Verdict.FAILURE]
-    text = f"the last was on {last.examined_at:%a %d %b %H:%M} UTC"
+    text = f"the last one ran on {last.examined_at:%a %d %b %H:%M} UTC"
     if failed:
-        named = "; ".join(f"{finding.name}: {finding.text}" for finding in failed)
-        remedy = "what is still wrong stands in this list"
-        return Finding("pre-flight", Verdict.WARNING, f"{text} and found {named}", remedy)
-    return Finding("pre-flight", Verdict.OK, f"{text}; nothing failed")
+        failures = "; ".join(f"{finding.name}: {finding.text}" for finding in failed)
+        remedy = "see the other lines of this list for what is still wrong"
+        return Finding(Check.PREFLIGHT, Verdict.WARNING, f"{text} and found {failures}", remedy)
+    return Finding(Check.PREFLIGHT, Verdict.OK, f"{text}; all checks passed")

@@ -1,9 +1,8 @@
-"""Keep a data folder to one tournament and one account: any other is refused with the remedy.
+"""Bind a data folder to one tournament and one account, and refuse any other.
 
 The folder records the endpoint and, hashed, Numerai's id of the account and the public ids of its
-keys. A key that is not recorded is a new one of the same account, or one of another account: only
-Numerai can tell, so it is asked once. A key is refused only when Numerai says that it is another
-account's; where it does not say whose it is, the round is played.
+keys. Numerai is asked once for the account of a key that is not recorded. A key is refused only
+when it belongs to another account; without an answer the round is played.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class OtherTournament(SettingsError):
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a data folder is.
+    """The tournament and the account of a data folder.
 
     Attributes:
         endpoint: the address of the tournament.
@@ -43,13 +42,13 @@ class Owner:
 
 
 def claim(platform: Platform) -> None:
-    """Record whose the data folder is when it is used first; refuse any other later.
+    """Record tournament and account at the first use of a data folder, and refuse any other.
 
     Numerai is asked only for a key that is not recorded.
 
     Raises:
         OtherTournament: the folder belongs to another tournament or account.
-        NumeraiUnavailable: the key is new, and nobody answers whose it is.
+        NumeraiUnavailable: the key is new, and Numerai does not answer.
     """
     settings, path = platform.settings, platform.lake.owner_file
     recorded = _read(platform, path)
@@ -59,16 +58,16 @@ def claim(platform: Platform) -> None:
     if key is not None and key not in owner.keys:
         account = _account(platform, needed=owner.account is not None)
         _refuse_other_account(owner, account, settings, path)
-        if account is not None:  # else whose key it is remains open until Numerai says it
+        if account is not None:  # otherwise Numerai is asked again next time
             owner = replace(owner, account=_hash(account.id), keys=(*owner.keys, key))
     if owner != recorded:
         _write(platform, path, owner, is_new=recorded is None)
 
 
 def _refuse_other_endpoint(owner: Owner | None, settings: Settings, path: Path) -> None:
-    """A practice tournament may come back at another port of this machine: its key tells it.
+    """Refuse another address, unless it is a new port of the same practice tournament.
 
-    Before it has answered once, no key is known.
+    Its key identifies a practice tournament, once it has answered.
     """
     if owner is None or owner.endpoint == settings.numerai_api_url:
         return
@@ -79,9 +78,9 @@ def _refuse_other_endpoint(owner: Owner | None, settings: Settings, path: Path) 
         return
     raise OtherTournament(
         f"the data folder {settings.numerai_data_folder} belongs to the tournament at "
-        f"{owner.endpoint}, but NUMERAI_API_URL is {settings.numerai_api_url}: set "
-        f"NUMERAI_DATA_FOLDER to another folder for this one. If it is the same tournament under a "
-        f"new address, remove {path}"
+        f"{owner.endpoint}, but NUMERAI_API_URL is {settings.numerai_api_url}. Set "
+        f"NUMERAI_DATA_FOLDER to another folder for this tournament. If only the address of the "
+        f"tournament has changed, remove {path}"
     )
 
 
@@ -96,7 +95,7 @@ def refuse_other_endpoint(platform: Platform) -> None:
 
 
 def account_name(platform: Platform) -> str | None:
-    """The public name of the account, if Numerai says it at once."""
+    """Return the public name of the account, if Numerai answers within seconds."""
     if platform.settings.numerai_public_id is None:
         return None
     try:
@@ -111,17 +110,17 @@ def _refuse_other_account(
     if account is None or owner.account in (None, _hash(account.id)):
         return
     raise OtherTournament(
-        f"the data folder {settings.numerai_data_folder} belongs to another account than "
-        f"{account.username}, whose key NUMERAI_PUBLIC_ID is: set NUMERAI_DATA_FOLDER to another "
-        f"folder for {account.username}, or use a key of the former account. {path} records it"
+        f"the data folder {settings.numerai_data_folder} belongs to another account, and "
+        f"NUMERAI_PUBLIC_ID is a key of {account.username}. Set NUMERAI_DATA_FOLDER to another "
+        f"folder for {account.username}, or use a key of the former account, which {path} records"
     )
 
 
 def _account(platform: Platform, *, needed: bool) -> Identity | None:
-    """Whose the key is, if Numerai says it.
+    """Return the account of the key, if Numerai answers.
 
     Raises:
-        NumeraiUnavailable: it is needed, and nobody answers.
+        NumeraiUnavailable: it is needed, and Numerai does not answer.
     """
     try:
         return platform.client.enrichment.identity(seconds=None if needed else PATIENCE)
@@ -129,7 +128,7 @@ def _account(platform: Platform, *, needed: bool) -> Identity | None:
         if needed:
             raise
     except NumeraiError as error:
-        platform.log.warning("whose key NUMERAI_PUBLIC_ID is could not be asked: %s", error)
+        platform.log.warning("The account of NUMERAI_PUBLIC_ID could not be looked up: %s", error)
     return None
 
 
@@ -142,10 +141,10 @@ def _write(platform: Platform, path: Path, owner: Owner, *, is_new: bool) -> Non
     write = json_records.create if is_new else json_records.write
     try:
         write(path, owner)
-    except FileExistsError:  # another process was first: what it recorded holds
+    except FileExistsError:  # another process was first: compare with what it recorded
         claim(platform)
     except files.CannotWrite as error:
-        platform.log.warning("whose the data folder is was not recorded: %s", error)
+        platform.log.warning("The account of the data folder was not recorded: %s", error)
 
 
 def _key(settings: Settings) -> str | None:

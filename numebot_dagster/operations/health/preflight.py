@@ -1,7 +1,7 @@
-"""The pre-flight: would the next round succeed? Asked while there is time to mend what would not.
+"""Check before a round opens that it would succeed, while there is time to correct what would not.
 
-Beside the checks of `numebot doctor`, every model predicts the last round again in its worker and
-under its budgets, and what Numerai has changed is told. Nothing is stored but what was found.
+In addition to the checks of `numebot doctor`, every model predicts the last round again in its
+worker and within its budgets, and changes at Numerai are reported. Only the findings are stored.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
 from numebot_dagster.lake import json_records
@@ -24,34 +25,37 @@ from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.health import doctor, observations
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates, live_data, predicting
 from numebot_dagster.submissions import submission_file
 from numebot_dagster.submissions.receipts import RoundRecord
 
+if TYPE_CHECKING:
+    import polars as pl
+
 ROUNDS_FOR_AN_ESTIMATE = 25  # five weeks
 OPENINGS_OF_A_WEEKDAY = 4
-REHEARSAL = "rehearsal"
 
 
 def next_opening(open_times: Sequence[datetime], now: datetime) -> datetime | None:
-    """When a round may open next: the earliest time of day of the last openings of a weekday.
+    """Return when a round may open next, by the earliest of the last openings on each weekday.
 
-    The hour moves, and nothing is said of a round before it opens; but weekdays keep their habits.
+    The hour varies, and Numerai does not announce a round before it opens, but the hours of a
+    weekday are alike.
 
     Args:
         open_times: when the last rounds opened, aware UTC.
         now: aware UTC.
 
     Returns:
-        The first expected opening after `now`; none when nothing has opened yet.
+        The first expected opening after `now`; none when no round has opened yet.
     """
     expected = []
-    for weekday in {one.weekday() for one in open_times}:
-        latest = sorted(one for one in open_times if one.weekday() == weekday)
-        earliest = min(one.time() for one in latest[-OPENINGS_OF_A_WEEKDAY:])
+    for weekday in {opened.weekday() for opened in open_times}:
+        latest = sorted(opened for opened in open_times if opened.weekday() == weekday)
+        earliest = min(opened.time() for opened in latest[-OPENINGS_OF_A_WEEKDAY:])
         day = now.date() + timedelta(days=(weekday - now.weekday()) % 7)
         moment = datetime.combine(day, earliest, tzinfo=now.tzinfo)
         expected.append(moment if moment > now else moment + timedelta(days=7))
@@ -59,16 +63,16 @@ def next_opening(open_times: Sequence[datetime], now: datetime) -> datetime | No
 
 
 def expectation(open_times: Sequence[datetime], now: datetime) -> str:
-    """Say when the next round is expected, as far as those before it tell."""
+    """Return a sentence about when the next round is expected."""
     opening = next_opening(open_times, now)
     if opening is None:
-        return "When the next round opens is not known yet."
+        return "No opening of the next round can be expected yet."
     return f"The next round is expected on {opening:%a %d %b at %H:%M} UTC."
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a pre-flight found, and for which opening it was made."""
+    """The findings of a pre-flight, and the opening that it was made for."""
 
     examined_at: datetime
     findings: tuple[Finding, ...]
@@ -76,80 +80,78 @@ class Preflight:
 
 
 def examine(platform: Platform, opening: datetime) -> list[Finding]:
-    """Looks at everything, tells what would fail, and keeps the findings for `numebot doctor`.
+    """Run all checks, send alerts of failures, and store the findings for `numebot doctor`.
 
     Args:
         platform: whose next round it is.
-        opening: when the round is expected; what fails is told once for it.
+        opening: when the round is expected; failures are sent once for each opening.
     """
     findings = [*doctor.examine(platform), *rehearse(platform), *_changes(platform)]
     findings.append(_stakes(platform))
     outbox.send(platform, *alerts_of(findings, opening))
-    # Last, so that a process killed before does not look as if it had told everything.
+    # Last: a process that is killed before must not look as if it had sent all alerts.
     last = Preflight(platform.client.now(), tuple(findings), opening)
     json_records.write(platform.lake.preflight_file, last)
     return findings
 
 
 def rehearse(platform: Platform) -> Iterator[Finding]:
-    """Every model that is enabled predicts the last round that is stored, after its canary rows."""
+    """Let every enabled model predict its canary rows and the last stored round."""
     try:
         models = platform.registry.enabled
     except RegistryError:
-        return  # a finding of its own
+        return  # reported by the check of the registry
     with Worker() as worker:
         for model in models:
             try:
                 yield _rehearse(platform, worker, model)
             except (ModelError, SourceNotFound, OSError) as error:
                 yield Finding(
-                    REHEARSAL,
+                    Check.REHEARSAL,
                     Verdict.FAILURE,
                     f"{model.name}: {error}",
-                    f"mend the model, or type: {command_lines.train(model.name)}",
+                    f"correct the model, or type: {command_lines.train(model.name)}",
                 )
             except NoWeights:
-                continue  # a finding of its own
+                continue  # reported by the check of the weights
 
 
 def alerts_of(findings: Sequence[Finding], opening: datetime) -> list[Alert]:
-    """What the findings call for: one alert of all that would fail, and those with their own kind.
+    """Return one alert of all failures, and one for each finding whose alert has its own kind.
 
     Args:
-        findings: of everything that was looked at.
+        findings: the results of all checks.
         opening: of the round that they are about.
     """
     subject = f"opening-{opening:%Y-%m-%dT%H:%M}"
-    due, others = [], []
-    for one in findings:
-        kind = _own_kind(one)
+    alerts, lines = [], []
+    for finding in findings:
+        kind, what = _own_kind(finding), f"{finding.name}: {finding.text}"
         if kind is not None:
-            due.append(Alert(kind, subject, f"{one.name}: {one.text}", f"To do: {one.remedy}"))
-        elif one.verdict is Verdict.FAILURE:
-            others.append(one)
-    if others:
-        what = "\n".join(f"- {one.name}: {one.text}. To do: {one.remedy}" for one in others)
+            alerts.append(Alert(kind, subject, what, f"To do: {finding.remedy}"))
+        elif finding.verdict is Verdict.FAILURE:
+            lines.append(f"- {what}. To do: {finding.remedy}")
+    if lines:
         title = f"The round expected on {opening:%a %d %b at %H:%M} UTC would fail"
-        due.append(Alert(Kind.PREFLIGHT_FAILED, subject, title, what))
-    return due
+        alerts.append(Alert(Kind.PREFLIGHT_FAILED, subject, title, "\n".join(lines)))
+    return alerts
 
 
-def as_markdown(findings: Sequence[Finding]) -> str:
-    """The findings as a table."""
-    rows = [
-        " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in (*cells,))
-        for cells in ((one.name, one.verdict, one.text, one.remedy) for one in findings)
-    ]
-    return "\n".join(["what | verdict | found | to do", "--- | --- | --- | ---", *rows])
+def findings_table(findings: Sequence[Finding]) -> pl.DataFrame:
+    """Return the findings as a frame of what, verdict, found and to_do."""
+    import polars as pl
+
+    rows = [(finding.name, finding.verdict, finding.text, finding.remedy) for finding in findings]
+    return pl.DataFrame(rows, schema=["what", "verdict", "found", "to_do"], orient="row")
 
 
 def _own_kind(finding: Finding) -> Kind | None:
     failed = finding.verdict is Verdict.FAILURE
-    if finding.name == "credentials":
+    if finding.name is Check.CREDENTIALS:
         if failed:
             return Kind.CREDENTIALS_REFUSED
         return Kind.KEY_MAY_MOVE_STAKE if finding.verdict is Verdict.WARNING else None
-    return Kind.DISK_NEARLY_FULL if finding.name == "disk" and failed else None
+    return Kind.DISK_NEARLY_FULL if finding.name is Check.DISK and failed else None
 
 
 def _rehearse(platform: Platform, worker: Worker, model: RegisteredModel) -> Finding:
@@ -157,15 +159,16 @@ def _rehearse(platform: Platform, worker: Worker, model: RegisteredModel) -> Fin
     number = _last_round(platform, chosen)
     if number is None:
         text = f"{model.name}: no live data of {chosen.manifest.data_version} are stored yet"
-        return Finding(REHEARSAL, Verdict.WARNING, text, "nothing: the next round stores some")
+        remedy = "nothing: the next round stores some"
+        return Finding(Check.REHEARSAL, Verdict.WARNING, text, remedy)
     inputs = {
         name: predicting.newest_file(platform, RoundRecord(platform.lake, name, number))
         for name in model.inputs
     }
     missing = [name for name, path in inputs.items() if path is None]
     if missing:
-        text = f"{model.name}: {', '.join(missing)} did not predict round {number}"
-        return Finding(REHEARSAL, Verdict.WARNING, text, "see what kept it from that")
+        text = f"{model.name}: its input {', '.join(missing)} did not predict round {number}"
+        return Finding(Check.REHEARSAL, Verdict.WARNING, text, "see why in: numebot status")
     return _predict_again(platform, worker, _request(platform, model, chosen, number, inputs))
 
 
@@ -200,31 +203,33 @@ def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) 
     if closed:
         text = f"{request.model}: {gates.GateClosed(verdicts)}"
         remedy = command_lines.train(request.model)
-        return Finding(REHEARSAL, Verdict.FAILURE, text, remedy)
+        return Finding(Check.REHEARSAL, Verdict.FAILURE, text, remedy)
     rows = f"{len(result.ids)} ids in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
-    return Finding(REHEARSAL, Verdict.OK, f"{request.model}: {rows}")
+    return Finding(Check.REHEARSAL, Verdict.OK, f"{request.model}: {rows}")
 
 
 def _last_round(platform: Platform, chosen: StoredWeights) -> int | None:
-    """The newest round whose live data of the version of these weights are stored."""
+    """Return the newest round with stored live data of the version of these weights."""
     version = chosen.manifest.data_version
     stored = reversed(platform.lake.stored_rounds())
-    return next((one for one in stored if version in platform.lake.live_folders(one)), None)
+    return next(
+        (number for number in stored if version in platform.lake.live_folders(number)), None
+    )
 
 
 def _changes(platform: Platform) -> Iterator[Finding]:
-    """What has changed at Numerai; told by alerts of its own, so that here it is a warning."""
+    """Yield changes at Numerai as warnings; their alerts are sent by `observations.look`."""
     for change in observations.look(platform):
-        yield Finding("changes", Verdict.WARNING, change.title, change.text)
+        yield Finding(Check.CHANGES, Verdict.WARNING, change.title, change.text)
 
 
 def _stakes(platform: Platform) -> Finding:
-    """Notes the stakes of today, by which the hour is ordered, unless the day has them."""
+    """Store today's stakes, by which models are ordered in a round, unless they are stored."""
     try:
         today = collecting.today(platform)
         if today not in platform.lake.stored_days("leaderboard"):
             collecting.collect_leaderboard(platform)
     except NumeraiError as error:
-        text = f"not read, the last known ones order the hour: {error}"
-        return Finding("stakes", Verdict.WARNING, text, "nothing: the daily job asks again")
-    return Finding("stakes", Verdict.OK, f"known as of {today}")
+        text = f"not read, so models are ordered by the last stored ones: {error}"
+        return Finding(Check.STAKES, Verdict.WARNING, text, "nothing: the daily job tries again")
+    return Finding(Check.STAKES, Verdict.OK, f"stored as of {today}")

@@ -1,4 +1,4 @@
-"""What the recorded state of a round calls for: alerts as a function of receipts and the time."""
+"""Derive the alerts of a round from its receipts and the time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INVALID = "invalid"
 WARNINGS = (30, 15, 5)  # minutes before the close
 # A run may still be asking Numerai for what it sent in the last second.
 AFTER_THE_CLOSE = timedelta(minutes=5)
-# A model without any receipt: later than this it is rather one that was registered since.
+# A model without a receipt for longer than this was probably registered after the round.
 UNTRIED_FOR = timedelta(days=1)
 
 
@@ -41,7 +41,7 @@ def round_alerts(
         latest: the newest receipt by model.
         now: aware UTC, by Numerai's clock.
         raised: the subjects of earlier alerts by kind; a model that one of them names is not named
-            again in the same matter.
+            again for the same reason.
     """
     names = [model.name for model in models if model.submit and model.enabled]
     matter = _Matter(round_, {name: latest.get(name) for name in names}, now, raised or {})
@@ -61,14 +61,14 @@ def round_alerts(
 
 @dataclass(frozen=True)
 class _Matter:
-    """A round, the newest receipts of its models, the time, and what was said before."""
+    """A round, the newest receipts of its models, the time, and the alerts raised before."""
 
     round: Round
     receipts: Mapping[str, Receipt | None]
     now: datetime
     raised: Mapping[Kind, Collection[str]]
 
-    def unsaid(self, kind: Kind, names: Iterable[str], aspect: str = "") -> list[str]:
+    def without_alert(self, kind: Kind, names: Iterable[str], aspect: str = "") -> list[str]:
         """Return the models that no earlier alert of this kind names."""
         said: set[str] = set()
         for subject in self.raised.get(kind, ()):
@@ -79,18 +79,18 @@ class _Matter:
         return [name for name in names if name not in said]
 
     def subject(self, names: Sequence[str], aspect: str = "") -> str:
-        """Return the identity of an alert about some models; `unsaid` reads it."""
+        """Return the identity of an alert about some models; `without_alert` reads it."""
         return f"round-{self.round.number}/{','.join(names)}{aspect and '/' + aspect}"
 
     def again(
         self, names: Sequence[str], reason: Callable[[str], str], start: str = "To try again"
     ) -> str:
-        """Return how to try again, where that may help; after the close it mends nothing."""
+        """Return how to try again, where that may help; nothing after the close."""
         if not self.round.is_open(self.now):
             return ""
         hopeful = [name for name in names if not must_be_corrected(reason(name))]
         if not hopeful:
-            return f"When that is corrected: {self.command(names)}"
+            return f"Once that is corrected: {self.command(names)}"
         return f"{start}: {self.command(hopeful)}"
 
     def command(self, names: Sequence[str], *, force: bool = False, late: bool = False) -> str:
@@ -114,7 +114,7 @@ def _failed(matter: _Matter) -> list[Alert]:
         for name, receipt in matter.receipts.items()
         if receipt and receipt.outcome is Outcome.FAILED and not receipt.is_invalid
     ]
-    names = matter.unsaid(Kind.MODEL_FAILED, failed)
+    names = matter.without_alert(Kind.MODEL_FAILED, failed)
     if not names:
         return []
     title = f"{_who(names)} failed in round {matter.round.number}"
@@ -128,41 +128,39 @@ def _invalid(matter: _Matter) -> list[Alert]:
         for name, receipt in matter.receipts.items()
         if receipt and receipt.is_invalid
     }
-    names = matter.unsaid(Kind.MODEL_FAILED, reasons, _INVALID)
+    names = matter.without_alert(Kind.MODEL_FAILED, reasons, _INVALID)
     if not names:
         return []
-    title = (
-        f"{_who(names)}: Numerai does not hold a valid submission for round {matter.round.number}"
-    )
+    title = f"{_who(names)}: Numerai has no valid submission for round {matter.round.number}"
     text = _about(matter, names, reasons.__getitem__)
     return [Alert(Kind.MODEL_FAILED, matter.subject(names, _INVALID), title, text)]
 
 
 def _on_a_lower_rung(matter: _Matter) -> list[Alert]:
-    """One alert for each rung whose predictions stand in for a model's own."""
+    """Return one alert for each rung whose predictions replace a model's own."""
     alerts = []
     for rung in (Rung.PREVIOUS, Rung.FALLBACK):
         reasons = {
-            name: receipt.rung_reason or "its own could not be made"
+            name: receipt.rung_reason or "its own predictions failed"
             for name, receipt in matter.receipts.items()
             if receipt and receipt.is_on_time and receipt.rung is rung
         }
-        names = matter.unsaid(Kind.FALLBACK_USED, reasons)
+        names = matter.without_alert(Kind.FALLBACK_USED, reasons)
         if names:
-            title = f"{_who(names)}: {rung} predictions stand in round {matter.round.number}"
+            title = f"{_who(names)}: {rung} predictions were used in round {matter.round.number}"
             text = _about(matter, names, reasons.__getitem__)
             alerts.append(Alert(Kind.FALLBACK_USED, matter.subject(names), title, text))
     return alerts
 
 
 def _elsewhere(matter: _Matter) -> list[Alert]:
-    """One alert for all models for which somebody else has submitted, on time."""
+    """Return one alert for all models whose on-time file was not uploaded from here."""
     uploaders = {
         name: uploader(receipt.filename)
         for name, receipt in matter.receipts.items()
         if receipt and receipt.is_foreign and receipt.is_on_time
     }
-    names = matter.unsaid(Kind.SUBMITTED_ELSEWHERE, uploaders)
+    names = matter.without_alert(Kind.SUBMITTED_ELSEWHERE, uploaders)
     if not names:
         return []
     causes = by_cause((name, f"uploaded by {uploaders[name]}") for name in names)
@@ -170,14 +168,14 @@ def _elsewhere(matter: _Matter) -> list[Alert]:
     if matter.round.is_open(matter.now):
         lines.append(f"To replace it: {matter.command(names, force=True)}")
     title = (
-        f"{_who(names)}: Numerai holds a file for round {matter.round.number} that was not "
+        f"{_who(names)}: Numerai has a file for round {matter.round.number} that was not "
         "uploaded from here"
     )
     return [Alert(Kind.SUBMITTED_ELSEWHERE, matter.subject(names), title, "\n".join(lines))]
 
 
 def _deadline_near(matter: _Matter) -> list[Alert]:
-    """One alert for the nearest threshold that has been reached."""
+    """Return one alert for the nearest threshold that has been reached."""
     round_, receipts = matter.round, matter.receipts
     left = round_.close_staking_time - matter.now
     reached = [minutes for minutes in WARNINGS if left <= timedelta(minutes=minutes)]
@@ -192,18 +190,18 @@ def _deadline_near(matter: _Matter) -> list[Alert]:
             Kind.DEADLINE_NEAR,
             f"round-{round_.number}/{min(reached)}-minutes",
             f"Round {round_.number} closes in {left.total_seconds() / 60:.0f} minutes, "
-            f"{len(names)} of {len(receipts)} models are not accepted",
+            f"{len(names)} of {len(receipts)} models have no accepted submission",
             "\n".join(lines),
         )
     ]
 
 
 def _missed(matter: _Matter) -> list[Alert]:
-    """One alert for all models; those that are seen to have missed later get another one."""
+    """Return one alert for all models; those that miss the round later get another one."""
     round_, receipts = matter.round, matter.receipts
     since = matter.now - round_.close_staking_time
     missed = [name for name, receipt in receipts.items() if _is_missed(receipt, since)]
-    names = matter.unsaid(Kind.ROUND_MISSED, missed)
+    names = matter.without_alert(Kind.ROUND_MISSED, missed)
     if not names:
         return []
     causes = by_cause((name, _why(receipts[name])) for name in names)
@@ -213,7 +211,7 @@ def _missed(matter: _Matter) -> list[Alert]:
     unsent = [name for name in names if name not in late]
     if unsent:
         lines.append(
-            f"Nothing is uploaded after the close unless you type: "
+            "Nothing is uploaded after the close, unless you type: "
             f"{matter.command(unsent, late=True)}"
         )
     title = f"{_who(names)} missed round {round_.number}"
@@ -232,27 +230,33 @@ def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
 
 def _why(receipt: Receipt | None) -> str:
     if receipt is None:
-        return "no run has tried it"
+        return "no run has tried to submit"
     if receipt.is_late:
-        counts = "for the next round" if receipt.outcome is Outcome.QUEUED else "without being paid"
-        return f"its submission came late and counts {counts}"
+        counts = "counts for the next round" if receipt.outcome is Outcome.QUEUED else "is not paid"
+        return f"its submission came late and {counts}"
     if receipt.reason:
         return receipt.reason
     if receipt.outcome is None:
-        return "a run was stopped while it submitted, or still does"
+        return "a run was stopped during the submission, or is still submitting"
     return f"the submission is {receipt.outcome}"
 
 
 def _all_confirmed(round_: Round, own: Sequence[Receipt], elsewhere: Sequence[str]) -> Alert:
-    """Return the alert that nothing is left to do: all is confirmed but what others uploaded."""
+    """Return the alert that every file uploaded from here is confirmed."""
     by_rung = {
         rung: [receipt.model for receipt in own if receipt.rung is rung]
         for rung in (Rung.PREVIOUS, Rung.FALLBACK)
     }
     notes = [f"{names_of(names)} by {rung} predictions" for rung, names in by_rung.items() if names]
     if elsewhere:
-        notes.append(f"{names_of(elsewhere)} was uploaded elsewhere and not compared")
-    counted = f"all {len(own)} models are" if not elsewhere else f"all {len(own)} of our files are"
+        notes.append(
+            f"the file of {names_of(elsewhere)} was uploaded elsewhere and is not compared"
+        )
+    counted = (
+        f"all {len(own)} models are"
+        if not elsewhere
+        else f"all {len(own)} files uploaded from here are"
+    )
     return Alert(
         Kind.ALL_CONFIRMED,
         f"round-{round_.number}",

@@ -1,4 +1,4 @@
-"""What was submitted, what is missing and why: recent rounds by models, weights, days, alerts."""
+"""Summarise recent rounds by model, weights, days without a leaderboard and unsent alerts."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ class Standing(StrEnum):
 
     CONFIRMED = "confirmed"
     ACCEPTED = "accepted"
-    ELSEWHERE = "elsewhere"  # Numerai holds a file on time that was not uploaded from here
+    ELSEWHERE = "elsewhere"  # Numerai has a file on time that was not uploaded from here
     LATE = "late"
     QUEUED = "queued"
-    SENDING = "sending"  # begun; the next run goes on with it
+    SENDING = "sending"  # begun; the next run continues it
     WAITING = "waiting"  # the round is open, and nothing was tried yet
     FAILED = "failed"
     INVALID = "invalid"
     MISSED = "missed"
     UNREADABLE = "unreadable"
-    UNPLAYED = "unplayed"  # closed, and no run of ours got as far as saying anything
+    UNPLAYED = "unplayed"  # closed without a receipt
 
 
 @dataclass(frozen=True)
 class Window:
-    """When a round takes on-time submissions, as far as it is known (aware UTC)."""
+    """The times between which a round accepts on-time submissions, if known (aware UTC)."""
 
     number: int
     open_time: datetime | None = None
     close_staking_time: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether on-time submissions are taken at `now` (aware UTC)."""
+        """Return whether on-time submissions are accepted at `now` (aware UTC)."""
         if self.open_time is None or self.close_staking_time is None:
             return False
         return self.open_time <= now < self.close_staking_time
@@ -55,7 +55,7 @@ class Window:
 
 @dataclass(frozen=True)
 class RoundModel:
-    """One model in one round, the receipt that tells its state, and what there is to say of it."""
+    """One model in one round, with the receipt of its state and the reason for it."""
 
     round_number: int
     model: str
@@ -65,7 +65,7 @@ class RoundModel:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing was tried and Numerai holds nothing: the round closed without a run."""
+        """Whether the round closed without a run and without a submission."""
         if self.standing is Standing.MISSED:
             return self.reason == NOBODY_PLAYED
         return self.standing is Standing.UNPLAYED
@@ -86,7 +86,7 @@ class RecentRounds:
 
 @dataclass(frozen=True)
 class WeightsStatus:
-    """The weights that a model would predict with; `problem` says what is wrong with them."""
+    """The weights that a model would predict with, and their problem if they have one."""
 
     model: str
     vintage: int | None
@@ -96,12 +96,12 @@ class WeightsStatus:
 
 @dataclass(frozen=True)
 class Moment:
-    """What time it is, and which round is open.
+    """The time, and the round that is open.
 
     Attributes:
-        now: aware UTC, by Numerai's clock if it answers, else by this machine's.
-        open_round: the round that takes submissions, if Numerai was reached and one does.
-        problem: why Numerai could not be asked; empty when it answered.
+        now: aware UTC, by Numerai's clock if it answers, otherwise by this machine's.
+        open_round: the round that accepts submissions, if Numerai answered and there is one.
+        problem: why Numerai did not answer; empty when it did.
     """
 
     now: datetime
@@ -110,15 +110,15 @@ class Moment:
 
 
 def moment(platform: Platform) -> Moment:
-    """Asks Numerai for the open round; what is stored stands in when it does not answer."""
+    """Ask Numerai for the time and the open round."""
     try:
-        found = platform.round_to_play()
+        round_ = platform.round_to_play()
     except NumeraiError as error:
         return Moment(platform.client.now(), problem=str(error))
     now = platform.client.now()
-    if found is None:
+    if round_ is None:
         return Moment(now)
-    return Moment(now, Window(found.number, found.open_time, found.close_staking_time))
+    return Moment(now, Window(round_.number, round_.open_time, round_.close_staking_time))
 
 
 def recent_rounds(
@@ -128,14 +128,13 @@ def recent_rounds(
     rounds: int,
     tried: Callable[[Iterable[int]], set[int]],
 ) -> RecentRounds:
-    """Return the newest rounds that have something to tell, and the unseen ones between them.
+    """Return the newest rounds in which something happened, and the unseen ones between them.
 
     Args:
         platform: whose lake is read.
-        at: the round that is open belongs to them, stored or not.
-        more: numbers of rounds that are known otherwise, as those whose every run failed before
-            anything was stored.
-        rounds: how many, not counting those that nobody looked at while they were open.
+        at: its open round is one of them, stored or not.
+        more: numbers of further rounds, as those whose every run failed before anything was stored.
+        rounds: how many, without those that no run looked at while they were open.
         tried: returns which of some rounds had a run before they closed.
     """
     numbers = {*platform.lake.stored_rounds(), *more}
@@ -151,19 +150,17 @@ def recent_rounds(
         if cells[window] and all(cell.is_blank for cell in cells[window]):
             blank.add(number)
     unseen = blank - tried(blank)
-    windows = _with_something_to_tell(list(cells), unseen, rounds)
+    windows = _with_seen(list(cells), unseen, rounds)
     shown = [cell for window in windows for cell in cells[window]]
     return RecentRounds(windows, shown, frozenset(unseen))
 
 
-def _with_something_to_tell(
-    windows: Sequence[Window], unseen: Collection[int], rounds: int
-) -> list[Window]:
-    """Return windows up to a number of those that are not unseen."""
-    telling = 0
+def _with_seen(windows: Sequence[Window], unseen: Collection[int], rounds: int) -> list[Window]:
+    """Return the first windows, up to a number of seen ones."""
+    seen = 0
     for index, window in enumerate(windows):
-        telling += window.number not in unseen
-        if telling == rounds:
+        seen += window.number not in unseen
+        if seen == rounds:
             return list(windows[: index + 1])
     return list(windows)
 
@@ -177,12 +174,12 @@ def _window(platform: Platform, at: Moment, number: int) -> Window:
     try:
         row = parquet.read(path, ["open_time", "close_staking_time"]).row(0)
     except parquet.DamagedFile:
-        return Window(number)  # `numebot run` describes it anew
+        return Window(number)  # `numebot run` stores it again
     return Window(number, *row)
 
 
 def standings(platform: Platform, windows: Sequence[Window], now: datetime) -> list[RoundModel]:
-    """Every submitting model in each of these rounds, in the registry's order."""
+    """Return every submitting model in each of these rounds, in the registry's order."""
     models = [model for model in platform.registry.enabled if model.submit]
     return [_standing(platform, window, model, now) for window in windows for model in models]
 
@@ -195,7 +192,7 @@ def _standing(
     receipt, damaged = record.standing, record.damaged
     if receipt is None and damaged:
         run = command_lines.run(number, [name])
-        text = f"{damaged[-1]} cannot be read; Numerai is asked by: {run}"
+        text = f"{damaged[-1]} cannot be read; to read the state from Numerai, type: {run}"
         return RoundModel(number, name, Standing.UNREADABLE, None, text)
     if receipt is None:
         nothing = Standing.WAITING if window.is_open(now) else Standing.UNPLAYED
@@ -204,7 +201,7 @@ def _standing(
 
 
 def standing_of(receipt: Receipt) -> Standing:
-    """What the newest receipt of a model and round amounts to."""
+    """Return the standing that a receipt amounts to."""
     if receipt.is_invalid:
         return Standing.INVALID
     by_outcome = {
@@ -224,14 +221,13 @@ def standing_of(receipt: Receipt) -> Standing:
 def _reason(receipt: Receipt) -> str:
     parts = [receipt.reason or ""]
     if receipt.rung is not Rung.LIVE:
-        parts.append(
-            f"{receipt.rung} predictions stand in: {receipt.rung_reason or 'not said why'}"
-        )
+        reason = receipt.rung_reason or "no reason was recorded"
+        parts.append(f"{receipt.rung} predictions were used: {reason}")
     return "; ".join(part for part in parts if part)
 
 
 def weights_status(platform: Platform) -> list[WeightsStatus]:
-    """The weights of every enabled model, and whether they are due for retraining."""
+    """Return the weights of every enabled model, with what is wrong with them."""
     return [_weights_of(platform, model) for model in platform.registry.enabled]
 
 
@@ -244,26 +240,26 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
     train = command_lines.train(model.name)
     changed = changed_libraries(chosen.manifest)
     if chosen.code_hash != code_hash(model):
-        problem = f"the code changed since: {train}"
+        problem = f"the code has changed since: {train}"
     elif weight_store.is_due(chosen.manifest, datetime.now(UTC), version):
         problem = f"due for retraining: {train}"
     elif changed:
-        problem = f"made with {', '.join(changed)}: {train} if its canary fails"
+        problem = f"trained with {', '.join(changed)}: {train} if its canary fails"
     else:
         problem = ""
     return WeightsStatus(model.name, chosen.vintage, chosen.manifest.trained_at, problem)
 
 
 def unsent_alerts(platform: Platform) -> list[Raised]:
-    """The alerts of the last days that no channel or not every one has taken, newest first."""
+    """Return the alerts of the last days that some channel does not have yet, newest first."""
     waiting = [raised for _, raised in outbox.read_all(platform) if raised.is_waiting]
-    return sorted(waiting, key=lambda one: one.raised_at, reverse=True)
+    return sorted(waiting, key=lambda raised: raised.raised_at, reverse=True)
 
 
 def days_without_leaderboard(platform: Platform, now: datetime) -> list[date]:
-    """Past days since the first stored one of which no leaderboard was kept.
+    """Return the past days without a leaderboard since the first stored one.
 
-    Numerai tells today's only, so that they stay empty.
+    Numerai publishes only today's, so they stay empty.
     """
     stored = set(platform.lake.stored_days("leaderboard"))
     if not stored:

@@ -1,7 +1,7 @@
-"""The watchdog: looks at the rounds, and says what they call for while it can be mended.
+"""Look at the rounds, and send alerts about their problems while these can be corrected.
 
-What they call for is a function of receipts and the time alone (`round_alerts.py`), so that whoever
-looks next says what a killed process could not.
+The alerts of a round are a function of its receipts and the time alone (`round_alerts.py`), so that
+the next process sends what a killed one could not.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Look:
     """One look of the watchdog.
 
     Attributes:
-        rounds: those that were looked at.
-        raised: the alerts that were new.
-        problem: what kept it from seeing everything; nothing when it is healthy.
+        rounds: the numbers of the rounds that were looked at.
+        raised: the new alerts.
+        problem: what could not be looked at, and why; empty when all was.
     """
 
     rounds: tuple[int, ...]
@@ -43,57 +43,59 @@ class Look:
 
 
 def look(platform: Platform) -> Look:
-    """Looks at the open rounds and those that closed of late, at the disk, and sends what waits.
+    """Look at the disk and at open and lately closed rounds, and send new and waiting alerts.
 
     When Numerai does not answer, the stored times of the rounds and this machine's clock are used.
     """
-    found, problem = _rounds(platform)
-    due = disk_alerts(platform)
-    for one in found:
-        if not problem and one.is_open(platform.client.now()):
-            refusal, problem = _recheck(platform, one)
-            due += refusal
-        alerts_of_round, unread = _due(platform, one, RoundRecords(platform.lake, one.number))
-        due += alerts_of_round
+    rounds, problem = _rounds(platform)
+    alerts = disk_alerts(platform)
+    for round_ in rounds:
+        if not problem and round_.is_open(platform.client.now()):
+            refusal, problem = _recheck(platform, round_)
+            alerts += refusal
+        records = RoundRecords(platform.lake, round_.number)
+        alerts_of_round, unread = _alerts_of(platform, round_, records)
+        alerts += alerts_of_round
         problem = problem or unread
-    # At once, because a channel that does not answer costs its whole time limit.
-    new = outbox.send(platform, *due)
-    return Look(tuple(one.number for one in found), tuple(new), problem)
+    # All in one call: a channel that does not answer costs its whole time limit.
+    new = outbox.send(platform, *alerts)
+    return Look(tuple(round_.number for round_ in rounds), tuple(new), problem)
 
 
 def announce_round(
     platform: Platform,
-    found: Round,
+    round_: Round,
     records: RoundRecords,
     refusal: NotAuthorised | None = None,
 ) -> list[Alert]:
-    """Sends what the receipts of a round call for and was not said before. Never raises.
+    """Send the alerts that the receipts of a round call for, each once. Never raises.
 
     Args:
         platform: whose round it is.
-        found: the round.
-        records: what is recorded of its models.
-        refusal: with what Numerai refused the credentials, if it did.
+        round_: the round.
+        records: the receipts of its models.
+        refusal: the error by which Numerai refused the credentials, if it did.
     """
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
-    return outbox.send(platform, *refused, *_due(platform, found, records)[0])
+    return outbox.send(platform, *refused, *_alerts_of(platform, round_, records)[0])
 
 
-def _due(platform: Platform, found: Round, records: RoundRecords) -> tuple[list[Alert], str]:
-    """What a round calls for, and why that is unknown, if it is."""
+def _alerts_of(platform: Platform, round_: Round, records: RoundRecords) -> tuple[list[Alert], str]:
+    """Return the alerts that a round calls for, and why they are unknown, if they are."""
     try:
         models = platform.registry.enabled
         now, raised = platform.client.now(), _raised(platform)
-        if now >= found.close_staking_time:
-            models = [one for one in models if platform.lake.takes_part(one.name, found.number)]
-        return round_alerts(found, models, records.standing, now, raised), ""
+        if now >= round_.close_staking_time:
+            takes_part = platform.lake.takes_part
+            models = [model for model in models if takes_part(model.name, round_.number)]
+        return round_alerts(round_, models, records.standing, now, raised), ""
     except Exception as error:  # one damaged receipt must not silence the other rounds
-        platform.log.error("Round %d was not looked at: %s", found.number, error)
-        return [], f"round {found.number} was not looked at: {error}"
+        platform.log.error("Round %d was not looked at: %s", round_.number, error)
+        return [], f"round {round_.number} was not looked at: {error}"
 
 
 def _raised(platform: Platform) -> dict[Kind, list[str]]:
-    """The subjects of the alerts about models that were raised of late, by kind."""
+    """Return the subjects of the recent alerts about models, by kind."""
     kinds = (
         Kind.MODEL_FAILED,
         Kind.FALLBACK_USED,
@@ -104,7 +106,7 @@ def _raised(platform: Platform) -> dict[Kind, list[str]]:
 
 
 def disk_alerts(platform: Platform) -> list[Alert]:
-    """Whether the data folder's disk is nearly full; said once a day."""
+    """Return the alert that the disk of the data folder is nearly full, at most one per day."""
     free = files.free_bytes(platform.settings.numerai_data_folder)
     if free >= LEAST_FREE_DISK:
         return []
@@ -114,14 +116,14 @@ def disk_alerts(platform: Platform) -> list[Alert]:
             f"{platform.client.now():%Y-%m-%d}",
             f"Only {free / GIGABYTE:.1f} GB are free",
             f"The disk of {platform.settings.numerai_data_folder} is nearly full: predictions and "
-            "receipts will soon not be stored. Free some space, or set NUMERAI_DATA_FOLDER to "
+            "receipts can soon no longer be stored. Free some space, or set NUMERAI_DATA_FOLDER to "
             "another disk.",
         )
     ]
 
 
 def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
-    """Numerai refuses the key; said once a day."""
+    """Return the alert that Numerai refuses the key, at most one per day."""
     return Alert(
         Kind.CREDENTIALS_REFUSED,
         f"{platform.client.now():%Y-%m-%d}",
@@ -131,32 +133,34 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
 
 
 def _rounds(platform: Platform) -> tuple[list[Round], str]:
-    """The rounds to look at, oldest first, and why Numerai could not be asked, if so."""
+    """Return the rounds to look at, oldest first, and why Numerai did not answer, if so."""
     stored = _stored_rounds(platform)
-    known = {number: one for number, one in stored.items() if one is not None}
+    rounds = {number: round_ for number, round_ in stored.items() if round_ is not None}
     try:
-        known |= _told_by_numerai(platform, stored)
+        rounds |= _published_rounds(platform, stored)
         problem = ""
     except NumeraiError as error:
-        problem = f"Numerai was not asked, the stored times are used: {error}"
-        if platform.settings.is_practice:  # whose clock cannot be known from here
+        problem = f"Numerai did not answer, so the stored times are used: {error}"
+        if platform.settings.is_practice:  # its clock is unknown without an answer
             return [], problem
     now = platform.client.now()
-    played = rounds_of_interest(known.values(), platform.settings.numebot_rounds)
-    recent = [one for one in played if now - one.close_staking_time < LOOKED_BACK]
-    return sorted(recent, key=lambda one: one.number), problem
+    played = rounds_of_interest(rounds.values(), platform.settings.numebot_rounds)
+    recent = [round_ for round_ in played if now - round_.close_staking_time < LOOKED_BACK]
+    return sorted(recent, key=lambda round_: round_.number), problem
 
 
-def _told_by_numerai(platform: Platform, stored: Mapping[int, Round | None]) -> dict[int, Round]:
-    """The open rounds, those that should still be open but closed early, and unreadable ones."""
+def _published_rounds(platform: Platform, stored: Mapping[int, Round | None]) -> dict[int, Round]:
+    """Return the open rounds, those that closed earlier than stored, and unreadable ones."""
     client = platform.client
-    opened = {one.number: one for one in client.open_rounds() if one.open_time <= client.now()}
-    unclear = [n for n, one in stored.items() if one is None or one.is_open(client.now())]
+    rounds = client.open_rounds()  # first, because its answer also carries Numerai's time
+    now = client.now()
+    opened = {round_.number: round_ for round_ in rounds if round_.open_time <= now}
+    unclear = [number for number, round_ in stored.items() if round_ is None or round_.is_open(now)]
     return opened | {number: client.round(number) for number in unclear if number not in opened}
 
 
 def _stored_rounds(platform: Platform) -> dict[int, Round | None]:
-    """The rounds in the lake, as many of the newest as a week can hold; none for a torn file."""
+    """Return the newest rounds of the lake, enough for a week; none for a damaged file."""
     return {number: _stored(platform, number) for number in platform.lake.stored_rounds()[-10:]}
 
 
@@ -167,15 +171,15 @@ def _stored(platform: Platform, number: int) -> Round | None:
     return read_or_set_aside(platform.lake.round_details(number), times)
 
 
-def _recheck(platform: Platform, found: Round) -> tuple[list[Alert], str]:
-    """Asks whether Numerai still holds what it held; why that failed, if it did."""
+def _recheck(platform: Platform, round_: Round) -> tuple[list[Alert], str]:
+    """Check that Numerai still has the submissions of a round; return why not, if that failed."""
     models = [model for model in platform.registry.enabled if model.submit]
     try:
-        follow_up.recheck(platform, found, models)
+        follow_up.recheck(platform, round_, models)
     except NumeraiError as error:
         refusal = [refused_alert(platform, error)] if isinstance(error, NotAuthorised) else []
-        return refusal, f"round {found.number} was not checked: {error}"
-    except Exception as error:  # a full disk, a damaged receipt: the alerts are needed all the more
-        platform.log.exception("Round %d was not checked", found.number)
-        return [], f"round {found.number} was not checked: {error}"
+        return refusal, f"round {round_.number} was not checked: {error}"
+    except Exception as error:  # for example a full disk: the alerts are needed all the more
+        platform.log.exception("Round %d was not checked", round_.number)
+        return [], f"round {round_.number} was not checked: {error}"
     return [], ""

@@ -1,4 +1,4 @@
-"""Collecting what Numerai publishes about our models: scores, leaderboard, payouts, day by day."""
+"""Collect the scores, leaderboard and payouts that Numerai publishes, day by day."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ LEADERBOARD_ROWS = 2000
 
 
 def today(platform: Platform) -> date:
-    """The UTC day by Numerai's clock."""
+    """Return the UTC day by Numerai's clock."""
     platform.client.rounds()  # so that the clock has been read from an answer
     return platform.client.now().date()
 
 
 def days_to_collect(platform: Platform) -> list[date]:
-    """Every day from the first that is not stored, or the newest that is, to today.
+    """Return every day from the first that is not stored, or the newest that is, to today.
 
-    The newest stored day is looked at again, because it may have been unfinished.
+    The newest stored day is read again, because it may have been unfinished.
     """
     now = today(platform)
     stored = platform.lake.stored_days("scores")
@@ -44,7 +44,7 @@ def _days_between(first: date, last: date) -> list[date]:
 
 
 def _first_round_day(platform: Platform) -> date | None:
-    """The day on which the first stored round opened: nothing of ours was scored before it."""
+    """Return the day on which the first stored round opened; no score is older."""
     for number in platform.lake.stored_rounds():
         path = platform.lake.round_details(number)
         opened = read_or_set_aside(path, _open_day)
@@ -59,14 +59,14 @@ def _open_day(path: Path) -> date:
 
 
 def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
-    """Stores every score that was published on the given days for own models.
+    """Store every score that was published on the given days for the registered models.
 
-    A day without scores (Sunday, Monday) gets an empty file: it was looked at.
+    A day without scores (Sunday, Monday) gets an empty file, so that it is not read again.
 
     Returns:
         The number of scores by day.
     """
-    files.sweep(platform.lake.root)  # nothing hurries here, and killed runs may have left something
+    files.sweep(platform.lake.root)  # what killed runs left behind
     now = today(platform)
     by_day: dict[date, list[Score]] = {day: [] for day in days if day <= now}
     if not by_day:
@@ -82,10 +82,10 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
 
 
 def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
-    """Stores today's leaderboard, the only one that can be asked for.
+    """Store today's leaderboard, the only one that Numerai publishes.
 
     Returns:
-        The entries of own models.
+        The entries of the registered models.
     """
     entries = platform.client.enrichment.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
@@ -95,7 +95,7 @@ def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
 
 
 def collect_payouts(platform: Platform) -> list[Payout]:
-    """Stores the pending and settled payouts of own models as they are today."""
+    """Store the pending and settled payouts of the registered models as they are today."""
     own = _own_names(platform)
     payouts = [payout for payout in platform.client.enrichment.payouts() if payout.model in own]
     parquet.write(platform.lake.payouts_file(today(platform)), _payouts_frame(payouts))
@@ -107,18 +107,18 @@ def _own_names(platform: Platform) -> set[str]:
 
 
 def _own_models(platform: Platform) -> list[Model]:
-    """The registered models as the account has them; one that it lacks is named in the log."""
-    held = {model.name: model for model in platform.client.enrichment.account().models}
-    missing = _own_names(platform) - set(held)
+    """Return the registered models of the account; missing ones are logged."""
+    models = {model.name: model for model in platform.client.enrichment.account().models}
+    missing = _own_names(platform) - set(models)
     if missing:
         platform.log.warning(
-            "Not in the account, so without scores: %s", ", ".join(sorted(missing))
+            "No scores, because the account has no such model: %s", ", ".join(sorted(missing))
         )
-    return [model for name, model in sorted(held.items()) if name in _own_names(platform)]
+    return [model for name, model in sorted(models.items()) if name in _own_names(platform)]
 
 
 def _rounds_back(first_day: date, now: date) -> int:
-    """How many of the newest rounds can have scores on the days since `first_day`."""
+    """Return how many of the newest rounds can have scores on the days since `first_day`."""
     return ROUNDS_IN_SCORING + (now - first_day).days
 
 

@@ -1,4 +1,4 @@
-"""What Numerai published on a day, in a few lines."""
+"""Summarise the scores of a day in an alert of a few lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MODELS_SHOWN = 8
 """With more models, the best and the last of them are shown."""
 
-# Of rounds that say what they pay for, the paid scores are told; without that, all are.
+# Only the paid scores of rounds that name them, otherwise all scores.
 _NEWEST_DAY = """
 with newest as (
     from scores where value is not null
@@ -37,7 +37,7 @@ group by all order by model, metric
 
 
 def newest_scores(platform: Platform) -> list[Alert]:
-    """Return the digest of the newest day with scores, if there is one; it is said once a day."""
+    """Return the digest of the newest day with scores, if there is one."""
     frame = catalog.query(platform.lake, _NEWEST_DAY)
     return [] if frame.is_empty() else [of_day(frame["date"][0], frame)]
 
@@ -55,7 +55,7 @@ def of_day(day: date, frame: pl.DataFrame) -> Alert:
         Kind.SCORES_PUBLISHED,
         f"{day:%Y-%m-%d}",
         f"Scores of {day:%a %d %b} for {counted(len(by_model), 'model')}",
-        "\n".join([*lines, "Only final scores are paid. More: numebot sql 'from scores'"]),
+        "\n".join([*lines, "Only final scores are paid. All scores: numebot sql 'from scores'"]),
     )
 
 
@@ -70,7 +70,7 @@ def _lines(by_model: dict[str, pl.DataFrame]) -> list[str]:
 
 
 def _scores(rows: pl.DataFrame) -> str:
-    """One model's scores: the mean over all its rounds, and the mean of those that are final."""
+    """Return a model's mean scores over all its rounds and over the resolved ones."""
     means = ", ".join(f"{row['metric']} {score(row['mean'])}" for row in rows.iter_rows(named=True))
     text = f"{means} over {counted(max(rows['rounds']), 'round')}"
     finals = [row for row in rows.iter_rows(named=True) if row["resolved"]]

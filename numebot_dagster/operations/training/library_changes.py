@@ -1,4 +1,4 @@
-"""Which libraries have changed since weights were made."""
+"""Compare installed libraries with those that weights were trained with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ABSENT = "none"
 
 
 def changed_libraries(manifest: Manifest) -> list[str]:
-    """The libraries of a training whose installed version is another one.
+    """Return the libraries of a training whose installed version is another one.
 
-    A patch of Python or of a library seldom matters, and the canary rows show whether it does; a
-    model that cannot be loaded any more is most often one of a library that has changed.
+    A change of version seldom matters, and the canary rows show whether it does; but when a model
+    can no longer be loaded, it is often the cause.
 
     Returns:
         Texts such as `lightgbm 4.5.0 (now 4.6.0)`.

@@ -1,4 +1,4 @@
-"""Training a model on a pinned vintage, in a process of its own."""
+"""Train models on pinned vintages, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ if TYPE_CHECKING:
 
 
 def vintage_of_today(platform: Platform) -> int:
-    """The number of the newest round that has opened: the name of a vintage pinned now.
+    """Return the number of the newest round that has opened, which names a vintage pinned now.
 
     Raises:
-        UnexpectedAnswer: when Numerai names no round that has opened.
+        UnexpectedAnswer: Numerai returns no round that has opened.
     """
-    rounds = platform.client.rounds()  # first, because its answer also tells Numerai's time
-    begun = [one.number for one in rounds if one.open_time <= platform.client.now()]
-    if not begun:
+    rounds = platform.client.rounds()  # first, because its answer carries Numerai's time
+    now = platform.client.now()
+    opened = [round_.number for round_ in rounds if round_.open_time <= now]
+    if not opened:
         raise UnexpectedAnswer(
-            "Numerai names no round that has opened, so that no vintage can be named"
+            "Numerai returned no round that has opened, by which the vintage would be named"
         )
-    return max(begun)
+    return max(opened)
 
 
 def due_models(platform: Platform) -> list[RegisteredModel]:
-    """The enabled models whose own `retrain` policy asks for new weights now.
+    """Return the enabled models that are due by their `retrain` policy.
 
-    A model without weights is not among them: when it is trained first is the user's word. A newer
-    data version counts once the user has set it.
+    A model without weights is never due: the user decides when it is trained first. A newer data
+    version counts once the user has set it.
     """
     now = datetime.now(UTC)
     return [model for model in platform.registry.enabled if _is_due(platform, model, now)]
@@ -68,19 +69,19 @@ def _is_due(platform: Platform, model: RegisteredModel, now: datetime) -> bool:
 def train(
     platform: Platform, model: RegisteredModel, vintage: Vintage, *, force: bool = False
 ) -> StoredWeights:
-    """Make the weights of a model's present code from a vintage.
+    """Train a model's present code on a vintage, and return the weights.
 
-    Weights are immutable: when whole ones exist for this vintage and code, they are returned.
+    Weights are immutable: when complete ones exist for this vintage and code, they are returned.
 
     Args:
         platform: whose lake has the vintage.
-        model: who learns.
-        vintage: from what.
-        force: whether to train although there are whole weights. They stay; the new ones are
+        model: the model to train.
+        vintage: the training data.
+        force: whether to train even if complete weights exist. They are kept; the new ones are
             stored beside them under the next number and are used from then on.
 
     Raises:
-        ModelError: when the model's code fails or leaves its budget.
+        ModelError: the model's code fails or exceeds its budget.
     """
     code = own_code(model.code)
     if code.remark:
@@ -89,15 +90,15 @@ def train(
     whole = None if force else _first_whole(platform, places)
     if whole is not None:
         platform.log.info(
-            "%s is trained on vintage %d already, by the code as it is: nothing to do (--force "
-            "trains it again)",
+            "The present code of %s is already trained on vintage %d: nothing to do (to train it "
+            "again, add --force)",
             model.name, vintage.number,
         )  # fmt: skip
         return whole
     attempt = 1 + max((place.attempt for place in places), default=0)
     folder = platform.lake.weights_folder(model.name, vintage.number, code.hash, attempt)
     what = f"Training {model.name} on vintage {vintage.number}"
-    with patience.told(platform.log, what), Worker(background=True) as worker:
+    with patience.reported(platform.log, what), Worker(background=True) as worker:
         worker.train(request(model, vintage, folder))
     return weight_store.opened(WeightsFolder(vintage.number, code.hash, folder))
 
@@ -105,22 +106,22 @@ def train(
 def explained(error: ModelError) -> str:
     """Return why a training failed: model, method, exception, place in the code, what to do.
 
-    The first line says it all; the lines of the model's code that led there follow.
+    All of it is in the first line; the lines of the model's code that led there follow.
     """
     first, _, rest = str(error).partition("\n")
     place = error.place if isinstance(error, ModelFailed) else ""
     at = f", at {place}" if place else ""
     try_ = command_lines.try_model(error.model)
-    remedy = f"Correct it, then see in seconds whether it works: {try_}"
+    remedy = f"Correct it, then try it within seconds: {try_}"
     return "\n".join(filter(None, [f"{first}{at}. {remedy}", rest]))
 
 
 def weights_of_code(
     platform: Platform, model: RegisteredModel, vintage: int, code_hash: str
 ) -> list[WeightsFolder]:
-    """Return the weights that one code of a model has made from a vintage, the last first."""
+    """Return the weights of one version of a model's code and a vintage, the last first."""
     places = platform.lake.weights_folders(model.name)
-    return [one for one in places if (one.vintage, one.code_hash) == (vintage, code_hash)]
+    return [place for place in places if (place.vintage, place.code_hash) == (vintage, code_hash)]
 
 
 def _first_whole(platform: Platform, places: Sequence[WeightsFolder]) -> StoredWeights | None:
@@ -128,7 +129,7 @@ def _first_whole(platform: Platform, places: Sequence[WeightsFolder]) -> StoredW
         try:
             return weight_store.opened(place)
         except DamagedWeights as error:
-            platform.log.warning("Damaged weights are passed over: %s", error)
+            platform.log.warning("Damaged weights are not used: %s", error)
     return None
 
 
@@ -139,12 +140,12 @@ def request(
     *,
     eras: tuple[int, ...] | None = None,
 ) -> TrainRequest:
-    """What is asked of a worker to train a model's present code on a vintage into a folder.
+    """Return the request to train a model's present code on a vintage.
 
     Args:
-        model: who learns.
-        vintage: from what.
-        folder: the weights folder to make.
+        model: the model to train.
+        vintage: the training data.
+        folder: the weights folder to create.
         eras: the only eras to learn from; all labelled ones by default.
     """
     return TrainRequest(
@@ -162,7 +163,7 @@ def request(
 
 
 def files_of(vintage: Vintage) -> TrainingFiles:
-    """The files of a vintage as the modeling room knows them."""
+    """Return the files of a vintage as `modeling` reads them."""
     from numebot_dagster.modeling.training_data import TrainingFiles
 
     files = vintage.files
@@ -176,5 +177,5 @@ def files_of(vintage: Vintage) -> TrainingFiles:
 
 
 def _stamp_of(vintage: Vintage) -> str:
-    """One short hash over the stamps of all files."""
+    """Return a short hash of the stamps of all files."""
     return hashlib.sha256(json.dumps(vintage.stamps, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Try a model on a few eras: all that a training and a round ask of it, and nothing is stored."""
+"""Try a model on a few eras, with every step of a training and a round; nothing is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from numebot_dagster.modeling.worker.messages import (
     TrainResult,
 )
 from numebot_dagster.modeling.worker.worker import Worker
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.gates import Gate
@@ -37,12 +37,12 @@ PREDICTED_ERAS = 2  # the second one shows that a model can predict more than on
 
 
 class CannotTry(Exception):
-    """There is nothing to try a model on; the text says how to get it."""
+    """There are no data to try a model on; the text says how to get them."""
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """What a model is tried on: it learns from some eras and predicts the ones after them."""
+    """A model, the eras that it learns from, and the eras after them that it predicts."""
 
     model: RegisteredModel
     vintage: Vintage
@@ -55,7 +55,7 @@ class _Trial:
         return self.folder / "weights"
 
     def data(self, traits: ModelTraits) -> TrainingData:
-        """All rows that a training would have."""
+        """Return all rows that a training would have."""
         from numebot_dagster.modeling.training_data import TrainingData
 
         files = trainer.files_of(self.vintage)
@@ -63,13 +63,13 @@ class _Trial:
 
 
 def try_model(platform: Platform, model: RegisteredModel, eras: int) -> Iterator[Finding]:
-    """Train, save, load and predict as in earnest, on the last eras of the newest vintage.
+    """Train, save, load and predict on the last eras of the newest vintage, as a training does.
 
     The findings come as the steps end; the first failure is the last finding.
 
     Args:
         platform: whose lake has the vintage.
-        model: who is tried.
+        model: the model to try.
         eras: how many eras it learns from.
 
     Raises:
@@ -93,7 +93,7 @@ def _plan(platform: Platform, model: RegisteredModel, eras: int, folder: Path) -
     pinned = platform.lake.stored_vintages()
     if not pinned:
         raise CannotTry(
-            "no training data are pinned to try a model on: `numebot train` pins today's, as does "
+            "no training data are pinned yet: `numebot train` pins today's, as does "
             "`numebot models try`"
         )
     vintage = vintages.read_vintage(platform, pinned[-1])
@@ -113,8 +113,8 @@ def _about(trial: _Trial) -> Finding:
         f"{_eras(trial.trained)}, predicts {_eras(trial.predicted)}"
     )
     if trial.model.inputs:
-        text += f"; random numbers stand in for its inputs {', '.join(trial.model.inputs)}"
-    return Finding("data", Verdict.OK, text)
+        text += f"; random numbers replace its inputs {', '.join(trial.model.inputs)}"
+    return Finding(Check.DATA, Verdict.OK, text)
 
 
 def _eras(numbers: tuple[int, ...]) -> str:
@@ -135,26 +135,25 @@ def _train(trial: _Trial) -> Iterator[Finding]:
 def _passed(phases: Mapping[str, float]) -> Iterator[Finding]:
     for phase, seconds in phases.items():
         same = "; a fresh object predicts the same after load" if phase == "canary" else ""
-        yield Finding(phase, Verdict.OK, f"{seconds:.1f} s{same}")
+        yield Finding(Check(phase), Verdict.OK, f"{seconds:.1f} s{same}")
 
 
 def _outlook(result: TrainResult, traits: ModelTraits, trial: _Trial) -> Iterator[Finding]:
-    """What a training on all eras may take, as far as a few eras can tell."""
+    """Estimate the time and memory of a training on all eras."""
     manifest = weight_store.read_manifest(trial.weights)
     rows = len(trial.data(traits))
     estimate = result.phases["train"] * rows / manifest.train_rows
     yield Finding(
-        "train time",
+        Check.TRAIN_TIME,
         Verdict.OK if estimate <= traits.train_time_budget else Verdict.WARNING,
-        f"{manifest.train_rows} of {rows} rows took {result.phases['train']:.1f} s; if time grows "
-        f"as the rows do, all take about {estimate:.0f} s (train_time_budget "
-        f"{traits.train_time_budget:g} s)",
+        f"{manifest.train_rows} of {rows} rows took {result.phases['train']:.1f} s; in proportion, "
+        f"all rows take about {estimate:.0f} s (train_time_budget {traits.train_time_budget:g} s)",
     )
     matrix = rows * len(manifest.features) / 1e6
     yield Finding(
-        "train memory",
+        Check.TRAIN_MEMORY,
         Verdict.OK if matrix <= traits.train_memory_budget * 1000 else Verdict.WARNING,
-        f"{result.peak_memory_mb:.0f} MB on these eras; the features of all rows alone are "
+        f"{result.peak_memory_mb:.0f} MB on these eras; the features of all rows alone need "
         f"{matrix:.0f} MB (train_memory_budget {traits.train_memory_budget:g} GB)",
     )
 
@@ -165,14 +164,15 @@ def _predict(trial: _Trial) -> Iterator[Finding]:
     with Worker() as worker:
         for era in trial.predicted:
             result = worker.predict(_round(trial, manifest, era))
-            wrong = gates.closed(_verdicts(result))
+            closed = gates.closed(_gates(result))
             yield Finding(
-                "predict",
-                Verdict.FAILURE if wrong else Verdict.OK,
-                f"era {era}: " + ("; ".join(gate.text for gate in wrong) or _use(result, manifest)),
-                f"see {trial.model.code}" if wrong else "",
+                Check.PREDICT,
+                Verdict.FAILURE if closed else Verdict.OK,
+                f"era {era}: "
+                + ("; ".join(gate.text for gate in closed) or _use(result, manifest)),
+                f"see {trial.model.code}" if closed else "",
             )
-            if wrong:
+            if closed:
                 return
 
 
@@ -210,8 +210,8 @@ def _round(trial: _Trial, manifest: Manifest, era: int) -> PredictRequest:
     )
 
 
-def _verdicts(result: PredictResult) -> list[Gate]:
-    """The verdicts of the gates that a round's predictions pass before they are stored."""
+def _gates(result: PredictResult) -> list[Gate]:
+    """Return the gates that a round's predictions pass before they are stored."""
     ids, values = result.ids.tolist(), result.predictions
     raw = gates.submission_rules(submission_file.check_raw(ids, values, ids))
     if not raw.passed:
@@ -230,9 +230,9 @@ def _use(result: PredictResult, manifest: Manifest) -> str:
 
 
 def _failure(trial: _Trial, error: ModelError) -> Iterator[Finding]:
-    """The steps that passed before, and the method that failed with its place in the code."""
+    """Yield the steps that passed, and the method that failed with its place in the code."""
     if not isinstance(error, ModelFailed):
-        step = "predicting" if trial.weights.exists() else "training"
+        step = Check.PREDICTING if trial.weights.exists() else Check.TRAINING
         yield Finding(step, Verdict.FAILURE, str(error))
         return
     if not trial.weights.exists():
@@ -240,5 +240,5 @@ def _failure(trial: _Trial, error: ModelError) -> Iterator[Finding]:
         yield from _passed({name: s for name, s in error.phases.items() if name != error.phase})
     place = error.place or f"see {trial.model.code}"
     if error.phase == "train":
-        place += f" (should it need more than {_eras(trial.trained)}: --eras N)"
-    yield Finding(error.phase, Verdict.FAILURE, f"{error.kind}: {error.reason}", place)
+        place += f" (if it needs more than {_eras(trial.trained)}, add --eras N)"
+    yield Finding(Check(error.phase), Verdict.FAILURE, f"{error.kind}: {error.reason}", place)

@@ -1,4 +1,4 @@
-"""A vintage: the training data as Numerai publishes them on one day, pinned for good."""
+"""Pin vintages: the training data as Numerai publishes them on one day."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRAINING_FILES = (
 
 @dataclass(frozen=True)
 class Vintage:
-    """One pinned release of the training data: which stored object each of its files is."""
+    """One pinned release of the training data, with its files by name."""
 
     number: int
     data_version: str
@@ -51,9 +51,9 @@ class Manifest:
 
 
 def training_version(platform: Platform) -> str:
-    """The data version to train on: the one set, else that of the newest vintage, else the newest.
+    """Return the data version to train on: as set, as in the newest vintage, or the newest.
 
-    A newer version than the last vintage's is adopted only by the user's word.
+    A newer version than that of the last vintage is used only when the user sets it.
     """
     if platform.settings.numebot_data_version:
         return platform.settings.numebot_data_version
@@ -65,13 +65,13 @@ def training_version(platform: Platform) -> str:
 
 
 def fetch_training(platform: Platform, vintage: int) -> Vintage:
-    """Pins a vintage: stores the training data of today under the number of a round.
+    """Pin a vintage: store the training data of today under the number of a round.
 
-    A vintage that is pinned stays as it is, unless one of its files is damaged. A file that has not
-    changed since another vintage is shared with it, not fetched or copied.
+    A pinned vintage stays as it is, unless one of its files is damaged. A file that has not changed
+    since another vintage is shared with it, not downloaded or copied.
 
     Raises:
-        DownloadFailed: when a file cannot be fetched whole.
+        DownloadFailed: a file cannot be downloaded completely.
     """
     pinned = _pinned(platform, vintage)
     if pinned is not None and all(map(_is_whole, pinned.files.values())):
@@ -91,7 +91,7 @@ def fetch_training(platform: Platform, vintage: int) -> Vintage:
 
 
 def _fetch_object(platform: Platform, version: str, name: str) -> str:
-    """Stores a training file under the stamp of its content, unless it is there; the stamp."""
+    """Store a training file under the stamp of its content, unless it exists; return the stamp."""
     while True:
         stamp = platform.client.identify(f"{version}/{name}").stamp
         destination = platform.lake.training_object(version, name, stamp)
@@ -100,21 +100,21 @@ def _fetch_object(platform: Platform, version: str, name: str) -> str:
         fetched = platform.download(f"{version}/{name}", destination)
         if fetched.remote.stamp == stamp:
             return stamp
-        # Published anew between the question and the download: it belongs under another stamp.
+        # Published again between the two requests: the file belongs under another stamp.
         files.remove(destination)
 
 
 def read_vintage(platform: Platform, vintage: int) -> Vintage:
-    """What a stored vintage holds.
+    """Return a stored vintage.
 
     Raises:
-        FileNotFoundError: when it is not stored; the text says how to pin it.
+        FileNotFoundError: it is not stored; the text says how to pin it.
     """
     pinned = _pinned(platform, vintage)
     if pinned is None:
         raise FileNotFoundError(
-            f"Vintage {vintage} is not stored: materialise training/data for it, "
-            "or run `numebot train`."
+            f"Vintage {vintage} is not stored. Materialise training/data for it, or type: "
+            "numebot train"
         )
     return pinned
 
@@ -137,7 +137,7 @@ def _pinned(platform: Platform, vintage: int) -> Vintage | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a training file is stored and can be read; one that cannot be is set aside."""
+    """Return whether a training file is stored and readable; an unreadable one is set aside."""
     read: Callable[[Path], object] = parquet.verify if path.suffix == ".parquet" else _read_json
     return path.is_file() and read_or_set_aside(path, read) is not None
 

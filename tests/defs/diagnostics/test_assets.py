@@ -45,7 +45,7 @@ def diagnose(world, instance):
 def shown(result):
     [event] = result.get_asset_materialization_events()
     assert event.asset_key.path[-1] == "diagnostics"
-    return {key: one.value for key, one in event.materialization.metadata.items()}
+    return {key: value.value for key, value in event.materialization.metadata.items()}
 
 
 def cells_of(line):
@@ -61,17 +61,17 @@ def picture_in(markdown, kind):
 def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
     result = diagnose("steady-1")
     assert result.success
-    found, lake = shown(result), world.platform.lake
-    assert "themselves: trained on eras 503 to 574" in found["recipe"]
-    assert (found["target"], found["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
+    metadata, lake = shown(result), world.platform.lake
+    assert "themselves: trained on eras 503 to 574" in metadata["recipe"]
+    assert (metadata["target"], metadata["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
 
     # The tables are in sight, and say what the view says.
     frame = catalog.query(lake, "from diagnostics where model = 'steady-1' order by era")
     scores = {name[0]: rows["value"].to_numpy() for name, rows in frame.group_by("metric")}
     corr = scores["corr"]
     for table in ("held_out", "all_eras"):
-        assert len(found[table]) < INLINE_LIMIT
-        cells = {line[0]: line[1:] for line in map(cells_of, found[table].splitlines())}
+        assert len(metadata[table]) < INLINE_LIMIT
+        cells = {line[0]: line[1:] for line in map(cells_of, metadata[table].splitlines())}
         assert cells[f"{len(corr)} eras"][0] == "CORR"
         assert cells[f"{len(corr)} eras"][1] == f"MMC, {len(scores['mmc'])} eras"
         assert [cells[name][0] for name in ("mean", "std", "Sharpe")] == [
@@ -93,20 +93,20 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
         "held_out_eras": len(corr),
         "refits": 0,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert {name: metadata[name] for name in expected} == pytest.approx(expected, rel=1e-5)
 
     # Pictures, in the metadata and as files.
-    assert len(found["corr_curve"]) < INLINE_LIMIT
-    assert picture_in(found["corr_curve"], r"svg\+xml").startswith(b"<svg")
+    assert len(metadata["corr_curve"]) < INLINE_LIMIT
+    assert picture_in(metadata["corr_curve"], r"svg\+xml").startswith(b"<svg")
     for name in ("score_chart", "exposure_chart"):
-        png = picture_in(found[name], "png")
+        png = picture_in(metadata[name], "png")
         assert Image.open(io.BytesIO(png)).width == 990
         assert lake.figure(f"steady_1_{name}.png").read_bytes() == png
 
     # What lies behind it.
-    predictions = pl.read_parquet(found["file"])
-    assert found["dagster/row_count"] == predictions.height
-    schema = {column.name: column.type for column in found["dagster/column_schema"].columns}
+    predictions = pl.read_parquet(metadata["file"])
+    assert metadata["dagster/row_count"] == predictions.height
+    schema = {column.name: column.type for column in metadata["dagster/column_schema"].columns}
     assert schema == {name: str(kind) for name, kind in predictions.schema.items()}
 
 
@@ -114,11 +114,11 @@ def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
     registry = world.folder / "model_configs.csv"
     registry.write_text("numerai_name,model_code\ngreedy,quick_models:OnEverything\n")
     world.train("greedy")
-    found = shown(diagnose("greedy"))
-    assert "trained anew 4 times walking forward over eras" in found["recipe"]
-    assert "the weights in use have seen these eras" in found["recipe"]
-    assert found["refits"] == 4
-    predictions = pl.read_parquet(found["file"])
+    metadata = shown(diagnose("greedy"))
+    assert "trained anew 4 times walking forward over eras" in metadata["recipe"]
+    assert "the weights in use have seen these eras" in metadata["recipe"]
+    assert metadata["refits"] == 4
+    predictions = pl.read_parquet(metadata["file"])
     vintage = world.platform.lake.stored_vintages()[-1]
     model = world.platform.registry["greedy"]
     by_era = read_diagnosis(world.platform, model, vintage).by_era
@@ -126,7 +126,7 @@ def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
     assert judged.to_list() == predictions["era"].unique().sort().to_list()
     assert len(judged) > 50  # all labelled validation eras of the practice data
     # A ridge that has learnt the very labels would score far better than any honest one.
-    assert abs(found["mean_corr"]) < 0.1
+    assert abs(metadata["mean_corr"]) < 0.1
 
 
 def test_what_is_stored_is_shown_again_unless_it_shall_be_computed(world, diagnose):

@@ -59,7 +59,7 @@ def queue(instance, job):
     instance.add_run(dg.DagsterRun(job, status=status, remote_job_origin=origin))
 
 
-def found(instance):
+def findings_of(instance):
     return [
         (finding.name, finding.verdict, finding.text) for finding in examine_automation(instance)
     ]
@@ -67,7 +67,7 @@ def found(instance):
 
 def test_what_was_stopped_is_named_with_what_it_means(disk_instance):
     beat(disk_instance)
-    [(_, verdict, text)] = found(disk_instance)
+    [(_, verdict, text)] = findings_of(disk_instance)
     assert verdict is Verdict.OK
     assert "rounds are played by itself" in text
     stop(disk_instance, "new_round_sensor")
@@ -82,7 +82,9 @@ def test_what_was_stopped_is_named_with_what_it_means(disk_instance):
 
 
 def test_every_sensor_and_schedule_has_its_consequence():
-    names = {sensor.name for sensor in defs.sensors} | {one.name for one in defs.schedules}
+    names = {sensor.name for sensor in defs.sensors} | {
+        schedule.name for schedule in defs.schedules
+    }
     assert names == set(automation.CONSEQUENCES)
 
 
@@ -93,7 +95,7 @@ def test_every_sensor_and_schedule_has_its_consequence():
 def test_a_daemon_without_a_heartbeat(disk_instance, seconds, text):
     if seconds is not None:
         beat(disk_instance, seconds)
-    [(name, verdict, said)] = found(disk_instance)
+    [(name, verdict, said)] = findings_of(disk_instance)
     assert (name, verdict) == ("daemon", Verdict.WARNING)
     assert text in said
 
@@ -113,7 +115,7 @@ def test_a_queue_that_does_not_move(disk_instance, waiting, running, is_up, verd
     queue(disk_instance, waiting)
     if running:
         disk_instance.add_run(dg.DagsterRun(running, status=dg.DagsterRunStatus.STARTED))
-    assert "queue" not in [name for name, *_ in found(disk_instance)]  # it has just come
+    assert "queue" not in [name for name, *_ in findings_of(disk_instance)]  # it has just come
     later = time.time() + 2 * automation.QUEUE_SECONDS
     waited = automation._queued(disk_instance, later)
     finding = automation._queue(waited, automation._working(disk_instance), later, is_alive=is_up)

@@ -28,7 +28,7 @@ def test_the_heartbeat_follows_healthy_ticks_only(world, tick, instance, receive
     heart = receiver.url.replace("json://", "http://") + "beat"
     monkeypatch.setenv("NUMEBOT_HEARTBEAT_URL", heart)
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
-    assert "nothing new to say" in tick(watchdog_sensor).skip_message
+    assert "no new alert" in tick(watchdog_sensor).skip_message
     assert receiver.gets == ["/beat"]
 
     def fails(_):
@@ -41,7 +41,7 @@ def test_the_heartbeat_follows_healthy_ticks_only(world, tick, instance, receive
     assert receiver.gets == ["/beat"]
     monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.3")
-    assert "Numerai was not asked" in tick(watchdog_sensor).skip_message
+    assert "Numerai did not answer" in tick(watchdog_sensor).skip_message
     assert receiver.gets == ["/beat"]
 
 
@@ -52,9 +52,9 @@ def test_a_tick_sends_what_the_round_calls_for(world, tick, receiver, monkeypatc
     world.practice.advance((close - timedelta(minutes=4)).isoformat())
     assert "closes in 4 minutes" in tick(watchdog_sensor).skip_message
     assert receiver.titles == [
-        f"Round {number} closes in 4 minutes, 2 of 2 models are not accepted"
+        f"Round {number} closes in 4 minutes, 2 of 2 models have no accepted submission"
     ]
-    assert "nothing new to say" in tick(watchdog_sensor).skip_message
+    assert "no new alert" in tick(watchdog_sensor).skip_message
 
 
 def test_a_preflight_is_requested_once_two_hours_before_an_opening(

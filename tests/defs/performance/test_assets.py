@@ -52,7 +52,9 @@ class Season:
         for result in self.results:
             for event in result.get_asset_materialization_events():
                 if event.asset_key.to_user_string() == name:
-                    return {key: one.value for key, one in event.materialization.metadata.items()}
+                    return {
+                        key: value.value for key, value in event.materialization.metadata.items()
+                    }
         raise KeyError(name)
 
 
@@ -68,7 +70,7 @@ def season(make_world):
             details.fetch_details(platform, number)
             live_data.fetch_live(platform, number, platform.registry.enabled)
             played = play(platform, Play(number, platform.registry.enabled))
-            assert {one.ending for one in played} == {Ending.CONFIRMED}
+            assert {model.ending for model in played} == {Ending.CONFIRMED}
             rounds.append(number)
             instance.add_dynamic_partitions("rounds", [str(number)])
         world.practice.advance(days=10)
@@ -124,15 +126,15 @@ def test_every_day_is_filled_by_two_runs_that_plan_little(season, world):
 def test_scores_are_those_that_numerai_tells(season, plain):
     ids = plain.get_models()
     for model in MODELS:
-        told = {
-            (one["roundNumber"], one["displayName"], one["day"]): one["value"]
-            for one in plain.submission_scores(ids[model])
+        published = {
+            (row["roundNumber"], row["displayName"], row["day"]): row["value"]
+            for row in plain.submission_scores(ids[model])
         }
         stored = season.query("select round, metric, day, value from scores where model = ?", model)
-        held = {(number, metric, day): value for number, metric, day, value in stored.rows()}
-        assert held == told
-        assert len(held) == len(stored)
-        assert {number for number, *_ in held} == set(season.rounds)
+        in_lake = {(number, metric, day): value for number, metric, day, value in stored.rows()}
+        assert in_lake == published
+        assert len(in_lake) == len(stored)
+        assert {number for number, *_ in in_lake} == set(season.rounds)
 
 
 def test_each_score_lies_on_the_day_on_which_it_was_published(season):
@@ -180,11 +182,11 @@ def test_final_scores_by_numerai_tools_from_the_market_and_the_uploads(season, w
             model,
             number,
         )
-        found = dict(final.rows())
+        means = dict(final.rows())
         corr = scoring.numerai_corr(predictions, target)["prediction"]
         mmc = scoring.correlation_contribution(predictions, meta, target)["prediction"]
-        assert found["corr60"] == pytest.approx(corr, abs=1e-10)
-        assert found["mmc60"] == pytest.approx(mmc, abs=1e-10)
+        assert means["corr60"] == pytest.approx(corr, abs=1e-10)
+        assert means["mmc60"] == pytest.approx(mmc, abs=1e-10)
 
 
 def test_payouts_follow_from_the_rounds_own_rules(season, world):
@@ -196,8 +198,8 @@ def test_payouts_follow_from_the_rounds_own_rules(season, world):
         number,
         today(season),
     )
-    found = {model: (nmr, settled) for model, nmr, settled in stored.rows()}
-    assert set(found) == set(MODELS)
+    amounts = {model: (nmr, settled) for model, nmr, settled in stored.rows()}
+    assert set(amounts) == set(MODELS)
     for model in MODELS:
         final = dict(
             season.query(
@@ -209,7 +211,7 @@ def test_payouts_follow_from_the_rounds_own_rules(season, world):
         expected = payout(rules, {name: final[name] for name in names}, STAKES[model])
         by_hand = STAKES[model] * Decimal(3 * final["corr60"] + 15 * final["mmc60"])
         assert expected == pytest.approx(by_hand, abs=Decimal("1e-12"))
-        assert found[model] == (pytest.approx(float(expected), abs=1e-9), True)
+        assert amounts[model] == (pytest.approx(float(expected), abs=1e-9), True)
 
 
 def test_pending_payouts_follow_from_the_newest_scores(season, world):
@@ -249,7 +251,7 @@ def test_a_past_day_says_that_it_was_not_watched(season, world, instance, name):
         instance=instance, partition_key=past.isoformat(), asset_selection=[key]
     )
     [event] = result.get_asset_materialization_events()
-    assert "this day was not watched" in event.materialization.metadata["empty"].value
+    assert "No run read the " in event.materialization.metadata["empty"].value
     assert world.platform.lake.stored_days(name) == before
 
 
@@ -325,9 +327,9 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
 
 
 def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
-    [told] = season.query("from alerts where kind = 'scores-published'").to_dicts()
+    [alert] = season.query("from alerts where kind = 'scores-published'").to_dicts()
     newest = season.query("select max(date) from scores where value is not null").item()
-    assert told["subject"] == str(newest)
+    assert alert["subject"] == str(newest)
     rows = season.query("from scores where model = 'second' and date = ?", newest)
     mean, final = (
         {
@@ -336,14 +338,14 @@ def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
         }
         for values in (rows, rows.filter("resolved"))
     )
-    [line] = [line for line in told["text"].splitlines() if line.startswith("- second: ")]
+    [line] = [line for line in alert["text"].splitlines() if line.startswith("- second: ")]
     assert line == (
         f"- second: corr60 {mean['corr60']}, mmc60 {mean['mmc60']} over 2 rounds; "
         f"final of 1 round: corr60 {final['corr60']}, mmc60 {final['mmc60']}"
     )
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
     outbox.send(world.platform, *digest.newest_scores(world.platform))
-    assert told["title"] not in receiver.titles  # it was raised when nobody was there to hear it
+    assert alert["title"] not in receiver.titles  # it was raised when nobody was there to hear it
 
 
 def test_each_model_has_its_history(season):
@@ -351,7 +353,7 @@ def test_each_model_has_its_history(season):
         shown = season.metadata(f"models/{model}/performance")
         assert "data:image/svg+xml;base64," in shown["corr_by_round"]
         assert len(shown["corr_by_round"]) < 1000  # longer ones are hidden behind a link
-        numbers = {key: one for key, one in shown.items() if isinstance(one, int | float)}
+        numbers = {key: value for key, value in shown.items() if isinstance(value, int | float)}
         assert len(numbers) >= 3
         assert all(np.isfinite(value) for value in numbers.values())
 

@@ -449,7 +449,7 @@ def test_sensor_and_schedule_give_their_run_the_same_key(world, look, tick):
 def test_daily_schedule_waits_for_an_open_round_that_has_work_left(world, tick, monkeypatch):
     number = world.open_round()
     skipped = tick(daily_performance_schedule).skip_message
-    assert skipped == f"Round {number} is open and has work left: that comes first."
+    assert skipped == f"Round {number} is open and has work left, which comes first."
     while is_saturday(world):
         world.open_round()
     with monkeypatch.context() as patch:
@@ -469,7 +469,7 @@ def test_figures_wait_while_an_open_round_has_work_left(world, look_at):
         assert "No round was played" in look().skip_message
         failed = run_of(instance, number, dg.DagsterRunStatus.FAILURE)
         waiting = look()
-        expected = f"Round {number} is open and has work left: its figures come after it."
+        expected = f"Round {number} is open and has work left; its figures are drawn after it."
         assert (waiting.run_requests, waiting.skip_message) == ([], expected)
         assert waiting.cursor  # so that the run is not forgotten within hours
 
@@ -565,7 +565,7 @@ def test_old_weights_are_made_again_from_a_new_vintage(world, tick, weeks_later,
     number = world.open_round()
     assert (
         tick(retraining_schedule).skip_message
-        == f"Round {number} is open: its submissions come first."
+        == f"Round {number} is open, and its submissions come first."
     )
     world.practice.advance("next-close")
     [first] = tick(retraining_schedule).run_requests

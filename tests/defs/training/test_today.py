@@ -65,7 +65,7 @@ def test_training_of_today_needs_no_number(world, instance, launch):
         "training/data",
         "models/second/weights",
     ]
-    assert "Nobody launched" in tick(world, instance, result.cursor).skip_message
+    assert "was not launched since" in tick(world, instance, result.cursor).skip_message
 
     wrong = launch("train_today_job", register_vintage={"models": ["secnd"]})
     assert "secnd is not among the enabled models" in failure(wrong)
@@ -80,7 +80,7 @@ def test_a_vintage_that_is_none_of_today_says_what_to_do(instance, launch, key):
 def failure(result):
     """The innermost message of the step that failed."""
     assert not result.success
-    [event, *_] = [one for one in result.all_events if one.is_step_failure]
+    event = next(event for event in result.all_events if event.is_step_failure)
     return event.step_failure_data.user_failure_data.description
 
 

@@ -57,13 +57,13 @@ def test_an_alert_is_stored_and_sent_once(platform_of, receiver):
 def test_many_that_raise_the_same_at_once_send_it_once(platform_of, receiver):
     start = threading.Barrier(8)
 
-    def one(_):
+    def send_again(_):
         platform = platform_of(receiver.url)
         start.wait()
         return outbox.send(platform, FAILED)
 
     with ThreadPoolExecutor(8) as pool:
-        new = [alert for found in pool.map(one, range(8)) for alert in found]
+        new = [alert for alerts in pool.map(send_again, range(8)) for alert in alerts]
     assert new == [FAILED]
     assert receiver.titles == [FAILED.title]
 
@@ -73,7 +73,7 @@ def test_without_channels_it_is_stored_and_logged(platform_of, caplog):
     platform = platform_of()
     near = Alert(Kind.DEADLINE_NEAR, "round-1312/5-minutes", "Round 1312 closes", "Type: x")
     assert outbox.send(platform, near) == [near]
-    assert [one["sent"] for one in stored(platform)] == [False]
+    assert [alert["sent"] for alert in stored(platform)] == [False]
     assert f"{near.title}: {near.text}" in caplog.text
     outbox.send(platform, Alert(Kind.SCORES_PUBLISHED, "day", "Scores", "- a: 1\n- b: 2"))
     assert "Scores:\n- a: 1\n- b: 2" in caplog.text
@@ -87,7 +87,7 @@ def test_the_first_channel_does_not_begin_with_old_news(platform_of, receiver):
     outbox.deliver(platform)
     assert outbox.send(platform, FAILED, OTHER) == [OTHER]
     assert receiver.titles == [OTHER.title]
-    assert [one.is_waiting for _, one in outbox.read_all(platform)] == [False, False]
+    assert [raised.is_waiting for _, raised in outbox.read_all(platform)] == [False, False]
 
 
 def test_a_failed_sending_is_noted_and_tried_again(platform_of, receiver):
@@ -95,7 +95,7 @@ def test_a_failed_sending_is_noted_and_tried_again(platform_of, receiver):
     receiver.status = 500
     assert outbox.send(platform, FAILED) == [FAILED]
     [noted] = stored(platform)
-    assert (noted["sent"], noted["problem"].partition(": ")[2]) == (False, "did not take it")
+    assert (noted["sent"], noted["problem"].partition(": ")[2]) == (False, "rejected the message")
     tried = len(receiver.messages)
     receiver.status = 200
     outbox.deliver(platform)
@@ -116,7 +116,7 @@ def test_a_channel_that_fails_for_long_is_tried_less_and_less(platform_of, recei
     for _ in range(3):
         outbox.deliver(platform)
     assert len(receiver.messages) == tried
-    assert [one.is_waiting for _, one in outbox.read_all(platform)] == [True]
+    assert [raised.is_waiting for _, raised in outbox.read_all(platform)] == [True]
     monkeypatch.setattr(outbox, "SHORTEST_PAUSE", timedelta())
     receiver.status = 200
     outbox.deliver(platform)
@@ -142,10 +142,10 @@ def test_one_that_could_not_be_sent_for_days_is_no_news(platform_of, receiver, m
 @pytest.mark.parametrize("kind", Kind)
 def test_each_kind_can_be_silenced(platform_of, receiver, kind):
     quiet = platform_of(receiver.url, numebot_silence=f"{kind}")
-    one = Alert(kind, "subject", "silent title", "text")
+    alert = Alert(kind, "subject", "silent title", "text")
     other = Alert(next(kind_ for kind_ in Kind if kind_ != kind), "subject", "heard title", "text")
-    outbox.send(quiet, one, other)
-    outbox.send(platform_of(receiver.url), one)  # no longer silenced, but long past
+    outbox.send(quiet, alert, other)
+    outbox.send(platform_of(receiver.url), alert)  # no longer silenced, but long past
     assert receiver.titles == ["heard title"]
     assert {row["title"]: row["silenced"] for row in stored(quiet)} == {
         "silent title": True,
@@ -220,7 +220,7 @@ def test_no_secret_is_ever_shown(platform_of, receiver, caplog, status):
     shown = [caplog.text, *files, str(receiver.messages), repr(platform.settings)]
     shown += [repr(channels.open_channels(platform.settings))]
     for secret in ALL_SECRETS:
-        assert [one for one in shown if secret.lower() in one.lower()] == [], secret
+        assert [text for text in shown if secret.lower() in text.lower()] == [], secret
 
 
 def test_an_address_that_apprise_does_not_know_is_named_by_its_scheme(platform_of):
@@ -253,7 +253,7 @@ def test_the_heartbeat_is_a_get_and_its_failure_a_warning(platform_of, receiver,
     assert caplog.text == ""
     receiver.status = 503
     assert not channels.ping(platform)
-    assert "The heartbeat at 127.0.0.1 was not taken: HTTP 503" in caplog.text
+    assert "The heartbeat at 127.0.0.1 failed: HTTP 503" in caplog.text
     assert not channels.ping(platform_of(numebot_heartbeat_url="http://127.0.0.1:9/beat-uuid"))
     assert "ConnectionError" in caplog.text
     assert "beat-uuid" not in caplog.text
@@ -262,7 +262,7 @@ def test_the_heartbeat_is_a_get_and_its_failure_a_warning(platform_of, receiver,
 
 LINES = "- a: no memory\n- b and c: no time\n- d: no power at all, anywhere\nType: numebot run"
 SHORTER = (
-    "- a: no memory\n\N{HORIZONTAL ELLIPSIS} and 2 lines more: numebot status\nType: numebot run"
+    "- a: no memory\n\N{HORIZONTAL ELLIPSIS} and 2 more lines: numebot status\nType: numebot run"
 )
 
 

@@ -30,12 +30,12 @@ def diagnosed(_module_world):
     with pytest.MonkeyPatch.context() as patch:
         world = _module_world.enter(patch)
         platform = world.platform
-        found = diagnose(platform, platform.registry["steady-1"])
-        yield world, platform, replace(found, predictions=some_eras(found, world.folder))
+        diagnosis = diagnose(platform, platform.registry["steady-1"])
+        yield world, platform, replace(diagnosis, predictions=some_eras(diagnosis, world.folder))
 
 
-def some_eras(found, folder):
-    frame = parquet.read(found.predictions)
+def some_eras(diagnosis, folder):
+    frame = parquet.read(diagnosis.predictions)
     eras = frame["era"].unique().sort().to_list()
     sent = folder / "some_eras.parquet"
     frame.filter(pl.col("era").is_in(eras[:OLDEST] + eras[-NEWEST:])).write_parquet(sent)
@@ -54,36 +54,39 @@ def short_pauses(monkeypatch):
     monkeypatch.setattr(diagnostics, "FIRST_PAUSE", 0.05)
 
 
-def send(diagnosed, told=lambda status: None):
-    world, _, found = diagnosed
-    return diagnose_at_numerai(world.platform, found, told)
+def send(diagnosed, report=lambda status: None):
+    world, _, diagnosis = diagnosed
+    return diagnose_at_numerai(world.platform, diagnosis, report)
 
 
 @pytest.fixture(scope="module")
 def scored(diagnosed):
     """What the tournament made of them, and what was told meanwhile."""
-    told = []
-    return send(diagnosed, told.append), told
+    statuses = []
+    return send(diagnosed, statuses.append), statuses
 
 
 def test_our_scores_are_those_of_numerai_tools(world, scored, diagnosed):
-    (official, told), (_, _, found) = scored, diagnosed
-    rows = parquet.read(found.predictions).height
-    assert told[0].startswith(f"sending {rows:,} predictions, ")
-    assert {"running"} <= set(told[1:]) <= {"pending", "running"}
+    (official, statuses), (_, _, diagnosis) = scored, diagnosed
+    rows = parquet.read(diagnosis.predictions).height
+    assert statuses[0].startswith(f"sending {rows:,} predictions, ")
+    assert {"running"} <= set(statuses[1:]) <= {"pending", "running"}
 
     eras = OLDEST + NEWEST
     assert official.eras_accepted == eras
-    shared = shared_eras(found.by_era, official)
+    shared = shared_eras(diagnosis.by_era, official)
     counts = dict(shared.group_by("metric").len().iter_rows())
     assert 5 < counts.pop("mmc") <= NEWEST
     assert counts == dict.fromkeys(("corr", "bmc", "fnc", "max_feature_exposure"), eras)
     # Ranks were sent with seven decimals: what depends on ranks alone is the same to rounding.
-    sizes = {one.metric: one.size for one in largest_differences(found.by_era, official)}
+    sizes = {
+        difference.metric: difference.size
+        for difference in largest_differences(diagnosis.by_era, official)
+    }
     assert max(sizes["corr"], sizes["bmc"], sizes["fnc"]) < 1e-12
     assert max(sizes.values()) < 1e-6
 
-    table = comparison_table(found.by_era, official)
+    table = comparison_table(diagnosis.by_era, official)
     assert table["figure"].to_list() == [
         "mean", "std", "Sharpe", "max drawdown", "mean", "std", "Sharpe", "mean", "mean", "max",
     ]  # fmt: skip
@@ -97,7 +100,10 @@ def test_predictions_of_another_model_are_seen_to_differ(scored, diagnosed):
     _, platform, _ = diagnosed
     official, _ = scored
     other = diagnose(platform, platform.registry["second"])
-    sizes = {one.metric: one.size for one in largest_differences(other.by_era, official)}
+    sizes = {
+        difference.metric: difference.size
+        for difference in largest_differences(other.by_era, official)
+    }
     assert sizes["corr"] > 1e-3
 
 

@@ -33,8 +33,8 @@ NOTHING = 4 / 300**0.5
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    with Worker() as one:
-        yield one
+    with Worker() as worker:
+        yield worker
 
 
 def corr_by_era(research, name, *, purge: int, refits: int, worker, tmp_path) -> dict[int, float]:
@@ -108,9 +108,9 @@ def test_labels_remembered_by_id(research) -> None:
 
     # The weights in use know every one of these eras by heart.
     stored = research.train("Hoarder")
-    known = json.loads((stored.model_folder / "seen.json").read_text())
+    seen = json.loads((stored.model_folder / "seen.json").read_text())
     rows = parquet.read(research.vintage.files["validation.parquet"]).filter(era="0100")
-    learnt = [known[one] for one in rows["id"]]
+    learnt = [seen[id_] for id_ in rows["id"]]
     assert official.corr(learnt, rows["target_ender_60"].to_numpy()) > 0.99
 
 

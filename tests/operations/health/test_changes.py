@@ -24,12 +24,12 @@ DAY = Observation(
 )
 
 
-def told(before, **changes):
-    return [(one.kind, one.title) for one in compare(before, replace(DAY, **changes))]
+def titles_of(before, **changes):
+    return [(alert.kind, alert.title) for alert in compare(before, replace(DAY, **changes))]
 
 
 DATA, RULES = Kind.DATA_CHANGED, Kind.RULES_CHANGED
-OTHER_RULES = "Round 1405 is scored or paid by other rules than round 1404"
+OTHER_RULES = "Round 1405 has other rules for scores or payouts than round 1404"
 API = "Numerai's API has changed: fields of Round"
 
 
@@ -42,19 +42,19 @@ API = "Numerai's API has changed: fields of Round"
             {"versions": ("v5.2", "v5.3", "v5.4")},
             [(DATA, "Numerai has published the data version v5.4")],
         ),
-        ({"versions": ("v5.3",)}, [(DATA, "The data version v5.2 is gone")]),
+        ({"versions": ("v5.3",)}, [(DATA, "Numerai no longer publishes data version v5.2")]),
         (
             {"versions": ("v5.2",)},
-            [(DATA, "The data version v5.3 is gone, and a, b cannot predict without it")],
+            [(DATA, "a, b cannot predict: Numerai no longer publishes data version v5.3")],
         ),
         ({"versions": ()}, []),  # a listing that is empty is no listing
         (
             {"stamps": {"v5.3/train.parquet": "two"}},
-            [(DATA, "v5.3/train.parquet was replaced by another file within its version")],
+            [(DATA, "Numerai replaced v5.3/train.parquet by another file of the same version")],
         ),
         (
             {"target": "target_x_60", "targets": {"a": "target_x_60", "b": "target_x_60"}},
-            [(DATA, "The column `target` is target_x_60; it was target_ender_60")],
+            [(DATA, "The column `target` is now target_x_60; it was target_ender_60")],
         ),
         (
             {"targets": {"a": "target_ender_60", "b": "target_ender_20"}},
@@ -79,7 +79,7 @@ API = "Numerai's API has changed: fields of Round"
                 "scores": {"corr60": CORR, "mmc60": MMC, "zeta": {"name": "zeta"}},
             },
             [
-                (RULES, "Round 1405 has a score that Numebot does not know: zeta"),
+                (RULES, "Round 1405 has a new score: zeta"),
                 (RULES, OTHER_RULES),
             ],
         ),
@@ -90,13 +90,13 @@ API = "Numerai's API has changed: fields of Round"
     ],
 )
 def test_what_is_told_of_two_days(changes, expected):
-    assert told(DAY, **changes) == expected
+    assert titles_of(DAY, **changes) == expected
 
 
 def test_the_first_look_tells_only_what_is_strange_by_itself():
-    assert told(None) == []
-    assert told(None, versions=("v5.2", "v5.4"), fields={}) == [
-        (DATA, "The data version v5.3 is gone, and a, b cannot predict without it")
+    assert titles_of(None) == []
+    assert titles_of(None, versions=("v5.2", "v5.4"), fields={}) == [
+        (DATA, "a, b cannot predict: Numerai no longer publishes data version v5.3")
     ]
 
 
@@ -104,7 +104,7 @@ def test_texts_say_what_changed_and_what_to_type():
     [rules] = compare(
         DAY, replace(DAY, round_number=1405, scores={"corr60": CORR | {"default_multiplier": 4.0}})
     )
-    was, is_ = (f"is_payout True, default_multiplier {one}" for one in (3.0, 4.0))
+    was, is_ = (f"is_payout True, default_multiplier {multiplier}" for multiplier in (3.0, 4.0))
     assert f"- corr60: {is_}; it was: {was}" in rules.text
     assert "- mmc60 is gone; it was: is_payout True, default_multiplier 15.0" in rules.text
     [gone] = compare(DAY, replace(DAY, versions=("v5.2",)))
@@ -130,12 +130,12 @@ def test_a_tournament_that_changes_is_told_once(fresh_world):
     world.practice.add_fault("target-switched")
     world.practice.add_fault("field-removed", values={"field": "LatestSubmission.status"})
     world.open_round()
-    titles = [one.title for one in observations.look(world.platform)]
-    assert any("a score that Numebot does not know: zeta60" in one for one in titles)
-    assert any("is scored or paid by other rules" in one for one in titles)
-    assert any("v5.3/train.parquet was replaced" in one for one in titles)
-    assert any("fields of LatestSubmission" in one for one in titles)
-    again = {one.subject for one in observations.look(world.platform)}
+    titles = [alert.title for alert in observations.look(world.platform)]
+    assert any("has a new score: zeta60" in title for title in titles)
+    assert any("has other rules for scores or payouts" in title for title in titles)
+    assert any("Numerai replaced v5.3/train.parquet" in title for title in titles)
+    assert any("fields of LatestSubmission" in title for title in titles)
+    again = {alert.subject for alert in observations.look(world.platform)}
     assert len(world.platform.lake.alert_files()) == len(titles)
     assert all("unknown score" in subject for subject in again)
 
@@ -148,4 +148,4 @@ def test_what_numerai_does_not_tell_counts_as_unchanged(fresh_world, caplog):
     world.practice.add_fault("error", where="graphql:*")
     assert observations.look(world.platform) == []
     assert observations.recorded(world.platform) == before
-    assert "Numerai does not tell its data versions, taken as unchanged" in caplog.text
+    assert "Numerai did not return its data versions; the last observation is kept" in caplog.text

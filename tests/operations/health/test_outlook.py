@@ -1,4 +1,4 @@
-"""What `numebot doctor` says of the coming openings, by the rounds that it knows."""
+"""The openings that `numebot doctor` expects, by the number of past rounds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ TUESDAY = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("known", "says"),
+    ("rounds", "end"),
     [
-        (1, "by the only round so far, which is too few to know the days"),
-        (2, "by the last 2 rounds, which is too few to know the days"),
-        (25, "by the last 25 rounds"),
+        (1, "judged by the only round; more rounds are needed"),
+        (2, "judged by the last 2 rounds; more rounds are needed"),
+        (25, "judged by the last 25 rounds"),
     ],
 )
-def test_how_far_the_estimate_of_openings_reaches(known: int, says: str) -> None:
-    opened = [TUESDAY - timedelta(days=day) for day in range(known)]
+def test_how_far_the_estimate_of_openings_reaches(rounds: int, end: str) -> None:
+    opened = [TUESDAY - timedelta(days=day) for day in range(rounds)]
     finding = outlook.expected_openings(opened, TUESDAY + timedelta(hours=3))
-    assert finding.text.startswith("the next are expected on ")
-    assert finding.text.endswith(says)
+    assert finding.text.startswith("the next rounds are expected on ")
+    assert finding.text.endswith(end)

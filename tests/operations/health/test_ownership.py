@@ -71,7 +71,7 @@ def test_a_key_is_recorded_with_its_account_only(world, owned):
 
 
 def test_other_tournaments_are_refused(world, owned, other, monkeypatch):
-    remedy = "set NUMERAI_DATA_FOLDER to another folder"
+    remedy = "Set NUMERAI_DATA_FOLDER to another folder"
     with pytest.raises(OtherTournament, match=remedy) as caught:
         owned(other, other.credentials)
     assert world.practice.url in str(caught.value)
@@ -114,7 +114,7 @@ def test_commands_and_runs_refuse_what_reading_allows(
     for command in ("run", "status"):
         finished = world.numebot(command, **elsewhere)
         assert finished.returncode == 1
-        assert "set NUMERAI_DATA_FOLDER to another folder" in finished.stderr
+        assert "Set NUMERAI_DATA_FOLDER to another folder" in finished.stderr
     assert world.numebot("sql", "from rounds", **elsewhere).returncode == 0
     for name, value in elsewhere.items():
         monkeypatch.setenv(name, value)

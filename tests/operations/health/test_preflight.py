@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.health import preflight
-from numebot_dagster.operations.health.findings import Finding, Verdict
+from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.rounds import details, live_data
 
 
@@ -21,9 +21,9 @@ def moment(text):
 
 # Two weeks of openings; the second Wednesday was late, the first Saturday early.
 OPENINGS = [
-    *(moment(f"2026-06-{one}") for one in ("02T12:05", "03T12:00", "04T12:00", "05T12:00")),
-    *(moment(f"2026-06-{one}") for one in ("06T11:30", "09T12:00", "10T13:40", "11T12:00")),
-    *(moment(f"2026-06-{one}") for one in ("12T12:00", "13T12:00")),
+    *(moment(f"2026-06-{day}") for day in ("02T12:05", "03T12:00", "04T12:00", "05T12:00")),
+    *(moment(f"2026-06-{day}") for day in ("06T11:30", "09T12:00", "10T13:40", "11T12:00")),
+    *(moment(f"2026-06-{day}") for day in ("12T12:00", "13T12:00")),
 ]
 
 
@@ -58,20 +58,22 @@ MINUTES = st.integers(0, 10**6)
 @given(openings=st.lists(MINUTES, min_size=1), now=MINUTES)
 def test_the_next_opening_is_ahead_within_a_week_on_a_known_weekday(openings, now):
     start = moment("2026-01-01T00:00")
-    known = [start + timedelta(minutes=one) for one in openings]
+    opened = [start + timedelta(minutes=minutes) for minutes in openings]
     here = start + timedelta(minutes=now)
-    found = preflight.next_opening(known, here)
-    assert timedelta(0) < found - here <= timedelta(days=7)
-    assert any((one.weekday(), one.time()) == (found.weekday(), found.time()) for one in known)
+    opening = preflight.next_opening(opened, here)
+    assert timedelta(0) < opening - here <= timedelta(days=7)
+    assert any(
+        (time.weekday(), time.time()) == (opening.weekday(), opening.time()) for time in opened
+    )
 
 
 OPENING = moment("2026-06-16T12:00")
-DISK = Finding("disk", Verdict.FAILURE, "1 GB free", "free some")
-KEY = Finding("credentials", Verdict.FAILURE, "refused", "make a key")
-STAKE = Finding("credentials", Verdict.WARNING, "scopes stake", "make one without")
-WEIGHTS = Finding("weights", Verdict.FAILURE, "a has none", "numebot train")
-CLOCK = Finding("clock", Verdict.WARNING, "+40 s", "set it")
-FINE = Finding("registry", Verdict.OK, "all well")
+DISK = Finding(Check.DISK, Verdict.FAILURE, "1 GB free", "free some")
+KEY = Finding(Check.CREDENTIALS, Verdict.FAILURE, "refused", "make a key")
+STAKE = Finding(Check.CREDENTIALS, Verdict.WARNING, "scopes stake", "make one without")
+WEIGHTS = Finding(Check.WEIGHTS, Verdict.FAILURE, "a has none", "numebot train")
+CLOCK = Finding(Check.CLOCK, Verdict.WARNING, "+40 s", "set it")
+FINE = Finding(Check.REGISTRY, Verdict.OK, "all well")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ FINE = Finding("registry", Verdict.OK, "all well")
     ],
 )
 def test_findings_that_call_for_an_alert(findings, kinds):
-    assert [one.kind for one in preflight.alerts_of(findings, OPENING)] == kinds
+    assert [alert.kind for alert in preflight.alerts_of(findings, OPENING)] == kinds
 
 
 def test_the_alert_names_what_would_fail_and_what_to_do():
@@ -107,8 +109,10 @@ def test_the_last_round_is_rehearsed_under_budgets_and_what_fails_is_told(fresh_
     live_data.fetch_live(platform, number, platform.registry.enabled[:1])
     uploads = world.uploads()
     findings = preflight.examine(platform, OPENING)
-    rehearsed = {one.text.split(":")[0]: one for one in findings if one.name == "rehearsal"}
-    assert {name: one.verdict for name, one in rehearsed.items()} == {
+    rehearsed = {
+        finding.text.split(":")[0]: finding for finding in findings if finding.name == "rehearsal"
+    }
+    assert {name: finding.verdict for name, finding in rehearsed.items()} == {
         "steady-1": Verdict.OK,
         "raising": Verdict.FAILURE,
         "forgetful": Verdict.FAILURE,

@@ -103,7 +103,7 @@ def test_what_a_killed_run_did_not_say_is_said_by_the_next_look(seen, receiver):
     receipts.append(lake, replace(FAILED, model="second", round_number=number))
     assert said(world) == []
     look = watchdog.look(world.platform)
-    assert [one.title for one in look.raised] == [f"second failed in round {number}"]
+    assert [alert.title for alert in look.raised] == [f"second failed in round {number}"]
     assert receiver.titles == [f"second failed in round {number}"]
 
 
@@ -128,9 +128,9 @@ def test_credentials_that_are_refused_are_told_once(seen, monkeypatch):
     accepted = replace(ACCEPTED, model="second", round_number=number, submission_id="some-id")
     receipts.append(world.platform.lake, accepted)
     looks = [watchdog.look(world.platform) for _ in range(2)]
-    assert [one.kind for one in looks[0].raised] == [Kind.CREDENTIALS_REFUSED]
+    assert [alert.kind for alert in looks[0].raised] == [Kind.CREDENTIALS_REFUSED]
     assert looks[1].raised == ()
-    assert all(f"round {number} was not checked" in one.problem for one in looks)
+    assert all(f"round {number} was not checked" in seen.problem for seen in looks)
 
 
 def test_a_full_disk_does_not_silence_the_watchdog(seen, monkeypatch):
@@ -143,7 +143,7 @@ def test_a_full_disk_does_not_silence_the_watchdog(seen, monkeypatch):
 
     monkeypatch.setattr(watchdog.follow_up, "recheck", full)
     look = watchdog.look(world.platform)
-    assert [one.kind for one in look.raised] == [Kind.DISK_NEARLY_FULL]
+    assert [alert.kind for alert in look.raised] == [Kind.DISK_NEARLY_FULL]
     assert "was not checked: No space left on device" in look.problem
 
 
@@ -162,17 +162,17 @@ def test_without_numerai_the_stored_times_are_used(tmp_path: Path):
         )
     )
     now = datetime.now(UTC)
-    found = Round(1405, now - timedelta(minutes=50), now + timedelta(minutes=10))
-    details.store_details(platform, found)
+    round_ = Round(1405, now - timedelta(minutes=50), now + timedelta(minutes=10))
+    details.store_details(platform, round_)
     platform.client.transport.endpoint = "http://127.0.0.1:9"
     look = watchdog.look(platform)
-    assert [one.subject for one in look.raised] == ["round-1405/15-minutes"]
-    assert "Numerai was not asked, the stored times are used" in look.problem
+    assert [alert.subject for alert in look.raised] == ["round-1405/15-minutes"]
+    assert "Numerai did not answer, so the stored times are used" in look.problem
 
 
 def test_a_disk_that_is_nearly_full_is_told_once_a_day(seen, monkeypatch):
     world, _ = seen
     monkeypatch.setattr(watchdog, "LEAST_FREE_DISK", 10**15)
     raised = [watchdog.look(world.platform).raised for _ in range(2)]
-    assert [[one.kind for one in found] for found in raised] == [[Kind.DISK_NEARLY_FULL], []]
+    assert [[alert.kind for alert in alerts] for alerts in raised] == [[Kind.DISK_NEARLY_FULL], []]
     assert str(world.folder / "data") in raised[0][0].text

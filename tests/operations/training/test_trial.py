@@ -87,7 +87,7 @@ class Quitter(Good):
 FAILING = [
     # the model, the step that fails, what is said of it, where it is said to be
     ("NoSet", "read", "no feature set 'huge'", "see attempts:NoSet"),
-    ("NoTrain", "train", "IndexError", "in train: return data.matrix()[:, 99] (should it need"),
+    ("NoTrain", "train", "IndexError", "in train: return data.matrix()[:, 99] (if it needs"),
     ("NoSave", "save", "OSError: no space", 'in save: raise OSError("no space")'),
     ("NoLoad", "load", "model.txt", 'in load: open(folder / "model.txt")'),
     ("NoPredict", "predict", "has no attribute 'slope'", "in predict: return data.matrix @"),
@@ -159,7 +159,7 @@ def test_a_model_with_inputs_that_trains_on_all_eras_passes(attempt):
     findings = attempt("Second", eras=1)
     assert {finding.verdict for finding in findings} == {Verdict.OK}
     assert "learns from era 38, predicts eras 39 to 40; random numbers" in findings[0].text
-    assert findings[0].text.endswith(" stand in for its inputs Good")
+    assert findings[0].text.endswith(" replace its inputs Good")
     [time] = [finding.text for finding in findings if finding.name == "train time"]
     assert time.startswith("300 of 48000 rows took ")
 
