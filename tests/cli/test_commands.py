@@ -351,8 +351,8 @@ def test_a_first_trial_pins_data_and_a_failed_training_names_the_line(world, tmp
     [error] = [line for line in trained.stderr.splitlines() if line.startswith("error:")]
     assert error == (
         "error: steady-1 failed to train: KeyError: 'my_target', at "
-        f'{world.folder / "broken.py"}:6 in train: return {{}}["my_target"]. Correct it, then see '
-        "in seconds whether it works: numebot models try steady-1"
+        f'{world.folder / "broken.py"}:6 in train: return {{}}["my_target"]. Correct it, then try '
+        "it within seconds: numebot models try steady-1"
     )
     assert trained.stdout.splitlines()[1:] == [f"Without weights of vintage {number}: steady-1"]
 

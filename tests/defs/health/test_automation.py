@@ -69,11 +69,11 @@ def test_what_was_stopped_is_named_with_what_it_means(disk_instance):
     beat(disk_instance)
     [(_, verdict, text)] = findings_of(disk_instance)
     assert verdict is Verdict.OK
-    assert "rounds are played by itself" in text
+    assert "and plays rounds" in text
     stop(disk_instance, "new_round_sensor")
     stop(disk_instance, "retraining_schedule", ScheduleInstigatorData("0 17 * * *"))
     [daemon, *stopped] = examine_automation(disk_instance)
-    assert "not played by itself" in daemon.text
+    assert "does not play rounds" in daemon.text
     assert [finding.text.split()[0] for finding in stopped] == [
         "new_round_sensor",
         "retraining_schedule",
@@ -90,7 +90,7 @@ def test_every_sensor_and_schedule_has_its_consequence():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "only `numebot run` plays one"), (7200, "no daemon is running since")],
+    [(None, "only `numebot run` plays rounds"), (7200, "is not running since")],
 )
 def test_a_daemon_without_a_heartbeat(disk_instance, seconds, text):
     if seconds is not None:

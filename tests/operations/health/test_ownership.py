@@ -79,7 +79,7 @@ def test_other_tournaments_are_refused(world, owned, other, monkeypatch):
     # As on the same port: only the account tells them apart.
     record = world.platform.lake.owner_file
     record.write_text(record.read_text().replace(world.practice.url, other.url))
-    with pytest.raises(OtherTournament, match="another account than practice"):
+    with pytest.raises(OtherTournament, match="NUMERAI_PUBLIC_ID is a key of practice"):
         owned(other, other.credentials)
 
 
