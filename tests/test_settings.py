@@ -254,7 +254,11 @@ def test_addresses_of_alerts_are_not_shown(load):
         (".secret", b"SECRET_KEY=AAA\nPUBLIC_ID=\n", "{file} has no PUBLIC_ID"),
         (".env", "NUMERAI_API_URL=http://x\n".encode("utf-16"), "{file} is UTF-16: save it as"),
         (".env", b"A=1\nNUMERAI_DATA_FOLDER=Gr\xf6\xdfe\n", "{file}, line 2: the byte 0xf6 is not"),
-        (".secret", "PUBLIC_ID=AAA".encode("utf-16-le"), "{file} holds zero bytes, as UTF-16 does"),
+        (
+            ".secret",
+            "PUBLIC_ID=AAA".encode("utf-16-le"),
+            "{file} contains zero bytes, as UTF-16 does",
+        ),
         (".secret", b"\xff\xfeA\x00B", "{file} is damaged UTF-16"),
         (".env", b"NUMERAI_DATA_FOLDER=$NOWHERE/x\n", "NUMERAI_DATA_FOLDER: the variable $NOWHERE"),
     ],
