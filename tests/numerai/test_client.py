@@ -219,7 +219,7 @@ def test_a_null_that_numerapi_trips_over_is_one_error_of_ours(server, client, na
     [
         ({"status": 401}, NotAuthorised),
         (errors("Cannot query field"), QueryRefused),
-        ({"body": b"{}"}, UnexpectedAnswer),
+        ({"body": b'{"data": []}'}, UnexpectedAnswer),
     ],
 )
 def test_numerapis_methods_fail_with_our_errors(server, client, name, reply, error):

@@ -167,6 +167,7 @@ PASSING: list[tuple[str, dict[str, Any]]] = [
     ("cut", {"bytes": 0}),
     ("html", {}),
     ("not-json", {}),
+    ("empty-answer", {}),
     ("latency", {"seconds": 1.2}),
 ]
 

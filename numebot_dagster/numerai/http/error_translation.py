@@ -157,15 +157,18 @@ def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
     """Return the `data` of a GraphQL answer.
 
     Raises:
-        NumeraiUnavailable: the answer is no JSON, as when a proxy answers in the server's place, or
-            the call was one too many.
+        NumeraiUnavailable: the answer is no JSON or empty, as when a proxy answers in the server's
+            place, or the call was one too many.
         NotAuthorised, RoundNotOpen, QueryRefused: by the text of its `errors`.
-        UnexpectedAnswer: there is no data.
+        UnexpectedAnswer: its data are no object.
     """
     answer = _json_object(body, endpoint, scrub)
     if answer.get("errors"):
         raise _refusal(scrub(_messages(answer["errors"])))
-    if not isinstance(answer.get("data"), dict):
+    if answer.get("data") is None:
+        text = f"{endpoint} answered with neither data nor errors"
+        raise PassingFault(text, answered=True)
+    if not isinstance(answer["data"], dict):
         raise UnexpectedAnswer(f"the answer of {endpoint} has no data")
     data: dict[str, Any] = answer["data"]
     return data

@@ -21,6 +21,7 @@ SECTIONS: Mapping[str, tuple[type[Fault], ...]] = {
         network_faults.TooLarge,
         network_faults.Html,
         network_faults.NotJson,
+        network_faults.EmptyAnswer,
         network_faults.ClockSkew,
     ),
     "Files": (

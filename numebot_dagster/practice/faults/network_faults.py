@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
 
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import Message
 
 from numebot_dagster.practice.faults.exchange import HALF, Exchange
@@ -140,6 +140,18 @@ class NotJson(Fault):
     async def strike(self, exchange: Exchange) -> None:
         start, body = await exchange.answer()
         await exchange.send_answer(start, body[: max(len(body) // 2, 1)])
+
+
+@dataclass(frozen=True)
+class EmptyAnswer(Fault):
+    """HTTP 200 and an empty JSON object: neither data nor errors."""
+
+    kind = "empty-answer"
+    where = "graphql:*"
+    only = "graphql:"
+
+    async def strike(self, exchange: Exchange) -> None:
+        await exchange.respond(JSONResponse({}))
 
 
 @dataclass(frozen=True)

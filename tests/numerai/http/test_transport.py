@@ -45,10 +45,12 @@ def errors(*messages: str) -> Reply:
         Reply(status=429),
         HTML,
         Reply(body=b"[1, 2]"),
+        Reply(body=b"{}"),
+        Reply(body=b'{"data": null}'),
         Reply(body=GOOD["body"], cut_after=5),
         Reply(body=GOOD["body"], delay=3.0),
     ],
-    ids=["500", "502", "503", "429", "html", "no object", "cut", "slow"],
+    ids=["500", "502", "503", "429", "html", "no object", "empty", "null", "cut", "slow"],
 )
 def test_a_passing_fault_is_tried_again(server, make_settings, fault):
     server.replies = [fault, GOOD]
@@ -77,8 +79,7 @@ def test_a_passing_fault_is_tried_again(server, make_settings, fault):
         (errors("first", "Cannot query field 'x'"), QueryRefused, "first; Cannot query field 'x'"),
         (Reply(body=b'{"errors": {"detail": "Bad Request"}}'), QueryRefused, "Bad Request"),
         (Reply(body=b'{"errors": "odd"}'), QueryRefused, "odd"),
-        (Reply(body=b'{"data": null}'), UnexpectedAnswer, "no data"),
-        (Reply(body=b"{}"), UnexpectedAnswer, "no data"),
+        (Reply(body=b'{"data": []}'), UnexpectedAnswer, "no data"),
     ],
 )
 def test_a_lasting_fault_is_not_tried_again(server, make_settings, reply, error, text):

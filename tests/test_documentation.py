@@ -1,0 +1,114 @@
+"""What README and docs show: links lead somewhere, commands exist, and what can run is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from numebot_dagster.cli.main import app
+from numebot_dagster.practice.creation import Plan
+from numebot_dagster.settings import AlertKind
+from tests.support.commands import run_here
+from tests.support.practice_processes import QuickServer
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = PAGES[0].read_text()
+# What needs a terminal, a network or another machine; `make` is what runs the tests.
+OUTSIDE = {"python3", "cd", ".", "pip", "cp", "nano", "ssh", "export", "dagster", "make", "git"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of a page that are marked as of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(block: str) -> Iterator[list[str]]:
+    """The commands of a block of shell, without comments and redirections."""
+    for line in block.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.partition(" > ")[0], comments=True)
+        for is_end, command in groupby(words, lambda word: word == "&&"):
+            if not is_end:
+                yield list(command)
+
+
+SHOWN = [
+    pytest.param(command, id=f"{page.stem}: {' '.join(command)}")
+    for page in PAGES
+    for block in blocks(page, "bash")
+    for command in commands(block)
+]
+
+
+def parse(command: click.Command, arguments: list[str]) -> None:
+    """Read arguments as the command would, without doing anything."""
+    context = command.make_context("numebot", arguments)
+    if isinstance(command, click.Group):
+        name, inner, rest = command.resolve_command(context, context.args)
+        assert inner is not None, name
+        parse(inner, rest)
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_every_command_that_is_shown_exists(command):
+    name, *arguments = command
+    if name == "make":
+        assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif name == "numebot":
+        parse(typer.main.get_command(app), arguments)
+    else:
+        assert name in OUTSIDE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_list_of_contents():
+    assert {path.name for path in PAGES[2:]} <= set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
+
+
+def test_every_kind_of_alert_is_described():
+    page = (ROOT / "docs" / "operations.md").read_text().partition("## Alerts")[2]
+    rows = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`([\w-]+)`", rows)) == {kind.value for kind in AlertKind}
+
+
+@pytest.mark.server
+def test_the_model_of_the_readme_is_tried_trained_judged_and_rehearsed(tmp_path):
+    """By the very lines that README, docs/practice.md and docs/operations.md show."""
+    practice_page, operations_page = ROOT / "docs/practice.md", ROOT / "docs/operations.md"
+    [code], [line] = blocks(PAGES[0], "python"), blocks(PAGES[0], "csv")
+    (tmp_path / "model_code").mkdir()
+    (tmp_path / "model_code" / "__init__.py").touch()
+    (tmp_path / "model_code" / "my_model.py").write_text(code)
+    (tmp_path / "model_configs.csv").write_text(line)
+    rehearsal = next(it for it in blocks(practice_page, "bash") if "--folder rehearsal" in it)
+    shown = [*blocks(PAGES[0], "bash")[-1:], rehearsal, *blocks(operations_page, "bash")[-1:]]
+    with QuickServer(tmp_path / "rehearsal", Plan(models=("my_slot",))) as practice:
+        environment = {
+            "NUMERAI_API_URL": practice.url,
+            "NUMERAI_PUBLIC_ID": practice.credentials.public_id,
+            "NUMERAI_SECRET_KEY": practice.credentials.secret_key,
+            "NUMERAI_DATA_FOLDER": str(tmp_path / "rehearsal" / "data"),
+        }
+        finished = {}
+        for command in (it for block in shown for it in commands(block)):
+            if "serve" not in command:
+                result = run_here(tmp_path, *command[1:], environment=environment)
+                assert result.returncode == 0, (command, result.stderr)
+                finished[" ".join(command)] = result.stdout
+    assert "my_slot" in finished["numebot models diagnose my_slot"]
+    scores = next(text for name, text in finished.items() if "where resolved" in name)
+    assert "my_slot" in scores
+    states = next(text for name, text in finished.items() if "from submissions" in name)
+    assert "confirmed" in states
