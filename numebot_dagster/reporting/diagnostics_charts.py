@@ -79,18 +79,17 @@ def cumulative_scores(
     return render(figure)
 
 
-def feature_exposure(exposure: pl.DataFrame, *, model: str, shown: int = FEATURES_SHOWN) -> bytes:
+def feature_exposure(exposure: pl.DataFrame, *, model: str) -> bytes:
     """Draw the features with the largest mean correlation with the predictions over the eras.
 
     Args:
         exposure: `feature`, `mean_exposure` (from -1 to 1), in any order.
         model: its name, for the title.
-        shown: how many features are drawn at most.
 
     Returns:
         A PNG 990 pixels wide, higher with more features.
     """
-    top = exposure.sort(pl.col("mean_exposure").abs(), descending=True).head(shown)
+    top = exposure.sort(pl.col("mean_exposure").abs(), descending=True).head(FEATURES_SHOWN)
     figure, axes = new_figure(
         f"Feature exposure of {shortened(model, 40)}: {top.height} of {exposure.height} features",
         "Mean over the eras of the correlation between a feature and the predictions.",

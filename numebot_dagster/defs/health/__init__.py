@@ -1,1 +1,1 @@
-"""The watchdog and the look ahead to the next round."""
+"""The watchdog, the pre-flight and the checks of Dagster's instance."""

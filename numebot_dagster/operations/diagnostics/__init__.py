@@ -1,1 +1,1 @@
-"""Diagnostics: how good a model is on eras that it has not seen."""
+"""Diagnostics: the scores of models on eras that they have not seen."""

@@ -153,12 +153,12 @@ def _recipe(subject: Subject, chosen: Plan) -> str:
     gap = f"{chosen.purge_eras} eras"
     if chosen.refits:
         return (
-            f"The same recipe as the weights of vintage {manifest.vintage}, trained anew "
+            f"The same recipe as the weights of vintage {manifest.vintage}, trained again "
             f"{len(chosen.refits)} times walking forward over eras {first} to {last}, each time up "
-            f"to {gap} before the first era judged; the weights in use have seen these eras."
+            f"to {gap} before the first era scored; the weights in use have seen these eras."
         )
     return (
         f"The weights of vintage {manifest.vintage} themselves: trained on eras "
-        f"{manifest.first_era} to {manifest.last_era}, judged on eras {first} to {last}, with at "
+        f"{manifest.first_era} to {manifest.last_era}, scored on eras {first} to {last}, with at "
         f"least {gap} left out between."
     )

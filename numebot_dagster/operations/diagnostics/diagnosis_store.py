@@ -42,9 +42,9 @@ class DiagnosisFacts:
         code_hash: of the model's source.
         data_version: for example `v5.3`.
         recipe: one sentence: what these numbers speak for.
-        walk_forward: whether the recipe was trained anew for them, because the weights in use have
+        walk_forward: whether the recipe was trained again for them, because the weights in use have
             seen these eras.
-        refits: how often it was trained anew; 0 when the weights themselves predicted.
+        refits: how often it was trained again; 0 when the weights themselves predicted.
         target: what the scores are against.
         benchmark: the benchmark model that it is compared with, if the vintage has one.
         summaries: by metric, over all out-of-sample eras.

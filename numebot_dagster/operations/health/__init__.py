@@ -1,1 +1,1 @@
-"""Health: what stands between the platform and the next round."""
+"""Health: checks of everything that a round needs, and alerts about rounds."""

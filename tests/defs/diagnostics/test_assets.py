@@ -115,7 +115,7 @@ def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
     registry.write_text("numerai_name,model_code\ngreedy,quick_models:OnEverything\n")
     world.train("greedy")
     metadata = shown(diagnose("greedy"))
-    assert "trained anew 4 times walking forward over eras" in metadata["recipe"]
+    assert "trained again 4 times walking forward over eras" in metadata["recipe"]
     assert "the weights in use have seen these eras" in metadata["recipe"]
     assert metadata["refits"] == 4
     predictions = pl.read_parquet(metadata["file"])

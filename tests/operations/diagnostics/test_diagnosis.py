@@ -59,7 +59,7 @@ def test_weights_that_have_not_seen_the_validation_are_judged_themselves(honest)
     assert corr["era"].to_list() == list(range(57, 161))  # 41 to 56 are purged
     assert (honest.walk_forward, honest.refits) == (False, 0)
     assert honest.recipe == (
-        "The weights of vintage 1300 themselves: trained on eras 1 to 40, judged on eras 57 to "
+        "The weights of vintage 1300 themselves: trained on eras 1 to 40, scored on eras 57 to "
         "160, with at least 16 eras left out between."
     )
 
