@@ -78,7 +78,7 @@ def _asked(platform: Platform, what: str, ask: Callable[[], T], otherwise: T) ->
         return ask()
     except NumeraiError as error:
         platform.log.warning(
-            "Numerai did not answer the query of %s, which count as unchanged: %s", what, error
+            "Numerai did not return %s; the last observation is kept: %s", what, error
         )
         return otherwise
 

@@ -104,9 +104,9 @@ def test_a_daemon_without_a_heartbeat(disk_instance, seconds, text):
     ("waiting", "running", "is_up", "verdict", "text"),
     [
         ("train_job", None, False, Verdict.WARNING, "no daemon starts them"),
-        ("train_job", None, True, Verdict.WARNING, "nothing runs"),
-        ("train_job", "train_job", True, Verdict.OK, "behind run"),
-        ("round_job", "train_job", True, Verdict.WARNING, "behind run"),
+        ("train_job", None, True, Verdict.WARNING, "no run is working"),
+        ("train_job", "train_job", True, Verdict.OK, "waiting for run"),
+        ("round_job", "train_job", True, Verdict.WARNING, "waiting for run"),
     ],
 )
 def test_a_queue_that_does_not_move(disk_instance, waiting, running, is_up, verdict, text):

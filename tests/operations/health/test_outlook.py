@@ -14,8 +14,8 @@ TUESDAY = datetime(2026, 6, 2, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("rounds", "end"),
     [
-        (1, "judged by the only round; more rounds are needed"),
-        (2, "judged by the last 2 rounds; more rounds are needed"),
+        (1, "judged by the only round; more rounds are needed to know the days of the week"),
+        (2, "judged by the last 2 rounds; more rounds are needed to know the days of the week"),
         (25, "judged by the last 25 rounds"),
     ],
 )

@@ -56,7 +56,7 @@ def test_new_keys_of_the_account_go_on(world, owned, caplog):
     # Without the scope nobody learns whose it is; what the key may not do, Numerai says itself.
     mute = world.practice.add_key("mute", "upload_submission")
     assert len(owned(key=mute)["keys"]) == 2
-    assert "could not be asked" in caplog.text
+    assert "could not be looked up" in caplog.text
 
 
 def test_a_key_is_recorded_with_its_account_only(world, owned):
