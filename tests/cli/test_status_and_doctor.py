@@ -81,7 +81,8 @@ def test_one_word_for_a_receipt(receipt, standing):
 def shown(overview, *, width=100, colours=False):
     """What a terminal of that width shows."""
     out = io.StringIO()
-    console = Console(file=out, width=width, color_system="standard" if colours else None)
+    kind = "standard" if colours else None
+    console = Console(file=out, width=width, color_system=kind, markup=False)
     patch = pytest.MonkeyPatch()
     with patch.context() as patched:
         patched.setattr(screen, "console", console)
