@@ -196,7 +196,7 @@ def test_late_submission_says_what_it_means(world):
     assert refused.stdout.splitlines()[-1] == reason
     finished = world.numebot("run", "--round", str(number), "--late")
     assert finished.returncode == 0, finished.stderr
-    assert f"also fills round {number + 1}" in " ".join(finished.stdout.split())
+    assert f"also uses it for round {number + 1}" in " ".join(finished.stdout.split())
     latest = receipts.latest(world.platform.lake, number)
     assert {(receipt.state, receipt.outcome) for receipt in latest.values()} == {
         (State.CONFIRMED, Outcome.LATE)
@@ -316,7 +316,7 @@ def test_a_misspelt_name_is_said_before_training_which_goes_on(world):
     warning, *rest = finished.stderr.splitlines()
     assert warning == (
         "warning: the account has no model steddy-1: did you mean steady-1? `numebot doctor` lists "
-        f"all 8. Correct numerai_name in {registry}, line 3. It is trained all the same."
+        f"all 8. Correct numerai_name in {registry}, line 3. It is trained anyway."
     )
     assert "the account" not in " ".join(rest)
     assert "steddy-1" in finished.stdout.partition("Weights of vintage")[2]
@@ -343,7 +343,7 @@ def test_a_first_trial_pins_data_and_a_failed_training_names_the_line(world, tmp
     tried = world.numebot("models", "try", "second", **own)
     assert tried.returncode == 0, tried.stderr
     number = world.practice.state()["newest_round"]
-    assert f"today's are pinned as vintage {number}" in " ".join(tried.stdout.split())
+    assert f"pinning today's as vintage {number}" in " ".join(tried.stdout.split())
     assert "Training data v5.3, file 6 of 6" in tried.stderr
     assert "pinned" not in world.numebot("models", "try", "second", **own).stdout
     trained = world.numebot("train", "--models", "steady-1", **own)
@@ -354,7 +354,7 @@ def test_a_first_trial_pins_data_and_a_failed_training_names_the_line(world, tmp
         f'{world.folder / "broken.py"}:6 in train: return {{}}["my_target"]. Correct it, then try '
         "it within seconds: numebot models try steady-1"
     )
-    assert trained.stdout.splitlines()[1:] == [f"Without weights of vintage {number}: steady-1"]
+    assert trained.stdout.splitlines()[1:] == [f"No weights of vintage {number}: steady-1"]
 
 
 def test_training_again_in_the_same_round_changes_nothing(world):
