@@ -367,7 +367,7 @@ def test_training_again_in_the_same_round_changes_nothing(world):
     code.write_text(f"# a comment\n{code.read_text()}")
     again = world.numebot("train")
     assert again.returncode == 0
-    assert "second is trained on vintage" in again.stdout + again.stderr
+    assert "second is already trained on vintage" in again.stdout + again.stderr
     assert "Training second" not in again.stdout + again.stderr
     assert sorted((world.folder / "data" / "weights").rglob("manifest.json")) == stored
     assert [path.read_bytes() for path in stored] == contents
