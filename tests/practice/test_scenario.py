@@ -61,7 +61,7 @@ def uploads(
     return play
 
 
-@pytest.mark.heavy
+@pytest.mark.server
 def test_the_outcome_is_the_tournaments_own(tmp_path: Path, world_of: Callable) -> None:
     with QuickServer(tmp_path, Plan(models=("one", "two"))) as practice:
         said: list[str] = []

@@ -322,7 +322,7 @@ def test_the_figures_of_a_validation() -> None:
         assert figures[name] == pytest.approx(value, abs=1e-12)
 
 
-@pytest.mark.heavy
+@pytest.mark.server
 def test_diagnostics_go_on_after_a_crash(
     tmp_path: Path, world_of: Callable[[PracticeServer], World]
 ) -> None:
