@@ -296,9 +296,15 @@ def test_what_cannot_be_read_names_the_remedy(own_research, honest) -> None:
     model = platform.registry["Honest"]
     folder = platform.lake.diagnosis_folder("Honest", 1300, honest.code_hash)
     assert folder.is_dir()
-    (folder / "diagnosis.json").write_text("{}")
-    with pytest.raises(NotDiagnosed, match="--again"):
-        diagnosing.read_diagnosis(platform, model, 1300)
+    for path in sorted(it for it in folder.iterdir() if it.name != "predictions.parquet"):
+        content = path.read_bytes()
+        path.unlink()  # its content is shared with the research of all tests
+        for damaged in (b"", b"{}", content[:-9], content[: len(content) // 2]):
+            path.write_bytes(damaged)
+            with pytest.raises(NotDiagnosed, match="--again"):
+                diagnosing.read_diagnosis(platform, model, 1300)
+        path.write_bytes(content)
+    assert diagnosing.read_diagnosis(platform, model, 1300).held_out_from == honest.held_out_from
     with pytest.raises(NotDiagnosed, match="numebot models diagnose Honest --vintage 1299"):
         diagnosing.read_diagnosis(platform, model, 1299)
 
