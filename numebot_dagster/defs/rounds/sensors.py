@@ -95,7 +95,7 @@ def _notices(unknown: Sequence[Round], now: datetime) -> list[str]:
     closed = [round_.number for round_ in unknown if now >= round_.close_staking_time]
     texts = [f"Round {round_.number} is noticed" for round_ in unknown if round_.is_open(now)]
     if closed:
-        texts.insert(0, f"{rounds_of(closed)} closed before this platform looked")
+        texts.insert(0, f"{rounds_of(closed)} closed before Numebot looked")
     return texts
 
 

@@ -197,10 +197,10 @@ def test_rounds_that_closed_unseen_are_noticed_on_one_line():
     ]
     now = NOON + timedelta(days=62, minutes=5)
     assert _notices(begun, now) == [
-        "Rounds 1 to 61 closed before this platform looked",
+        "Rounds 1 to 61 closed before Numebot looked",
         "Round 62 is noticed",
     ]
-    assert _notices(begun[:1], now) == ["Round 1 closed before this platform looked"]
+    assert _notices(begun[:1], now) == ["Round 1 closed before Numebot looked"]
     assert _notices([], now) == []
 
 
