@@ -123,7 +123,7 @@ class Outcome:
     full: bool
 
     def value(self, goal: Goal) -> float:
-        """What was reached of a goal.
+        """Return what was reached of a goal.
 
         On the quick set, memory is counted without what the process held before the call: a
         hundred megabytes of libraries, nothing beside full-size data, would be most of it.
@@ -141,7 +141,7 @@ class Outcome:
                 return self.difference
 
     def verdict(self, goal: Goal) -> str:
-        """The better of the two bounds that was kept, or "missed"."""
+        """Return the better of the two bounds that was kept, or "missed"."""
         for name in ("excellent", "minimum"):
             bound, value = getattr(goal, name), self.value(goal)
             if value >= bound if goal.more_is_better else value <= bound:
@@ -153,17 +153,17 @@ class Outcome:
 
 
 def seconds(runs: Sequence[Measured]) -> float:
-    """The median of the repetitions' seconds."""
+    """Return the median of the repetitions' seconds."""
     return statistics.median(one.seconds for one in runs)
 
 
 def peak_mb(runs: Sequence[Measured]) -> float:
-    """The median of the repetitions' peaks in MB."""
+    """Return the median of the repetitions' peaks in MB."""
     return statistics.median(one.peak_mb for one in runs)
 
 
 def measure(module: str, name: str, repeat: int = REPEAT, full: Path | None = None) -> Outcome:
-    """Runs a benchmark.
+    """Run a benchmark.
 
     Args:
         module: where it is, such as `benchmarks.load_medium`.
@@ -193,7 +193,7 @@ def measure(module: str, name: str, repeat: int = REPEAT, full: Path | None = No
 
 
 def largest_difference(one: Path, other: Path) -> float:
-    """The largest absolute difference of two stored arrays; NaN equals NaN and nothing else."""
+    """Return the largest absolute difference of two stored arrays; NaN equals only NaN."""
     import numpy as np
 
     a, b = (np.load(path).astype(np.float64) for path in (one, other))
@@ -203,13 +203,13 @@ def largest_difference(one: Path, other: Path) -> float:
 
 
 def main() -> None:
-    """Runs the benchmarks of the calling script and prints their table; see `--help`."""
+    """Run the benchmarks of the calling script and print their table; see `--help`."""
     script = sys.modules["__main__"]
     run([f"benchmarks.{Path(str(script.__file__)).stem}"], script.__doc__)
 
 
 def run(modules: Sequence[str], description: str | None) -> None:
-    """Runs all benchmarks of some modules as the command line asks, and prints one table."""
+    """Run all benchmarks of some modules as the command line asks, and print one table."""
     from benchmarks import report
 
     asked = _arguments(description)

@@ -15,7 +15,7 @@ from benchmarks.harness import Benchmark, Goal, main
 
 
 def prepare(full: Path | None) -> stand_in.Source:
-    """Finds or makes the file; both sides' libraries are imported."""
+    """Find or make the file; both sides' libraries are imported."""
     import numebot_dagster.lake.matrix  # noqa: F401
 
     return stand_in.all_features(full)

@@ -9,7 +9,7 @@ from benchmarks.harness import Benchmark, Goal, main
 
 
 def prepare(full: Path | None) -> stand_in.Source:
-    """Finds or makes the file; both sides' libraries are imported."""
+    """Find or make the file; both sides' libraries are imported."""
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 

@@ -34,7 +34,7 @@ def polars_matrix(source: Source) -> np.ndarray:
 
 
 def training_arrays(source: Source, every: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a model is given: features, target and eras."""
+    """Return what a model is given: features, target and eras."""
     from numebot_dagster.modeling.training_data import TrainingData, TrainingFiles
 
     files = TrainingFiles(features=source.path, train=source.path)
@@ -45,7 +45,7 @@ def training_arrays(source: Source, every: int = 1) -> tuple[np.ndarray, np.ndar
 
 
 def sample(returned: Any) -> np.ndarray:
-    """Some rows of the features and the target, whatever way they were read."""
+    """Return some rows of the features and the target, whatever way they were read."""
     if isinstance(returned, np.ndarray):
         return returned[::997]
     if isinstance(returned, tuple):

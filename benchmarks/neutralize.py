@@ -27,7 +27,7 @@ class Era:
 
 
 def prepare(full: Path | None) -> Era:
-    """An era of correlated bins; nothing is read from files, and full size is the same."""
+    """Make an era of correlated bins; nothing is read, and full size is the same."""
     del full
     import pandas as pd
     import scipy.linalg  # noqa: F401
@@ -75,7 +75,7 @@ def model_after_model(era: Era) -> np.ndarray:
 
 
 def first_model(neutral: np.ndarray) -> np.ndarray:
-    """What both sides of the second comparison have."""
+    """Make what both sides of the second comparison have."""
     return neutral[:, 0]
 
 

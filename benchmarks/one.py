@@ -14,7 +14,7 @@ from numebot_dagster.modeling.worker.memory import peak_memory_mb, reset_peak
 
 
 def main() -> None:
-    """Runs what the command line names."""
+    """Run what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("module")
     parser.add_argument("name")

@@ -22,7 +22,7 @@ _LIBRARIES = ("numpy", "pandas", "polars", "pyarrow", "scipy", "numerai-tools", 
 def show(
     outcomes: Sequence[Outcome], json_file: Path | None = None, markdown_file: Path | None = None
 ) -> None:
-    """Prints the table; writes all figures, and the table for the README, to files if asked."""
+    """Print the table; write all figures, and the table for the docs, to files if asked."""
     from rich.console import Console
 
     from numebot_dagster.reporting.tables import markdown_table, rich_table
@@ -82,7 +82,7 @@ def machine() -> dict[str, Any]:
 
 
 def caption(outcomes: Sequence[Outcome]) -> str:
-    """What the figures mean, when and where they were taken."""
+    """Return what the figures mean, when and where they were taken."""
     held = machine()
     size = "full-size data" if all(one.full for one in outcomes) else (
         "the quick set; memory ratios without what the process held before the call"

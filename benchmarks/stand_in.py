@@ -31,7 +31,7 @@ class Source:
 
 
 def medium(full: Path | None) -> Source:
-    """The medium set of the file in the folder `full`, or of a stand-in."""
+    """Find the medium set of the file in the folder `full`, or of a stand-in."""
     if full is not None:
         return find(full, "medium")
     return _made(MEDIUM_FEATURES, MEDIUM_ROWS)
@@ -45,7 +45,7 @@ def all_features(full: Path | None) -> Source:
 
 
 def find(folder: Path, feature_set: str) -> Source:
-    """The newest `train.parquet` and `features.json` somewhere under a folder.
+    """Find the newest `train.parquet` and `features.json` somewhere under a folder.
 
     It may be a participant's data folder, or that of a practice tournament.
 
@@ -66,7 +66,7 @@ def find(folder: Path, feature_set: str) -> Source:
 
 
 def write(path: Path, features: int, rows: int, row_group: int = ROW_GROUP) -> None:
-    """Writes a training file of random bins, one row group at a time."""
+    """Write a training file of random bins, one row group at a time."""
     import pyarrow as pa
     from pyarrow import parquet as pq
 
@@ -83,12 +83,12 @@ def write(path: Path, features: int, rows: int, row_group: int = ROW_GROUP) -> N
 
 
 def names(features: int) -> tuple[str, ...]:
-    """The names of a stand-in's features."""
+    """Return the names of a stand-in's features."""
     return tuple(f"feature_{number:04d}" for number in range(features))
 
 
 def _made(features: int, rows: int) -> Source:
-    """The stand-in, made once and kept in the folder for temporary files."""
+    """Return the stand-in, made once and kept in the folder for temporary files."""
     folder = Path(tempfile.gettempdir(), "numebot-benchmarks")
     path = folder / f"train_{features}x{rows}.parquet"
     if not path.exists():

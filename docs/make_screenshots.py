@@ -59,7 +59,7 @@ def web_server(folder: Path) -> Iterator[None]:
 
 
 def wait_for_answer(seconds: float) -> None:
-    """Waits until the web server answers."""
+    """Wait until the web server answers."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -74,7 +74,7 @@ def wait_for_answer(seconds: float) -> None:
 
 @contextmanager
 def page() -> Iterator[Page]:
-    """An empty page of a headless Chromium."""
+    """Open an empty page of a headless Chromium."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
         raise SystemExit("Chromium is missing: apt-get install chromium")
@@ -85,7 +85,7 @@ def page() -> Iterator[Page]:
 
 
 def photograph_lineage(one: Page) -> None:
-    """The assets of all groups, from the training data to the submissions."""
+    """Photograph the assets of all groups, from the training data to the submissions."""
     selection = quote('not key:"*performance*"', safe="*")
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS))
     one.goto(f"{URL}/asset-groups~{selection}/?expanded={expanded}")
@@ -96,7 +96,7 @@ def photograph_lineage(one: Page) -> None:
 
 
 def photograph_chart(one: Page) -> None:
-    """The dashboard, with its first chart open."""
+    """Photograph the dashboard, with its first chart open."""
     one.goto(f"{URL}/assets/performance/overview")
     row = one.get_by_role("row").filter(has_text="corr_by_scoring_day")
     row.get_by_text("[Show Markdown]").first.click()

@@ -46,15 +46,15 @@ class ExampleModel(NumeraiModel):
         self._booster = xgboost.train(self.tree_parameters, matrix, num_boost_round=self.trees)
 
     def predict(self, data: LiveData) -> np.ndarray:
-        """The mean target that the trees expect."""
+        """Return the mean target that the trees expect."""
         return self._booster.inplace_predict(data.matrix)
 
     def save(self, folder: Path) -> None:
-        """Writes XGBoost's own binary JSON."""
+        """Write XGBoost's own binary JSON."""
         self._booster.save_model(folder / "model.ubj")
 
     def load(self, folder: Path) -> None:
-        """Reads XGBoost's own binary JSON."""
+        """Read XGBoost's own binary JSON."""
         import xgboost
 
         self._booster = xgboost.Booster(model_file=folder / "model.ubj")

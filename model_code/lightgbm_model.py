@@ -58,17 +58,17 @@ class LightgbmModel(NumeraiModel):
         self._booster = lightgbm.train(parameters, dataset, num_boost_round=self.trees)
 
     def predict(self, data: LiveData) -> np.ndarray:
-        """The mean target that the trees expect."""
+        """Return the mean target that the trees expect."""
         import numpy as np
 
         return np.asarray(self._booster.predict(data.matrix))
 
     def save(self, folder: Path) -> None:
-        """Writes LightGBM's own text format."""
+        """Write LightGBM's own text format."""
         self._booster.save_model(folder / "model.txt")
 
     def load(self, folder: Path) -> None:
-        """Reads LightGBM's own text format."""
+        """Read LightGBM's own text format."""
         import lightgbm
 
         self._booster = lightgbm.Booster(model_file=folder / "model.txt")
