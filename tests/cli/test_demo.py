@@ -65,6 +65,7 @@ def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
     assert confirmed(home / "play") == 2  # rounds x models
 
 
+@pytest.mark.process
 @pytest.mark.slow  # the test before this one continues a demo, too
 def test_a_demo_that_has_ended_plays_another_round(home):
     finished = numebot(home, "demo", "--rounds", "1", "--folder", "play")

@@ -31,8 +31,8 @@ def new_round_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask the tournament for rounds, add each new one as a partition, and have it played.
 
-    The hour of a round moves, so the tournament is answers and no fixed time is assumed. While a
-    round is open it is answers for again, with growing pauses, until every model is confirmed. What
+    The hour of a round moves, so the tournament is asked and no fixed time is assumed. While a
+    round is open it is asked for again, with growing pauses, until every model is confirmed. What
     opened and closed while nobody watched gets one run that records how it ended. The cursor is
     the round before the oldest one that is not over, so that none is forgotten.
     """

@@ -79,7 +79,7 @@ class Manifest:
     targets: tuple[str, ...]
     target_is: dict[str, str | None]
     inputs: tuple[str, ...]
-    parameters: dict[str, Any]
+    parameters: Any  # a mapping, unless a model declares otherwise
     library_versions: dict[str, str]
     train_eras: int
     first_era: int

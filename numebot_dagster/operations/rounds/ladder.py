@@ -132,6 +132,7 @@ class Ladder:
     _made: dict[str, Prediction] = field(default_factory=dict)
     _tried: dict[tuple[str, Rung], Prediction | Exception] = field(default_factory=dict)
     _spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _logged: set[tuple[str, Rung]] = field(default_factory=set)
 
     @property
     def round_number(self) -> int:
@@ -169,6 +170,8 @@ class Ladder:
                 raise
             except Exception as error:  # whatever it is, the next rung is tried
                 failures.append((step.rung, error))
+                if number < len(steps):  # the failure of the last one is the model's, and its log
+                    self._log_failure(model, step, error)
                 continue
             return made if not failures else _labelled(made, failures)
         if len(failures) == 1:
@@ -187,14 +190,15 @@ class Ladder:
                 raise
             except Exception as error:
                 self._tried[key] = error
-                if below:  # the failure of the last one is the model's, and logged as that
-                    self._log_failure(model, step, error)
         outcome = self._tried[key]
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     def _log_failure(self, model: RegisteredModel, step: _Step, error: Exception) -> None:
+        if (model.name, step.rung) in self._logged:  # when it was to stand in for another model
+            return
+        self._logged.add((model.name, step.rung))
         is_ours = not isinstance(error, EXPECTED)
         self.platform.log.warning(
             "Round %d, %s: the %s rung failed, the next is tried: %s",

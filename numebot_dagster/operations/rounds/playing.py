@@ -96,6 +96,7 @@ class _RoundPlay:
         self.request = request
         self.round: Round = platform.client.round(request.round_number)
         self.records = RoundRecords(platform.lake, request.round_number)
+        self._had_closed = self._has_closed
         self.submits = request.submit and any(model.submit for model in request.models)
         self.refusal: NumeraiError | None = None
         self.fleet: Fleet | None = self._ask_fleet() if self.submits else None
@@ -387,7 +388,7 @@ class _RoundPlay:
 
     def _came_later(self, model: RegisteredModel) -> bool:
         """Return whether a closed round is none of a model's, which was trained only after it."""
-        if self.request.late or not self._has_closed:
+        if self.request.late or not self._had_closed:
             return False
         return not self.platform.lake.takes_part(model.name, self.round.number)
 
@@ -434,10 +435,11 @@ class _RoundPlay:
         self.platform.log.error("Round %d: %s", self.round.number, text, exc_info=is_ours and error)
         verdicts = error.gates if isinstance(error, (GateClosed, LadderFailed)) else ()
         receipt = None
-        if self.submits and model.submit and not self._came_later(model):
+        if self.submits and model.submit:
             try:
-                record = self.records[model.name]
-                receipt = submitting.record_failure(record, str(error), prediction)
+                if not self._came_later(model):
+                    record = self.records[model.name]
+                    receipt = submitting.record_failure(record, str(error), prediction)
             except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
                 self.platform.log.exception("%s: the failure was not recorded", model.name)
         return Played(model, Ending.FAILED, str(error), prediction, receipt, verdicts)

@@ -287,7 +287,7 @@ def test_rungs_that_would_cost_the_others_more_than_one_budget_wait_for_them(sta
     assert latest["untrained"].predictions_sha256 == latest["sleeper"].predictions_sha256
 
 
-def test_nothing_is_begun_that_cannot_end_before_the_close(stage):
+def test_nothing_is_begun_that_cannot_end_before_the_close(stage, caplog):
     """Four seconds are left beside those for the upload: half of them for what hangs."""
     stage.register([("second", MOODY, "", "benchmark"), ("raising", MOODY, "", "benchmark")])
     stage.store("second", NEW, "hangs", time_budget=60.0)
@@ -302,6 +302,7 @@ def test_nothing_is_begun_that_cannot_end_before_the_close(stage):
     assert re.search(r"second did not end in the [12] s left for it", latest["second"].rung_reason)
     assert "raising was not begun: " in latest["raising"].rung_reason
     assert "and it takes about 30 s" in latest["raising"].rung_reason
+    assert caplog.text.count("raising: the live rung failed, the next is tried: was not begun") == 1
     [alert] = [one for one in alerts_of(platform.lake) if one["kind"] == "plan-too-long"]
     assert alert["subject"] == f"round-{number}"
     assert "raising (30 s)" in alert["text"]

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.worker.messages import ModelCode
@@ -233,6 +234,28 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
         Outcome.FAILED,
         Outcome.MISSED,
     )
+
+
+def test_what_began_in_the_window_is_recorded_though_it_fails_after_the_close(world, monkeypatch):
+    """Also where the data folder cannot tell when a model was first trained."""
+    number = world.open_round()
+    platform = fetched(world, number)
+
+    def too_late(*_):
+        world.practice.advance("next-close")
+        platform.client.rounds()  # any answer tells the time
+        raise ValueError("broken")
+
+    def unreadable(*_):
+        raise OSError("no folder of ours")
+
+    monkeypatch.setattr(ladder, "predict", too_late)
+    monkeypatch.setattr(Lake, "takes_part", unreadable)
+    [result] = play(platform, Play(number, [platform.registry["second"]]))
+    assert result.ending is Ending.FAILED
+    assert receipts.latest(platform.lake, number)["second"].outcome is Outcome.FAILED
+    # The round is closed from the beginning: nothing is known of when they were trained.
+    assert set(endings(played(world, number)).values()) == {Ending.FAILED}
 
 
 def test_predictions_only_as_asked(world):
