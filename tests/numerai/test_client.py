@@ -105,10 +105,14 @@ def test_the_fleet_is_one_question(server, client):
     server.replies = [data(account=FLEET)]
     fleet = client.fleet(latest_rounds=2)
     assert fleet.models == {"a": Model("a", "1", 8), "b": Model("b", "2", None)}
-    held = fleet.submission_of("a", 7)
-    assert held is not None
-    assert (held.submission_id, held.filename, held.status) == ("s1", "f.csv", "on-time")
-    assert held.timestamp == datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
+    submission = fleet.submission_of("a", 7)
+    assert submission is not None
+    assert (submission.submission_id, submission.filename, submission.status) == (
+        "s1",
+        "f.csv",
+        "on-time",
+    )
+    assert submission.timestamp == datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
     assert (fleet.submission_of("a", 6), fleet.submission_of("b", 7)) == (None, None)
     [request] = server.requests
     assert json.loads(request.body)["variables"] == {"latestRounds": 2}

@@ -140,11 +140,11 @@ def test_a_submission_arrives_and_is_proved(season):
         OPENED,
         season.target.filename,
     )
-    held = season.fleet.submission_of("alpha", OPENED)
-    assert held is not None
-    assert (held.submission_id, held.filename) == (season.id, season.target.filename)
-    assert held.status == "on-time"
-    assert held.timestamp == state.inserted_at
+    submission = season.fleet.submission_of("alpha", OPENED)
+    assert submission is not None
+    assert (submission.submission_id, submission.filename) == (season.id, season.target.filename)
+    assert submission.status == "on-time"
+    assert submission.timestamp == state.inserted_at
     assert submission_file.matches(season.content, season.ids, season.predictions) is None
     assert season.fleet.submission_of("beta", OPENED) is None
     rows = stored(season, "SELECT id FROM submissions WHERE filename = ?", season.target.filename)
@@ -210,7 +210,8 @@ def test_a_pending_payout_follows_the_rounds_own_rules(season):
     scores = season.client.enrichment.scores(season.alpha)
     newest = max(one.day for one in scores)
     values = {one.metric: one.value for one in scores if one.day == newest}
-    [pending] = [one for one in season.client.enrichment.payouts() if one.model == "alpha"]
+    payouts = season.client.enrichment.payouts()
+    [pending] = [payout for payout in payouts if payout.model == "alpha"]
     assert (pending.round_number, pending.settled) == (OPENED, False)
     expected = payout(details, values, Decimal(10))
     assert abs(pending.payout_nmr - expected) < Decimal("1e-12")

@@ -443,9 +443,9 @@ def test_an_unknown_status_is_kept_and_reported(
         season.fault("unknown-status", values={"status": "under-review"}),
         caplog.at_level(logging.WARNING),
     ):
-        held = season.client.fleet(latest_rounds=20).submission_of("alpha", SCORED)
-    assert held is not None
-    assert held.status == "under-review"
+        submission = season.client.fleet(latest_rounds=20).submission_of("alpha", SCORED)
+    assert submission is not None
+    assert submission.status == "under-review"
     assert "under-review" in caplog.text
 
 
@@ -517,9 +517,9 @@ def test_a_later_deadline_is_open_for_longer(season: Season) -> None:
             assert after.number == number
             assert after.is_open(season.client.now())
             mine = season.submit("beta", seed=4)
-            held = season.client.fleet().submission_of("beta", number)
-        assert held is not None
-        assert (held.submission_id, held.status) == (mine, "on-time")
+            submission = season.client.fleet().submission_of("beta", number)
+        assert submission is not None
+        assert (submission.submission_id, submission.status) == (mine, "on-time")
         assert season.client.open_rounds() == [after]  # a fact by now
     finally:
         season.next_round()
@@ -531,9 +531,9 @@ def test_an_early_close_is_enforced(season: Season) -> None:
         with season.fault("deadline-moved", strikes=0, values={"minutes": -10_000}):
             assert season.client.open_rounds() == []
             late = season.submit("beta", seed=4)
-            held = season.client.fleet().submission_of("beta", before.number)
-            assert held is not None
-            assert (held.submission_id, held.status) == (late, "late")
+            submission = season.client.fleet().submission_of("beta", before.number)
+            assert submission is not None
+            assert (submission.submission_id, submission.status) == (late, "late")
         assert season.client.open_rounds() == []  # what has closed stays closed
         closed = season.client.round(before.number).close_staking_time
         assert before.open_time <= closed < before.close_staking_time
@@ -553,9 +553,9 @@ def test_a_submission_that_shows_only_after_a_while(season: Season) -> None:
         assert (shown.submission_id, shown.status) == (earlier, "on-time")
         time.sleep(1.1)
         assert season.client.submission_states([mine])[mine].selected
-        held = season.client.fleet().submission_of("beta", season.round.number)
-    assert held is not None
-    assert (held.submission_id, held.status) == (mine, "on-time")
+        submission = season.client.fleet().submission_of("beta", season.round.number)
+    assert submission is not None
+    assert (submission.submission_id, submission.status) == (mine, "on-time")
 
 
 def test_a_submission_that_turns_invalid(season: Season) -> None:
@@ -563,10 +563,10 @@ def test_a_submission_that_turns_invalid(season: Season) -> None:
     with season.fault("invalid-later"):
         bad = season.submit("alpha", seed=7)
         states = season.client.submission_states([good, bad])
-        held = season.client.fleet().submission_of("alpha", season.round.number)
+        submission = season.client.fleet().submission_of("alpha", season.round.number)
     assert (states[good].selected, states[bad].selected) == (True, False)
-    assert held is not None
-    assert held.submission_id == good
+    assert submission is not None
+    assert submission.submission_id == good
 
 
 def test_an_upload_that_is_refused(season: Season) -> None:
@@ -615,8 +615,8 @@ def test_an_upload_that_was_kept_in_part_is_never_selected(season: Season) -> No
         season.client.put_upload(target, content)
     mine = season.client.create_submission(season.alpha.id, target.filename)
     assert not season.client.submission_states([mine])[mine].selected
-    held = season.client.fleet().submission_of("alpha", season.round.number)
-    assert held is None or held.submission_id != mine
+    submission = season.client.fleet().submission_of("alpha", season.round.number)
+    assert submission is None or submission.submission_id != mine
     assert season.client.download_submission(mine) == content[: len(content) // 2]
 
 
@@ -649,9 +649,9 @@ def test_a_file_is_registered_once_though_the_answer_is_lost(
     with season.fault(kind, strikes=times, where=where, times=times, values=values):
         mine = season.client.create_submission(season.alpha.id, target.filename)
     assert season.registered(target.filename) == [mine]
-    held = season.client.fleet().submission_of("alpha", season.round.number)
-    assert held is not None
-    assert (held.submission_id, held.filename) == (mine, target.filename)
+    submission = season.client.fleet().submission_of("alpha", season.round.number)
+    assert submission is not None
+    assert (submission.submission_id, submission.filename) == (mine, target.filename)
 
 
 def test_a_lost_registration_is_found_by_what_counts_for_the_round(season: Season) -> None:

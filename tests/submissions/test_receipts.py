@@ -69,7 +69,7 @@ def test_every_event_is_kept_and_the_newest_counts(lake):
     receipts.append(lake, Receipt("other", 7))
     receipts.append(lake, Receipt("m", 8))
     history = RoundRecord(lake, "m", 7).history
-    assert [one.state for one in history] == states
+    assert [receipt.state for receipt in history] == states
     assert receipts.latest(lake, 7) == {
         "m": history[-1],
         "other": RoundRecord(lake, "other", 7).history[0],
@@ -102,7 +102,7 @@ def test_a_clock_that_is_set_back_does_not_change_the_order(lake, monkeypatch):
     receipts.append(lake, Receipt("m", 7, reason="first"))
     monkeypatch.setattr("time.time_ns", lambda: 10**18)  # the year 2001
     receipts.append(lake, Receipt("m", 7, reason="second"))
-    assert [one.reason for one in RoundRecord(lake, "m", 7).history] == ["first", "second"]
+    assert [receipt.reason for receipt in RoundRecord(lake, "m", 7).history] == ["first", "second"]
 
 
 def test_writers_that_meet_on_one_moment_lose_nothing(lake, monkeypatch):
@@ -110,8 +110,8 @@ def test_writers_that_meet_on_one_moment_lose_nothing(lake, monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: receipts.append(lake, Receipt("m", 7, rows=n)), range(24)))
     history = RoundRecord(lake, "m", 7).history
-    assert sorted(one.rows for one in history) == list(range(24))
-    assert len({one.recorded_at for one in history}) == 24
+    assert sorted(receipt.rows for receipt in history) == list(range(24))
+    assert len({receipt.recorded_at for receipt in history}) == 24
 
 
 def test_the_catalog_shows_the_newest_receipt(lake):

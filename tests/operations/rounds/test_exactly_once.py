@@ -203,17 +203,17 @@ def test_killed_and_then_the_round_closed(world, point):
 
 def test_two_runs_at_once_make_one_submission(world):
     number = open_round(world)
-    found = []
+    plays = []
 
     def run():
-        found.append(played(world, number))
+        plays.append(played(world, number))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for one in threads:
         one.start()
     for one in threads:
         one.join()
-    assert sorted(map(sorted, map(endings, found))) == [["confirmed"], ["skipped"]]
+    assert sorted(map(sorted, map(endings, plays))) == [["confirmed"], ["skipped"]]
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
 
 
@@ -420,8 +420,8 @@ def test_what_a_run_records_meanwhile_is_not_overruled(world, monkeypatch):
     uploaded_by_hand(world, number)
     ask = follow_up.fleet_of
 
-    def ask_while_a_run_goes_on(platform, found):
-        fleet = ask(platform, found)
+    def ask_while_a_run_goes_on(platform, round_):
+        fleet = ask(platform, round_)
         receipts.append(platform.lake, replace(latest(world, number), reason="a run goes on"))
         return fleet
 
@@ -505,13 +505,13 @@ def test_a_forced_run_that_fails_hides_nothing(world):
     )
     receipts.append(lake, attempt)  # a forced run was killed in its upload
     assert latest(world, number) == confirmed
-    found = submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
-    assert found.state is State.CONFIRMED
-    assert found.submission_id == confirmed.submission_id
-    assert found.reason == "it stands, but a later attempt failed: the storage is full"
-    assert latest(world, number) == found
+    receipt = submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
+    assert receipt.state is State.CONFIRMED
+    assert receipt.submission_id == confirmed.submission_id
+    assert receipt.reason == "it stands, but a later attempt failed: the storage is full"
+    assert latest(world, number) == receipt
     shown = catalog.query(lake, f'SELECT state, reason FROM submissions WHERE "round" = {number}')
-    assert shown.rows() == [("confirmed", found.reason)]
+    assert shown.rows() == [("confirmed", receipt.reason)]
     submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
     assert len(RoundRecord(lake, "second", number).history) == len(
         set(RoundRecord(lake, "second", number).history)

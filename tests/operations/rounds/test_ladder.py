@@ -245,8 +245,8 @@ def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage, caplog
     last = receipts.latest(platform.lake, number)["second"]
     assert (last.rung, last.rung_reason, last.vintage) == (Rung.LIVE, None, NEW)
     assert stage.world.submissions(number) == {"second": 2}
-    held = platform.client.fleet().submission_of("second", number)
-    assert held.submission_id == last.submission_id
+    submission = platform.client.fleet().submission_of("second", number)
+    assert submission.submission_id == last.submission_id
     assert endings(played(platform, number)) == {"second": Ending.SKIPPED}
 
 

@@ -66,8 +66,8 @@ def store_weights(platform, prepared, name, vintage, code, time_budget):
     [place] = Lake(prepared / "data").weights_folders("steady-1")
     folder = platform.lake.weights_folder(name, vintage, code)
     shutil.copytree(place.path, folder)
-    known = replace(weight_store.read_manifest(folder), time_budget=time_budget)
-    weight_store.write_manifest(folder, known)
+    manifest = replace(weight_store.read_manifest(folder), time_budget=time_budget)
+    weight_store.write_manifest(folder, manifest)
 
 
 def test_the_last_rounds_measure_each_model(platform):
@@ -166,5 +166,5 @@ def test_an_order_loses_nobody_and_breaks_no_chain(stakes, inputs):
     place = {one.name: number for number, one in enumerate(order)}
     assert all(place[name] < place[one.name] for one in models for name in one.inputs)
     if not any(one.inputs for one in models):
-        known = [stakes[one.name] for one in order if one.name in stakes]
-        assert known == sorted(known, reverse=True)
+        manifest = [stakes[one.name] for one in order if one.name in stakes]
+        assert manifest == sorted(manifest, reverse=True)

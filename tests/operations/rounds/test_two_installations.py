@@ -110,8 +110,8 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     assert world.submissions(number) == {"second": 2}
 
     round_ = both[0].client.round(number)
-    held = both[0].client.fleet().submission_of("second", number)
-    [winner] = [one for one in both if one.installation in held.filename]
+    submission = both[0].client.fleet().submission_of("second", number)
+    [winner] = [one for one in both if one.installation in submission.filename]
     [loser] = [one for one in both if one is not winner]
     for platform in both:  # the next look
         follow_up.recheck(platform, round_, platform.registry.enabled)
