@@ -149,17 +149,17 @@ class Outcome:
         return "missed"
 
     def _memory(self, runs: Sequence[Measured]) -> float:
-        return statistics.median(one.peak_mb - (0 if self.full else one.held_mb) for one in runs)
+        return statistics.median(run.peak_mb - (0 if self.full else run.held_mb) for run in runs)
 
 
 def seconds(runs: Sequence[Measured]) -> float:
     """Return the median of the repetitions' seconds."""
-    return statistics.median(one.seconds for one in runs)
+    return statistics.median(run.seconds for run in runs)
 
 
 def peak_mb(runs: Sequence[Measured]) -> float:
     """Return the median of the repetitions' peaks in MB."""
-    return statistics.median(one.peak_mb for one in runs)
+    return statistics.median(run.peak_mb for run in runs)
 
 
 def measure(module: str, name: str, repeat: int = REPEAT, full: Path | None = None) -> Outcome:
@@ -192,11 +192,11 @@ def measure(module: str, name: str, repeat: int = REPEAT, full: Path | None = No
     )
 
 
-def largest_difference(one: Path, other: Path) -> float:
+def largest_difference(first: Path, other: Path) -> float:
     """Return the largest absolute difference of two stored arrays; NaN equals only NaN."""
     import numpy as np
 
-    a, b = (np.load(path).astype(np.float64) for path in (one, other))
+    a, b = (np.load(path).astype(np.float64) for path in (first, other))
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         return float("inf")
     return float(np.nanmax(np.abs(a - b), initial=0))
@@ -215,9 +215,9 @@ def run(modules: Sequence[str], description: str | None) -> None:
     asked = _arguments(description)
     outcomes = []
     for module in modules:
-        for name, held in vars(importlib.import_module(module)).items():
-            if isinstance(held, Benchmark):
-                print(f"{held.title} …", flush=True)
+        for name, benchmark in vars(importlib.import_module(module)).items():
+            if isinstance(benchmark, Benchmark):
+                print(f"{benchmark.title} …", flush=True)
                 outcomes.append(measure(module, name, asked.repeat, asked.full))
     report.show(outcomes, asked.json, asked.markdown)
 

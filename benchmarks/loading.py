@@ -49,7 +49,7 @@ def sample(returned: Any) -> np.ndarray:
     if isinstance(returned, np.ndarray):
         return returned[::997]
     if isinstance(returned, tuple):
-        matrix, target, eras = (one[::997] for one in returned)
+        matrix, target, eras = (array[::997] for array in returned)
         return np.column_stack([eras, target, matrix])
     rows = returned.iloc[::997]
     return rows.assign(era=rows["era"].astype("int16")).to_numpy(dtype=np.float64)

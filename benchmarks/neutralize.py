@@ -71,7 +71,9 @@ def model_after_model(era: Era) -> np.ndarray:
     from numebot_dagster.modeling.neutralize import Neutralizer
 
     neutralizer = Neutralizer(era.features)
-    return np.column_stack([neutralizer.neutralize(one) for one in era.predictions.T])
+    return np.column_stack(
+        [neutralizer.neutralize(predictions) for predictions in era.predictions.T]
+    )
 
 
 def first_model(neutral: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ def _run(benchmark: Benchmark, side: str, full: Path | None, result: Path | None
     prepared = benchmark.prepare(full)
     call = benchmark.ours if side == "ours" else benchmark.baseline
     reset_peak()
-    held = peak_memory_mb()
+    memory_before = peak_memory_mb()
     start = time.perf_counter()
     returned = call(prepared)
     seconds = time.perf_counter() - start
@@ -45,7 +45,7 @@ def _run(benchmark: Benchmark, side: str, full: Path | None, result: Path | None
 
         np.save(result, benchmark.result(returned))
     size = getattr(returned, "nbytes", 0)
-    return Measured(seconds, peak_mb=peak, held_mb=held, result_mb=size / 1e6)
+    return Measured(seconds, peak_mb=peak, held_mb=memory_before, result_mb=size / 1e6)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def play_round(platform: Platform, number: int) -> Counter[str]:
     played = play(platform, Play(number, platform.registry.enabled))
     over.set()
     thread.join(300)
-    return Counter(str(one.ending) for one in played)
+    return Counter(str(result.ending) for result in played)
 
 
 def cold_start(platform: Platform) -> int:

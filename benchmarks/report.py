@@ -53,17 +53,17 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "machine": machine(),
         "benchmarks": [
             {
-                "title": one.benchmark.title,
-                "full": one.full,
-                "baseline": [asdict(run) for run in one.baseline],
-                "ours": [asdict(run) for run in one.ours],
-                "difference": one.difference,
+                "title": outcome.benchmark.title,
+                "full": outcome.full,
+                "baseline": [asdict(run) for run in outcome.baseline],
+                "ours": [asdict(run) for run in outcome.ours],
+                "difference": outcome.difference,
                 "goals": [
-                    {**asdict(goal), "value": one.value(goal), "verdict": one.verdict(goal)}
-                    for goal in one.benchmark.goals
+                    {**asdict(goal), "value": outcome.value(goal), "verdict": outcome.verdict(goal)}
+                    for goal in outcome.benchmark.goals
                 ],
             }
-            for one in outcomes
+            for outcome in outcomes
         ],
     }
 
@@ -83,15 +83,16 @@ def machine() -> dict[str, Any]:
 
 def caption(outcomes: Sequence[Outcome]) -> str:
     """Return what the figures mean, when and where they were taken."""
-    held = machine()
-    size = "full-size data" if all(one.full for one in outcomes) else (
+    machine_ = machine()
+    size = "full-size data" if all(outcome.full for outcome in outcomes) else (
         "the quick set; memory ratios without what the process held before the call"
     )  # fmt: skip
-    libraries = ", ".join(f"{name} {version}" for name, version in held["libraries"].items())
+    libraries = ", ".join(f"{name} {version}" for name, version in machine_["libraries"].items())
     return (
-        f"{held['date']}, {held['processor']}, {held['cores']} cores, {held['memory_gb']} GB; "
+        f"{machine_['date']}, {machine_['processor']}, {machine_['cores']} cores, "
+        f"{machine_['memory_gb']} GB; "
         f"medians of {len(outcomes[0].ours)} fresh processes a side, in turns; {size}. "
-        f"Python {held['python']}, {libraries}."
+        f"Python {machine_['python']}, {libraries}."
     )
 
 

@@ -66,7 +66,7 @@ def with_numerai_tools(data: Predictions) -> np.ndarray:
         eras.apply(contribution, "meta_model"),
         eras.apply(contribution, "benchmark"),
     ]
-    return np.stack([one.to_numpy() for one in scores])
+    return np.stack([frame.to_numpy() for frame in scores])
 
 
 def at_once(data: Predictions) -> np.ndarray:
@@ -80,7 +80,9 @@ def at_once(data: Predictions) -> np.ndarray:
         meta_model=data.meta_model,
         benchmark=data.benchmark,
     )
-    return np.stack([one for one in (scores.corr, scores.mmc, scores.bmc) if one is not None])
+    return np.stack(
+        [scores_ for scores_ in (scores.corr, scores.mmc, scores.bmc) if scores_ is not None]
+    )
 
 
 BENCHMARK = Benchmark(

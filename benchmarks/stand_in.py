@@ -54,13 +54,13 @@ def find(folder: Path, feature_set: str) -> Source:
     """
     newest = {}
     for name in ("train.parquet", "features.json"):
-        found = sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime)
-        if not found:
+        paths = sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime)
+        if not paths:
             raise FileNotFoundError(
                 f"there is no {name} under {folder}: make one with "
                 "`numebot practice serve --scale full`, or leave --full out"
             )
-        newest[name] = found[-1]
+        newest[name] = paths[-1]
     sets = json.loads(newest["features.json"].read_text())["feature_sets"]
     return Source(newest["train.parquet"], tuple(sets[feature_set]))
 

@@ -28,13 +28,13 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_both_sides_are_measured_in_processes_of_their_own(tiny: str) -> None:
     outcome = measure(tiny, "BENCHMARK", repeat=2)
     assert (len(outcome.baseline), len(outcome.ours)) == (2, 2)
-    for one in outcome.baseline:
-        assert one.seconds >= 0.4
-        assert 160 <= one.peak_mb - one.held_mb < 200
-    for one in outcome.ours:
-        assert 0.1 <= one.seconds < 0.4
-        assert 8 <= one.peak_mb - one.held_mb < 30
-        assert one.result_mb == 8
+    for run in outcome.baseline:
+        assert run.seconds >= 0.4
+        assert 160 <= run.peak_mb - run.held_mb < 200
+    for run in outcome.ours:
+        assert 0.1 <= run.seconds < 0.4
+        assert 8 <= run.peak_mb - run.held_mb < 30
+        assert run.result_mb == 8
     goals = {goal.row: goal for goal in outcome.benchmark.goals}
     assert outcome.value(goals["d"]) == 0.25
     assert outcome.value(goals["e"]) == pytest.approx(20 * outcome.value(goals["a"]))
@@ -74,8 +74,8 @@ def test_no_verdict_is_cut_at_the_80_characters_of_a_pipe(
 
 
 def test_results_differ_by_their_largest_difference(tmp_path: Path) -> None:
-    def difference(one: list, other: list) -> float:
-        np.save(tmp_path / "one.npy", one)
+    def difference(first: list, other: list) -> float:
+        np.save(tmp_path / "one.npy", first)
         np.save(tmp_path / "other.npy", other)
         return largest_difference(tmp_path / "one.npy", tmp_path / "other.npy")
 

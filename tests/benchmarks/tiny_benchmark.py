@@ -16,8 +16,8 @@ def prepare(full: Path | None) -> int:
 
 def wasteful(rows: int) -> np.ndarray:
     time.sleep(0.4)
-    held = np.ones(20 * rows)
-    return held[:rows]
+    ones = np.ones(20 * rows)
+    return ones[:rows]
 
 
 def thrifty(rows: int) -> np.ndarray:

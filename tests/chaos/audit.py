@@ -69,7 +69,7 @@ class Case:
     @property
     def compared(self) -> set[str]:
         """The files that were downloaded; one may be registered, and so held, under several ids."""
-        return {one.filename for one in self.entries if one.submission_id in self.downloaded}
+        return {entry.filename for entry in self.entries if entry.submission_id in self.downloaded}
 
     @property
     def standing(self) -> dict[str, Any] | None:

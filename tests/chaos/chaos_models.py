@@ -20,8 +20,8 @@ CANARY_ROWS = 500  # a round has thousands
 
 
 def _moods() -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(MOODS_FILE.read_text())
-    return held
+    moods: dict[str, Any] = json.loads(MOODS_FILE.read_text())
+    return moods
 
 
 class Alpha(NumeraiModel):
@@ -64,8 +64,8 @@ class Alpha(NumeraiModel):
 
     def load(self, folder: Path) -> None:
         """Reads what `save` stored."""
-        with np.load(folder / "weights.npz") as held:
-            self.weights, self.training = held["weights"], int(held["training"])
+        with np.load(folder / "weights.npz") as arrays:
+            self.weights, self.training = arrays["weights"], int(arrays["training"])
 
 
 class Beta(Alpha):

@@ -59,29 +59,29 @@ class Daemon:
     def kill(self, victim: str) -> bool:
         """Kills the daemon, a run, or a run's worker; false when there is none now."""
         if victim == "worker":
-            found = [worker for run in self.runs() for worker in workers_of(run.pid)]
+            processes = [worker for run in self.runs() for worker in workers_of(run.pid)]
         else:
-            found = self._find(victim)
-        for one in found:
+            processes = self._find(victim)
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
-                one.kill()
-        return bool(found)
+                process.kill()
+        return bool(processes)
 
     def _find(self, victim: str) -> list[psutil.Process]:
         if self._process is None:
             return []
-        found = []
+        processes = []
         with suppress(psutil.NoSuchProcess):
-            for one in psutil.Process(self._process.pid).children(recursive=True):
+            for process in psutil.Process(self._process.pid).children(recursive=True):
                 with suppress(psutil.Error):
-                    if VICTIMS[victim] in " ".join(one.cmdline()):
-                        found.append(one)
-        return found
+                    if VICTIMS[victim] in " ".join(process.cmdline()):
+                        processes.append(process)
+        return processes
 
     def _start(self) -> None:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
         with (self._world.folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "numebot_dagster.cli.main", "up", "--port", str(port)],

@@ -48,13 +48,13 @@ def message_problems(world: World, played: Played, cases: Sequence[Case]) -> Ite
 def _repeated(played: Played, messages: Sequence[Message]) -> Iterator[Problem]:
     """A message twice is no fault only where its sender was killed before it could note it."""
     kills = sum(kill.split()[0] in ("run", "daemon") for kill in played.kills)
-    for (title, _), times in Counter((one.title, one.text) for one in messages).items():
+    for (title, _), times in Counter((message.title, message.text) for message in messages).items():
         if times > 1 + kills:
             yield DOUBLED, "all", f"{times} times: {title}"
 
 
 def _of_confirmation(cases: Sequence[Case], messages: Sequence[Message]) -> Iterator[Problem]:
-    arrived = [one for one in messages if ALL_CONFIRMED.search(one.title)]
+    arrived = [message for message in messages if ALL_CONFIRMED.search(message.title)]
     for message in arrived:
         if message.without:
             without = ", ".join(sorted(message.without))
@@ -109,13 +109,21 @@ def _of_missed(cases: Sequence[Case], messages: Sequence[Message]) -> Iterator[P
 
 
 def _of_failed(case: Case, messages: Sequence[Message]) -> Iterator[Problem]:
-    naming = [one for one in messages if FAILED.search(one.title) and _names(one, case.model)]
+    naming = [
+        message
+        for message in messages
+        if FAILED.search(message.title) and _names(message, case.model)
+    ]
     if naming and case.plan.is_calm(case.model):
         yield UNFOUNDED, case.model, f"nothing had gone wrong: {naming[0].title}"
 
 
 def _of_stand_in(case: Case, messages: Sequence[Message]) -> Iterator[Problem]:
-    naming = [one for one in messages if STANDS_IN.search(one.title) and _names(one, case.model)]
+    naming = [
+        message
+        for message in messages
+        if STANDS_IN.search(message.title) and _names(message, case.model)
+    ]
     sent = [rungs for rungs in case.rungs.values() if rungs]
     if naming and all(RUNGS[-1] in rungs for rungs in sent):
         yield UNFOUNDED, case.model, f"its own predictions were sent: {naming[0].title}"
@@ -139,7 +147,9 @@ def _undelivered(world: World, played: Played, messages: Sequence[Message]) -> I
 
 
 def _any_more(messages: Sequence[Message]) -> bool:
-    return any(STANDS_IN.search(one.title) and MORE.search(one.text) for one in messages)
+    return any(
+        STANDS_IN.search(message.title) and MORE.search(message.text) for message in messages
+    )
 
 
 def _count(message: Message) -> int:

@@ -67,11 +67,11 @@ def _none(_: Any) -> Any:
 def _untrue(round_alerts: Any) -> Any:
     from numebot_dagster.operations.alerts.outbox import Alert, Kind
 
-    def alerts(round_: Any, models: Any, latest: Any, now: Any, told: Any = ()) -> Any:
-        due = round_alerts(round_, models, latest, now, told)
+    def alerts(round_: Any, models: Any, latest: Any, now: Any, raised: Any = ()) -> Any:
+        due = round_alerts(round_, models, latest, now, raised)
         title = f"Round {round_.number}: all {len(models)} models are confirmed"
         untrue = Alert(Kind.ALL_CONFIRMED, f"round-{round_.number}", title, "They match.")
-        return [*(one for one in due if one.kind is not Kind.ALL_CONFIRMED), untrue]
+        return [*(alert for alert in due if alert.kind is not Kind.ALL_CONFIRMED), untrue]
 
     return alerts
 

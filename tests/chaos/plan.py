@@ -128,9 +128,11 @@ class RoundPlan:
     def is_calm(self, model: str) -> bool:
         """Whether nothing at all happens that could make the model fail once."""
         moods = [self.moods, *(attempt.moods for attempt in self.attempts)]
-        quiet = all(not (one.faults or one.kill or one.jump) for one in self.attempts)
+        quiet = all(
+            not (attempt.faults or attempt.kill or attempt.jump) for attempt in self.attempts
+        )
         lasts = self.asleep or self.lasting or model in self.by_hand
-        return quiet and not lasts and not any(model in one for one in moods)
+        return quiet and not lasts and not any(model in moods_ for moods_ in moods)
 
 
 OUTAGE = "outage"
@@ -167,7 +169,7 @@ def plan_round(seed: int, index: int, daemon_every: int) -> RoundPlan:
 
 def every_kill() -> list[RoundPlan]:
     """The short form: every victim, and every step of an upload, in as few rounds as hold them."""
-    held = [Attempt(kill=Kill("run", step, pause=4.0)) for step in STEPS]
+    attempts = [Attempt(kill=Kill("run", step, pause=4.0)) for step in STEPS]
     others = (
         Attempt(kill=Kill("worker")),
         Attempt(kill=Kill("server", "before the registration", pause=4.0)),
@@ -176,9 +178,9 @@ def every_kill() -> list[RoundPlan]:
     # What is registered, if only after the kill, is not registered again in the same round.
     registered = list(STEPS).index("before the registration") + 1
     return [
-        RoundPlan(0, attempts=tuple(held[:registered])),
-        RoundPlan(1, attempts=(held[registered],)),
-        RoundPlan(2, attempts=tuple(held[registered + 1 :])),
+        RoundPlan(0, attempts=tuple(attempts[:registered])),
+        RoundPlan(1, attempts=(attempts[registered],)),
+        RoundPlan(2, attempts=tuple(attempts[registered + 1 :])),
         RoundPlan(3, attempts=others),
         RoundPlan(4, moods={"alpha": "newest", "gamma": "raise", "delta": "exit"}),
         RoundPlan(5, asleep=True),

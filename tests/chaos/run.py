@@ -90,7 +90,7 @@ class Outcome:
     @property
     def findings(self) -> list[Finding]:
         """Everything that must not be."""
-        return [*(one for record in self.records for one in record.findings), *self.damaged]
+        return [*(finding for record in self.records for finding in record.findings), *self.damaged]
 
     @property
     def last_line(self) -> str:

@@ -180,7 +180,7 @@ def test_the_database_file_holds_the_same_views(lake: Lake, monkeypatch, tmp_pat
         for view in catalog.VIEW_NAMES:
             sql = f"SELECT count(*) FROM {view}"
             assert connection.execute(sql).fetchall() == rows(lake, sql)
-    assert [one.name for one in lake.root.iterdir() if one.is_file()] == ["numebot.duckdb"]
+    assert [path.name for path in lake.root.iterdir() if path.is_file()] == ["numebot.duckdb"]
 
 
 def test_the_database_file_is_rebuilt_while_a_client_has_it_open(lake: Lake) -> None:

@@ -83,7 +83,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
 
 
 @pytest.mark.parametrize(
-    ("link", "sync"), [*((one, errno.EINVAL) for one in NO_LINKS), (errno.EPERM, errno.ENOSYS)]
+    ("link", "sync"), [*((code, errno.EINVAL) for code in NO_LINKS), (errno.EPERM, errno.ENOSYS)]
 )
 def test_disks_without_hard_links_and_folder_sync(
     tmp_path: Path, disk: Callable[[int, int], None], link: int, sync: int

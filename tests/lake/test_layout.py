@@ -76,8 +76,8 @@ def test_weights_folders_are_read_back_newest_first(tmp_path: Path) -> None:
     for vintage, code in ((999, "aa"), (1000, "bb"), (1000, "aa")):
         lake.weights_folder("a-b c", vintage, code).mkdir(parents=True)
     lake.weights_folder("a-b", 1001, "cc").mkdir(parents=True)  # another model
-    found = [(place.vintage, place.code_hash) for place in lake.weights_folders("a-b c")]
-    assert found == [(1000, "aa"), (1000, "bb"), (999, "aa")]
+    places = [(place.vintage, place.code_hash) for place in lake.weights_folders("a-b c")]
+    assert places == [(1000, "aa"), (1000, "bb"), (999, "aa")]
     assert lake.weights_folders("a-b c")[2].path == lake.weights_folder("a-b c", 999, "aa")
 
 

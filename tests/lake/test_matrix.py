@@ -73,8 +73,8 @@ def test_everything(path: Path) -> None:
 
 
 def test_features_come_in_the_order_asked_for(path: Path) -> None:
-    wanted = ["feature_149", "feature_0", "feature_77"]
-    np.testing.assert_array_equal(read_matrix(path, wanted).matrix, expected(FRAME, wanted))
+    names = ["feature_149", "feature_0", "feature_77"]
+    np.testing.assert_array_equal(read_matrix(path, names).matrix, expected(FRAME, names))
 
 
 def test_chosen_eras(path: Path) -> None:

@@ -122,7 +122,7 @@ def test_training_again_gives_the_same_model(
 ) -> None:
     second = train(worker, module, data, tmp_path / "second")
     predictions = [
-        worker.predict(PredictRequest(module, code(module), one, data.live)).predictions
-        for one in (folder, second)
+        worker.predict(PredictRequest(module, code(module), weights, data.live)).predictions
+        for weights in (folder, second)
     ]
     np.testing.assert_array_equal(*predictions)

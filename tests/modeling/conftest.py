@@ -75,14 +75,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
     live = make_rows(["X"] * 200, random).drop("target", "target_agnes_20", "target_ender_60")
     both = pl.concat([train, validation])
     benchmarks = both.select("id", "era", v53_lgbm_ender60=pl.col("feature_plain_simple_d") / 4)
-    known = benchmarks.filter(pl.col("era").cast(pl.Int32) >= BENCHMARK_ERAS.start)
+    published = benchmarks.filter(pl.col("era").cast(pl.Int32) >= BENCHMARK_ERAS.start)
     meta = validation.select("id", "era", "data_type", numerai_meta_model=pl.lit(0.5))
 
     train.write_parquet(folder / "train.parquet", row_group_size=700)
     validation.write_parquet(folder / "validation.parquet")
     live.write_parquet(folder / "live.parquet")
     # Neither file is in the order of the rows that it speaks of.
-    known.reverse().write_parquet(folder / "benchmarks.parquet")
+    published.reverse().write_parquet(folder / "benchmarks.parquet")
     meta.tail(300).write_parquet(folder / "meta_model.parquet")
     live.select(
         "id", "era", v53_lgbm_ender60=pl.col("feature_plain_simple_d") / 4

@@ -26,10 +26,10 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 )
 def test_when_weights_are_due(policy, age_in_weeks: float, data_version: str, due: bool) -> None:
     trained_at = NOW - timedelta(weeks=age_in_weeks)
-    found = policy.is_due(
+    is_due = policy.is_due(
         trained_at=trained_at, data_version=data_version, now=NOW, current_version="v5.3"
     )
-    assert found is due
+    assert is_due is due
 
 
 def test_an_interval_must_be_above_zero() -> None:

@@ -64,8 +64,8 @@ def an_era(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @given(an_era(), st.sampled_from([0, 0.25, 0.5, 1]))
 def test_the_answer_is_that_of_numerai_tools(era, proportion):
     predictions, features = era
-    found = neutralize(predictions, features, proportion)
-    assert_same(found, official(predictions, features, proportion))
+    neutral = neutralize(predictions, features, proportion)
+    assert_same(neutral, official(predictions, features, proportion))
 
 
 def test_one_factorisation_serves_columns_and_proportions():
@@ -86,8 +86,8 @@ def test_neutral_predictions_correlate_with_no_feature():
     predictions, features = np.random.default_rng(1).normal(size=500), make_features(1, 500, 60)
     neutral = neutralize(predictions, features)
     assert neutral.shape == (500,)
-    found = np.corrcoef(neutral, features, rowvar=False)[0, 1:]
-    assert np.abs(found).max() < EXACT
+    correlations = np.corrcoef(neutral, features, rowvar=False)[0, 1:]
+    assert np.abs(correlations).max() < EXACT
     assert np.abs(np.corrcoef(predictions, features, rowvar=False)[0, 1:]).max() > 0.05
 
 
@@ -143,8 +143,8 @@ def test_each_era_is_neutralised_by_itself_in_any_order_of_rows():
     assert_same(neutralize_eras(eras, predictions, features, 0.5), expected)
     assert_same(neutralize_eras(eras, predictions[:, 1], features, 0.5), expected[:, 1])
     mixed = np.random.default_rng(7).permutation(310)
-    found = neutralize_eras(eras[mixed], predictions[mixed], features[mixed], 0.5)
-    assert_same(found, expected[mixed])
+    neutral = neutralize_eras(eras[mixed], predictions[mixed], features[mixed], 0.5)
+    assert_same(neutral, expected[mixed])
 
 
 def test_what_cannot_be_neutralised_is_refused_by_name():

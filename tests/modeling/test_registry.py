@@ -184,7 +184,7 @@ def test_what_programs_write_is_read(folder: Path, name: str) -> None:
     path = folder / "model_configs.csv"
     path.write_bytes(text.encode())
     models = read_registry(path).models
-    assert [(one.name, one.model_code, one.description) for one in models] == expected
+    assert [(model.name, model.model_code, model.description) for model in models] == expected
 
 
 REFUSED = {

@@ -109,8 +109,8 @@ def test_a_matrix_is_read_once_while_it_is_held(market, tmp_path: Path) -> None:
 
 def test_a_matrix_that_nobody_holds_is_let_go(market) -> None:
     data = TrainingData(market.files, FEATURES, ("target",))
-    held = weakref.ref(data.matrix().base)
-    assert held() is None
+    reference = weakref.ref(data.matrix().base)
+    assert reference() is None
 
 
 def test_tuning_never_sees_the_newest_two_years(market, tmp_path: Path) -> None:
@@ -198,7 +198,9 @@ def test_unknown_names_are_refused_with_the_known_ones(market) -> None:
 
 def test_features_of_a_set_or_by_name(market) -> None:
     path = market.files.features
-    assert resolve_features(path, "small") == tuple(f"feature_plain_simple_{one}" for one in "abc")
+    assert resolve_features(path, "small") == tuple(
+        f"feature_plain_simple_{letter}" for letter in "abc"
+    )
     assert resolve_features(path, FEATURES) == tuple(FEATURES)
     with pytest.raises(UnknownColumn, match="there are: small, medium, all"):
         resolve_features(path, "huge")
@@ -237,9 +239,9 @@ def test_only_the_eras_asked_for_are_read_of_a_long_file(market) -> None:
     )
     # The ids of other eras are not found: their rows are not read.
     newest = np.full_like(eras, eras[-1])
-    found = aligned(ids, market.files.benchmarks, name, eras=newest)
-    assert np.isnan(found[eras != eras[-1]]).all()
-    np.testing.assert_array_equal(found[eras == eras[-1]], everything[eras == eras[-1]])
+    column = aligned(ids, market.files.benchmarks, name, eras=newest)
+    assert np.isnan(column[eras != eras[-1]]).all()
+    np.testing.assert_array_equal(column[eras == eras[-1]], everything[eras == eras[-1]])
 
 
 def test_inputs_are_aligned_by_id(market, tmp_path: Path) -> None:

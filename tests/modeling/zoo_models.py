@@ -182,7 +182,7 @@ class AsSeries(Good):
 
 class AsFloat32List(Good):
     def predict(self, data):
-        return [np.float32(one) for one in super().predict(data)]
+        return [np.float32(value) for value in super().predict(data)]
 
 
 class HangingTraining(Good):
@@ -303,5 +303,5 @@ class Drifting(Good):
 
 class Curious(Good):
     def predict(self, data):
-        found = [name for name in os.environ if name.upper().startswith("NUMERAI")]
-        return super().predict(data) + (1000.0 if found else 0.0)
+        names = [name for name in os.environ if name.upper().startswith("NUMERAI")]
+        return super().predict(data) + (1000.0 if names else 0.0)

@@ -63,7 +63,7 @@ def test_a_registration_is_not_tried_again_after_the_close(make_settings):
 def test_rounds_come_once_in_order_and_limited(server, client):
     older = [ROUND | {"number": number} for number in (6, 5, 4)]
     server.replies = [data(open=[ROUND], resolving=[older[0], ROUND], resolved=older)]
-    assert [one.number for one in client.rounds(limit=3)] == [5, 6, 7]
+    assert [round_.number for round_ in client.rounds(limit=3)] == [5, 6, 7]
 
 
 @pytest.mark.parametrize("answer", [None, [], [ROUND], [None]])

@@ -93,20 +93,20 @@ def stored(season: Season, query: str, *values: object) -> list[tuple]:
 
 def test_the_open_round(season):
     assert season.before == []
-    [found] = season.open
-    assert (found.number, found.open_time, found.close_staking_time) == (
+    [round_] = season.open
+    assert (round_.number, round_.open_time, round_.close_staking_time) == (
         OPENED,
         datetime(2026, 6, 2, 12, tzinfo=UTC),
         datetime(2026, 6, 2, 13, tzinfo=UTC),
     )
-    assert season.client.round(OPENED).open_time == found.open_time
+    assert season.client.round(OPENED).open_time == round_.open_time
     assert season.client.round(OPENED).close_time == datetime(2026, 6, 3, 12, tzinfo=UTC)
 
 
 def test_the_newest_rounds_are_those_that_opened(season):
-    opened = [one["number"] for one in season.report["rounds"] if one["status"] != "UPCOMING"]
-    assert [one.number for one in season.client.rounds()] == sorted(opened)
-    assert [one.number for one in season.client.rounds(limit=2)] == sorted(opened)[-2:]
+    opened = [row["number"] for row in season.report["rounds"] if row["status"] != "UPCOMING"]
+    assert [round_.number for round_ in season.client.rounds()] == sorted(opened)
+    assert [round_.number for round_ in season.client.rounds(limit=2)] == sorted(opened)[-2:]
     assert OPENED in opened
 
 
@@ -187,19 +187,19 @@ def test_the_account(season):
     assert account.username == "practice"
     assert [model.name for model in account.models] == ["alpha", "beta"]
     assert set(account.scopes) >= {"upload_submission", "read_submission_info"}
-    ids = {one["name"]: one["id"] for one in season.report["models"]}
+    ids = {model["name"]: model["id"] for model in season.report["models"]}
     assert {model.name: model.id for model in account.models} == ids
 
 
 def test_the_scores_are_those_of_the_submission(season):
     scores = season.client.enrichment.scores(season.alpha)
     assert scores
-    assert {one.submission_id for one in scores} == {season.id}
-    assert {one.round_number for one in scores} == {OPENED}
-    assert {one.metric for one in scores} >= {"corr60", "mmc60"}
-    assert all(-1 < one.value < 1 and 0 <= one.percentile <= 1 for one in scores)
-    assert not any(one.resolved for one in scores)
-    assert min(one.date for one in scores) == date(2026, 6, 6)
+    assert {score.submission_id for score in scores} == {season.id}
+    assert {score.round_number for score in scores} == {OPENED}
+    assert {score.metric for score in scores} >= {"corr60", "mmc60"}
+    assert all(-1 < score.value < 1 and 0 <= score.percentile <= 1 for score in scores)
+    assert not any(score.resolved for score in scores)
+    assert min(score.date for score in scores) == date(2026, 6, 6)
     assert season.client.enrichment.scores(season.alpha, last_n_rounds=1) == []
 
 
@@ -208,8 +208,8 @@ def test_a_pending_payout_follows_the_rounds_own_rules(season):
     assert payout_scores(details) == ("corr60", "mmc60")
     assert details.extra["tournament"] == 8
     scores = season.client.enrichment.scores(season.alpha)
-    newest = max(one.day for one in scores)
-    values = {one.metric: one.value for one in scores if one.day == newest}
+    newest = max(score.day for score in scores)
+    values = {score.metric: score.value for score in scores if score.day == newest}
     payouts = season.client.enrichment.payouts()
     [pending] = [payout for payout in payouts if payout.model == "alpha"]
     assert (pending.round_number, pending.settled) == (OPENED, False)
@@ -219,8 +219,8 @@ def test_a_pending_payout_follows_the_rounds_own_rules(season):
 
 def test_the_leaderboard(season):
     entries = season.client.enrichment.leaderboard(5)
-    assert [one.rank for one in entries] == [1, 2, 3, 4, 5]
-    everybody = {one.model: one for one in season.client.enrichment.leaderboard(100)}
+    assert [entry.rank for entry in entries] == [1, 2, 3, 4, 5]
+    everybody = {entry.model: entry for entry in season.client.enrichment.leaderboard(100)}
     assert everybody["alpha"].nmr_staked == Decimal(10)
     assert everybody["alpha"].reputations["corr60Rep"] is not None
     assert {"corr60Rep", "mmc60Rep", "bmcRep"} <= everybody["alpha"].reputations.keys()

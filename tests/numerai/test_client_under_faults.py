@@ -103,12 +103,12 @@ class Season:
         identifier = self.practice.add_fault(kind, **more)
         try:
             yield
-            found = {one["id"]: one for one in self.practice.faults()}[identifier]
+            fault = {row["id"]: row for row in self.practice.faults()}[identifier]
             # A deadline is moved when the fault is added.
             assert (
                 may_miss
-                or found["struck"] == strikes
-                or (strikes is None and (found["struck"] or kind == "deadline-moved"))
+                or fault["struck"] == strikes
+                or (strikes is None and (fault["struck"] or kind == "deadline-moved"))
             )
         finally:
             self.practice.remove_faults(identifier)
@@ -184,7 +184,7 @@ def test_each_call_outlives_three_passing_faults(season: Season, name: str) -> N
         season.fault("html", strikes=None, times=1),
     ):
         assert CALLS[name](season.client, season) == expected
-        assert sum(one["struck"] for one in season.practice.faults()) == 3
+        assert sum(fault["struck"] for fault in season.practice.faults()) == 3
 
 
 @pytest.mark.parametrize(("kind", "values"), PASSING)
@@ -233,7 +233,7 @@ def test_a_body_that_drips_is_read_while_it_comes(season: Season) -> None:
 
 def test_large_answers_that_time_out_leave_the_small_ones(season: Season) -> None:
     everything = season.client.enrichment.scores(season.alpha)
-    assert {one.metric for one in everything} >= {"corr60", "mmc60"}
+    assert {score.metric for score in everything} >= {"corr60", "mmc60"}
     client = season.make(numebot_retry_deadline=2.0)
     with season.fault("too-large", strikes=None, values={"bytes": 2_000}):
         with pytest.raises(NumeraiUnavailable, match="504"):
@@ -243,9 +243,9 @@ def test_large_answers_that_time_out_leave_the_small_ones(season: Season) -> Non
 
 def test_random_faults_are_outlived(season: Season) -> None:
     with season.fault("status", strikes=None, where="graphql:*", probability=0.5, seed=3):
-        found = [season.client.open_rounds() for _ in range(20)]
+        answers = [season.client.open_rounds() for _ in range(20)]
         struck = season.practice.faults()[0]
-    assert found == [[season.round]] * 20
+    assert answers == [[season.round]] * 20
     assert 5 < struck["struck"] < struck["seen"]
 
 
@@ -323,7 +323,7 @@ def test_a_scope_that_is_withdrawn_is_named(
 
 FIELDS = [f"{kind}.{name}" for kind, names in REQUIRED_FIELDS.items() for name in sorted(names)]
 NO_ROWS = b"id,prediction\n"
-OF_DIAGNOSTICS = [one for one in FIELDS if "iagnostics" in one]
+OF_DIAGNOSTICS = [field for field in FIELDS if "iagnostics" in field]
 
 
 def outcome(call: Call, season: Season) -> str:
@@ -384,13 +384,13 @@ def test_null_in_all_that_may_be_absent(season: Season) -> None:
     assert set(fleet.models) == {"alpha", "beta"}
     assert fleet.submissions == ()
     with season.fault("null", values={"field": "SubmissionScore.value"}):
-        assert {one.value for one in season.client.enrichment.scores(season.alpha)} == {None}
+        assert {score.value for score in season.client.enrichment.scores(season.alpha)} == {None}
     with season.fault("null", values={"field": "V2LeaderboardEntry.*Rep"}):
         [first, *_] = season.client.enrichment.leaderboard()
     assert set(first.reputations.values()) == {None}
 
 
-@pytest.mark.parametrize("field", [one for one in FIELDS if one not in OF_DIAGNOSTICS])
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in OF_DIAGNOSTICS])
 def test_a_field_that_is_removed_is_named(season: Season, field: str) -> None:
     with season.fault("field-removed", strikes=None, values={"field": field}):
         outcomes = {name: outcome(call, season) for name, call in calls_of(field).items()}
@@ -451,9 +451,10 @@ def test_an_unknown_status_is_kept_and_reported(
 
 def test_an_unknown_score_is_a_score(season: Season) -> None:
     with season.fault("unknown-score", strikes=2, values={"name": "zeta60"}):
-        scores = {one.metric: one for one in season.client.enrichment.scores(season.alpha)}
+        scores = {score.metric: score for score in season.client.enrichment.scores(season.alpha)}
         configs = {
-            one.name: one for one in season.client.enrichment.round_details(SCORED).score_configs
+            config.name: config
+            for config in season.client.enrichment.round_details(SCORED).score_configs
         }
     assert scores["zeta60"].value == scores["corr60"].value
     assert not configs["zeta60"].is_payout
@@ -462,7 +463,11 @@ def test_an_unknown_score_is_a_score(season: Season) -> None:
 def test_two_payout_configurations_are_both_shown(season: Season) -> None:
     with season.fault("two-payouts"):
         configs = season.client.enrichment.round_details(SCORED).score_configs
-    paid = {(one.name, one.version): one.default_multiplier for one in configs if one.is_payout}
+    paid = {
+        (config.name, config.version): config.default_multiplier
+        for config in configs
+        if config.is_payout
+    }
     assert paid == {
         ("corr60", "1"): 3.0, ("mmc60", "1"): 15.0,
         ("corr60", "2"): 1.5, ("mmc60", "2"): 7.5,
@@ -475,11 +480,15 @@ def test_amounts_of_nothing_and_burns(season: Season) -> None:
         query = {"query": "{v2Leaderboard(limit: 500) {nmrStaked}}"}
         assert '"0E-18"' in requests.post(season.practice.url, json=query, timeout=9).text
         assert season.client.enrichment.leaderboard(limit=500) == before
-    assert any(one.nmr_staked == 0 for one in before)
-    before = {one.round_number: one.payout_nmr for one in season.client.enrichment.payouts()}
+    assert any(payout.nmr_staked == 0 for payout in before)
+    before = {
+        payout.round_number: payout.payout_nmr for payout in season.client.enrichment.payouts()
+    }
     assert set(before) == {SCORED}
     with season.fault("negative-payouts"):
-        after = {one.round_number: one.payout_nmr for one in season.client.enrichment.payouts()}
+        after = {
+            payout.round_number: payout.payout_nmr for payout in season.client.enrichment.payouts()
+        }
     assert after == {SCORED: -abs(before[SCORED])}
     assert after[SCORED] < Decimal(0)
 
@@ -503,8 +512,8 @@ def test_a_deadline_that_moves_is_seen(season: Season, minutes: int) -> None:
         [after] = season.client.open_rounds()
         assert after.close_staking_time == before.close_staking_time + timedelta(minutes=minutes)
         assert after.open_time == before.open_time
-        known = season.client.round(before.number)
-        assert known.close_staking_time == after.close_staking_time
+        round_ = season.client.round(before.number)
+        assert round_.close_staking_time == after.close_staking_time
     assert season.client.open_rounds() == [before]
 
 
@@ -580,7 +589,7 @@ def test_an_upload_that_is_refused(season: Season) -> None:
         season.client.create_submission(season.alpha.id, target.filename)
 
 
-@pytest.mark.parametrize(("kind", "values"), [one for one in PASSING if one[0] in
+@pytest.mark.parametrize(("kind", "values"), [fault for fault in PASSING if fault[0] in
                                               ("status", "cut", "latency")])  # fmt: skip
 def test_an_upload_outlives_what_passes(season: Season, kind: str, values: dict[str, Any]) -> None:
     target, content = season.client.authorise_upload(season.alpha.id, "p.csv"), season.csv(8)

@@ -49,8 +49,8 @@ def transport(server, make_settings, monkeypatch):
     return Transport(make_settings(server.url, numebot_retry_deadline=0.5))
 
 
-def wait(transport, seconds=5.0, told=lambda status: None):
-    return diagnostics.wait(transport, "m-1", "d-1", seconds=seconds, on_status=told)
+def wait(transport, seconds=5.0, report=lambda status: None):
+    return diagnostics.wait(transport, "m-1", "d-1", seconds=seconds, on_status=report)
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_the_storage_refuses_the_file_and_nothing_is_registered(server, transpor
     ]
     with pytest.raises(DiagnosticsRefused, match=r"upload was refused.*403"):
         diagnostics.upload(transport, "m-1", b"")
-    assert [one.method for one in server.requests] == ["POST", "PUT"]
+    assert [request_.method for request_ in server.requests] == ["POST", "PUT"]
 
 
 def test_a_token_without_the_scope_is_not_the_files_fault(server, transport):
@@ -132,14 +132,18 @@ def test_it_is_waited_for_with_each_status_told(server, transport):
         state(status="pending"), state(status=None), state(status="RUNNING"),
         answer(diagnostics=[{**DONE, "id": "d-0"}, DONE]),
     ]  # fmt: skip
-    told = []
-    found = wait(transport, told=told.append)
-    assert told == ["pending", "no status", "RUNNING"]
-    assert (found.id, found.eras_accepted, found.eras_missing) == ("d-1", 1, ("0576",))
-    assert found.trained_on_validation is False
-    assert found.figures == {("corr", "mean"): 0.01, ("corr", "Sharpe"): 1.5}
-    assert found.by_era.schema == {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
-    assert found.by_era.rows() == [
+    statuses = []
+    diagnostics_ = wait(transport, report=statuses.append)
+    assert statuses == ["pending", "no status", "RUNNING"]
+    assert (diagnostics_.id, diagnostics_.eras_accepted, diagnostics_.eras_missing) == (
+        "d-1",
+        1,
+        ("0576",),
+    )
+    assert diagnostics_.trained_on_validation is False
+    assert diagnostics_.figures == {("corr", "mean"): 0.01, ("corr", "Sharpe"): 1.5}
+    assert diagnostics_.by_era.schema == {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
+    assert diagnostics_.by_era.rows() == [
         (575, "corr", 0.01), (575, "bmc", 0.002), (575, "fnc", 0.006),
         (575, "max_feature_exposure", 0.1),
     ]  # fmt: skip
@@ -197,7 +201,7 @@ def test_questions_become_seldom(server, transport, monkeypatch):
     monkeypatch.setattr(diagnostics, "LONGEST_PAUSE", 0.2)
     server.replies = [*[state(status="pending")] * 6, answer(diagnostics=[DONE])]
     wait(transport)
-    times = [one.at for one in server.requests]
+    times = [request_.at for request_ in server.requests]
     pauses = np.diff(times)
     assert pauses[0] >= 0.05
     assert pauses[-1] >= 0.2

@@ -100,11 +100,11 @@ def ranges(storage) -> list[str | None]:
 
 def test_a_file_arrives_whole(get, storage, tmp_path):
     seen = []
-    found = get(progress=lambda done, total: seen.append((done, total)))
-    assert found.path == tmp_path / "live.parquet"
-    assert found.path.read_bytes() == NEW
-    assert (found.size, found.sha256) == (len(NEW), hashlib.sha256(NEW).hexdigest())
-    assert found.remote.etag == '"new"'
+    download = get(progress=lambda done, total: seen.append((done, total)))
+    assert download.path == tmp_path / "live.parquet"
+    assert download.path.read_bytes() == NEW
+    assert (download.size, download.sha256) == (len(NEW), hashlib.sha256(NEW).hexdigest())
+    assert download.remote.etag == '"new"'
     assert seen[-1] == (len(NEW), len(NEW))
     assert seen == sorted(seen)
     assert parts(tmp_path) == []
@@ -206,9 +206,9 @@ def test_an_object_that_changes_during_the_download_is_fetched_anew(get, storage
         return reply
 
     storage.server.answer = answer
-    found = get()
-    assert found.path.read_bytes() == OLD
-    assert found.remote.etag == '"old"'
+    download = get()
+    assert download.path.read_bytes() == OLD
+    assert download.remote.etag == '"old"'
 
 
 def test_an_object_that_changes_after_it_was_identified(get, storage):
@@ -216,9 +216,9 @@ def test_an_object_that_changes_after_it_was_identified(get, storage):
         storage.content, storage.etag = OLD, '"old"'
 
     storage.after_head = change
-    found = get()
-    assert found.path.read_bytes() == OLD
-    assert (found.remote.etag, found.size) == ('"old"', len(OLD))
+    download = get()
+    assert download.path.read_bytes() == OLD
+    assert (download.remote.etag, download.size) == ('"old"', len(OLD))
 
 
 def test_an_object_that_keeps_changing_is_given_up(get, storage, tmp_path):
@@ -346,7 +346,7 @@ def test_two_processes_do_not_harm_each_other(storage, tmp_path):
         )
         for _ in range(2)
     ]
-    ended = [(*one.communicate(timeout=60), one.returncode) for one in running]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in running]
     digest = hashlib.sha256(NEW).hexdigest()
     assert ended == [(f"{digest}\n", "", 0)] * 2
     assert target.read_bytes() == NEW
@@ -382,8 +382,8 @@ def test_a_part_that_another_process_is_writing_is_left_alone(get, tmp_path):
     remote = remote_file(NAME, {"ETag": '"new"', "Content-Length": str(len(NEW))})
     theirs = tmp_path / f".live.parquet.{remote.stamp}.part"
     older = tmp_path / ".live.parquet.0123456789ab.part"
-    with theirs.open("wb") as one, older.open("wb") as other:
-        for file in (one, other):
+    with theirs.open("wb") as newer, older.open("wb") as other:
+        for file in (newer, other):
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(b"half")
             file.flush()

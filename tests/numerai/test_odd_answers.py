@@ -88,9 +88,9 @@ class Answers:
         for field in selection.selections:
             assert isinstance(field, FieldNode)
             name = re.sub(r"_(\w)", lambda match: match[1].upper(), field.name.value)
-            known = kind.fields.get(name) if isinstance(kind, GraphQLObjectType) else None
+            definition = kind.fields.get(name) if isinstance(kind, GraphQLObjectType) else None
             key = field.alias.value if field.alias else field.name.value
-            answer[key] = self._value(known.type if known else None, field.selection_set)
+            answer[key] = self._value(definition.type if definition else None, field.selection_set)
         return answer
 
     def _value(self, kind: Any, selection: Any) -> Any:

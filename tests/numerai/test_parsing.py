@@ -45,9 +45,9 @@ def test_decimals(text, expected):
     ],
 )
 def test_times_are_aware_utc(text, expected):
-    found = parsing.parse_time(text)
-    assert found == expected
-    assert found is None or found.tzinfo is UTC
+    instant = parsing.parse_time(text)
+    assert instant == expected
+    assert instant is None or instant.tzinfo is UTC
 
 
 @pytest.mark.parametrize("parse", [parsing.parse_time, parsing.parse_decimal])
@@ -71,16 +71,16 @@ def test_a_null_is_named_by_its_path(answer, path):
 
 
 def test_a_narrow_round():
-    found = parsing.parse_round(
+    round_ = parsing.parse_round(
         {
             "number": 1405,
             "openTime": "2026-11-24T12:00:00Z",
             "closeStakingTime": "2026-11-24T13:00:00Z",
         }
     )
-    assert (found.number, found.open_time) == (1405, NOON)
-    assert found.close_staking_time == NOON.replace(hour=13)
-    assert (found.close_time, found.resolved, found.score_configs, found.extra) == (
+    assert (round_.number, round_.open_time) == (1405, NOON)
+    assert round_.close_staking_time == NOON.replace(hour=13)
+    assert (round_.close_time, round_.resolved, round_.score_configs, round_.extra) == (
         None,
         None,
         (),
@@ -89,7 +89,7 @@ def test_a_narrow_round():
 
 
 def test_a_wide_round_keeps_what_it_does_not_know():
-    found = parsing.parse_round(
+    round_ = parsing.parse_round(
         {
             "id": "r",
             "number": 1405,
@@ -115,9 +115,9 @@ def test_a_wide_round_keeps_what_it_does_not_know():
             ],
         }
     )
-    assert found.extra == {"id": "r", "newRule": {"of": "tomorrow"}, "newTime": "whenever"}
-    assert (found.payout_factor, found.resolved) == (Decimal(0), False)
-    [config] = found.score_configs
+    assert round_.extra == {"id": "r", "newRule": {"of": "tomorrow"}, "newTime": "whenever"}
+    assert (round_.payout_factor, round_.resolved) == (Decimal(0), False)
+    [config] = round_.score_configs
     assert (config.name, config.is_payout, config.default_multiplier) == ("corr60", True, 3.0)
     assert (config.clip_threshold, config.total_score_days) == (1.0, 60)
     assert config.scoring_start == datetime(2026, 11, 28, tzinfo=UTC)
@@ -146,14 +146,18 @@ def test_an_unknown_status_is_kept_and_reported_once(caplog):
 
 
 def test_a_round_without_submission_has_status_none(caplog):
-    held = parsing.parse_held(Model("m", "1"), {"roundNumber": 1, "id": None, "status": None})
-    assert (held.status, held.submission_id, held.timestamp) == ("none", None, None)
+    submission = parsing.parse_held(Model("m", "1"), {"roundNumber": 1, "id": None, "status": None})
+    assert (submission.status, submission.submission_id, submission.timestamp) == (
+        "none",
+        None,
+        None,
+    )
     assert caplog.records == []
 
 
 def test_a_payout_without_amount_is_none_yet():
     assert parsing.parse_payout({"payoutNmr": None}, False) is None
-    found = parsing.parse_payout(
+    payout = parsing.parse_payout(
         {
             "payoutNmr": "-0.5",
             "modelName": "m",
@@ -162,9 +166,9 @@ def test_a_payout_without_amount_is_none_yet():
         },
         True,
     )
-    assert found is not None
-    assert (found.payout_nmr, found.settled) == (Decimal("-0.5"), True)
-    assert found.resolve_date == date(2027, 1, 29)
+    assert payout is not None
+    assert (payout.payout_nmr, payout.settled) == (Decimal("-0.5"), True)
+    assert payout.resolve_date == date(2027, 1, 29)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +199,12 @@ def test_the_fleet_finds_what_is_held():
 
 
 def test_a_stamp_changes_with_the_object_and_a_weak_tag_proves_nothing():
-    one = RemoteFile("f", 3, '"e"', NOON)
-    assert one.stamp == RemoteFile("f", 3, '"e"', None).stamp
+    file = RemoteFile("f", 3, '"e"', NOON)
+    assert file.stamp == RemoteFile("f", 3, '"e"', None).stamp
     others = [
         RemoteFile("f", 3, '"x"', NOON),
         RemoteFile("f", 4, '"e"', NOON),
         RemoteFile("g", 3, '"e"', NOON),
     ]
-    assert len({other.stamp for other in others} | {one.stamp}) == 4
-    assert (one.strong_etag, RemoteFile("f", 3, 'W/"e"', None).strong_etag) == ('"e"', None)
+    assert len({other.stamp for other in others} | {file.stamp}) == 4
+    assert (file.strong_etag, RemoteFile("f", 3, 'W/"e"', None).strong_etag) == ('"e"', None)

@@ -18,7 +18,7 @@ ALL = [TUESDAY, FRIDAY, SATURDAY]
     [(None, [1343, 1344, 1345]), (1342, [1343, 1344, 1345]), (1343, [1344, 1345]), (1345, [])],
 )
 def test_new_rounds_come_oldest_first(cursor, numbers):
-    assert [one.number for one in new_rounds([*ALL, FRIDAY], cursor)] == numbers
+    assert [round_.number for round_ in new_rounds([*ALL, FRIDAY], cursor)] == numbers
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,8 @@ def test_the_round_to_play(now, expected):
 
 
 def test_the_weekend_round_opens_on_saturday():
-    assert [is_weekend_round(one) for one in (FRIDAY, SATURDAY, TUESDAY)] == [False, True, False]
+    assert [is_weekend_round(round_) for round_ in (FRIDAY, SATURDAY, TUESDAY)] == [
+        False,
+        True,
+        False,
+    ]

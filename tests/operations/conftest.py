@@ -260,5 +260,5 @@ def _quantised(values: np.ndarray) -> np.ndarray:
     return np.digitize(values, np.quantile(values, [0.05, 0.25, 0.75, 0.95])) / 4
 
 
-def _known(label: np.ndarray, known: bool) -> np.ndarray:
-    return (label if known else np.full(STOCKS, np.nan)).astype(np.float32)
+def _known(label: np.ndarray, is_known: bool) -> np.ndarray:
+    return (label if is_known else np.full(STOCKS, np.nan)).astype(np.float32)

@@ -146,9 +146,9 @@ def test_scores_of_an_era_are_those_of_numerai_tools(era):
     size = max(1, np.nanmax(np.abs(target), initial=0))
     for model, prediction in enumerate(predictions.T):
         assert_same(scores.corr[0, model], official_corr(prediction, target))
-        for found, reference in ((scores.mmc, meta), (scores.bmc, benchmark)):
+        for contributions, reference in ((scores.mmc, meta), (scores.bmc, benchmark)):
             expected = official_contribution(prediction, reference, target)
-            assert_same(found[0, model] / size, expected / size)
+            assert_same(contributions[0, model] / size, expected / size)
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,18 +157,20 @@ def test_likeness_is_what_numerai_tools_makes_of_the_formula_of_cwmm(era):
     predictions, _, other, _ = era
     # Pearson's correlation of the values as they are: of last bits, it would be rounding alone.
     other = np.where(np.isinf(other), 3.0, other).clip(-9, 9).round(6)
-    found = correlation_with(np.full(len(other), 1), predictions, other)
+    correlations = correlation_with(np.full(len(other), 1), predictions, other)
     # Of 0.1 over and over, numerai-tools answers the correlation of the rounding of its mean.
     constant = len(set(other[~np.isnan(other)])) < 2
     for model, prediction in enumerate(predictions.T):
-        assert_same(found[0, model], np.nan if constant else official_likeness(prediction, other))
+        assert_same(
+            correlations[0, model], np.nan if constant else official_likeness(prediction, other)
+        )
 
 
 def test_infinity_ranks_last_even_where_all_else_differs():
     predictions = np.array([[1e308, 2, 2, np.inf], [3, -np.inf, 2, np.inf], [1, 2, 3, 4]]).T
     target = np.array([1, 0.75, 0.5, 0.25])
-    found = score_eras(np.ones(4), predictions, target).corr[0]
-    assert_same(found, [official_corr(one, target) for one in predictions.T])
+    scores_ = score_eras(np.ones(4), predictions, target).corr[0]
+    assert_same(scores_, [official_corr(values, target) for values in predictions.T])
 
 
 def make_eras(seed: int, sizes: list[int]) -> tuple[np.ndarray, ...]:
@@ -202,7 +204,7 @@ def test_eras_are_scored_by_themselves_in_any_order_of_rows_and_layout():
     assert np.isfinite(in_order.mmc[[0, 3]]).all()
     for line, era in enumerate(in_order.eras):
         of = eras == era
-        expected = [official_corr(one, target[of]) for one in predictions[of].T]
+        expected = [official_corr(values, target[of]) for values in predictions[of].T]
         assert_same(in_order.corr[line], expected)
 
 
@@ -264,7 +266,10 @@ def test_exposure_is_pearsons_correlation_with_each_feature(seed, rows, width):
         warnings.simplefilter("ignore")
         expected = np.stack(
             [
-                [pd.DataFrame(features[eras == era]).corrwith(pd.Series(one)) for one in columns.T]
+                [
+                    pd.DataFrame(features[eras == era]).corrwith(pd.Series(values))
+                    for values in columns.T
+                ]
                 for era, columns in ((1, predictions[:rows]), (2, predictions[rows:]))
             ]
         )
@@ -311,12 +316,12 @@ def test_fnc_is_that_of_numerai_tools(seed, rows, width, unlabelled):
     features = random.integers(0, 5, (rows, width), dtype=np.int8)
     target = random.choice(BINS, rows)
     target[: int(unlabelled * rows)] = np.nan
-    found = feature_neutral_corr(np.ones(rows), predictions, features, target)
+    corr = feature_neutral_corr(np.ones(rows), predictions, features, target)
     frame, labels = pd.DataFrame(features), pd.Series(target, name="t")
     for model, prediction in enumerate(predictions.T):
         column = pd.DataFrame({"p": prediction})
         expected = official(lambda c=column: tools.feature_neutral_corr(c, frame, labels)["p"])
-        assert_same(found[0, model], expected)
+        assert_same(corr[0, model], expected)
 
 
 def test_no_fnc_where_features_explain_everything_or_predictions_are_missing():
@@ -333,7 +338,7 @@ def test_no_fnc_where_features_explain_everything_or_predictions_are_missing():
 
 def test_float32_columns_are_scored_as_the_same_numbers_in_float64():
     eras, *columns = make_eras(8, [40, 50])
-    predictions, target, meta, _ = (one.astype(np.float32) for one in columns)
+    predictions, target, meta, _ = (values.astype(np.float32) for values in columns)
     features = np.random.default_rng(8).integers(0, 5, (90, 12), dtype=np.int8)
 
     def everything(predictions, target, meta):
@@ -346,6 +351,6 @@ def test_float32_columns_are_scored_as_the_same_numbers_in_float64():
             feature_neutral_corr(eras, predictions, features, target),
         ]
 
-    exact = everything(*(one.astype(np.float64) for one in (predictions, target, meta)))
+    exact = everything(*(values.astype(np.float64) for values in (predictions, target, meta)))
     for ours, expected in zip(everything(predictions, target, meta), exact, strict=True):
         np.testing.assert_array_equal(ours, expected)

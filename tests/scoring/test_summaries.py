@@ -102,10 +102,10 @@ def test_too_few_scores_make_no_interval():
     nothing = summarise([np.nan], 20)
     assert nothing.n == 0
     assert math.isnan(nothing.mean)
-    one = summarise([0.01], 20)
-    assert (one.n, one.mean, one.std, one.max_drawdown) == (1, 0.01, 0, 0)
-    assert math.isnan(one.sharpe)
-    assert math.isnan(one.mean_low)
+    single = summarise([0.01], 20)
+    assert (single.n, single.mean, single.std, single.max_drawdown) == (1, 0.01, 0, 0)
+    assert math.isnan(single.sharpe)
+    assert math.isnan(single.mean_low)
     same = summarise([0.1] * 7, 20)
     assert same.std == 0
     assert math.isnan(same.sharpe)
@@ -119,8 +119,8 @@ def test_the_mean_lies_in_its_interval_as_often_as_promised(overlap):
     n, trials, hits = 150, 2000, 0
     weeks = random.normal(size=(trials, n + overlap - 1))
     weights = np.ones(overlap)
-    for one in weeks:
-        scores = np.convolve(one, weights, mode="valid")  # each era adds up `overlap` weeks
+    for returns in weeks:
+        scores = np.convolve(returns, weights, mode="valid")  # each era adds up `overlap` weeks
         low, high = mean_interval(scores.mean(), scores.std(), effective_sample_size(n, overlap))
         hits += low <= 0 <= high
     assert hits / trials == pytest.approx(0.95, abs=0.025)

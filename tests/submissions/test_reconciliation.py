@@ -29,7 +29,7 @@ LATER, FAR_LATER = OPEN + timedelta(hours=5), OPEN + timedelta(days=2)
 READY = Intention("sha-1", Rung.LIVE)
 
 
-def held(
+def submission(
     filename="ours.csv", submission_id="id-1", at=OPEN + timedelta(minutes=5), status="on-time"
 ):
     return HeldSubmission("m", "model-id", 1343, submission_id, filename, status, at)
@@ -45,12 +45,12 @@ def situation(**changes):
     return replace(Situation(ROUND, INSIDE, intention=READY), **changes)
 
 
-OURS = {"submission": held(), "receipts": [receipt()]}
-CARRIED = held("yesterday.csv", "id-0", at=BEFORE)
-FOREIGN = held("by-hand.csv", "id-9")
+OURS = {"submission": submission(), "receipts": [receipt()]}
+CARRIED = submission("yesterday.csv", "id-0", at=BEFORE)
+FOREIGN = submission("by-hand.csv", "id-9")
 RECORDED = Receipt("m", 1343, "by-hand.csv", "id-9", Outcome.ON_TIME, State.ACCEPTED)
 MISMATCH = receipt(State.INVALID, reason="2 ids differ", accepted_at=INSIDE)
-NOTHING = held(None, None, at=None, status="none")
+NOTHING = submission(None, None, at=None, status="none")
 
 CASES = {
     # before the opening nothing is done, whatever Numerai shows already
@@ -63,35 +63,38 @@ CASES = {
     "killed between PUT and create": ({"receipts": [receipt()]}, Action.SUBMIT, "holds nothing"),
     "killed after create": (OURS, Action.ACCEPT, "earlier attempt"),
     "killed after the id's receipt": (
-        {"submission": held(), "receipts": [receipt(), receipt(submission_id="id-1")]},
+        {"submission": submission(), "receipts": [receipt(), receipt(submission_id="id-1")]},
         Action.ACCEPT,
         "earlier attempt",
     ),
     "failed, but it did arrive": (
-        {"submission": held(), "receipts": [receipt(), receipt(outcome=Outcome.FAILED)]},
+        {"submission": submission(), "receipts": [receipt(), receipt(outcome=Outcome.FAILED)]},
         Action.ACCEPT,
         "earlier attempt",
     ),
     "killed before the confirmation": (
-        {"submission": held(), "receipts": [receipt(), receipt(State.ACCEPTED)]},
+        {"submission": submission(), "receipts": [receipt(), receipt(State.ACCEPTED)]},
         Action.CONFIRM,
         "not yet compared",
     ),
     "confirmed": (
-        {"submission": held(), "receipts": [receipt(State.ACCEPTED), receipt(State.CONFIRMED)]},
+        {
+            "submission": submission(),
+            "receipts": [receipt(State.ACCEPTED), receipt(State.CONFIRMED)],
+        },
         Action.SKIP,
         "already confirmed",
     ),
     "known by its id alone": (
         {
-            "submission": held(filename="renamed.csv"),
+            "submission": submission(filename="renamed.csv"),
             "receipts": [receipt(State.ACCEPTED, filename=None, submission_id="id-1")],
         },
         Action.CONFIRM,
         "not yet compared",
     ),
     "no timestamp, but our intent": (
-        {"submission": held(at=None), "receipts": [receipt()]},
+        {"submission": submission(at=None), "receipts": [receipt()]},
         Action.ACCEPT,
         "earlier attempt",
     ),
@@ -121,18 +124,21 @@ CASES = {
     ),
     # rungs and force over our own
     "higher rung": (
-        {"submission": held(), "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")]},
+        {
+            "submission": submission(),
+            "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")],
+        },
         Action.SUBMIT,
         "live predictions replace fallback ones",
     ),
     "higher rung, the same predictions": (
-        {"submission": held(), "receipts": [receipt(State.CONFIRMED, Rung.PREVIOUS)]},
+        {"submission": submission(), "receipts": [receipt(State.CONFIRMED, Rung.PREVIOUS)]},
         Action.SKIP,
         "already confirmed",
     ),
     "lower rung": (
         {
-            "submission": held(),
+            "submission": submission(),
             "receipts": [receipt(State.CONFIRMED)],
             "intention": Intention("sha-2", Rung.PREVIOUS),
         },
@@ -140,28 +146,32 @@ CASES = {
         "already confirmed",
     ),
     "same rung, other predictions": (
-        {"submission": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")]},
+        {"submission": submission(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")]},
         Action.SKIP,
         "already confirmed",
     ),
     "same rung, other predictions, forced": (
-        {"submission": held(), "receipts": [receipt(State.CONFIRMED, sha="sha-0")], "force": True},
+        {
+            "submission": submission(),
+            "receipts": [receipt(State.CONFIRMED, sha="sha-0")],
+            "force": True,
+        },
         Action.SUBMIT,
         "forced: other predictions",
     ),
     "same predictions, forced": (
-        {"submission": held(), "receipts": [receipt(State.CONFIRMED)], "force": True},
+        {"submission": submission(), "receipts": [receipt(State.CONFIRMED)], "force": True},
         Action.SKIP,
         "already confirmed",
     ),
     "invalid": (
-        {"submission": held(), "receipts": [MISMATCH]},
+        {"submission": submission(), "receipts": [MISMATCH]},
         Action.SUBMIT,
         "2 ids differ",
     ),
     "invalid, nothing ready": (
         {
-            "submission": held(),
+            "submission": submission(),
             "receipts": [MISMATCH],
             "intention": None,
         },
@@ -169,7 +179,7 @@ CASES = {
         "2 ids differ",
     ),
     "not selected, and then it is": (
-        {"submission": held(), "receipts": [receipt(State.INVALID, reason="not selected")]},
+        {"submission": submission(), "receipts": [receipt(State.INVALID, reason="not selected")]},
         Action.ACCEPT,
         "after all",
     ),
@@ -189,7 +199,7 @@ CASES = {
     "closed, higher rung": (
         {
             "now": LATER,
-            "submission": held(),
+            "submission": submission(),
             "receipts": [receipt(State.CONFIRMED, Rung.FALLBACK, "sha-0")],
         },
         Action.SKIP,
@@ -197,7 +207,7 @@ CASES = {
     ),
     "closed, ours to accept": (OURS | {"now": LATER}, Action.ACCEPT, "earlier attempt"),
     "closed, ours to confirm": (
-        {"now": FAR_LATER, "submission": held(), "receipts": [receipt(State.ACCEPTED)]},
+        {"now": FAR_LATER, "submission": submission(), "receipts": [receipt(State.ACCEPTED)]},
         Action.CONFIRM,
         "not yet compared",
     ),
@@ -216,11 +226,11 @@ def test_the_newest_receipt_of_the_held_file_counts():
         return situation(submission=submission, receipts=receipts).own_receipt
 
     receipts = [receipt(), receipt(State.ACCEPTED), receipt(filename="other.csv")]
-    assert own_receipt(held(), receipts) is receipts[1]
-    assert own_receipt(held("x.csv", "y"), receipts) is None
+    assert own_receipt(submission(), receipts) is receipts[1]
+    assert own_receipt(submission("x.csv", "y"), receipts) is None
     assert own_receipt(NOTHING, [receipt(filename=None)]) is None
     # A receipt that knows neither name nor id is nobody's.
-    assert own_receipt(held(None, "id-1"), [receipt(filename=None)]) is None
+    assert own_receipt(submission(None, "id-1"), [receipt(filename=None)]) is None
 
 
 def test_the_ladder():
@@ -241,7 +251,7 @@ RECEIPTS = st.builds(
 HELD = st.one_of(
     st.none(),
     st.builds(
-        held,
+        submission,
         st.sampled_from(["ours.csv", "by-hand.csv", None]),
         st.sampled_from(["id-1", None]),
         st.one_of(st.none(), MOMENTS),
@@ -290,11 +300,11 @@ class Killed(Exception):
 
 
 @dataclass
-class World:
+class Exchange:
     """Numerai and our receipts, as far as the protocol of a submission goes."""
 
     now: datetime
-    held: HeldSubmission | None = None
+    submission: HeldSubmission | None = None
     receipts: tuple[Receipt, ...] = ()
     puts: frozenset[str] = frozenset()
     creates: int = 0
@@ -306,12 +316,12 @@ class KilledAnywhere(RuleBasedStateMachine):
 
     @initialize(carried=st.booleans())
     def begin(self, carried):
-        self.world = World(INSIDE, CARRIED if carried else None)
+        self.exchange = Exchange(INSIDE, CARRIED if carried else None)
 
     def record(self, **changes):
         last = changes.pop("base", None) or Receipt("m", 1343)
-        self.world.receipts = (*self.world.receipts, replace(last, **changes))
-        return self.world.receipts[-1]
+        self.exchange.receipts = (*self.exchange.receipts, replace(last, **changes))
+        return self.exchange.receipts[-1]
 
     def run(self, steps, intention=READY):
         """One run of the protocol that is killed after so many steps, or never."""
@@ -323,9 +333,11 @@ class KilledAnywhere(RuleBasedStateMachine):
 
         try:
             while True:
-                world = self.world
+                exchange = self.exchange
                 decision = decide(
-                    Situation(ROUND, world.now, world.held, world.receipts, intention)
+                    Situation(
+                        ROUND, exchange.now, exchange.submission, exchange.receipts, intention
+                    )
                 )
                 if decision.action in (Action.SKIP, Action.REFUSE):
                     return decision
@@ -336,7 +348,7 @@ class KilledAnywhere(RuleBasedStateMachine):
                     self.record(
                         base=decision.receipt,
                         state=State.ACCEPTED,
-                        submission_id=world.held.submission_id,
+                        submission_id=exchange.submission.submission_id,
                     )
                 else:
                     self.record(base=decision.receipt, state=State.CONFIRMED)
@@ -345,20 +357,20 @@ class KilledAnywhere(RuleBasedStateMachine):
             return None
 
     def submit(self, intention, survive):
-        world = self.world
-        world.names += 1
-        filename = f"file-{world.names}.csv"
+        exchange = self.exchange
+        exchange.names += 1
+        filename = f"file-{exchange.names}.csv"
         survive()
         intent = self.record(
             filename=filename, rung=intention.rung, predictions_sha256=intention.sha256
         )
         survive()
-        world.puts |= {filename}
+        exchange.puts |= {filename}
         survive()
-        world.creates += 1
-        world.held = held(filename, f"id-{world.creates}", at=world.now)
+        exchange.creates += 1
+        exchange.submission = submission(filename, f"id-{exchange.creates}", at=exchange.now)
         survive()
-        self.record(base=intent, submission_id=world.held.submission_id)
+        self.record(base=intent, submission_id=exchange.submission.submission_id)
 
     @rule(steps=st.integers(0, 9), rung=st.sampled_from(Rung))
     def killed_run(self, steps, rung):
@@ -366,32 +378,36 @@ class KilledAnywhere(RuleBasedStateMachine):
 
     @rule()
     def whole_run(self):
-        before = self.world.creates
+        before = self.exchange.creates
         decision = self.run(None)
         assert decision.action is Action.SKIP
         assert decision.receipt.state is State.CONFIRMED
         assert decision.receipt.rung is Rung.LIVE
-        assert decision.receipt.filename == self.world.held.filename
-        assert self.world.creates - before <= 1
-        again = self.world.creates
+        assert decision.receipt.filename == self.exchange.submission.filename
+        assert self.exchange.creates - before <= 1
+        again = self.exchange.creates
         assert self.run(None).action is Action.SKIP
-        assert self.world.creates == again
+        assert self.exchange.creates == again
 
-    @precondition(lambda self: self.world.held is not None)
+    @precondition(lambda self: self.exchange.submission is not None)
     @rule()
     def run_after_the_close_uploads_nothing(self):
-        creates, now = self.world.creates, self.world.now
-        self.world.now = LATER
+        creates, now = self.exchange.creates, self.exchange.now
+        self.exchange.now = LATER
         self.run(None)
-        self.world.now = now
-        assert self.world.creates == creates
+        self.exchange.now = now
+        assert self.exchange.creates == creates
 
     @invariant()
     def what_is_held_was_put_and_intended_first(self):
-        current = getattr(self, "world", None)
-        if current is not None and current.held is not None and current.held is not CARRIED:
-            assert current.held.filename in current.puts
-            shown = situation(submission=current.held, receipts=current.receipts)
+        current = getattr(self, "exchange", None)
+        if (
+            current is not None
+            and current.submission is not None
+            and current.submission is not CARRIED
+        ):
+            assert current.submission.filename in current.puts
+            shown = situation(submission=current.submission, receipts=current.receipts)
             assert shown.own_receipt is not None
 
 
@@ -403,8 +419,8 @@ def test_killed_once_at_each_point(steps, carried):
     machine.begin(carried)
     assert machine.run(steps) is None
     machine.whole_run()
-    assert machine.world.creates == 1
-    assert machine.world.receipts[-1].state is State.CONFIRMED
+    assert machine.exchange.creates == 1
+    assert machine.exchange.receipts[-1].state is State.CONFIRMED
 
 
 TestKilledAnywhere = pytest.mark.heavy(KilledAnywhere.TestCase)
@@ -442,11 +458,11 @@ CONFIRMED = replace(SENT, state=State.CONFIRMED)
 def test_what_the_list_lacks_is_asked_for_by_its_id(receipts, states, status, action, listed):
     given_ = situation(submission=listed, receipts=receipts)
     assert doubtful_ids(given_) == ["id-1"]
-    known = better_known(given_, states)
-    assert (known.submission == listed) if status is None else (known.submission.status == status)
-    assert decide(known).action is action
+    better = better_known(given_, states)
+    assert (better.submission == listed) if status is None else (better.submission.status == status)
+    assert decide(better).action is action
 
 
 def test_nothing_is_asked_when_the_list_shows_ours_or_nothing_was_registered():
-    assert doubtful_ids(situation(submission=held(), receipts=[SENT])) == []
+    assert doubtful_ids(situation(submission=submission(), receipts=[SENT])) == []
     assert doubtful_ids(situation(receipts=[receipt()])) == []

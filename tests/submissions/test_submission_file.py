@@ -29,10 +29,10 @@ NUMBERS = st.lists(st.floats(-1e6, 1e6, allow_nan=False), min_size=1, max_size=5
 @given(NUMBERS)
 def test_ranking_is_numerais(values):
     expected = tie_kept_rank(pd.Series(values, dtype=float)).to_numpy()
-    found = rank_to_unit_interval(values)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
-    assert found.min() > 0
-    assert found.max() < 1
+    ranks = rank_to_unit_interval(values)
+    np.testing.assert_allclose(ranks, expected, rtol=0, atol=1e-15)
+    assert ranks.min() > 0
+    assert ranks.max() < 1
 
 
 def test_ties_share_their_average_rank():
@@ -110,9 +110,9 @@ def test_what_numerai_would_refuse_or_drop(ids, values, tag, text):
     ],
 )
 def test_raw_output_is_checked_before_ranking_hides_it(ids, values, live, text):
-    found = check_raw(ids, values, live)
-    assert [type(one) for one in found] == ([] if text is None else [Problem])
-    assert text is None or text in found[0].text
+    problems = check_raw(ids, values, live)
+    assert [type(problem) for problem in problems] == ([] if text is None else [Problem])
+    assert text is None or text in problems[0].text
 
 
 def test_a_download_in_another_order_and_spelling_matches():
@@ -135,10 +135,14 @@ def test_a_download_in_another_order_and_spelling_matches():
     ],
 )
 def test_a_difference_is_named_id_by_id(ids, values, missing, unexpected, different):
-    found = matches(prepare(ids, values).csv, IDS, VALUES)
-    assert found is not None
-    assert (found.missing, found.unexpected, found.different) == (missing, unexpected, different)
-    assert "of 6 ids sent" in str(found)
+    difference = matches(prepare(ids, values).csv, IDS, VALUES)
+    assert difference is not None
+    assert (difference.missing, difference.unexpected, difference.different) == (
+        missing,
+        unexpected,
+        different,
+    )
+    assert "of 6 ids sent" in str(difference)
 
 
 @pytest.mark.parametrize(
@@ -153,16 +157,16 @@ def test_a_difference_is_named_id_by_id(ids, values, missing, unexpected, differ
     ],
 )
 def test_what_is_no_submission_is_a_mismatch(content, text):
-    found = matches(content, IDS, VALUES)
-    assert found is not None
-    assert text in str(found)
+    difference = matches(content, IDS, VALUES)
+    assert difference is not None
+    assert text in str(difference)
 
 
 def test_correlation_with_the_example_is_spearmans_on_shared_ids():
     example_ids, example = [*IDS[1:], "n0f"], [0.8, 0.1, 0.3, 0.6, 0.2, 0.9]
     expected = pd.Series(VALUES[1:]).corr(pd.Series(example[:-1]), method="spearman")
-    found = correlation_with_example(IDS, VALUES, example_ids, example)
-    assert found == pytest.approx(expected, abs=1e-12)
+    correlation = correlation_with_example(IDS, VALUES, example_ids, example)
+    assert correlation == pytest.approx(expected, abs=1e-12)
     assert correlation_with_example(IDS, VALUES, IDS[::-1], VALUES[::-1]) == pytest.approx(1)
 
 

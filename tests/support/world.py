@@ -118,12 +118,12 @@ class World:
 
     def submissions(self, number: int) -> dict[str, int]:
         """How many submissions each model has registered for a round."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT m.name, count(*) AS n FROM submissions s JOIN models m ON m.id = s.model_id "
             "WHERE s.round = ? GROUP BY m.name",
             number,
         )
-        return {row["name"]: row["n"] for row in found}
+        return {row["name"]: row["n"] for row in rows}
 
     def uploads(self) -> int:
         """How many uploads were authorised since the tournament began."""

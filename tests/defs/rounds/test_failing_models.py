@@ -63,7 +63,7 @@ def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance)
 
     # The receipts say it too.
     latest = receipts.latest(lake, number)
-    states = {name: (one.state, one.outcome) for name, one in latest.items()}
+    states = {name: (receipt.state, receipt.outcome) for name, receipt in latest.items()}
     assert states == {
         **dict.fromkeys(FAILING, (State.PENDING, Outcome.FAILED)),
         **dict.fromkeys(("steady-1", "second"), (State.CONFIRMED, Outcome.ON_TIME)),
@@ -73,8 +73,8 @@ def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance)
 
     # And so do the checks, where the user looks.
     verdicts = {
-        (one.asset_key.to_user_string(), one.check_name): one.passed
-        for one in result.get_asset_check_evaluations()
+        (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
     }
     for name in FAILING:
         assert verdicts[f"models/{name}/submission", "confirmed_by_numerai"] is False
@@ -93,7 +93,7 @@ def test_a_failed_model_alone_is_played_again(world, run_round):
     assert result.success
     assert world.submissions(number) == {"steady-1": 1, "untrained": 1}
     history = RoundRecord(world.platform.lake, "untrained", number).history
-    assert [one.outcome for one in history if one.outcome] == [
+    assert [receipt.outcome for receipt in history if receipt.outcome] == [
         Outcome.FAILED, Outcome.ON_TIME, Outcome.ON_TIME,
     ]  # fmt: skip
     assert history[-1].state is State.CONFIRMED
@@ -109,7 +109,7 @@ def test_a_budget_is_all_that_a_hanging_model_costs(world):
     started = time.monotonic()
     played = play(platform, Play(number, platform.registry.enabled))
     assert time.monotonic() - started < 12  # of which 2 s are the budget
-    assert [one.ending for one in played] == [Ending.FAILED, Ending.CONFIRMED]
+    assert [result.ending for result in played] == [Ending.FAILED, Ending.CONFIRMED]
 
 
 def test_a_model_that_the_account_lacks(world, run_round):

@@ -50,8 +50,8 @@ def observations(result):
 def checks(result):
     """Verdicts by asset and check."""
     return {
-        (one.asset_key.to_user_string(), one.check_name): one.passed
-        for one in result.get_asset_check_evaluations()
+        (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
     }
 
 
@@ -61,7 +61,7 @@ def test_every_model_ends_up_confirmed(world, run_round, instance):
     assert result.success
     made = materialised(result)
     assert set(made) == ROUND | STEADY | SECOND
-    assert {one.partition for one in made.values()} == {str(number)}
+    assert {materialization.partition for materialization in made.values()} == {str(number)}
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
     verdicts = checks(result)
     # The last one only warns, and a ridge on few features may well run against the example.
@@ -96,8 +96,8 @@ def test_what_a_played_round_shows(world, run_round, instance):
     }
     assert (receipt["state"], receipt["outcome"]) == ("confirmed", "on_time")
     assert receipt["predictions_sha256"] == shown["sha256"]
-    held = world.rows("SELECT id FROM submissions WHERE round = ?", number)
-    assert receipt["submission_id"] in {row["id"] for row in held}
+    submissions = world.rows("SELECT id FROM submissions WHERE round = ?", number)
+    assert receipt["submission_id"] in {row["id"] for row in submissions}
     details = {name: value.value for name, value in made["rounds/details"].metadata.items()}
     assert details["window_minutes"] in (60, 26 * 60)
     assert details["paid_scores"] == "corr60, mmc60"
@@ -155,8 +155,8 @@ def test_a_confirmed_round_is_played_once(world, run_round, instance):
     }
     assert (world.uploads(), world.submissions(number)) == (uploads, {"steady-1": 1, "second": 1})
     for key in keys(*STEADY, *SECOND):
-        found = instance.fetch_materializations(key, limit=10).records
-        assert [one.partition_key for one in found] == [str(number)]
+        records = instance.fetch_materializations(key, limit=10).records
+        assert [record.partition_key for record in records] == [str(number)]
 
 
 def test_a_pass_is_never_overwritten_by_skipped(world, run_round, instance):
@@ -169,9 +169,9 @@ def test_a_pass_is_never_overwritten_by_skipped(world, run_round, instance):
     shutil.rmtree(world.platform.lake.root / "live" / f"round={number}")
     after = run_round(world, number)  # without live data the models' step does not run
     assert after.success
-    assert {key: one for key, one in checks(after).items() if key[0].startswith("models")} == {
-        key: one for key, one in passed.items() if key[0].startswith("models")
-    }
+    assert {
+        key: passed_ for key, passed_ in checks(after).items() if key[0].startswith("models")
+    } == {key: passed_ for key, passed_ in passed.items() if key[0].startswith("models")}
 
 
 def test_what_a_killed_run_confirmed_is_recorded_by_the_next(world, run_round, instance):
@@ -180,7 +180,7 @@ def test_what_a_killed_run_confirmed_is_recorded_by_the_next(world, run_round, i
     run_round(world, number, keys(*ROUND))
     platform = world.platform
     played = play(platform, Play(number, platform.registry.enabled))
-    assert {one.ending for one in played} == {Ending.CONFIRMED}
+    assert {result.ending for result in played} == {Ending.CONFIRMED}
     uploads = world.uploads()
     result = run_round(world, number)
     assert result.success
@@ -200,7 +200,7 @@ def test_a_round_that_closed_without_us_is_missed(world, run_round):
     assert checks(result)["models/second/submission", "confirmed_by_numerai"] is False
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
-    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert {receipt.outcome for receipt in latest.values()} == {Outcome.MISSED}
     assert set(latest) == {"steady-1", "second"}
     assert "closed at" in observations(result)["models/second/submission"]["reason"]
     run_round(world, number)
@@ -218,20 +218,20 @@ def test_a_round_that_nobody_watched_is_missed_too(world, run_round):
     assert set(materialised(result)) == {"rounds/details"}
     assert "cannot be fetched" in observations(result)["rounds/live_data"]["skipped"]
     [verdict] = [
-        one
-        for one in result.get_asset_check_evaluations()
-        if one.asset_key == dg.AssetKey(["models", "steady_1", "submission"])
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.asset_key == dg.AssetKey(["models", "steady_1", "submission"])
     ]
     assert (verdict.passed, verdict.partition) == (False, str(number))
     assert verdict.description == "missed: no run played the round before it closed"
     assert {
-        one.check_name: (one.passed, one.description)
-        for one in result.get_asset_check_evaluations()
-        if one.asset_key == dg.AssetKey(["models", "steady_1", "predictions"])
+        evaluation.check_name: (evaluation.passed, evaluation.description)
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.asset_key == dg.AssetKey(["models", "steady_1", "predictions"])
     } == dict.fromkeys(gates.OF_PREDICTIONS, (False, f"not checked: {verdict.description}"))
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.outcome for name, one in latest.items()} == {
+    assert {name: receipt.outcome for name, receipt in latest.items()} == {
         "steady-1": Outcome.MISSED,
         "second": Outcome.MISSED,
     }
@@ -243,7 +243,7 @@ def test_force_replaces_nothing_by_the_same(world, run_round):
     again = run_round(world, number, force=True)
     assert again.success
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
-    reasons = {one["reason"] for one in observations(again).values()}
+    reasons = {observation["reason"] for observation in observations(again).values()}
     assert reasons == {"already confirmed"}
 
 
@@ -261,8 +261,8 @@ def test_force_replaces_by_newer_predictions(world, run_round):
         assert forced.success
         assert world.submissions(number) == {"steady-1": 2, "second": 1}
         history = RoundRecord(world.platform.lake, "steady-1", number).history
-        confirmed = [one for one in history if one.state is State.CONFIRMED]
-        assert len({one.predictions_sha256 for one in confirmed}) == 2
+        confirmed = [receipt for receipt in history if receipt.state is State.CONFIRMED]
+        assert len({receipt.predictions_sha256 for receipt in confirmed}) == 2
         assert set(materialised(forced)) == STEADY
     finally:
         source.write_text(original)
@@ -283,7 +283,7 @@ def test_training_a_new_vintage_by_its_job(fresh_world, train_job_result, run_ro
     assert set(made) == {"training/data", "models/steady_1/weights", "models/second/weights"}
     lake = fresh_world.platform.lake
     assert lake.stored_vintages() == [1279, 1280]
-    shown = {name: one.value for name, one in made["models/steady_1/weights"].metadata.items()}
+    shown = {name: value.value for name, value in made["models/steady_1/weights"].metadata.items()}
     assert shown["target_is"] == {"target": "target_ender_60"}
     assert shown["train_eras"] == 72
     assert np.load(f"{shown['folder']}/model/weights.npy").shape == (shown["features"],)

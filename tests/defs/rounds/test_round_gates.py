@@ -20,8 +20,8 @@ LIVE_DATA = ROUND[1]
 
 def verdicts(result):
     return {
-        (one.asset_key.to_user_string(), one.check_name): one
-        for one in result.get_asset_check_evaluations()
+        (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation
+        for evaluation in result.get_asset_check_evaluations()
     }
 
 

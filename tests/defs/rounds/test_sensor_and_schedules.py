@@ -45,8 +45,8 @@ NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def instance():
     """Schedules get the instance by reference, so that it must be one on disk."""
-    with dg.instance_for_test() as one:
-        yield one
+    with dg.instance_for_test() as instance_:
+        yield instance_
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def requested(result):
 
 
 def added(result):
-    return [key for one in result.dynamic_partitions_requests for key in one.partition_keys]
+    return [key for request in result.dynamic_partitions_requests for key in request.partition_keys]
 
 
 def is_saturday(world):
@@ -126,7 +126,7 @@ def run_of(instance, number, status, **tags):
     return run
 
 
-def held(world, number, state=State.CONFIRMED, outcome=Outcome.ON_TIME, **more):
+def record_receipts(world, number, state=State.CONFIRMED, outcome=Outcome.ON_TIME, **more):
     """Receipts of all models for a round."""
     for name in HONEST:
         receipt = receipts.Receipt(name, number, state=state, outcome=outcome, **more)
@@ -173,7 +173,7 @@ def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world
     number = world.open_round()
     with dg.instance_for_test() as instance:
         result = look_at(instance)
-    assert added(result) == [str(one) for one in range(gap, number + 1)]
+    assert added(result) == [str(round_number) for round_number in range(gap, number + 1)]
     assert [key for key, *_ in requested(result)] == [str(number), str(gap)]
     assert result.cursor == str(gap - 1)
 
@@ -230,7 +230,7 @@ def test_a_round_under_way_is_not_asked_for_twice(world, look, instance):
 def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, instance):
     """Each gets one run that finds out how it ended, behind the open one's."""
     seen = world.open_round()
-    held(world, seen)
+    record_receipts(world, seen)
     for _ in range(3):
         number = world.open_round()
     first, second = seen + 1, seen + 2
@@ -244,7 +244,7 @@ def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, 
     assert result.cursor == str(seen)
 
     # The first run has recorded what became of the round: the next one has its turn.
-    held(world, first, State.PENDING, Outcome.MISSED)
+    record_receipts(world, first, State.PENDING, Outcome.MISSED)
     result = look(result.cursor)
     assert [key for key, *_ in requested(result)] == [str(number), str(second)]
     assert result.cursor == str(first)
@@ -263,7 +263,7 @@ def test_a_round_that_nobody_played_ends_as_missed(world, look, run_round):
     [request] = look(str(number - 1)).run_requests
     assert not run_round(world, int(request.partition_key)).success
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.outcome for name, one in latest.items()} == dict.fromkeys(
+    assert {name: receipt.outcome for name, receipt in latest.items()} == dict.fromkeys(
         HONEST, Outcome.MISSED
     )
     result = look(str(number - 1))
@@ -311,7 +311,7 @@ def test_a_round_is_asked_for_until_it_is_confirmed(world, look, instance, later
     tags = {ROUND_TAG: str(number), ATTEMPT_TAG: "2"}
     expected = [(str(number), f"round-{number}-attempt-2", tags)] if again else []
     assert requested(look(str(number - 1))) == expected
-    held(world, number)
+    record_receipts(world, number)
     result = look(str(number - 1))
     assert requested(result) == []
     assert result.cursor == str(number - 1)
@@ -340,12 +340,12 @@ def test_near_the_close_the_pauses_shrink_to_none(world, look, instance, later):
 def test_a_submission_that_turned_invalid_is_replaced_without_a_pause(world, look, instance):
     number = world.open_round()
     run_of(instance, number, dg.DagsterRunStatus.SUCCESS)
-    held(world, number, submission_id="first")
+    record_receipts(world, number, submission_id="first")
     assert requested(look(str(number - 1))) == []
     for submission_id in ("first", "second", "third"):
-        held(world, number, State.INVALID, Outcome.FAILED, submission_id=submission_id)
+        record_receipts(world, number, State.INVALID, Outcome.FAILED, submission_id=submission_id)
         assert len(requested(look(str(number - 1)))) == 1
-    held(world, number, State.INVALID, Outcome.FAILED, submission_id="fourth")
+    record_receipts(world, number, State.INVALID, Outcome.FAILED, submission_id="fourth")
     assert requested(look(str(number - 1))) == []
 
 
@@ -368,7 +368,7 @@ def test_after_the_close_numerai_is_asked_about_what_was_sent(
     """A failed attempt may have arrived, and what is accepted is still to be compared."""
     number = world.open_round()
     world.practice.advance("next-close")
-    held(world, number, state, outcome, **more)
+    record_receipts(world, number, state, outcome, **more)
     assert (requested(look(str(number - 1))) == []) is settled
 
 
@@ -383,20 +383,20 @@ def test_after_the_close_numerai_is_asked_about_what_was_sent(
 )
 def test_less_than_confirmed_with_own_predictions_is_not_enough(world, look, state, more):
     number = world.open_round()
-    held(world, number, state, **more)
+    record_receipts(world, number, state, **more)
     assert [key for key, *_ in requested(look(str(number - 1)))] == [str(number)]
-    held(world, number)
+    record_receipts(world, number)
     assert requested(look(str(number - 1))) == []
 
 
 def test_a_damaged_receipt_keeps_no_round_from_being_played(world, look):
     before = world.open_round()
-    held(world, before)
+    record_receipts(world, before)
     number = world.open_round()
-    for one in world.platform.lake.receipts_folder("second", before).iterdir():
-        one.write_bytes(b"PAR1")
-    found = [key for key, *_ in requested(look(str(before - 1)))]
-    assert found == [str(number), str(before)]
+    for path in world.platform.lake.receipts_folder("second", before).iterdir():
+        path.write_bytes(b"PAR1")
+    rounds = [key for key, *_ in requested(look(str(before - 1)))]
+    assert rounds == [str(number), str(before)]
 
 
 def test_predictions_without_submission_are_made_once(world, look, instance):
@@ -455,7 +455,7 @@ def test_daily_schedule_waits_for_an_open_round_that_has_work_left(world, tick, 
     with monkeypatch.context() as patch:
         patch.setenv("NUMEBOT_ROUNDS", "weekend")  # a weekday's round is not ours then
         assert tick(daily_performance_schedule).run_requests
-    held(world, world.practice.state()["open_round"])
+    record_receipts(world, world.practice.state()["open_round"])
     assert tick(daily_performance_schedule).run_requests
 
 
@@ -473,7 +473,7 @@ def test_figures_wait_while_an_open_round_has_work_left(world, look_at):
         assert (waiting.run_requests, waiting.skip_message) == ([], expected)
         assert waiting.cursor  # so that the run is not forgotten within hours
 
-        held(world, number)
+        record_receipts(world, number)
         other = run_of(instance, number, dg.DagsterRunStatus.STARTED)
         assert "is being played" in look(waiting.cursor).skip_message
         instance.report_run_failed(other)
@@ -509,8 +509,8 @@ def test_daily_schedule_asks_for_every_day_since_the_first_round(fresh_world, ti
 def test_daily_schedule_looks_at_the_last_stored_day_again(fresh_world, tick):
     world = fresh_world
     advance_to(world, "2026-06-05T14:30:00Z")
-    shop = world.platform
-    collecting.collect_scores(shop, [collecting.today(shop)])
+    platform = world.platform
+    collecting.collect_scores(platform, [collecting.today(platform)])
     advance_to(world, "2026-06-08T22:30:00Z")
     scores, _ = tick(daily_performance_schedule).run_requests
     assert range_of(scores) == ("2026-06-05", "2026-06-08")
@@ -532,16 +532,16 @@ def test_an_api_that_is_down_is_an_error_of_the_tick(world, look, tick, monkeypa
     """Not a skip: a skip would look as if no round had opened."""
     monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("NUMEBOT_RETRY_DEADLINE", "0.3")
-    for one in (
+    for evaluate in (
         look,
         lambda: tick(weekend_round_schedule),
         lambda: tick(daily_performance_schedule),
     ):
         with pytest.raises((NumeraiUnavailable, dg.DagsterError)) as caught:
-            one()
+            evaluate()
         error = caught.value
         chain = [error, error.__cause__, getattr(error, "original_exc_info", (None, None))[1]]
-        assert any(isinstance(one, NumeraiUnavailable) for one in chain)
+        assert any(isinstance(error_, NumeraiUnavailable) for error_ in chain)
 
 
 @pytest.fixture
@@ -590,9 +590,9 @@ def test_old_weights_are_made_again_from_a_new_vintage(world, tick, weeks_later,
 def test_only_the_policy_of_a_model_asks_for_it(world, weeks_later):
     """Not the absence of weights, nor what the registry pins."""
     weeks_later(12.1)
-    shop = world.platform
-    assert [model.name for model in trainer.due_models(shop)] == ["steady-1", "second"]
-    vintage = shop.lake.stored_vintages()[-1]
+    platform = world.platform
+    assert [model.name for model in trainer.due_models(platform)] == ["steady-1", "second"]
+    vintage = platform.lake.stored_vintages()[-1]
     (world.folder / "model_configs.csv").write_text(
         "numerai_name,model_code,vintage\n"
         f"steady-1,quick_models:Ridge,{vintage}\n"

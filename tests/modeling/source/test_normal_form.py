@@ -35,12 +35,12 @@ class Model(Base, metaclass=Meta):
 '''
 
 
-def form(text: str, **wish: bool) -> bytes:
-    return normal_form(ast.parse(text), **{"docstrings": False, **wish})
+def form(text: str, **options: bool) -> bytes:
+    return normal_form(ast.parse(text), **{"docstrings": False, **options})
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         ("x = 1  # a comment\n\n\n", "x=1"),
         ("f(\n    a,\n    'b',\n)", 'f(a, "b")'),
@@ -55,12 +55,12 @@ def form(text: str, **wish: bool) -> bytes:
         ("f'a' 'b' f'{x}'", "f'ab{x}'"),
     ],
 )
-def test_what_does_not_change_it(one: str, other: str) -> None:
-    assert form(one) == form(other)
+def test_what_does_not_change_it(first: str, other: str) -> None:
+    assert form(first) == form(other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         ("x = 1", "x = 2"),
         ("x = 1", "x = 1.0"),
@@ -84,8 +84,8 @@ def test_what_does_not_change_it(one: str, other: str) -> None:
         ("x = a.str", "x = 'a.str'"),
     ],
 )
-def test_what_changes_it(one: str, other: str) -> None:
-    assert form(one) != form(other)
+def test_what_changes_it(first: str, other: str) -> None:
+    assert form(first) != form(other)
 
 
 def test_docstrings_count_when_asked_for() -> None:

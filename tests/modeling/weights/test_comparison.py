@@ -48,7 +48,7 @@ def test_the_same_sum_in_another_order_is_the_same_model(model, kind, stored_as)
     halves = added(parts[::2], range(len(parts[::2]))) / np.float64(3) + then / np.float64(7)
     again = added(parts[::2], range(len(parts[::2]))[::-1]) / np.float64(3) + then / np.float64(7)
     assert kind == "float16" or compare(halves, again).is_same_model
-    ranked, ranked_again = (np.argsort(np.argsort(one)) / ROWS for one in (halves, again))
+    ranked, ranked_again = (np.argsort(np.argsort(values)) / ROWS for values in (halves, again))
     assert kind == "float16" or compare(ranked, ranked_again).is_same_model
 
 

@@ -122,8 +122,8 @@ def test_stored_weights_come_newest_first(lake: Lake) -> None:
     store(lake, 1340, "bbbbbbbb")
     store(lake, 1343, "cccccccc", NOON)
     store(lake, 1343, "aaaaaaaa", NOON + timedelta(hours=1))
-    found = [(one.vintage, one.code_hash) for one in weight_store.stored(lake, "a-b c")]
-    assert found == [(1343, "aaaaaaaa"), (1343, "cccccccc"), (1340, "bbbbbbbb")]
+    places = [(place.vintage, place.code_hash) for place in weight_store.stored(lake, "a-b c")]
+    assert places == [(1343, "aaaaaaaa"), (1343, "cccccccc"), (1340, "bbbbbbbb")]
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_candidates_are_opened_in_the_order_to_try_them(lake: Lake) -> None:
     for vintage, code in ((1340, "aaaaaaaa"), (1343, "aaaaaaaa"), (1344, "bbbbbbbb")):
         store(lake, vintage, code)
     places = weight_store.candidates(lake, "a-b c", "aaaaaaaa")
-    assert [one.vintage for one in places] == [1343, 1340, 1344]
+    assert [place.vintage for place in places] == [1343, 1340, 1344]
     pinned = weight_store.candidates(lake, "a-b c", "aaaaaaaa", 1344)
-    assert [one.vintage for one in pinned] == [1344]
+    assert [place.vintage for place in pinned] == [1344]
     (places[1].path / "model" / "model.txt").unlink()
     with pytest.raises(DamagedWeights, match=r"model\.txt is missing"):
         weight_store.opened(places[1])

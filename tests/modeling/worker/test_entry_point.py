@@ -34,7 +34,7 @@ def test_the_manifest_of_a_training(zoo):
     manifest = weight_store.verify(zoo.good)
     assert (manifest.model, manifest.vintage, manifest.code_hash) == ("good", 1343, "0123abcd")
     assert (manifest.data_version, manifest.data_stamp) == ("v5.3", "stamp")
-    assert manifest.features == tuple(f"feature_plain_simple_{one}" for one in "abcdef")
+    assert manifest.features == tuple(f"feature_plain_simple_{letter}" for letter in "abcdef")
     assert manifest.target_is == {"target": "target_ender_60"}
     assert manifest.parameters == {"factor": 2.0}
     assert (manifest.train_eras, manifest.first_era, manifest.last_era) == (30, 1, 30)
@@ -88,8 +88,10 @@ def test_odd_but_good(zoo, name, monkeypatch):
 def test_processes_that_a_model_leaves_behind_are_ended(zoo):
     before = set(psutil.Process().children(recursive=True))
     zoo.predict("LeavingAChild")
-    left = [one for one in psutil.Process().children(recursive=True) if one not in before]
-    assert all(one.status() == psutil.STATUS_ZOMBIE for one in left)
+    left = [
+        process for process in psutil.Process().children(recursive=True) if process not in before
+    ]
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
     zoo.assert_still_works()
 
 

@@ -62,7 +62,7 @@ def test_a_forked_pool_is_charged_for_what_it_uses(own_megabytes, over):
 def test_shared_pages_are_looked_for_only_where_it_matters(monkeypatch):
     tree = ProcessTree(psutil.Process().pid)
     looks = []
-    monkeypatch.setattr(memory, "_proportional_bytes", lambda one: looks.append(one) or 0)
+    monkeypatch.setattr(memory, "_proportional_bytes", lambda pid: looks.append(pid) or 0)
     assert not tree.uses_more_than(1e15)
     assert looks == []
     assert not tree.uses_more_than(1)

@@ -72,8 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    with Worker() as one:
-        yield one
+    with Worker() as started:
+        yield started
 
 
 def request(worker: Worker, market, folder: Path, name: str, *eras: int) -> OutOfSampleRequest:
@@ -108,14 +108,14 @@ def test_every_row_is_predicted_with_or_without_a_label(worker, market, folder) 
     asked = request(worker, market, folder, "First", 46, 47, 31)
     result = worker.predict_out_of_sample(asked)
     expected = market.validation.filter(pl.col("era").is_in(["0031", "0046", "0047"]))
-    found = parquet.read(asked.predictions)
-    assert result.rows == len(found) == 180
-    assert found.schema == {"id": pl.String, "era": pl.Int16, "prediction": pl.Float64}
-    assert found["id"].equals(expected["id"])
+    predictions = parquet.read(asked.predictions)
+    assert result.rows == len(predictions) == 180
+    assert predictions.schema == {"id": pl.String, "era": pl.Int16, "prediction": pl.Float64}
+    assert predictions["id"].equals(expected["id"])
     raw = expected["feature_plain_simple_a"] + expected["feature_plain_simple_b"] / 8
     table = pl.DataFrame({"era": expected["era"], "raw": raw})
     ranks = table.select((pl.col("raw").rank().over("era") - 0.5) / 60)["raw"]
-    np.testing.assert_allclose(found["prediction"], ranks)
+    np.testing.assert_allclose(predictions["prediction"], ranks)
     assert result.canary.largest_difference == 0
 
 

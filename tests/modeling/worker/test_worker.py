@@ -77,8 +77,8 @@ def test_a_process_in_the_background_gives_way_with_all_its_threads(background):
     try:
         pid = process._popen.pid
         stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-        found = {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
-        assert found == {max(ours, BACKGROUND_NICENESS) if background else ours}
+        numbers = {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+        assert numbers == {max(ours, BACKGROUND_NICENESS) if background else ours}
         lowest = psutil.Process(pid).ionice() == (psutil.IOPRIO_CLASS_BE, LOWEST_DISK_PRIORITY)
         assert lowest == background
     finally:

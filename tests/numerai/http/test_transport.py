@@ -114,11 +114,11 @@ def test_a_refused_port_is_tried_until_the_deadline(make_settings):
 def test_each_retry_is_told_with_its_reason_and_what_is_left(server, make_settings, caplog):
     server.replies = [Reply(status=503), HTML, GOOD]
     Transport(make_settings(server.url, numebot_retry_deadline=100.0)).query("query { rounds }")
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 2
-    assert told[0] == f"{server.url}/ answered with status 503; trying again for another 100 s"
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert lines[0] == f"{server.url}/ answered with status 503; trying again for another 100 s"
     assert (
-        "with a JSON object: '<html>maintenance</html>'; trying again for another 100 s" in told[1]
+        "with a JSON object: '<html>maintenance</html>'; trying again for another 100 s" in lines[1]
     )
 
 

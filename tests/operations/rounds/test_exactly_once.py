@@ -44,14 +44,14 @@ def open_round(world):
     return number
 
 
-def played(world, number, *names, **wish):
+def played(world, number, *names, **request):
     platform = world.platform
-    models = [one for one in platform.registry.enabled if not names or one.name in names]
-    return {one.model.name: one for one in play(platform, Play(number, models, **wish))}
+    models = [model for model in platform.registry.enabled if not names or model.name in names]
+    return {result.model.name: result for result in play(platform, Play(number, models, **request))}
 
 
 def endings(results):
-    return {one.ending for one in results.values()}
+    return {result.ending for result in results.values()}
 
 
 def latest(world, number, name="second"):
@@ -68,7 +68,7 @@ def settled(world, number):
     return follow_up.settle(platform, platform.client.round(number), platform.registry.enabled)
 
 
-def held(world, number, name="second"):
+def submission_of(world, number, name="second"):
     return world.platform.client.fleet().submission_of(name, number)
 
 
@@ -184,7 +184,7 @@ def test_killed_at_every_step_of_an_upload(world, points):
         assert results[model].ending is (Ending.SKIPPED if done else Ending.CONFIRMED)
         receipt = latest(world, number, model)
         assert (receipt.state, receipt.outcome) == (State.CONFIRMED, Outcome.ON_TIME)
-        assert receipt.submission_id == held(world, number, model).submission_id
+        assert receipt.submission_id == submission_of(world, number, model).submission_id
 
 
 @pytest.mark.parametrize("point", ["after the registration", "after the accepted receipt"])
@@ -196,7 +196,7 @@ def test_killed_and_then_the_round_closed(world, point):
     ends = settled(world, number)
     assert ends["second"].state is State.CONFIRMED
     assert ends["second"].outcome is Outcome.ON_TIME
-    assert ends["second"].submission_id == held(world, number).submission_id
+    assert ends["second"].submission_id == submission_of(world, number).submission_id
     assert (ends["steady-1"].outcome, ends["steady-1"].state) == (Outcome.MISSED, State.PENDING)
     assert settled(world, number) == {}  # once
 
@@ -209,10 +209,10 @@ def test_two_runs_at_once_make_one_submission(world):
         plays.append(played(world, number))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sorted(map(sorted, map(endings, plays))) == [["confirmed"], ["skipped"]]
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
 
@@ -272,14 +272,14 @@ def test_a_registration_that_outlives_its_run_is_not_repeated(world, monkeypatch
             patch.setattr(NumeraiClient, "create_submission", send_and_die)
             with pytest.raises(Killed):
                 played(world, number, "second")
-        assert held(world, number) is None
+        assert submission_of(world, number) is None
         [confirmed] = played(world, number, "second").values()
         assert confirmed.ending is Ending.CONFIRMED
         on_its_way[0].join()
     rechecked(world, number)
     assert endings(played(world, number, "second")) <= {Ending.SKIPPED, Ending.CONFIRMED}
     assert world.submissions(number) == {"second": 1}
-    assert latest(world, number).submission_id == held(world, number).submission_id
+    assert latest(world, number).submission_id == submission_of(world, number).submission_id
 
 
 def test_a_round_that_nobody_played_is_missed_once_numerai_was_asked(world):
@@ -290,7 +290,7 @@ def test_a_round_that_nobody_played_is_missed_once_numerai_was_asked(world):
         settled(world, number)
     assert receipts.latest(world.platform.lake, number) == {}
     ends = settled(world, number)
-    assert {one.outcome for one in ends.values()} == {Outcome.MISSED}
+    assert {receipt.outcome for receipt in ends.values()} == {Outcome.MISSED}
     assert "no run played the round before it closed" in ends["second"].reason
 
 
@@ -304,7 +304,7 @@ def test_a_submission_of_another_folder_is_not_missed(world):
     receipt = settled(world, number)["second"]
     assert (receipt.state, receipt.outcome) == (State.ACCEPTED, Outcome.ON_TIME)
     assert "uploaded by the installation" in receipt.reason
-    assert receipt.submission_id == held(world, number).submission_id
+    assert receipt.submission_id == submission_of(world, number).submission_id
 
 
 def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
@@ -326,12 +326,12 @@ def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
     assert world.uploads() == uploads
 
     following = open_round(world)
-    stale = held(world, following)
+    stale = submission_of(world, following)
     assert stale.filename == receipt.filename  # Numerai has made it this round's
     with pytest.raises(RoundNotOpen, match=f"round {number} accepts no more late submissions"):
         submitting.require_uploads(world.platform, world.platform.client.round(number), late=True)
     assert endings(played(world, following)) == {Ending.CONFIRMED}
-    assert held(world, following).filename.startswith(f"round-{following}-")
+    assert submission_of(world, following).filename.startswith(f"round-{following}-")
     assert latest(world, following).outcome is Outcome.ON_TIME
 
 
@@ -362,14 +362,14 @@ def test_a_submission_that_turns_invalid_is_noticed_and_replaced(world):
         while not (changed := rechecked(world, number)):
             assert time.monotonic() < asked_until
             time.sleep(0.2)
-    assert [(one.model, one.state) for one in changed] == [("second", State.INVALID)]
+    assert [(receipt.model, receipt.state) for receipt in changed] == [("second", State.INVALID)]
     assert "found invalid" in changed[0].reason
     assert latest(world, number) == changed[0]
     assert rechecked(world, number) == []
     assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
     again = latest(world, number)
     assert again.state is State.CONFIRMED
-    assert again.submission_id == held(world, number).submission_id != first.submission_id
+    assert again.submission_id == submission_of(world, number).submission_id != first.submission_id
     assert latest(world, number, "steady-1").state is State.CONFIRMED
 
 
@@ -397,7 +397,7 @@ def test_a_run_that_is_replaced_by_hand_meanwhile_does_not_fight(world, hasty, m
     monkeypatch.setattr(NumeraiClient, "create_submission", create_and_replace)
     played(world, number, "second")
     assert world.submissions(number) == {"second": 2}
-    assert held(world, number).filename.startswith("by-hand-")
+    assert submission_of(world, number).filename.startswith("by-hand-")
 
 
 def test_another_file_in_the_place_of_ours_is_noticed(world):
@@ -529,9 +529,9 @@ def test_a_play_reads_each_receipt_once(world, monkeypatch):
         return read(path)
 
     monkeypatch.setattr(receipts, "_read", counted)
-    for wish in ({}, {}, {"force": True}):
+    for request in ({}, {}, {"force": True}):
         paths.clear()
-        played(world, number, **wish)
+        played(world, number, **request)
         assert paths
         assert len(paths) == len(set(paths))
 
@@ -545,7 +545,7 @@ def test_without_a_valid_key_the_models_predict_and_a_corrected_key_submits(worl
     monkeypatch.setenv("NUMERAI_SECRET_KEY", "WRONG")
     results = played(world, number)
     assert endings(results) == {Ending.FAILED}
-    [text] = {one.text for one in results.values()}
+    [text] = {result.text for result in results.values()}
     assert "numebot doctor" in text
     assert world.submissions(number) == {}
     for name in BOTH:

@@ -23,9 +23,11 @@ SIGKILLED = -9
 def held_by_numerai(world, number):
     """By model the id of the submission that counts, asked of the tournament as a client would."""
     return {
-        one.model: one.submission_id
-        for one in world.platform.client.fleet().submissions
-        if one.round_number == number and one.submission_id and one.status == "on-time"
+        submission.model: submission.submission_id
+        for submission in world.platform.client.fleet().submissions
+        if submission.round_number == number
+        and submission.submission_id
+        and submission.status == "on-time"
     }
 
 
@@ -35,11 +37,11 @@ def content_of(world, submission_id):
 
 
 def assert_all_is_well(world, number):
-    held = held_by_numerai(world, number)
-    assert set(held) == {"steady-1", "second"}
+    submissions = held_by_numerai(world, number)
+    assert set(submissions) == {"steady-1", "second"}
     lake = world.platform.lake
     latest = receipts.latest(lake, number)
-    for name, submission_id in held.items():
+    for name, submission_id in submissions.items():
         receipt = latest[name]
         assert (receipt.state, receipt.outcome) == (State.CONFIRMED, Outcome.ON_TIME)
         assert receipt.submission_id == submission_id
@@ -50,10 +52,10 @@ def assert_all_is_well(world, number):
             receipt.predictions_sha256
         )
     # No receipt speaks of a submission that the tournament does not have.
-    known = {row["id"] for row in world.rows("SELECT id FROM submissions")}
-    for name in held:
+    registered = {row["id"] for row in world.rows("SELECT id FROM submissions")}
+    for name in submissions:
         history = RoundRecord(lake, name, number).history
-        assert {one.submission_id for one in history if one.submission_id} <= known
+        assert {receipt.submission_id for receipt in history if receipt.submission_id} <= registered
 
 
 @pytest.mark.slow  # the short form of the chaos run kills at these steps and more
@@ -75,7 +77,7 @@ def test_the_next_run_takes_up_what_a_killed_one_left(world, point, registered):
     # Uploads run beside the next model's prediction, so the second one may have come as far.
     assert registered <= set(before) <= (registered | {"second"} if registered else set())
     latest = receipts.latest(world.platform.lake, number)
-    assert State.CONFIRMED not in {one.state for one in latest.values()}
+    assert State.CONFIRMED not in {receipt.state for receipt in latest.values()}
 
     finished = world.numebot("run")
     assert finished.returncode == 0, finished.stderr
@@ -93,8 +95,8 @@ def test_two_runs_at_the_same_time_make_one_submission_per_model(world):
         )
         for _ in range(2)
     ]
-    texts = [one.communicate(timeout=120)[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0], "\n\n".join(texts)
+    texts = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], "\n\n".join(texts)
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
     assert_all_is_well(world, number)
 

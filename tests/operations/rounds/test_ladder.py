@@ -51,8 +51,12 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.template, folder)
         (folder / "model" / "mood.txt").write_text(mood)
-        known = replace(weight_store.read_manifest(folder), model=name, vintage=vintage, **manifest)
-        weight_store.write_manifest(folder, replace(known, files=weight_store.list_files(folder)))
+        manifest_ = replace(
+            weight_store.read_manifest(folder), model=name, vintage=vintage, **manifest
+        )
+        weight_store.write_manifest(
+            folder, replace(manifest_, files=weight_store.list_files(folder))
+        )
         return folder
 
     def open_round(self):
@@ -81,13 +85,13 @@ def stage(world, prepared):
     return Stage(world, place.path)
 
 
-def played(platform, number, *names, **wish):
-    models = [one for one in platform.registry.enabled if not names or one.name in names]
-    return {one.model.name: one for one in play(platform, Play(number, models, **wish))}
+def played(platform, number, *names, **request):
+    models = [model for model in platform.registry.enabled if not names or model.name in names]
+    return {result.model.name: result for result in play(platform, Play(number, models, **request))}
 
 
 def endings(results):
-    return {name: one.ending for name, one in results.items()}
+    return {name: result.ending for name, result in results.items()}
 
 
 FAILURES = {
@@ -115,11 +119,15 @@ def test_each_kind_of_failure_falls_to_the_previous_vintage(stage):
     assert stage.world.submissions(number) == dict.fromkeys(FAILURES, 1)
     latest = receipts.latest(platform.lake, number)
     for name, (_, _, reason) in FAILURES.items():
-        one = latest[name]
-        assert (one.rung, one.vintage, one.state) == (Rung.PREVIOUS, OLD, State.CONFIRMED)
-        assert one.rung_reason.startswith(f"the weights of vintage {OLD} stand in. live: ")
-        assert reason in one.rung_reason
-        assert 0 < one.predict_seconds < 30
+        receipt = latest[name]
+        assert (receipt.rung, receipt.vintage, receipt.state) == (
+            Rung.PREVIOUS,
+            OLD,
+            State.CONFIRMED,
+        )
+        assert receipt.rung_reason.startswith(f"the weights of vintage {OLD} stand in. live: ")
+        assert reason in receipt.rung_reason
+        assert 0 < receipt.predict_seconds < 30
 
 
 def test_the_lowest_rungs_and_the_second_order(stage, run_round):
@@ -298,12 +306,12 @@ def test_nothing_is_begun_that_cannot_end_before_the_close(stage, caplog):
     stage.world.practice.advance(hours=(left(platform, number) - UPLOAD_SECONDS - 4) / 3600)
     assert set(endings(played(platform, number)).values()) == {Ending.CONFIRMED}
     latest = receipts.latest(platform.lake, number)
-    assert {one.rung for one in latest.values()} == {Rung.FALLBACK}
+    assert {receipt.rung for receipt in latest.values()} == {Rung.FALLBACK}
     assert re.search(r"second did not end in the [12] s left for it", latest["second"].rung_reason)
     assert "raising was not begun: " in latest["raising"].rung_reason
     assert "and it takes about 30 s" in latest["raising"].rung_reason
     assert caplog.text.count("raising: the live rung failed, the next is tried: was not begun") == 1
-    [alert] = [one for one in alerts_of(platform.lake) if one["kind"] == "plan-too-long"]
+    [alert] = [alert_ for alert_ in alerts_of(platform.lake) if alert_["kind"] == "plan-too-long"]
     assert alert["subject"] == f"round-{number}"
     assert "raising (30 s)" in alert["text"]
     assert "second (up to 60 s)" in alert["text"]
@@ -318,8 +326,8 @@ def test_nothing_is_begun_that_cannot_end_before_the_close(stage, caplog):
 
 
 def left(platform, number):
-    found = platform.client.round(number)
-    return (found.close_staking_time - platform.client.now()).total_seconds()
+    round_ = platform.client.round(number)
+    return (round_.close_staking_time - platform.client.now()).total_seconds()
 
 
 def alerts_of(lake):

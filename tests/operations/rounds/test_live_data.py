@@ -51,9 +51,9 @@ def served(world, change):
     world.platform.client.download(LIVE, scratch)
     original = scratch.read_bytes()
     [path] = [
-        one
-        for one in (world.folder / "tournament").rglob("live.parquet")
-        if one.read_bytes() == original
+        path
+        for path in (world.folder / "tournament").rglob("live.parquet")
+        if path.read_bytes() == original
     ]
     rewrite(path, change)
     try:
@@ -74,18 +74,20 @@ def with_feature(expression):
 
 
 MALFORMED = {
-    "an id twice": (lambda one: pl.concat([one, one.head(2)]), "2 ids appear twice"),
+    "an id twice": (lambda table: pl.concat([table, table.head(2)]), "2 ids appear twice"),
     "an id missing": (
-        lambda one: one.with_columns(pl.when(pl.row_index() > 0).then("id").alias("id")),
+        lambda table: table.with_columns(pl.when(pl.row_index() > 0).then("id").alias("id")),
         "1 ids are missing",
     ),
-    "no rows": (lambda one: one.head(0), "there are no rows"),
+    "no rows": (lambda table: table.head(0), "there are no rows"),
     "half of the values missing": (
-        lambda one: one.with_columns(pl.when(pl.row_index() % 2 == 0).then(FEATURE).name.keep()),
+        lambda table: table.with_columns(
+            pl.when(pl.row_index() % 2 == 0).then(FEATURE).name.keep()
+        ),
         "50% of the feature values are missing",
     ),
     "half of the values NaN": (
-        lambda one: one.with_columns(
+        lambda table: table.with_columns(
             pl.when(pl.row_index() % 2 == 0)
             .then(FEATURE.cast(pl.Float32))
             .otherwise(float("nan"))
@@ -93,10 +95,16 @@ MALFORMED = {
         ),
         "50% of the feature values are missing",
     ),
-    "a value out of range": (with_feature(lambda one: one + 1), "1 features hold something other"),
-    "fractions": (with_feature(lambda one: one / 4), "1 features hold something other"),
-    "text": (with_feature(lambda one: one.cast(pl.String)), "1 features hold something other"),
-    "no ids": (lambda one: one.drop("id"), "there is no column id"),
+    "a value out of range": (
+        with_feature(lambda feature: feature + 1),
+        "1 features hold something other",
+    ),
+    "fractions": (with_feature(lambda feature: feature / 4), "1 features hold something other"),
+    "text": (
+        with_feature(lambda feature: feature.cast(pl.String)),
+        "1 features hold something other",
+    ),
+    "no ids": (lambda table: table.drop("id"), "there is no column id"),
 }
 
 
@@ -140,7 +148,7 @@ def test_stored_data_that_prove_damaged_are_fetched_again_while_the_round_is_ope
 
 def test_other_types_of_whole_numbers_are_no_fault(world):
     number = world.open_round()
-    with served(world, of_table(lambda one: one.with_columns(FEATURE.cast(pl.Float32)))):
+    with served(world, of_table(lambda table: table.with_columns(FEATURE.cast(pl.Float32)))):
         [stored] = fetch(world, number)
     assert parquet.schema(stored.folder / live_data.LIVE)[stored.columns[-1]] is not None
 
@@ -190,7 +198,8 @@ def test_a_data_version_that_is_gone_stops_only_the_models_that_need_it(fresh_wo
     [stored] = fetch(world, number)
     assert stored.data_version == "v5.3"
     results = {
-        one.model.name: one for one in play(platform, Play(number, platform.registry.enabled))
+        result.model.name: result
+        for result in play(platform, Play(number, platform.registry.enabled))
     }
     assert results["steady-1"].ending is Ending.CONFIRMED
     assert results["second"].ending is Ending.FAILED

@@ -41,5 +41,5 @@ HOUR, DAY = 3600, 86_400
     ],
 )
 def test_the_pause_before_the_next_run(attempts, seconds_left, invalidations, pause):
-    found = seconds_before_next_run(attempts, seconds_left, invalidations=invalidations)
-    assert found == pytest.approx(pause)
+    seconds = seconds_before_next_run(attempts, seconds_left, invalidations=invalidations)
+    assert seconds == pytest.approx(pause)

@@ -84,15 +84,17 @@ def test_a_plan_says_when_each_model_ends(platform, prepared):
     staked(platform.lake, date(2026, 6, 1), a=1.0, b=2.0, c=3.0)
     played(platform, 1299, a=10.0, b=20.0)
     store_weights(platform, prepared, "c", 1290, "old", 500.0)
-    found = round_of(seconds=530 + planning.UPLOAD_SECONDS - 1)
-    plan = planning.plan_hour(platform, platform.registry.enabled, found)
-    slots = [(one.model, one.position, one.seconds, one.measured, one.fits) for one in plan.slots]
+    round_ = round_of(seconds=530 + planning.UPLOAD_SECONDS - 1)
+    plan = planning.plan_hour(platform, platform.registry.enabled, round_)
+    slots = [
+        (slot.model, slot.position, slot.seconds, slot.measured, slot.fits) for slot in plan.slots
+    ]
     assert slots == [
         ("c", 1, 500.0, False, True),
         ("b", 2, 20.0, True, True),
         ("a", 3, 10.0, True, False),
     ]
-    ends = [(one.ends_at - found.open_time).total_seconds() for one in plan.slots]
+    ends = [(slot.ends_at - round_.open_time).total_seconds() for slot in plan.slots]
     assert ends == [500 + planning.UPLOAD_SECONDS, 520 + planning.UPLOAD_SECONDS,
                     530 + planning.UPLOAD_SECONDS]  # fmt: skip
     assert plan.measured == {"a": 10.0, "b": 20.0}
@@ -101,11 +103,11 @@ def test_a_plan_says_when_each_model_ends(platform, prepared):
     assert "a (10 s)" in plan.alert.text
     assert f"numebot run --round {NUMBER} --models a" in plan.alert.text
     # One second more, and all fit; a round that is open already has less left.
-    longer = replace(found, close_staking_time=found.close_staking_time + timedelta(seconds=2))
+    longer = replace(round_, close_staking_time=round_.close_staking_time + timedelta(seconds=2))
     assert planning.plan_hour(platform, platform.registry.enabled, longer).too_late == []
     open_now = round_of(seconds=1000, opens_in=-600)
     late = planning.plan_hour(platform, platform.registry.enabled, open_now).too_late
-    assert [one.model for one in late] == ["c", "b", "a"]
+    assert [slot.model for slot in late] == ["c", "b", "a"]
 
 
 def test_nothing_is_planned_for_what_is_held_already(platform):
@@ -157,14 +159,14 @@ def test_an_order_loses_nobody_and_breaks_no_chain(stakes, inputs):
     models = [
         RegisteredModel(
             *(name, name, "m", ModelCode("m", "M")),
-            inputs=tuple(one for one in inputs.get(name, "") if one < name),
+            inputs=tuple(name_ for name_ in inputs.get(name, "") if name_ < name),
         )
         for name in "abcdef"
     ]
     order = planning.playing_order(models, stakes)
-    assert sorted(one.name for one in order) == list("abcdef")
-    place = {one.name: number for number, one in enumerate(order)}
-    assert all(place[name] < place[one.name] for one in models for name in one.inputs)
-    if not any(one.inputs for one in models):
-        manifest = [stakes[one.name] for one in order if one.name in stakes]
+    assert sorted(model.name for model in order) == list("abcdef")
+    place = {model.name: number for number, model in enumerate(order)}
+    assert all(place[name] < place[model.name] for model in models for name in model.inputs)
+    if not any(model.inputs for model in models):
+        manifest = [stakes[model.name] for model in order if model.name in stakes]
         assert manifest == sorted(manifest, reverse=True)

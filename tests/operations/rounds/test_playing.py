@@ -44,7 +44,7 @@ def model(name, *inputs):
 def test_order(stakes, expected):
     models = [model("a"), model("b"), model("c"), model("d", "a")]
     order = playing_order(models, {name: Decimal(nmr) for name, nmr in stakes.items()})
-    assert [one.name for one in order] == expected
+    assert [model.name for model in order] == expected
 
 
 def fetched(world, number):
@@ -55,14 +55,14 @@ def fetched(world, number):
     return platform
 
 
-def played(world, number, **wish):
+def played(world, number, **request):
     platform = world.platform
-    results = play(platform, Play(number, platform.registry.enabled, **wish))
-    return {one.model.name: one for one in results}
+    results = play(platform, Play(number, platform.registry.enabled, **request))
+    return {result.model.name: result for result in results}
 
 
 def endings(results):
-    return {name: one.ending for name, one in results.items()}
+    return {name: result.ending for name, result in results.items()}
 
 
 BOTH_CONFIRMED = {"steady-1": Ending.CONFIRMED, "second": Ending.CONFIRMED}
@@ -115,14 +115,14 @@ def test_a_carried_over_upload_is_replaced_without_asking(world):
     world.practice.advance("next-close")
     late = upload(world, "second")
     number = world.open_round()
-    held = selected(world, number, "second")
-    assert held.status == "on-time"  # Numerai has made it this round's
+    submission = selected(world, number, "second")
+    assert submission.status == "on-time"  # Numerai has made it this round's
     assert late in {row["id"] for row in world.rows("SELECT id FROM submissions")}
     fetched(world, number)
     results = played(world, number)
     assert endings(results) == BOTH_CONFIRMED
     now_held = selected(world, number, "second")
-    assert now_held.submission_id not in (held.submission_id, late)
+    assert now_held.submission_id not in (submission.submission_id, late)
     assert now_held.filename.startswith(f"round-{number}-")
     assert receipts.latest(world.platform.lake, number)["second"].submission_id == (
         now_held.submission_id
@@ -145,9 +145,9 @@ def test_a_foreign_upload_is_replaced_only_by_force(world):
 
     forced = played(world, number, force=True)
     assert endings(forced) == {"steady-1": Ending.SKIPPED, "second": Ending.CONFIRMED}
-    held = selected(world, number, "second")
-    assert held.submission_id != foreign
-    assert held.filename.startswith(f"round-{number}-")
+    submission = selected(world, number, "second")
+    assert submission.submission_id != foreign
+    assert submission.filename.startswith(f"round-{number}-")
 
 
 def test_ours_that_somebody_replaced_is_noticed(world):
@@ -190,12 +190,12 @@ def test_while_numerai_does_not_say_what_it_holds_the_models_predict(world, monk
         assert set(endings(played(world, number)).values()) == {Ending.FAILED}
         world.practice.remove_faults(added)
     latest = receipts.latest(world.platform.lake, number)
-    predicted = {name: one.predictions_sha256 for name, one in latest.items()}
+    predicted = {name: receipt.predictions_sha256 for name, receipt in latest.items()}
     assert all(predicted.values())
     # What the first run predicted is what the next one sends.
     assert endings(played(world, number)) == BOTH_CONFIRMED
     latest = receipts.latest(world.platform.lake, number)
-    assert {name: one.predictions_sha256 for name, one in latest.items()} == predicted
+    assert {name: receipt.predictions_sha256 for name, receipt in latest.items()} == predicted
 
 
 def test_nothing_is_uploaded_after_the_close(world):
@@ -207,7 +207,7 @@ def test_nothing_is_uploaded_after_the_close(world):
     assert set(endings(results).values()) == {Ending.SKIPPED}
     assert world.uploads() == uploads
     latest = receipts.latest(world.platform.lake, number)
-    assert {one.outcome for one in latest.values()} == {Outcome.MISSED}
+    assert {receipt.outcome for receipt in latest.values()} == {Outcome.MISSED}
     assert "closed at" in latest["second"].reason
 
 
@@ -227,7 +227,7 @@ def test_a_round_that_closes_while_models_predict(world, monkeypatch):
     monkeypatch.setattr(ladder, "predict", slowly)
     uploads = world.uploads()
     results = play(platform, Play(number, [platform.registry["second"]]))
-    assert [one.ending for one in results] in ([Ending.FAILED], [Ending.SKIPPED])
+    assert [result.ending for result in results] in ([Ending.FAILED], [Ending.SKIPPED])
     assert "accepts on-time submissions" in results[0].text or "closed at" in results[0].text
     assert world.uploads() == uploads
     assert receipts.latest(platform.lake, number)["second"].outcome in (

@@ -39,5 +39,9 @@ def test_numerais_words_reach_receipt_table_status_and_alert(world, receiver, nu
     assert WORDS in numebot("status")
     cells = json.loads(numebot("status", "--json"))
     assert WORDS in json.dumps(cells)
-    [failed] = [one for one in receiver.messages if "second" in one["title"] + one["message"]]
+    [failed] = [
+        message
+        for message in receiver.messages
+        if "second" in message["title"] + message["message"]
+    ]
     assert WORDS in failed["message"]

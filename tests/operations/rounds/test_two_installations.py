@@ -82,7 +82,7 @@ def another(world):
 
 def played(platform, number):
     models = platform.registry.enabled
-    return {one.model.name: one for one in play(platform, Play(number, models))}
+    return {result.model.name: result for result in play(platform, Play(number, models))}
 
 
 def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
@@ -102,20 +102,22 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(NumeraiClient, "create_submission", create_at_once)
-        threads = [threading.Thread(target=played, args=(one, number)) for one in both]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
+        threads = [threading.Thread(target=played, args=(platform, number)) for platform in both]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert world.submissions(number) == {"second": 2}
 
     round_ = both[0].client.round(number)
     submission = both[0].client.fleet().submission_of("second", number)
-    [winner] = [one for one in both if one.installation in submission.filename]
-    [loser] = [one for one in both if one is not winner]
+    [winner] = [platform for platform in both if platform.installation in submission.filename]
+    [loser] = [platform for platform in both if platform is not winner]
     for platform in both:  # the next look
         follow_up.recheck(platform, round_, platform.registry.enabled)
-    stands = {one.installation: receipts.latest(one.lake, number)["second"] for one in both}
+    stands = {
+        platform.installation: receipts.latest(platform.lake, number)["second"] for platform in both
+    }
     assert stands[winner.installation].state is State.CONFIRMED
     theirs = stands[loser.installation]
     assert theirs.is_foreign
@@ -134,7 +136,7 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     assert "--force" in alert.text
     later = round_.close_staking_time + timedelta(minutes=10)
     after = round_alerts(round_, loser.registry.enabled, {"second": theirs}, later)
-    assert [one.kind for one in after] == [Kind.SUBMITTED_ELSEWHERE]  # and not missed
+    assert [alert.kind for alert in after] == [Kind.SUBMITTED_ELSEWHERE]  # and not missed
 
 
 def test_a_submission_by_hand_is_no_failure(fresh_world):
