@@ -13,6 +13,7 @@ import typer
 from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.cli.status_grid import grid, stretches_of
+from numebot_dagster.lake import json_records
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.causes import (
     MODELS_FAILED,
@@ -115,7 +116,7 @@ def _as_json(overview: Overview) -> dict[str, Any]:
         "days_without_leaderboard": None
         if overview.unseen_days is None
         else [day.isoformat() for day in overview.unseen_days],
-        "alerts_not_sent": [asdict(alert) for alert in overview.alerts],
+        "alerts_not_sent": [json_records.as_dict(alert) for alert in overview.alerts],
         "automation": list(overview.automation),
     }
 

@@ -20,7 +20,7 @@ MACHINE_FILE = Path("/etc/machine-id")
 
 
 @dataclass(frozen=True)
-class Installation:
+class Installation(json_records.Record):
     """A data folder as it was when it got its id.
 
     Attributes:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from numebot_dagster.lake import damaged, files
 from numebot_dagster.lake.damaged import DamagedFile
 
+LOGGER = logging.getLogger("numebot")
 T = TypeVar("T")
 
 # A number that may be unknown: NaN in memory, null in the file.
@@ -22,6 +33,40 @@ NumberOrNull = Annotated[
     BeforeValidator(lambda value: math.nan if value is None else value),
     PlainSerializer(lambda value: None if math.isnan(value) else value),
 ]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of the records that keep the fields of a newer version when they are rewritten.
+
+    Attributes:
+        unknown_fields: what the file holds besides the fields of the class; `dataclasses.replace`
+            passes it on.
+    """
+
+    unknown_fields: dict[str, Any] = field(
+        default_factory=dict, kw_only=True, repr=False, compare=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_unknown_apart(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        own = {field.name for field in fields(cls)}
+        unknown = {name: content[name] for name in content if name not in own}
+        return {name: content[name] for name in content if name in own} | {
+            "unknown_fields": unknown
+        }
+
+    @model_serializer(mode="wrap")
+    def _put_unknown_back(self, plain_of: Callable[[Record], dict[str, Any]]) -> dict[str, Any]:
+        plain = plain_of(self)
+        return plain | plain.pop("unknown_fields")
+
+
+# The kinds of records whose unknown fields this process has reported.
+_reported: set[type] = set()
 
 
 def write(path: Path, record: object) -> None:
@@ -39,13 +84,21 @@ def create(path: Path, record: object) -> None:
 
 
 def read(path: Path, kind: type[T]) -> T:
-    """Return the record in a file; fields that a newer version added are left out.
+    """Return the record in a file, and log fields of a newer version, once for each kind.
 
     Raises:
         FileNotFoundError: there is no such file.
         DamagedFile: it holds no such record; the text says what is wrong with it.
     """
     record: T = parse(path.read_bytes(), kind)
+    if isinstance(record, Record) and record.unknown_fields and kind not in _reported:
+        _reported.add(kind)
+        LOGGER.warning(
+            "%s has fields that this version of Numebot does not know: %s. A newer version has "
+            "probably written it. They are kept, but not used; update Numebot to use them.",
+            path,
+            ", ".join(sorted(record.unknown_fields)),
+        )
     return record
 
 
@@ -71,9 +124,14 @@ def parse(content: bytes, kind: Any) -> Any:
 def dump(record: object, indent: int | None = 2) -> bytes:
     """Return the content of a record's file, by default for people to read."""
     # Python's own writer keeps a NaN, which pydantic's would turn into null.
+    text = json.dumps(as_dict(record), indent=indent, ensure_ascii=False, default=_text)
+    return f"{text}\n".encode()
+
+
+def as_dict(record: object) -> Any:
+    """Return what a record's file holds, with the unknown fields among the others."""
     kind: Any = type(record)
-    plain = _adapter(kind).dump_python(record)
-    return (json.dumps(plain, indent=indent, ensure_ascii=False, default=_text) + "\n").encode()
+    return _adapter(kind).dump_python(record)
 
 
 def _text(value: object) -> str:

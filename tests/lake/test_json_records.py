@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,12 @@ import pytest
 from numebot_dagster.lake import json_records
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.json_records import NumberOrNull
+
+
+@dataclass(frozen=True)
+class Kept(json_records.Record):
+    text: str
+    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,30 @@ def test_a_record_is_written_for_people_and_read_back(tmp_path):
     assert json_records.read(path, Note) == Note("other", NOTE.written_at, 0.5)
 
 
-def test_fields_of_a_newer_version_are_left_out():
-    content = b'{"text": "a", "written_at": "2026-11-29T12:00:00+00:00", "new": {"b": 1}}'
-    assert json_records.parse(content, Note).text == "a"
+@pytest.mark.parametrize(
+    ("added", "reported"),
+    [
+        ({}, None),
+        ({"new": {"b": 1}}, "new"),
+        ({"z": None, "a": [math.inf, "é"]}, "a, z"),
+    ],
+)
+def test_fields_of_a_newer_version_are_kept(tmp_path, caplog, monkeypatch, added, reported):
+    monkeypatch.setattr(json_records, "_reported", set())
+    path = tmp_path / "kept.json"
+    path.write_text(json.dumps({"text": "a", "tries": 1, **added}))
+    for tries in (2, 3):  # in a file read and written again each time
+        record = json_records.read(path, Kept)
+        json_records.write(path, replace(record, tries=tries))
+        assert json.loads(path.read_bytes()) == {"text": "a", "tries": tries, **added}
+    texts = [message for message in caplog.messages if "does not know" in message]
+    if reported is None:
+        assert texts == []
+    else:
+        assert [f"does not know: {reported}. A newer" in text for text in texts] == [True]
+        assert str(path) in texts[0]
+    assert record == Kept("a", 2)
+    assert "new" not in repr(record)
 
 
 @pytest.mark.parametrize(

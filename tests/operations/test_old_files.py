@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime
 
@@ -48,8 +49,7 @@ FILES = {
             "last_era": 2, "train_rows": 100, "seconds": 1, "peak_memory_mb": 812.5,
             "retrain_weeks": null, "retrain_on_new_data_version": false, "time_budget": 120,
             "memory_budget": 4, "trained_at": "2026-06-02T12:00:00.123456+00:00",
-            "canary_rows": 100, "files": {"canary.parquet": {"bytes": 10, "sha256": "ab"}},
-            "of_a_newer_version": 1}""",
+            "canary_rows": 100, "files": {"canary.parquet": {"bytes": 10, "sha256": "ab"}}}""",
         {
             "features": ("f1", "f2"),
             "inputs": (),
@@ -103,10 +103,12 @@ FILES = {
 def test_an_old_file_is_read(tmp_path, kind):
     text, expected = FILES[kind]
     path = tmp_path / "old.json"
-    path.write_text(text)
+    newer = {"of_a_newer_version": {"b": [None, 1]}}
+    path.write_text(json.dumps(json.loads(text) | newer))
     record = json_records.read(path, kind)
     assert {name: getattr(record, name) for name in expected} == expected
     json_records.write(path, record)  # and as it is written now
+    assert newer.items() <= json.loads(path.read_text()).items()
     again = json_records.read(path, kind)
     assert {name: getattr(again, name) for name in expected} == expected
 

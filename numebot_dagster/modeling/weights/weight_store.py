@@ -40,7 +40,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(json_records.Record):
     """What is known of a training.
 
     Attributes:

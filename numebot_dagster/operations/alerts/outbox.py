@@ -51,7 +51,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Raised:
+class Raised(json_records.Record):
     """An alert as it is stored.
 
     Attributes:

@@ -29,7 +29,7 @@ class NotDiagnosed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiagnosisFacts:
+class DiagnosisFacts(json_records.Record):
     """What is known of a diagnosis besides its tables.
 
     Metrics are `corr`, `mmc`, `bmc`, `fnc`, `benchmark_corr` (the score of the benchmark model

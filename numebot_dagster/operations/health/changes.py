@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from numebot_dagster import command_lines
+from numebot_dagster.lake.json_records import Record
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
 
 # The scores that Numerai has published under these names so far, some with `canon_` before it.
@@ -28,7 +29,7 @@ RULES = (
 
 
 @dataclass(frozen=True)
-class Observation:
+class Observation(Record):
     """The state of Numerai on one day.
 
     Attributes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -61,7 +62,8 @@ def observe(platform: Platform, before: Observation) -> Observation:
     number, scores = _asked(
         platform, "its rules", partial(_rules, platform), (before.round_number, before.scores)
     )
-    return Observation(
+    return replace(
+        before,
         versions=versions,
         used=used,
         stamps=_stamps(platform, set(used.values()) & set(versions), before.stamps),

@@ -27,7 +27,7 @@ class OtherTournament(SettingsError):
 
 
 @dataclass(frozen=True)
-class Owner:
+class Owner(json_records.Record):
     """The tournament and the account of a data folder.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numebot_dagster.lake import json_records
 from numebot_dagster.lake.layout import Lake
@@ -10,10 +10,10 @@ from numebot_dagster.operations.platform import Platform
 
 
 @dataclass(frozen=True)
-class SkippedRounds:
+class SkippedRounds(json_records.Record):
     """Every round up to the number `through` was skipped on purpose."""
 
-    through: int
+    through: int = 0
 
 
 def skip_what_closed(platform: Platform) -> None:
@@ -22,11 +22,16 @@ def skip_what_closed(platform: Platform) -> None:
     now = platform.client.now()
     closed = [round_.number for round_ in rounds if round_.close_staking_time <= now]
     if closed:
-        json_records.write(platform.lake.skipped_rounds_file, SkippedRounds(through=max(closed)))
+        skipped = replace(_read(platform.lake), through=max(closed))
+        json_records.write(platform.lake.skipped_rounds_file, skipped)
 
 
 def skipped_through(lake: Lake) -> int:
     """Return the newest round that was skipped on purpose, with all before it; 0 for none."""
+    return _read(lake).through
+
+
+def _read(lake: Lake) -> SkippedRounds:
     # Damage costs no more than that rounds are recorded as missed.
     skipped = json_records.read_or_set_aside(lake.skipped_rounds_file, SkippedRounds)
-    return 0 if skipped is None else skipped.through
+    return skipped or SkippedRounds()

@@ -41,7 +41,7 @@ class Vintage:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(json_records.Record):
     """What is stored of a vintage; `files` are the stamps of its files by name."""
 
     vintage: int
