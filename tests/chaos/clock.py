@@ -24,7 +24,7 @@ CLOCKED = (
     "numebot_dagster.numerai.http.pacing",
     "numebot_dagster.numerai.http.transport",
     "numebot_dagster.operations.rounds.playing",
-    "numebot_dagster.operations.rounds.submitting",
+    "numebot_dagster.operations.rounds.acceptance",
 )
 SPEED = 40.0
 

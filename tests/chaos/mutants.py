@@ -93,7 +93,7 @@ def _unseen(_: Any) -> Any:
 
 def _pretended(_: Any) -> Any:
     """Receipts of an upload that never was."""
-    from numebot_dagster.operations.rounds.submitting import _intent
+    from numebot_dagster.operations.rounds.uploading import _intent
     from numebot_dagster.submissions.receipts import Outcome, State
 
     def submit(
@@ -232,7 +232,7 @@ MUTANTS: dict[str, Mutant] = {
         {f"{SUBMISSIONS}.submission_file:rank_to_unit_interval": _reversed},
     ),
     "confirmed without a download": Mutant(
-        (WRONG, "was never downloaded"), {f"{OPERATIONS}.rounds.submitting:confirm": _unseen}
+        (WRONG, "was never downloaded"), {f"{OPERATIONS}.rounds.confirmation:confirm": _unseen}
     ),
     "exit status 0 after a failure": Mutant(
         (WRONG, "exit status 0, and nothing of alpha counts"),
@@ -240,7 +240,7 @@ MUTANTS: dict[str, Mutant] = {
         [FAILING],
     ),
     "two uploads of one model": Mutant(
-        (DOUBLED, "and then"), {f"{OPERATIONS}.rounds.submitting:submit": _twice}
+        (DOUBLED, "and then"), {f"{OPERATIONS}.rounds.uploading:submit": _twice}
     ),
     "a model that is passed over": Mutant(
         (LOST, "there is no receipt"),
@@ -249,8 +249,8 @@ MUTANTS: dict[str, Mutant] = {
     "receipts of an upload that never was": Mutant(
         (LOST, "could be submitted and was not"),
         {
-            f"{OPERATIONS}.rounds.submitting:submit": _pretended,
-            f"{OPERATIONS}.rounds.submitting:confirm": _unseen,
+            f"{OPERATIONS}.rounds.uploading:submit": _pretended,
+            f"{OPERATIONS}.rounds.confirmation:confirm": _unseen,
         },
     ),
     "older weights than the newest": Mutant(

@@ -16,14 +16,9 @@ from numebot_dagster.numerai.records import (
 )
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
+from numebot_dagster.operations.rounds.acceptance import invalidated, outcome_of, own_words
+from numebot_dagster.operations.rounds.confirmation import confirm, what_is_held
 from numebot_dagster.operations.rounds.predicting import stored_prediction
-from numebot_dagster.operations.rounds.submitting import (
-    confirm,
-    invalidated,
-    outcome_of,
-    own_words,
-    what_is_held,
-)
 from numebot_dagster.submissions.file_names import uploader
 from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State, standing_of
 from numebot_dagster.submissions.reconciliation import (

@@ -30,7 +30,13 @@ from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.causes import named
 from numebot_dagster.operations.health import watchdog
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds import follow_up, planning, submitting
+from numebot_dagster.operations.rounds import (
+    acceptance,
+    confirmation,
+    follow_up,
+    planning,
+    uploading,
+)
 from numebot_dagster.operations.rounds.gates import GateClosed
 from numebot_dagster.operations.rounds.ladder import EXPECTED, Ladder, LadderFailed, Postponed
 from numebot_dagster.operations.rounds.outcomes import Ending, Play, Played
@@ -312,7 +318,7 @@ class _RoundPlay:
             return self._without_upload(model, self._promoted(decision, prediction))()
         if self._fleet.submission_of(model.name, self.round.number) is not None:
             self.platform.log.info("%s: %s", model.name, decision.reason)
-        receipt = submitting.submit(
+        receipt = uploading.submit(
             self.platform,
             self.round,
             self.records[model.name],
@@ -332,7 +338,7 @@ class _RoundPlay:
             return decision
         if receipt.predictions_sha256 != prediction.submission.sha256:
             return decision
-        promoted = submitting.promote(self.records[receipt.model], receipt, prediction)
+        promoted = uploading.promote(self.records[receipt.model], receipt, prediction)
         self.platform.log.info(
             "%s: Numerai holds the %s predictions already", receipt.model, prediction.rung
         )
@@ -344,7 +350,7 @@ class _RoundPlay:
         if receipt is None:
             raise ValueError(f"{model.name}: {decision.action} without a receipt of a held file")
         if decision.action is Action.ACCEPT:
-            receipt = submitting.accept(
+            receipt = acceptance.accept(
                 self.platform, self.round, self.records[model.name], receipt
             )
         stored = stored_prediction(self.platform, receipt)
@@ -355,14 +361,14 @@ class _RoundPlay:
             raise ValueError(f"{played.model.name}: a submission without a receipt")
         record = self.records[played.model.name]
         try:
-            receipt = submitting.confirm(self.platform, record, played.receipt, played.prediction)
+            receipt = confirmation.confirm(self.platform, record, played.receipt, played.prediction)
         except SubmissionRejected as refusal:
             if played.prediction is None:
                 raise
             again = self._replace_invalid(played.model, played.prediction, refusal)
             if again.receipt is None or again.ending is not Ending.ACCEPTED:
                 return again
-            receipt = submitting.confirm(self.platform, record, again.receipt, played.prediction)
+            receipt = confirmation.confirm(self.platform, record, again.receipt, played.prediction)
         self.platform.log.info("%s: confirmed", played.model.name)
         return replace(played, ending=Ending.CONFIRMED, receipt=receipt)
 
@@ -380,7 +386,7 @@ class _RoundPlay:
             force=self.request.force,
             late=self.request.late,
         )
-        return decide(submitting.what_is_held(self.platform, record, situation))
+        return decide(confirmation.what_is_held(self.platform, record, situation))
 
     @property
     def _has_closed(self) -> bool:
@@ -404,7 +410,7 @@ class _RoundPlay:
                 self.platform, self.round, record, self._fleet, decision.reason
             )
         else:
-            latest = submitting.record_failure(record, decision.reason)
+            latest = uploading.record_failure(record, decision.reason)
         self.platform.log.warning("%s: %s", model.name, decision.reason)
         ending = Ending.SKIPPED if closed else Ending.FAILED
         return Played(model, ending, decision.reason, receipt=latest)
@@ -439,7 +445,7 @@ class _RoundPlay:
             try:
                 if not self._came_later(model):
                     record = self.records[model.name]
-                    receipt = submitting.record_failure(record, str(error), prediction)
+                    receipt = uploading.record_failure(record, str(error), prediction)
             except Exception:  # a full disk, a damaged receipt: no reason to stop the other models
                 self.platform.log.exception("%s: the failure was not recorded", model.name)
         return Played(model, Ending.FAILED, str(error), prediction, receipt, verdicts)

@@ -17,7 +17,7 @@ from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import NumeraiError, RoundNotOpen
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds import details, follow_up, live_data, submitting
+from numebot_dagster.operations.rounds import acceptance, details, follow_up, live_data, uploading
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.settings import load_settings
@@ -84,8 +84,8 @@ def fault(world, kind, **more):
 @pytest.fixture
 def hasty(monkeypatch):
     """Nobody waits long for what does not come."""
-    monkeypatch.setattr(submitting, "ACCEPTANCE_PATIENCE", 0.5)
-    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+    monkeypatch.setattr(acceptance, "ACCEPTANCE_PATIENCE", 0.5)
+    monkeypatch.setattr(acceptance, "SELECTION_PATIENCE", 0.3)
 
 
 # --- kills
@@ -246,7 +246,7 @@ def test_uploads_that_stay_refused_end_with_the_reason(world):
         results = played(world, number, "second")
     assert endings(results) == {Ending.FAILED}
     assert "403" in results["second"].text
-    assert world.uploads() - before == submitting.UPLOADS
+    assert world.uploads() - before == uploading.UPLOADS
     assert endings(played(world, number, "second")) == {Ending.CONFIRMED}
     assert world.submissions(number) == {"second": 1}
 
@@ -329,7 +329,7 @@ def test_late_submissions_only_when_asked_and_replaced_in_the_next_round(world):
     stale = submission_of(world, following)
     assert stale.filename == receipt.filename  # Numerai has made it this round's
     with pytest.raises(RoundNotOpen, match=f"round {number} accepts no more late submissions"):
-        submitting.require_uploads(world.platform, world.platform.client.round(number), late=True)
+        uploading.require_uploads(world.platform, world.platform.client.round(number), late=True)
     assert endings(played(world, following)) == {Ending.CONFIRMED}
     assert submission_of(world, following).filename.startswith(f"round-{following}-")
     assert latest(world, following).outcome is Outcome.ON_TIME
@@ -457,7 +457,7 @@ def test_answers_with_nothing_in_them_make_nothing_invalid(world):
 
 
 def test_an_invalid_submission_is_replaced_within_the_run(world, monkeypatch):
-    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+    monkeypatch.setattr(acceptance, "SELECTION_PATIENCE", 0.3)
     number = open_round(world)
     with fault(world, "invalid-later", where="submission:second"):
         results = played(world, number, "second")
@@ -505,14 +505,14 @@ def test_a_forced_run_that_fails_hides_nothing(world):
     )
     receipts.append(lake, attempt)  # a forced run was killed in its upload
     assert latest(world, number) == confirmed
-    receipt = submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
+    receipt = uploading.record_failure(RoundRecord(lake, "second", number), "the storage is full")
     assert receipt.state is State.CONFIRMED
     assert receipt.submission_id == confirmed.submission_id
     assert receipt.reason == "it stands, but a later attempt failed: the storage is full"
     assert latest(world, number) == receipt
     shown = catalog.query(lake, f'SELECT state, reason FROM submissions WHERE "round" = {number}')
     assert shown.rows() == [("confirmed", receipt.reason)]
-    submitting.record_failure(RoundRecord(lake, "second", number), "the storage is full")
+    uploading.record_failure(RoundRecord(lake, "second", number), "the storage is full")
     assert len(RoundRecord(lake, "second", number).history) == len(
         set(RoundRecord(lake, "second", number).history)
     )

@@ -12,7 +12,14 @@ import pytest
 
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
-from numebot_dagster.operations.rounds import details, follow_up, live_data, phases, submitting
+from numebot_dagster.operations.rounds import (
+    acceptance,
+    confirmation,
+    details,
+    follow_up,
+    live_data,
+    phases,
+)
 from numebot_dagster.operations.rounds.outcomes import Ending, Play
 from numebot_dagster.operations.rounds.playing import play
 from numebot_dagster.submissions.receipts import RoundRecord
@@ -125,9 +132,9 @@ def test_no_question_of_a_round_holds_it_up(world, short):
         hanging(world, "latency", "graphql:account"),
         pytest.raises(NumeraiError, match="the wait until the submission counts may take 1 s"),
     ):
-        submitting.accept(platform, round_, record, played.receipt)
+        acceptance.accept(platform, round_, record, played.receipt)
     with (
         hanging(world, "drip", "submission:*"),
         pytest.raises(NumeraiError, match="the download of the submission may take 1 s"),
     ):
-        submitting.confirm(platform, record, played.receipt, played.prediction)
+        confirmation.confirm(platform, record, played.receipt, played.prediction)

@@ -16,7 +16,7 @@ from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.health.round_alerts import round_alerts
 from numebot_dagster.operations.health.status import Standing, standing_of
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds import details, follow_up, live_data, submitting
+from numebot_dagster.operations.rounds import acceptance, details, follow_up, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.file_names import name_for, uploader
@@ -87,7 +87,7 @@ def played(platform, number):
 
 def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     world = fresh_world
-    monkeypatch.setattr(submitting, "SELECTION_PATIENCE", 0.3)
+    monkeypatch.setattr(acceptance, "SELECTION_PATIENCE", 0.3)
     world.register("second")
     number = world.open_round()
     both = [world.platform, another(world)]
