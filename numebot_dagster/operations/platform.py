@@ -14,7 +14,7 @@ from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import Registry, read_registry
 from numebot_dagster.modeling.same_code import recognise_former_weights
 from numebot_dagster.numerai.rounds import round_to_play
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Platform:
         from numebot_dagster.numerai.progress import DownloadProgress
 
         progress = DownloadProgress()
-        with patience.followed(self.log, f"Downloading {name}", progress.describe):
+        with long_work.followed(self.log, f"Downloading {name}", progress.describe):
             return self.client.download(name, destination, progress=progress)
 
     @cached_property

@@ -53,6 +53,18 @@ class Rung(StrEnum):
     PREVIOUS = "previous"
     FALLBACK = "fallback"
 
+    def is_above(self, other: Rung) -> bool:
+        """Return whether this source is better than the other."""
+        return _RUNGS.index(self) < _RUNGS.index(other)
+
+    @property
+    def next_higher(self) -> Rung:
+        """The rung above this one; of the highest, itself."""
+        return _RUNGS[max(_RUNGS.index(self) - 1, 0)]
+
+
+_RUNGS = tuple(Rung)
+
 
 @dataclass(frozen=True)
 class Receipt:

@@ -23,8 +23,6 @@ from numebot_dagster.submissions.receipts import Receipt, Rung
 REGISTRATION_PATIENCE = timedelta(minutes=5)
 REGISTERED = "registered"  # the status, in our words, of what Numerai does not show yet
 
-LADDER = (Rung.FALLBACK, Rung.PREVIOUS, Rung.LIVE)  # from the lowest rung to the highest
-
 
 class Action(StrEnum):
     """The next step for one model."""
@@ -187,11 +185,6 @@ def is_carried_over(submission: HeldSubmission, round_: Round) -> bool:
     return submission.timestamp is not None and submission.timestamp < round_.open_time
 
 
-def is_higher(rung: Rung, other: Rung) -> bool:
-    """Return whether `rung` is the better source: live, then previous, then fallback."""
-    return LADDER.index(rung) > LADDER.index(other)
-
-
 def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     better = _why_replace(situation, receipt)
     if better is not None and _is_open(situation):
@@ -217,7 +210,7 @@ def _why_replace(situation: Situation, receipt: Receipt) -> str | None:
     if receipt.differs:
         return f"replaces our invalid file: {receipt.reason}"
     is_other = intention.sha256 != receipt.predictions_sha256
-    if is_higher(intention.rung, receipt.rung) and is_other:
+    if intention.rung.is_above(receipt.rung) and is_other:
         return f"{intention.rung} predictions replace {receipt.rung} ones"
     if situation.force and is_other:
         return "forced: other predictions replace those that were sent"

@@ -19,7 +19,6 @@ from numebot_dagster.submissions.reconciliation import (
     better_known,
     decide,
     doubtful_ids,
-    is_higher,
 )
 
 OPEN = datetime(2026, 8, 28, 12, tzinfo=UTC)
@@ -234,10 +233,12 @@ def test_the_newest_receipt_of_the_held_file_counts():
 
 
 def test_the_ladder():
-    assert is_higher(Rung.LIVE, Rung.PREVIOUS)
-    assert is_higher(Rung.PREVIOUS, Rung.FALLBACK)
-    assert not is_higher(Rung.FALLBACK, Rung.FALLBACK)
-    assert not is_higher(Rung.FALLBACK, Rung.LIVE)
+    best, middle, last = Rung.LIVE, Rung.PREVIOUS, Rung.FALLBACK
+    assert best.is_above(middle)
+    assert middle.is_above(last)
+    assert not last.is_above(last)
+    assert not last.is_above(best)
+    assert [rung.next_higher for rung in (last, middle, best)] == [middle, best, best]
 
 
 MOMENTS = st.sampled_from([BEFORE, OPEN, INSIDE, ROUND.close_staking_time, LATER, FAR_LATER])

@@ -13,7 +13,7 @@ from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import NoWeights, StoredWeights
 from numebot_dagster.modeling.worker.messages import DescribeRequest
 from numebot_dagster.modeling.worker.worker import Worker
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics, out_of_sample
 from numebot_dagster.operations.diagnostics.diagnosis_store import (
     Diagnosis,
@@ -109,7 +109,7 @@ def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
             purge=subject.purge_eras,
         )
         peak = out_of_sample.predict(platform, worker, subject, chosen, folder)
-    with patience.reported(platform.log, f"{subject.model.name}: scoring {len(chosen.rows)} eras"):
+    with long_work.reported(platform.log, f"{subject.model.name}: scoring {len(chosen.rows)} eras"):
         scores = era_metrics.judge(
             subject.yardstick, folder / diagnosis_store.PREDICTIONS, chosen.rows
         )

@@ -19,7 +19,7 @@ from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.modeling.worker.messages import OutOfSampleRequest
 from numebot_dagster.modeling.worker.worker import Worker
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics
 from numebot_dagster.operations.diagnostics.diagnosis_store import NotDiagnosed
 from numebot_dagster.operations.diagnostics.era_metrics import Yardstick
@@ -178,7 +178,7 @@ def predict(
             inputs=subject.inputs,
         )
         what = f"{subject.model.name}: predicting eras {eras[0]} to {eras[-1]}"
-        with patience.reported(platform.log, what):
+        with long_work.reported(platform.log, what):
             result = worker.predict_out_of_sample(request)
         verdict = gates.canary(result.canary)
         if not verdict.passed:
@@ -212,7 +212,7 @@ def _weights_and_eras(
             f"{step.test[-1]}"
         )
         trained = folder / "refit"
-        with patience.reported(platform.log, what):
+        with long_work.reported(platform.log, what):
             result = worker.train(
                 trainer.request(subject.model, subject.vintage, trained, eras=step.train)
             )

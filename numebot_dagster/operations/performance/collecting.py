@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import files, parquet, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     if not by_day:
         return {}
     models = _own_models(platform)
-    for model in patience.each(platform.log, "Reading the scores of models", models):
+    for model in long_work.each(platform.log, "Reading the scores of models", models):
         for score in platform.client.enrichment.scores(model, _rounds_back(min(by_day), now)):
             if score.date in by_day:
                 by_day[score.date].append(score)

@@ -42,7 +42,6 @@ from numebot_dagster.operations.rounds.predicting import (
     stored_prediction,
 )
 from numebot_dagster.submissions.receipts import RoundRecords, Rung
-from numebot_dagster.submissions.reconciliation import is_higher
 
 STAND_IN_SECONDS = 3.0  # to read somebody else's predictions, and to judge and store them
 
@@ -155,7 +154,7 @@ class Ladder:
                 raised, whichever that is.
         """
         steps = [*self._own_steps(model), *self._fallback_steps(model, others_wait=others_wait)]
-        useful = [step for step in steps if not is_higher(lowest, step.rung)]
+        useful = [step for step in steps if not lowest.is_above(step.rung)]
         self._made[model.name] = self._descend(model, useful, others_wait=others_wait)
         return self._made[model.name]
 

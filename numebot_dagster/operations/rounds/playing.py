@@ -25,7 +25,7 @@ from numebot_dagster.numerai.errors import (
     SubmissionRejected,
 )
 from numebot_dagster.numerai.records import Fleet, Round
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.causes import named
 from numebot_dagster.operations.health import watchdog
@@ -45,13 +45,11 @@ from numebot_dagster.operations.rounds.predicting import Prediction, stored_pred
 from numebot_dagster.operations.slots import no_slot
 from numebot_dagster.submissions.receipts import Receipt, RoundRecords, Rung
 from numebot_dagster.submissions.reconciliation import (
-    LADDER,
     Action,
     Decision,
     Intention,
     Situation,
     decide,
-    is_higher,
 )
 
 UPLOADS_AT_ONCE = 4
@@ -80,10 +78,6 @@ def play(platform: Platform, request: Play) -> list[Played]:
         refusal = this.refusal if isinstance(this.refusal, NotAuthorised) else None
         watchdog.announce_round(platform, this.round, this.records, refusal)
     return played
-
-
-def _next_higher(rung: Rung) -> Rung:
-    return next((higher for higher in LADDER if is_higher(higher, rung)), rung)
 
 
 def _how(prediction: Prediction) -> str:
@@ -237,7 +231,7 @@ class _RoundPlay:
         if self.request.force:
             return partial(self._submit, model, self._predict(model, descend, standing.rung))
         try:
-            prediction = self._predict(model, descend, _next_higher(standing.rung))
+            prediction = self._predict(model, descend, standing.rung.next_higher)
         except Postponed:
             raise
         except Exception as error:
@@ -264,7 +258,7 @@ class _RoundPlay:
     def _predict(
         self, model: RegisteredModel, descend: Descend, lowest: Rung = Rung.FALLBACK
     ) -> Prediction:
-        with patience.followed(self.platform.log, f"{model.name}: predicting"):
+        with long_work.followed(self.platform.log, f"{model.name}: predicting"):
             prediction = descend(model, lowest)
         self.platform.log.info(
             "%s: predicted %d ids, %s", model.name, len(prediction.ids), _how(prediction)
@@ -334,7 +328,7 @@ class _RoundPlay:
     def _promoted(self, decision: Decision, prediction: Prediction) -> Decision:
         """Record it when what Numerai holds is, byte by byte, what a higher rung predicts too."""
         receipt = decision.receipt
-        if receipt is None or not is_higher(prediction.rung, receipt.rung):
+        if receipt is None or not prediction.rung.is_above(receipt.rung):
             return decision
         if receipt.predictions_sha256 != prediction.submission.sha256:
             return decision

@@ -20,7 +20,7 @@ from numebot_dagster.modeling.worker.failures import ModelError, ModelFailed
 from numebot_dagster.modeling.worker.messages import TrainRequest
 from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.operations.training.vintages import Vintage
@@ -98,7 +98,7 @@ def train(
     attempt = 1 + max((place.attempt for place in places), default=0)
     folder = platform.lake.weights_folder(model.name, vintage.number, code.hash, attempt)
     what = f"Training {model.name} on vintage {vintage.number}"
-    with patience.reported(platform.log, what), Worker(background=True) as worker:
+    with long_work.reported(platform.log, what), Worker(background=True) as worker:
         worker.train(request(model, vintage, folder))
     return weight_store.opened(WeightsFolder(vintage.number, code.hash, folder))
 

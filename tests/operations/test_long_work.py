@@ -6,13 +6,13 @@ import logging
 import re
 import time
 
-from numebot_dagster.operations import patience
+from numebot_dagster.operations import long_work
 
 
 def test_it_is_told_that_work_goes_on_until_it_ends(caplog, monkeypatch):
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.02)
+    monkeypatch.setattr(long_work, "SECONDS_BETWEEN_LINES", 0.02)
     caplog.set_level(logging.INFO)
-    with patience.reported(logging.getLogger("any"), "a: scoring 3 eras"):
+    with long_work.reported(logging.getLogger("any"), "a: scoring 3 eras"):
         time.sleep(0.2)
     first, *others = caplog.messages
     assert first == "a: scoring 3 eras"
@@ -23,13 +23,13 @@ def test_it_is_told_that_work_goes_on_until_it_ends(caplog, monkeypatch):
 
 
 def test_it_is_said_how_far_work_is_unless_it_is_over_soon(caplog, monkeypatch):
-    monkeypatch.setattr(patience, "SECONDS_BETWEEN_LINES", 0.02)
+    monkeypatch.setattr(long_work, "SECONDS_BETWEEN_LINES", 0.02)
     caplog.set_level(logging.INFO)
-    with patience.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
+    with long_work.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
         pass
     assert caplog.messages == []
-    monkeypatch.setattr(patience, "SECONDS_WITHOUT_A_LINE", 0.01)
-    with patience.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
+    monkeypatch.setattr(long_work, "SECONDS_WITHOUT_A_LINE", 0.01)
+    with long_work.followed(logging.getLogger("any"), "Downloading a", lambda: "1 of 2 MB"):
         time.sleep(0.2)
     assert len(caplog.messages) >= 2
     assert set(caplog.messages) == {"Downloading a: 1 of 2 MB"}
@@ -37,7 +37,7 @@ def test_it_is_said_how_far_work_is_unless_it_is_over_soon(caplog, monkeypatch):
 
 def test_it_is_told_how_many_are_done(caplog, monkeypatch):
     clock = iter([0.0, 1.0, 2.5, 2.5, 3.0, 5.0, 5.0])
-    monkeypatch.setattr(patience.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(long_work.time, "monotonic", lambda: next(clock))
     caplog.set_level(logging.INFO)
-    assert list(patience.each(logging.getLogger("any"), "Reading", "abcd")) == list("abcd")
+    assert list(long_work.each(logging.getLogger("any"), "Reading", "abcd")) == list("abcd")
     assert caplog.messages == ["Reading: 1 of 4", "Reading: 3 of 4"]
