@@ -96,7 +96,7 @@ def open_tournament(folder: Path, plan: Plan) -> Tournament:
         _check(state.settings, plan, folder)
         tournament = _tournament(state, plan)
         if plan.open_now:
-            tournament.deadlines.open_now()
+            tournament.timetable.deadlines.open_now()
     except Refused:
         state.close()
         raise

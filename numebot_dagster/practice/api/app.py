@@ -46,7 +46,7 @@ def make_app(
         rate_limits: How Numerai's rate limits are enforced.
     """
     services = Services.of(tournament)
-    faults = FaultBook(tournament.state, tournament.clock, tournament.deadlines)
+    faults = FaultBook(tournament.state, tournament.clock, tournament.timetable.deadlines)
     services.webhooks.twice = lambda model: faults.strikes(DuplicateTrigger, f"webhook:{model}")
     views = _Views(services, deviations, faults)
     app = Starlette(
@@ -154,7 +154,9 @@ class _Views:
 
         def read() -> bytes:
             submissions = self._tournament.state.submissions()
-            return self._tournament.file_of(next(s for s in submissions if s.id == identifier))
+            return self._tournament.uploads.file_of(
+                next(s for s in submissions if s.id == identifier)
+            )
 
         content = await run_in_threadpool(read)
         tag = hashlib.sha256(content).hexdigest()

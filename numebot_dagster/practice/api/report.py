@@ -14,7 +14,7 @@ def report(services: Services) -> dict[str, Any]:
     """Return clock, rounds, models and submissions; times are ISO, amounts decimal strings."""
     tournament = services.tournament
     now = tournament.clock.now()
-    newest = tournament.newest(now)
+    newest = tournament.timetable.newest(now)
     models = tournament.models(ACCOUNT)
     return {
         "clock": {"now": now.isoformat(), "real": tournament.clock.is_real},
@@ -22,7 +22,7 @@ def report(services: Services) -> dict[str, Any]:
         "scale": tournament.state.settings["scale"],
         "newest_round": newest.number,
         "open_round": newest.number if now < newest.close_staking_time else None,
-        "rounds": [_round(tournament, round_) for round_ in tournament.rounds()],
+        "rounds": [_round(tournament, round_) for round_ in tournament.timetable.rounds()],
         "models": _models(services, models),
         "submissions": [line for model in models for line in _submissions(tournament, model)],
     }
@@ -45,8 +45,8 @@ def _round(tournament: Tournament, round_: Round) -> dict[str, Any]:
 def _models(services: Services, models: list[Model]) -> list[dict[str, Any]]:
     tournament = services.tournament
     now = tournament.clock.now()
-    unresolved = [r for r in tournament.opened_rounds() if r.resolve_time > now]
-    next_round = tournament.rounds()[0].number
+    unresolved = [r for r in tournament.timetable.opened_rounds() if r.resolve_time > now]
+    next_round = tournament.timetable.rounds()[0].number
     return [
         {
             "id": model.id,

@@ -110,7 +110,7 @@ class ApiRequest:
 
     def upload_auth(self, filename: str, model: Model | None) -> Fields:
         """Return the FileUploadAuth of a link to which a file may be PUT."""
-        name = self.tournament.authorise_upload(filename, model)
+        name = self.tournament.uploads.authorise_upload(filename, model)
         return self.file_auth(name, "uploads", name)
 
     def file_auth(self, filename: str, kind: str, key: str) -> Fields:
@@ -127,8 +127,8 @@ class ApiRequest:
         context = RoundContext(
             state=self.state,
             now=self.now,
-            first=self.tournament.first_round,
-            book=self.tournament.rule_book,
+            first=self.tournament.timetable.first_round,
+            book=self.tournament.timetable.rule_book,
             payout_factor=self.ledger.payout_factor,
         )
         return round_fields(round_, context)

@@ -92,7 +92,7 @@ class Library:
         newest = newest_opened(self._tournament.clock.now())
         if round_number is None:
             return newest
-        if not self._tournament.first_round.number <= round_number <= newest.number:
+        if not self._tournament.timetable.first_round.number <= round_number <= newest.number:
             raise Refused(f"there are no datasets of round {round_number}")
         return Round(round_number)
 

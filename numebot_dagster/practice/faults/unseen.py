@@ -56,7 +56,7 @@ class Unseen:
         if older is None and not self._has_opened(round_number):
             return None
         tournament = self._tournament
-        return latest_fields(tournament.entry(tournament.round(round_number), older))
+        return latest_fields(tournament.entry(tournament.timetable.round(round_number), older))
 
     def _is_selected(self, submission: Submission) -> bool:
         selected = self._selected(submission.model_id).get(submission.round)

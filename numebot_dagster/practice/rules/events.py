@@ -39,8 +39,8 @@ def _instant_of(tournament: Tournament, event: str) -> datetime:
         Refused: It is not understood, or there is nothing to wait for.
     """
     now = tournament.clock.now()
-    newest = tournament.newest(now)
-    following = tournament.round(newest.number + 1)
+    newest = tournament.timetable.newest(now)
+    following = tournament.timetable.round(newest.number + 1)
     if event == "next-open":
         return following.open_time + _A_SECOND
     if event == "next-close":
@@ -64,7 +64,7 @@ def _first_to_resolve(tournament: Tournament, now: datetime) -> Round:
     numbers = {
         number for model in tournament.models_of_users() for number in tournament.selected(model.id)
     }
-    rounds = [tournament.round(number) for number in sorted(numbers)]
+    rounds = [tournament.timetable.round(number) for number in sorted(numbers)]
     waiting = [round_ for round_ in rounds if round_.status(now) is not RoundStatus.RESOLVED]
     if not waiting:
         raise Refused("no unresolved round has a submission; upload one first")

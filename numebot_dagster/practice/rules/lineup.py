@@ -58,10 +58,10 @@ class Lineups:
         """Return the (rows,) meta model of a date, from before the tournament began as well."""
         round_ = round_on(opened)
         tournament = self._tournament
-        if round_ is None or round_ < tournament.first_round:
+        if round_ is None or round_ < tournament.timetable.first_round:
             with tournament.market_lock:
                 return tournament.crowd.meta_model(opened)
-        return self.of(tournament.round(round_.number)).meta_model
+        return self.of(tournament.timetable.round(round_.number)).meta_model
 
     def _make(self, round_: Round, entries: tuple[tuple[str, str], ...]) -> Lineup:
         tournament, market = self._tournament, self._tournament.market
@@ -70,7 +70,8 @@ class Lineups:
         own = {model_id: submissions[key] for model_id, key in entries}
         with tournament.market_lock:
             columns = {
-                model_id: tournament.predictions(submission) for model_id, submission in own.items()
+                model_id: tournament.uploads.predictions(submission)
+                for model_id, submission in own.items()
             }
             for played in tournament.crowd.played(round_.opened):
                 columns[models[played.participant.name].id] = played.predictions
@@ -108,7 +109,7 @@ class Lineups:
             counted = select(submissions).get(round_.number)
             stake = tournament.state.position(model.id, round_.number)
             if counted is not None and counted.kind != "late" and stake:
-                yield ranks_of(tournament.predictions(counted)), float(stake)
+                yield ranks_of(tournament.uploads.predictions(counted)), float(stake)
 
     def _rivals_stakes(
         self, round_: Round, models: dict[str, Model]

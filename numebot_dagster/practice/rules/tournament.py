@@ -7,43 +7,24 @@ next one, and which of them counts follows from the time.
 
 from __future__ import annotations
 
-import secrets
-import string
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from functools import cached_property, lru_cache
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from numebot_dagster.practice.market.crowd import Crowd, map_by_stock
+from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import standing_of
-from numebot_dagster.practice.rules.clock import Clock, Refused, Round, RoundStatus, newest_opened
-from numebot_dagster.practice.rules.deadlines import Deadlines
-from numebot_dagster.practice.rules.payout_rules import RuleBook, Rules
+from numebot_dagster.practice.rules.clock import Clock, Refused, Round
 from numebot_dagster.practice.rules.state import Model, State, Submission
-from numebot_dagster.practice.rules.submissions import (
-    error_of,
-    read_predictions,
-    select,
-    storable,
-    write_predictions,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
+from numebot_dagster.practice.rules.submissions import select
+from numebot_dagster.practice.rules.timetable import Timetable
+from numebot_dagster.practice.rules.uploads import Uploads
 
 CLASSIC = 8
 ACCOUNT = "practice"
 USER, RIVAL, BENCHMARK = "user", "rival", "benchmark"
-NO_OPEN_ROUND = "Current round not open for submissions"
-_ALPHABET = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True)
@@ -63,10 +44,10 @@ class Tournament:
         self.market = market
         self.crowd = Crowd(market)
         self.clock = Clock(state.settings)
+        self.timetable = Timetable(state, self.clock)
         self.lock = threading.RLock()
         self.market_lock = threading.RLock()
-        self.live_ids = lru_cache(maxsize=32)(self._live_ids)
-        self.deadlines = Deadlines(state, self.clock)
+        self.uploads = Uploads(state, self.clock, self.timetable, market, self.market_lock)
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:
@@ -80,64 +61,6 @@ class Tournament:
             yield
         finally:
             self.lock.acquire()
-
-    # --- rounds -------------------------------------------------------------------------------
-
-    @cached_property
-    def rule_book(self) -> RuleBook:
-        """Which rules which rounds carry."""
-        change_at = self.state.settings["rules_change_at"]
-        return RuleBook(int(change_at) if change_at else None)
-
-    def round(self, round_number: int) -> Round:
-        """Return a round, scored for as long as its rules say and closing when it does."""
-        days = self.rule_book.of(round_number).score_days
-        closes, opens = self.deadlines.of(round_number), self.deadlines.opening(round_number)
-        return Round(round_number, days, closes, opens)
-
-    def newest(self, now: datetime) -> Round:
-        """Return the newest round that has opened by `now`."""
-        return self.round(newest_opened(now).number)
-
-    def rules(self, round_: Round) -> Rules:
-        """Return the rules that a round carries."""
-        return self.rule_book.of(round_.number)
-
-    @cached_property
-    def first_round(self) -> Round:
-        """The round that was the newest when the practice tournament began."""
-        return self.round(
-            newest_opened(datetime.fromisoformat(self.state.settings["start"])).number
-        )
-
-    def opened_rounds(self) -> list[Round]:
-        """Return the rounds that have opened, newest first."""
-        newest = newest_opened(self.clock.now())
-        numbers = range(newest.number, self.first_round.number - 1, -1)
-        return [self.round(number) for number in numbers]
-
-    def rounds(self) -> list[Round]:
-        """Return the next round and all that have opened, newest first."""
-        opened = self.opened_rounds()
-        return [self.round(opened[0].number + 1), *opened]
-
-    def open_round(self) -> Round:
-        """Return the round whose window is open.
-
-        Raises:
-            Refused: No window is open, in the API's words.
-        """
-        now = self.clock.now()
-        newest = self.newest(now)
-        if newest.status(now) is not RoundStatus.OPEN:
-            raise Refused(NO_OPEN_ROUND)
-        return newest
-
-    def _live_ids(self, round_number: int) -> pd.Index:
-        import pandas as pd
-
-        with self.market_lock:
-            return pd.Index(self.market.live_ids(Round(round_number).opened), dtype=str, name="id")
 
     # --- models -------------------------------------------------------------------------------
 
@@ -199,100 +122,6 @@ class Tournament:
             submission for submission in self.state.submissions() if submission.model_id in users
         ]
 
-    # --- uploads ------------------------------------------------------------------------------
-
-    def authorise_upload(self, filename: str, model: Model | None) -> str:
-        """Return the name under which the tournament accepts the file."""
-        path = PurePath(filename)
-        random = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-        name = f"{storable(path.stem, 100)}-{random}{storable(path.suffix, 20)}"
-        self.state.authorise_upload(name, model.id if model else "", self.clock.now())
-        return name
-
-    def uploaded(self, filename: str, model: Model | None) -> None:
-        """Check that a file was authorised for a model (None: for no model) and has come.
-
-        Raises:
-            Refused: It was not, or has not.
-        """
-        upload = self.state.upload(filename)
-        if upload is None or upload.model_id != (model.id if model else ""):
-            whom = model.name if model else "no model"
-            raise Refused(f"no upload of {filename} was authorised for {whom}")
-        if upload.received_at is None:
-            raise Refused(f"{filename} was authorised but never uploaded: PUT its bytes first")
-
-    def submit(self, filename: str, model: Model, origin: dict[str, Any]) -> Submission:
-        """Turn uploaded bytes into a submission, valid or not.
-
-        Args:
-            filename: The name that `authorise_upload` gave.
-            model: The model to submit for.
-            origin: `source`, `trigger_id` and `data_datestamp` as the client gave them.
-
-        Raises:
-            Refused: Nothing was authorised for this model, or nothing uploaded, under this name.
-        """
-        if "pickle" in self.state.attributes(model.id):
-            raise Refused(f"{model.name} submits by its uploaded pickle; unassign it first")
-        self.uploaded(filename, model)
-        now = self.clock.now()
-        target = self.newest(now)
-        late = target.status(now) is not RoundStatus.OPEN
-        ids_round = self._round_of_datestamp(origin.get("data_datestamp"), target)
-        with self.state.transaction():
-            count = self.state.rows("SELECT count(*) AS n FROM submissions")[0]["n"]
-            first = Submission(
-                id=self.state.identifier("submission", count),
-                model_id=model.id,
-                round=target.number,
-                kind="late" if late else "window",
-                filename=filename,
-                ids_round=ids_round.number,
-                inserted_at=self.state.next_instant(model.id, now),
-                error=error_of(self.state.content(filename), self.live_ids(ids_round.number)),
-                source=origin.get("source"),
-                trigger_id=origin.get("trigger_id"),
-                data_datestamp=origin.get("data_datestamp"),
-            )
-            self.state.add_submission(first)
-            if late:
-                carried = {"round": target.number + 1, "kind": "carried"}
-                carried["id"] = self.state.identifier("submission", count + 1)
-                self.state.add_submission(Submission(**{**vars(first), **carried}))
-        return first
-
-    def _round_of_datestamp(self, datestamp: int | None, target: Round) -> Round:
-        """Return the round whose data a submission was made from."""
-        if datestamp is None:
-            return target
-        for number in range(target.number, target.number - 6, -1):
-            if Round(number).data_datestamp == datestamp:
-                return Round(number)
-        raise Refused(f"dataDatestamp {datestamp} is not that of a recent round")
-
-    def predictions(self, submission: Submission) -> np.ndarray:
-        """Return a valid submission's predictions in the order of its round's live ids.
-
-        A file made for another round's ids is mapped by stock; stocks that the other round did not
-        have get 0.5.
-        """
-        ids = self.live_ids(submission.ids_round)
-        values = read_predictions(self.state.content(submission.filename), ids)
-        if submission.ids_round == submission.round:
-            return values
-        with self.market_lock:
-            available = self.market.stock_of(Round(submission.ids_round).opened)
-            requested = self.market.stock_of(Round(submission.round).opened)
-        return map_by_stock(values, available, requested)
-
-    def file_of(self, submission: Submission) -> bytes:
-        """Return the file that counts: as uploaded, or with its ids mapped to its round."""
-        queued = self.clock.now() < Round(submission.round).open_time
-        if submission.ids_round == submission.round or submission.error or queued:
-            return self.state.content(submission.filename)
-        return write_predictions(self.live_ids(submission.round), self.predictions(submission))
-
     # --- what counts --------------------------------------------------------------------------
 
     def selected(self, model_id: str) -> dict[int, Submission]:
@@ -307,7 +136,7 @@ class Tournament:
             newest: How many rounds to go back.
         """
         selected = self.selected(model_id)
-        upcoming, *opened = self.rounds()
+        upcoming, *opened = self.timetable.rounds()
         queued = [upcoming] if upcoming.number in selected else []
         rounds = [*queued, *opened][:newest]
         return [self.entry(round_, selected.get(round_.number)) for round_ in rounds]
@@ -354,7 +183,7 @@ class Tournament:
         if not amount.is_finite() or amount < 0:
             raise Refused(f"a position of {nmr} NMR is not possible")
         now = self.clock.now()
-        newest = self.newest(now)
+        newest = self.timetable.newest(now)
         next_to_close = newest.number + (now >= newest.close_staking_time)
         if round_number is not None and round_number < next_to_close:
             raise Refused(f"round {round_number} has closed; its positions are fixed")

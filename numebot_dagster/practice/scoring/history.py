@@ -34,7 +34,7 @@ class History:
         self._tournament = tournament
         self._round_values = values
         self._now = tournament.clock.now()
-        rounds = tournament.opened_rounds()[::-1][-2 * ROUNDS_OF_A_YEAR :]
+        rounds = tournament.timetable.opened_rounds()[::-1][-2 * ROUNDS_OF_A_YEAR :]
         scorer.published(rounds, now=self._now)
         self._rounds = rounds
         self._models: list[Model] = tournament.state.models()
@@ -87,7 +87,7 @@ class History:
     @cached_property
     def _overall(self) -> np.ndarray:
         """(days, models) ranks by what a round would pay on the reputations."""
-        rules = self._tournament.rules(self._tournament.opened_rounds()[0])
+        rules = self._tournament.timetable.rules(self._tournament.timetable.opened_rounds()[0])
         paid = [rule.multiplier * np.nan_to_num(self.reputations[rule.name]) for rule in rules.paid]
         is_ranked = np.isfinite(self.reputations[rules.paid_as(Formula.CORR)])
         return _ranked(np.where(is_ranked, np.sum(paid, axis=0), np.nan))
@@ -148,7 +148,7 @@ class History:
         ]
 
     def _performance(self, place: int, date: datetime, column: int) -> Fields:
-        rules: Rules = self._tournament.rules(self._days[place])
+        rules: Rules = self._tournament.timetable.rules(self._days[place])
         names = {
             "corr": rules.paid_as(Formula.CORR),
             "mmc": rules.paid_as(Formula.CONTRIBUTION),

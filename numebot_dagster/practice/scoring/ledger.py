@@ -144,7 +144,7 @@ class Ledger:
         selected = {model.id: self._tournament.selected(model.id) for model in models}
         earnings = []
         for round_ in rounds:
-            rules, factor = self._tournament.rules(round_), self.payout_factor(round_)
+            rules, factor = self._tournament.timetable.rules(round_), self.payout_factor(round_)
             settled = round_.status(now) is RoundStatus.RESOLVED
             for model in models:
                 entry = self._tournament.entry_of(model, round_, selected[model.id])
@@ -178,14 +178,14 @@ class Ledger:
 
     def payout_factor(self, round_: Round) -> float:
         """Return the payout factor of a round by its rules; 1 before it has closed."""
-        rules = self._tournament.rules(round_)
+        rules = self._tournament.timetable.rules(round_)
         return 1.0 if rules.stake_cap is None else rules.payout_factor(self.total_at_risk(round_))
 
     def standings(self) -> list[Standing]:
         """Return all participants, best first by what a round would pay on their reputations."""
         models = self._tournament.state.models()
-        rounds = self._tournament.opened_rounds()[:ROUNDS_OF_A_YEAR]
-        rules = self._tournament.rules(rounds[0])
+        rounds = self._tournament.timetable.opened_rounds()[:ROUNDS_OF_A_YEAR]
+        rules = self._tournament.timetable.rules(rounds[0])
         by_model: dict[str, list[Earning]] = {model.id: [] for model in models}
         for earning in self.earnings(models, rounds):
             by_model[earning.model.id].append(earning)

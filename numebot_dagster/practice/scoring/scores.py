@@ -163,7 +163,9 @@ class Scorer:
         now = now or self._tournament.clock.now()
         for round_ in rounds:
             days = round_.scored_days(now)
-            newest = {rule.newest_day(days) for rule in self._tournament.rules(round_).scores}
+            newest = {
+                rule.newest_day(days) for rule in self._tournament.timetable.rules(round_).scores
+            }
             numbers = sorted(newest - {0}) if newest_only else range(1, days + 1)
             if self._missing(round_, numbers):
                 with self._tournament.unlocked(), self._one_at_a_time:
@@ -212,7 +214,7 @@ class Scorer:
 
     def _score(self, round_: Round, days: list[int]) -> None:
         tournament = self._tournament
-        allowed = tournament.rules(round_).score_days
+        allowed = tournament.timetable.rules(round_).score_days
         beyond = [day for day in days if day > allowed]
         if beyond:
             raise ValueError(
@@ -246,7 +248,7 @@ class Scorer:
             field: Who plays it.
             days: Ascending.
         """
-        rules = self._tournament.rules(round_)
+        rules = self._tournament.timetable.rules(round_)
         targets: dict[str, np.ndarray] = {}
         made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
         season = np.zeros((len(field.models), len(days)))

@@ -169,7 +169,7 @@ class Rounds(RuleBasedStateMachine):
         "constant", "short", "nan", "garbage")]))  # fmt: skip
     def upload(self, name: str, seed: int, flaw: str) -> None:
         tournament = self.tournament
-        ids = tournament.live_ids(newest(self.now))
+        ids = tournament.uploads.live_ids(newest(self.now))
         table = pd.DataFrame({"id": ids})
         table["prediction"] = np.random.default_rng(seed).uniform(size=len(ids))
         if flaw == "constant":
@@ -178,7 +178,7 @@ class Rounds(RuleBasedStateMachine):
             table.loc[3, "prediction"] = np.nan
         content = table.iloc[int(flaw == "short") :].to_csv(index=False).encode()
         model = tournament.model(self.ids[name], "practice")
-        filename = tournament.authorise_upload("p.csv", model)
+        filename = tournament.uploads.authorise_upload("p.csv", model)
         tournament.state.receive(filename, b"\xff" if flaw == "garbage" else content, self.now)
         created = self.ask(
             f'mutation {{createSubmission(filename: "{filename}", tournament: 8, '

@@ -244,6 +244,6 @@ def test_a_day_after_the_last_is_never_scored(tmp_path: Path) -> None:
 def test_the_change_survives_a_restart(tmp_path: Path) -> None:
     for plan in (Plan(rules_change_at=NEW), Plan()):
         tournament = open_tournament(tmp_path, plan)
-        assert tournament.round(OLD).score_days == 20
-        assert tournament.round(NEW).score_days == 60
+        assert tournament.timetable.round(OLD).score_days == 20
+        assert tournament.timetable.round(NEW).score_days == 60
         tournament.state.close()

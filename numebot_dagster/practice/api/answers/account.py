@@ -81,7 +81,7 @@ def pending_model_payouts(request: ApiRequest, tournament: int) -> Fields:
     """Return the payouts of the account's models: of resolved rounds, and of those to come."""
     name = request.account("read_user_info")
     models = request.tournament.models(name) if is_classic(tournament) else []
-    scored = [r for r in request.tournament.opened_rounds() if r.scored_days(request.now)]
+    scored = [r for r in request.tournament.timetable.opened_rounds() if r.scored_days(request.now)]
     resolved = [round_ for round_ in scored if round_.resolve_time <= request.now]
     unresolved = [round_ for round_ in scored if round_.resolve_time > request.now]
     return {

@@ -21,7 +21,7 @@ def model_fields_of(request: ApiRequest, model: Model) -> Fields:
     """Return a Model."""
 
     def earnings() -> list[Earning]:
-        return request.ledger.earnings([model], request.tournament.opened_rounds())
+        return request.ledger.earnings([model], request.tournament.timetable.opened_rounds())
 
     attributes = request.state.attributes(model.id)
     return model_fields(

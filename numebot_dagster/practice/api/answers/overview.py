@@ -90,7 +90,7 @@ def stake_transactions(
     """
     ids = {*(model_ids or ()), *([model_id] if model_id else ())}
     models = [model for model in request.state.models() if not ids or model.id in ids]
-    earnings = request.ledger.earnings(models, request.tournament.opened_rounds())
+    earnings = request.ledger.earnings(models, request.tournament.timetable.opened_rounds())
     transactions = [
         transaction
         for earning in earnings

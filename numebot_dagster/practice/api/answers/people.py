@@ -70,7 +70,7 @@ def v3_user_profile(
     if model_name not in by_name:
         return None
     standing = by_name[model_name]
-    rounds = request.tournament.opened_rounds()
+    rounds = request.tournament.timetable.opened_rounds()
     parts: Fields = {
         "latestSubmissionScores": partial(
             scores_of, request, standing.model, rounds, newest_only=True

@@ -73,11 +73,11 @@ def rounds(
     if not is_classic(tournament):
         return []
     if number == 0:
-        return [request.round_fields(request.tournament.open_round())]
+        return [request.round_fields(request.tournament.timetable.open_round())]
     limited = int(limit is not None and number is None and status is None)
     matching = [
         round_
-        for round_ in request.tournament.rounds()[limited:]
+        for round_ in request.tournament.timetable.rounds()[limited:]
         if number in (None, round_.number)
         and status in (None, round_.status(request.now))
         and target in (None, TARGET)
@@ -124,7 +124,7 @@ def pipeline_status(
 
 def round_details(request: ApiRequest, round_number: int, tournament: int) -> Fields | None:
     """Return a round with all its participants, None when it has not opened."""
-    opened = {round_.number: round_ for round_ in request.tournament.opened_rounds()}
+    opened = {round_.number: round_ for round_ in request.tournament.timetable.opened_rounds()}
     if round_number not in opened or not is_classic(tournament):
         return None
     round_ = opened[round_number]
@@ -165,7 +165,7 @@ def submission_scores(
     model = request.participant(model_id)
     if model is None or not is_classic(tournament):
         return []
-    opened = request.tournament.opened_rounds()
+    opened = request.tournament.timetable.opened_rounds()
     scored = [round_ for round_ in opened if round_.scored_days(request.now)][:last_n_rounds]
     scores = scores_of(request, model, scored, newest_only=bool(distinct_on_round))
     return [
@@ -223,7 +223,7 @@ def v2_round_model_performances(
     model = request.participant(model_id)
     if model is None or not is_classic(tournament):
         return []
-    opened = request.tournament.opened_rounds()[:last_n_rounds]
+    opened = request.tournament.timetable.opened_rounds()[:last_n_rounds]
     within = [round_ for round_ in opened if _is_within(round_, limits, request.now)]
     earnings = request.ledger.earnings([model], within)
     if submitted_only:

@@ -72,7 +72,7 @@ def create_diagnostics(
     """Begin to score uploaded validation predictions."""
     refuse_other(tournament)
     model = request.own_model("upload_submission", model_id)
-    request.tournament.uploaded(filename, model)
+    request.tournament.uploads.uploaded(filename, model)
     job = request.jobs.add(
         DIAGNOSTICS, request.now, "pending", {"filename": filename}, model_id=model.id
     )
@@ -154,7 +154,7 @@ def create_compute_pickle_upload(
     refuse_other(tournament)
     account = request.account("upload_submission")
     model = request.tournament.model(model_id, account) if model_id else None
-    request.tournament.uploaded(filename, model)
+    request.tournament.uploads.uploaded(filename, model)
     facts = pickles.facts(request.state, filename, account, environment)
     job = request.jobs.add(
         PICKLE, request.now, "pending", facts, model_id=model.id if model else None

@@ -74,7 +74,7 @@ def wallet_fields(request: ApiRequest, account: str) -> Fields:
 
 def _positions(request: ApiRequest, account: str) -> list[Earning]:
     models = request.tournament.models(account)
-    earnings = request.ledger.earnings(models, request.tournament.opened_rounds())
+    earnings = request.ledger.earnings(models, request.tournament.timetable.opened_rounds())
     return [earning for earning in earnings if earning.at_risk]
 
 
@@ -149,7 +149,7 @@ def v3_stake_round(request: ApiRequest, round_id: str, tournament_id: int | None
     unclaimed = resolved and request.now < round_.resolve_time + CLAIM_AFTER
     earned = _wei(sum((amount for amount in payouts if amount > 0), Decimal(0)))
     burned = _wei(-sum((amount for amount in payouts if amount < 0), Decimal(0)))
-    cap = _wei(request.tournament.rules(round_).stake_cap or Decimal(0))
+    cap = _wei(request.tournament.timetable.rules(round_).stake_cap or Decimal(0))
     return {
         "roundId": round_id,
         "tournamentId": str(CLASSIC),
@@ -222,7 +222,7 @@ def v3_stake_claim(
 
 
 def _opened_round(request: ApiRequest, round_id: str) -> Round:
-    opened = {str(round_.number): round_ for round_ in request.tournament.opened_rounds()}
+    opened = {str(round_.number): round_ for round_ in request.tournament.timetable.opened_rounds()}
     if round_id not in opened:
         raise Refused(f"Round {round_id} not found")
     return opened[round_id]

@@ -30,7 +30,7 @@ def create_submission(
     """Turn uploaded bytes into a submission; whether it is valid shows later."""
     refuse_other(tournament)
     model = request.own_model("upload_submission", model_id)
-    submission = request.tournament.submit(filename, model, origin)
+    submission = request.tournament.uploads.submit(filename, model, origin)
     return _fields_of(request, submission, request.tournament.selected(model.id))
 
 
@@ -67,7 +67,7 @@ def _fields_of(
         and counting.id == submission.id
         and request.now >= Round(submission.round).open_time
     )
-    round_ = request.round_fields(request.tournament.round(submission.round))
+    round_ = request.round_fields(request.tournament.timetable.round(submission.round))
     return submission_fields(submission, is_selected, round_)
 
 

@@ -95,7 +95,7 @@ class Webhooks:
     def _call_all(self) -> None:
         """Call the webhooks that were not yet called for the open round, all at once."""
         try:
-            round_number = self._tournament.open_round().number
+            round_number = self._tournament.timetable.open_round().number
         except Refused:
             return
         for model in self._tournament.models_of_users():
