@@ -206,9 +206,6 @@ Layer = Mapping[str, str]
 def load_settings(folder: Path | None = None) -> Settings:
     """Read the settings, from the environment before `.env` before `.secret`.
 
-    Args:
-        folder: where `.env` and `.secret` lie; the working directory by default.
-
     Raises:
         SettingsError: naming each bad setting and why it is bad.
     """
@@ -241,13 +238,7 @@ def origins(folder: Path | None = None) -> dict[str, Origin]:
 def in_force(
     settings: Settings, sources: Mapping[str, Origin], account: str | None = None
 ) -> list[str]:
-    """Describe endpoint, account and data folder, each with where it comes from.
-
-    Args:
-        settings: what is in force.
-        sources: where each setting comes from, see `origins`.
-        account: the public name of the account, if Numerai has given it.
-    """
+    """Describe endpoint, account and data folder, each with where it comes from."""
     where = "a practice tournament" if settings.is_practice else "Numerai"
     key = "no key"
     if settings.numerai_public_id is not None:

@@ -9,13 +9,7 @@ CLOSEST = 3
 
 
 def meant(name: str, names: Iterable[str], listing: str) -> str:
-    """Return the closest names, and the command that lists all where they are many.
-
-    Args:
-        name: the one that does not exist.
-        names: those that exist.
-        listing: the command that lists them.
-    """
+    """Return the closest names, and the command that lists all where they are many."""
     by_letters = {other.casefold(): other for other in sorted(names)}
     close = get_close_matches(name.casefold(), by_letters, n=CLOSEST)
     texts = []

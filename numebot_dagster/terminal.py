@@ -21,10 +21,6 @@ _ATOMIC = 4096  # bytes that a ready pipe accepts without blocking
 class _Descriptor(io.FileIO):
     """A file descriptor whose writes never raise: what it does not accept is lost.
 
-    Args:
-        descriptor: where to write; it stays open.
-        patience: the seconds to wait for a reader.
-
     Attributes:
         loss: why something was lost, if it was.
     """

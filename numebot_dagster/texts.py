@@ -15,10 +15,6 @@ class UnreadableText(ValueError):
 def read_text(path: Path, *, utf_16: bool = True) -> str:
     """Return the text of a UTF-8 file, or of a UTF-16 one that begins with its mark.
 
-    Args:
-        path: the file.
-        utf_16: whether UTF-16 is allowed; not where other programs read the file too.
-
     Raises:
         FileNotFoundError: there is no such file.
         UnreadableText: it is in another encoding.

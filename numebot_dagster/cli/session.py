@@ -37,9 +37,6 @@ def open_platform(*, needs_key: bool = False) -> Platform:
     What is missing is refused before anything is written, as in a folder that was meant for
     something else.
 
-    Args:
-        needs_key: whether the command can do nothing without credentials.
-
     Raises:
         RegistryError: the registry is missing or wrong.
         NotAuthorised: no key is set, and one is needed.

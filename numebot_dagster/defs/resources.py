@@ -45,12 +45,7 @@ class PlatformResource(dg.ConfigurableResource):
         return self._claimed(Platform(self._settings(), log))
 
     def open_for_tick(self, log: Logger, seconds: float = TICK_SECONDS) -> Platform:
-        """Return the platform for a sensor or schedule, whose ticks Dagster ends after a minute.
-
-        Args:
-            log: where it writes to.
-            seconds: the most that one call to Numerai may take.
-        """
+        """Return the platform for a sensor or schedule, whose ticks Dagster ends after a minute."""
         return self._claimed(Platform(self._settings().with_retry_deadline(seconds), log))
 
     def _claimed(self, platform: Platform) -> Platform:

@@ -105,10 +105,6 @@ def end_dead_runs(
 ) -> list[dg.DagsterRun]:
     """Mark runs whose process is gone as failed, or as canceled where that was asked for.
 
-    Args:
-        instance: whose runs are looked at.
-        log: gets a line for each of them.
-
     Returns:
         The runs that were ended.
     """

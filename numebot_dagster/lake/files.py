@@ -142,10 +142,6 @@ def create_bytes(path: Path, content: bytes) -> None:
 def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path to write to; it becomes `path` when the block ends well.
 
-    Args:
-        path: the final name; its folder is made when missing.
-        overwrite: whether an existing file may be replaced.
-
     Raises:
         FileExistsError: `overwrite` is false and the file exists; it is left as it was.
     """
@@ -167,10 +163,6 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 @contextmanager
 def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; it becomes `path` as a whole when the block ends well.
-
-    Args:
-        path: the final name.
-        overwrite: whether an existing folder may be replaced.
 
     Raises:
         FileExistsError: `overwrite` is false and the folder exists; it is left as it was.

@@ -21,10 +21,8 @@ class WeightsFolder:
     """One stored training of a model: what its path says, without opening a file.
 
     Attributes:
-        vintage: that it was trained on.
         code_hash: of the code that made it, by the present rule, even if the folder bears a
             former one.
-        path: the folder.
     """
 
     vintage: int

@@ -47,7 +47,6 @@ class RowSelection:
     """Which rows of a Parquet file are wanted.
 
     Attributes:
-        path: the file.
         runs: (k, 2) first and past-the-end row of each run of consecutive rows.
         eras: (rows,) int16 era numbers of the wanted rows; 0 for the live era "X".
     """
@@ -84,11 +83,6 @@ def select_rows(
     """Choose rows by era, and only those where all of the `labelled` columns have a value.
 
     An era need not lie within one row group, nor its rows together.
-
-    Args:
-        path: a Parquet file with a column `era`.
-        keep_eras: numbers of the eras to keep; all by default.
-        labelled: columns that must be neither null nor NaN.
 
     Raises:
         MissingColumns: naming the columns that the file lacks.

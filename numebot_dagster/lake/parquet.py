@@ -19,9 +19,7 @@ class ParquetFacts:
     """What the footer of a Parquet file says.
 
     Attributes:
-        rows: number of rows.
         columns: names of all columns, an index column of pandas included.
-        bytes: size of the file.
     """
 
     rows: int

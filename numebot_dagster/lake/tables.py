@@ -14,7 +14,6 @@ class Table:
     """All files of one kind, and the view over them.
 
     Attributes:
-        name: of the view.
         files: glob pattern under the root of the lake.
         columns: the promised columns with their DuckDB types.
         path_only: the columns that stand in the path and not in the files.

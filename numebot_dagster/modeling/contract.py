@@ -33,14 +33,7 @@ class RetrainPolicy:
     def is_due(
         self, *, trained_at: datetime, data_version: str, now: datetime, current_version: str
     ) -> bool:
-        """Return whether to train again.
-
-        Args:
-            trained_at: when the weights were made.
-            data_version: the data version that they were made from.
-            now: the time to judge by.
-            current_version: the data version that a new training would use.
-        """
+        """Return whether to train again."""
         if self.weeks is not None and now - trained_at >= timedelta(weeks=self.weeks):
             return True
         return self.new_data_version and data_version != current_version

@@ -60,11 +60,6 @@ def read_live(
 ) -> LiveData:
     """Read a round's live data, without inputs.
 
-    Args:
-        live: the round's `live.parquet`.
-        features: what the model was trained on, in that order.
-        benchmarks: the round's `live_benchmark_models.parquet`.
-
     Raises:
         MissingColumns: the live file lacks a feature.
     """
@@ -86,10 +81,6 @@ def read_live(
 
 def read_inputs(ids: np.ndarray, files: Mapping[str, Path]) -> dict[str, np.ndarray]:
     """Return the predictions of a model's inputs, (rows,) float64 each, in the order of the ids.
-
-    Args:
-        ids: of the live rows.
-        files: the predictions files (`id`, `prediction`) by the inputs' names.
 
     Raises:
         UnknownColumn: an input lacks predictions for some of the ids.

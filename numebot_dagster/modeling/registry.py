@@ -37,11 +37,7 @@ class RegisteredModel:
     Attributes:
         name: the Numerai name.
         asset_name: the name with everything outside `[A-Za-z0-9_]` replaced by `_`.
-        model_code: as written in the registry.
         code: where its class is found.
-        description: free text.
-        enabled: whether it takes part.
-        submit: whether its predictions are sent to Numerai.
         inputs: names of the models whose predictions it is given.
         fallback: the model, or `benchmark`, that stands in for it when it fails.
         vintage: the only vintage to predict with, if one is pinned.
@@ -73,12 +69,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class Registry:
-    """All registered models, in the order of the file.
-
-    Attributes:
-        path: the file that they were read from.
-        models: every model, enabled or not.
-    """
+    """All registered models, in the order of the file."""
 
     path: Path
     models: tuple[RegisteredModel, ...]

@@ -44,7 +44,6 @@ class Row:
     """A row with its place, so that every complaint can name it.
 
     Attributes:
-        path: of the file.
         line: on which the row begins.
         cells: by the names of their columns, without surrounding spaces; of every column.
     """

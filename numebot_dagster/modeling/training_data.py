@@ -39,11 +39,7 @@ class TrainingFiles:
     """The files of one vintage, all of the same data version.
 
     Attributes:
-        features: `features.json`.
-        train: `train.parquet`.
         validation: `validation.parquet`; needed only by models that train on `all`.
-        benchmarks: the benchmark models' predictions, one file for train, one for validation.
-        meta_model: `meta_model.parquet`.
     """
 
     features: Path

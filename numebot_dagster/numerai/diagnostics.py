@@ -62,8 +62,6 @@ class OfficialDiagnostics:
     """What Numerai made of validation predictions.
 
     Attributes:
-        id: of the diagnostics at Numerai.
-        eras_accepted: how many eras it scored.
         eras_missing: the validation eras that the file lacks, wholly or in part.
         trained_on_validation: whether Numerai suspects that the model has seen these eras.
         figures: by metric and figure, for example `("corr", "Sharpe")`; what is null is left out.
@@ -137,13 +135,6 @@ def wait(
     on_status: Callable[[str], None] = lambda status: None,
 ) -> OfficialDiagnostics:
     """Ask Numerai, at growing intervals, until the diagnostics are there.
-
-    Args:
-        transport: the way to Numerai.
-        model_id: whose diagnostics they are.
-        identifier: what `upload` gave.
-        seconds: how long to wait at most.
-        on_status: is given the status of each answer that does not end it.
 
     Raises:
         DiagnosticsRefused: Numerai cannot score the file; the text is its own.

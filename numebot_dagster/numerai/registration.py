@@ -90,11 +90,7 @@ class Registration:
             patience *= LONGER_EACH_TIME
 
     def await_shown(self, patience: float = PATIENCE) -> str | None:
-        """Return the id of the submission of this file as soon as Numerai shows one.
-
-        Args:
-            patience: seconds to wait for it, or less when the deadline is near.
-        """
+        """Return the id of the submission of this file as soon as Numerai shows one."""
         until = time.monotonic() + min(patience, self._deadline.left * SHARE_OF_TIME_LEFT)
         pause = FIRST_PAUSE
         while True:

@@ -22,12 +22,7 @@ _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason in the words of its first model.
-
-    Attributes:
-        text: the reason, on one line.
-        models: the names of its models, in the order in which they were given.
-    """
+    """A reason in the words of its first model."""
 
     text: str
     models: tuple[str, ...]
@@ -38,9 +33,6 @@ class Cause:
 
 def by_cause(reasons: Iterable[tuple[str, str]]) -> list[Cause]:
     """Group models whose reasons differ only in the model's name and in numbers.
-
-    Args:
-        reasons: a model's name and its reason, for each model.
 
     Returns:
         The causes in the order of their first model.

@@ -21,10 +21,6 @@ def reported(log: logging.Logger, what: str) -> Iterator[None]:
     """Log what begins, and that it continues: first after ten seconds, later each minute.
 
     A line of the log and no spinner: during a run the terminal is Dagster's.
-
-    Args:
-        log: the log.
-        what: the work, as `steady-1: scoring 40 eras`.
     """
     log.info("%s", what)
     with _repeated(log, what, _time_since(time.monotonic()), SECONDS_BETWEEN_LINES):
@@ -35,13 +31,7 @@ def reported(log: logging.Logger, what: str) -> Iterator[None]:
 def followed(
     log: logging.Logger, what: str, how_far: Callable[[], str] | None = None
 ) -> Iterator[None]:
-    """Log how far work is: first after two seconds, later each minute.
-
-    Args:
-        log: the log.
-        what: the work, as `Downloading v5.3/live.parquet`.
-        how_far: describes the progress; by default the time since the start.
-    """
+    """Log how far work is: first after two seconds, later each minute."""
     describe = how_far or _time_since(time.monotonic())
     with _repeated(log, what, describe, SECONDS_WITHOUT_A_LINE):
         yield
@@ -74,13 +64,7 @@ def _repeated(
 
 
 def each(log: logging.Logger, what: str, items: Sequence[_T]) -> Iterator[_T]:
-    """Yield items, and log how many are done.
-
-    Args:
-        log: the log, which gets a line whenever two seconds have passed without one.
-        what: the work, as `Reading the scores of models`.
-        items: in their order.
-    """
+    """Yield items, and log how many are done."""
     last_line_at = time.monotonic()
     for done, item in enumerate(items):
         if time.monotonic() - last_line_at >= SECONDS_WITHOUT_A_LINE:

@@ -15,14 +15,7 @@ LISTING = "numebot doctor"
 
 
 def no_slot(name: str, slots: Iterable[str], registry: Path, line: int | None = None) -> str:
-    """Return a message that the account lacks a model, with similar names and the registry line.
-
-    Args:
-        name: the model's name.
-        slots: the names of the account's models.
-        registry: the file with the model.
-        line: its line in that file, if known.
-    """
+    """Return a message that the account lacks a model, with similar names and the registry line."""
     place = f"{registry}" if line is None else f"{registry}, line {line}"
     return (
         f"the account has no model {name}: {meant(name, slots, LISTING)}. Correct numerai_name in "

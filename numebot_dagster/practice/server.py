@@ -115,13 +115,6 @@ class PracticeServer(Controls):
     """A practice tournament in a process of its own, which ends with this one.
 
     `with PracticeServer(folder) as practice:` starts it and waits until it answers.
-
-    Args:
-        folder: Holds its state; a new one is created, an existing one continued.
-        plan: Describes a new tournament.
-        port: 0 means a free one.
-        strict: Whether queries that deviate from the schema are refused.
-        rate_limits: How Numerai's rate limits are enforced.
     """
 
     def __init__(

@@ -18,10 +18,6 @@ LONGEST_ALT = 80
 def picture(png: bytes, alt: str) -> str:
     """Return Markdown that shows a PNG.
 
-    Args:
-        png: the file's bytes, for example from `charts.scores_by_day`.
-        alt: what the picture shows, in words; cut to 80 characters.
-
     Raises:
         ValueError: when the bytes are not a PNG.
     """

@@ -15,13 +15,7 @@ _OURS = re.compile(rf"round-\d+-[0-9a-f]{{8}}-(?:([{ALPHABET}]{{{LENGTH}}})(?=[-
 
 
 def name_for(round_number: int, sha256: str, installation: str) -> str:
-    """Return the name to ask Numerai for.
-
-    Args:
-        round_number: the round that is played.
-        sha256: hex digest of the file.
-        installation: the id of this data folder.
-    """
+    """Return the name to ask Numerai for."""
     return f"round-{round_number}-{sha256[:8]}-{installation}.csv"
 
 

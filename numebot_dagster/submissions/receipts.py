@@ -71,7 +71,6 @@ class Receipt:
     """One event of one submission; all times are aware UTC by Numerai's clock.
 
     Attributes:
-        model: Numerai's name of the model.
         filename: the server's own name for the file.
         outcome: unknown until Numerai was asked or the attempt ended.
         vintage: the training release whose weights predicted.

@@ -57,7 +57,6 @@ class Situation:
     """All that the decision depends on.
 
     Attributes:
-        round: the round in question.
         now: Numerai's time, aware UTC.
         submission: what Numerai holds of the model for this round.
         receipts: our receipts of this model and round, oldest first.

@@ -128,12 +128,7 @@ def _about_order(ids: Sequence[str], live_ids: Sequence[str] | None) -> list[Pro
 
 
 def check(submission: Submission, live_ids: Sequence[str]) -> list[Problem]:
-    """Return what Numerai would refuse in this file, by numerai-tools' rules, or would drop.
-
-    Args:
-        submission: the file as it would be uploaded.
-        live_ids: the ids of the round's live data.
-    """
+    """Return what Numerai would refuse in this file, by numerai-tools' rules, or would drop."""
     import pandas as pd
     from numerai_tools.submissions import validate_submission_numerai
 
@@ -164,11 +159,6 @@ _REMEDIES = {
 
 def matches(downloaded: bytes, ids: Sequence[str], predictions: ArrayLike) -> Mismatch | None:
     """Compare what Numerai holds with what was sent, id by id, in any order.
-
-    Args:
-        downloaded: the CSV that Numerai gave back.
-        ids: the ids that were sent.
-        predictions: their predictions in (0, 1).
 
     Returns:
         The difference, or nothing when both say the same within `TOLERANCE`.

@@ -117,10 +117,6 @@ _REST = "NUMERAI_DATA_FOLDER=data\nMODEL_CONFIGS_PATH=model_configs.csv\n"
 def restart_practice(stack: ExitStack, settings: Settings) -> bool:
     """Start the tournament of the working directory again if the settings point to it.
 
-    Args:
-        stack: Ends the tournament's process.
-        settings: Those of the working directory.
-
     Returns:
         Whether it was started; not when there is none, or when it answers already.
     """

@@ -73,13 +73,7 @@ def reasons(failed: Mapping[str, str]) -> str:
 def submission_verdict(
     key: dg.AssetKey, receipt: Receipt | None, failure: str | None = None
 ) -> Iterator[dg.AssetCheckResult]:
-    """Return the verdict on a submission; none where it is neither confirmed nor lost.
-
-    Args:
-        key: the asset of the submission.
-        receipt: what is known of it.
-        failure: why this run could not make it, if it tried and could not.
-    """
+    """Return the verdict on a submission; none where it is neither confirmed nor lost."""
     if failure is None and receipt is not None and receipt.is_confirmed:
         verdict = Gate(gates.CONFIRMED, True, True, "Numerai's copy matches id by id")
     elif failure is not None:

@@ -54,10 +54,6 @@ class Module:
 def find_module(name: str, search_path: Sequence[str]) -> Module:
     """Find a module by its dotted name, as the import in a worker will.
 
-    Args:
-        name: dotted name.
-        search_path: folders that are searched before `sys.path`.
-
     Raises:
         SourceNotFound: naming the part that is missing and where it was looked for.
     """

@@ -34,7 +34,6 @@ class OwnCode:
     """What a model's code is made of.
 
     Attributes:
-        code: where its class is.
         digests: of each file that counts, by the name of its module.
         data_digests: of each declared data file, by module and name; `missing` of one that is not
             there.

@@ -44,10 +44,7 @@ class Manifest(json_records.Record):
     """What is known of a training.
 
     Attributes:
-        model: the Numerai name.
         vintage: the round at which the data were pinned.
-        code_hash: of the model's source.
-        data_version: for example `v5.3`.
         data_stamp: what names the content of the training files.
         features: what the model was trained on, in that order.
         targets: what it learned from.
@@ -55,16 +52,12 @@ class Manifest(json_records.Record):
         inputs: names of the models whose predictions it is given.
         parameters: what its code declares.
         library_versions: of Python and the libraries that were loaded.
-        train_eras: number of eras with labels.
         first_era: number of the oldest of them.
         last_era: number of the newest of them.
-        train_rows: number of rows with labels.
         seconds: of the whole training, reading and checking included.
         peak_memory_mb: highest resident size of the process, in MB (10^6 bytes).
         retrain_weeks: age at which the model wants to be trained again, if age decides.
         retrain_on_new_data_version: whether a new data version makes it want that.
-        time_budget: seconds to predict one round.
-        memory_budget: GB (10^9 bytes) for predicting.
         trained_at: when it ended, UTC.
         canary_rows: number of training rows that were predicted for later comparison.
         files: all files of the folder but the manifest, by their path in it.
@@ -101,11 +94,8 @@ class StoredWeights:
     """Weights that were verified.
 
     Attributes:
-        vintage: that they were trained on.
         code_hash: of the code that made them, by the present rule.
-        folder: where they are.
         label: what the folder is named by, and their diagnosis.
-        manifest: what is known of the training.
     """
 
     vintage: int
@@ -195,12 +185,6 @@ def choose(lake: Lake, model_name: str, code_hash: str, pinned: int | None = Non
     Weights that the code as it is now made go first. Where there are none, because the code was
     changed since, the newest others stand in rather than that a round is missed; the caller can see
     it from their `code_hash`, and the canary shows whether the new code still predicts the same.
-
-    Args:
-        lake: where the weights are.
-        model_name: Numerai's name of the model.
-        code_hash: of the model's source as it is now.
-        pinned: the only vintage to take weights from.
 
     Raises:
         NoWeights: there are none; the text says why and what to type.

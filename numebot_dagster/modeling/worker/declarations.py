@@ -49,10 +49,6 @@ def import_class(code: ModelCode) -> type[NumeraiModel]:
 def describe(model_class: type[NumeraiModel], code: ModelCode) -> ModelTraits:
     """Return what a model's class declares.
 
-    Args:
-        model_class: the class.
-        code: where it was found.
-
     Raises:
         WrongModel: a declaration is not what the contract asks for; the text says what to write.
     """

@@ -38,11 +38,7 @@ _RELOAD_TOLERANCE = 1e-3
 
 
 class Phases:
-    """The phase that is running, and how long each took.
-
-    Args:
-        announce: is called with the name of each phase that begins.
-    """
+    """The phase that is running, and how long each took."""
 
     def __init__(self, announce: Callable[[str], None] = lambda _: None) -> None:
         self._announce = announce

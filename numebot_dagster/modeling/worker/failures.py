@@ -26,8 +26,6 @@ class ModelFailed(ModelError):
 
     Attributes:
         phase: what it was doing: import, read, train, save, load, canary, predict.
-        kind: name of the exception's type.
-        reason: text of the exception.
         traceback: lines of the model's code that led there.
         phases: seconds of the phases that ended before.
     """

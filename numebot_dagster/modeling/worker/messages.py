@@ -21,8 +21,6 @@ class ModelCode:
     """Where a model's class is found.
 
     Attributes:
-        module: dotted name of the module.
-        class_name: name of the class in it.
         search_path: folders that are searched before Python's own.
     """
 
@@ -62,13 +60,8 @@ class TrainRequest:
     """A request for weights.
 
     Attributes:
-        model: the Numerai name.
-        code: where the class is found.
         code_hash: of the model's source, for the manifest.
-        vintage: that the files belong to.
-        data_version: of the files, for example `v5.3`.
         data_stamp: what names the content of the files, for the manifest.
-        files: the vintage's files.
         folder: the weights folder to make.
         inputs: names of the models whose predictions this one is given when it predicts.
         eras: the only eras to learn from; all labelled ones by default.
@@ -108,11 +101,7 @@ class PredictRequest:
     """A request for predictions of one round.
 
     Attributes:
-        model: the Numerai name.
-        code: where the class is found.
-        weights: the weights folder.
         live: the round's `live.parquet`, of the data version of the weights.
-        benchmarks: the round's `live_benchmark_models.parquet`.
         inputs: predictions files (`id`, `prediction`) of the model's inputs by their names.
     """
 
@@ -155,9 +144,6 @@ class OutOfSampleRequest:
     """A request for predictions of past eras by weights that have not seen them.
 
     Attributes:
-        model: the Numerai name.
-        code: where the class is found.
-        weights: the weights folder.
         files: the vintage's files; the eras are those of its validation file.
         eras: numbers of the eras to predict, all of them later than those trained on.
         predictions: the Parquet file to write: `id`, `era`, `prediction`, for every row of the
@@ -176,14 +162,7 @@ class OutOfSampleRequest:
 
 @dataclass(frozen=True)
 class OutOfSampleResult:
-    """The eras were predicted and the predictions written.
-
-    Attributes:
-        rows: how many were predicted.
-        canary: as in `PredictResult`.
-        seconds: time taken, the import of the model's code included.
-        peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
-    """
+    """The eras were predicted and the predictions written."""
 
     rows: int
     canary: Comparison
@@ -208,8 +187,6 @@ class Failure:
 
     Attributes:
         phase: what it was doing: import, read, train, save, load, canary, predict.
-        kind: name of the exception's type.
-        message: text of the exception.
         traceback: the lines of the model's own code that led there, `file:line in function: code`.
         phases: seconds of the phases that ended before.
     """

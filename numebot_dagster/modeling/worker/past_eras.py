@@ -23,12 +23,7 @@ ROW_BYTES = 250
 
 
 def blocks(rows: Mapping[int, int], features: int) -> Iterator[tuple[int, ...]]:
-    """Cut eras into runs that need at most `BLOCK_BYTES` to read; one era at least.
-
-    Args:
-        rows: number of rows by era, in the order wanted.
-        features: number of features, of one byte each.
-    """
+    """Cut eras into runs that need at most `BLOCK_BYTES` to read; one era at least."""
     block: list[int] = []
     used = 0
     for era, count in rows.items():
@@ -50,11 +45,6 @@ def predict(
     """Predict the requested eras one by one and write the predictions.
 
     The model is given what it has in a round and nothing else: one era, without any label.
-
-    Args:
-        request: what was asked for.
-        manifest: of the weights.
-        predict_rows: (rows,) predictions of one era.
 
     Returns:
         The number of rows.

@@ -89,11 +89,7 @@ class _Deadline:
 
 
 class WorkerProcess:
-    """A worker process with its connection, its lifeline and the tail of its output.
-
-    Args:
-        background: it gives way to all others, at the processor and the disk.
-    """
+    """A worker process with its connection, its lifeline and the tail of its output."""
 
     def __init__(self, *, background: bool = False) -> None:
         ours, theirs = socket.socketpair()

@@ -83,13 +83,7 @@ class PassingFault(NumeraiUnavailable):
 
 @contextmanager
 def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -> Iterator[None]:
-    """Turn every exception of requests and urllib3 inside the block into one of ours.
-
-    Args:
-        url: what is asked.
-        scrub: removes secrets from a text.
-        cut: gives the fault, when we ended the connection ourselves at the deadline.
-    """
+    """Turn every exception of requests and urllib3 inside the block into one of ours."""
     import requests
     import urllib3
 

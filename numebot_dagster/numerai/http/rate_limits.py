@@ -137,11 +137,7 @@ def allowed(limit: Limit, share: float) -> int:
 
 
 class Budget:
-    """The calls that may still be made. Safe to share between threads and processes.
-
-    Args:
-        path: the file that the processes share; it is made where its folder can be.
-    """
+    """The calls that may still be made. Safe to share between threads and processes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -160,13 +156,6 @@ class Budget:
         log: logging.Logger | None = None,
     ) -> None:
         """Wait until these operations may be called, and count them.
-
-        Args:
-            operations: what is called, as often as it is.
-            deadline: of the call.
-            share: of Numerai's limits that this call may use.
-            offset: Numerai's clock minus the monotonic clock, if it is known.
-            log: gets a line about a wait that lasts.
 
         Raises:
             NumeraiUnavailable: when they may not be called before the deadline.

@@ -24,12 +24,7 @@ class RetryLines:
         self._said_at = 0.0
 
     def retried(self, cause: str, left: float) -> None:
-        """Take note of a try that failed.
-
-        Args:
-            cause: why, in one line.
-            left: seconds until the call is given up.
-        """
+        """Take note of a try that failed."""
         with self._lock:
             now = time.monotonic()
             is_new = cause != self._cause or now - self._said_at > SAME_CAUSE

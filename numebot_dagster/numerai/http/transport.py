@@ -101,12 +101,6 @@ class Transport:
     ) -> dict[str, Any]:
         """Send a GraphQL operation and return its `data`.
 
-        Args:
-            text: the operation.
-            variables: its variables.
-            authorised: whether the credentials are sent.
-            repeatable: whether doing it twice is harmless.
-
         Raises:
             NumeraiUnavailable: no usable answer until the deadline.
             NotAuthorised: credentials are missing, refused or lack a scope.

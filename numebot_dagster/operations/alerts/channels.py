@@ -75,10 +75,6 @@ def fitted(text: str, room: int) -> str:
     """Return as much of a text as a channel accepts.
 
     Whole lines are left out before the last one, which names the command to type.
-
-    Args:
-        text: of a message.
-        room: characters that the channel accepts.
     """
     if len(text) <= room:
         return text

@@ -40,7 +40,6 @@ class Alert:
     Attributes:
         kind: can be silenced.
         subject: identifies the alert within its kind; the same two are not raised again.
-        title: one line.
         text: what happened, where, and what to type next.
     """
 

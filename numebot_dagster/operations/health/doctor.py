@@ -30,12 +30,7 @@ LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarro
 
 
 def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
-    """Yield the findings of everything that a round needs.
-
-    Args:
-        platform: whose settings, lake and account are checked.
-        live: whether to compare the fields that we use with the endpoint's schema as well.
-    """
+    """Yield the findings of everything that a round needs."""
     yield _settings(platform)
     yield _alerts(platform)
     yield _folder(platform)

@@ -49,11 +49,7 @@ def examine_memory(root: Path = Path("/")) -> Finding:
 
 
 def available_memory(root: Path = Path("/")) -> Memory:
-    """Return the memory of the machine, or of the control group that allows this process least.
-
-    Args:
-        root: where `proc` and `sys` are found.
-    """
+    """Return the memory of the machine, or of the control group that allows this process least."""
     machine = psutil.virtual_memory()
     least = Memory(machine.total, machine.available)
     for folder in _control_groups(root):

@@ -31,7 +31,6 @@ class Owner(json_records.Record):
     """The tournament and the account of a data folder.
 
     Attributes:
-        endpoint: the address of the tournament.
         account: hash of Numerai's id of the account, if it was ever asked.
         keys: hashes of the public ids of keys of that account.
     """

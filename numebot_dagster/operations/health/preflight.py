@@ -45,10 +45,6 @@ def next_opening(open_times: Sequence[datetime], now: datetime) -> datetime | No
     The hour varies, and Numerai does not announce a round before it opens, but the hours of a
     weekday are alike.
 
-    Args:
-        open_times: when the last rounds opened, aware UTC.
-        now: aware UTC.
-
     Returns:
         The first expected opening after `now`; none when no round has opened yet.
     """
@@ -80,12 +76,7 @@ class Preflight(json_records.Record):
 
 
 def examine(platform: Platform, opening: datetime) -> list[Finding]:
-    """Run all checks, send alerts of failures, and store the findings for `numebot doctor`.
-
-    Args:
-        platform: whose next round it is.
-        opening: when the round is expected; failures are sent once for each opening.
-    """
+    """Run all checks, send alerts of failures, and store the findings for `numebot doctor`."""
     findings = [*doctor.examine(platform), *rehearse(platform), *_changes(platform)]
     findings.append(_stakes(platform))
     outbox.send(platform, *alerts_of(findings, opening))
@@ -117,12 +108,7 @@ def rehearse(platform: Platform) -> Iterator[Finding]:
 
 
 def alerts_of(findings: Sequence[Finding], opening: datetime) -> list[Alert]:
-    """Return one alert of all failures, and one for each finding whose alert has its own kind.
-
-    Args:
-        findings: the results of all checks.
-        opening: of the round that they are about.
-    """
+    """Return one alert of all failures, and one for each finding whose alert has its own kind."""
     subject = f"opening-{opening:%Y-%m-%dT%H:%M}"
     alerts, lines = [], []
     for finding in findings:

@@ -73,11 +73,7 @@ class RoundModel:
 
 @dataclass(frozen=True)
 class RecentRounds:
-    """Rounds, the newest first, and every submitting model in each of them.
-
-    Attributes:
-        unseen: the numbers of the rounds that closed before a run looked at them.
-    """
+    """Rounds, the newest first, and every submitting model in each of them."""
 
     windows: Sequence[Window]
     cells: Sequence[RoundModel]

@@ -33,7 +33,6 @@ class Look:
 
     Attributes:
         rounds: the numbers of the rounds that were looked at.
-        raised: the new alerts.
         problem: what could not be looked at, and why; empty when all was.
     """
 
@@ -68,14 +67,7 @@ def announce_round(
     records: RoundRecords,
     refusal: NotAuthorised | None = None,
 ) -> list[Alert]:
-    """Send the alerts that the receipts of a round call for, each once. Never raises.
-
-    Args:
-        platform: whose round it is.
-        round_: the round.
-        records: the receipts of its models.
-        refusal: the error by which Numerai refused the credentials, if it did.
-    """
+    """Send the alerts that the receipts of a round call for, each once. Never raises."""
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
     return outbox.send(platform, *refused, *_alerts_of(platform, round_, records)[0])
 

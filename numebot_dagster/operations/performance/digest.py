@@ -43,12 +43,7 @@ def newest_scores(platform: Platform) -> list[Alert]:
 
 
 def of_day(day: date, frame: pl.DataFrame) -> Alert:
-    """Return the digest of one day: a line for each model, or for the best and the last of many.
-
-    Args:
-        day: on which the scores were published.
-        frame: model, metric, rounds, mean, resolved and final, a row for each model and metric.
-    """
+    """Return the digest of one day: a line for each model, or for the best and the last of many."""
     by_model = {str(model): rows for (model,), rows in frame.group_by("model", maintain_order=True)}
     lines = _lines(by_model)
     return Alert(

@@ -29,8 +29,6 @@ class NewestScores:
     """The newest scores of one submission.
 
     Attributes:
-        model: the Numerai name.
-        round_number: the round of the submission.
         numbers: the scoring day, and score and percentile by metric.
     """
 

@@ -143,13 +143,7 @@ def own_words(platform: Platform, receipt: Receipt) -> str:
 def outcome_of(
     round_: Round, received_at: datetime | None, counted_for: int | None = None
 ) -> Outcome:
-    """Return how a submission ended that Numerai received at a time (aware UTC; None: in time).
-
-    Args:
-        round_: the round that it was meant for.
-        received_at: when Numerai received it.
-        counted_for: the round that Numerai counts it for, if it says so.
-    """
+    """Return how a submission ended that Numerai received at a time (aware UTC; None: in time)."""
     if counted_for is not None and counted_for > round_.number:
         return Outcome.QUEUED
     late = received_at is not None and received_at >= round_.close_staking_time

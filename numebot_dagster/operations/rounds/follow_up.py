@@ -144,11 +144,6 @@ def settle(
 ) -> dict[str, Receipt]:
     """Record how a closed round ended for each submitting model, as Numerai says.
 
-    Args:
-        platform: whose account is asked.
-        round_: the round.
-        models: whose end is recorded, if it is not known yet and they were there already.
-
     Returns:
         The receipts that stand now of those whose end was not known, by their names.
 

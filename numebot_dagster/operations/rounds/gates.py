@@ -71,9 +71,6 @@ def live_data_wellformed(live: pl.DataFrame) -> Gate:
 
     Gaps (null or NaN) are read as 2, which is how Numerai itself marks a missing value; so a few
     of them are not worth a missed round, and only named.
-
-    Args:
-        live: the ids and all features; their type may be any that holds such numbers.
     """
     gaps = _share_of_gaps(live)
     faults = [*_faults_of_ids(live), *_faults_of_features(live)]

@@ -118,7 +118,6 @@ class Ladder:
     For one thread: the worker does one thing at a time.
 
     Attributes:
-        records: what is recorded of the models in the round.
         time_left: seconds until the round closes.
         measured: median seconds of each model in the last rounds.
     """
@@ -142,11 +141,6 @@ class Ladder:
         self, model: RegisteredModel, lowest: Rung = Rung.FALLBACK, *, others_wait: bool = False
     ) -> Prediction:
         """Return the predictions of the highest rung that gives any, labelled with it.
-
-        Args:
-            model: for whom.
-            lowest: the lowest rung to try.
-            others_wait: whether models have not had their turn yet.
 
         Raises:
             Postponed: when the next rung has to wait for the others; ask again after them.

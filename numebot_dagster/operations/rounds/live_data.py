@@ -79,12 +79,6 @@ def fetch_live(
     round never change. A version that cannot be fetched is left out, with an error in the log that
     names its models; only when none can be, that is an error here.
 
-    Args:
-        platform: whose lake keeps them.
-        round_number: the round.
-        models: for whom.
-        late: fetch them after the close too, as long as late submissions are accepted.
-
     Raises:
         RoundNotOpen: when the data are not stored and the window is not open: what Numerai serves
             now belongs to another round.

@@ -27,8 +27,6 @@ class Play:
     """What is asked for.
 
     Attributes:
-        round_number: the round.
-        models: whom to play for.
         submit: false to predict and check only.
         force: replace a submission that is not ours, or ours by newer predictions.
         late: submit after the close too, which also fills the next round.

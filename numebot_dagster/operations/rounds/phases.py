@@ -44,13 +44,7 @@ NAMES = Phase("the names of the account's models", 0.0, 10.0, 10.0)
 
 
 def deadline(platform: Platform, phase: Phase, round_: Round | None = None) -> Deadline:
-    """Return the deadline of a phase that begins now.
-
-    Args:
-        platform: whose clock tells how long the round is still open.
-        phase: what begins.
-        round_: the round, if its times are known.
-    """
+    """Return the deadline of a phase that begins now."""
     left = 0.0
     if round_ is not None:
         left = (round_.close_staking_time - platform.client.now()).total_seconds()

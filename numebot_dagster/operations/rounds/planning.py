@@ -37,8 +37,6 @@ class Slot:
     """One model's place in the hour.
 
     Attributes:
-        model: Numerai's name of the model.
-        position: 1 for the first.
         seconds: that it is expected to predict for.
         measured: whether the last rounds tell, or only the declared time budget does.
         ends_at: when it is expected to be uploaded, UTC.
@@ -118,13 +116,7 @@ def is_finished(record: RoundRecord) -> bool:
 
 
 def plan_hour(platform: Platform, models: Sequence[RegisteredModel], round_: Round) -> HourPlan:
-    """Plan a round for models that are still to be predicted, from what the lake knows.
-
-    Args:
-        platform: whose lake and clock are used; nothing is asked of Numerai.
-        models: who is to be predicted.
-        round_: the round; before it opens, the plan begins with its opening.
-    """
+    """Plan a round for models that are still to be predicted, from what the lake knows."""
     measured = measured_seconds(platform.lake, [model.name for model in models], round_.number)
     end = max(platform.client.now(), round_.open_time)
     slots = []

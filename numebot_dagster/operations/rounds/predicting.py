@@ -65,9 +65,6 @@ class Task:
     """One prediction that is asked of a model's own code.
 
     Attributes:
-        model: who predicts.
-        round_number: for what.
-        weights: with what.
         rung: what the predictions are to be called.
         inputs: for a second-order model the stored predictions of its inputs, by their names.
         seconds: the most that it may take; its weights' manifest may allow less.

@@ -35,14 +35,6 @@ def submit(
 ) -> Receipt:
     """Upload and register predictions, and wait until Numerai shows them as selected.
 
-    Args:
-        platform: whose account submits.
-        round_: the round.
-        record: what is recorded of the model in the round.
-        model_id: Numerai's id of the model.
-        prediction: what is sent.
-        late: send after the close too; Numerai then also makes it the next round's submission.
-
     Raises:
         RoundNotOpen: when the window closed meanwhile; nothing is sent then.
         SubmissionRejected: when the upload is refused or never shown as selected.

@@ -140,14 +140,7 @@ def request(
     *,
     eras: tuple[int, ...] | None = None,
 ) -> TrainRequest:
-    """Return the request to train a model's present code on a vintage.
-
-    Args:
-        model: the model to train.
-        vintage: the training data.
-        folder: the weights folder to create.
-        eras: the only eras to learn from; all labelled ones by default.
-    """
+    """Return the request to train a model's present code on a vintage."""
     return TrainRequest(
         model=model.name,
         code=model.code,

@@ -67,11 +67,6 @@ def try_model(platform: Platform, model: RegisteredModel, eras: int) -> Iterator
 
     The findings come as the steps end; the first failure is the last finding.
 
-    Args:
-        platform: whose lake has the vintage.
-        model: the model to try.
-        eras: how many eras it learns from.
-
     Raises:
         CannotTry: no vintage is pinned, or it has too few eras.
     """

@@ -38,13 +38,7 @@ def make_app(
     deviations: bool = True,
     rate_limits: Enforcement = Enforcement.ON,
 ) -> ASGIApp:
-    """Return the web application of a tournament.
-
-    Args:
-        tournament: The tournament.
-        deviations: Whether GraphQL is read as leniently as by Numerai, see `leniency`.
-        rate_limits: How Numerai's rate limits are enforced.
-    """
+    """Return the web application of a tournament."""
     services = Services.of(tournament)
     faults = FaultBook(tournament.state, tournament.clock, tournament.timetable.deadlines)
     services.webhooks.twice = lambda model: faults.strikes(DuplicateTrigger, f"webhook:{model}")

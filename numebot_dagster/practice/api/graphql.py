@@ -28,13 +28,6 @@ def answer(
 ) -> dict[str, Any]:
     """Return the body of the answer to a GraphQL request.
 
-    Args:
-        body: The request's JSON: `query`, `variables` and, to choose one of several operations,
-            `operationName`.
-        request: What its fields are resolved from.
-        deviations: Whether names and variables are read as leniently as the service does.
-        faulty: The faults that change the answer.
-
     Returns:
         `data` and, when something was refused, `errors`, each with its `message`.
 

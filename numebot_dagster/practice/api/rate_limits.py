@@ -31,10 +31,7 @@ class RateLimit:
     """One row of the published table.
 
     Attributes:
-        operation: The root field.
-        operation_type: `query` or `mutation`.
         scope: What calls are counted by: `ip`, `account`, `email` or several of them.
-        limit_count: How many calls an interval allows.
         interval_ms: The length of the sliding interval in milliseconds.
         condition: When the limit applies, in words; empty for always.
     """
@@ -120,11 +117,6 @@ class Windows:
 
     def admit(self, ip: str, names: Iterable[str], now: float) -> Excess | None:
         """Count the calls of one request, or none of them if one is not allowed.
-
-        Args:
-            ip: Where the request came from.
-            names: Its operations, one name for each call.
-            now: The present instant in seconds, on a clock that never goes back.
 
         Returns:
             The first limit that the request exceeds, or None when it was counted.

@@ -57,13 +57,7 @@ class Services:
 
 
 class ApiRequest:
-    """One request to the API and what its answers are computed from.
-
-    Args:
-        services: Those of the tournament.
-        token: The API key of the request, None when it has none or a wrong one.
-        address: The server's own URL, for links.
-    """
+    """One request to the API and what its answers are computed from."""
 
     def __init__(self, services: Services, token: Token | None, address: str) -> None:
         self.services = services

@@ -78,12 +78,6 @@ def last_opening(today: date) -> date:
 def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -> str:
     """Return a short text that changes exactly when the file's bytes do.
 
-    Args:
-        market: the market.
-        name: one of `DATASET_NAMES`.
-        today: decides how far validation has grown.
-        opened: the round whose live files are meant; None for the newest one.
-
     Returns:
         A text of letters, digits and hyphens.
 

@@ -117,11 +117,7 @@ class Library:
     # --- files --------------------------------------------------------------------------------
 
     def prepare(self, progress: Callable[[str, int, int], None]) -> None:
-        """Make the newest files that take minutes, if the market is large, and what names them.
-
-        Args:
-            progress: called with a file's name, the eras that are done, and all of them.
-        """
+        """Make the newest files that take minutes, if the market is large, and what names them."""
         newest = max(name.partition("/")[0] for name in self.names())
         files = ("features.json", *LARGE_FILES)
         for file in files if self._tournament.market.scale.is_large else ():

@@ -26,10 +26,6 @@ class Exchange:
     Attributes:
         app: The application, or the next fault in front of it.
         scope: The request; see the ASGI specification for this and the next two.
-        receive: Gives the body of the request.
-        send: Sends the answer.
-        library: The tournament's data files.
-        clock: The tournament's time.
         claim: Counts that the fault changed something; false when it may not any more.
     """
 

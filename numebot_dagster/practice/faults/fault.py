@@ -88,9 +88,6 @@ class Fault:
     def check_place(cls, request: Mapping[str, Any]) -> None:
         """Refuse a request for a fault that could never strike where it is to strike.
 
-        Args:
-            request: As `FaultBook.add` reads it.
-
         Raises:
             Refused: It is no endpoint, or none of this kind's.
         """
@@ -161,14 +158,12 @@ class PlacedFault:
     """A fault of the book: where it strikes, how often, and how often it did.
 
     Attributes:
-        fault: What goes wrong.
         where: A pattern of endpoints, as `graphql:account`, `download:*live*`, `upload:*`.
         times: How often it strikes before it is used up; None means without end.
         probability: With which it strikes a request that it is meant for.
         seed: Decides which requests those are.
         until: The practice instant at which it ends, None for never.
         owner: Who added it and will remove it, as a scenario; empty for a person.
-        id: Its number in the book.
         added_at: When it was added, in seconds of wall time.
         seen: How many requests it was meant for so far.
         struck: How often it struck; see `Fault.by_change`.

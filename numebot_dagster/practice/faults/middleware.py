@@ -58,14 +58,7 @@ class FaultyHttp:
 
 
 class FaultyAnswers:
-    """Change the answers of one request by the faults that strike it.
-
-    Args:
-        tournament: The tournament.
-        book: Its faults.
-        struck: The faults that strike the request.
-        request: The request's JSON.
-    """
+    """Change the answers of one request by the faults that strike it."""
 
     def __init__(
         self,

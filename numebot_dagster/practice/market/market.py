@@ -231,10 +231,6 @@ class Market:
     def named_targets(self, saturday: date, days: int) -> dict[str, np.ndarray]:
         """Return all 20 named targets of one horizon for the era of a Saturday.
 
-        Args:
-            saturday: date of the round that became the era.
-            days: 20 or 60.
-
         Returns:
             (rows,) float32 by column name, with NaN in a few rows of jeremy.
         """

@@ -35,7 +35,6 @@ class Participant:
 
     Attributes:
         number: Tells opinions and attendance of participants apart, from 1.
-        name: The model's name.
         account: Who owns it; some own several.
         skill: From 1, as good as the crowd, over 0, noise, to -1, the opposite.
         on_time: Share of the rounds for which the file comes in the window.

@@ -29,11 +29,6 @@ class Stream(IntEnum):
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
     """Return the generator of one block of one stream.
 
-    Args:
-        seed: the market's seed.
-        stream: what the numbers are used for.
-        index: which block, as non-negative integers.
-
     Returns:
         A generator that always starts at the same place for the same arguments.
     """

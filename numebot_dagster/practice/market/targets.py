@@ -65,12 +65,7 @@ class SiblingTargets:
     """The named targets beside ender: its return, mixed with noise that overlaps as it does."""
 
     def __init__(self, seed: int, slots: int) -> None:
-        """Draw how each name mixes the common sources of disagreement.
-
-        Args:
-            seed: the market's seed.
-            slots: number of slots.
-        """
+        """Draw how each name mixes the common sources of disagreement."""
         self._seed = seed
         self._slots = slots
         mixtures = generator(seed, Stream.SIBLINGS, 0).standard_normal(

@@ -49,7 +49,6 @@ class Round:
     """One round of the calendar, known by its number alone; all instants are UTC.
 
     Attributes:
-        number: The round's number.
         score_days: For how many business days it is scored, as its rules say.
         closes: The on-time deadline when it is not that of the calendar.
         opens: The opening when it is not that of the calendar.

@@ -11,12 +11,7 @@ WINDOW = timedelta(hours=1)
 
 
 class Deadlines:
-    """When the rounds of one tournament close, and when one opens that was opened by hand.
-
-    Args:
-        state: Where deadlines that were moved are kept.
-        clock: Whose pace gives the deadlines of the others.
-    """
+    """When the rounds of one tournament close, and when one opens that was opened by hand."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state

@@ -26,9 +26,7 @@ class ScoreRule:
     """One score that rounds carry.
 
     Attributes:
-        name: Its name.
         multiplier: What a payout multiplies it by; 0 when it is not paid.
-        formula: How it is computed.
         days: Business days of returns at the most, one score a day.
         target: The name of the target, which is ender for all that are paid.
         canon: The name under which it is published once more, for all who compare times with other
@@ -158,12 +156,7 @@ class RuleBook:
         return FORMER if self.change_at is not None and number < self.change_at else CURRENT
 
     def span(self, number: int, first: int) -> tuple[int, int | None]:
-        """Return the first and the last round (None: no end) with the rules of a round.
-
-        Args:
-            number: The round.
-            first: The first round of all.
-        """
+        """Return the first and the last round (None: no end) with the rules of a round."""
         if self.change_at is None:
             return first, None
         if number < self.change_at:

@@ -129,12 +129,7 @@ class Tournament:
         return select(self.state.submissions(model_id))
 
     def entries(self, model_id: str, newest: int) -> list[Entry]:
-        """Return one entry per round, newest first; the next round only when it has a queued one.
-
-        Args:
-            model_id: Whose entries.
-            newest: How many rounds to go back.
-        """
+        """Return one entry per round, newest first; the next round only with a queued one."""
         selected = self.selected(model_id)
         upcoming, *opened = self.timetable.rounds()
         queued = [upcoming] if upcoming.number in selected else []
@@ -151,13 +146,7 @@ class Tournament:
         return Entry(round_, "on-time" if opened else "queued", submission)
 
     def entry_of(self, model: Model, round_: Round, selected: dict[int, Submission]) -> Entry:
-        """Return what any participant has in a round.
-
-        Args:
-            model: The participant.
-            round_: The round.
-            selected: `selected` of a user's model; not looked at for others.
-        """
+        """Return what any participant has in a round."""
         if model.kind == USER:
             return self.entry(round_, selected.get(round_.number))
         if model.kind == BENCHMARK:  # never misses a round

@@ -30,15 +30,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 class Uploads:
-    """The files of one tournament and what they are submitted as.
-
-    Args:
-        state: Where they are kept.
-        clock: Whose time counts.
-        timetable: The rounds that they are for.
-        market: Whose stocks they predict.
-        market_lock: Held while the market is used.
-    """
+    """The files of one tournament and what they are submitted as."""
 
     def __init__(
         self,

@@ -32,11 +32,7 @@ from numebot_dagster.practice.schema.leniency import changed, same_name, to_the_
 
 @cache
 def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
-    """Return Numerai's schema, with scalars written as the service writes them.
-
-    Args:
-        removed: Fields to leave out, as `Round.closeTime`.
-    """
+    """Return Numerai's schema, with scalars written as the service writes them."""
     document = visit(_document(), _Removal(removed)) if removed else _document()
     built = build_ast_schema(document, assume_valid_sdl=True)  # the file is ours, and tested
     writers = {"Time": _write_time, "Date": _write_date, "Nmr": _write_nmr, "Usd": _write_usd}
@@ -75,11 +71,6 @@ def admit(
     text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
 ) -> DocumentNode:
     """Parse and validate a query.
-
-    Args:
-        text: The query as the client sent it.
-        deviations: Whether names and variables are read as leniently as the service does.
-        removed: Fields to leave out of the schema.
 
     Returns:
         The query to the letter of the schema.

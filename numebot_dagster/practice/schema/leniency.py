@@ -53,12 +53,7 @@ def to_the_letter(document: DocumentNode, schema: GraphQLSchema) -> DocumentNode
 
 
 def values_of(document: DocumentNode, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the values of a query's variables, as the types that `to_the_letter` gave them.
-
-    Args:
-        document: The query, to the letter.
-        given: The values as the client sent them, by the names in the client's query.
-    """
+    """Return the values of a query's variables, as the types that `to_the_letter` gave them."""
     sent = given or {}
     return {
         name: _read_as(print_ast(variable.type), sent[source])

@@ -21,13 +21,7 @@ def token_fields(token: Token) -> Fields:
 
 
 def model_fields(model: Model, attributes: dict[str, str], parts: Fields) -> Fields:
-    """Return a Model.
-
-    Args:
-        model: The model.
-        attributes: What its owner has set of it.
-        parts: The fields that cost time or need a scope, as functions.
-    """
+    """Return a Model."""
     archived = attributes.get("archived_at")
     return {
         "id": model.id,

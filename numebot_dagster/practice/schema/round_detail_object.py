@@ -51,15 +51,7 @@ def round_detail_fields(
     round_fields: Fields,
     now: datetime,
 ) -> Fields:
-    """Return a RoundDetails.
-
-    Args:
-        round_: The round.
-        earnings: Those of all participants, absent ones included.
-        percentiles: By model id and score name.
-        round_fields: The fields of the round's Round.
-        now: The present instant.
-    """
+    """Return a RoundDetails."""
     entered = [earning for earning in earnings if earning.entry.status != "none"]
     staked = [earning for earning in entered if earning.at_risk]
     rules = earnings[0].rules

@@ -174,13 +174,7 @@ class RoundValues:
         self._kept: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
 
     def of(self, round_: Round, days: int, columns: dict[str, int]) -> np.ndarray:
-        """Return (scores, days of scoring, models) values, NaN without one.
-
-        Args:
-            round_: The round.
-            days: How many of its days are published.
-            columns: The place of each model.
-        """
+        """Return (scores, days of scoring, models) values, NaN without one."""
         key = days, len(columns)
         kept = self._kept.get(round_.number)
         if kept is None or kept[0] != key:

@@ -152,11 +152,6 @@ class Scorer:
         Others are let in while a round is scored, which may be hundreds of times in a query after
         the clock was moved by years.
 
-        Args:
-            rounds: The rounds.
-            newest_only: Whether the newest day of each is enough.
-            now: Up to when; None for the present instant.
-
         Raises:
             ValueError: A round claims more days of scoring than its rules give it.
         """
@@ -242,11 +237,6 @@ class Scorer:
         """Yield the (models, days) values and percentiles of each score, up to its last day.
 
         Scores that differ in nothing but their days are computed once: the longer ones come first.
-
-        Args:
-            round_: The round.
-            field: Who plays it.
-            days: Ascending.
         """
         rules = self._tournament.timetable.rules(round_)
         targets: dict[str, np.ndarray] = {}

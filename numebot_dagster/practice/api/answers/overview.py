@@ -78,16 +78,7 @@ def stake_transactions(
     limit: int | None = None,
     offset: int | None = None,
 ) -> list[Fields]:
-    """Return stakes and payouts, newest first, of some models or of all.
-
-    Args:
-        request: The request.
-        model_id: A model.
-        model_ids: More models.
-        type: `stake` or `payout`; None for both.
-        limit: How many at most.
-        offset: How many to leave out.
-    """
+    """Return stakes and payouts, newest first, of some models or of all."""
     ids = {*(model_ids or ()), *([model_id] if model_id else ())}
     models = [model for model in request.state.models() if not ids or model.id in ids]
     earnings = request.ledger.earnings(models, request.tournament.timetable.opened_rounds())

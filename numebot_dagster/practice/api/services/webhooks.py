@@ -62,10 +62,6 @@ class Webhooks:
     def call(self, model: Model, round_number: int | None = None) -> Job:
         """Call a model's webhook with a new trigger id, and store the outcome.
 
-        Args:
-            model: The model.
-            round_number: The round that opened; None for a call that the owner requested.
-
         Raises:
             Refused: The model has no webhook.
         """
