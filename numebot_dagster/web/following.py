@@ -22,19 +22,18 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = "No cursor for event type"  # logged at every start
 _BEGUN = "RUN_START - "
 
-# The trace of a failed step or run belongs to the run's page. It is a chain of exceptions, each
-# with its stack: the first is Dagster's own, the innermost cause comes last.
+# The trace of a failed step, run, sensor or schedule belongs to its page. It is a chain of
+# exceptions, the innermost cause last. Dagster writes each before its stack, and Python the first
+# one of a sensor or schedule behind it.
 _FAILED = re.compile(r"(?:(?P<step>[\w.\[\]]+) - )?(?P<event>STEP_FAILURE|RUN_FAILURE) - ")
-_ABOVE = "The above exception "
-_CAUSED_BY = f"{_ABOVE}was caused by the following exception:"
 _STACK = "Stack Trace:"
 _TRACEBACK = "Traceback (most recent call last):"
-_BETWEEN = (_ABOVE, "During handling of the above exception, ")
-# A sensor or schedule that raised is logged with its trace by its name, a sensor before that
-# without it as well.
+_BETWEEN = ("The above exception ", "During handling of the above exception, ")
+_CAUSED_BY = "The above exception was caused by the following exception:"
+_EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
+# A sensor that raised is logged twice, first without its name.
 _TICK = re.compile(r"[\w ]+ caught an error for (?:sensor|schedule|backfill) (?P<name>\w+)")
 _UNNAMED_TICK = "Sensor tick caught an error"
-_EXCEPTION = re.compile(r"(?:[A-Z]\w*|[A-Za-z_]\w*\.[\w.<>]+)(?:: |:?$)")
 
 
 class Follower:
@@ -44,7 +43,7 @@ class Follower:
     """
 
     def __init__(self) -> None:
-        self._failure: _Failure | _FailedTick | None = None
+        self._failure: _Failure | None = None
 
     def lines(self, line: str) -> Iterator[str]:
         """Read a line; yield what can be shown now, often nothing."""
@@ -59,16 +58,21 @@ class Follower:
         run = _RUN.fullmatch(event["rest"])
         failed = _FAILED.match(run["step_and_event"]) if run else None
         if run and failed:
-            head, step = f"{event['time']} error: ", failed["step"] or run["job"]
-            if failed["event"] == "STEP_FAILURE":
-                self._failure = _Failure(head, step, run["text"])
-            elif "Steps failed" in run["text"]:  # with the trace of its step once more
-                self._failure = _Failure(None, step)
+            step = failed["step"] or run["job"]
+            line = f"{event['time']} error: {of_step(step, without_class(run['text']))}"
+            if "Steps failed" in run["text"]:  # with the trace of its step once more
+                self._failure = _Failure(event["time"], None)
+            elif failed["event"] == "STEP_FAILURE":
+                self._failure = _Failure(event["time"], step, line)
             else:  # perhaps without a trace, and with nothing behind it
-                yield f"{head}{of_step(step, run['text'])}"
-                self._failure = _Failure(head, step)
+                yield line
+                self._failure = _Failure(event["time"], step)
         elif run is None and event["level"] == "ERROR":  # perhaps with a trace
-            self._failure = _FailedTick(event["time"], event["rest"])
+            tick = _TICK.fullmatch(event["rest"])
+            subject = tick["name"] if tick else event["rest"]
+            is_named = subject != _UNNAMED_TICK
+            line = f"{event['time']} error: {subject}"
+            self._failure = _Failure(event["time"], subject if is_named else None, line)
         elif text := _shown(event, run):
             yield text
 
@@ -80,93 +84,50 @@ class Follower:
 
 
 class _Failure:
-    """A failed step or run whose trace is being read.
+    """A failure whose trace is being read.
 
     Args:
-        head: what its line begins with; None when the failure has been shown.
-        step: the name of the step or, where none failed, of the job.
-        cause: what it failed with, as long as the trace does not say more.
+        moment: when it happened.
+        subject: what failed; None when it is shown elsewhere.
+        line: what is shown when no trace names a cause.
     """
 
-    def __init__(self, head: str | None, step: str, cause: str | None = None) -> None:
-        self._head = head
-        self._step = step
-        self._cause = cause
-        self._has_begun = False
-        self._has_stack = False
-        self._is_stack = False
-        self._is_cause = True
-        self._unclear: list[str] = []
+    def __init__(self, moment: str, subject: str | None, line: str | None = None) -> None:
+        self._head = f"{moment} error: "
+        self._subject = subject
+        self._line = line
+        self._has_stack = self._in_stack = False
+        self._names_exception = self._is_cause = True  # the next line that looks like one
+        self._unclear: list[str] = []  # part of the trace only if a stack follows
 
     def reads(self, line: str) -> bool:
         """Read a line; return whether it belongs to the trace."""
-        if self._is_stack:
-            if not line.startswith(_ABOVE):
-                return not line or line.startswith("  ")
-            self._is_stack = False
-            self._is_cause = line == _CAUSED_BY
-        elif line == _STACK:
-            self._has_stack = self._is_stack = True
+        if line == (_TRACEBACK if self._names_exception else _STACK):
+            self._has_stack = self._in_stack = True
             self._unclear.clear()
-        elif not self._has_begun and line and not _EXCEPTION.match(line):
-            return False
+        elif line.startswith(_BETWEEN):
+            self._in_stack, self._names_exception = False, True
+            self._is_cause = line == _CAUSED_BY
+        elif self._names_exception and _EXCEPTION.match(line):
+            self._read_exception(line)
+        elif self._in_stack or self._names_exception:
+            return not line or (self._in_stack and line.startswith("  "))
         elif line:
-            self._read_text(line)
+            self._unclear.append(line)
         return True
 
-    def _read_text(self, line: str) -> None:
-        """Read a line of an exception's text: the first names it, a stack follows the last."""
-        self._has_begun = True
-        if self._is_cause and _EXCEPTION.match(line):
-            self._cause = line
-            self._is_cause = False
-            if self._has_stack:
-                return
-        self._unclear.append(line)
+    def _read_exception(self, line: str) -> None:
+        if not self._has_stack:
+            self._unclear.append(line)
+        if self._is_cause and self._subject is not None:
+            self._line = f"{self._head}{of_step(self._subject, without_class(line))}"
+        self._in_stack = self._names_exception = self._is_cause = False
 
     def lines(self) -> Iterator[str]:
         """Yield its line, and lines that turned out to be no part of its trace."""
-        if self._head is not None and self._cause is not None:
-            yield f"{self._head}{of_step(self._step, without_class(self._cause))}"
+        if self._subject is not None and self._line is not None:
+            yield self._line
         yield from self._unclear
-
-
-class _FailedTick:
-    """An error of Dagster's daemon, as of a sensor or schedule, whose trace is being read."""
-
-    def __init__(self, moment: str, text: str) -> None:
-        self._moment = moment
-        self._text = text
-        self._cause: str | None = None
-        self._has_begun = False
-        self._is_cause = True
-        self._names_exception = False  # whether the next line without indentation does
-
-    def reads(self, line: str) -> bool:
-        """Read a line; return whether it belongs to the trace."""
-        if line == _TRACEBACK:
-            self._has_begun = self._names_exception = True
-        elif not self._has_begun:
-            return False
-        elif line.startswith(_BETWEEN):
-            self._is_cause = line == _CAUSED_BY
-            self._names_exception = True
-        elif self._names_exception and _EXCEPTION.match(line):
-            if self._is_cause:
-                self._cause = line
-            self._is_cause = self._names_exception = False
-        else:
-            return not line or line == _STACK or line.startswith("  ")
-        return True
-
-    def lines(self) -> Iterator[str]:
-        """Yield the name of the sensor or schedule and its error, or the error alone."""
-        if self._has_begun and self._text == _UNNAMED_TICK:
-            return
-        tick = _TICK.fullmatch(self._text)
-        subject = tick["name"] if tick else self._text
-        cause = f": {without_class(self._cause)}" if self._cause else ""
-        yield f"{self._moment} error: {subject}{cause}"
 
 
 def _shown(event: re.Match[str], run: re.Match[str] | None) -> str | None:
