@@ -214,7 +214,7 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
 
 
 def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None:
-    from numebot_dagster.reporting.diagnostics_tables import caveat, intervals_table
+    from numebot_dagster.reporting.diagnostics_tables import caveat, intervals_table, legend
     from numebot_dagster.reporting.tables import rich_table
 
     say(f"\n{result.recipe}")
@@ -225,9 +225,8 @@ def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None
         show_table(rich_table(intervals_table(result.held_out["corr"]), title))
     say(caveat(result.held_out or result.summaries))
     say(
-        "Publish only held-out scores. ±95% is half the width of the mean's 95 % interval; smart "
-        "is the Sharpe ratio corrected for autocorrelation; drawdown is the largest. For charts, "
-        "see the asset's page in the Dagster UI (numebot up), and"
+        f"Publish only held-out scores. {legend()}. For charts, see the asset's page in the "
+        "Dagster UI (numebot up), and"
     )
     figure = platform.lake.figure(f"{model.asset_name}_score_chart.png")
     screen.say_on_one_line(f"  {figure}\n")

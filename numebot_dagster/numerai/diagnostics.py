@@ -46,11 +46,11 @@ _METRICS = {
 _FIGURES = {
     ("corr", "mean"): "validationCorrMean",
     ("corr", "std"): "validationCorrStd",
-    ("corr", "Sharpe"): "validationCorrSharpe",
-    ("corr", "max drawdown"): "validationCorrMaxDrawdown",
+    ("corr", "sharpe"): "validationCorrSharpe",
+    ("corr", "max_drawdown"): "validationCorrMaxDrawdown",
     ("mmc", "mean"): "validationMmcMean",
     ("mmc", "std"): "validationMmcStd",
-    ("mmc", "Sharpe"): "validationMmcSharpe",
+    ("mmc", "sharpe"): "validationMmcSharpe",
     ("bmc", "mean"): "validationBmcMean",
     ("fnc", "mean"): "validationFeatureNeutralCorrV3Mean",
     ("max_feature_exposure", "max"): "validationFeatureCorrMax",
@@ -64,7 +64,7 @@ class OfficialDiagnostics:
     Attributes:
         eras_missing: the validation eras that the file lacks, wholly or in part.
         trained_on_validation: whether Numerai suspects that the model has seen these eras.
-        figures: by metric and figure, for example `("corr", "Sharpe")`; what is null is left out.
+        figures: by metric and figure, for example `("corr", "sharpe")`; what is null is left out.
         by_era: `era` Int16, `metric` String, `value` Float64, with the names of our own metrics.
     """
 

@@ -9,64 +9,54 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from numebot_dagster.scoring.metrics import METRICS
+from numebot_dagster.scoring.summaries import FIGURES, Summary
+
 if TYPE_CHECKING:
     from numebot_dagster.numerai.diagnostics import OfficialDiagnostics
-    from numebot_dagster.scoring.summaries import Summary
 
-LABELS = {
-    "corr": "CORR",
-    "mmc": "MMC",
-    "bmc": "BMC",
-    "fnc": "FNC",
-    "benchmark_corr": "benchmark CORR",
-    "correlation_with_benchmark": "with benchmark",
-    "max_feature_exposure": "max exposure",
-    "rms_feature_exposure": "RMS exposure",
-}
-"""The metrics in the order in which they are shown."""
-
-OWN = ("corr", "mmc", "bmc", "fnc")
-"""The scores of the model's own predictions."""
-
-EARNED = (*OWN, "benchmark_corr")
-"""The metrics that add up over eras; the others have no Sharpe ratio or drawdown."""
-
+_EXTENT = "±95%"
+# The figures of a history, which only metrics that add up have.
+_EARNED = [name for name, figure in FIGURES.items() if figure.heading and name != "mean"]
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "score": pl.Enum(list(LABELS.values())),
+    "score": pl.Enum([metric.label for metric in METRICS.values()]),
     "eras": pl.Int64,
-    "mean": pl.Float64,
-    "±95%": pl.Float64,
-    "std": pl.Float64,
-    "Sharpe": pl.Float64,
-    "smart": pl.Float64,
-    "drawdown": pl.Float64,
+    **dict.fromkeys(("mean", _EXTENT, *(FIGURES[name].heading for name in _EARNED)), pl.Float64),
 }
 
 
 def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
-    """Return one row per summarised metric, in the order of `LABELS`.
+    """Return one row per summarised metric, in the order of `METRICS`.
 
     Returns:
         score; eras; mean and half the width of its 95 % interval (nothing where the eras are too
-        few); std; Sharpe and the
-        Sharpe ratio corrected for autocorrelation ("smart"); the largest drawdown. See
-        `scoring.summaries` for their formulas. The last four only for what adds up over eras.
+        few); a column for each other figure that has a heading, filled for what adds up over eras.
     """
-    rows = [_row(metric, summaries[metric]) for metric in LABELS if metric in summaries]
+    rows = [_row(metric, summaries[metric]) for metric in METRICS if metric in summaries]
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
 
 
+def legend() -> str:
+    """Return what the headings of `summary_table` mean that are not the figures' own names."""
+    shortened = [
+        f"{figure.heading} is {figure.meaning}"
+        for figure in FIGURES.values()
+        if figure.heading not in ("", figure.label)
+    ]
+    return "; ".join([f"{_EXTENT} is half the width of the mean's 95 % interval", *shortened])
+
+
 def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
-    """Return `summary_table` transposed, for a narrow page: a column for each of four scores.
+    """Return `summary_table` transposed, for a narrow page: a column for each of the own scores.
 
     The first heading has the number of eras; a score of fewer eras, such as MMC, has its own.
     """
-    own = {metric: summaries[metric] for metric in OWN if metric in summaries}
+    own = _own(summaries)
     eras = max((summary.n for summary in own.values()), default=0)
-    figures = ["mean", "±95%", "std", "Sharpe", "smart Sharpe", "max drawdown"]
+    figures = ["mean", _EXTENT, *(FIGURES[name].label for name in _EARNED)]
     columns: dict[str, Sequence[object]] = {f"{eras} eras": figures}
     for metric, summary in own.items():
-        label = LABELS[metric]
+        label = METRICS[metric].label
         named = label if summary.n == eras else f"{label}, {summary.n} eras"
         columns[named] = _row(metric, summary)[2:]
     return pl.DataFrame(columns)
@@ -74,16 +64,15 @@ def figures_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
 
 def intervals_table(summary: Summary) -> pl.DataFrame:
     """Return one row per figure of one score: `figure`, `value`, and its 95 % interval."""
-    names = ("mean", "std", "sharpe", "smart_sharpe", "max_drawdown")
-    rows = [
-        (
-            name.replace("_", " "),
-            *(getattr(summary, f"{name}{end}") for end in ("", "_low", "_high")),
-        )
-        for name in names
-    ]
+    rows = [(figure.label, *summary[name]) for name, figure in FIGURES.items()]
     schema = {"figure": pl.String} | dict.fromkeys(("value", "low", "high"), pl.Float64)
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _own(summaries: Mapping[str, Summary]) -> dict[str, Summary]:
+    """Return the summaries of the scores of the model's own predictions, in order."""
+    own = (name for name, metric in METRICS.items() if metric.is_own)
+    return {name: summaries[name] for name in own if name in summaries}
 
 
 def caveat(summaries: Mapping[str, Summary]) -> str:
@@ -91,7 +80,7 @@ def caveat(summaries: Mapping[str, Summary]) -> str:
 
     Empty for summaries without a score of the model's own.
     """
-    own = [(LABELS[metric], summaries[metric]) for metric in OWN if metric in summaries]
+    own = [(METRICS[metric].label, summary) for metric, summary in _own(summaries).items()]
     if not own:
         return ""
     label, first = own[0]
@@ -102,7 +91,7 @@ def caveat(summaries: Mapping[str, Summary]) -> str:
     undecided = [
         f"{label} ({summary.n} eras, worth {summary.effective_n:.1f})"
         for label, summary in own
-        if not (summary.mean_low > 0 or summary.mean_high < 0)  # also where it is unknown
+        if not (summary["mean"].low > 0 or summary["mean"].high < 0)  # also where it is unknown
     ]
     if undecided:
         text += f" The interval includes zero, so that it may be luck: {', '.join(undecided)}."
@@ -125,12 +114,12 @@ def summaries_beside(
 
 
 def _row(metric: str, summary: Summary) -> tuple[object, ...]:
-    width = summary.mean_high - summary.mean
+    mean, _, high = summary["mean"]
     # All scores lie between -1 and 1: a wider interval means that there are too few eras.
-    reach = width if width < 1 else None
-    earned = (summary.std, summary.sharpe, summary.smart_sharpe, summary.max_drawdown)
-    shown = earned if metric in EARNED else (None,) * len(earned)
-    return (LABELS[metric], summary.n, summary.mean, reach, *shown)
+    extent = high - mean if high - mean < 1 else None
+    adds_up = METRICS[metric].adds_up
+    earned = (summary[name].value if adds_up else None for name in _EARNED)
+    return (METRICS[metric].label, summary.n, mean, extent, *earned)
 
 
 @dataclass(frozen=True)
@@ -174,9 +163,10 @@ def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.
     rows = []
     for (metric, figure), numerai in official.figures.items():
         scores = shared.filter(pl.col("metric") == metric)["ours"]
-        ours = _figure(figure, scores)
-        difference = None if ours is None else f"{ours - numerai:+.1e}"
-        rows.append((LABELS[metric], figure, len(scores), ours, numerai, difference))
+        value = FIGURES[figure].of(scores.to_numpy())
+        ours, difference = (None, None) if math.isnan(value) else (value, f"{value - numerai:+.1e}")
+        labels = METRICS[metric].label, FIGURES[figure].label
+        rows.append((*labels, len(scores), ours, numerai, difference))
     schema = {
         "score": pl.String,
         "figure": pl.String,
@@ -186,20 +176,3 @@ def comparison_table(by_era: pl.DataFrame, official: OfficialDiagnostics) -> pl.
         "difference": pl.String,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _figure(name: str, scores: pl.Series) -> float | None:
-    """Return one figure of the scores of eras in order, as `scoring.summaries` defines it."""
-    from numebot_dagster.scoring.summaries import summarise
-
-    if scores.is_empty():
-        return None
-    summary = summarise(scores.to_numpy(), horizon_days=60)  # which these figures do not depend on
-    value = {
-        "mean": summary.mean,
-        "std": summary.std,
-        "Sharpe": summary.sharpe,
-        "max drawdown": summary.max_drawdown,
-        "max": max(scores),
-    }[name]
-    return None if math.isnan(value) else value

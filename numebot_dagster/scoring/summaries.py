@@ -8,61 +8,89 @@ themselves. The intervals here take that into account.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import RootModel
 
 from numebot_dagster.lake.json_records import NumberOrNull
 
 _DAYS_OF_AN_ERA = 5
 _DRAWS = 2000  # of the bootstrap
+_UNKNOWN = (math.nan, math.nan)
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95 % interval; NaN where there are too few eras."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Summary(RootModel[Mapping[str, NumberOrNull]], frozen=True):
+    """Scores of eras, summarised: `n`, `effective_n`, and each figure of `FIGURES`.
+
+    It is stored as it is in memory: a figure by its name, its interval as `<name>_low` and
+    `<name>_high`.
+    """
+
+    @property
+    def n(self) -> int:
+        """The number of eras with a score."""
+        return int(self.root["n"])
+
+    @property
+    def effective_n(self) -> float:
+        """The number of independent eras that would say as much; `effective_sample_size`."""
+        return self.root["effective_n"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has every figure; an earlier version may have known fewer."""
+        return self.root.keys() >= FIGURES.keys()
+
+    def __getitem__(self, figure: str) -> Estimate:
+        """Return a figure by its name; NaN where it is not complete."""
+        ends = (figure, f"{figure}_low", f"{figure}_high")
+        return Estimate(*(self.root.get(end, math.nan) for end in ends))
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Scores of eras, summarised; NaN where there are too few of them.
+class Sample:
+    """The scores of weekly eras in their order, at least one, and how far targets overlap.
 
     Attributes:
-        n: number of eras with a score.
-        effective_n: number of independent eras that would say as much; `effective_sample_size`.
-        mean: of the scores.
-        mean_low: lower end of the mean's 95 % interval; `mean_interval`.
-        mean_high: upper end of it.
-        std: standard deviation of the scores, ddof = 0, as Numerai shows it.
-        std_low: lower end of its 95 % interval; `bootstrap_interval`.
-        std_high: upper end of it.
-        sharpe: mean / std, per era and not annualised, as Numerai shows it.
-        sharpe_low: lower end of the Sharpe ratio's 95 % interval; `sharpe_interval`.
-        sharpe_high: upper end of it.
-        smart_sharpe: `sharpe` less what autocorrelation flatters; `autocorrelation_penalty`.
-        smart_sharpe_low: lower end of its 95 % interval; `bootstrap_interval`.
-        smart_sharpe_high: upper end of it.
-        max_drawdown: deepest fall of the cumulated scores, positive; `max_drawdown`.
-        max_drawdown_low: lower end of its 95 % interval; `bootstrap_interval`.
-        max_drawdown_high: upper end of it.
-        autocorrelation: between the scores of neighbouring eras.
+        scores: (n,).
+        overlap: weekly eras that the target spans.
     """
 
-    n: int
-    effective_n: NumberOrNull
-    mean: NumberOrNull
-    mean_low: NumberOrNull
-    mean_high: NumberOrNull
-    std: NumberOrNull
-    std_low: NumberOrNull
-    std_high: NumberOrNull
-    sharpe: NumberOrNull
-    sharpe_low: NumberOrNull
-    sharpe_high: NumberOrNull
-    smart_sharpe: NumberOrNull
-    smart_sharpe_low: NumberOrNull
-    smart_sharpe_high: NumberOrNull
-    max_drawdown: NumberOrNull
-    max_drawdown_low: NumberOrNull
-    max_drawdown_high: NumberOrNull
-    autocorrelation: NumberOrNull
+    scores: np.ndarray
+    overlap: int
+
+    @property
+    def effective_n(self) -> float:
+        """The number of independent eras that would say as much."""
+        return effective_sample_size(len(self.scores), self.overlap)
+
+    @cached_property
+    def redrawn(self) -> np.ndarray | None:
+        """(draws, n) histories redrawn from the scores; see `bootstrap_interval`."""
+        n, block = len(self.scores), 2 * self.overlap
+        if n < 2 * block:
+            return None
+        starts = np.random.default_rng(0).integers(n, size=(_DRAWS, -(-n // block), 1))
+        places = ((starts + np.arange(block)) % n).reshape(_DRAWS, -1)[:, :n]
+        redrawn: np.ndarray = self.scores[places]
+        return redrawn
+
+
+Formula = Callable[[np.ndarray], np.ndarray]
+"""Makes (draws,) figures of (draws, n) scores; NaN for one that does not exist."""
 
 
 def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
@@ -74,30 +102,12 @@ def summarise(scores: ArrayLike, horizon_days: int) -> Summary:
     """
     values = np.asarray(scores, dtype=np.float64)
     values = values[~np.isnan(values)]
-    n = len(values)
-    if not n:
-        return Summary(0, 0.0, *[math.nan] * 16)
-    is_constant = values.max() == values.min()  # whose spread is the rounding of the mean
-    mean, std = float(values.mean()), 0.0 if is_constant else float(values.std())
-    sharpe = mean / std if std else math.nan
-    autocorrelation = lag_one_autocorrelation(values)
-    overlap = horizon_overlap(horizon_days)
-    effective_n = effective_sample_size(n, overlap)
-    return Summary(
-        n,
-        effective_n,
-        mean,
-        *mean_interval(mean, std, effective_n),
-        std,
-        *bootstrap_interval(values, overlap, lambda drawn: drawn.std(axis=1)),
-        sharpe,
-        *sharpe_interval(sharpe, effective_n),
-        sharpe / autocorrelation_penalty(n, autocorrelation),
-        *bootstrap_interval(values, overlap, _smart_sharpes),
-        max_drawdown(values),
-        *bootstrap_interval(values, overlap, max_drawdowns),
-        autocorrelation,
-    )
+    sample = Sample(values, horizon_overlap(horizon_days))
+    summary = {"n": len(values), "effective_n": sample.effective_n}
+    for name, figure in FIGURES.items():
+        low, high = figure.interval(figure.formula, sample) if len(values) else _UNKNOWN
+        summary |= {name: figure.of(values), f"{name}_low": low, f"{name}_high": high}
+    return Summary(summary)
 
 
 def horizon_overlap(horizon_days: int) -> int:
@@ -157,10 +167,8 @@ def sharpe_interval(sharpe: float, effective_n: float) -> tuple[float, float]:
     return sharpe - half, sharpe + half
 
 
-def bootstrap_interval(
-    scores: np.ndarray, overlap: int, statistic: Callable[[np.ndarray], np.ndarray]
-) -> tuple[float, float]:
-    """Return the 95 % interval of what has no formula, from redrawn histories.
+def bootstrap_interval(formula: Formula, sample: Sample) -> tuple[float, float]:
+    """Return the 95 % interval of what has no formula for it, from redrawn histories.
 
     Histories of the same length are put together from stretches of the scores, drawn with
     replacement and wrapping around at the end. A stretch is twice as long as a target reaches, so
@@ -169,36 +177,54 @@ def bootstrap_interval(
     Source: Politis and Romano, "A circular block-resampling procedure for stationary data" (1992);
     the interval is that between the 2.5 % and 97.5 % quantiles.
 
-    Args:
-        scores: (n,) in the order of the eras.
-        overlap: weekly eras that the target spans.
-        statistic: makes (draws,) numbers of (draws, n) redrawn scores.
-
     Returns:
         NaN for both ends when the scores are fewer than two stretches.
     """
-    n, block = len(scores), 2 * overlap
-    if n < 2 * block:
-        return math.nan, math.nan
-    starts = np.random.default_rng(0).integers(n, size=(_DRAWS, -(-n // block), 1))
-    places = ((starts + np.arange(block)) % n).reshape(_DRAWS, -1)[:, :n]
-    drawn = statistic(scores[places])
+    if sample.redrawn is None:
+        return _UNKNOWN
+    drawn = formula(sample.redrawn)
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
-        return math.nan, math.nan
+        return _UNKNOWN
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(low), float(high)
 
 
-def lag_one_autocorrelation(scores: np.ndarray) -> float:
-    """Return Pearson's correlation of (n,) scores with the next era's; NaN below three scores."""
-    if len(scores) < 3 or scores[1:].std() == 0 or scores[:-1].std() == 0:
-        return math.nan
-    return float(np.corrcoef(scores[:-1], scores[1:])[0, 1])
+def no_interval(_formula: Formula, _sample: Sample) -> tuple[float, float]:
+    """Return NaN for both ends: the figure describes these eras only."""
+    return _UNKNOWN
 
 
-def autocorrelation_penalty(n: int, autocorrelation: float) -> float:
-    """Return the divisor that makes the Sharpe ratio of n scores "smart".
+def stds(histories: np.ndarray) -> np.ndarray:
+    """Return the standard deviation (ddof = 0) of each row of (draws, n) scores."""
+    # What equal scores seem to vary by is the rounding of their mean.
+    varies = np.ptp(histories, axis=1) > 0
+    deviations: np.ndarray = np.where(varies, histories.std(axis=1), 0)
+    return deviations
+
+
+def sharpes(histories: np.ndarray) -> np.ndarray:
+    """Return the mean / std of each row of (draws, n) scores, per era, as Numerai shows it."""
+    spread = stds(histories)
+    ratios: np.ndarray = histories.mean(axis=1) / np.where(spread > 0, spread, np.nan)
+    return ratios
+
+
+def autocorrelations(histories: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of scores with the next era's, for each row of (draws, n)."""
+    parts = histories[:, :-1], histories[:, 1:]
+    if histories.shape[1] < 3:
+        return np.full(len(histories), np.nan)
+    before, after = (part - part.mean(axis=1, keepdims=True) for part in parts)
+    squares = (before**2).sum(axis=1) * (after**2).sum(axis=1)
+    both_vary = np.logical_and(*(np.ptp(part, axis=1) > 0 for part in parts))
+    norms = np.sqrt(np.where(both_vary & (squares > 0), squares, np.nan))
+    correlations: np.ndarray = (before * after).sum(axis=1) / norms
+    return correlations
+
+
+def autocorrelation_penalty(n: int, autocorrelation: np.ndarray) -> np.ndarray:
+    """Return the divisors that make Sharpe ratios of n scores "smart".
 
         sqrt(1 + 2 sum_{i=1}^{n-1} (n - i) / n rho^i)
 
@@ -206,36 +232,77 @@ def autocorrelation_penalty(n: int, autocorrelation: float) -> float:
     of order one with autocorrelation rho. Source: numerblox, `smart_sharpe`.
     """
     lags = np.arange(1, n)
-    variance = 1 + 2 * float(((n - lags) / n * autocorrelation**lags).sum())
-    return math.sqrt(variance) if variance > 0 else math.nan
+    variance = 1 + 2 * ((n - lags) / n * autocorrelation[:, np.newaxis] ** lags).sum(axis=1)
+    return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
-def max_drawdown(scores: np.ndarray) -> float:
-    """Return max(cummax(cumsum) - cumsum) of (n,) scores: zero or more.
-
-    Source: Numerai's example scripts; the peak is sought from the first era on, not from zero.
-    """
-    return float(max_drawdowns(scores[np.newaxis])[0])
+def smart_sharpes(histories: np.ndarray) -> np.ndarray:
+    """Return the Sharpe ratio of each row of (draws, n) scores, less what trends flatter."""
+    penalty = autocorrelation_penalty(histories.shape[1], autocorrelations(histories))
+    return sharpes(histories) / penalty
 
 
 def max_drawdowns(histories: np.ndarray) -> np.ndarray:
-    """Return the `max_drawdown` of each row of (draws, n) scores."""
+    """Return max(cummax(cumsum) - cumsum) of each row of (draws, n) scores: zero or more.
+
+    Source: Numerai's example scripts; the peak is sought from the first era on, not from zero.
+    """
     cumulated = np.cumsum(histories, axis=1)
     deepest: np.ndarray = (np.maximum.accumulate(cumulated, axis=1) - cumulated).max(axis=1)
     return deepest
 
 
-def _smart_sharpes(histories: np.ndarray) -> np.ndarray:
-    """Return the "smart" Sharpe ratio of each row of (draws, n) scores; NaN if nothing varies."""
-    n = histories.shape[1]
-    before, after = (
-        part - part.mean(axis=1, keepdims=True) for part in (histories[:, :-1], histories[:, 1:])
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rho = (before * after).sum(axis=1) / np.sqrt(
-            (before**2).sum(axis=1) * (after**2).sum(axis=1)
-        )
-        lags = np.arange(1, n)
-        variance = 1 + 2 * (((n - lags) / n) * rho[:, np.newaxis] ** lags).sum(axis=1)
-        smart: np.ndarray = histories.mean(axis=1) / histories.std(axis=1) / np.sqrt(variance)
-    return smart
+@dataclass(frozen=True)
+class Figure:
+    """A figure over many eras.
+
+    Attributes:
+        label: its name in tables.
+        meaning: half a sentence, for people.
+        formula: what it is.
+        heading: of its column in the table of all scores, where width is scarce; without one it
+            has no column there.
+        interval: its 95 % interval.
+    """
+
+    label: str
+    meaning: str
+    formula: Formula
+    heading: str = ""
+    interval: Callable[[Formula, Sample], tuple[float, float]] = bootstrap_interval
+
+    def of(self, scores: np.ndarray) -> float:
+        """Return the figure of (n,) scores; NaN of none."""
+        return float(self.formula(scores[np.newaxis])[0]) if len(scores) else math.nan
+
+
+FIGURES: Mapping[str, Figure] = {
+    "mean": Figure(
+        "mean", "the mean of the eras' scores", lambda histories: histories.mean(axis=1), "mean",
+        lambda _, sample: mean_interval(
+            FIGURES["mean"].of(sample.scores), FIGURES["std"].of(sample.scores), sample.effective_n
+        ),
+    ),
+    "std": Figure("std", "their standard deviation (ddof = 0)", stds, "std"),
+    "sharpe": Figure(
+        "Sharpe", "mean / std, per era and not annualised", sharpes, "Sharpe",
+        lambda _, sample: sharpe_interval(
+            FIGURES["sharpe"].of(sample.scores), sample.effective_n
+        ),
+    ),
+    "smart_sharpe": Figure(
+        "smart Sharpe", "the Sharpe ratio corrected for autocorrelation", smart_sharpes, "smart"
+    ),
+    "max_drawdown": Figure(
+        "max drawdown", "the deepest fall of the summed scores", max_drawdowns, "drawdown"
+    ),
+    "autocorrelation": Figure(
+        "autocorrelation", "the correlation of an era's score with the next era's",
+        autocorrelations, interval=no_interval,
+    ),
+    "max": Figure(
+        "max", "the highest score of an era", lambda histories: histories.max(axis=1),
+        interval=no_interval,
+    ),
+}  # fmt: skip
+"""The figures by name, in the order in which they are shown; one that is added here is shown."""

@@ -9,6 +9,7 @@ import pytest
 
 from numebot_dagster.cli.models import _table
 from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
+from numebot_dagster.scoring.summaries import Summary
 
 COLUMNS = {"COLUMNS": "80"}
 
@@ -39,13 +40,14 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     assert "CORR is against target_ender_60; benchmark: v53_lgbm_ender60." in text
 
     # The practice data have fewer labelled eras than are held out.
-    eras, corr = diagnosis.summaries["corr"].n, diagnosis.summaries["corr"]
+    corr = diagnosis.summaries["corr"]
+    eras, (mean, _, high) = corr.n, corr["mean"]
     assert f"steady-1, vintage {vintage}: {eras} eras, all held out" in text
     _, table = finished.stdout.split("all held out", 1)
     assert number_after("CORR", table) == [
         str(eras),
-        *(f"{value:.4f}" for value in (corr.mean, corr.mean_high - corr.mean, corr.std)),
-        *(f"{value:.4f}" for value in (corr.sharpe, corr.smart_sharpe, corr.max_drawdown)),
+        *(f"{value:.4f}" for value in (mean, high - mean)),
+        *(f"{corr[name].value:.4f}" for name in ("std", "sharpe", "smart_sharpe", "max_drawdown")),
     ]
     for score in ("MMC", "BMC", "FNC", "benchmark CORR", "max exposure", "RMS exposure"):
         assert number_after(score, table)[0].isdigit()
@@ -55,7 +57,7 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in text
 
     assert f"Compared with Numerai's own diagnostics, which scored {eras} eras" in text
-    ours = f"{corr.mean:.4f}"
+    ours = f"{mean:.4f}"
     _, beside = finished.stdout.split("Compared with Numerai's")
     assert number_after("CORR", beside)[:4] == ["mean", str(eras), ours, ours]
     assert "No score of an era differs by more than" in text
@@ -84,7 +86,9 @@ def test_held_out_eras_stand_beside_all_where_there_are_more(diagnosed, world):
     platform = world.platform
     vintage = platform.lake.stored_vintages()[-1]
     diagnosis = read_diagnosis(platform, platform.registry["steady-1"], vintage)
-    newest = {metric: replace(summary, n=7) for metric, summary in diagnosis.held_out.items()}
+    newest = {
+        metric: Summary({**summary.root, "n": 7}) for metric, summary in diagnosis.held_out.items()
+    }
     table, title = _table(replace(diagnosis, held_out=newest))
     assert (
         title

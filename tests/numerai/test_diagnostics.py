@@ -141,7 +141,7 @@ def test_it_is_waited_for_with_each_status_told(server, transport):
         ("0576",),
     )
     assert diagnostics_.trained_on_validation is False
-    assert diagnostics_.figures == {("corr", "mean"): 0.01, ("corr", "Sharpe"): 1.5}
+    assert diagnostics_.figures == {("corr", "mean"): 0.01, ("corr", "sharpe"): 1.5}
     assert diagnostics_.by_era.schema == {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
     assert diagnostics_.by_era.rows() == [
         (575, "corr", 0.01), (575, "bmc", 0.002), (575, "fnc", 0.006),

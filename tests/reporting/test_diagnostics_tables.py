@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -17,20 +15,23 @@ from numebot_dagster.reporting.diagnostics_tables import (
 )
 from numebot_dagster.reporting.embed import INLINE_LIMIT
 from numebot_dagster.reporting.tables import markdown_table, rich_table
-from numebot_dagster.scoring.summaries import Summary
+from numebot_dagster.scoring.metrics import METRICS
+from numebot_dagster.scoring.summaries import FIGURES, Summary
 
-SUMMARY = Summary(
-    n=104, effective_n=9.0, mean=0.012, mean_low=0.002, mean_high=0.022, std=0.018, sharpe=0.67,
-    sharpe_low=0.1, sharpe_high=1.2, smart_sharpe=0.42, max_drawdown=0.09, autocorrelation=0.4,
-    std_low=0.015, std_high=0.03, smart_sharpe_low=0.05, smart_sharpe_high=0.8,
-    max_drawdown_low=0.02, max_drawdown_high=0.2,
-)  # fmt: skip
-METRICS = (
-    "corr", "mmc", "bmc", "fnc", "benchmark_corr", "correlation_with_benchmark",
-    "max_feature_exposure", "rms_feature_exposure",
-)  # fmt: skip
-SCHEMA = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
 NAN = float("nan")
+METRIC_NAMES = tuple(METRICS)
+
+
+def summary(**changes):
+    """A summary of 104 eras, all of its figures the same but for some."""
+    values = {"n": 104, "effective_n": 9.0, "mean": 0.012, "mean_low": 0.002, "mean_high": 0.022}
+    values |= {"std": 0.018, "sharpe": 0.67, "smart_sharpe": 0.42, "max_drawdown": 0.09}
+    every = dict.fromkeys((name + end for name in FIGURES for end in ("", "_low", "_high")), NAN)
+    return Summary({**every, **values, **changes})
+
+
+SUMMARY = summary()
+SCHEMA = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
 
 
 def frame(*rows):
@@ -43,17 +44,13 @@ def official(by_era, **figures):
 
 
 def test_each_figure_with_its_interval():
-    assert intervals_table(SUMMARY).rows() == [
-        ("mean", 0.012, 0.002, 0.022),
-        ("std", 0.018, 0.015, 0.03),
-        ("sharpe", 0.67, 0.1, 1.2),
-        ("smart sharpe", 0.42, 0.05, 0.8),
-        ("max drawdown", 0.09, 0.02, 0.2),
-    ]
+    table = intervals_table(summary(std_low=0.015, std_high=0.03))
+    assert table["figure"].to_list() == [figure.label for figure in FIGURES.values()]
+    assert table.rows()[:2] == [("mean", 0.012, 0.002, 0.022), ("std", 0.018, 0.015, 0.03)]
 
 
 def test_a_row_per_metric_in_a_fixed_order():
-    table = summary_table({"mmc": replace(SUMMARY, n=40, mean=-0.001), "corr": SUMMARY})
+    table = summary_table({"mmc": summary(n=40, mean=-0.001), "corr": SUMMARY})
     assert table.columns == [
         "score", "eras", "mean", "±95%", "std", "Sharpe", "smart", "drawdown",
     ]  # fmt: skip
@@ -63,7 +60,7 @@ def test_a_row_per_metric_in_a_fixed_order():
     assert second[:3] == ("MMC", 40, -0.001)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", METRIC_NAMES)
 def test_only_what_adds_up_has_a_sharpe_ratio(metric):
     [row] = summary_table({metric: SUMMARY}).rows()
     adds_up = metric in ("corr", "mmc", "bmc", "fnc", "benchmark_corr")
@@ -75,8 +72,8 @@ def test_only_what_adds_up_has_a_sharpe_ratio(metric):
     [(0.002, 0.022, False), (-0.02, -0.01, False), (-0.6, 0.6, True), (NAN, NAN, True)],
 )
 def test_the_caveat_counts_eras_that_do_not_overlap(low, high, undecided):
-    mmc = replace(SUMMARY, n=13, effective_n=1.84, mean_low=low, mean_high=high)
-    corr = replace(SUMMARY, effective_n=8.66, mean_low=0.002, mean_high=0.022)
+    mmc = summary(n=13, effective_n=1.84, mean_low=low, mean_high=high)
+    corr = summary(effective_n=8.66, mean_low=0.002, mean_high=0.022)
     text = caveat({"max_feature_exposure": SUMMARY, "mmc": mmc, "corr": corr})
     assert "the 104 eras of CORR say as much as 8.7 that share no day" in text
     luck = "The interval includes zero, so that it may be luck: MMC (13 eras, worth 1.8)."
@@ -85,7 +82,7 @@ def test_the_caveat_counts_eras_that_do_not_overlap(low, high, undecided):
 
 
 def test_held_out_stands_above_all_of_each_metric():
-    everything = {"corr": replace(SUMMARY, mean=0.5), "mmc": replace(SUMMARY, mean=0.25)}
+    everything = {"corr": summary(mean=0.5), "mmc": summary(mean=0.25)}
     table = summaries_beside({"corr": SUMMARY}, everything)
     assert table.select("score", "of", "mean").rows() == [
         ("CORR", "held out", 0.012), ("CORR", "all", 0.5), ("MMC", "all", 0.25),
@@ -96,8 +93,8 @@ def test_for_a_narrow_page_scores_are_columns_that_tell_their_eras():
     table = figures_table(
         {
             "max_feature_exposure": SUMMARY,
-            "benchmark_corr": replace(SUMMARY, mean=0.5),
-            "mmc": replace(SUMMARY, n=40, smart_sharpe=NAN),
+            "benchmark_corr": summary(mean=0.5),
+            "mmc": summary(n=40, smart_sharpe=NAN),
             "corr": SUMMARY,
         }
     )
@@ -113,11 +110,11 @@ def test_for_a_narrow_page_scores_are_columns_that_tell_their_eras():
 def test_the_table_of_all_metrics_is_shown_inline_and_fits_a_terminal(capsys):
     from rich.console import Console
 
-    everything = dict.fromkeys(METRICS, replace(SUMMARY, mean=-0.1234, sharpe=-1.2345))
+    everything = dict.fromkeys(METRIC_NAMES, summary(mean=-0.1234, sharpe=-1.2345))
     assert len(markdown_table(figures_table(everything))) < INLINE_LIMIT
     Console(width=80).print(rich_table(summaries_beside(everything, everything), "title"))
     lines = [line for line in capsys.readouterr().out.splitlines() if "-0.1234" in line]
-    assert len(lines) == 2 * len(METRICS)  # no cell is broken
+    assert len(lines) == 2 * len(METRIC_NAMES)  # no cell is broken
 
 
 def test_figures_are_ours_on_the_eras_that_both_have():
@@ -133,8 +130,8 @@ def test_figures_are_ours_on_the_eras_that_both_have():
     table = comparison_table(
         ours,
         official(
-            theirs, corr__mean=0.021, corr__std=0.0, corr__Sharpe=1.0,
-            **{"corr__max drawdown": 0.01}, mmc__mean=0.5, bmc__mean=0.1,
+            theirs, corr__mean=0.021, corr__std=0.0, corr__sharpe=1.0,
+            corr__max_drawdown=0.01, mmc__mean=0.5, bmc__mean=0.1,
             max_feature_exposure__max=0.3,
         ),
     )  # fmt: skip

@@ -10,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numebot_dagster.scoring.summaries import (
+    FIGURES,
+    Sample,
     autocorrelation_penalty,
     bootstrap_interval,
     effective_sample_size,
     horizon_overlap,
-    max_drawdown,
     mean_interval,
     sharpe_interval,
+    stds,
     summarise,
 )
+
+NAN = math.nan
 
 
 @pytest.mark.parametrize(("days", "eras"), [(20, 4), (60, 12), (5, 1), (1, 1), (21, 5)])
@@ -54,33 +58,53 @@ def test_a_summary_by_hand():
     summary = summarise([0.02, -0.01, np.nan, 0.03, 0.0], horizon_days=5)
     assert summary.n == 4
     assert summary.effective_n == 4
-    assert summary.mean == pytest.approx(0.01)
-    assert summary.std == pytest.approx(math.sqrt(0.00025))  # squares 1, 4, 4, 1 over 4
-    assert summary.sharpe == pytest.approx(0.01 / math.sqrt(0.00025))
-    assert summary.max_drawdown == pytest.approx(0.01)  # 0.02 falls to 0.01
+    std = math.sqrt(0.00025)  # squares 1, 4, 4, 1 over 4
+    assert summary["std"].value == pytest.approx(std)
     # 3.182446 is Student's 97.5 % quantile with three degrees of freedom.
-    half = 3.182446 * math.sqrt(0.00025) / math.sqrt(3)
-    assert summary.mean_low == pytest.approx(0.01 - half, rel=1e-6)
-    assert summary.mean_high == pytest.approx(0.01 + half, rel=1e-6)
+    half = 3.182446 * std / math.sqrt(3)
+    assert summary["mean"] == pytest.approx((0.01, 0.01 - half, 0.01 + half), rel=1e-6)
+    assert summary["sharpe"][1:] == sharpe_interval(summary["sharpe"].value, 4)
     # (0.02, -0.01, 0.03) with (-0.01, 0.03, 0.0).
     rho = np.corrcoef([2, -1, 3], [-1, 3, 0])[0, 1]
-    assert summary.autocorrelation == pytest.approx(rho)
+    assert summary["autocorrelation"].value == pytest.approx(rho)
     penalty = math.sqrt(1 + 2 * (3 / 4 * rho + 2 / 4 * rho**2 + 1 / 4 * rho**3))
-    assert summary.smart_sharpe == pytest.approx(summary.sharpe / penalty)
+    assert summary["smart_sharpe"].value == pytest.approx(0.01 / std / penalty)
 
 
 @pytest.mark.parametrize(
-    ("scores", "expected"),
+    ("figure", "scores", "expected"),
     [
-        ([1, 2, 3], 0),
-        ([1, -3, 1, -2, 5], 4),
-        ([-1, -1], 1),  # from the first era on, not from zero
-        ([-1], 0),
-        ([0.5, -0.25, 0.5, -0.5], 0.5),
+        ("mean", [1, 2, 6], 3),
+        ("std", [1, 3], 1),
+        ("std", [0.1] * 7, 0),  # and not the rounding of the mean
+        ("sharpe", [1, 3], 2),
+        ("sharpe", [0.1] * 7, NAN),
+        ("smart_sharpe", [0.1] * 7, NAN),
+        ("smart_sharpe", [1, 3], NAN),
+        ("autocorrelation", [1, 3], NAN),
+        ("autocorrelation", [1, 2, 3, 4], 1),
+        ("autocorrelation", [1, 0.1, 0.1, 0.1], NAN),
+        ("max_drawdown", [1, 2, 3], 0),
+        ("max_drawdown", [1, -3, 1, -2, 5], 4),
+        ("max_drawdown", [-1, -1], 1),  # from the first era on, not from zero
+        ("max_drawdown", [-1], 0),
+        ("max_drawdown", [0.5, -0.25, 0.5, -0.5], 0.5),
+        ("max", [-3, -1, -2], -1),
     ],
 )
-def test_max_drawdown(scores, expected):
-    assert max_drawdown(np.array(scores, dtype=float)) == pytest.approx(expected)
+def test_a_figure_of_scores(figure, scores, expected):
+    value = FIGURES[figure].of(np.array(scores, dtype=float))
+    assert value == pytest.approx(expected, nan_ok=True)
+    assert summarise(scores, 20)[figure].value == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_that_of_each_history(figure):
+    histories = np.random.default_rng(1).normal(size=(5, 30))
+    together = FIGURES[figure].formula(histories)
+    alone = [FIGURES[figure].of(history) for history in histories]
+    np.testing.assert_allclose(together, alone)
+    assert math.isnan(summarise([np.nan], 20)[figure].value)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +112,7 @@ def test_max_drawdown(scores, expected):
     [(10, 0, 1), (2, 0.5, math.sqrt(1.5)), (3, 0.5, math.sqrt(1 + 2 * (1 / 3 + 1 / 12)))],
 )
 def test_autocorrelation_penalty(n, rho, expected):
-    assert autocorrelation_penalty(n, rho) == pytest.approx(expected)
+    assert autocorrelation_penalty(n, np.array([rho])) == pytest.approx(expected)
 
 
 def test_sharpe_interval_of_lo():
@@ -99,18 +123,9 @@ def test_sharpe_interval_of_lo():
 
 
 def test_too_few_scores_make_no_interval():
-    nothing = summarise([np.nan], 20)
-    assert nothing.n == 0
-    assert math.isnan(nothing.mean)
-    single = summarise([0.01], 20)
-    assert (single.n, single.mean, single.std, single.max_drawdown) == (1, 0.01, 0, 0)
-    assert math.isnan(single.sharpe)
-    assert math.isnan(single.mean_low)
-    same = summarise([0.1] * 7, 20)
-    assert same.std == 0
-    assert math.isnan(same.sharpe)
-    assert math.isnan(same.smart_sharpe)
-    assert same.mean_low == same.mean_high == same.mean
+    assert summarise([np.nan], 20).n == 0
+    assert summarise([0.01], 20)["mean"] == pytest.approx((0.01, NAN, NAN), nan_ok=True)
+    assert summarise([0.1] * 7, 20)["mean"] == pytest.approx((0.1, 0.1, 0.1))
 
 
 @pytest.mark.parametrize("overlap", [1, 4, 12])
@@ -129,13 +144,16 @@ def test_the_mean_lies_in_its_interval_as_often_as_promised(overlap):
 def test_intervals_of_what_has_no_formula():
     random = np.random.default_rng(3)
     summary = summarise(random.normal(0.02, 0.02, size=400), horizon_days=20)
-    assert summary.std_low < 0.02 < summary.std_high
-    assert summary.std_high - summary.std_low < 0.008
-    assert summary.smart_sharpe_low < summary.smart_sharpe < summary.smart_sharpe_high
-    assert 0 <= summary.max_drawdown_low < summary.max_drawdown_high
+    value, low, high = summary["std"]
+    assert low < 0.02 < high < low + 0.008
+    value, low, high = summary["smart_sharpe"]
+    assert low < value < high
+    _, low, high = summary["max_drawdown"]
+    assert 0 <= low < high
     # Whatever is drawn of equal scores is the same again; below two stretches nothing is said.
-    assert bootstrap_interval(np.ones(40), 2, lambda drawn: drawn.sum(axis=1)) == (40, 40)
-    assert all(map(math.isnan, bootstrap_interval(np.ones(15), 4, lambda drawn: drawn[:, 0])))
+    total = bootstrap_interval(lambda drawn: drawn.sum(axis=1), Sample(np.ones(40), 2))
+    assert total == (40, 40)
+    assert all(map(math.isnan, bootstrap_interval(stds, Sample(np.ones(15), 4))))
 
 
 @pytest.mark.parametrize("overlap", [1, 4])
@@ -145,6 +163,6 @@ def test_the_spread_lies_in_its_interval_about_as_often_as_promised(overlap):
     for _ in range(trials):
         weeks = random.normal(size=n + overlap - 1)
         scores = np.convolve(weeks, np.ones(overlap), mode="valid")
-        low, high = bootstrap_interval(scores, overlap, lambda drawn: drawn.std(axis=1))
+        low, high = bootstrap_interval(stds, Sample(scores, overlap))
         hits += low <= math.sqrt(overlap) <= high
     assert hits / trials > 0.8  # quantile intervals of short histories are somewhat narrow

@@ -20,7 +20,7 @@ from numebot_dagster.operations.diagnostics.diagnosis_store import (
     NotDiagnosed,
     read_diagnosis,
 )
-from numebot_dagster.operations.diagnostics.era_metrics import EraScores
+from numebot_dagster.operations.diagnostics.era_metrics import ScoredEras
 from numebot_dagster.operations.diagnostics.out_of_sample import (
     REFITS,
     NothingToJudge,
@@ -123,7 +123,7 @@ def _diagnose(platform: Platform, subject: Subject, folder: Path) -> None:
 
 
 def _diagnosis(
-    subject: Subject, chosen: Plan, scores: EraScores, folder: Path, start: float, peak: float
+    subject: Subject, chosen: Plan, scores: ScoredEras, folder: Path, start: float, peak: float
 ) -> Diagnosis:
     by_era, target = scores.by_era, subject.yardstick.target
     held_out_from = era_metrics.held_out_from(subject.yardstick, subject.weights.manifest.targets)

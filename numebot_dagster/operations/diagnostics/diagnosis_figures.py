@@ -9,15 +9,6 @@ from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.diagnostics.diagnosis_store import Diagnosis
 
-_MEANS = {
-    "mean_corr": "corr",
-    "mean_mmc": "mmc",
-    "benchmark_corr": "benchmark_corr",
-    "with_benchmark": "correlation_with_benchmark",
-    "rms_exposure": "rms_feature_exposure",
-}
-"""Means over the held-out eras by the names under which they are plotted."""
-
 
 def corr_curve(diagnosis: Diagnosis) -> str:
     """Return a small Markdown image of CORR summed over the eras."""
@@ -55,31 +46,22 @@ def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, 
 
 def numbers(diagnosis: Diagnosis) -> dict[str, float]:
     """Return the finite numbers of the held-out eras, by name, to plot over vintages."""
+    from numebot_dagster.scoring.metrics import METRICS
+    from numebot_dagster.scoring.summaries import FIGURES
+
     held_out = diagnosis.held_out
-    values: dict[str, float] = {
-        name: held_out[metric].mean for name, metric in _MEANS.items() if metric in held_out
+    values = {
+        metric.plotted or f"mean_{name}": held_out[name][metric.figure].value
+        for name, metric in METRICS.items()
+        if name in held_out
     }
     if "corr" in held_out:
         corr = held_out["corr"]
-        values |= {
-            "sharpe": corr.sharpe,
-            "max_drawdown": corr.max_drawdown,
-            "held_out_eras": corr.n,
-        }
-    if "max_feature_exposure" in held_out:
-        values["max_exposure"] = _largest_exposure(diagnosis)
+        shown = (name for name, figure in FIGURES.items() if figure.heading and name != "mean")
+        values |= {name: corr[name].value for name in shown} | {"held_out_eras": corr.n}
     values |= {
         "refits": diagnosis.refits,
         "seconds": diagnosis.seconds,
         "peak_memory_mb": diagnosis.peak_memory_mb,
     }
     return {name: value for name, value in values.items() if math.isfinite(value)}
-
-
-def _largest_exposure(diagnosis: Diagnosis) -> float:
-    """Return the largest exposure to a feature in any of the held-out eras."""
-    by_era = diagnosis.by_era
-    rows = by_era.filter(
-        by_era["metric"] == "max_feature_exposure", by_era["era"] >= diagnosis.held_out_from
-    )
-    return max(rows["value"].to_list())

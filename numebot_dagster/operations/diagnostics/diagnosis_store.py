@@ -12,6 +12,7 @@ from numebot_dagster import command_lines
 from numebot_dagster.lake import json_records, parquet
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.operations.diagnostics import era_metrics
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.scoring.summaries import Summary
 
@@ -32,9 +33,8 @@ class NotDiagnosed(Exception):
 class DiagnosisFacts(json_records.Record):
     """What is known of a diagnosis besides its tables.
 
-    Metrics are `corr`, `mmc`, `bmc`, `fnc`, `benchmark_corr` (the score of the benchmark model
-    itself), `correlation_with_benchmark`, `max_feature_exposure` and `rms_feature_exposure`. An era
-    has no row of a metric that cannot be computed, as of MMC where there is no meta model.
+    Metrics are those of `scoring.metrics`. An era has no row of a metric that cannot be computed,
+    as of MMC where there is no meta model.
 
     Attributes:
         model: the Numerai name.
@@ -120,9 +120,10 @@ def read(folder: Path) -> Diagnosis:
     """
     try:
         facts = json_records.read(folder / _FACTS, DiagnosisFacts)
+        by_era = parquet.read(folder / _BY_ERA, ["era", "metric", "value"])
         return Diagnosis(
-            **vars(facts),
-            by_era=parquet.read(folder / _BY_ERA, ["era", "metric", "value"]),
+            **vars(_with_all_figures(facts, by_era)),
+            by_era=by_era,
             exposure_by_feature=parquet.read(folder / _EXPOSURE),
             predictions=folder / PREDICTIONS,
         )
@@ -131,6 +132,17 @@ def read(folder: Path) -> Diagnosis:
             f"{folder} cannot be read: {error}. To replace it, type: numebot models diagnose MODEL "
             "--again"
         ) from error
+
+
+def _with_all_figures(facts: DiagnosisFacts, by_era: pl.DataFrame) -> DiagnosisFacts:
+    """Return the facts with the figures that an earlier version did not compute."""
+    if all(summary.is_complete for summary in facts.summaries.values()):
+        return facts
+    return dataclasses.replace(
+        facts,
+        summaries=era_metrics.summaries(by_era, facts.target),
+        held_out=era_metrics.summaries(by_era, facts.target, facts.held_out_from),
+    )
 
 
 def write(diagnosis: Diagnosis) -> None:

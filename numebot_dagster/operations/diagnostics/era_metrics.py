@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,7 @@ SCORED_TARGET = "target_ender_60"
 LEAST_LABELLED = 0.8
 ALL_FEATURES = "all"
 NEUTRALISERS = "fncv3_features"
-# Metrics without a target: neighbouring eras share nothing, so the horizon is one era.
-_UNSCORED = ("correlation_with_benchmark", "max_feature_exposure", "rms_feature_exposure")
+# Of what is not of a target, neighbouring eras share nothing, so the horizon is one era.
 _NO_HORIZON = 5
 
 
@@ -54,7 +54,7 @@ class Yardstick:
 
 
 @dataclass(frozen=True)
-class EraScores:
+class ScoredEras:
     """Scores by era and exposures; see `Diagnosis` for the columns."""
 
     by_era: pl.DataFrame
@@ -135,10 +135,10 @@ def held_out_from(by: Yardstick, targets: Sequence[str]) -> int:
     return labelled_eras(by, [*targets, *paid_by])[-1] - HELD_OUT_ERAS + 1
 
 
-def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> EraScores:
+def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> ScoredEras:
     """Score a file of out-of-sample predictions era by era.
 
-    Only some eras are in memory at a time; see `modeling.worker.past_eras.blocks`.
+    Only the features of some eras are in memory at a time; see `modeling.worker.past_eras.blocks`.
 
     Args:
         by: the vintage.
@@ -149,24 +149,30 @@ def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> EraScore
     import polars as pl
 
     from numebot_dagster.lake import matrix
-    from numebot_dagster.modeling.live_data import read_inputs
     from numebot_dagster.modeling.worker.past_eras import blocks
+    from numebot_dagster.scoring.metrics import METRICS, EraData
 
     selection = matrix.select_rows(by.validation, keep_eras=rows)
-    values = np.empty(len(selection))
-    by_era, by_feature = [], []
+    columns: dict[str, np.ndarray] = defaultdict(lambda: np.empty(len(selection)))
     for eras in blocks(rows, features=0):
         block = np.flatnonzero(np.isin(selection.eras, eras))
-        part = selection.pick(block)
-        ids = matrix.read_ids(part)
-        values[block] = read_inputs(ids, {"prediction": predictions})["prediction"]
-        by_era.append(_scores(by, part, ids, values[block]))
+        for name, values in _columns(by, selection.pick(block), predictions).items():
+            columns[name][block] = values
+    place = {name: index for index, name in enumerate(by.features)}
+    neutralisers = [place[name] for name in by.neutralisers]
+    by_era, by_feature = [], []
     for eras in blocks(rows, len(by.features)):
         block = np.flatnonzero(np.isin(selection.eras, eras))
-        scores, exposures = _against_features(by, selection.pick(block), values[block])
-        by_era.append(scores)
-        by_feature.append(exposures)
-    return EraScores(
+        data = EraData(
+            eras=selection.eras[block],
+            features=matrix.fill_matrix([selection.pick(block)], by.features),
+            neutralisers=neutralisers,
+            **{name: values[block] for name, values in columns.items()},
+        )
+        scores = {name: metric.by_era(data) for name, metric in METRICS.items()}
+        by_era.append(_long(np.unique(data.eras), scores))
+        by_feature += [exposure.mean_by_feature for exposure in data.exposures]
+    return ScoredEras(
         by_era=pl.concat(by_era).filter(pl.col("value").is_finite()).sort("metric", "era"),
         exposure_by_feature=_mean_exposure(by.features, np.concatenate(by_feature)),
     )
@@ -183,67 +189,39 @@ def summaries(by_era: pl.DataFrame, target: str, first_era: int = 0) -> dict[str
     import polars as pl
 
     from numebot_dagster.modeling.splits import horizon_days
+    from numebot_dagster.scoring.metrics import METRICS
     from numebot_dagster.scoring.summaries import summarise
 
     counted = by_era.filter(pl.col("era") >= first_era)
+    scores = {name: counted.filter(metric=name)["value"].to_numpy() for name in METRICS}
     return {
-        str(metric): summarise(
-            rows["value"].to_numpy(), _NO_HORIZON if metric in _UNSCORED else horizon_days(target)
-        )
-        for (metric,), rows in counted.group_by("metric", maintain_order=True)
+        name: summarise(values, horizon_days(target) if METRICS[name].adds_up else _NO_HORIZON)
+        for name, values in scores.items()
+        if len(values)
     }
 
 
-def _scores(
-    by: Yardstick, selection: RowSelection, ids: np.ndarray, values: np.ndarray
-) -> pl.DataFrame:
-    """Return CORR and the other scores by era that need no features."""
+def _columns(by: Yardstick, selection: RowSelection, predictions: Path) -> dict[str, np.ndarray]:
+    """Return what rows are scored by besides their features, by the names of `EraData`."""
     import polars as pl
 
-    from numebot_dagster.modeling.columns import META_MODEL, aligned
-    from numebot_dagster.scoring.era_scores import correlation_with, score_eras
-
-    eras, target = selection.eras, _target(by, selection)
-    benchmark = meta_model = None
-    if by.benchmark is not None:
-        benchmark = aligned(ids, by.files.benchmarks, by.benchmark, pl.Float64, eras=eras)
-    if by.files.meta_model is not None:
-        meta_model = aligned(ids, [by.files.meta_model], META_MODEL, pl.Float64, eras=eras)
-    own = score_eras(eras, values, target, meta_model=meta_model, benchmark=benchmark)
-    columns = {"corr": own.corr, "mmc": own.mmc, "bmc": own.bmc}
-    if benchmark is not None:
-        columns["benchmark_corr"] = score_eras(eras, benchmark, target).corr
-        columns["correlation_with_benchmark"] = correlation_with(eras, values, benchmark)
-    return _long(own.eras, columns)
-
-
-def _against_features(
-    by: Yardstick, selection: RowSelection, values: np.ndarray
-) -> tuple[pl.DataFrame, np.ndarray]:
-    """Return FNC and exposures by era, and (eras, features) exposures, of a few eras."""
-    import numpy as np
-
     from numebot_dagster.lake import matrix
-    from numebot_dagster.scoring.era_scores import feature_exposure, feature_neutral_corr
+    from numebot_dagster.modeling.columns import META_MODEL, aligned
+    from numebot_dagster.modeling.live_data import read_inputs
 
-    eras = selection.eras
-    features = matrix.fill_matrix([selection], by.features)
-    place = {name: index for index, name in enumerate(by.features)}
-    neutralisers = features[:, [place[name] for name in by.neutralisers]]
-    neutral = feature_neutral_corr(eras, values, neutralisers, _target(by, selection))
-    exposures = [
-        feature_exposure(eras[own], values[own], features[own])
-        for own in (np.flatnonzero(eras == era) for era in np.unique(eras))
-    ]
-    columns = {
-        "fnc": neutral,
-        "max_feature_exposure": np.concatenate([exposure.maximum for exposure in exposures]),
-        "rms_feature_exposure": np.concatenate(
-            [exposure.root_mean_square for exposure in exposures]
-        ),
-    }
-    by_feature = np.concatenate([exposure.mean_by_feature for exposure in exposures])
-    return _long(np.unique(eras), columns), by_feature
+    ids, eras = matrix.read_ids(selection), selection.eras
+    target = matrix.read_rows(selection, [by.target])[by.target]
+    columns = {**read_inputs(ids, {"predictions": predictions})}
+    columns["target"] = target.cast(pl.Float64).to_numpy()
+    if by.benchmark is not None:
+        columns["benchmark"] = aligned(
+            ids, by.files.benchmarks, by.benchmark, pl.Float64, eras=eras
+        )
+    if by.files.meta_model is not None:
+        columns["meta_model"] = aligned(
+            ids, [by.files.meta_model], META_MODEL, pl.Float64, eras=eras
+        )
+    return columns
 
 
 def _mean_exposure(features: Sequence[str], by_era: np.ndarray) -> pl.DataFrame:
@@ -259,14 +237,6 @@ def _mean_exposure(features: Sequence[str], by_era: np.ndarray) -> pl.DataFrame:
         .select("feature", mean_exposure=pl.col("total") / pl.col("count"))
         .sort(pl.col("mean_exposure").abs(), descending=True)
     )
-
-
-def _target(by: Yardstick, selection: RowSelection) -> np.ndarray:
-    import polars as pl
-
-    from numebot_dagster.lake import matrix
-
-    return matrix.read_rows(selection, [by.target])[by.target].cast(pl.Float64).to_numpy()
 
 
 def _long(eras: np.ndarray, columns: Mapping[str, np.ndarray | None]) -> pl.DataFrame:

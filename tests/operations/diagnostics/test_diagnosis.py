@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from numebot_dagster.modeling.weights.weight_store import NoWeights
 from numebot_dagster.modeling.worker import past_eras as modeling_out_of_sample
 from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.operations.diagnostics import diagnosis as diagnosing
-from numebot_dagster.operations.diagnostics import era_metrics, out_of_sample
+from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics, out_of_sample
 from numebot_dagster.operations.diagnostics.diagnosis import Diagnosis, NotDiagnosed, NothingToJudge
 from numebot_dagster.operations.rounds.gates import GateClosed
 
@@ -99,7 +100,7 @@ def test_the_held_out_eras_are_the_newest_104_labelled_ones(honest_on_all) -> No
     assert honest_on_all.summaries["corr"].n == 120
     assert honest_on_all.held_out["corr"].n == 104
     corr = honest_on_all.by_era.filter(pl.col("metric") == "corr", pl.col("era") >= 57)["value"]
-    assert honest_on_all.held_out["corr"].mean == pytest.approx(corr.mean())
+    assert honest_on_all.held_out["corr"]["mean"].value == pytest.approx(corr.mean())
 
 
 @pytest.mark.parametrize("name", ["Honest", "OfTwentyDays"])
@@ -130,7 +131,7 @@ def test_eras_of_constant_predictions_have_no_score_and_are_told(research, caplo
     diagnosis = diagnose(research, "Mute")
     # What does not vary contributes nothing, but correlates with nothing by no number.
     assert set(diagnosis.summaries) == {"benchmark_corr", "mmc", "bmc"}
-    assert diagnosis.summaries["bmc"].mean == 0
+    assert diagnosis.summaries["bmc"]["mean"].value == 0
     assert diagnosis.summaries["benchmark_corr"].n == 104
     assert len(diagnosis.exposure_by_feature) == 0
     assert "Mute: 104 of 104 eras have no CORR" in caplog.text
@@ -190,7 +191,7 @@ def _era_of(research, diagnosis: Diagnosis, era: int) -> pd.DataFrame:
 def test_the_honest_model_has_skill_and_the_yardstick_is_named(honest) -> None:
     assert honest.target == "target_ender_60"
     assert honest.benchmark == "v53_lgbm_ender60"  # not the first, but the one for the target
-    assert honest.summaries["corr"].mean_low > 0.2
+    assert honest.summaries["corr"]["mean"].low > 0.2
     assert honest.exposure_by_feature["feature"][0] == "feature_true_signal_now"
     assert honest.exposure_by_feature["mean_exposure"][0] > 0.9
     assert len(honest.exposure_by_feature) == 10
@@ -279,7 +280,7 @@ def test_the_view(research, honest) -> None:
         " WHERE metric = 'corr' AND model = 'Honest' GROUP BY ALL",
     )
     (row,) = frame.to_dicts()
-    assert row.pop("mean") == pytest.approx(honest.summaries["corr"].mean)
+    assert row.pop("mean") == pytest.approx(honest.summaries["corr"]["mean"].value)
     assert row == {
         "model": "Honest",
         "vintage": 1300,
@@ -289,6 +290,19 @@ def test_the_view(research, honest) -> None:
         "eras": 104,
         "held_out": 104,
     }
+
+
+def test_figures_that_an_earlier_version_did_not_compute_are_added(own_research, honest) -> None:
+    folder = own_research.platform.lake.diagnosis_folder("Honest", 1300, honest.code_hash)
+    stored = folder / "diagnosis.json"
+    facts = json.loads(stored.read_bytes())
+    for summary in (*facts["summaries"].values(), *facts["held_out"].values()):
+        del summary["max"], summary["max_low"], summary["max_high"]
+    stored.write_text(json.dumps(facts))
+    diagnosis = diagnosis_store.read(folder)
+    for metric, summary in honest.held_out.items():
+        assert diagnosis.held_out[metric]["max"].value == summary["max"].value
+        assert diagnosis.held_out[metric].effective_n == summary.effective_n
 
 
 def test_what_cannot_be_read_names_the_remedy(own_research, honest) -> None:
