@@ -9,7 +9,7 @@ import pytest
 
 from numebot_dagster.cli.models import _table
 from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
-from numebot_dagster.scoring.summaries import Summary
+from numebot_dagster.scoring.summaries import FIGURES, Summary
 
 COLUMNS = {"COLUMNS": "80"}
 
@@ -47,7 +47,7 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
     assert number_after("CORR", table) == [
         str(eras),
         *(f"{value:.4f}" for value in (mean, high - mean)),
-        *(f"{corr[name].value:.4f}" for name in ("std", "sharpe", "smart_sharpe", "max_drawdown")),
+        *[f"{corr[name].value:.4f}" for name, figure in FIGURES.items() if figure.heading][1:],
     ]
     for score in ("MMC", "BMC", "FNC", "benchmark CORR", "max exposure", "RMS exposure"):
         assert number_after(score, table)[0].isdigit()
