@@ -252,6 +252,12 @@ def max_drawdowns(histories: np.ndarray) -> np.ndarray:
     return deepest
 
 
+def hit_rates(histories: np.ndarray) -> np.ndarray:
+    """Return the share of positive scores in each row of (draws, n), from 0 to 1."""
+    rates: np.ndarray = (histories > 0).mean(axis=1)
+    return rates
+
+
 @dataclass(frozen=True)
 class Figure:
     """A figure over many eras.
@@ -296,6 +302,7 @@ FIGURES: Mapping[str, Figure] = {
     "max_drawdown": Figure(
         "max drawdown", "the deepest fall of the summed scores", max_drawdowns, "drawdown"
     ),
+    "hit_rate": Figure("hit rate", "the share of eras with a score above zero", hit_rates, "hits"),
     "autocorrelation": Figure(
         "autocorrelation", "the correlation of an era's score with the next era's",
         autocorrelations, interval=no_interval,

@@ -89,6 +89,9 @@ def test_a_summary_by_hand():
         ("max_drawdown", [-1, -1], 1),  # from the first era on, not from zero
         ("max_drawdown", [-1], 0),
         ("max_drawdown", [0.5, -0.25, 0.5, -0.5], 0.5),
+        ("hit_rate", [0.02, -0.01, 0.03, 0.001], 0.75),
+        ("hit_rate", [0, -1], 0),  # nothing is earned by zero
+        ("hit_rate", [1], 1),
         ("max", [-3, -1, -2], -1),
     ],
 )
