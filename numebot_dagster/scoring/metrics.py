@@ -103,6 +103,12 @@ def _with_benchmark(data: EraData) -> np.ndarray | None:
     return correlation_with(data.eras, data.predictions, data.benchmark)
 
 
+def _with_meta_model(data: EraData) -> np.ndarray | None:
+    if data.meta_model is None:
+        return None
+    return correlation_with(data.eras, data.predictions, data.meta_model)
+
+
 def _max_exposure(data: EraData) -> np.ndarray:
     return np.concatenate([exposure.maximum for exposure in data.exposures])
 
@@ -123,6 +129,10 @@ METRICS: Mapping[str, Metric] = {
     "correlation_with_benchmark": Metric(
         "with benchmark", "correlation with the benchmark model's predictions", _with_benchmark,
         is_own=False, adds_up=False, plotted="with_benchmark",
+    ),
+    "correlation_with_meta_model": Metric(
+        "with meta model", "correlation with the meta model (Numerai's CWMM)", _with_meta_model,
+        is_own=False, adds_up=False, plotted="with_meta_model",
     ),
     "max_feature_exposure": Metric(
         "max exposure", "largest correlation with a feature", _max_exposure,

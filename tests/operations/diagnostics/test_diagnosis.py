@@ -166,6 +166,9 @@ def test_scores_of_an_era_are_those_of_numerai_tools(research, honest) -> None:
         "fnc": official.feature_neutral_corr(frame, features[neutralisers], target)["prediction"],
         "benchmark_corr": official.numerai_corr(benchmark.to_frame(), target).iloc[0],
         "correlation_with_benchmark": official.pearson_correlation(benchmark, powered),
+        "correlation_with_meta_model": official.pearson_correlation(
+            rows["numerai_meta_model"], powered
+        ),
         "max_feature_exposure": exposures.abs().max(),
         "rms_feature_exposure": (exposures**2).mean() ** 0.5,
     }
