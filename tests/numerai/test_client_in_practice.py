@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +25,7 @@ from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
 from tests.support.payouts import payout, payout_scores
 from tests.support.practice_processes import QuickServer
+from tests.support.tournament_state import read_state
 
 OPENED = 1280  # Tuesday 2 June 2026
 PLAN = Plan(seed=3, models=("alpha", "beta"), stakes={"alpha": "10"})
@@ -83,12 +83,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
 
 def stored(season: Season, query: str, *values: object) -> list[tuple]:
     """Reads the tournament's own state past its server."""
-    path = season.practice.folder / "state.sqlite"
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        return connection.execute(query, values).fetchall()
-    finally:
-        connection.close()
+    return [tuple(row) for row in read_state(season.practice.folder, query, *values)]
 
 
 def test_the_open_round(season):

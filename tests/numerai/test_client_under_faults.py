@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -44,6 +43,7 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
 from tests.support.practice_processes import QuickServer
+from tests.support.tournament_state import read_state
 
 LIVE = "v5.3/live.parquet"
 SCORED = 1280  # Tuesday 2 June 2026; played, and scored for some days
@@ -91,9 +91,8 @@ class Season:
 
     def registered(self, filename: str) -> list[str]:
         """The ids under which the tournament's own state has a file."""
-        with closing(sqlite3.connect(self.practice.folder / "state.sqlite")) as state:
-            query = "SELECT id FROM submissions WHERE filename = ?"
-            return [row[0] for row in state.execute(query, [filename])]
+        query = "SELECT id FROM submissions WHERE filename = ?"
+        return [row["id"] for row in read_state(self.practice.folder, query, filename)]
 
     @contextmanager
     def fault(

@@ -14,7 +14,7 @@ import pytest
 from numebot_dagster.practice.creation import SCOPES
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 
 MODEL = "example_model"
@@ -251,8 +251,8 @@ FORMS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="module")
-def world(make_world: Callable[..., World]) -> World:
-    made = make_world()
+def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
+    made = make_tournament()
     made.practice.advance("next-open")
     return made
 
@@ -263,10 +263,12 @@ def test_at_least_25_forms_of_clients() -> None:
 
 @pytest.mark.parametrize(("query", "variables"), [form[1:] for form in FORMS],
                          ids=[form[0] for form in FORMS])  # fmt: skip
-def test_the_form_is_answered(world: World, query: str, variables: dict[str, Any]) -> None:
-    model = world.model_id(MODEL)
-    key = world.practice.add_key("all", *SCOPES, "stake")
-    body = world.post(
+def test_the_form_is_answered(
+    tournament: ServedTournament, query: str, variables: dict[str, Any]
+) -> None:
+    model = tournament.model_id(MODEL)
+    key = tournament.controls.add_key("all", *SCOPES, "stake")
+    body = tournament.post(
         query.replace("MODEL", model),
         f"Token {key.public_id}${key.secret_key}",
         {name: model if value == "MODEL" else value for name, value in variables.items()},
@@ -275,12 +277,12 @@ def test_the_form_is_answered(world: World, query: str, variables: dict[str, Any
     assert None not in body["data"].values()
 
 
-def test_answers_carry_the_name_as_asked(world: World) -> None:
+def test_answers_carry_the_name_as_asked(tournament: ServedTournament) -> None:
     asked = (
         "query($m: String!) {latest_nmr_price {price_usd PRICE: priceUsd} "
         "submissionScores(modelId: $m) {round_number} rounds(number: 1280) {open_time openTime}}"
     )
-    data = world.post(asked, variables={"m": world.model_id(MODEL)})["data"]
+    data = tournament.post(asked, variables={"m": tournament.model_id(MODEL)})["data"]
     assert set(data) == {"latest_nmr_price", "submissionScores", "rounds"}
     assert set(data["latest_nmr_price"]) == {"price_usd", "PRICE"}
     assert data["rounds"] == [{"open_time": "2026-06-02T12:00:00Z"} | {

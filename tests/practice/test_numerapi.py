@@ -14,7 +14,7 @@ import pytest
 from numerapi import NumerAPI, base_api
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 NOT_CALLED = {
     "set_global_data_dir": "asks the service nothing: it says where the client puts its files",
@@ -22,7 +22,7 @@ NOT_CALLED = {
 
 
 def methods_in(path: Path) -> Iterator[str]:
-    """Yields the attributes that a test takes of a client, as in ``world.api.get_models``."""
+    """Yields the attributes that a test takes of a client, as in ``tournament.api.get_models``."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute):
             owner = node.value
@@ -45,24 +45,26 @@ def test_every_method_of_numerapi_is_called() -> None:
 
 
 @pytest.fixture
-def world(
-    make_world: Callable[..., World],
-    connect: Callable[[World], World],
+def tournament(
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
     monkeypatch: pytest.MonkeyPatch,
-) -> World:
+) -> ServedTournament:
     """A tournament whose clock is numerapi's too, which reads that of the machine."""
-    world = connect(make_world())
+    tournament = connect(make_tournament())
 
     class Clock(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.fromisoformat(world.practice.state()["clock"]["now"]).astimezone(tz)
+            return datetime.fromisoformat(tournament.controls.state()["clock"]["now"]).astimezone(
+                tz
+            )
 
     monkeypatch.setattr(base_api, "datetime", SimpleNamespace(datetime=Clock, timedelta=timedelta))
-    return world
+    return tournament
 
 
-def test_the_checks_of_the_time(world: World) -> None:
+def test_the_checks_of_the_time(tournament: ServedTournament) -> None:
     for to, is_open, new_within in (
         ("2026-06-02T11:59:59Z", False, ()),  # Tuesday, a second before the opening
         ("2026-06-02T12:00:01Z", True, (1, 12)),
@@ -72,7 +74,7 @@ def test_the_checks_of_the_time(world: World) -> None:
         ("2026-06-07T00:30:00Z", True, (13,)),  # Saturday's round, half a day later
         ("2026-06-07T14:00:00Z", False, ()),
     ):
-        world.practice.advance(to)
-        assert world.api.check_round_open() is is_open
-        answered = [hours for hours in (1, 12, 13) if world.api.check_new_round(hours)]
+        tournament.controls.advance(to)
+        assert tournament.api.check_round_open() is is_open
+        answered = [hours for hours in (1, 12, 13) if tournament.api.check_new_round(hours)]
         assert answered == [hours for hours in (1, 12, 13) if new_within and hours >= new_within[0]]

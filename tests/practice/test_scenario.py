@@ -44,17 +44,17 @@ def practice(_server: PracticeServer) -> Iterator[PracticeServer]:
 
 
 def uploads(
-    practice: PracticeServer, world_of: Callable, models: list[str]
+    practice: PracticeServer, tournament_of: Callable, models: list[str]
 ) -> Callable[[float], None]:
     """Returns what uploads a valid file for each model, trying again a few times."""
 
     def play(_: float) -> None:
-        world = world_of(practice)
+        tournament = tournament_of(practice)
         number = practice.state()["open_round"]
         for name in models:
             for _ in range(4):
                 with suppress(Exception):  # numerapi raises whatever the fault makes of it
-                    world.upload(name, world.predictions(number, 1))
+                    tournament.upload(name, tournament.predictions(number, 1))
                     break
                 time.sleep(0.05)
 
@@ -62,10 +62,10 @@ def uploads(
 
 
 @pytest.mark.server
-def test_the_outcome_is_the_tournaments_own(tmp_path: Path, world_of: Callable) -> None:
+def test_the_outcome_is_the_tournaments_own(tmp_path: Path, tournament_of: Callable) -> None:
     with QuickServer(tmp_path, Plan(models=("one", "two"))) as practice:
         said: list[str] = []
-        play = uploads(practice, world_of, ["one"])
+        play = uploads(practice, tournament_of, ["one"])
         outcomes = Stage(practice, patience=0.2, play=play, say=said.append).perform(WEEK)
         assert practice.faults() == []
         assert practice.state()["open_round"] is None

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.server
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 MODEL = "example_model"
 
@@ -38,14 +38,16 @@ def everything(folder: Path) -> dict[str, list]:
 
 
 @pytest.mark.heavy
-def test_nothing_is_lost(tmp_path: Path, world_of: Callable[[PracticeServer], World]) -> None:
+def test_nothing_is_lost(
+    tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
+) -> None:
     plan = Plan(stakes={MODEL: "1"})
     with QuickServer(tmp_path, plan) as practice:
-        world = world_of(practice)
+        tournament = tournament_of(practice)
         practice.advance("next-open")
-        submission = world.upload(MODEL, world.predictions(1280, 0))
-        auth = world.authorise(MODEL)
-        content = world.predictions(1280, 1).to_csv(index=False).encode()
+        submission = tournament.upload(MODEL, tournament.predictions(1280, 0))
+        auth = tournament.authorise(MODEL)
+        content = tournament.predictions(1280, 1).to_csv(index=False).encode()
         assert requests.put(auth["url"], data=content, timeout=10).ok
         before, state = everything(tmp_path), practice.state()
 
@@ -54,9 +56,9 @@ def test_nothing_is_lost(tmp_path: Path, world_of: Callable[[PracticeServer], Wo
         practice.start()
         assert everything(tmp_path) == before
         assert practice.state() == state
-        assert world.status(MODEL)[1280] == ("on-time", submission)
-        newer = world.create(MODEL, auth["filename"])["data"]["createSubmission"]["id"]
-        assert world.status(MODEL)[1280] == ("on-time", newer)
+        assert tournament.status(MODEL)[1280] == ("on-time", submission)
+        newer = tournament.create(MODEL, auth["filename"])["data"]["createSubmission"]["id"]
+        assert tournament.status(MODEL)[1280] == ("on-time", newer)
 
         before, state = everything(tmp_path), practice.state()
         practice.stop()
@@ -153,17 +155,19 @@ def test_a_real_clock(tmp_path: Path) -> None:
             practice.advance("next-open")
 
 
-def test_a_round_opens_at_once(tmp_path: Path, world_of: Callable[[PracticeServer], World]) -> None:
+def test_a_round_opens_at_once(
+    tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
+) -> None:
     with QuickServer(tmp_path, Plan(real_clock=True, open_now=True)) as practice:
-        world = world_of(practice)
-        assert world.api.check_round_open()
-        assert world.api.check_new_round()
-        number = world.api.get_current_round()
-        live = world.api.download_dataset("v5.3/live.parquet", str(tmp_path / "live.parquet"))
+        tournament = tournament_of(practice)
+        assert tournament.api.check_round_open()
+        assert tournament.api.check_new_round()
+        number = tournament.api.get_current_round()
+        live = tournament.api.download_dataset("v5.3/live.parquet", str(tmp_path / "live.parquet"))
         ids = pd.read_parquet(live, columns=["era"]).index
         shares = np.linspace(0.1, 0.9, len(ids))
-        world.upload(MODEL, pd.DataFrame({"id": ids, "prediction": shares}))
-        assert world.status(MODEL)[number][0] == "on-time"
+        tournament.upload(MODEL, pd.DataFrame({"id": ids, "prediction": shares}))
+        assert tournament.status(MODEL)[number][0] == "on-time"
     with pytest.raises(Refused, match="add --real-clock"):
         open_tournament(tmp_path / "still", Plan(open_now=True))
 

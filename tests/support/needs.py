@@ -15,6 +15,7 @@ MARKS = ("process", "server", "browser")
 BY_FIXTURE = {
     "prepared": "server",
     "make_world": "server",
+    "make_tournament": "server",
     "receiver": "server",
     "server": "server",
     "zoo": "process",

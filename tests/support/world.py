@@ -19,6 +19,7 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings, load_settings
 from tests.support.commands import Finished, run_here
+from tests.support.tournament_state import read_state
 
 # The account's models and the classes behind them; one name needs escaping, and the largest stake
 # does not come first.
@@ -107,14 +108,8 @@ class World:
         return int(self.practice.state()["open_round"])
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        """Reads the tournament's state past its server."""
-        path = self.folder / TOURNAMENT / "state.sqlite"
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        connection.row_factory = sqlite3.Row
-        try:
-            return connection.execute(query, values).fetchall()
-        finally:
-            connection.close()
+        """Read the tournament's state past its server."""
+        return read_state(self.folder / TOURNAMENT, query, *values)
 
     def submissions(self, number: int) -> dict[str, int]:
         """How many submissions each model has registered for a round."""

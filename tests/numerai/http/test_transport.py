@@ -22,10 +22,9 @@ from numebot_dagster.numerai.errors import (
 from numebot_dagster.numerai.http.deadline import Deadline
 from numebot_dagster.numerai.http.error_translation import PassingFault
 from numebot_dagster.numerai.http.transport import Transport
+from tests.support.scripted_server import PUBLIC_ID, SECRET_KEY
 
-PUBLIC_ID, SECRET_KEY = "PUBLICIDOFTESTS", "SECRETKEYOFTESTS"  # those of `make_settings`
-
-Reply = dict  # what the scripted server answers; its fields are those of `Reply` in conftest.py
+Reply = dict  # what the scripted server answers; its fields are those of `Reply` in tests/support
 
 GOOD = Reply(body=json.dumps({"data": {"rounds": [{"number": 7}]}}).encode())
 HTML = Reply(body=b"<html>maintenance</html>", headers={"Content-Type": "text/html"})

@@ -28,7 +28,7 @@ from numebot_dagster.practice.schema.dialect import schema
 from numebot_dagster.practice.schema.endpoints import operations
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 MODEL = "example_model"
 SCOPES = ("upload_submission", "download_submission", "read_submission_info", "read_user_info",
@@ -36,33 +36,33 @@ SCOPES = ("upload_submission", "download_submission", "read_submission_info", "r
 
 
 @pytest.fixture(scope="module")
-def world(make_world: Callable[..., World]) -> World:
+def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
     """A staked submission with a few scores."""
-    world = make_world(stakes={MODEL: "2.5"})
-    world.practice.advance("next-open")
-    given = world.authorise(MODEL)
-    content = world.predictions(1280, 0).to_csv(index=False).encode()
+    tournament = make_tournament(stakes={MODEL: "2.5"})
+    tournament.controls.advance("next-open")
+    given = tournament.authorise(MODEL)
+    content = tournament.predictions(1280, 0).to_csv(index=False).encode()
     requests.put(given["url"], data=content, timeout=10).raise_for_status()
-    assert "errors" not in world.create(MODEL, given["filename"])
-    world.practice.advance(days=6)
-    return world
+    assert "errors" not in tournament.create(MODEL, given["filename"])
+    tournament.controls.advance(days=6)
+    return tournament
 
 
 @pytest.fixture(scope="module")
-def token(world: World) -> str:
-    key = world.practice.add_key("all", *SCOPES)
+def token(tournament: ServedTournament) -> str:
+    key = tournament.controls.add_key("all", *SCOPES)
     return f"Token {key.public_id}${key.secret_key}"
 
 
 @pytest.fixture(scope="module")
-def model_id(world: World) -> str:
-    return world.model_id(MODEL)
+def model_id(tournament: ServedTournament) -> str:
+    return tournament.model_id(MODEL)
 
 
-def answered(world: World, token: str, body: bytes) -> dict[str, Any]:
+def answered(tournament: ServedTournament, token: str, body: bytes) -> dict[str, Any]:
     """Sends any bytes; returns the answer, which must have the API's shape."""
     headers = {"Authorization": token, "Content-Type": "application/json"}
-    answer = requests.post(world.practice.url, data=body, headers=headers, timeout=60)
+    answer = requests.post(tournament.controls.url, data=body, headers=headers, timeout=60)
     assert answer.status_code in (200, 400), answer.text
     reply = answer.json()
     assert set(reply) in ({"data"}, {"data", "errors"}, {"errors"})
@@ -90,23 +90,31 @@ TWO = "query A {tournaments {name}} query B($n: Int) {rounds(number: $n) {number
         ({"query": "{a" * 2000}, "nested too deeply"),
     ],
 )
-def test_requests_are_refused(world: World, token: str, request_body: Any, message: str) -> None:
-    reply = answered(world, token, json.dumps(request_body).encode())
+def test_requests_are_refused(
+    tournament: ServedTournament, token: str, request_body: Any, message: str
+) -> None:
+    reply = answered(tournament, token, json.dumps(request_body).encode())
     assert message in reply["errors"][0]["message"]
 
 
-def test_json_that_is_nested_too_deeply_is_refused(world: World, token: str) -> None:
-    assert "not JSON" in answered(world, token, b"[" * 100_000)["errors"][0]["message"]
+def test_json_that_is_nested_too_deeply_is_refused(
+    tournament: ServedTournament, token: str
+) -> None:
+    assert "not JSON" in answered(tournament, token, b"[" * 100_000)["errors"][0]["message"]
 
 
-def test_one_of_several_operations_is_chosen_by_name(world: World, token: str) -> None:
+def test_one_of_several_operations_is_chosen_by_name(
+    tournament: ServedTournament, token: str
+) -> None:
     body = {"query": TWO, "operationName": "B", "variables": {"n": 1280}}
-    reply = answered(world, token, json.dumps(body).encode())
+    reply = answered(tournament, token, json.dumps(body).encode())
     assert reply == {"data": {"rounds": [{"number": 1280}]}}
     body["operationName"] = "A"
     names = [
         tournament["name"]
-        for tournament in answered(world, token, json.dumps(body).encode())["data"]["tournaments"]
+        for tournament in answered(tournament, token, json.dumps(body).encode())["data"][
+            "tournaments"
+        ]
     ]
     assert names == ["numerai", "signals", "crypto"]
 
@@ -128,10 +136,12 @@ def test_faults_strike_the_chosen_operation(chosen: str | None, endpoints: list[
 @pytest.mark.parametrize(
     "url", ["http://[", "http://", "https://:80/x", "http:/x", "ftp://a/", "x"]
 )
-def test_addresses_that_nobody_can_call_are_no_webhooks(world: World, token: str, url: str) -> None:
+def test_addresses_that_nobody_can_call_are_no_webhooks(
+    tournament: ServedTournament, token: str, url: str
+) -> None:
     query = """mutation($m: String, $u: String) {
         setSubmissionWebhook(modelId: $m, newSubmissionWebhook: $u)}"""
-    message = world.refusal(query, token, {"m": world.model_id(MODEL), "u": url})
+    message = tournament.refusal(query, token, {"m": tournament.model_id(MODEL), "u": url})
     assert message == f"{url} is not the address of a webhook"
 
 
@@ -139,16 +149,16 @@ def test_addresses_that_nobody_can_call_are_no_webhooks(world: World, token: str
     "name",
     ["x" * 260 + ".csv", "é" * 260, "a." + "b" * 300, "nul\0byte.csv", "line\nbreak.csv", "", ".."],
 )
-def test_files_of_any_name_can_be_put(world: World, token: str, name: str) -> None:
+def test_files_of_any_name_can_be_put(tournament: ServedTournament, token: str, name: str) -> None:
     query = (
         "query($f: String!, $m: ID) {submissionUploadAuth(filename: $f, tournament: 8, "
         "modelId: $m) {filename url}}"
     )
-    given = world.post(query, token, {"f": name, "m": world.model_id(MODEL)})
+    given = tournament.post(query, token, {"f": name, "m": tournament.model_id(MODEL)})
     auth = given["data"]["submissionUploadAuth"]
     answer = requests.put(auth["url"], data=b"id,prediction\n", timeout=10)
     assert answer.status_code == 200
-    assert (world.folder / "uploads" / auth["filename"]).read_bytes() == b"id,prediction\n"
+    assert (tournament.folder / "uploads" / auth["filename"]).read_bytes() == b"id,prediction\n"
 
 
 @pytest.mark.parametrize(
@@ -165,17 +175,19 @@ def test_files_of_any_name_can_be_put(world: World, token: str, name: str) -> No
         "{account {walletTxns(limit: -1) {amount}}}",
     ],
 )
-def test_numbers_below_zero_are_refused(world: World, token: str, asked: str) -> None:
-    query = asked.replace("MODEL", world.model_id(MODEL))
-    assert "must not be negative" in world.refusal(query, token)
+def test_numbers_below_zero_are_refused(
+    tournament: ServedTournament, token: str, asked: str
+) -> None:
+    query = asked.replace("MODEL", tournament.model_id(MODEL))
+    assert "must not be negative" in tournament.refusal(query, token)
 
 
-def test_a_span_longer_than_the_calendar_is_all(world: World) -> None:
+def test_a_span_longer_than_the_calendar_is_all(tournament: ServedTournament) -> None:
     query = (
-        f'{{v2RoundModelPerformances(modelId: "{world.model_id(MODEL)}", '
+        f'{{v2RoundModelPerformances(modelId: "{tournament.model_id(MODEL)}", '
         "scoredWithinLastNDays: 2147483647) {roundNumber}}"
     )
-    rounds = world.post(query)["data"]["v2RoundModelPerformances"]
+    rounds = tournament.post(query)["data"]["v2RoundModelPerformances"]
     assert [round_["roundNumber"] for round_ in rounds] == [1280, 1279]
 
 
@@ -302,12 +314,16 @@ often = settings(
 
 @often
 @given(body=BODIES)
-def test_no_body_is_an_internal_error(world: World, token: str, body: bytes) -> None:
-    answered(world, token, body)
+def test_no_body_is_an_internal_error(
+    tournament: ServedTournament, token: str, body: bytes
+) -> None:
+    answered(tournament, token, body)
 
 
 @often
 @given(query=queries())
-def test_no_query_is_an_internal_error(world: World, token: str, model_id: str, query: str) -> None:
+def test_no_query_is_an_internal_error(
+    tournament: ServedTournament, token: str, model_id: str, query: str
+) -> None:
     text = query.replace("IDENTIFIER", json.dumps(model_id))
-    answered(world, token, json.dumps({"query": text}).encode())
+    answered(tournament, token, json.dumps({"query": text}).encode())

@@ -22,7 +22,7 @@ from numerai_tools.scoring import (
 from numebot_dagster.practice.rules.clock import Round
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 FIRST, SECOND = 1280, 1281
 OWN = ("example_model", "lightgbm_model")
@@ -41,28 +41,30 @@ def utc(text: str) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def played(make_world: Callable[..., World]) -> World:
+def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
     """Two rounds played by two models, one of them staked, 40 days later."""
     from numerapi import base_api
 
-    world = make_world(stakes={"example_model": "2.5"})
-    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, world.practice.url
+    tournament = make_tournament(stakes={"example_model": "2.5"})
+    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, tournament.controls.url
     for number in (FIRST, SECOND):
-        world.practice.advance("next-open")
+        tournament.controls.advance("next-open")
         for seed, name in enumerate(OWN):
-            world.upload(name, world.predictions(number, seed))
+            tournament.upload(name, tournament.predictions(number, seed))
     base_api.API_TOURNAMENT_URL = former
-    world.practice.advance(days=40)
-    return world
+    tournament.controls.advance(days=40)
+    return tournament
 
 
 @pytest.fixture
-def world(played: World, connect: Callable[[World], World]) -> World:
+def tournament(
+    played: ServedTournament, connect: Callable[[ServedTournament], ServedTournament]
+) -> ServedTournament:
     return connect(played)
 
 
-def test_rounds(world: World) -> None:
-    rounds = world.api.list_rounds()
+def test_rounds(tournament: ServedTournament) -> None:
+    rounds = tournament.api.list_rounds()
     assert [round_["number"] for round_ in rounds] == list(range(1310, 1278, -1))
     first = next(round_ for round_ in rounds if round_["number"] == FIRST)
     assert first["openTime"] == utc("2026-06-02T12:00")
@@ -73,7 +75,7 @@ def test_rounds(world: World) -> None:
     assert first["dataDatestamp"] == 20260601
     assert first["payoutFactor"] == Decimal("1.0")
     assert rounds[0]["payoutFactor"] is rounds[1]["payoutFactor"] is None  # not scored yet
-    newest = world.api.list_rounds(limit=2)  # of those that have opened
+    newest = tournament.api.list_rounds(limit=2)  # of those that have opened
     assert [round_["number"] for round_ in newest] == [1309, 1308]
     assert (first["resolvedGeneral"], first["resolvedStaking"]) == (False, False)
     configs = {round_["name"]: round_ for round_ in first["roundScoreConfigs"]}
@@ -108,35 +110,39 @@ def test_rounds(world: World) -> None:
         ({"target": "other"}, []),
     ],
 )
-def test_rounds_are_filtered(world: World, asked: dict[str, object], numbers: list[int]) -> None:
-    assert [round_["number"] for round_ in world.api.list_rounds(**asked)] == numbers
+def test_rounds_are_filtered(
+    tournament: ServedTournament, asked: dict[str, object], numbers: list[int]
+) -> None:
+    assert [round_["number"] for round_ in tournament.api.list_rounds(**asked)] == numbers
 
 
-def test_no_round_is_current_between_rounds(world: World) -> None:
+def test_no_round_is_current_between_rounds(tournament: ServedTournament) -> None:
     with pytest.raises(ValueError, match="Current round not open for submissions"):
-        world.api.get_current_round()
-    assert world.api.check_round_open() is False
+        tournament.api.get_current_round()
+    assert tournament.api.check_round_open() is False
 
 
-def test_competitions_and_tournaments(world: World) -> None:
-    assert world.api.get_competitions()[-1] == {
+def test_competitions_and_tournaments(tournament: ServedTournament) -> None:
+    assert tournament.api.get_competitions()[-1] == {
         "number": 1279,
         "openTime": utc("2026-05-30T12:00"),
         "resolveTime": utc("2026-08-27T20:00"),
         "resolvedGeneral": False,
         "resolvedStaking": False,
     }
-    tournaments = world.post("{tournaments {name tournament active}}", None)["data"]["tournaments"]
+    tournaments = tournament.post("{tournaments {name tournament active}}", None)["data"][
+        "tournaments"
+    ]
     assert tournaments[0] == {"name": "numerai", "tournament": 8, "active": True}
     assert [tournament["tournament"] for tournament in tournaments] == [8, 11, 12]
 
 
-def test_account(world: World) -> None:
-    account = world.api.get_account()
+def test_account(tournament: ServedTournament) -> None:
+    account = tournament.api.get_account()
     assert account["username"] == "practice"
     assert account["insertedAt"] == utc("2026-06-01T00:00")
     assert account["availableNmr"] == Decimal(100)
-    token = world.rows("SELECT * FROM tokens")[0]
+    token = tournament.rows("SELECT * FROM tokens")[0]
     assert account["apiTokens"] == [
         {
             "name": token["name"],
@@ -145,49 +151,53 @@ def test_account(world: World) -> None:
         }
     ]
     for model in account["models"]:
-        stored = world.rows(
+        stored = tournament.rows(
             "SELECT id, filename FROM submissions WHERE model_id = ? ORDER BY round DESC",
             model["id"],
         )
         assert [tuple(row.values()) for row in model["submissions"]] == [tuple(r) for r in stored]
-    assert world.api.get_models() == {name: world.model_id(name) for name in OWN}
-    assert world.api.get_models(11) == {}
-    assert world.api.modelid_to_modelname(world.model_id(OWN[1])) == OWN[1]
-    assert world.api.models_of_account("practice") == world.api.get_models()
+    assert tournament.api.get_models() == {name: tournament.model_id(name) for name in OWN}
+    assert tournament.api.get_models(11) == {}
+    assert tournament.api.modelid_to_modelname(tournament.model_id(OWN[1])) == OWN[1]
+    assert tournament.api.models_of_account("practice") == tournament.api.get_models()
 
 
-def test_submissions(world: World) -> None:
-    model_id = world.model_id(OWN[0])
-    stored = world.rows("SELECT * FROM submissions WHERE model_id = ? ORDER BY round", model_id)
-    submissions = world.api.submission_ids(model_id)
+def test_submissions(tournament: ServedTournament) -> None:
+    model_id = tournament.model_id(OWN[0])
+    stored = tournament.rows(
+        "SELECT * FROM submissions WHERE model_id = ? ORDER BY round", model_id
+    )
+    submissions = tournament.api.submission_ids(model_id)
     assert [(submission["id"], submission["filename"]) for submission in reversed(submissions)] == [
         (row["id"], row["filename"]) for row in stored
     ]
     assert [
         datetime.fromisoformat(submission["insertedAt"]) for submission in reversed(submissions)
     ] == [datetime.fromisoformat(row["inserted_at"]) for row in stored]
-    assert world.api.get_submission_filenames(model_id=model_id) == [
+    assert tournament.api.get_submission_filenames(model_id=model_id) == [
         {"round_num": row["round"], "tournament": 8, "filename": row["filename"]} for row in stored
     ]
-    assert world.status(OWN[0], 2) == {1309: ("none", None), 1308: ("none", None)}
-    status = world.status(OWN[0], 40)
+    assert tournament.status(OWN[0], 2) == {1309: ("none", None), 1308: ("none", None)}
+    status = tournament.status(OWN[0], 40)
     assert {n: status[n] for n in (FIRST, SECOND)} == {
         row["round"]: ("on-time", row["id"]) for row in stored
     }
     assert sum(state == "none" for state, _ in status.values()) == len(status) - 2
 
 
-def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tuple, float]:
+def own_scores(
+    tournament: ServedTournament, name: str, number: int, days: list[int]
+) -> dict[tuple, float]:
     """Scores by numerai-tools, from the stored upload and the market's realised target."""
-    filename = world.rows(
+    filename = tournament.rows(
         "SELECT filename FROM submissions WHERE round = ? AND model_id = ?",
-        number, world.model_id(name),
+        number, tournament.model_id(name),
     )[0]["filename"]  # fmt: skip
-    content = (world.folder / "uploads" / filename).read_bytes()
+    content = (tournament.folder / "uploads" / filename).read_bytes()
     frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
-    opened, market = Round(number).opened, world.market
+    opened, market = Round(number).opened, tournament.market
     ids = pd.Index(market.live_ids(opened))
-    meta = world.meta_model(number)
+    meta = tournament.meta_model(number)
     ranked = pd.DataFrame(market.benchmarks(opened), index=ids).sort_index().rank()
     benchmark = ranked.mean(axis=1)
     like_meta = tie_kept_rank__gaussianize__pow_1_5(frame).corrwith(meta)["prediction"]
@@ -220,28 +230,28 @@ def own_scores(world: World, name: str, number: int, days: list[int]) -> dict[tu
     return scores
 
 
-def test_scores_are_those_of_numerai_tools(world: World) -> None:
+def test_scores_are_those_of_numerai_tools(tournament: ServedTournament) -> None:
     for name in OWN:
-        scores = world.api.submission_scores(world.model_id(name))
+        scores = tournament.api.submission_scores(tournament.model_id(name))
         assert len(scores) == 14 * (26 + 25) + 6 * (20 + 20)  # with canon names
         answered = {(s["roundNumber"], s["day"], s["displayName"]): s["value"] for s in scores}
         for number in (FIRST, SECOND):
-            expected = own_scores(world, name, number, [1, 7, 25])
+            expected = own_scores(tournament, name, number, [1, 7, 25])
             for key, value in expected.items():
                 assert answered[key] == pytest.approx(value, rel=0, abs=1e-12)
 
 
-def test_a_score_in_full(world: World) -> None:
-    newest = world.api.submission_scores(world.model_id(OWN[0]))[0]
-    stored = world.rows(
+def test_a_score_in_full(tournament: ServedTournament) -> None:
+    newest = tournament.api.submission_scores(tournament.model_id(OWN[0]))[0]
+    stored = tournament.rows(
         "SELECT * FROM scores WHERE model_id = ? AND round = ? AND day = 25 AND name = 'corr60'",
-        world.model_id(OWN[0]), SECOND,
+        tournament.model_id(OWN[0]), SECOND,
     )[0]  # fmt: skip
-    submission = world.rows(
+    submission = tournament.rows(
         "SELECT id FROM submissions WHERE model_id = ? AND round = ?",
-        world.model_id(OWN[0]), SECOND,
+        tournament.model_id(OWN[0]), SECOND,
     )[0]  # fmt: skip
-    round_id = world.post("{rounds(number: 1281) {id}}")["data"]["rounds"][0]["id"]
+    round_id = tournament.post("{rounds(number: 1281) {id}}")["data"]["rounds"][0]["id"]
     assert newest == {
         "roundId": round_id,
         "submissionId": submission["id"],
@@ -278,13 +288,15 @@ def test_a_score_in_full(world: World) -> None:
         ({"last_n_rounds": 25, "day": 1}, 20),
     ],
 )
-def test_scores_are_filtered(world: World, asked: dict[str, object], count: int) -> None:
-    assert len(world.api.submission_scores(world.model_id(OWN[0]), **asked)) == count
+def test_scores_are_filtered(
+    tournament: ServedTournament, asked: dict[str, object], count: int
+) -> None:
+    assert len(tournament.api.submission_scores(tournament.model_id(OWN[0]), **asked)) == count
 
 
-def test_percentiles_rank_the_whole_field(world: World) -> None:
-    played = world.crowd.played(Round(FIRST).opened)
-    stored = world.rows(
+def test_percentiles_rank_the_whole_field(tournament: ServedTournament) -> None:
+    played = tournament.crowd.played(Round(FIRST).opened)
+    stored = tournament.rows(
         "SELECT * FROM scores WHERE round = ? AND day = 20 AND name = 'corr60' ORDER BY value",
         FIRST,
     )
@@ -297,29 +309,29 @@ def test_percentiles_rank_the_whole_field(world: World) -> None:
     np.testing.assert_allclose([row["percentile"] for row in stored], expected, atol=1e-15)
 
 
-def test_payouts(world: World) -> None:
-    payouts = world.api.pending_model_payouts()
+def test_payouts(tournament: ServedTournament) -> None:
+    payouts = tournament.api.pending_model_payouts()
     assert payouts["actual"] == []
     pending = {payout["roundNumber"]: payout for payout in payouts["pending"]}
     assert sorted(pending) == [FIRST, SECOND]
     for number, day in ((FIRST, 26), (SECOND, 25)):
-        scores = own_scores(world, OWN[0], number, [day])
+        scores = own_scores(tournament, OWN[0], number, [day])
         rate = 3 * scores[number, day, "corr60"] + 15 * scores[number, day, "mmc60"]
         assert float(pending[number]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
         assert float(pending[number]["payoutValue"]) == pytest.approx(30 * rate, abs=0.0051)
         assert pending[number]["modelName"] == OWN[0]
-    projected = world.api.stake_get(OWN[0])
+    projected = tournament.api.stake_get(OWN[0])
     assert projected == Decimal(5) + sum(payout["payoutNmr"] for payout in payouts["pending"])
-    assert world.api.stake_get(OWN[1]) is None
-    assert world.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal(5)
+    assert tournament.api.stake_get(OWN[1]) is None
+    assert tournament.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal(5)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_performances(world: World) -> None:
-    model_id = world.model_id(OWN[0])
-    all_rounds = world.api.round_model_performances_v2(model_id)
+def test_performances(tournament: ServedTournament) -> None:
+    model_id = tournament.model_id(OWN[0])
+    all_rounds = tournament.api.round_model_performances_v2(model_id)
     assert [round_["roundNumber"] for round_ in all_rounds] == list(range(1309, 1278, -1))
-    assert world.api.round_model_performances(model_id) == all_rounds
+    assert tournament.api.round_model_performances(model_id) == all_rounds
     assert all_rounds[0]["submissionScores"] == []
     first = next(round_ for round_ in all_rounds if round_["roundNumber"] == FIRST)
     assert first["atRisk"] == Decimal("2.5")
@@ -329,7 +341,7 @@ def test_performances(world: World) -> None:
     }
     assert multipliers == {"corr60": 3.0, "mmc60": 15.0}
     newest = {score["displayName"]: score for score in first["submissionScores"]}
-    stored = world.rows(
+    stored = tournament.rows(
         "SELECT name, value, max(day) FROM scores WHERE model_id = ? AND round = ? GROUP BY name",
         model_id, FIRST,
     )  # fmt: skip
@@ -345,7 +357,9 @@ def test_performances(world: World) -> None:
     )
     assert newest["bmc"]["payoutPending"] is None
     intra = next(
-        score for score in world.api.intra_round_scores(model_id) if score["roundNumber"] == FIRST
+        score
+        for score in tournament.api.intra_round_scores(model_id)
+        if score["roundNumber"] == FIRST
     )["intraRoundSubmissionScores"]
     assert len(intra) == 26 * 14 + 20 * 6
     assert float(intra[-20]["payoutPending"]) == pytest.approx(
@@ -368,25 +382,27 @@ def test_performances(world: World) -> None:
         ("scoredWithinLastNDays: 3, roundNumberLte: 1280", [1280, 1279]),
     ],
 )
-def test_performances_are_filtered(world: World, arguments: str, numbers: list[int]) -> None:
+def test_performances_are_filtered(
+    tournament: ServedTournament, arguments: str, numbers: list[int]
+) -> None:
     query = (
-        f'{{v2RoundModelPerformances(modelId: "{world.model_id(OWN[0])}", {arguments}) '
+        f'{{v2RoundModelPerformances(modelId: "{tournament.model_id(OWN[0])}", {arguments}) '
         "{roundNumber}}"
     )
-    rounds = world.post(query, None)["data"]["v2RoundModelPerformances"]
+    rounds = tournament.post(query, None)["data"]["v2RoundModelPerformances"]
     assert [round_["roundNumber"] for round_ in rounds] == numbers
 
 
-def test_leaderboard(world: World) -> None:
-    leaders = world.api.get_leaderboard(50)
+def test_leaderboard(tournament: ServedTournament) -> None:
+    leaders = tournament.api.get_leaderboard(50)
     assert [entry["rank"] for entry in leaders] == list(range(1, 41))
     names = [entry["username"] for entry in leaders]
-    assert set(names) == {row["name"] for row in world.rows("SELECT name FROM models")}
-    assert world.api.get_leaderboard(3, 5) == leaders[5:8]
-    reputations = {name: world.rows(
+    assert set(names) == {row["name"] for row in tournament.rows("SELECT name FROM models")}
+    assert tournament.api.get_leaderboard(3, 5) == leaders[5:8]
+    reputations = {name: tournament.rows(
         "SELECT name, avg(value) AS mean FROM scores JOIN (SELECT round AS r, max(day) AS newest "
         "FROM scored GROUP BY round) ON round = r AND day = newest WHERE model_id = ? "
-        "GROUP BY name ORDER BY name", world.model_id(name)) for name in names}  # fmt: skip
+        "GROUP BY name ORDER BY name", tournament.model_id(name)) for name in names}  # fmt: skip
     means = {name: {row["name"]: row["mean"] for row in rows} for name, rows in reputations.items()}
     scored = [name for name in names if means[name]]
     assert set(names[len(scored) :]) == {"rival_36"}  # never took part: last, and without any
@@ -399,27 +415,29 @@ def test_leaderboard(world: World) -> None:
         ]
     staked = {entry["username"]: entry["nmrStaked"] for entry in leaders}
     assert staked[OWN[0]] == Decimal(5)
-    per_round = world.rows(
-        "SELECT nmr FROM positions WHERE model_id = ?", world.model_id("rival_05")
+    per_round = tournament.rows(
+        "SELECT nmr FROM positions WHERE model_id = ?", tournament.model_id("rival_05")
     )[0]["nmr"]
     assert staked["rival_05"] == 31 * Decimal(per_round)
-    accounts = {entry["username"]: entry for entry in world.api.get_account_leaderboard()}
+    accounts = {entry["username"]: entry for entry in tournament.api.get_account_leaderboard()}
     assert len(accounts) == 40 - 2 - 1 - 2 - 1  # four accounts own several models
     assert accounts["practice"]["nmrStaked"] == Decimal(5)
     assert accounts["practice"]["return1y"] is None
     assert None not in [
         accounts["practice"][name] for name in ("v2Corr20", "cort20", "corJ60", "mmc")
     ]
-    profile = world.post(
+    profile = tournament.post(
         '{v3UserProfile(modelName: "rival_05") {latestReps {corr60 mmc60} accountName}}', None
     )["data"]["v3UserProfile"]
     assert profile["accountName"] == "rival_05"
     assert profile["latestReps"]["corr60"] == pytest.approx(means["rival_05"]["corr60"], abs=1e-15)
 
 
-def test_pipeline(world: World) -> None:  # on a Monday, two days after the newest run
-    status = world.api.pipeline_status()
-    now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
+def test_pipeline(
+    tournament: ServedTournament,
+) -> None:  # on a Monday, two days after the newest run
+    status = tournament.api.pipeline_status()
+    now = datetime.fromisoformat(tournament.controls.state()["clock"]["now"])
     assert now == datetime(2026, 7, 13, 12, 0, 1, tzinfo=UTC)
     assert status == {
         "dataReadyAt": utc("2026-07-11T12:00"),
@@ -431,12 +449,12 @@ def test_pipeline(world: World) -> None:  # on a Monday, two days after the newe
     }
 
 
-def test_introspection(world: World) -> None:
-    definition = world.post('{__type(name: "RoundScoreConfig") {fields {name}}}', None)["data"][
-        "__type"
-    ]
+def test_introspection(tournament: ServedTournament) -> None:
+    definition = tournament.post('{__type(name: "RoundScoreConfig") {fields {name}}}', None)[
+        "data"
+    ]["__type"]
     assert {"isPayout", "defaultMultiplier"} <= {field["name"] for field in definition["fields"]}
-    assert world.post("{__schema {queryType {name}}}")["data"]["__schema"]["queryType"] == {
+    assert tournament.post("{__schema {queryType {name}}}")["data"]["__schema"]["queryType"] == {
         "name": "RootQueryType"
     }
 
@@ -471,28 +489,30 @@ def test_introspection(world: World) -> None:
         ("{account", "own", "Syntax Error"),
     ],
 )  # fmt: skip
-def test_refusals(world: World, query: str, token: str | None, message: str) -> None:
-    assert message in world.refusal(query, token)
+def test_refusals(
+    tournament: ServedTournament, query: str, token: str | None, message: str
+) -> None:
+    assert message in tournament.refusal(query, token)
 
 
-def test_stake_is_never_moved_by_numerapi(world: World) -> None:
-    before = [tuple(row) for row in world.rows("SELECT * FROM positions")]
-    for change in (world.api.stake_increase, world.api.stake_decrease):
+def test_stake_is_never_moved_by_numerapi(tournament: ServedTournament) -> None:
+    before = [tuple(row) for row in tournament.rows("SELECT * FROM positions")]
+    for change in (tournament.api.stake_increase, tournament.api.stake_decrease):
         with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
-            change(1, world.model_id(OWN[0]))
+            change(1, tournament.model_id(OWN[0]))
     with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
-        world.api.stake_change(1, "increase", world.model_id(OWN[0]))
+        tournament.api.stake_change(1, "increase", tournament.model_id(OWN[0]))
     for stake in (0, 1000):  # less and more than is staked
         with pytest.raises(ValueError, match="v2ChangeStake moves stake"):
-            world.api.stake_set(stake, world.model_id(OWN[0]))
+            tournament.api.stake_set(stake, tournament.model_id(OWN[0]))
     with pytest.raises(ValueError, match="releaseStake moves stake"):
-        world.api.stake_drain(world.model_id(OWN[0]))
-    assert [tuple(row) for row in world.rows("SELECT * FROM positions")] == before
+        tournament.api.stake_drain(tournament.model_id(OWN[0]))
+    assert [tuple(row) for row in tournament.rows("SELECT * FROM positions")] == before
 
 
-def test_what_numerai_no_longer_computes_is_null(world: World) -> None:
+def test_what_numerai_no_longer_computes_is_null(tournament: ServedTournament) -> None:
     query = "{account {models {accountId submissions {status errorInfo validationSharpe}}}}"
-    models = world.post(query)["data"]["account"]["models"]
+    models = tournament.post(query)["data"]["account"]["models"]
     assert models[0]["accountId"] is None
     assert models[0]["submissions"][0] == {
         "status": None,
@@ -501,31 +521,31 @@ def test_what_numerai_no_longer_computes_is_null(world: World) -> None:
     }
 
 
-def test_the_body_must_be_a_query(world: World) -> None:
-    answer = requests.post(world.practice.url + "/graphql", json=[1], timeout=10)
+def test_the_body_must_be_a_query(tournament: ServedTournament) -> None:
+    answer = requests.post(tournament.controls.url + "/graphql", json=[1], timeout=10)
     assert answer.json() == {"errors": [{"message": "the body must be JSON with a query"}]}
-    answer = requests.post(world.practice.url, data=b"{", timeout=10)
+    answer = requests.post(tournament.controls.url, data=b"{", timeout=10)
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["errors"][0]["message"]
 
 
-def test_resolution(world: World) -> None:  # the last test here: it moves the clock
-    world.practice.advance("resolve")
-    assert world.practice.state()["clock"]["now"] == "2026-08-28T20:00:01+00:00"
-    payouts = world.api.pending_model_payouts()
+def test_resolution(tournament: ServedTournament) -> None:  # the last test here: it moves the clock
+    tournament.controls.advance("resolve")
+    assert tournament.controls.state()["clock"]["now"] == "2026-08-28T20:00:01+00:00"
+    payouts = tournament.api.pending_model_payouts()
     assert [payout["roundNumber"] for payout in payouts["actual"]] == [FIRST]
-    scores = own_scores(world, OWN[0], FIRST, [60])
+    scores = own_scores(tournament, OWN[0], FIRST, [60])
     rate = 3 * scores[FIRST, 60, "corr60"] + 15 * scores[FIRST, 60, "mmc60"]
     assert float(payouts["actual"][0]["payoutNmr"]) == pytest.approx(2.5 * rate, abs=1e-11)
-    final = world.api.submission_scores(world.model_id(OWN[0]), resolved=True)
+    final = tournament.api.submission_scores(tournament.model_id(OWN[0]), resolved=True)
     assert {(score["roundNumber"], score["day"]) for score in final} == {(FIRST, 20), (FIRST, 60)}
     assert {score["displayName"] for score in final} == {*LASTING, *SHORT, *CANON}
     assert final[0]["resolveDate"] == utc("2026-08-28T20:00")
     assert final[0]["value"] == pytest.approx(scores[FIRST, 60, "corr60"], abs=1e-12)
-    resolved = world.api.list_rounds(status="resolved")
+    resolved = tournament.api.list_rounds(status="resolved")
     assert [round_["number"] for round_ in resolved] == [1280, 1279]
-    leaders = {entry["username"]: entry for entry in world.api.get_leaderboard()}
+    leaders = {entry["username"]: entry for entry in tournament.api.get_leaderboard()}
     assert leaders[OWN[0]]["return_52_weeks"] == pytest.approx(rate, abs=1e-12)
     assert leaders[OWN[0]]["return_1_day"] == pytest.approx(rate, abs=1e-12)
     assert leaders[OWN[1]]["return_52_weeks"] is None
-    assert world.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal("2.5")
+    assert tournament.api.public_user_profile(OWN[0])["nmrStaked"] == Decimal("2.5")

@@ -14,7 +14,7 @@ from numebot_dagster.practice.api.rate_limits import Enforcement, RateLimit, Win
 from numebot_dagster.practice.schema.endpoints import known_endpoints
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 TEN = RateLimit("listDatasets", "query", "ip", 10, 60_000, "")
 FEW = RateLimit("createDiagnostics", "mutation", "ip", 2, 60_000, "")
@@ -82,8 +82,8 @@ def can_send_from(address: str) -> bool:
     return True
 
 
-def test_limits_over_http(make_world: Callable[..., World]) -> None:
-    practice = make_world(rate_limits=Enforcement.HALF).practice
+def test_limits_over_http(make_tournament: Callable[..., ServedTournament]) -> None:
+    practice = make_tournament(rate_limits=Enforcement.HALF).practice
     url = practice.url
 
     def ask(query: str, session: Any = requests, path: str = "") -> requests.Response:

@@ -8,18 +8,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 
-def test_others_are_answered_while_rounds_are_scored(make_world: Callable[..., World]) -> None:
-    world = make_world()
-    world.practice.advance(days=60)
+def test_others_are_answered_while_rounds_are_scored(
+    make_tournament: Callable[..., ServedTournament],
+) -> None:
+    tournament = make_tournament()
+    tournament.controls.advance(days=60)
     answers: list[Any] = []
     ended: list[float] = []
     profile = '{v3UserProfile(modelName: "rival_01") {dailyModelPerformances {date corr60Rep}}}'
 
     def ask() -> None:
-        answers.append(world.post(profile))
+        answers.append(tournament.post(profile))
         ended.append(time.monotonic())
 
     # Two at once: neither scores what the other has scored, and neither waits for ever.
@@ -29,7 +31,7 @@ def test_others_are_answered_while_rounds_are_scored(make_world: Callable[..., W
     quick = []
     while any(thread.is_alive() for thread in slow):
         asked = time.monotonic()
-        assert world.post("{tournaments {active}}")["data"]
+        assert tournament.post("{tournaments {active}}")["data"]
         quick.append((asked, time.monotonic()))
     for thread in slow:
         thread.join()
@@ -41,5 +43,7 @@ def test_others_are_answered_while_rounds_are_scored(make_world: Callable[..., W
     days = [answer["data"]["v3UserProfile"]["dailyModelPerformances"] for answer in answers]
     assert days[0] == days[1]
     assert len(days[0]) == 40
-    rows = world.rows("SELECT count(*) AS n, count(DISTINCT round || '/' || day) AS d FROM scored")
+    rows = tournament.rows(
+        "SELECT count(*) AS n, count(DISTINCT round || '/' || day) AS d FROM scored"
+    )
     assert rows[0]["n"] == rows[0]["d"] > 300

@@ -25,14 +25,17 @@ from numebot_dagster.practice.server import PracticeServer
 from tests.support.practice_processes import QuickServer
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 MODEL, OTHER = "example_model", "lightgbm_model"
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World], connect: Callable[[World], World]) -> World:
-    return connect(make_world())
+def tournament(
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
+) -> ServedTournament:
+    return connect(make_tournament())
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -78,131 +81,135 @@ def receiving(react: Callable[[dict[str, Any]], int] = lambda _: 200) -> Iterato
     receiver.server.server_close()
 
 
-def logs(world: World, trigger_id: str) -> list[dict[str, Any]]:
+def logs(tournament: ServedTournament, trigger_id: str) -> list[dict[str, Any]]:
     query = "query($i: ID!) {triggerLogs(triggerId: $i) {message timestamp}}"
-    return world.post(query, variables={"i": trigger_id})["data"]["triggerLogs"]
+    return tournament.post(query, variables={"i": trigger_id})["data"]["triggerLogs"]
 
 
 def test_a_webhook_is_called_once_when_a_round_opens(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    tournament: ServedTournament, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiving() as receiver:
-        assert world.api.set_submission_webhook(world.model_id(MODEL), receiver.url) is True
-        stored = world.rows("SELECT value FROM attributes WHERE name = 'webhook'")
+        assert (
+            tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.url) is True
+        )
+        stored = tournament.rows("SELECT value FROM attributes WHERE name = 'webhook'")
         assert [row["value"] for row in stored] == [receiver.url]
         query = "{account {models {name submissionWebhook}}}"
-        models = world.post(query)["data"]["account"]["models"]
+        models = tournament.post(query)["data"]["account"]["models"]
         assert {model["name"]: model["submissionWebhook"] for model in models} == {
             MODEL: receiver.url, OTHER: None,
         }  # fmt: skip
         time.sleep(0.6)
         assert receiver.bodies == []  # no round is open
-        world.practice.advance("next-open")
+        tournament.controls.advance("next-open")
         until(lambda: receiver.bodies)
-        world.practice.advance(hours=0.5)
+        tournament.controls.advance(hours=0.5)
         time.sleep(0.6)
         assert [set(body) for body in receiver.bodies] == [{"triggerId"}]
         trigger = receiver.bodies[0]["triggerId"]
-        until(lambda: len(logs(world, trigger)) == 2)
-        assert logs(world, trigger)[-1]["message"] == f"{receiver.url} answered 200"
-        job = world.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
+        until(lambda: len(logs(tournament, trigger)) == 2)
+        assert logs(tournament, trigger)[-1]["message"] == f"{receiver.url} answered 200"
+        job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
         assert (job["kind"], job["round"]) == ("webhook", 1280)
         monkeypatch.setenv("TRIGGER_ID", trigger)
-        submission = world.upload(MODEL, world.predictions(1280, 0))
-        rows = world.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
+        submission = tournament.upload(MODEL, tournament.predictions(1280, 0))
+        rows = tournament.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
         assert rows[0]["trigger_id"] == trigger
-        world.practice.advance("next-open")
+        tournament.controls.advance("next-open")
         until(lambda: len(receiver.bodies) == 2)
         assert receiver.bodies[1]["triggerId"] != trigger
-        world.practice.advance(days=7)  # jumps over windows: only the one that is open now
-        number = world.practice.state()["open_round"]
+        tournament.controls.advance(days=7)  # jumps over windows: only the one that is open now
+        number = tournament.controls.state()["open_round"]
         assert number is not None
         until(lambda: len(receiver.bodies) == 3)
-        assert world.api.set_submission_webhook(world.model_id(MODEL), None) is True
-        world.practice.advance("next-open")
+        assert tournament.api.set_submission_webhook(tournament.model_id(MODEL), None) is True
+        tournament.controls.advance("next-open")
         time.sleep(0.6)
         assert len(receiver.bodies) == 3
-        rounds = world.rows("SELECT round FROM jobs ORDER BY rowid")
+        rounds = tournament.rows("SELECT round FROM jobs ORDER BY rowid")
         assert [row["round"] for row in rounds] == [1280, 1281, number]
 
 
-def test_a_webhook_may_ask_something_back(world: World) -> None:
+def test_a_webhook_may_ask_something_back(tournament: ServedTournament) -> None:
     """The whole platform may run inside the call: nothing is locked meanwhile."""
 
     def react(body: dict[str, Any]) -> int:
-        assert world.api.get_account()["username"] == "practice"
+        assert tournament.api.get_account()["username"] == "practice"
         return 200
 
     with receiving(react) as receiver:
-        world.api.set_submission_webhook(world.model_id(MODEL), receiver.url)
+        tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.url)
         query = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
-        answer = world.post(query, variables={"m": world.model_id(MODEL)})
+        answer = tournament.post(query, variables={"m": tournament.model_id(MODEL)})
         trigger = answer["data"]["triggerModelWebhook"]
         assert receiver.bodies == [{"triggerId": trigger}]
-        job = world.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
-        assert (job["model_id"], job["round"]) == (world.model_id(MODEL), None)
+        job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
+        assert (job["model_id"], job["round"]) == (tournament.model_id(MODEL), None)
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_a_failing_webhook_is_an_error(world: World, status: int | None) -> None:
+def test_a_failing_webhook_is_an_error(tournament: ServedTournament, status: int | None) -> None:
     with receiving(lambda _: status or 200) as receiver:
         url = receiver.url if status else "http://127.0.0.1:9/nobody"
-        world.api.set_submission_webhook(world.model_id(MODEL), url)
-        message = world.refusal(
+        tournament.api.set_submission_webhook(tournament.model_id(MODEL), url)
+        message = tournament.refusal(
             "mutation($m: String!) {triggerModelWebhook(modelId: $m)}",
-            variables={"m": world.model_id(MODEL)},
+            variables={"m": tournament.model_id(MODEL)},
         )
     assert f"the webhook of {MODEL} failed: {url}" in message
-    trigger = world.rows("SELECT id FROM jobs")[0]["id"]
-    assert url in logs(world, trigger)[-1]["message"]
+    trigger = tournament.rows("SELECT id FROM jobs")[0]["id"]
+    assert url in logs(tournament, trigger)[-1]["message"]
 
 
-def test_webhooks_are_refused(world: World) -> None:
+def test_webhooks_are_refused(tournament: ServedTournament) -> None:
     with pytest.raises(ValueError, match="not the address of a webhook"):
-        world.api.set_submission_webhook(world.model_id(MODEL), "file:///etc/passwd")
+        tournament.api.set_submission_webhook(tournament.model_id(MODEL), "file:///etc/passwd")
     with pytest.raises(ValueError, match="Model not found"):
-        world.api.set_submission_webhook("x", "http://127.0.0.1:9/")
+        tournament.api.set_submission_webhook("x", "http://127.0.0.1:9/")
     query = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
-    message = world.refusal(query, variables={"m": world.model_id(OTHER)})
+    message = tournament.refusal(query, variables={"m": tournament.model_id(OTHER)})
     assert message == f"{OTHER} has no webhook: set one first"
 
 
 # --- profiles and models --------------------------------------------------------------------------
 
 
-def test_bio_link_name_and_archive(world: World) -> None:
-    model_id = world.model_id(MODEL)
-    assert world.api.set_bio(model_id, "ein Ü") is True
-    assert world.api.set_link(model_id, "home", "https://example.org") is True
-    profile = world.post(f'{{v3UserProfile(modelName: "{MODEL}") {{bio linkText linkUrl}}}}')
+def test_bio_link_name_and_archive(tournament: ServedTournament) -> None:
+    model_id = tournament.model_id(MODEL)
+    assert tournament.api.set_bio(model_id, "ein Ü") is True
+    assert tournament.api.set_link(model_id, "home", "https://example.org") is True
+    profile = tournament.post(f'{{v3UserProfile(modelName: "{MODEL}") {{bio linkText linkUrl}}}}')
     assert profile["data"]["v3UserProfile"] == {
         "bio": "ein Ü", "linkText": "home", "linkUrl": "https://example.org",
     }  # fmt: skip
-    assert world.api.public_user_profile(MODEL)["bio"] == "ein Ü"
+    assert tournament.api.public_user_profile(MODEL)["bio"] == "ein Ü"
     rename = "mutation($m: ID!, $n: String!) {renameModel(modelId: $m, name: $n) {name}}"
-    assert "taken" in world.refusal(rename, variables={"m": model_id, "n": OTHER})
-    world.post(rename, variables={"m": model_id, "n": "new_name"})
-    assert world.api.get_models() == {"new_name": model_id, OTHER: world.model_id(OTHER)}
+    assert "taken" in tournament.refusal(rename, variables={"m": model_id, "n": OTHER})
+    tournament.post(rename, variables={"m": model_id, "n": "new_name"})
+    assert tournament.api.get_models() == {"new_name": model_id, OTHER: tournament.model_id(OTHER)}
     for name, free in (("new_name", False), (MODEL, True), ("rival_01", False)):
         asked = f'{{modelNameAvailable(name: "{name}", tournament: 8)}}'
-        assert world.post(asked)["data"]["modelNameAvailable"] is free
+        assert tournament.post(asked)["data"]["modelNameAvailable"] is free
     add = f'mutation {{addModel(name: "{MODEL}", tournament: 8) {{id}}}}'
-    again = world.post(add)["data"]["addModel"]["id"]
+    again = tournament.post(add)["data"]["addModel"]["id"]
     assert again != model_id
-    world.post("mutation($m: ID!) {archiveModel(modelId: $m) {archived}}", variables={"m": again})
-    assert set(world.api.get_models()) == {"new_name", OTHER}
-    shown = world.post("{account {models(showArchived: true) {name archived}}}")
+    tournament.post(
+        "mutation($m: ID!) {archiveModel(modelId: $m) {archived}}", variables={"m": again}
+    )
+    assert set(tournament.api.get_models()) == {"new_name", OTHER}
+    shown = tournament.post("{account {models(showArchived: true) {name archived}}}")
     states = {model["name"]: model["archived"] for model in shown["data"]["account"]["models"]}
     assert states == {"new_name": False, OTHER: False, MODEL: True}
-    world.post("mutation($m: ID!) {unarchiveModel(modelId: $m) {id}}", variables={"m": again})
-    assert set(world.api.get_models()) == {"new_name", OTHER, MODEL}
+    tournament.post("mutation($m: ID!) {unarchiveModel(modelId: $m) {id}}", variables={"m": again})
+    assert set(tournament.api.get_models()) == {"new_name", OTHER, MODEL}
 
 
 # --- diagnostics ----------------------------------------------------------------------------------
 
 
-def validation(world: World, eras: list[int]) -> pd.DataFrame:
-    market = world.market
+def validation(tournament: ServedTournament, eras: list[int]) -> pd.DataFrame:
+    market = tournament.market
     days = [market.saturday_of(era) for era in eras]
     return pd.concat(
         pd.DataFrame({"id": market.live_ids(d), "prediction": market.rival_predictions(d, 0.5, 9)})
@@ -210,24 +217,24 @@ def validation(world: World, eras: list[int]) -> pd.DataFrame:
     )
 
 
-def finished(world: World, identifier: str) -> dict[str, Any]:
+def finished(tournament: ServedTournament, identifier: str) -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
-        result = world.api.diagnostics(world.model_id(MODEL), identifier)[0]
+        result = tournament.api.diagnostics(tournament.model_id(MODEL), identifier)[0]
         return None if result["status"] in ("pending", "running") else result
 
     return until(ended, 60)
 
 
-def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
-    market, scale = world.market, world.market.scale
+def test_diagnostics_are_those_of_numerai_tools(tournament: ServedTournament) -> None:
+    market, scale = tournament.market, tournament.market.scale
     newest = market.last_validation_era(pd.Timestamp("2026-06-01").date())
     labelled = newest - WEEKS_UNKNOWN[60]
     whole = [scale.train_eras + 1, labelled - 1, labelled]
-    table = validation(world, [*whole, scale.train_eras + 2, newest])
+    table = validation(tournament, [*whole, scale.train_eras + 2, newest])
     broken = market.live_ids(market.saturday_of(scale.train_eras + 2))[0]
     table = table[table["id"] != broken]  # one row of an era is missing
-    identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
-    result = finished(world, identifier)
+    identifier = tournament.api.upload_diagnostics(df=table, model_id=tournament.model_id(MODEL))
+    result = finished(tournament, identifier)
     assert (result["status"], result["message"], result["trainedOnVal"]) == ("done", None, False)
     assert result["erasAcceptedCount"] == 3
     eras = {era["era"]: era for era in result["perEraDiagnostics"]}
@@ -254,27 +261,27 @@ def test_diagnostics_are_those_of_numerai_tools(world: World) -> None:
         if era == whole[0]:
             assert row["validationMmc"] is None  # from before the meta model
             continue
-        meta = pd.Series(world.crowd.meta_model(day), ids)
+        meta = pd.Series(tournament.crowd.meta_model(day), ids)
         mmc.append(scoring.correlation_contribution(mine, meta, target)["prediction"])
         assert row["validationMmc"] == pytest.approx(mmc[-1], abs=1e-12)
     assert result["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)
     assert result["validationCorrStd"] == pytest.approx(np.std(corr), abs=1e-12)
     assert result["validationCorrSharpe"] == pytest.approx(np.mean(corr) / np.std(corr), abs=1e-9)
     assert result["validationMmcMean"] == pytest.approx(np.mean(mmc), abs=1e-12)
-    missing = world.post(f'{{diagnostics(id: "{identifier}") {{erasMissing filename}}}}')
+    missing = tournament.post(f'{{diagnostics(id: "{identifier}") {{erasMissing filename}}}}')
     incomplete = missing["data"]["diagnostics"][0]
     assert len(incomplete["erasMissing"]) == labelled - scale.train_eras - 3
     assert "0576" in incomplete["erasMissing"]
     delete = f'mutation {{deleteDiagnostics(v2DiagnosticsIds: ["{identifier}"])}}'
-    assert world.post(delete)["data"]["deleteDiagnostics"] == "true"
-    assert world.api.diagnostics(world.model_id(MODEL), identifier) == []
+    assert tournament.post(delete)["data"]["deleteDiagnostics"] == "true"
+    assert tournament.api.diagnostics(tournament.model_id(MODEL), identifier) == []
 
 
-def test_diagnostics_of_an_unfit_file_fail_and_say_why(world: World) -> None:
-    live = world.market.live_ids(world.market.start)[:3]
+def test_diagnostics_of_an_unfit_file_fail_and_say_why(tournament: ServedTournament) -> None:
+    live = tournament.market.live_ids(tournament.market.start)[:3]
     table = pd.DataFrame({"id": live, "prediction": 0.5})
-    identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
-    result = finished(world, identifier)
+    identifier = tournament.api.upload_diagnostics(df=table, model_id=tournament.model_id(MODEL))
+    result = finished(tournament, identifier)
     assert result["status"] == "failed"
     assert result["message"] == "the file has no era of the validation data in full"
     assert result["perEraDiagnostics"] is None
@@ -324,29 +331,33 @@ def test_the_figures_of_a_validation() -> None:
 
 @pytest.mark.server
 def test_diagnostics_go_on_after_a_crash(
-    tmp_path: Path, world_of: Callable[[PracticeServer], World]
+    tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
 ) -> None:
     with QuickServer(tmp_path) as practice:
-        world = world_of(practice)
-        first = world.market.scale.train_eras + 1
-        table = validation(world, list(range(first, first + 4)))
-        identifier = world.api.upload_diagnostics(df=table, model_id=world.model_id(MODEL))
-        until(lambda: len(world.rows("SELECT * FROM job_steps")) == 2)  # pending, running
+        tournament = tournament_of(practice)
+        first = tournament.market.scale.train_eras + 1
+        table = validation(tournament, list(range(first, first + 4)))
+        identifier = tournament.api.upload_diagnostics(
+            df=table, model_id=tournament.model_id(MODEL)
+        )
+        until(lambda: len(tournament.rows("SELECT * FROM job_steps")) == 2)  # pending, running
         practice.kill()
-        assert len(world.rows("SELECT * FROM job_steps")) == 2
+        assert len(tournament.rows("SELECT * FROM job_steps")) == 2
         practice.start()
-        world = world_of(practice)
-        result = finished(world, identifier)
+        tournament = tournament_of(practice)
+        result = finished(tournament, identifier)
         assert (result["status"], result["erasAcceptedCount"]) == ("done", 4)
 
 
 # --- uploaded models ------------------------------------------------------------------------------
 
 
-def upload_pickle(world: World, content: bytes, tmp_path: Path, **environment: Any) -> str:
+def upload_pickle(
+    tournament: ServedTournament, content: bytes, tmp_path: Path, **environment: Any
+) -> str:
     path = tmp_path / "model.pkl"
     path.write_bytes(content)
-    return world.api.model_upload(str(path), **environment)
+    return tournament.api.model_upload(str(path), **environment)
 
 
 PICKLE = (
@@ -355,66 +366,70 @@ PICKLE = (
 )
 
 
-def test_a_model_is_uploaded(world: World, tmp_path: Path) -> None:
-    versions = world.api.model_upload_data_versions()
+def test_a_model_is_uploaded(tournament: ServedTournament, tmp_path: Path) -> None:
+    versions = tournament.api.model_upload_data_versions()
     assert list(versions) == ["v5.3"]
-    images = world.api.model_upload_docker_images()
+    images = tournament.api.model_upload_docker_images()
     assert list(images) == ["Python 3.10", "Python 3.11", "Python 3.12", "Python 3.13"]
     content = pickle.dumps({"a": [1, 2.5]})
-    model_id = world.model_id(MODEL)
+    model_id = tournament.model_id(MODEL)
     identifier = upload_pickle(
-        world, content, tmp_path, model_id=model_id, data_version="v5.3",
+        tournament, content, tmp_path, model_id=model_id, data_version="v5.3",
         docker_image="Python 3.11",
     )  # fmt: skip
-    until(lambda: pickles(world)[0]["validationStatus"] == "success")
-    uploaded = pickles(world)[0]
+    until(lambda: pickles(tournament)[0]["validationStatus"] == "success")
+    uploaded = pickles(tournament)[0]
     assert uploaded["id"] == identifier
     assert uploaded["assignedModelSlots"] == [model_id]
     assert (uploaded["dataVersion"], uploaded["dockerImageName"]) == ("v5.3", "Python 3.11")
-    facts = json.loads(world.rows("SELECT facts FROM jobs WHERE id = ?", identifier)[0]["facts"])
+    facts = json.loads(
+        tournament.rows("SELECT facts FROM jobs WHERE id = ?", identifier)[0]["facts"]
+    )
     assert facts["docker_image"] == images["Python 3.11"]
     assert facts["data_version"] == versions["v5.3"]
     assert len(set(images.values())) == 4
     steps = [step["status"] for step in uploaded["triggers"][0]["statuses"]]
     assert steps == ["pending", "running", "validating", "success"]
-    stored = world.rows("SELECT status FROM job_steps WHERE job_id = ?", identifier)
+    stored = tournament.rows("SELECT status FROM job_steps WHERE job_id = ?", identifier)
     assert [row["status"] for row in stored] == steps
     link = f'{{computePickleDownloadAuth(modelId: "{model_id}") {{url}}}}'
-    url = world.post(link)["data"]["computePickleDownloadAuth"]["url"]
+    url = tournament.post(link)["data"]["computePickleDownloadAuth"]["url"]
     assert requests.get(url, timeout=10).content == content
     assert requests.get(url.replace("/pickles/", "/pickles/x"), timeout=10).status_code == 403
-    world.practice.advance("next-open")
+    tournament.controls.advance("next-open")
     with pytest.raises(ValueError, match="submits by its uploaded pickle"):
-        world.upload(MODEL, world.predictions(1280, 0))
+        tournament.upload(MODEL, tournament.predictions(1280, 0))
     with pytest.raises(ValueError, match="submits by its uploaded pickle"):
-        world.api.set_submission_webhook(model_id, "http://127.0.0.1:9/")
-    world.post(f'mutation {{assignPickleToModel(modelId: "{model_id}")}}')
-    assert pickles(world)[0]["assignedModelSlots"] == []
-    assert world.upload(MODEL, world.predictions(1280, 0))
+        tournament.api.set_submission_webhook(model_id, "http://127.0.0.1:9/")
+    tournament.post(f'mutation {{assignPickleToModel(modelId: "{model_id}")}}')
+    assert pickles(tournament)[0]["assignedModelSlots"] == []
+    assert tournament.upload(MODEL, tournament.predictions(1280, 0))
     label = f'mutation {{updatePickleLabel(label: "two", pickleId: "{identifier}") {{label}}}}'
-    assert world.post(label)["data"]["updatePickleLabel"] == {"label": "two"}
+    assert tournament.post(label)["data"]["updatePickleLabel"] == {"label": "two"}
     again = f'mutation {{triggerComputePickleUpload(pickleId: "{identifier}") {{id}}}}'
-    world.post(again)
-    until(lambda: [t["status"] for t in pickles(world)[0]["triggers"]] == ["success", "success"])
+    tournament.post(again)
+    until(
+        lambda: [t["status"] for t in pickles(tournament)[0]["triggers"]] == ["success", "success"]
+    )
     asked = f'{{diagnosticsTriggerLogs(pickleId: "{identifier}") {{message timestamp}}}}'
-    assert len(world.post(asked)["data"]["diagnosticsTriggerLogs"]) == 8
+    assert len(tournament.post(asked)["data"]["diagnosticsTriggerLogs"]) == 8
 
 
-def pickles(world: World) -> list[dict[str, Any]]:
-    return world.post(PICKLE)["data"]["computePickles"]
+def pickles(tournament: ServedTournament) -> list[dict[str, Any]]:
+    return tournament.post(PICKLE)["data"]["computePickles"]
 
 
-def test_what_is_no_pickle_fails(world: World, tmp_path: Path) -> None:
-    upload_pickle(world, b"no pickle at all", tmp_path)
-    until(lambda: pickles(world)[0]["validationStatus"] == "failed")
-    uploaded = pickles(world)[0]
+def test_what_is_no_pickle_fails(tournament: ServedTournament, tmp_path: Path) -> None:
+    upload_pickle(tournament, b"no pickle at all", tmp_path)
+    until(lambda: pickles(tournament)[0]["validationStatus"] == "failed")
+    uploaded = pickles(tournament)[0]
     assert uploaded["assignedModelSlots"] == []
     assert "not a pickle" in uploaded["triggers"][0]["statuses"][-1]["description"]
     with pytest.raises(ValueError, match="'data_version' needs to be one of"):
-        upload_pickle(world, b"N.", tmp_path, data_version="v4")
+        upload_pickle(tournament, b"N.", tmp_path, data_version="v4")
     unknown = "00000000-0000-4000-8000-000000000000"
     with pytest.raises(ValueError, match="there is no data version"):
-        upload_pickle(world, b"N.", tmp_path, data_version=unknown)
+        upload_pickle(tournament, b"N.", tmp_path, data_version=unknown)
 
 
 @pytest.mark.parametrize(

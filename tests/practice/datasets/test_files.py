@@ -13,72 +13,78 @@ from numebot_dagster.practice.rules.clock import Round
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 LIVE = "v5.3/live.parquet"
 
 
 @pytest.fixture(scope="module")
-def opened(make_world: Callable[..., World]) -> World:
-    world = make_world()
+def opened(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
+    tournament = make_tournament()
     for _ in range(3):
-        world.practice.advance("next-open")
-    return world
+        tournament.controls.advance("next-open")
+    return tournament
 
 
 @pytest.fixture
-def world(opened: World, connect: Callable[[World], World]) -> World:
+def tournament(
+    opened: ServedTournament, connect: Callable[[ServedTournament], ServedTournament]
+) -> ServedTournament:
     return connect(opened)
 
 
-def link(world: World, name: str = LIVE, number: int | None = None) -> str:
+def link(tournament: ServedTournament, name: str = LIVE, number: int | None = None) -> str:
     query = "query($n: String!, $r: Int) {dataset(filename: $n, round: $r, tournament: 8)}"
-    return world.post(query, None, {"n": name, "r": number})["data"]["dataset"]
+    return tournament.post(query, None, {"n": name, "r": number})["data"]["dataset"]
 
 
-def test_the_listing(world: World) -> None:
-    names = world.api.list_datasets()
+def test_the_listing(tournament: ServedTournament) -> None:
+    names = tournament.api.list_datasets()
     assert names == DATASET_NAMES
     assert {name.split("/")[0] for name in names} >= {"v5.3", "v5.2"}
-    assert world.api.list_datasets(1280) == names
-    assert world.post("{listDatasets(tournament: 11)}")["data"]["listDatasets"] == []
+    assert tournament.api.list_datasets(1280) == names
+    assert tournament.post("{listDatasets(tournament: 11)}")["data"]["listDatasets"] == []
 
 
-def test_download_by_numerapi(world: World, tmp_path: Path) -> None:
-    path = world.api.download_dataset(LIVE, str(tmp_path / "live.parquet"))
+def test_download_by_numerapi(tournament: ServedTournament, tmp_path: Path) -> None:
+    path = tournament.api.download_dataset(LIVE, str(tmp_path / "live.parquet"))
     table = pd.read_parquet(path)
-    assert list(table.index) == list(world.market.live_ids(Round(1282).opened))
+    assert list(table.index) == list(tournament.market.live_ids(Round(1282).opened))
     assert set(table["era"]) == {"X"}
-    former = world.api.download_dataset(LIVE, str(tmp_path / "former.parquet"), round_num=1280)
-    assert list(pd.read_parquet(former).index) == list(world.market.live_ids(Round(1280).opened))
+    former = tournament.api.download_dataset(LIVE, str(tmp_path / "former.parquet"), round_num=1280)
+    assert list(pd.read_parquet(former).index) == list(
+        tournament.market.live_ids(Round(1280).opened)
+    )
     name = "v5.3/live_example_preds.parquet"
-    filtered = world.api.download_dataset(
+    filtered = tournament.api.download_dataset(
         name, str(tmp_path / "some.parquet"), filters=[("prediction", ">", 0.9)]
     )
-    predictions = pd.Series(world.market.example_predictions(Round(1282).opened))
+    predictions = pd.Series(tournament.market.example_predictions(Round(1282).opened))
     assert len(pd.read_parquet(filtered)) == (predictions > 0.9).sum()
 
 
-def test_the_old_meta_model_of_notebooks(world: World, tmp_path: Path) -> None:
+def test_the_old_meta_model_of_notebooks(tournament: ServedTournament, tmp_path: Path) -> None:
     name = "v4.3/meta_model.parquet"
-    path = world.api.download_dataset(name, str(tmp_path / "meta_model.parquet"), round_num=842)
+    path = tournament.api.download_dataset(
+        name, str(tmp_path / "meta_model.parquet"), round_num=842
+    )
     table = pd.read_parquet(path)
     assert list(table.columns) == ["era", "data_type", "numerai_meta_model"]
-    assert name not in world.api.list_datasets()
+    assert name not in tournament.api.list_datasets()
     with pytest.raises(ValueError, match="no datasets of round 842"):
-        world.api.download_dataset("v5.2/meta_model.parquet", path, round_num=842)
+        tournament.api.download_dataset("v5.2/meta_model.parquet", path, round_num=842)
 
 
-def test_a_partial_download_is_resumed(world: World, tmp_path: Path) -> None:
-    content = requests.get(link(world), timeout=10).content
+def test_a_partial_download_is_resumed(tournament: ServedTournament, tmp_path: Path) -> None:
+    content = requests.get(link(tournament), timeout=10).content
     (tmp_path / "live.parquet.temp").write_bytes(content[:1000])
-    path = world.api.download_dataset(LIVE, str(tmp_path / "live.parquet"))
+    path = tournament.api.download_dataset(LIVE, str(tmp_path / "live.parquet"))
     assert (tmp_path / "live.parquet").read_bytes() == content
-    assert len(pd.read_parquet(path)) == len(world.market.live_ids(Round(1282).opened))
+    assert len(pd.read_parquet(path)) == len(tournament.market.live_ids(Round(1282).opened))
 
 
-def test_ranges_heads_and_tags(world: World) -> None:
-    url = link(world)
+def test_ranges_heads_and_tags(tournament: ServedTournament) -> None:
+    url = link(tournament)
     whole = requests.get(url, timeout=10)
     head = requests.head(url, timeout=10)
     for name in ("ETag", "Last-Modified", "Content-Length", "Accept-Ranges"):
@@ -93,14 +99,14 @@ def test_ranges_heads_and_tags(world: World) -> None:
     assert requests.get(url, headers=beyond, timeout=10).status_code == 416
     same = {"Range": "bytes=10-19", "If-Range": whole.headers["ETag"]}
     assert requests.get(url, headers=same, timeout=10).status_code == 206
-    other = requests.head(link(world, number=1281), timeout=10).headers["ETag"]
+    other = requests.head(link(tournament, number=1281), timeout=10).headers["ETag"]
     assert other != whole.headers["ETag"]
     changed = requests.get(url, headers={**same, "If-Range": other}, timeout=10)
     assert (changed.status_code, changed.content) == (200, whole.content)
 
 
-def test_links_are_signed(world: World) -> None:
-    url = link(world)
+def test_links_are_signed(tournament: ServedTournament) -> None:
+    url = link(tournament)
     for wrong in (
         url.replace("/datasets/", "/datasets/f"),
         url.replace("live", "train"),
@@ -112,19 +118,20 @@ def test_links_are_signed(world: World) -> None:
 
 
 def test_live_data_change_when_a_round_opens(
-    make_world: Callable[..., World], connect: Callable[[World], World]
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
 ) -> None:
-    world = connect(make_world())
+    tournament = connect(make_tournament())
 
     def tags() -> tuple[str, str]:
         names = (LIVE, "v5.3/features.json")
-        live, features = (requests.head(link(world, name), timeout=10) for name in names)
+        live, features = (requests.head(link(tournament, name), timeout=10) for name in names)
         return live.headers["ETag"], features.headers["ETag"]
 
     before = tags()
-    world.practice.advance("2026-06-02T11:59:59Z")
+    tournament.controls.advance("2026-06-02T11:59:59Z")
     assert tags() == before
-    world.practice.advance("next-open")
+    tournament.controls.advance("next-open")
     after = tags()
     assert after[0] != before[0]
     assert after[1] == before[1]

@@ -29,7 +29,7 @@ from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.scoring.scores import contribution, gaussianised
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 MODEL, OTHER = "example_model", "lightgbm_model"
 SATURDAY_ROUND = 1284
@@ -154,53 +154,54 @@ def test_a_few_have_lasting_skill_and_the_others_none(market: Market) -> None:
 
 
 def test_the_meta_model_of_a_tournament(
-    make_world: Callable[..., World], connect: Callable[[World], World]
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
 ) -> None:
     """On time and staked files make it, as they were at the close; the file shows it."""
-    world = connect(make_world(stakes={MODEL: "7000", OTHER: "3500"}))
-    world.practice.advance("2026-06-06T12:00:01Z")
-    world.upload(MODEL, world.predictions(SATURDAY_ROUND, 0).assign(prediction=noise))
-    world.practice.advance("next-close")
-    world.upload(OTHER, world.predictions(SATURDAY_ROUND, 1))  # late: not among them
+    tournament = connect(make_tournament(stakes={MODEL: "7000", OTHER: "3500"}))
+    tournament.controls.advance("2026-06-06T12:00:01Z")
+    tournament.upload(MODEL, tournament.predictions(SATURDAY_ROUND, 0).assign(prediction=noise))
+    tournament.controls.advance("next-close")
+    tournament.upload(OTHER, tournament.predictions(SATURDAY_ROUND, 1))  # late: not among them
     with pytest.raises(Exception, match="positions are fixed"):
-        world.practice.set_position(MODEL, "1", SATURDAY_ROUND)
-    world.practice.set_position(MODEL, "1")  # for later rounds
-    world.practice.advance(days=1)
-    url = world.post('{dataset(filename: "v5.3/meta_model.parquet")}', None)["data"]["dataset"]
+        tournament.controls.set_position(MODEL, "1", SATURDAY_ROUND)
+    tournament.controls.set_position(MODEL, "1")  # for later rounds
+    tournament.controls.advance(days=1)
+    url = tournament.post('{dataset(filename: "v5.3/meta_model.parquet")}', None)["data"]["dataset"]
     table = pd.read_parquet(io.BytesIO(requests.get(url, timeout=60).content))
     newest = table[table["era"] == table["era"].max()]["numerai_meta_model"]
-    expected = world.meta_model(SATURDAY_ROUND)
+    expected = tournament.meta_model(SATURDAY_ROUND)
     pd.testing.assert_series_equal(newest, expected, check_names=False, atol=1e-14)
-    alone = pd.Series(world.crowd.meta_model(date(2026, 6, 6)), expected.index)
+    alone = pd.Series(tournament.crowd.meta_model(date(2026, 6, 6)), expected.index)
     assert 0.4 < newest.corr(alone) < 0.9  # the 7,000 NMR of noise of the user weigh in
     former = table[table["era"] == f"{int(table['era'].max()) - 1:04d}"]["numerai_meta_model"]
-    assert np.array_equal(former, world.crowd.meta_model(date(2026, 5, 30)))
-    scored_against_it(world, expected)
+    assert np.array_equal(former, tournament.crowd.meta_model(date(2026, 5, 30)))
+    scored_against_it(tournament, expected)
 
 
 def noise(table: pd.DataFrame) -> np.ndarray:
     return np.random.default_rng(7).uniform(size=len(table))
 
 
-def scored_against_it(world: World, meta_model: pd.Series) -> None:
+def scored_against_it(tournament: ServedTournament, meta_model: pd.Series) -> None:
     from numerai_tools.scoring import correlation_contribution
 
-    world.practice.advance("2026-06-12T12:00:00Z")  # day 1 of Saturday's round
+    tournament.controls.advance("2026-06-12T12:00:00Z")  # day 1 of Saturday's round
     opened = Round(SATURDAY_ROUND).opened
     target = pd.Series(
-        world.market.realised_target(opened, 1).astype(float), meta_model.index, name="t"
+        tournament.market.realised_target(opened, 1).astype(float), meta_model.index, name="t"
     )
-    rows = world.rows(
+    rows = tournament.rows(
         "SELECT models.name AS model, value FROM scores JOIN models ON models.id = model_id "
         "WHERE scores.name = 'mmc60' AND round = ? AND day = 1", SATURDAY_ROUND,
     )  # fmt: skip
     assert rows == []  # nobody has asked yet
-    details = world.post(
+    details = tournament.post(
         f"{{roundDetails(roundNumber: {SATURDAY_ROUND}, tournament: 8) "
         "{totalAtStake totalSubmitted totalStakes models {modelName mmc60 selectedStakeValue}}}"
     )["data"]["roundDetails"]
     by_name = {row["modelName"]: row for row in details["models"]}
-    for played in world.crowd.played(opened):
+    for played in tournament.crowd.played(opened):
         frame = pd.DataFrame({"p": played.predictions}, index=meta_model.index)
         score = correlation_contribution(frame, meta_model, target)["p"]
         assert by_name[played.participant.name]["mmc60"] == pytest.approx(score, abs=1e-12)
@@ -212,4 +213,4 @@ def scored_against_it(world: World, meta_model: pd.Series) -> None:
     staked = [Decimal(row["selectedStakeValue"]) for row in details["models"]]
     assert details["totalAtStake"] == pytest.approx(float(sum(staked)))
     assert details["totalStakes"] == sum(stake > 0 for stake in staked)
-    assert details["totalSubmitted"] == len(by_name) == len(world.crowd.played(opened)) + 4
+    assert details["totalSubmitted"] == len(by_name) == len(tournament.crowd.played(opened)) + 4

@@ -21,29 +21,31 @@ from numebot_dagster.practice.rules.payout_rules import CURRENT, FORMER, RuleBoo
 from numebot_dagster.practice.scoring.ledger import payout, payout_of_score
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 MODEL = "example_model"
 OLD, NEW = 1280, 1281
 
 
 @pytest.fixture(scope="module")
-def played(make_world: Callable[..., World]) -> World:
+def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
     """The last round of the former rules and the first of the current ones, both staked."""
     from numerapi import base_api
 
-    world = make_world(stakes={MODEL: "5000"}, rules_change_at=NEW)
-    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, world.practice.url
+    tournament = make_tournament(stakes={MODEL: "5000"}, rules_change_at=NEW)
+    former, base_api.API_TOURNAMENT_URL = base_api.API_TOURNAMENT_URL, tournament.controls.url
     for number in (OLD, NEW):
-        world.practice.advance("next-open")
-        world.upload(MODEL, world.predictions(number, 3))
+        tournament.controls.advance("next-open")
+        tournament.upload(MODEL, tournament.predictions(number, 3))
     base_api.API_TOURNAMENT_URL = former
-    world.practice.advance(days=20)
-    return world
+    tournament.controls.advance(days=20)
+    return tournament
 
 
 @pytest.fixture
-def world(played: World, connect: Callable[[World], World]) -> World:
+def tournament(
+    played: ServedTournament, connect: Callable[[ServedTournament], ServedTournament]
+) -> ServedTournament:
     return connect(played)
 
 
@@ -89,11 +91,11 @@ def test_former_payouts(corr: float, mmc: float, factor: float, paid: str) -> No
     assert payout_of_score(Decimal(10), "bmc", scores, FORMER, factor) is None
 
 
-def test_each_round_says_its_rules(world: World) -> None:
+def test_each_round_says_its_rules(tournament: ServedTournament) -> None:
     configs = {
         number: {
             config["name"]: config
-            for config in world.api.list_rounds(number=number)[0]["roundScoreConfigs"]
+            for config in tournament.api.list_rounds(number=number)[0]["roundScoreConfigs"]
         }
         for number in (OLD, NEW)
     }
@@ -112,35 +114,37 @@ def test_each_round_says_its_rules(world: World) -> None:
     assert clips == {OLD: 0.05, NEW: 1.0}
     spans = [(h["bmc"]["roundNumberStart"], h["bmc"]["roundNumberEnd"]) for h in configs.values()]
     assert spans == [(1279, OLD), (NEW, None)]
-    resolve = {n: world.api.list_rounds(number=n)[0]["resolveTime"].date() for n in (OLD, NEW)}
+    resolve = {n: tournament.api.list_rounds(number=n)[0]["resolveTime"].date() for n in (OLD, NEW)}
     assert resolve == {OLD: date(2026, 7, 3), NEW: date(2026, 8, 31)}
     query = "{rounds(number: %d) {defaultCorrMultiplier defaultMmcMultiplier}}"
-    multipliers = [tuple(world.post(query % n)["data"]["rounds"][0].values()) for n in (OLD, NEW)]
+    multipliers = [
+        tuple(tournament.post(query % n)["data"]["rounds"][0].values()) for n in (OLD, NEW)
+    ]
     assert multipliers == [(0.75, 2.25), (None, None)]
 
 
-def total_at_risk(world: World, number: int) -> Decimal:
+def total_at_risk(tournament: ServedTournament, number: int) -> Decimal:
     """All stakes on a round, from the stored positions and who was on time."""
     opened = Round(number).opened
     on_time = {
         played.participant.name
-        for played in world.crowd.played(opened)
+        for played in tournament.crowd.played(opened)
         if played.attendance == "on-time"
     }
-    rows = world.rows(
+    rows = tournament.rows(
         "SELECT name, nmr FROM positions JOIN models ON models.id = model_id WHERE from_round <= ?",
         number,
     )
     return sum((Decimal(r["nmr"]) for r in rows if r["name"] in {*on_time, MODEL}), Decimal(0))
 
 
-def score(world: World, number: int, day: int) -> tuple[float, float]:
+def score(tournament: ServedTournament, number: int, day: int) -> tuple[float, float]:
     """CORR and MMC by numerai-tools on what the market has realised."""
-    row = world.rows("SELECT filename FROM submissions WHERE round = ?", number)[0]
-    content = (world.folder / "uploads" / row["filename"]).read_bytes()
+    row = tournament.rows("SELECT filename FROM submissions WHERE round = ?", number)[0]
+    content = (tournament.folder / "uploads" / row["filename"]).read_bytes()
     frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
-    meta = world.meta_model(number)
-    realised = world.market.realised_target(Round(number).opened, day).astype(float)
+    meta = tournament.meta_model(number)
+    realised = tournament.market.realised_target(Round(number).opened, day).astype(float)
     target = pd.Series(realised, meta.index, name="target")
     return (
         float(numerai_corr(frame, target)["prediction"]),
@@ -149,20 +153,20 @@ def score(world: World, number: int, day: int) -> tuple[float, float]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_payouts_follow_the_rules_of_their_round(world: World) -> None:
-    pending = {row["roundNumber"]: row for row in world.api.pending_model_payouts()["pending"]}
+def test_payouts_follow_the_rules_of_their_round(tournament: ServedTournament) -> None:
+    pending = {row["roundNumber"]: row for row in tournament.api.pending_model_payouts()["pending"]}
     assert set(pending) == {OLD, NEW}
     days = {OLD: 12, NEW: 11}
-    corr, mmc = score(world, OLD, days[OLD])
-    factor = 72000 / float(total_at_risk(world, OLD))
+    corr, mmc = score(tournament, OLD, days[OLD])
+    factor = 72000 / float(total_at_risk(tournament, OLD))
     assert 0.09 < factor < 0.15  # as seen in rounds 1163 and 1264: 0.109 and 0.092
     rate = factor * (0.75 * corr + 2.25 * mmc)
     assert abs(rate) < 0.05
     assert float(pending[OLD]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
-    corr, mmc = score(world, NEW, days[NEW])
+    corr, mmc = score(tournament, NEW, days[NEW])
     assert float(pending[NEW]["payoutNmr"]) == pytest.approx(5000 * (3 * corr + 15 * mmc), abs=1e-8)
     performances = {
-        row["roundNumber"]: row for row in performances_of(world) if row["roundNumber"] in days
+        row["roundNumber"]: row for row in performances_of(tournament) if row["roundNumber"] in days
     }
     assert float(performances[OLD]["roundPayoutFactor"]) == pytest.approx(factor, abs=1e-12)
     assert performances[NEW]["roundPayoutFactor"] == "1.0"
@@ -175,62 +179,65 @@ def test_payouts_follow_the_rules_of_their_round(world: World) -> None:
     assert names == {OLD: both, NEW: both | sixty | {f"canon_{name}" for name in sixty}}
 
 
-def performances_of(world: World) -> list[dict]:
-    return world.api.round_model_performances_v2(world.model_id(MODEL))
+def performances_of(tournament: ServedTournament) -> list[dict]:
+    return tournament.api.round_model_performances_v2(tournament.model_id(MODEL))
 
 
-def test_leaderboards_over_the_change(world: World) -> None:
-    leaders = {row["username"]: row for row in world.api.get_leaderboard(50)}
-    stored = world.rows(
+def test_leaderboards_over_the_change(tournament: ServedTournament) -> None:
+    leaders = {row["username"]: row for row in tournament.api.get_leaderboard(50)}
+    stored = tournament.rows(
         "SELECT name, avg(value) AS value FROM scores WHERE model_id = ? AND (round, day) IN "
-        "((1280, 12), (1281, 11)) GROUP BY name", world.model_id(MODEL),
+        "((1280, 12), (1281, 11)) GROUP BY name", tournament.model_id(MODEL),
     )  # fmt: skip
     values = {row["name"]: row["value"] for row in stored}
     assert leaders[MODEL]["corr20V2Rep"] == pytest.approx(values["v2_corr20"], abs=1e-15)
     assert leaders[MODEL]["mmcRep"] == pytest.approx(values["mmc"], abs=1e-15)
-    profile = world.post(
+    profile = tournament.post(
         f'{{v3UserProfile(modelName: "{MODEL}") {{latestReps {{corr60 mmc60 corr20V2}}}}}}'
     )["data"]["v3UserProfile"]["latestReps"]
     assert profile["corr60"] == pytest.approx(values["corr60"], abs=1e-15)
     assert profile["corr20V2"] == pytest.approx(values["v2_corr20"], abs=1e-15)
 
 
-def test_the_former_round_resolves_after_a_month(world: World) -> None:  # moves the clock
-    world.practice.advance("resolve")
-    now = datetime.fromisoformat(world.practice.state()["clock"]["now"])
+def test_the_former_round_resolves_after_a_month(
+    tournament: ServedTournament,
+) -> None:  # moves the clock
+    tournament.controls.advance("resolve")
+    now = datetime.fromisoformat(tournament.controls.state()["clock"]["now"])
     assert now == datetime(2026, 7, 3, 20, 0, 1, tzinfo=UTC)
-    actual = world.api.pending_model_payouts()["actual"]
+    actual = tournament.api.pending_model_payouts()["actual"]
     assert [row["roundNumber"] for row in actual] == [OLD]
-    corr, mmc = score(world, OLD, 20)
-    rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
+    corr, mmc = score(tournament, OLD, 20)
+    rate = 72000 / float(total_at_risk(tournament, OLD)) * (0.75 * corr + 2.25 * mmc)
     assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
-    final = world.api.submission_scores(world.model_id(MODEL), resolved=True)
+    final = tournament.api.submission_scores(tournament.model_id(MODEL), resolved=True)
     assert {(row["roundNumber"], row["day"]) for row in final} == {(OLD, 20)}
-    assert max(row["day"] for row in world.api.submission_scores(world.model_id(MODEL))
+    assert max(row["day"] for row in tournament.api.submission_scores(tournament.model_id(MODEL))
                if row["roundNumber"] == OLD) == 20  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_unread_former_round_stays_at_its_last_day(
-    make_world: Callable[..., World], connect: Callable[[World], World]
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
 ) -> None:
-    world = connect(make_world(stakes={MODEL: "5000"}, rules_change_at=NEW))
-    world.practice.advance("next-open")
-    world.upload(MODEL, world.predictions(OLD, 3))
-    world.practice.advance("resolve")
-    world.practice.advance(days=14)
-    actual = world.api.pending_model_payouts()["actual"]
+    tournament = connect(make_tournament(stakes={MODEL: "5000"}, rules_change_at=NEW))
+    tournament.controls.advance("next-open")
+    tournament.upload(MODEL, tournament.predictions(OLD, 3))
+    tournament.controls.advance("resolve")
+    tournament.controls.advance(days=14)
+    actual = tournament.api.pending_model_payouts()["actual"]
     assert [row["roundNumber"] for row in actual] == [OLD]
-    corr, mmc = score(world, OLD, 20)
-    rate = 72000 / float(total_at_risk(world, OLD)) * (0.75 * corr + 2.25 * mmc)
+    corr, mmc = score(tournament, OLD, 20)
+    rate = 72000 / float(total_at_risk(tournament, OLD)) * (0.75 * corr + 2.25 * mmc)
     assert float(actual[0]["payoutNmr"]) == pytest.approx(5000 * rate, abs=1e-8)
-    world.api.get_leaderboard()
+    tournament.api.get_leaderboard()
     days = "SELECT DISTINCT day FROM scores WHERE round = ?"
-    assert [row["day"] for row in world.rows(days, OLD)] == [20]
-    scores = world.api.submission_scores(world.model_id(MODEL))
+    assert [row["day"] for row in tournament.rows(days, OLD)] == [20]
+    scores = tournament.api.submission_scores(tournament.model_id(MODEL))
     assert sorted({row["day"] for row in scores if row["roundNumber"] == OLD}) == [*range(1, 21)]
-    assert max(row["day"] for row in world.rows(days, OLD)) == 20
-    assert world.api.pending_model_payouts()["actual"] == actual
+    assert max(row["day"] for row in tournament.rows(days, OLD)) == 20
+    assert tournament.api.pending_model_payouts()["actual"] == actual
 
 
 def test_a_day_after_the_last_is_never_scored(tmp_path: Path) -> None:

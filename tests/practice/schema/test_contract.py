@@ -25,7 +25,7 @@ from numebot_dagster.practice.api.answers.table import RESOLVERS, TABLES
 from numebot_dagster.practice.schema.dialect import schema
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.practice.served_tournament import ServedTournament
 
 SAMPLES = [
     json.loads(line)
@@ -37,22 +37,24 @@ SCOPES = ("upload_submission", "download_submission", "read_submission_info", "r
 
 
 @pytest.fixture(scope="module")
-def world(make_world: Callable[..., World]) -> World:
+def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
     """One staked round 26 scoring days later, a validated model, diagnostics and a webhook."""
-    world = make_world(stakes={MODEL: "2.5"})
-    world.practice.advance("next-open")
-    put(world, "submissionUploadAuth", world.predictions(ROUND, 0), "createSubmission")
-    world.practice.advance(days=40, hours=3)
-    put(world, "diagnosticsUploadAuth", validation(world, eras=2), "createDiagnostics")
-    put(world, "computePickleUploadAuth", b"\x80\x04N.", "createComputePickleUpload", bare=True)
-    query = f'{{diagnostics(modelId: "{world.model_id(MODEL)}") {{status}}}}'
-    while world.post(query)["data"]["diagnostics"][0]["status"] != "done":
+    tournament = make_tournament(stakes={MODEL: "2.5"})
+    tournament.controls.advance("next-open")
+    put(tournament, "submissionUploadAuth", tournament.predictions(ROUND, 0), "createSubmission")
+    tournament.controls.advance(days=40, hours=3)
+    put(tournament, "diagnosticsUploadAuth", validation(tournament, eras=2), "createDiagnostics")
+    put(
+        tournament, "computePickleUploadAuth", b"\x80\x04N.", "createComputePickleUpload", bare=True
+    )
+    query = f'{{diagnostics(modelId: "{tournament.model_id(MODEL)}") {{status}}}}'
+    while tournament.post(query)["data"]["diagnostics"][0]["status"] != "done":
         time.sleep(0.05)
-    return world
+    return tournament
 
 
-def validation(world: World, eras: int) -> pd.DataFrame:
-    market = world.market
+def validation(tournament: ServedTournament, eras: int) -> pd.DataFrame:
+    market = tournament.market
     first = market.scale.train_eras + 1
     days = [market.saturday_of(era) for era in range(first, first + eras)]
     return pd.concat(
@@ -62,19 +64,24 @@ def validation(world: World, eras: int) -> pd.DataFrame:
 
 
 def put(
-    world: World, auth: str, content: pd.DataFrame | bytes, mutation: str, *, bare: bool = False
+    tournament: ServedTournament,
+    auth: str,
+    content: pd.DataFrame | bytes,
+    mutation: str,
+    *,
+    bare: bool = False,
 ) -> dict[str, Any]:
     """Uploads content and registers it, with the model unless it is to be bare."""
-    model = "" if bare else f', modelId: "{world.model_id(MODEL)}"'
-    tournament = "" if auth == "computePickleUploadAuth" else ", tournament: 8"
-    query = f'{{{auth}(filename: "p.csv"{tournament}{model}) {{filename url}}}}'
-    given = world.post(query)["data"][auth]
+    model = "" if bare else f', modelId: "{tournament.model_id(MODEL)}"'
+    eighth = "" if auth == "computePickleUploadAuth" else ", tournament: 8"
+    query = f'{{{auth}(filename: "p.csv"{eighth}{model}) {{filename url}}}}'
+    given = tournament.post(query)["data"][auth]
     data = content if isinstance(content, bytes) else content.to_csv(index=False).encode()
     requests.put(given["url"], data=data, timeout=10).raise_for_status()
     create = (
         f'mutation {{{mutation}(filename: "{given["filename"]}", tournament: 8{model}) {{id}}}}'
     )
-    return world.post(create)
+    return tournament.post(create)
 
 
 # --- samples --------------------------------------------------------------------------------------
@@ -160,9 +167,9 @@ def differences(sample: Any, answer: Any, at: str) -> list[str]:
     return [] if same else [f"{at} is {answer!r}, not like {sample!r}"]
 
 
-def fitted(world: World, text: str) -> str:
-    submission = world.rows("SELECT id FROM submissions ORDER BY inserted_at")[0]["id"]
-    return text.replace("MODEL", world.model_id(MODEL)).replace("SUBMISSION", submission)
+def fitted(tournament: ServedTournament, text: str) -> str:
+    submission = tournament.rows("SELECT id FROM submissions ORDER BY inserted_at")[0]["id"]
+    return text.replace("MODEL", tournament.model_id(MODEL)).replace("SUBMISSION", submission)
 
 
 PLAIN = [s for s in SAMPLES if s["data"] and not {"create_submission", "createDiagnostics",
@@ -170,14 +177,14 @@ PLAIN = [s for s in SAMPLES if s["data"] and not {"create_submission", "createDi
 
 
 @pytest.mark.parametrize("sample", PLAIN, ids=lambda sample: next(iter(sample["data"])))
-def test_answers_are_like_the_samples(world: World, sample: dict[str, Any]) -> None:
+def test_answers_are_like_the_samples(tournament: ServedTournament, sample: dict[str, Any]) -> None:
     (name, shown), *_ = sample["data"].items()
     operation = "mutation" if name in MUTATIONS else "query"
-    asked = f"{name}{fitted(world, ARGUMENTS.get(name, ''))} {selection(shown)}"
+    asked = f"{name}{fitted(tournament, ARGUMENTS.get(name, ''))} {selection(shown)}"
     for empty in ("actual", "intraRoundSubmissionScores"):  # an empty list shows no fields
         asked = asked.replace(f"{empty} ", f"{empty} {{roundId}} ")
-    key = world.practice.add_key("all", *SCOPES)
-    body = world.post(f"{operation} {{{asked}}}", f"Token {key.public_id}${key.secret_key}")
+    key = tournament.controls.add_key("all", *SCOPES)
+    body = tournament.post(f"{operation} {{{asked}}}", f"Token {key.public_id}${key.secret_key}")
     assert "errors" not in body
     assert differences(shown, body["data"][name], name) == []
 
@@ -186,15 +193,17 @@ def test_answers_are_like_the_samples(world: World, sample: dict[str, Any]) -> N
     ("auth", "mutation"),
     [("submissionUploadAuth", "create_submission"), ("diagnosticsUploadAuth", "createDiagnostics")],
 )
-def test_mutations_answer_like_the_samples(world: World, auth: str, mutation: str) -> None:
+def test_mutations_answer_like_the_samples(
+    tournament: ServedTournament, auth: str, mutation: str
+) -> None:
     sample = next(s["data"] for s in SAMPLES if s["data"] and mutation in s["data"])
-    answer = put(world, auth, b"id,prediction\n", mutation)
+    answer = put(tournament, auth, b"id,prediction\n", mutation)
     assert differences(sample, answer["data"], "") == []
 
 
-def test_refusals_are_like_the_sample(world: World) -> None:
+def test_refusals_are_like_the_sample(tournament: ServedTournament) -> None:
     sample = next(s for s in SAMPLES if "errors" in s)
-    body = world.post("{rounds(number: 0, tournament: 8) {number}}")
+    body = tournament.post("{rounds(number: 0, tournament: 8) {number}}")
     assert body["errors"][0]["message"] == sample["errors"][0]["message"]
     assert set(sample) == set(body)
     assert not any((body["data"] or {}).values())
@@ -262,12 +271,14 @@ def whole(kind: Any, depth: int) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
-def test_every_field_of_every_object_is_answered(world: World, name: str) -> None:
+def test_every_field_of_every_object_is_answered(tournament: ServedTournament, name: str) -> None:
     query_type = schema().query_type
     assert query_type is not None
-    asked = f"{{{name}{fitted(world, WHOLE[name])} {whole(query_type.fields[name].type, DEPTH)}}}"
-    key = world.practice.add_key("all", *SCOPES)
-    body = world.post(asked, f"Token {key.public_id}${key.secret_key}")
+    asked = (
+        f"{{{name}{fitted(tournament, WHOLE[name])} {whole(query_type.fields[name].type, DEPTH)}}}"
+    )
+    key = tournament.controls.add_key("all", *SCOPES)
+    body = tournament.post(asked, f"Token {key.public_id}${key.secret_key}")
     assert "errors" not in body, body["errors"][:3]
     assert body["data"][name] not in (None, [], {})
 
@@ -312,7 +323,9 @@ def test_the_tables_of_resolvers_are_complete() -> None:
 
 
 @pytest.mark.parametrize(("operation", "name"), ROOTS, ids=[name for _, name in ROOTS])
-def test_each_root_field_is_answered_or_refused(world: World, operation: str, name: str) -> None:
+def test_each_root_field_is_answered_or_refused(
+    tournament: ServedTournament, operation: str, name: str
+) -> None:
     root = schema().query_type if operation == "query" else schema().mutation_type
     assert root is not None
     field = root.fields[name]
@@ -322,32 +335,32 @@ def test_each_root_field_is_answered_or_refused(world: World, operation: str, na
         if isinstance(argument.type, GraphQLNonNull)
     )
     inner = "" if isinstance(named(field.type), GraphQLScalarType) else "{__typename}"
-    body = world.post(f"{operation} {{{name}{f'({given})' if given else ''} {inner}}}")
+    body = tournament.post(f"{operation} {{{name}{f'({given})' if given else ''} {inner}}}")
     text = "".join(error["message"] for error in body.get("errors", ()))
     scope = "is not part of the practice tournament, which plays Numerai Classic (tournament 8)"
     assert (scope in text) == (name in OUT_OF_SCOPE), text
     assert text or name in body["data"]
 
 
-@pytest.mark.parametrize("tournament", [11, 12])
-def test_other_tournaments_are_empty_or_refused(world: World, tournament: int) -> None:
+@pytest.mark.parametrize("number", [11, 12])
+def test_other_tournaments_are_empty_or_refused(tournament: ServedTournament, number: int) -> None:
     empty = (
-        f"{{rounds(tournament: {tournament}) {{id}} listDatasets(tournament: {tournament}) "
-        f"accountLeaderboard(tournament: {tournament}) {{id}} "
-        f'submissionScores(modelId: "x", tournament: {tournament}) {{day}} '
-        f'v3UserProfile(modelName: "x", tournament: {tournament}) {{id}}}}'
+        f"{{rounds(tournament: {number}) {{id}} listDatasets(tournament: {number}) "
+        f"accountLeaderboard(tournament: {number}) {{id}} "
+        f'submissionScores(modelId: "x", tournament: {number}) {{day}} '
+        f'v3UserProfile(modelName: "x", tournament: {number}) {{id}}}}'
     )
-    assert not any(world.post(empty)["data"].values())
+    assert not any(tournament.post(empty)["data"].values())
     for asked in (
         'submissionUploadAuth(filename: "p.csv", tournament: N) {url}',
         "v2TournamentOverview(tournament: N) {totalStakes}",
         'modelNameAvailable(name: "x", tournament: N)',
     ):
-        text = world.refusal(f"{{{asked.replace(': N', f': {tournament}')}}}")
-        assert text.startswith(f"tournament {tournament} is not part of the practice tournament")
+        text = tournament.refusal(f"{{{asked.replace(': N', f': {number}')}}}")
+        assert text.startswith(f"tournament {number} is not part of the practice tournament")
 
 
-def test_stake_is_moved_by_no_mutation(world: World) -> None:
+def test_stake_is_moved_by_no_mutation(tournament: ServedTournament) -> None:
     mutation_type = schema().mutation_type
     assert mutation_type is not None
     moving = {name for name in mutation_type.fields if re.search("Stake|Payout|Withdraw", name)}
@@ -362,4 +375,4 @@ def test_stake_is_moved_by_no_mutation(world: World) -> None:
         )
         inner = "" if isinstance(named(field.type), GraphQLScalarType) else "{__typename}"
         asked = f"{name}({arguments})" if arguments else name
-        assert f"{name} moves stake" in world.refusal(f"mutation {{{asked} {inner}}}")
+        assert f"{name} moves stake" in tournament.refusal(f"mutation {{{asked} {inner}}}")
