@@ -1,10 +1,10 @@
-"""Where alerts arrive: an HTTP server on loopback that keeps what was posted."""
+"""Receive alerts and webhooks: an HTTP server on loopback that keeps what was posted."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,16 +13,18 @@ from typing import Any
 
 @dataclass
 class Receiver:
-    """Where alerts arrive: an HTTP server on loopback.
+    """An HTTP server on loopback, and what arrived at it.
 
     Attributes:
-        url: for `NUMEBOT_NOTIFY_URLS`.
+        address: of a webhook.
+        url: the same for `NUMEBOT_NOTIFY_URLS`.
         hanging_url: the same, but never answered while a test lasts.
-        status: what it answers with.
+        status: what it answers with where nothing reacts.
         messages: what was posted, as it was parsed from JSON.
         gets: the paths that were fetched.
     """
 
+    address: str = ""
     url: str = ""
     hanging_url: str = ""
     status: int = 200
@@ -31,31 +33,38 @@ class Receiver:
 
     @property
     def titles(self) -> list[str]:
-        """Of all messages, in their order."""
+        """The titles of all messages, in their order."""
         return [message["title"] for message in self.messages]
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Take alerts and heartbeats."""
+def receiving(react: Callable[[dict[str, Any]], int] | None = None) -> Iterator[Receiver]:
+    """Take alerts, heartbeats and webhooks.
+
+    Args:
+        react: called with each message before it is answered; returns the status of the answer.
+    """
     received, over = Receiver(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = received.status
             if self.path.startswith("/hang"):
                 over.wait(10)
             else:
-                received.messages.append(json.loads(body))
-            self.answer()
+                message = json.loads(body)
+                received.messages.append(message)
+                status = status if react is None else react(message)
+            self.answer(status)
 
         def do_GET(self) -> None:
             received.gets.append(self.path)
-            self.answer()
+            self.answer(received.status)
 
-        def answer(self) -> None:
+        def answer(self, status: int) -> None:
             with suppress(BrokenPipeError):
-                self.send_response(received.status)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -63,6 +72,7 @@ def receiving() -> Iterator[Receiver]:
             """Nothing is printed."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.address = f"http://127.0.0.1:{server.server_port}/hook"
         received.url = f"json://127.0.0.1:{server.server_port}/"
         received.hanging_url = f"{received.url}hang/"
         threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()

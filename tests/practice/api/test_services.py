@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +20,7 @@ from numebot_dagster.practice.api.services.pickles import error_of_pickle
 from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
 from numebot_dagster.practice.server import PracticeServer
 from tests.support.practice_processes import QuickServer
+from tests.support.receiver import receiving
 
 if TYPE_CHECKING:
     from tests.practice.served_tournament import ServedTournament
@@ -50,37 +48,6 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
 # --- webhooks -------------------------------------------------------------------------------------
 
 
-class Receiver:
-    """A user's webhook: keeps the bodies of its calls and answers as told."""
-
-    def __init__(self, react: Callable[[dict[str, Any]], int]) -> None:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.bodies.append(body)
-                self.send_response(react(body))
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.bodies: list[dict[str, Any]] = []
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-
-
-@contextmanager
-def receiving(react: Callable[[dict[str, Any]], int] = lambda _: 200) -> Iterator[Receiver]:
-    receiver = Receiver(react)
-    thread = threading.Thread(target=receiver.server.serve_forever)
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    thread.join()
-    receiver.server.server_close()
-
-
 def logs(tournament: ServedTournament, trigger_id: str) -> list[dict[str, Any]]:
     query = "query($i: ID!) {triggerLogs(triggerId: $i) {message timestamp}}"
     return tournament.post(query, variables={"i": trigger_id})["data"]["triggerLogs"]
@@ -91,25 +58,26 @@ def test_a_webhook_is_called_once_when_a_round_opens(
 ) -> None:
     with receiving() as receiver:
         assert (
-            tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.url) is True
+            tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.address)
+            is True
         )
         stored = tournament.rows("SELECT value FROM attributes WHERE name = 'webhook'")
-        assert [row["value"] for row in stored] == [receiver.url]
+        assert [row["value"] for row in stored] == [receiver.address]
         query = "{account {models {name submissionWebhook}}}"
         models = tournament.post(query)["data"]["account"]["models"]
         assert {model["name"]: model["submissionWebhook"] for model in models} == {
-            MODEL: receiver.url, OTHER: None,
+            MODEL: receiver.address, OTHER: None,
         }  # fmt: skip
         time.sleep(0.6)
-        assert receiver.bodies == []  # no round is open
+        assert receiver.messages == []  # no round is open
         tournament.controls.advance("next-open")
-        until(lambda: receiver.bodies)
+        until(lambda: receiver.messages)
         tournament.controls.advance(hours=0.5)
         time.sleep(0.6)
-        assert [set(body) for body in receiver.bodies] == [{"triggerId"}]
-        trigger = receiver.bodies[0]["triggerId"]
+        assert [set(body) for body in receiver.messages] == [{"triggerId"}]
+        trigger = receiver.messages[0]["triggerId"]
         until(lambda: len(logs(tournament, trigger)) == 2)
-        assert logs(tournament, trigger)[-1]["message"] == f"{receiver.url} answered 200"
+        assert logs(tournament, trigger)[-1]["message"] == f"{receiver.address} answered 200"
         job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
         assert (job["kind"], job["round"]) == ("webhook", 1280)
         monkeypatch.setenv("TRIGGER_ID", trigger)
@@ -117,16 +85,16 @@ def test_a_webhook_is_called_once_when_a_round_opens(
         rows = tournament.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
         assert rows[0]["trigger_id"] == trigger
         tournament.controls.advance("next-open")
-        until(lambda: len(receiver.bodies) == 2)
-        assert receiver.bodies[1]["triggerId"] != trigger
+        until(lambda: len(receiver.messages) == 2)
+        assert receiver.messages[1]["triggerId"] != trigger
         tournament.controls.advance(days=7)  # jumps over windows: only the one that is open now
         number = tournament.controls.state()["open_round"]
         assert number is not None
-        until(lambda: len(receiver.bodies) == 3)
+        until(lambda: len(receiver.messages) == 3)
         assert tournament.api.set_submission_webhook(tournament.model_id(MODEL), None) is True
         tournament.controls.advance("next-open")
         time.sleep(0.6)
-        assert len(receiver.bodies) == 3
+        assert len(receiver.messages) == 3
         rounds = tournament.rows("SELECT round FROM jobs ORDER BY rowid")
         assert [row["round"] for row in rounds] == [1280, 1281, number]
 
@@ -139,11 +107,11 @@ def test_a_webhook_may_ask_something_back(tournament: ServedTournament) -> None:
         return 200
 
     with receiving(react) as receiver:
-        tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.url)
+        tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.address)
         query = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
         answer = tournament.post(query, variables={"m": tournament.model_id(MODEL)})
         trigger = answer["data"]["triggerModelWebhook"]
-        assert receiver.bodies == [{"triggerId": trigger}]
+        assert receiver.messages == [{"triggerId": trigger}]
         job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
         assert (job["model_id"], job["round"]) == (tournament.model_id(MODEL), None)
 
@@ -151,7 +119,7 @@ def test_a_webhook_may_ask_something_back(tournament: ServedTournament) -> None:
 @pytest.mark.parametrize("status", [500, None])
 def test_a_failing_webhook_is_an_error(tournament: ServedTournament, status: int | None) -> None:
     with receiving(lambda _: status or 200) as receiver:
-        url = receiver.url if status else "http://127.0.0.1:9/nobody"
+        url = receiver.address if status else "http://127.0.0.1:9/nobody"
         tournament.api.set_submission_webhook(tournament.model_id(MODEL), url)
         message = tournament.refusal(
             "mutation($m: String!) {triggerModelWebhook(modelId: $m)}",

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -22,29 +19,9 @@ from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.rules.clock import Refused, Round
 from numebot_dagster.practice.server import PracticeServer
 from tests.support.practice_processes import QuickServer
+from tests.support.receiver import Receiver
 
 ROUNDS = "graphql:rounds"
-
-
-class Hook:
-    """A webhook that counts its calls."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                hook.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
 
 
 @pytest.fixture(scope="module")
@@ -106,25 +83,22 @@ def test_introspection_shows_the_drift(practice: PracticeServer) -> None:
 
 
 @pytest.mark.server
-def test_a_trigger_that_comes_twice(practice: PracticeServer) -> None:
-    hook = Hook()
+def test_a_trigger_that_comes_twice(practice: PracticeServer, receiver: Receiver) -> None:
     practice.advance("next-close")  # so that no opening calls the webhook
     [model] = ask(practice, "{account {models {id}}}").json()["data"]["account"]["models"]
     set_hook = (
         "mutation($m: String, $u: String) "
         "{setSubmissionWebhook(modelId: $m, newSubmissionWebhook: $u)}"
     )
-    ask(practice, set_hook, m=model["id"], u=hook.url).raise_for_status()
+    ask(practice, set_hook, m=model["id"], u=receiver.address).raise_for_status()
     trigger = "mutation($m: String!) {triggerModelWebhook(modelId: $m)}"
     practice.add_fault("duplicate-trigger", times=1)
     try:
         answers = [ask(practice, trigger, m=model["id"]).json() for _ in range(2)]
     finally:
         practice.remove_faults()
-        hook.server.shutdown()
-        hook.server.server_close()
     first, second = (answer["data"]["triggerModelWebhook"] for answer in answers)
-    called = [json.loads(body)["triggerId"] for body in hook.bodies]
+    called = [message["triggerId"] for message in receiver.messages]
     assert called == [first, first, second]
 
 
