@@ -26,7 +26,7 @@ from numebot_dagster.settings import Settings
 from tests.support import needs
 from tests.support.practice_processes import QuickServer
 from tests.support.receiver import Receiver, receiving
-from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World
+from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World, copy_participant
 
 # Modules that take half a minute and more, or wait much.
 LONGEST = (
@@ -131,14 +131,6 @@ def _prepare(folder: Path) -> None:
             trainer.train(platform, model, vintage)
 
 
-def _share(source: str, target: str) -> str:
-    """Data files are immutable, so copies of the folder can share them."""
-    if source.endswith(".parquet"):
-        os.link(source, target)
-        return target
-    return str(shutil.copy2(source, target))
-
-
 @pytest.fixture(scope="module")
 def make_world(
     prepared: Path, tmp_path_factory: pytest.TempPathFactory
@@ -148,7 +140,7 @@ def make_world(
 
         def make() -> World:
             folder = tmp_path_factory.mktemp("world") / "participant"
-            shutil.copytree(prepared, folder, copy_function=_share)
+            copy_participant(prepared, folder)
             practice = QuickServer(folder / TOURNAMENT)
             stack.enter_context(practice)
             return World(folder, practice)

@@ -1,4 +1,4 @@
-"""What goes wrong in each round of the chaos run, written down before the round is played.
+"""Plan what goes wrong in each round of the chaos run, before the round is played.
 
 A round's plan depends on the seed and the round's place alone, so that one round can be repeated.
 """
@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.support.kill_points import HOLDS, KillPoint
 
 # Whose weights have an earlier vintage to fall back to, and then what the registry names.
 MODELS = ("alpha", "beta", "gamma", "delta", "epsilon")
@@ -32,25 +34,6 @@ GRAPHQL = (
 )
 FILES = ("download:*live*", "upload:*", "submission:*")
 
-# Each step of an upload: the faults that hold the run there, so that it can be killed in the last.
-# A `latency` waits before the tournament does its work, a `drip` after it.
-STEPS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "before the round is read": (("latency", "graphql:rounds"),),
-    "while live data come": (("drip", "download:*live*"),),
-    "before the fleet is read": (("latency", "graphql:account"),),
-    "before the upload is authorised": (("latency", "graphql:submissionUploadAuth"),),
-    "before the intent is recorded": (("drip", "graphql:submissionUploadAuth"),),
-    "before the bytes are sent": (("latency", "upload:*"),),
-    "before the registration": (("latency", "graphql:createSubmission"),),
-    "before the registration is recorded": (("drip", "graphql:createSubmission"),),
-    # The account is asked for at the beginning too: which answer is meant, the first hold tells.
-    "before the acceptance is recorded": (
-        ("drip", "graphql:createSubmission"),
-        ("drip", "graphql:account"),
-    ),
-    "before the confirmation": (("latency", "graphql:submissionDownloadAuth"),),
-    "while the submission comes back": (("drip", "submission:*"),),
-}
 PIECES = 20  # of a dripping answer
 
 Fault = Mapping[str, Any]
@@ -62,13 +45,13 @@ class Kill:
 
     Attributes:
         victim: `run`, `worker`, `server` or, where it plays, `daemon`.
-        step: in which of `STEPS` the run is held when it comes; None at a random moment.
+        step: at which point the run is held when it comes; None at a random moment.
         seconds: of wall time after the beginning of the attempt, or of the step.
         pause: for how many seconds of wall time the run is held in the step.
     """
 
     victim: str
-    step: str | None = None
+    step: KillPoint | None = None
     seconds: float = 0.0
     pause: float = 0.8
 
@@ -119,14 +102,14 @@ class RoundPlan:
         return any(fault.get("owner") == OUTAGE for fault in self.lasting)
 
     def can_be_submitted(self, model: str) -> bool:
-        """Whether the schedule of faults leaves a way to submit this model's predictions."""
+        """Return whether the schedule of faults leaves a way to submit this model's predictions."""
         mood = self.moods.get(model)
         if self.is_outage or self.asleep or model in self.by_hand:
             return False
         return mood in (None, "newest") or model in FALLBACKS
 
     def is_calm(self, model: str) -> bool:
-        """Whether nothing at all happens that could make the model fail once."""
+        """Return whether nothing at all happens that could make the model fail once."""
         moods = [self.moods, *(attempt.moods for attempt in self.attempts)]
         quiet = all(
             not (attempt.faults or attempt.kill or attempt.jump) for attempt in self.attempts
@@ -139,7 +122,7 @@ OUTAGE = "outage"
 
 
 def plan_round(seed: int, index: int, daemon_every: int) -> RoundPlan:
-    """The plan of the round at a place, counted from 0; no daemon plays when its number is 0."""
+    """Return the plan of the round at a place, from 0; 0 for `daemon_every` means no daemon."""
     dice = random.Random(f"{seed}/{index}")
     by_daemon = bool(daemon_every) and index % daemon_every == daemon_every - 1
     if dice.random() < 0.05:
@@ -168,15 +151,15 @@ def plan_round(seed: int, index: int, daemon_every: int) -> RoundPlan:
 
 
 def every_kill() -> list[RoundPlan]:
-    """The short form: every victim, and every step of an upload, in as few rounds as hold them."""
-    attempts = [Attempt(kill=Kill("run", step, pause=4.0)) for step in STEPS]
+    """Return the short form: every victim and every kill point, in as few rounds as hold them."""
+    attempts = [Attempt(kill=Kill("run", step, pause=4.0)) for step in HOLDS]
     others = (
         Attempt(kill=Kill("worker")),
-        Attempt(kill=Kill("server", "before the registration", pause=4.0)),
+        Attempt(kill=Kill("server", KillPoint.REGISTRATION, pause=4.0)),
         Attempt(kill=Kill("run", None, 1.0), twin=True, jump=3),
     )
     # What is registered, if only after the kill, is not registered again in the same round.
-    registered = list(STEPS).index("before the registration") + 1
+    registered = list(HOLDS).index(KillPoint.REGISTRATION) + 1
     return [
         RoundPlan(0, attempts=tuple(attempts[:registered])),
         RoundPlan(1, attempts=(attempts[registered],)),
@@ -188,7 +171,7 @@ def every_kill() -> list[RoundPlan]:
 
 
 def _compatible(moods: Mapping[str, str]) -> dict[str, str]:
-    """Without moods of models that others fall back to: what these can do would be a guess."""
+    """Drop the moods of models that others fall back to: what these can do would be a guess."""
     sources = {FALLBACKS[name] for name in moods if name in FALLBACKS}
     return {name: mood for name, mood in moods.items() if name not in sources}
 
@@ -215,7 +198,7 @@ def _kill(dice: random.Random, *, by_daemon: bool) -> Kill:
     victims: Sequence[str] = ("run", "run", "run", "worker", "server")
     victim = dice.choice((*victims, "daemon") if by_daemon else victims)
     if victim in ("run", "server") and dice.random() < 0.6:
-        return Kill(victim, dice.choice(list(STEPS)), dice.uniform(0.0, 0.1))
+        return Kill(victim, dice.choice(list(HOLDS)), dice.uniform(0.0, 0.1))
     return Kill(victim, None, dice.uniform(0.0, 12.0 if by_daemon else 1.5))
 
 

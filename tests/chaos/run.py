@@ -1,4 +1,4 @@
-"""The chaos run: rounds in which everything breaks, each to be submitted exactly once.
+"""Play rounds in which everything breaks, each to be submitted exactly once: the chaos run.
 
     python -m tests.chaos.run --rounds 1000 --seed 1 --json chaos.json
     python -m tests.chaos.run --rounds 1000 --seed 1 --json chaos.json --from 420   # goes on
@@ -32,12 +32,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.chaos import plan as chaos_plan
-from tests.chaos.audit import audit_files, audit_round
-from tests.chaos.finding import DOUBLED, LOST, UNREPORTED, WRONG, Finding
+from tests.chaos.auditor.audit import audit_files, audit_round
+from tests.chaos.auditor.finding import DOUBLED, LOST, UNREPORTED, WRONG, Finding
+from tests.chaos.harness.stage import Played, Stage
+from tests.chaos.harness.template import register, template
+from tests.chaos.harness.world import ChaosWorld, open_world
 from tests.chaos.plan import MODELS, RoundPlan
-from tests.chaos.stage import Played, Stage
-from tests.chaos.template import copy, register, template
-from tests.chaos.world import World, open_world
+from tests.support.world import copy_participant
 
 ROUNDS_A_WEEK = 5
 # A tournament that grows old grows slow: after so many rounds another copy of the template is used.
@@ -170,7 +171,7 @@ def _play_all(
         of_world = list(group)
         participant = folder / f"world-{number}"
         shutil.rmtree(participant, ignore_errors=True)
-        copy(template(), participant)
+        copy_participant(template(), participant)
         register(participant, models)
         before = len(outcome.findings)
         with open_world(participant, models) as world:
@@ -182,7 +183,7 @@ def _play_all(
 
 
 def play(
-    world: World, plans: Sequence[RoundPlan], outcome: Outcome, console: Console
+    world: ChaosWorld, plans: Sequence[RoundPlan], outcome: Outcome, console: Console
 ) -> Iterator[list[Finding]]:
     """Plays the rounds one by one, and yields what is wrong after each."""
     stage = Stage(world)

@@ -18,12 +18,15 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 from tests.chaos import plan as chaos_plan
 from tests.chaos import run
-from tests.chaos.audit import audit_files, audit_round
-from tests.chaos.mutants import MUTANTS
-from tests.chaos.plan import FALLBACKS, MODELS, STEPS, RoundPlan
-from tests.chaos.stage import Stage
-from tests.chaos.template import TOURNAMENT, copy, register, write_moods
-from tests.chaos.world import World, open_world
+from tests.chaos.auditor.audit import audit_files, audit_round
+from tests.chaos.auditor.predictions import OwnPredictions
+from tests.chaos.harness.stage import Stage
+from tests.chaos.harness.template import MODELS_FILE, register, write_moods
+from tests.chaos.harness.world import ChaosWorld, open_world
+from tests.chaos.mutants.catalog import MUTANTS
+from tests.chaos.plan import FALLBACKS, MODELS, RoundPlan
+from tests.support.kill_points import HOLDS
+from tests.support.world import TOURNAMENT, copy_participant
 
 PLAYERS = MODELS[:2]
 # Each costs a second or two of a core; the other defects are tried with `-m slow`.
@@ -50,7 +53,7 @@ def test_the_dice_know_every_trouble():
     attempts = [attempt for plan in PLANS for attempt in plan.attempts]
     kills = [attempt.kill for attempt in attempts if attempt.kill]
     assert {one.victim for one in kills} == {"run", "worker", "server", "daemon"}
-    assert {one.step for one in kills} == {*STEPS, None}
+    assert {one.step for one in kills} == {*HOLDS, None}
     assert any(attempt.twin for attempt in attempts)
     assert any(attempt.jump for attempt in attempts)
     assert any(plan.is_outage for plan in PLANS)
@@ -88,8 +91,8 @@ def test_what_lasts_to_the_close_decides_what_can_be_submitted():
 def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A participant whose models have learned twice from the prepared vintage."""
     folder = tmp_path_factory.mktemp("chaos") / "trained"
-    copy(prepared, folder)
-    shutil.copy(Path(run.__file__).with_name("chaos_models.py"), folder)
+    copy_participant(prepared, folder)
+    shutil.copy(MODELS_FILE, folder)
     register(folder, PLAYERS)
     with PracticeServer(folder / TOURNAMENT) as practice:
         for name in PLAYERS:
@@ -114,22 +117,22 @@ def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chaos_world(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def chaos_world(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosWorld]:
     """The world of all tests here; each opens rounds of its own."""
     folder = tmp_path_factory.mktemp("chaos") / "participant"
-    copy(trained, folder)
+    copy_participant(trained, folder)
     with open_world(folder, PLAYERS) as world:
         yield world
 
 
-def findings_of(world: World, plans: list[RoundPlan], mutant: str | None = None) -> list[str]:
+def findings_of(world: ChaosWorld, plans: list[RoundPlan], mutant: str | None = None) -> list[str]:
     """What the auditor says of rounds that are played with a defect planted, or without one."""
-    world.player.mutant = mutant
+    world.player.changes = MUTANTS[mutant].named_changes if mutant else {}
     stage = Stage(world, calm_attempts=1)
     try:
         rounds = [stage.play(plan) for plan in plans]
     finally:
-        world.player.mutant = None
+        world.player.changes = {}
     return [str(finding) for played in rounds for finding in audit_round(world, played)]
 
 
@@ -162,14 +165,15 @@ def test_the_auditor_finds_every_planted_defect(chaos_world, name):
 
 def test_each_source_of_predictions_is_told_from_the_others(chaos_world):
     played = Stage(chaos_world).play(RoundPlan(0, asleep=True))
-    for sources in played.live.sources.values():
+    own = OwnPredictions(played.live, chaos_world.coefficients)
+    for sources in own.sources.values():
         assert len({ranks.tobytes() for _, ranks in sources}) == len(sources) >= 2
 
 
 def test_a_torn_file_is_found(trained, tmp_path):
     folder = tmp_path / "participant"
     shutil.copytree(trained, folder)
-    world = World(folder, None, None, {})
+    world = ChaosWorld(folder, None)
     assert list(audit_files(world)) == []
     torn = next(world.lake_folder.rglob("*.parquet"))
     torn.write_bytes(torn.read_bytes()[:-9])
@@ -192,7 +196,7 @@ def test_every_victim_and_every_step_of_an_upload(chaos_world):
     ]
     assert findings == [], (world.folder / "player.log").read_text()[-5000:]
     killed = Counter(kill for record in outcome.records for kill in record.kills)
-    assert [step for step in STEPS if not killed[f"run {step}"]] == []
+    assert [step for step in HOLDS if not killed[f"run {step}"]] == []
     assert {name.split()[0] for name in killed} == {"run", "worker", "server"}
     assert sum(outcome.records[-1].faults.values()) >= 2
     assert outcome.last_line.endswith("lost 0 doubled 0 unreported 0 wrong 0")

@@ -253,7 +253,7 @@ FORMS: list[tuple[str, str, dict[str, Any]]] = [
 @pytest.fixture(scope="module")
 def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
     made = make_tournament()
-    made.practice.advance("next-open")
+    made.controls.advance("next-open")
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -36,6 +37,7 @@ MODELS = {
 STAKES = {"steady-1": "1", "second": "2.5"}
 HONEST = ("steady-1", "second")
 TOURNAMENT = "tournament"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -134,17 +136,30 @@ class World:
         environment = {**self.whole_environment, **more}
         return run_here(self.folder, *arguments, environment=environment)
 
-    def process(self, *arguments: str, driver: Path | None = None, **more: str) -> Finished:
-        """Runs the command in a process of its own."""
-        started = [
-            sys.executable,
-            *([str(driver)] if driver else ["-m", "numebot_dagster.cli.main"]),
-        ]
+    def process(self, *arguments: str, driver: str | None = None, **more: str) -> Finished:
+        """Run the command in a process of its own, or by a module of the tests that drives it."""
+        if driver is not None:
+            more["PYTHONPATH"] = str(ROOT)
         return subprocess.run(
-            [*started, *arguments],
+            [sys.executable, "-m", driver or "numebot_dagster.cli.main", *arguments],
             cwd=self.folder,
             env={**self.whole_environment, **more},
             capture_output=True,
             text=True,
             timeout=120,
         )
+
+
+def copy_participant(source: Path, folder: Path) -> None:
+    """Copy a participant's folder; data files are immutable, so the copies share them."""
+    shutil.copytree(source, folder, copy_function=_share)
+
+
+def _share(source: str, target: str) -> str:
+    if source.endswith(".parquet"):
+        try:
+            os.link(source, target)
+        except OSError:  # another disk
+            return str(shutil.copy2(source, target))
+        return target
+    return str(shutil.copy2(source, target))

@@ -1,4 +1,4 @@
-"""Runs the `numebot` command and kills it with SIGKILL at the point that KILL_AT names."""
+"""Run the `numebot` command and kill it with SIGKILL at the kill point that KILL_AT names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numebot_dagster.numerai import downloads
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Receipt, State
+from tests.support.kill_points import KillPoint
 
 
 def die(*_: Any, **__: Any) -> None:
@@ -27,7 +28,7 @@ def after(function: Any) -> Any:
 
 
 def before_the_link_of(state: State) -> Any:
-    """Dies when the receipt is written under its temporary name, and not yet under its own."""
+    """Die when the receipt is written under its temporary name, and not yet under its own."""
     append = receipts.append
 
     def call(lake: Any, receipt: Receipt) -> Receipt:
@@ -39,7 +40,7 @@ def before_the_link_of(state: State) -> Any:
 
 
 def in_the_middle(fetch: Any) -> Any:
-    """Dies when half of a training file has arrived."""
+    """Die when half of a training file has arrived."""
 
     def die_half_way(done: int, total: int | None) -> None:
         if total and 2 * done > total:
@@ -52,21 +53,24 @@ def in_the_middle(fetch: Any) -> Any:
     return call
 
 
-POINTS = {
-    "before the PUT": lambda: setattr(NumeraiClient, "put_upload", die),
-    "after the PUT": lambda: setattr(NumeraiClient, "put_upload", after(NumeraiClient.put_upload)),
-    "after the registration": lambda: setattr(
+# In the process itself, exactly between two operations; the chaos run kills from outside.
+DEATHS = {
+    KillPoint.UPLOAD: lambda: setattr(NumeraiClient, "put_upload", die),
+    KillPoint.REGISTRATION: lambda: setattr(
+        NumeraiClient, "put_upload", after(NumeraiClient.put_upload)
+    ),
+    KillPoint.REGISTRATION_RECORDED: lambda: setattr(
         NumeraiClient, "create_submission", after(NumeraiClient.create_submission)
     ),
-    "before the accepted receipt": lambda: setattr(
+    KillPoint.ACCEPTANCE_RECORDED: lambda: setattr(
         receipts, "append", before_the_link_of(State.ACCEPTED)
     ),
-    "before the confirmed receipt": lambda: setattr(
+    KillPoint.CONFIRMATION_RECORDED: lambda: setattr(
         receipts, "append", before_the_link_of(State.CONFIRMED)
     ),
-    "in a download": lambda: setattr(downloads, "fetch", in_the_middle(downloads.fetch)),
+    KillPoint.TRAINING_DATA: lambda: setattr(downloads, "fetch", in_the_middle(downloads.fetch)),
 }
 
 if __name__ == "__main__":
-    POINTS[os.environ["KILL_AT"]]()
+    DEATHS[KillPoint(os.environ["KILL_AT"])]()
     main()

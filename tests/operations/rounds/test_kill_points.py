@@ -7,7 +7,6 @@ import io
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,8 +14,10 @@ import requests
 
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, RoundRecord, State
+from tests.operations.rounds.killed_run import DEATHS
+from tests.support.kill_points import HOLDS, KillPoint
 
-DRIVER = Path(__file__).with_name("killed_run.py")
+DRIVER = "tests.operations.rounds.killed_run"
 SIGKILLED = -9
 
 
@@ -58,15 +59,19 @@ def assert_all_is_well(world, number):
         assert {receipt.submission_id for receipt in history if receipt.submission_id} <= registered
 
 
+def test_a_run_is_killed_at_every_point():
+    assert DEATHS.keys() | HOLDS.keys() == set(KillPoint)
+
+
 @pytest.mark.slow  # the short form of the chaos run kills at these steps and more
 @pytest.mark.parametrize(
     ("point", "registered"),
     [
-        ("before the PUT", set()),
-        ("after the PUT", set()),
-        ("after the registration", {"steady-1"}),
-        ("before the accepted receipt", {"steady-1"}),
-        ("before the confirmed receipt", {"steady-1", "second"}),
+        (KillPoint.UPLOAD, set()),
+        (KillPoint.REGISTRATION, set()),
+        (KillPoint.REGISTRATION_RECORDED, {"steady-1"}),
+        (KillPoint.ACCEPTANCE_RECORDED, {"steady-1"}),
+        (KillPoint.CONFIRMATION_RECORDED, {"steady-1", "second"}),
     ],
 )
 def test_the_next_run_takes_up_what_a_killed_one_left(world, point, registered):
@@ -105,7 +110,7 @@ def test_a_download_killed_half_way_ends_as_what_the_server_holds(fresh_world):
     world = fresh_world
     world.open_round()
     shutil.rmtree(world.folder / "data")
-    killed = world.process("train", driver=DRIVER, KILL_AT="in a download")
+    killed = world.process("train", driver=DRIVER, KILL_AT=KillPoint.TRAINING_DATA)
     assert killed.returncode == SIGKILLED, killed.stderr
     assert list((world.folder / "data").rglob("train.parquet")) == []
 

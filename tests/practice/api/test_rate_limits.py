@@ -83,7 +83,7 @@ def can_send_from(address: str) -> bool:
 
 
 def test_limits_over_http(make_tournament: Callable[..., ServedTournament]) -> None:
-    practice = make_tournament(rate_limits=Enforcement.HALF).practice
+    practice = make_tournament(rate_limits=Enforcement.HALF).controls
     url = practice.url
 
     def ask(query: str, session: Any = requests, path: str = "") -> requests.Response:

@@ -1,4 +1,4 @@
-"""Which messages a round called for, by the tournament's own state and the plan of its faults.
+"""Judge the messages about a round, by the tournament's own state and the plan of its faults.
 
 What arrived at the receiver is compared with it: each message that was due once, and no other.
 """
@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.chaos.finding import DOUBLED, UNFOUNDED, UNREPORTED, WRONG
-from tests.chaos.truth import RUNGS
+from tests.chaos.auditor.finding import DOUBLED, UNFOUNDED, UNREPORTED, WRONG
+from tests.chaos.auditor.predictions import RUNGS
 
 if TYPE_CHECKING:
-    from tests.chaos.audit import Case
-    from tests.chaos.stage import Played
-    from tests.chaos.world import Message, World
+    from tests.chaos.auditor.audit import Case
+    from tests.chaos.harness.stage import Played
+    from tests.chaos.harness.world import ChaosWorld, Message
 
 THRESHOLDS = (30, 15, 5)  # minutes before the close at which what is open is said
 ALL_CONFIRMED = re.compile(r"\bconfirmed\b")
@@ -31,8 +31,8 @@ STANDS_IN = re.compile(r"\b(previous|fallback) predictions were used\b")
 Problem = tuple[str, str, str]  # kind, model, text
 
 
-def message_problems(world: World, played: Played, cases: Sequence[Case]) -> Iterator[Problem]:
-    """What is wrong with the messages about a round."""
+def message_problems(world: ChaosWorld, played: Played, cases: Sequence[Case]) -> Iterator[Problem]:
+    """Yield what is wrong with the messages about a round."""
     about = re.compile(rf"\bround {played.number}\b", re.IGNORECASE)
     messages = [message for message in world.messages if about.search(message.title)]
     yield from _repeated(played, messages)
@@ -46,7 +46,7 @@ def message_problems(world: World, played: Played, cases: Sequence[Case]) -> Ite
 
 
 def _repeated(played: Played, messages: Sequence[Message]) -> Iterator[Problem]:
-    """A message twice is no fault only where its sender was killed before it could note it."""
+    """Yield messages that came twice, unless the sender was killed before it could note them."""
     kills = sum(kill.split()[0] in ("run", "daemon") for kill in played.kills)
     for (title, _), times in Counter((message.title, message.text) for message in messages).items():
         if times > 1 + kills:
@@ -133,9 +133,11 @@ def _of_stand_in(case: Case, messages: Sequence[Message]) -> Iterator[Problem]:
         yield UNREPORTED, case.model, f"no message says that {rungs[0]} predictions were used"
 
 
-def _undelivered(world: World, played: Played, messages: Sequence[Message]) -> Iterator[Problem]:
-    """What the participant keeps as an alert of the round must have arrived."""
-    from tests.chaos.audit import read_json
+def _undelivered(
+    world: ChaosWorld, played: Played, messages: Sequence[Message]
+) -> Iterator[Problem]:
+    """Yield the alerts of the round that the participant keeps and that never arrived."""
+    from tests.chaos.auditor.audit import read_json
 
     titles = {message.title for message in messages}
     for path in sorted(world.lake_folder.glob("alerts/kind=*/*.json")):
@@ -153,13 +155,13 @@ def _any_more(messages: Sequence[Message]) -> bool:
 
 
 def _count(message: Message) -> int:
-    """How many models a message speaks of, as its title says."""
+    """Return how many models a message speaks of, by its title."""
     match = COUNT.search(message.title)
     return int(match[1]) if match else 1
 
 
 def _names(message: Message, model: str) -> bool:
-    """Whether a message is about a model: in its title, or in a line of its list."""
+    """Return whether a message is about a model: in its title, or in a line of its list."""
     word = re.compile(rf"(?<![\w-]){re.escape(model)}(?![\w-])")
     listed = [line for line in message.text.splitlines() if line.lstrip().startswith("-")]
     return bool(word.search(message.title)) or any(
@@ -168,7 +170,7 @@ def _names(message: Message, model: str) -> bool:
 
 
 def _threshold(left: timedelta) -> int | None:
-    """The nearest threshold that has been reached, while the round is open."""
+    """Return the nearest threshold that has been reached, while the round is open."""
     reached = [minutes for minutes in THRESHOLDS if left <= timedelta(minutes=minutes)]
     return min(reached) if reached and left > timedelta() else None
 

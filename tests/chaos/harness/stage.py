@@ -1,4 +1,4 @@
-"""Plays the rounds of the chaos run as they were planned, and notes what was done and seen."""
+"""Play the rounds of the chaos run as they were planned, and note what was done and seen."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from typing import Any
 import psutil
 
 from numebot_dagster.practice.rules.clock import Round
-from tests.chaos.by_hand import Rival
-from tests.chaos.daemon import Daemon
-from tests.chaos.plan import ATTEMPT_MINUTES, PIECES, STEPS, Attempt, Kill, RoundPlan
-from tests.chaos.processes import is_running, workers_of
-from tests.chaos.truth import LiveRound, fetch_live
-from tests.chaos.world import World
+from tests.chaos.harness.by_hand import Rival
+from tests.chaos.harness.daemon import Daemon
+from tests.chaos.harness.processes import is_running, workers_of
+from tests.chaos.harness.tournament_client import LiveRound
+from tests.chaos.harness.world import ChaosWorld
+from tests.chaos.plan import ATTEMPT_MINUTES, PIECES, Attempt, Kill, RoundPlan
+from tests.support.kill_points import HOLDS, KillPoint
 
 # Runs that nothing disturbs any more, for models that their moods keep from their own predictions.
 CALM_ATTEMPTS = 2
@@ -92,7 +93,7 @@ class Stage:
         calm_attempts: Runs after the troubled ones of a plan, for what these left undone.
     """
 
-    def __init__(self, world: World, calm_attempts: int = CALM_ATTEMPTS) -> None:
+    def __init__(self, world: ChaosWorld, calm_attempts: int = CALM_ATTEMPTS) -> None:
         self._world = world
         self._calm_attempts = calm_attempts
         self._practice = world.practice
@@ -100,13 +101,13 @@ class Stage:
         self._quiet_at = 0.0
 
     def play(self, plan: RoundPlan) -> Played:
-        """Plays one round from its opening to some minutes after its close."""
+        """Play one round from its opening to some minutes after its close."""
         began = time.monotonic()
         self._world.set_moods(plan.moods)
         self._rival.carry_over(self._own(plan.carried))
         self._practice.advance("next-open")
         number = self._world.newest_round()
-        played = Played(plan, fetch_live(self._world), number)
+        played = Played(plan, self._world.client.live_round(), number)
         self._rival.upload(self._own(plan.by_hand))
         opened = self._world.now()
         lasting = [self._practice.add_fault(**fault) for fault in plan.lasting]
@@ -120,13 +121,13 @@ class Stage:
         return played
 
     def _own(self, models: Sequence[str]) -> list[str]:
-        """Those that the participant of this world has."""
+        """Return those that the participant of this world has."""
         return [model for model in models if model in self._world.models]
 
     # --- the player that is started again and again
 
     def _by_hand(self, played: Played, opened: datetime) -> None:
-        """Runs as the sensor asks for them: again after a pause, until nothing is left to do."""
+        """Run as the sensor asks for them: again after a pause, until nothing is left to do."""
         attempts = [*played.plan.attempts, *[Attempt()] * self._calm_attempts]
         for minute, attempt in zip(ATTEMPT_MINUTES, attempts, strict=False):
             due = opened + timedelta(minutes=minute)
@@ -143,7 +144,7 @@ class Stage:
         self._world.set_moods({**played.plan.moods, **attempt.moods})
         faults = [self._practice.add_fault(**fault) for fault in attempt.faults]
         if attempt.kill is not None and attempt.kill.step is not None:
-            faults.append(self._hold(attempt.kill, STEPS[attempt.kill.step][0]))
+            faults.append(self._hold(attempt.kill, HOLDS[attempt.kill.step][0]))
         arguments = ("run", "--round", str(played.number))
         runs = [self._world.player.start(*arguments) for _ in range(1 + attempt.twin)]
         if attempt.jump:
@@ -171,19 +172,19 @@ class Stage:
             played.looks.append(Look(self._left(played), without, is_watchdog=False))
 
     def _hold(self, kill: Kill, hold: tuple[str, str]) -> int:
-        """Adds a fault that holds the run at a step."""
+        """Add a fault that holds the run at a step."""
         kind, where = hold
         seconds = kill.pause if kind == "latency" else kill.pause / PIECES
         return self._practice.add_fault(kind, where=where, times=1, values={"seconds": seconds})
 
-    def _wait_for_step(self, kill: Kill, step: str, pid: int, faults: list[int]) -> None:
-        """Waits until the run is held in the step; the last of the faults holds it first."""
+    def _wait_for_step(self, kill: Kill, step: KillPoint, pid: int, faults: list[int]) -> None:
+        """Wait until the run is held in the step; the last of the faults holds it first."""
 
         def has_come() -> bool:
             rows = self._world.rows("SELECT struck FROM faults WHERE id = ?", faults[-1])
             return bool(rows and rows[0]["struck"])
 
-        first, *more = STEPS[step]
+        first, *more = HOLDS[step]
         until(has_come, LONGEST_ATTEMPT, lambda: is_running(pid))
         for hold in more:
             faults.append(self._hold(kill, hold))
@@ -192,7 +193,7 @@ class Stage:
             self._quiet_at = time.monotonic() + kill.pause + 0.2
 
     def _kill(self, played: Played, kill: Kill, pid: int, faults: list[int]) -> None:
-        """Waits for the moment and kills; nothing is killed when the run is over before it."""
+        """Wait for the moment and kill; nothing is killed when the run is over before it."""
         if kill.step is not None:
             self._wait_for_step(kill, kill.step, pid, faults)
         time.sleep(kill.seconds)
@@ -215,7 +216,7 @@ class Stage:
     # --- the daemon
 
     def _by_daemon(self, played: Played) -> None:
-        """Leaves the round to `numebot up`, which is started again when it ends, as by systemd."""
+        """Leave the round to `numebot up`, which is started again when it ends, as by systemd."""
         [attempt, *_] = [*played.plan.attempts, Attempt()]
         faults = [self._practice.add_fault(**fault) for fault in attempt.faults]
         self._world.set_moods({**played.plan.moods, **attempt.moods})
@@ -246,7 +247,7 @@ class Stage:
     # --- the clock
 
     def _close(self, played: Played) -> None:
-        """What is left undone: the deadline comes near, the round closes, its end is recorded."""
+        """Let the deadline of what is left undone come near, close the round, record its end."""
         # What a killed run asked for, the tournament does before its clock goes on.
         time.sleep(max(self._quiet_at - time.monotonic(), 0.0))
         if not played.finished:
@@ -263,7 +264,7 @@ class Stage:
         self._watch(played)
 
     def _watch(self, played: Played) -> bool:
-        """Lets the watchdog look; whether nothing is left to do."""
+        """Let the watchdog look; return whether nothing is left to do."""
         left = self._left(played)
         unfinished = self._world.player.watch(played.number)
         played.finished = unfinished == []
@@ -273,7 +274,7 @@ class Stage:
         return played.finished
 
     def _left(self, played: Played) -> timedelta:
-        """Until the round closes, as the tournament has it."""
+        """Return the time until the round closes, as the tournament has it."""
         rows = self._world.rows("SELECT closes FROM deadlines WHERE round = ?", played.number)
         closes = Round(played.number).close_staking_time
         if rows:
@@ -285,7 +286,7 @@ class Stage:
             self._practice.advance(instant.isoformat())
 
     def _forget(self, played: Played, faults: list[int]) -> None:
-        """Removes faults, and counts how often they struck."""
+        """Remove faults, and count how often they struck."""
         if not faults:
             return
         for fault in self._practice.faults():
@@ -295,7 +296,7 @@ class Stage:
 
 
 def until(condition: Callable[[], Any], seconds: float, worth_it: Callable[[], bool]) -> bool:
-    """Waits until something is so; false when it takes too long or is not worth it any more."""
+    """Wait for a condition; return False when it takes too long or is not worth it any more."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline or not worth_it():

@@ -1,4 +1,4 @@
-"""The participant of the chaos run: starts commands and the tournament in processes to be killed.
+"""Start commands of the participant and the tournament, in processes that can be killed.
 
 A fresh `numebot run` needs seconds of imports alone, and so do a worker and the tournament's
 server. So this process imports everything once, does nothing with it, and forks for each: the fork
@@ -7,8 +7,8 @@ its beginning. What a fork had to import, the next one has already.
 
 It reads one JSON object per line and answers each with one:
 
-    {"do": "run", "arguments": ["run", "--round", "1312"], "mutant": null}    {"pid": 4711}
-    {"do": "watch", "round": 1312, "mutant": null}                            {"pid": 4712}
+    {"do": "run", "arguments": ["run", "--round", "1312"], "changes": {}}     {"pid": 4711}
+    {"do": "watch", "round": 1312, "changes": {}}                             {"pid": 4712}
     {"do": "serve", "arguments": ["--folder", "tournament"], "log": "…"}      {"pid": 4713}
     {"do": "wait", "pid": 4711}                                               {"status": 0}
 """
@@ -21,11 +21,12 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.chaos import clock, mutants, observer, spares, storage
+from tests.chaos.harness import clock, observer, spares, storage
 
 RESULT_FILE = "watched.json"
 IMPORTED_FILE = "imported-{}.json"
@@ -34,7 +35,7 @@ HARMLESS_THREADS = ("jemalloc_bg_thd", "polars-ooc-clea")
 
 
 def main() -> None:
-    """Answers until standard input ends."""
+    """Answer until standard input ends."""
     import_all()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what commands print is no answer
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def import_all() -> None:
-    """What a command would import itself."""
+    """Import what a command would import itself."""
     import apprise  # noqa: F401
     import duckdb  # noqa: F401
     import numerai_tools.submissions  # noqa: F401
@@ -92,14 +93,14 @@ def _forked(request: dict[str, Any], lifeline: int, keeper: int) -> int:
 
 
 def _threads() -> list[str]:
-    """The names of this process's threads, where the system tells them."""
+    """Return the names of this process's threads, where the system shows them."""
     folder = Path("/proc/self/task")
     tasks = sorted(folder.iterdir()) if folder.is_dir() else []
     return [(task / "comm").read_text().strip() for task in tasks]
 
 
 def _play(request: dict[str, Any]) -> NoReturn:
-    """What the fork does; it never returns into the loop of its parent."""
+    """Do what was asked of the fork, and never return into the loop of its parent."""
     status = 1
     before = set(sys.modules)
     try:
@@ -146,12 +147,27 @@ def _run(request: dict[str, Any]) -> int:
 
 def _become_the_participant(request: dict[str, Any]) -> None:
     clock.install(os.environ["NUMERAI_API_URL"])
-    if request["mutant"] is not None:
-        mutants.MUTANTS[request["mutant"]].plant()
+    _change_the_product(request["changes"])
+
+
+def _change_the_product(changes: Mapping[str, str]) -> None:
+    """Put what a function makes of an attribute in its place; both named as `module:attribute`."""
+    for place, change in changes.items():
+        path, _, name = place.rpartition(":")[2].rpartition(".")
+        owner = _attribute(place.partition(":")[0], path)
+        make = _attribute(*change.split(":"))
+        setattr(owner, name, make(getattr(owner, name)))
+
+
+def _attribute(module: str, path: str) -> Any:
+    place: Any = importlib.import_module(module)
+    for part in filter(None, path.split(".")):
+        place = getattr(place, part)
+    return place
 
 
 def _watch(request: dict[str, Any]) -> int:
-    """One tick of the watchdog, as the daemon evaluates it; leaves what is still to be played."""
+    """Evaluate the watchdog once, as the daemon does; write down what is still to be played."""
     import dagster as dg
 
     from numebot_dagster import definitions

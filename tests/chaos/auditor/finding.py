@@ -1,4 +1,4 @@
-"""What must not be, as the auditor of the chaos run says it."""
+"""Hold what the auditor of the chaos run finds: something that must not be."""
 
 from __future__ import annotations
 

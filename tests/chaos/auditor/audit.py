@@ -1,4 +1,4 @@
-"""What became of a round by the tournament's own state, and whether the platform knows it.
+"""Judge a round by the tournament's own state, and whether the platform knows what became of it.
 
 The tournament's database, its files and what its server was asked for are the truth. Of the
 participant only its files are read: receipts and alerts, whole or not.
@@ -14,14 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.finding import DAMAGED, DOUBLED, LOST, UNREPORTED, WRONG, Finding
-from tests.chaos.messages import message_problems
-from tests.chaos.observer import downloads
+from tests.chaos.auditor.finding import DAMAGED, DOUBLED, LOST, UNREPORTED, WRONG, Finding
+from tests.chaos.auditor.messages import message_problems
+from tests.chaos.auditor.predictions import RUNGS, OwnPredictions
+from tests.chaos.harness.observer import downloads
+from tests.chaos.harness.stage import Played
+from tests.chaos.harness.world import ChaosWorld
 from tests.chaos.plan import RoundPlan
-from tests.chaos.stage import Played
-from tests.chaos.template import TOURNAMENT
-from tests.chaos.truth import RUNGS, LiveRound
-from tests.chaos.world import World
+from tests.support.world import TOURNAMENT
 
 COUNTED = ("accepted", "confirmed")
 LIVE = RUNGS[-1]
@@ -53,7 +53,7 @@ class Case:
     model: str
     entries: Sequence[Entry]
     receipts: Sequence[dict[str, Any]]
-    live: LiveRound
+    own: OwnPredictions
     downloaded: frozenset[str]
 
     @property
@@ -84,20 +84,21 @@ class Case:
         Files that were found invalid later are among them: messages spoke of them while they stood.
         """
         return {
-            entry.filename: self.live.rungs_of(self.model, entry.content)
+            entry.filename: self.own.rungs_of(self.model, entry.content)
             for entry in self.entries
             if entry.kind == "window" and not entry.is_by_hand
         }
 
     def rung_of(self, entry: Entry) -> int:
-        """How good the predictions of an entry are, from 0; -1 when they are not this model's."""
+        """Return how good an entry's predictions are, from 0; -1 if they are not this model's."""
         rungs = self.rungs.get(entry.filename)
         return RUNGS.index(rungs[0]) if rungs else -1
 
 
-def audit_round(world: World, played: Played) -> list[Finding]:
-    """Everything that is wrong with a round that has closed."""
-    cases = [_case(world, played, model) for model in world.models]
+def audit_round(world: ChaosWorld, played: Played) -> list[Finding]:
+    """Return everything that is wrong with a round that has closed."""
+    own = OwnPredictions(played.live, world.coefficients)
+    cases = [_case(world, played, own, model) for model in world.models]
     place = (played.plan.index, played.number)
     return [
         *(
@@ -113,8 +114,8 @@ def audit_round(world: World, played: Played) -> list[Finding]:
     ]
 
 
-def audit_files(world: World) -> Iterator[Finding]:
-    """Every file of the data folder that cannot be parsed."""
+def audit_files(world: ChaosWorld) -> Iterator[Finding]:
+    """Yield every file of the data folder that cannot be parsed."""
     readers: dict[str, Callable[[Path], object]] = {".parquet": _read_parquet, ".json": read_json}
     for path in sorted(world.lake_folder.rglob("*")):
         reader = readers.get(path.suffix)
@@ -160,7 +161,7 @@ def _lost(case: Case) -> Iterator[tuple[str, str]]:
 
 
 def _wrong(case: Case) -> Iterator[tuple[str, str]]:
-    """What counts is not what the model's own formula says, or not what its receipt says."""
+    """Compare what counts with the model's own formula and with its receipt."""
     if case.selected is None:
         return
     rungs = case.rungs.get(case.selected.filename, [])
@@ -220,19 +221,19 @@ def _last_words(case: Case) -> str:
     return f"the last receipt is {last['state']}, {last['outcome']}: {last['reason']}"
 
 
-def _case(world: World, played: Played, model: str) -> Case:
+def _case(world: ChaosWorld, played: Played, own: OwnPredictions, model: str) -> Case:
     return Case(
         plan=played.plan,
         model=model,
         entries=_entries(world, played.number, model),
         receipts=_receipts(world, played.number, model),
-        live=played.live,
+        own=own,
         downloaded=frozenset(downloads(world.practice.requests_file)),
     )
 
 
-def _entries(world: World, number: int, model: str) -> list[Entry]:
-    """All entries of a model for a round, oldest first."""
+def _entries(world: ChaosWorld, number: int, model: str) -> list[Entry]:
+    """Return all entries of a model for a round, oldest first."""
     rows = world.rows(
         "SELECT s.id, s.kind, s.filename, u.sha256, s.error FROM submissions s "
         "JOIN models m ON m.id = s.model_id JOIN uploads u ON u.filename = s.filename "
@@ -255,13 +256,13 @@ def _entries(world: World, number: int, model: str) -> list[Entry]:
     ]
 
 
-def _receipts(world: World, number: int, model: str) -> list[dict[str, Any]]:
+def _receipts(world: ChaosWorld, number: int, model: str) -> list[dict[str, Any]]:
     folder = world.lake_folder / "submissions" / f"model={model}" / f"round={number}"
     return [_read_parquet(path)[0] for path in sorted(folder.glob("[0-9]*.parquet"))]
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table; of a large one all are read and none returned."""
+    """Return the rows of a table; of a large one read all and return none."""
     from pyarrow import parquet as pq
 
     table = pq.ParquetFile(path).read()
@@ -270,6 +271,6 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A file of JSON."""
+    """Return the content of a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text())
     return content

@@ -1,4 +1,4 @@
-"""Makes the participant that all worlds of the chaos run are copies of, and keeps it.
+"""Make the participant that all worlds of the chaos run are copies of, and keep it.
 
 It has trained twice, a week apart, so that a model has something to fall back to. It is made once
 for each state of the sources; what depends on nothing else than them is not made again.
@@ -13,26 +13,27 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import ONE_THREAD, PracticeServer
 from numebot_dagster.settings import Settings
+from tests.chaos import plan
 from tests.chaos.plan import FALLBACKS, MODELS
+from tests.support.world import TOURNAMENT, World
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAKES = {"gamma": "5", "epsilon": "2"}
 TRAININGS = 2
-TOURNAMENT = "tournament"
-MODELS_MODULE = "chaos_models"
+MODELS_FILE = Path(__file__).with_name("chaos_models.py")
 # What a tournament and trained weights depend on.
 SOURCES = ("practice", "modeling", "lake")
 
 
 def template() -> Path:
-    """The folder of the template for the sources as they are now; made first when it is new."""
+    """Return the folder of the template for the present sources; make it when they are new."""
     place = Path(tempfile.gettempdir()) / f"numebot-chaos-template-{os.getuid()}"
     folder = place / _state_of_the_sources()
     done = folder.with_suffix(".done")
@@ -46,13 +47,8 @@ def template() -> Path:
     return folder
 
 
-def copy(source: Path, folder: Path) -> None:
-    """Copies a participant; files that nobody changes are shared where the disk allows it."""
-    shutil.copytree(source, folder, copy_function=_share)
-
-
-def environment_of(folder: Path, url: str, public_id: str, secret_key: str) -> dict[str, str]:
-    """The environment of a participant's processes."""
+def process_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process of the participant, with these settings and no others."""
     own = {name.upper() for name in Settings.model_fields} | {"PYTHONDONTWRITEBYTECODE"}
     return {
         **{name: value for name, value in os.environ.items() if name not in own},
@@ -62,26 +58,22 @@ def environment_of(folder: Path, url: str, public_id: str, secret_key: str) -> d
         "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / f"numebot-pycache-{os.getuid()}"),
         "POLARS_MAX_THREADS": "1",
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # the other one starts a thread
-        "NUMERAI_API_URL": url,
-        "NUMERAI_PUBLIC_ID": public_id,
-        "NUMERAI_SECRET_KEY": secret_key,
-        "NUMERAI_DATA_FOLDER": str(folder / "data"),
-        "MODEL_CONFIGS_PATH": str(folder / "model_configs.csv"),
-        "DAGSTER_HOME": str(folder / "dagster"),
+        **settings,
     }
 
 
 def register(folder: Path, models: Sequence[str]) -> None:
-    """Makes these the participant's models."""
+    """Make these the participant's models."""
     rows = [
-        f"{name},{MODELS_MODULE}:{name.capitalize()},,{FALLBACKS.get(name, '')}" for name in models
+        f"{name},{MODELS_FILE.stem}:{name.capitalize()},,{FALLBACKS.get(name, '')}"
+        for name in models
     ]
     header = "numerai_name,model_code,description,fallback"
     (folder / "model_configs.csv").write_text("\n".join([header, *rows, ""]))
 
 
 def write_moods(folder: Path, moods: dict[str, str], training: int = TRAININGS) -> None:
-    """Replaces the file that the models read, whole."""
+    """Replace the file that the models read, whole."""
     temporary = folder / "moods.part"
     temporary.write_text(json.dumps({**moods, "training": training}))
     temporary.replace(folder / "moods.json")
@@ -89,14 +81,12 @@ def write_moods(folder: Path, moods: dict[str, str], training: int = TRAININGS) 
 
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True)
-    shutil.copy(Path(__file__).with_name(f"{MODELS_MODULE}.py"), folder)
+    shutil.copy(MODELS_FILE, folder)
     register(folder, MODELS)
-    plan = Plan(models=MODELS, stakes=STAKES)
-    with PracticeServer(folder / TOURNAMENT, plan) as practice:
-        key = practice.credentials
-        environment = environment_of(folder, practice.url, key.public_id, key.secret_key)
+    with PracticeServer(folder / TOURNAMENT, Plan(models=MODELS, stakes=STAKES)) as practice:
         # The first requests wait until the tournament has made its data.
-        environment["NUMEBOT_RETRY_DEADLINE"] = "300"
+        settings = {**World(folder, practice).environment, "NUMEBOT_RETRY_DEADLINE": "300"}
+        environment = process_environment(settings)
         for training in range(1, TRAININGS + 1):
             if training > 1:
                 practice.advance(days=7)
@@ -122,16 +112,6 @@ def _state_of_the_sources() -> str:
     for part in SOURCES:
         for path in sorted((ROOT / "numebot_dagster" / part).rglob("*.py")):
             digest.update(path.read_bytes())
-    for name in ("chaos_models.py", "plan.py", "template.py"):
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for path in (MODELS_FILE, Path(plan.__file__), Path(__file__)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _share(source: str, target: str) -> str:
-    if source.endswith(".parquet"):
-        try:
-            os.link(source, target)
-        except OSError:  # another disk
-            return str(shutil.copy2(source, target))
-        return target
-    return str(shutil.copy2(source, target))

@@ -1,9 +1,8 @@
-"""`numebot up` as the chaos run leaves it running, and what of it can be killed."""
+"""Run `numebot up`, and kill parts of it."""
 
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -11,8 +10,8 @@ from types import TracebackType
 
 import psutil
 
-from tests.chaos.processes import workers_of
-from tests.chaos.world import World
+from tests.chaos.harness.processes import free_port, workers_of
+from tests.chaos.harness.world import ChaosWorld
 
 # What tells the processes of `numebot up` apart, by the words of their command lines.
 VICTIMS = {"run": "multiprocessing.spawn", "daemon": "dagster._daemon"}
@@ -22,7 +21,7 @@ STOPPING_SECONDS = 30.0
 class Daemon:
     """`numebot up` on the participant's folder, for as long as the block lasts."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ChaosWorld) -> None:
         self._world = world
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,20 +43,20 @@ class Daemon:
                 self._process.kill()
 
     def is_up(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def keep_up(self) -> None:
-        """Starts it again when it has ended."""
+        """Start it again when it has ended."""
         if not self.is_up():
             self._start()
 
     def runs(self) -> list[psutil.Process]:
-        """The processes of runs."""
+        """Return the processes of runs."""
         return self._find("run")
 
     def kill(self, victim: str) -> bool:
-        """Kills the daemon, a run, or a run's worker; false when there is none now."""
+        """Kill the daemon, a run, or a run's worker; return whether there was one."""
         if victim == "worker":
             processes = [worker for run in self.runs() for worker in workers_of(run.pid)]
         else:
@@ -79,14 +78,18 @@ class Daemon:
         return processes
 
     def _start(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
         with (self._world.folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "numebot_dagster.cli.main", "up", "--port", str(port)],
+                [
+                    sys.executable,
+                    "-m",
+                    "numebot_dagster.cli.main",
+                    "up",
+                    "--port",
+                    str(free_port()),
+                ],
                 cwd=self._world.folder,
-                env=self._world.environment,
+                env=self._world.whole_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,1 @@
+"""Judge the rounds that were played, by the tournament's own state and files."""

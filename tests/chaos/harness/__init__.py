@@ -1,0 +1,1 @@
+"""Play rounds while everything breaks: the tournament, the participant, what is done to both."""
