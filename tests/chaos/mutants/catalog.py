@@ -75,7 +75,8 @@ MUTANTS: dict[str, Mutant] = {
         {f"{SUBMISSIONS}.submission_file:rank_to_unit_interval": changes.reverse_order},
     ),
     "confirmed without a download": Mutant(
-        (WRONG, "was never downloaded"), {f"{OPERATIONS}.rounds.confirmation:confirm": changes.unseen}
+        (WRONG, "was never downloaded"),
+        {f"{OPERATIONS}.rounds.confirmation:confirm": changes.unseen},
     ),
     "exit status 0 after a failure": Mutant(
         (WRONG, "exit status 0, and nothing of alpha counts"),
