@@ -51,10 +51,10 @@ else
 endif
 	@touch $@
 
-# The pages that are written from the code: the commands, the kinds of faults.
+# What is written from the code: the commands; tables of scores, alerts and faults.
 docs: $(VENV)/.installed
 	$(BIN)/python docs/write_commands.py
-	$(BIN)/python docs/write_fault_kinds.py
+	$(BIN)/python docs/write_tables.py
 
 # The pictures of the README, from a real demo; needs Chromium and some minutes.
 screenshots: $(VENV)/.installed

@@ -7,6 +7,7 @@ neither a log nor an exception nor a `repr` can show them.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -32,22 +33,70 @@ class SettingsError(Exception):
 
 
 class AlertKind(StrEnum):
-    """What the user can be told, and can silence by these names in `NUMEBOT_SILENCE`."""
+    """What the user can be told, and can silence by these names in `NUMEBOT_SILENCE`.
 
-    ALL_CONFIRMED = "all-confirmed"
-    MODEL_FAILED = "model-failed"
-    FALLBACK_USED = "fallback-used"
-    DEADLINE_NEAR = "deadline-near"
-    ROUND_MISSED = "round-missed"
-    SCORES_PUBLISHED = "scores-published"
-    DATA_CHANGED = "data-changed"
-    RULES_CHANGED = "rules-changed"
-    DISK_NEARLY_FULL = "disk-nearly-full"
-    CREDENTIALS_REFUSED = "credentials-refused"
-    KEY_MAY_MOVE_STAKE = "key-may-move-stake"
-    PREFLIGHT_FAILED = "preflight-failed"
-    PLAN_TOO_LONG = "plan-too-long"
-    SUBMITTED_ELSEWHERE = "submitted-elsewhere"
+    Attributes:
+        meaning: what the alert says; `make docs` writes it into docs/operations.md.
+        log_level: at which it is logged as well: INFO for good news, NOTSET for what the log of
+            the run has already.
+    """
+
+    meaning: str
+    log_level: int
+
+    def __new__(cls, name: str, meaning: str, log_level: int = logging.WARNING) -> Self:
+        """Make a kind whose value is its name."""
+        kind = str.__new__(cls, name)
+        kind._value_, kind.meaning, kind.log_level = name, meaning, log_level
+        return kind
+
+    ALL_CONFIRMED = "all-confirmed", "every model of the round is confirmed", logging.INFO
+    MODEL_FAILED = (
+        "model-failed",
+        "which model, why, and the command that tries again",
+        logging.NOTSET,
+    )
+    FALLBACK_USED = (
+        "fallback-used",
+        "which model's predictions were replaced by those of older weights or of its fallback, "
+        "why, and the command that tries again",
+        logging.NOTSET,
+    )
+    DEADLINE_NEAR = (
+        "deadline-near",
+        "30, 15 and 5 minutes before the close: what is not accepted, why, what to type",
+    )
+    ROUND_MISSED = (
+        "round-missed",
+        "the models whose round closed without their submission, in one message; after days of "
+        "downtime as well",
+    )
+    SCORES_PUBLISHED = "scores-published", "the day's scores of each model", logging.INFO
+    DATA_CHANGED = (
+        "data-changed",
+        "a new or vanished data version, a file replaced in place, another `target`",
+    )
+    RULES_CHANGED = (
+        "rules-changed",
+        "other scores, multipliers or limits than the round before; an unknown score; new or "
+        "vanished fields of the API",
+    )
+    DISK_NEARLY_FULL = "disk-nearly-full", "less than 2 GB are left"
+    CREDENTIALS_REFUSED = "credentials-refused", "Numerai refuses the key, and what to do"
+    KEY_MAY_MOVE_STAKE = "key-may-move-stake", "the key may do more than Numebot needs"
+    PREFLIGHT_FAILED = (
+        "preflight-failed",
+        "two hours before a round may open: what would fail, and the remedy",
+    )
+    PLAN_TOO_LONG = (
+        "plan-too-long",
+        "when the round opens: which models will not fit into the hour",
+    )
+    SUBMITTED_ELSEWHERE = (
+        "submitted-elsewhere",
+        "Numerai holds a file for a model that was not uploaded from this data folder; another "
+        "installation of Numebot is named by its id",
+    )
 
 
 class Settings(BaseSettings):

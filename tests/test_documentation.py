@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from itertools import groupby
@@ -21,6 +22,7 @@ from tests.support.practice_processes import QuickServer
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = PAGES[0].read_text()
+TABLES = runpy.run_path(str(ROOT / "docs" / "write_tables.py"))
 # What needs a terminal, a network or another machine; `make` is what runs the tests.
 OUTSIDE = {"python3", "cd", ".", "pip", "cp", "nano", "ssh", "export", "dagster", "make", "git"}
 
@@ -77,10 +79,15 @@ def test_every_page_is_in_the_list_of_contents():
     assert {path.name for path in PAGES[2:]} <= set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
 
 
-def test_every_kind_of_alert_is_described():
-    page = (ROOT / "docs" / "operations.md").read_text().partition("## Alerts")[2]
-    rows = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
-    assert set(re.findall(r"`([\w-]+)`", rows)) == {kind.value for kind in AlertKind}
+@pytest.mark.parametrize("name", TABLES["PAGES"])
+def test_tables_are_as_the_code(name):
+    assert (ROOT / "docs" / name).read_text() == TABLES["page"](name), "run `make docs`"
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_a_kind_of_alert_says_what_it_means(kind):
+    assert len(kind.meaning.split()) > 2
+    assert AlertKind(kind.value) is kind
 
 
 @pytest.mark.server

@@ -24,9 +24,7 @@ from numebot_dagster.settings import AlertKind
 
 Kind = AlertKind
 
-# The log of the run has the model and its reason already.
-LOGGED_BEFORE = (Kind.MODEL_FAILED, Kind.FALLBACK_USED)
-GOOD_NEWS = (Kind.ALL_CONFIRMED, Kind.SCORES_PUBLISHED)
+GOOD_NEWS = {kind for kind in Kind if kind.log_level == logging.INFO}
 SHORTEST_PAUSE = timedelta(seconds=15)  # doubles with each failed try after the second
 STALE_AFTER = timedelta(days=2)  # an undelivered alert is dropped after that
 # The watchdog looks at rounds for a week after their close; the rest is for idle computers.
@@ -177,10 +175,9 @@ def _raise(platform: Platform, alert: Alert) -> bool:
     except Exception as error:
         platform.log.error("An alert could not be raised: %s", _clean(platform, str(error)))
         return False
-    level = logging.INFO if alert.kind in GOOD_NEWS else logging.WARNING
-    if not silenced and alert.kind not in LOGGED_BEFORE:
+    if not silenced and alert.kind.log_level:
         between = ":\n" if text.startswith("- ") else ": "  # a list begins on its own line
-        platform.log.log(level, "%s%s%s", title, between, text)
+        platform.log.log(alert.kind.log_level, "%s%s%s", title, between, text)
     return True
 
 

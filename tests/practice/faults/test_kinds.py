@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
 
 from numebot_dagster.practice.faults.fault import Fault
 from numebot_dagster.practice.faults.kinds import KINDS, SECTIONS
-
-DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -27,10 +22,3 @@ def test_every_class_is_registered_once() -> None:
     listed = [kind for kinds in SECTIONS.values() for kind in kinds]
     assert set(listed) == {kind for kind in subclasses(Fault) if "kind" in vars(kind)}
     assert len(listed) == len(KINDS)
-
-
-def test_the_documentation_lists_the_kinds() -> None:
-    page = (DOCS / "practice.md").read_text(encoding="utf-8")
-    write = runpy.run_path(str(DOCS / "write_fault_kinds.py"))
-    assert write["with_kinds"](page) == page, "run `python docs/write_fault_kinds.py`"
-    assert all(f"| `{name}` |" in page for name in KINDS)
