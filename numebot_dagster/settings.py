@@ -62,6 +62,11 @@ class AlertKind(StrEnum):
         "why, and the command that tries again",
         logging.NOTSET,
     )
+    TRAINING_FAILED = (
+        "training-failed",
+        "which model could not be trained, why, where in its code, and how to try it in seconds",
+        logging.NOTSET,
+    )
     DEADLINE_NEAR = (
         "deadline-near",
         "30, 15 and 5 minutes before the close: what is not accepted, why, what to type",

@@ -21,6 +21,8 @@ from numebot_dagster.modeling.worker.messages import TrainRequest
 from numebot_dagster.modeling.worker.worker import Worker
 from numebot_dagster.numerai.errors import UnexpectedAnswer
 from numebot_dagster.operations import long_work
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import vintages
 from numebot_dagster.operations.training.vintages import Vintage
@@ -99,8 +101,22 @@ def train(
     folder = platform.lake.weights_folder(model.name, vintage.number, code.hash, attempt)
     what = f"Training {model.name} on vintage {vintage.number}"
     with long_work.reported(platform.log, what), Worker(background=True) as worker:
-        worker.train(request(model, vintage, folder))
+        try:
+            worker.train(request(model, vintage, folder))
+        except ModelError as error:
+            outbox.send(platform, _failed(model, vintage, code.hash, error))
+            raise
     return weight_store.opened(WeightsFolder(vintage.number, code.hash, folder))
+
+
+def _failed(model: RegisteredModel, vintage: Vintage, code: str, error: ModelError) -> Alert:
+    """Return the alert of a failed training, one for each vintage and version of the code."""
+    return Alert(
+        Kind.TRAINING_FAILED,
+        f"{model.name}/vintage-{vintage.number}/code-{code}",
+        f"{model.name} could not be trained on vintage {vintage.number}",
+        explained(error),
+    )
 
 
 def explained(error: ModelError) -> str:
