@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
 
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
+from tests.support.waiting import until
 
 README_SELECTION = 'key:"rounds/*" or key:"models/*/predictions" or key:"models/*/submission"'
 
@@ -68,14 +68,6 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-def until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    return value
 
 
 @pytest.mark.slow  # `numebot up` starts the same processes, and test_up.py contradicts it too

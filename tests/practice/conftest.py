@@ -1,3 +1,5 @@
+"""Serve practice tournaments from threads of this process."""
+
 from __future__ import annotations
 
 import socket
@@ -75,6 +77,15 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[ServedTournament], Ser
         return tournament
 
     return to
+
+
+@pytest.fixture
+def tournament(
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
+) -> ServedTournament:
+    """A tournament of the test's own, before its first round."""
+    return connect(make_tournament())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The `numebot` command in the process of the tests."""
+"""Run the `numebot` command in the process of the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Finished = subprocess.CompletedProcess[str]
 
 
 def run_here(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Finished:
-    """Runs the command in this process: one of its own takes two seconds to start.
+    """Run the command in this process: one of its own takes two seconds to start.
 
     The definitions are loaded anew, as a new process would; errors that are no exit status are
     raised.
@@ -36,3 +36,10 @@ def run_here(folder: Path, *arguments: str, environment: Mapping[str, str]) -> F
         raise result.exception
     errors = result.stderr + terminal.getvalue()
     return Finished(arguments, result.exit_code, result.stdout, errors)
+
+
+def numebot(*arguments: str) -> tuple[str, int]:
+    """Run the command as this process is; return what it prints, and its exit status."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "100"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.stdout, result.exit_code

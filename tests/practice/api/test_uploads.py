@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 MODEL, OTHER = "example_model", "lightgbm_model"
 
 
-@pytest.fixture
-def tournament(
-    make_tournament: Callable[..., ServedTournament],
-    connect: Callable[[ServedTournament], ServedTournament],
-) -> ServedTournament:
-    return connect(make_tournament())
-
-
 def download(tournament: ServedTournament, submission_id: str) -> pd.DataFrame:
     query = "query($i: ID!) {submissionDownloadAuth(id: $i) {url}}"
     answer = tournament.post(query, variables={"i": submission_id})
