@@ -1,12 +1,15 @@
-"""The picture of the house in docs/architecture.md shows the packages as they are."""
+"""The picture in docs/architecture.md and the tree of the tests show the packages as they are."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from tests.mirror import OF_SEVERAL_MODULES, TESTED_THROUGH
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -55,3 +58,33 @@ def test_every_module_that_the_page_names_exists():
 def test_the_table_of_rooms_names_modules_of_the_room(folder, text):
     for module in re.findall(r"`(\w+\.py)`", text):
         assert (ROOT / "numebot_dagster" / folder / module).is_file()
+
+
+def modules() -> set[str]:
+    package = ROOT / "numebot_dagster"
+    paths = [path for path in package.rglob("*.py") if path.name != "__init__.py"]
+    return {path.relative_to(package).with_suffix("").as_posix() for path in paths}
+
+
+def mirrored() -> dict[str, str]:
+    """By each test module the path of the module that it would mirror."""
+    tests = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
+    return {
+        path.as_posix(): path.with_name(path.stem.removeprefix("test_")).as_posix()
+        for path in tests
+    }
+
+
+def test_each_module_is_tested_at_its_path_or_where_the_list_says():
+    listed = [pattern for names in TESTED_THROUGH.values() for pattern in names.split()]
+    untested = modules() - set(mirrored().values())
+    assert {name for name in untested if not any(fnmatch(name, it) for it in listed)} == set()
+    assert [it for it in listed if not any(fnmatch(name, it) for name in untested)] == []
+
+
+def test_each_test_module_mirrors_a_module_or_is_listed():
+    several = [f"{name}.py" for names in OF_SEVERAL_MODULES.values() for name in names.split()]
+    odd = {test for test, module in mirrored().items() if module not in modules()}
+    assert odd - {*TESTED_THROUGH, *several} == set()
+    assert {*TESTED_THROUGH, *several} <= mirrored().keys()
+    assert [test for test in several if test not in odd] == []

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from numebot_dagster.cli import doctor, screen
+from numebot_dagster.cli import doctor, screen, session
 from numebot_dagster.cli.practice.folder import TOURNAMENT
+from numebot_dagster.defs.instance import add_partition
 from numebot_dagster.lake import json_records
 from numebot_dagster.practice.controls import Address, write_address
 from numebot_dagster.practice.creation import Credentials
@@ -29,7 +30,8 @@ def findings():
 def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatch):
     monkeypatch.setenv("NUMEBOT_HEARTBEAT_URL", "http://127.0.0.1:9/secretpart")
     monkeypatch.setenv("NUMEBOT_SILENCE", "scores-published")
-    world.open_round()
+    session.prepare_instance(world.platform.settings)
+    add_partition("rounds", str(world.open_round()))  # makes Dagster's database
     by_name, code = findings()
     assert code == 0, by_name
     assert by_name["alerts"]["text"] == (
