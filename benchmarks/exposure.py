@@ -9,13 +9,13 @@ from benchmarks.neutralize import ROWS, Era, prepare
 
 
 def with_pandas(era: Era) -> np.ndarray:
-    """`DataFrame.corrwith` of each model, as Numerai's example scripts do."""
+    """Call `DataFrame.corrwith` of each model, as Numerai's example scripts do."""
     features, predictions = era.feature_table, era.prediction_table
     return np.stack([features.corrwith(predictions[model]).to_numpy() for model in predictions])
 
 
 def at_once(era: Era) -> np.ndarray:
-    """`feature_exposure`, whose mean over a single era is that era."""
+    """Call `feature_exposure`, whose mean over a single era is that era."""
     from numebot_dagster.scoring.era_scores import feature_exposure
 
     return feature_exposure(np.ones(ROWS), era.predictions, era.features).mean_by_feature

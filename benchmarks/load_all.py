@@ -22,7 +22,7 @@ def prepare(full: Path | None) -> stand_in.Source:
 
 
 def with_blocks(source: stand_in.Source) -> np.ndarray:
-    """Column blocks into one preallocated matrix."""
+    """Read column blocks into one preallocated matrix."""
     from numebot_dagster.lake.matrix import fill_matrix, select_rows
 
     return fill_matrix([select_rows(source.path)], source.features)

@@ -14,20 +14,20 @@ PAUSE = 2.5
 
 
 def pandas_frame(source: Source) -> Any:
-    """`pandas.read_parquet`, as in Numerai's example notebooks."""
+    """Call `pandas.read_parquet`, as in Numerai's example notebooks."""
     import pandas as pd
 
     return pd.read_parquet(source.path, columns=["era", "target", *source.features])
 
 
 def pandas_thinned(source: Source) -> Any:
-    """`pandas.read_parquet`, then every 4th era, as in Numerai's example notebooks."""
+    """Call `pandas.read_parquet`, then every 4th era, as in Numerai's example notebooks."""
     frame = pandas_frame(source)
     return frame[frame["era"].isin(frame["era"].unique()[::EVERY])]
 
 
 def polars_matrix(source: Source) -> np.ndarray:
-    """`polars.read_parquet` of the features, then `to_numpy`."""
+    """Call `polars.read_parquet` of the features, then `to_numpy`."""
     import polars as pl
 
     return pl.read_parquet(source.path, columns=list(source.features)).to_numpy()

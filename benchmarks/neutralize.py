@@ -46,28 +46,28 @@ def prepare(full: Path | None) -> Era:
 
 
 def with_numerai_tools(era: Era) -> np.ndarray:
-    """`numerai_tools.scoring.neutralize` of all models in one call."""
+    """Call `numerai_tools.scoring.neutralize` of all models in one call."""
     from numerai_tools.scoring import neutralize
 
     return neutralize(era.prediction_table, era.feature_table).to_numpy()
 
 
 def one_model_with_numerai_tools(era: Era) -> np.ndarray:
-    """`numerai_tools.scoring.neutralize` of one model: a call that each model makes anew."""
+    """Call `numerai_tools.scoring.neutralize` of one model: a call that each model makes anew."""
     from numerai_tools.scoring import neutralize
 
     return neutralize(era.prediction_table[[0]], era.feature_table).to_numpy()
 
 
 def in_one_call(era: Era) -> np.ndarray:
-    """`neutralize` of all models in one call."""
+    """Call `neutralize` of all models in one call."""
     from numebot_dagster.modeling.neutralize import neutralize
 
     return neutralize(era.predictions, era.features)
 
 
 def model_after_model(era: Era) -> np.ndarray:
-    """One `Neutralizer`, and a call of it for each model."""
+    """Make one `Neutralizer` and call it for each model."""
     from numebot_dagster.modeling.neutralize import Neutralizer
 
     neutralizer = Neutralizer(era.features)

@@ -41,14 +41,14 @@ def show(
 
 
 def table(outcomes: Sequence[Outcome]) -> pl.DataFrame:
-    """One row for each goal: what both sides took, what was reached, and what was asked."""
+    """Return one row for each goal: what both sides took, what was reached, and what was asked."""
     return pl.DataFrame(
         [_row(outcome, goal) for outcome in outcomes for goal in outcome.benchmark.goals]
     )
 
 
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Everything that was measured, as JSON holds it."""
+    """Return everything that was measured, as JSON holds it."""
     return {
         "machine": machine(),
         "benchmarks": [
@@ -69,7 +69,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """When and on what this runs."""
+    """Return when and on what this runs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

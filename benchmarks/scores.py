@@ -30,7 +30,7 @@ class Predictions:
 
 
 def prepare(full: Path | None) -> Predictions:
-    """104 eras of about 5,000 rows, or 512 at full size; nothing is read from files."""
+    """Return 104 eras of about 5,000 rows, or 512 at full size; nothing is read from files."""
     import pandas as pd
     import scipy.special  # noqa: F401
     from numerai_tools import scoring  # noqa: F401
@@ -51,7 +51,7 @@ def prepare(full: Path | None) -> Predictions:
 
 
 def with_numerai_tools(data: Predictions) -> np.ndarray:
-    """numerai-tools era by era, as its documentation has it: `groupby("era").apply`."""
+    """Call numerai-tools era by era, as its documentation has it: `groupby("era").apply`."""
     from numerai_tools.scoring import correlation_contribution, numerai_corr
 
     def corr(era: pd.DataFrame) -> pd.Series:
@@ -70,7 +70,7 @@ def with_numerai_tools(data: Predictions) -> np.ndarray:
 
 
 def at_once(data: Predictions) -> np.ndarray:
-    """`score_eras`, on all processors."""
+    """Call `score_eras`, on all processors."""
     from numebot_dagster.scoring.era_scores import score_eras
 
     scores = score_eras(

@@ -38,7 +38,7 @@ def medium(full: Path | None) -> Source:
 
 
 def all_features(full: Path | None) -> Source:
-    """All features of the file in the folder `full`, or of a stand-in."""
+    """Return all features of the file in the folder `full`, or of a stand-in."""
     if full is not None:
         return find(full, "all")
     return _made(ALL_FEATURES, ALL_ROWS)

@@ -44,14 +44,14 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compiles our modules once, where Python may not: hundreds of processes are started."""
+    """Compile our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the longest modules: at the end of a parallel run none is played alone."""
+    """Begin with the longest modules: at the end of a parallel run none is played alone."""
     for item in items:
         needs.mark(item)
     items.sort(key=lambda item: item.path.stem not in LONGEST)
@@ -69,28 +69,28 @@ def _what_is_started_is_marked(request: pytest.FixtureRequest) -> Iterator[None]
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Takes alerts and heartbeats."""
+    """Take alerts and heartbeats."""
     with receiving() as started:
         yield started
 
 
 @pytest.fixture(autouse=True)
 def _no_ended_instance() -> Iterator[None]:
-    """Dagster remembers an instance that has ended, and may ask it when it loads definitions."""
+    """Forget an instance that has ended: Dagster may ask it when it loads definitions."""
     with set_defs_state_storage(None):
         yield
 
 
 @pytest.fixture(autouse=True)
 def _consoles_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A console takes its width from `COLUMNS` when it is made, which is once for all tests."""
+    """Measure consoles anew: one takes its width from `COLUMNS` when it is made, once for all."""
     for console in (screen.console, screen.error_console):
         monkeypatch.setattr(console, "_width", None)
 
 
 @pytest.fixture(autouse=True)
 def _no_calls_count_yet() -> Iterator[None]:
-    """Each test may make as many calls as Numerai allows, and what was refused counts no more."""
+    """Let each test make as many calls as Numerai allows, and forget what was refused."""
     yield
     for path, budget in rate_limits._budgets.items():
         with suppress(NotADirectoryError):  # a folder that cannot be made
@@ -100,7 +100,7 @@ def _no_calls_count_yet() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one vintage of training data, weights of the honest models, and no rounds.
+    """Prepare a folder with one vintage of training data, weights of the honest models, no rounds.
 
     Made once for all processes of a parallel test run: it takes seconds of both cores.
     """
@@ -135,7 +135,7 @@ def _prepare(folder: Path) -> None:
 def make_world(
     prepared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], World]]:
-    """Starts tournaments on copies of the prepared folder."""
+    """Start tournaments on copies of the prepared folder."""
     with ExitStack() as stack:
 
         def make() -> World:
@@ -150,7 +150,7 @@ def make_world(
 
 @pytest.fixture
 def enter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[World], World]]:
-    """Makes this process the participant of a world for one test."""
+    """Make this process the participant of a world for one test."""
 
     yield lambda world: world.enter(monkeypatch)
     sys.modules.pop("numebot_dagster.definitions", None)
@@ -163,19 +163,19 @@ def _module_world(make_world: Callable[[], World]) -> World:
 
 @pytest.fixture
 def world(_module_world: World, enter: Callable[[World], World]) -> World:
-    """The module's world; each test opens rounds of its own in it."""
+    """Return the module's world; each test opens rounds of its own in it."""
     return enter(_module_world)
 
 
 @pytest.fixture
 def fresh_world(make_world: Callable[[], World], enter: Callable[[World], World]) -> World:
-    """A world of the test's own, where no round has opened yet."""
+    """Return a world of the test's own, where no round has opened yet."""
     return enter(make_world())
 
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    """An instance in memory."""
+    """Return an instance in memory."""
     with dg.DagsterInstance.ephemeral() as one:
         yield one
 
@@ -184,7 +184,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def run_round(
     instance: dg.DagsterInstance,
 ) -> Callable[..., dg.ExecuteInProcessResult]:
-    """Runs the job of a round in this process."""
+    """Run the job of a round in this process."""
 
     def run(
         world: World,

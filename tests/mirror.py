@@ -73,8 +73,7 @@ TESTED_THROUGH = {
     ),
     "operations/test_damaged_files.py": "operations/rounds/skipped_rounds",
     "operations/training/test_trial.py": (
-        "operations/training/library_changes operations/training/trainer"
-        " operations/training/vintages"
+        "operations/training/library_changes operations/training/vintages"
     ),
     "defs/performance/test_assets.py": (
         "operations/performance/collecting operations/performance/history"

@@ -67,7 +67,7 @@ def modules() -> set[str]:
 
 
 def mirrored() -> dict[str, str]:
-    """By each test module the path of the module that it would mirror."""
+    """Return by each test module the path of the module that it would mirror."""
     tests = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
     return {
         path.as_posix(): path.with_name(path.stem.removeprefix("test_")).as_posix()

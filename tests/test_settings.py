@@ -27,7 +27,7 @@ PAIR = {"NUMERAI_PUBLIC_ID": "FROMENV", "NUMERAI_SECRET_KEY": SECRET}
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Loads settings from an environment, a `.env` and a `.secret`, each given as a mapping."""
+    """Load settings from an environment, a `.env` and a `.secret`, each given as a mapping."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -313,7 +313,7 @@ def test_secrets_are_not_shown(load):
 
 
 def haystack(*folders):
-    """Every stored file with its bytes."""
+    """Return every stored file with its bytes."""
     return {
         str(path): path.read_bytes()
         for folder in folders

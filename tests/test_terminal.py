@@ -81,7 +81,7 @@ LONG_QUERY = "select repeat('x', 300_000) as text"
 
 
 def start(code, *arguments):
-    """A process with a pipe that nobody reads yet."""
+    """Return a process with a pipe that nobody reads yet."""
     command = [sys.executable, "-c", IMPATIENT + code, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 

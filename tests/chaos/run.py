@@ -67,7 +67,7 @@ class Record:
 
     @classmethod
     def of(cls, played: Played, findings: list[Finding]) -> Record:
-        """The record of a round."""
+        """Return the record of a round."""
         return cls(
             place=played.plan.index,
             faults=dict(played.struck),
@@ -107,7 +107,7 @@ class Outcome:
         )
 
     def figures(self) -> dict[str, object]:
-        """Everything that was counted, as JSON holds it."""
+        """Return everything that was counted, as JSON holds it."""
         faults: Counter[str] = Counter()
         for record in self.records:
             faults.update(record.faults)
@@ -125,13 +125,13 @@ class Outcome:
         }
 
     def write(self, path: Path) -> None:
-        """Replaces a file of figures, whole."""
+        """Replace a file of figures, whole."""
         temporary = path.with_name(f"{path.name}.part")
         temporary.write_text(json.dumps(self.figures(), indent=1) + "\n")
         temporary.replace(path)
 
     def take_up(self, path: Path, first: int) -> None:
-        """Adds the rounds before a place that an earlier slice of the same run has played."""
+        """Add the rounds before a place that an earlier slice of the same run has played."""
         if not path.exists():
             return
         content = json.loads(path.read_text())
@@ -142,7 +142,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Plays as asked on the command line, and ends with the verdict."""
+    """Play as asked on the command line, and end with the verdict."""
     asked = _parser().parse_args()
     plans = _plans(asked)
     folder = asked.folder or _temporary_folder()
@@ -165,7 +165,7 @@ def main() -> None:
 def _play_all(
     plans: Sequence[RoundPlan], folder: Path, outcome: Outcome, console: Console
 ) -> Iterator[list[Finding]]:
-    """Plays all rounds, those of one world after another."""
+    """Play all rounds, those of one world after another."""
     models = MODELS[: outcome.models]
     for number, group in groupby(plans, lambda plan: plan.index // ROUNDS_A_WORLD):
         of_world = list(group)
@@ -185,7 +185,7 @@ def _play_all(
 def play(
     world: ChaosWorld, plans: Sequence[RoundPlan], outcome: Outcome, console: Console
 ) -> Iterator[list[Finding]]:
-    """Plays the rounds one by one, and yields what is wrong after each."""
+    """Play the rounds one by one, and yield what is wrong after each."""
     stage = Stage(world)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("rounds", total=len(plans))
@@ -234,7 +234,7 @@ def _plans(asked: argparse.Namespace) -> list[RoundPlan]:
 
 
 def _temporary_folder() -> Path:
-    """In memory where the system has that: SIGKILL leaves it as it leaves a disk."""
+    """Make a folder in memory where there is one: SIGKILL leaves it as it leaves a disk."""
     parent = IN_MEMORY if IN_MEMORY.is_dir() else None
     return Path(tempfile.mkdtemp(prefix="numebot-chaos-", dir=parent))
 

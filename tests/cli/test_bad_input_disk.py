@@ -60,7 +60,7 @@ print(json.dumps(attempt()))
 
 
 def numebot(command):
-    """Runs a command in this process: its exit status, and what it says is wrong."""
+    """Run a command in this process; return its exit status, and what it says is wrong."""
     result = CliRunner().invoke(app, [command])
     assert isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stderr

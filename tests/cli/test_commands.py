@@ -20,7 +20,7 @@ ESCAPE = "\x1b["
 
 @pytest.fixture(scope="module")
 def played(_module_world):
-    """A world in which one round was played, and its clock moved until there are scores."""
+    """Play one round, and move the clock until there are scores."""
     world = _module_world
     world.register("steady-1", "second")
     number = world.open_round()

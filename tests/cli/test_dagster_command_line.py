@@ -54,7 +54,7 @@ def dagster(world, *arguments, **more):
 
 
 def models_served(port):
-    """The models whose weights the web server shows, once it answers."""
+    """Return the models whose weights the web server shows, once it answers."""
     query = {"query": "{ assetNodes { assetKey { path } } }"}
     try:
         answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=20).json()

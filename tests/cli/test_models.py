@@ -15,14 +15,14 @@ COLUMNS = {"COLUMNS": "80"}
 
 
 def number_after(words, text):
-    """The cells of the first row that begins with these words."""
+    """Return the cells of the first row that begins with these words."""
     [row, *_] = [line for line in text.splitlines() if line.strip().startswith(words)]
     return row.strip().removeprefix(words).split()
 
 
 @pytest.fixture(scope="module")
 def diagnosed(_module_world):
-    """The first diagnosis of a model, sent to the practice tournament as well."""
+    """Return the first diagnosis of a model, sent to the practice tournament as well."""
     world = _module_world
     world.register("steady-1", "second")
     finished = world.numebot("models", "diagnose", "steady-1", "--upload", **COLUMNS)

@@ -23,7 +23,7 @@ OPEN = Window(1280, NOW - timedelta(minutes=17), NOW + timedelta(minutes=43))
 
 
 def shown(overview, *, width=100, colours=False):
-    """What a terminal of that width shows."""
+    """Return what a terminal of that width shows."""
     out = io.StringIO()
     kind = "standard" if colours else None
     console = Console(file=out, width=width, color_system=kind, markup=False)

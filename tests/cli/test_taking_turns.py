@@ -23,7 +23,7 @@ HOLDER = "run 0a1b2c3d of train_job"
 
 @pytest.fixture
 def waiting(world, request):
-    """A command that waits for the turn of another process, and what it has said."""
+    """Start a command that waits for the turn of another process; return what it has said."""
     command, turn = request.param
     with exclusive(world.platform.lake.lock_file(turn), holder=HOLDER):
         process = subprocess.Popen(

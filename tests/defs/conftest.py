@@ -15,21 +15,21 @@ NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def stored_instance():
-    """Schedules get the instance by reference, so that it must be one on disk."""
+    """Return an instance on disk: schedules get it by reference."""
     with dg.instance_for_test() as instance_:
         yield instance_
 
 
 @pytest.fixture(scope="module")
 def repository(_module_world):
-    """The jobs that requests are for; Dagster looks their partitions up."""
+    """Return the jobs that requests are for; Dagster looks their partitions up."""
     with pytest.MonkeyPatch.context() as patch:
         return _module_world.enter(patch).definitions().get_repository_def()
 
 
 @pytest.fixture
 def look_at(repository):
-    """One tick of a sensor, as the daemon evaluates it: Dagster checks what is returned."""
+    """Evaluate a sensor as the daemon does: Dagster checks what is returned."""
 
     def at(instance, cursor=None, sensor=new_round_sensor):
         with dg.build_sensor_context(
@@ -46,13 +46,13 @@ def look_at(repository):
 
 @pytest.fixture
 def look(stored_instance, look_at):
-    """One tick of the sensor on new rounds."""
+    """Evaluate the sensor on new rounds."""
     return lambda cursor=None: look_at(stored_instance, cursor)
 
 
 @pytest.fixture
 def tick(stored_instance, repository):
-    """One tick of a schedule, as the daemon evaluates it: Dagster checks what is returned."""
+    """Evaluate a schedule as the daemon does: Dagster checks what is returned."""
 
     def of(schedule):
         with dg.build_schedule_context(

@@ -13,7 +13,7 @@ from tests.support.world import HONEST
 
 
 def requested(result):
-    """Partition, key and our own tags of each request."""
+    """Return partition, key and our own tags of each request."""
     return [
         (
             request.partition_key,
@@ -37,7 +37,7 @@ def advance_to(world, text):
 
 
 def run_of(instance, number, status, **tags):
-    """A run that somebody else has asked for."""
+    """Add a run that somebody else has asked for."""
     run = dg.DagsterRun("round_job", tags={ROUND_TAG: str(number)} | tags, status=status)
     instance.add_run(run)
     return run

@@ -99,7 +99,7 @@ if sys.platform == "linux":
 
 @pytest.fixture(scope="module")
 def zoo(make_world):
-    """A world whose account has a slot for each model of the zoo."""
+    """Return a world whose account has a slot for each model of the zoo."""
     world = make_world()
     (world.folder / "zoo.py").write_text(ZOO)
     (world.folder / "unreadable.py").symlink_to("/proc/self/mem")  # exists, and every read fails
@@ -114,7 +114,7 @@ def world(zoo, enter):
 
 
 def register_zoo(world):
-    """The zoo between the honest ones, with weights of theirs: all are the same regression."""
+    """Register the zoo between the honest ones, with their weights: all are one regression."""
     modules = {"Unreadable": "unreadable"}
     rows = [f"{name.lower()},{modules.get(name, 'zoo')}:{name}" for name in (*GOOD, *BAD)]
     rows = ["steady-1,quick_models:Ridge", *rows, "second,quick_models:Stubborn"]
@@ -160,7 +160,7 @@ def test_whatever_a_model_does_the_others_are_confirmed(world, run_round):
 
 @pytest.fixture
 def other_library(world):
-    """The weights of one of two models, as if a library had been another one then."""
+    """Return the weights of one of two models, as if a library had been another one then."""
     world.register("steady-1", "second")
     folder = world.platform.lake.weights_folders("second")[0].path
     before = (folder / "manifest.json").read_text()

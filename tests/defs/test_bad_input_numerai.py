@@ -33,13 +33,13 @@ BOTH = {"steady-1": 1, "second": 1}
 
 @pytest.fixture
 def practice(world):
-    """The tournament, whose faults end with the test."""
+    """Return the tournament, whose faults end with the test."""
     yield world.practice
     world.practice.remove_faults()
 
 
 def failure_of(result):
-    """What the step that failed says, with the causes of its error."""
+    """Return what the step that failed says, with the causes of its error."""
     assert not result.success
     return " ".join(error.message for error in chain_of(result.get_step_failure_events()[0]))
 

@@ -24,7 +24,7 @@ RUN_ID = "0a1b2c3d-0000-4000-8000-000000000001"
 
 
 def started(instance, process=None, run_id=RUN_ID, **tags):
-    """A run that has begun, with the tag of a process."""
+    """Return a run that has begun, with the tag of a process."""
     run = dg.DagsterRun("round_job", run_id, tags=tags | (process.tag if process else {}))
     instance.add_run(run)
     start = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
@@ -38,7 +38,7 @@ def status(instance, run_id=RUN_ID):
 
 @pytest.fixture
 def sleeper():
-    """Another process that would go on for long."""
+    """Return another process that would go on for long."""
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     yield process
     process.kill()

@@ -65,7 +65,7 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
-    """Makes the disk refuse hard links and the syncing of folders, by numbers of errors."""
+    """Make the disk refuse hard links and the syncing of folders, by numbers of errors."""
     fsync = os.fsync
 
     def refuse(number: int) -> None:

@@ -26,7 +26,7 @@ with exclusive(Path(sys.argv[1])):
 
 @pytest.fixture
 def held_elsewhere(tmp_path):
-    """A lock that another process holds, and that process."""
+    """Return a lock that another process holds, and that process."""
     path = tmp_path / "locks" / "round.lock"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True

@@ -53,7 +53,7 @@ def cut(content: bytes) -> bytes:
 
 
 def without_middle(content: bytes) -> bytes:
-    """A footer that promises more data than there is."""
+    """Return a footer that promises more data than there is."""
     return content[:4] + content[-1000:]
 
 

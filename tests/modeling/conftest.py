@@ -133,7 +133,7 @@ class Zoo:
         return self.worker.train(request).folder
 
     def request(self, class_name: str, folder: Path | None = None) -> PredictRequest:
-        """To predict the live data, with the good model's weights unless others are given."""
+        """Ask to predict the live data, with the good model's weights unless others are given."""
         return PredictRequest(
             class_name.lower(),
             self.code(class_name),
@@ -146,7 +146,7 @@ class Zoo:
         return self.worker.predict(self.request(class_name, folder))
 
     def with_budgets(self, folder: Path, **budgets: float) -> Path:
-        """The good model's weights under a manifest with other budgets."""
+        """Return the good model's weights under a manifest with other budgets."""
         target = folder / "weights"
         shutil.copytree(self.good, target)
         weight_store.write_manifest(

@@ -29,7 +29,7 @@ def assert_same(ours, theirs):
 
 
 def make_features(seed: int, rows: int, width: int) -> np.ndarray:
-    """Column-major int8 bins that share a few factors, as Numerai's do."""
+    """Return column-major int8 bins that share a few factors, as Numerai's do."""
     random = np.random.default_rng(seed)
     factors = random.normal(size=(rows, 3)) @ random.normal(size=(3, width))
     mixed = factors + random.normal(size=(rows, width))

@@ -26,7 +26,7 @@ def model(tmp_path: Path) -> RegisteredModel:
 
 
 def former() -> str:
-    """As it was computed before: every byte of every file of the package, and the class."""
+    """Compute the hash as before: every byte of every file of the package, and the class."""
     content = hashlib.sha256()
     for name in sorted(FILES):
         content.update(f"{name}\0{len(FILES[name])}\0".encode() + FILES[name])

@@ -14,7 +14,7 @@ from tests.support.scripted_server import PUBLIC_ID, SECRET_KEY, ScriptedServer
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries begin after hundredths of a second, so that hundreds of them are soon tested."""
+    """Begin retries after hundredths of a second, so that hundreds of them are soon tested."""
     monkeypatch.setattr(pacing, "_FIRST_WAIT", 0.02)
 
 
@@ -27,7 +27,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def make_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """Settings with credentials, short limits, and nothing from this machine's environment."""
+    """Make settings with credentials and short limits, past this machine's environment."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 

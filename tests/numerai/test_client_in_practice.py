@@ -82,7 +82,7 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
 
 
 def stored(season: Season, query: str, *values: object) -> list[tuple]:
-    """Reads the tournament's own state past its server."""
+    """Read the tournament's own state past its server."""
     return [tuple(row) for row in read_state(season.practice.folder, query, *values)]
 
 

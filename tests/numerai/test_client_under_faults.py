@@ -65,7 +65,7 @@ class Season:
         self.alpha, self.beta = (self.client.fleet().models[name] for name in ("alpha", "beta"))
 
     def next_round(self) -> None:
-        """Moves on to the next opening."""
+        """Move on to the next opening."""
         self.practice.advance("next-open")
         self.round = self.client.open_rounds()[-1]
 
@@ -76,7 +76,7 @@ class Season:
         return submission_file.prepare(ids, submission_file.rank_to_unit_interval(noise)).csv
 
     def register(self, client: NumeraiClient) -> bool:
-        """Uploads for beta undisturbed, and registers by a client; whether it is registered."""
+        """Upload for beta undisturbed, register by a client, return whether it is registered."""
         target = self.client.authorise_upload(self.beta.id, "predictions.csv")
         self.client.put_upload(target, self.csv(11))
         mine = client.create_submission(self.beta.id, target.filename)
@@ -90,7 +90,7 @@ class Season:
         return client.create_submission(identifier, target.filename)
 
     def registered(self, filename: str) -> list[str]:
-        """The ids under which the tournament's own state has a file."""
+        """Return the ids under which the tournament's own state has a file."""
         query = "SELECT id FROM submissions WHERE filename = ?"
         return [row["id"] for row in read_state(self.practice.folder, query, filename)]
 
@@ -98,7 +98,7 @@ class Season:
     def fault(
         self, kind: str, *, strikes: int | None = 1, may_miss: bool = False, **more: Any
     ) -> Iterator[None]:
-        """Something goes wrong inside; None when it is not known how often."""
+        """Let something go wrong inside; None when it is not known how often."""
         identifier = self.practice.add_fault(kind, **more)
         try:
             yield
@@ -326,7 +326,7 @@ OF_DIAGNOSTICS = [field for field in FIELDS if "iagnostics" in field]
 
 
 def outcome(call: Call, season: Season) -> str:
-    """What a call ended with: ok, or the name of an error of ours; others are not caught."""
+    """Return what a call ended with: ok, or the name of an error of ours; others are not caught."""
     try:
         call(season.client, season)
     except NumeraiError as error:
@@ -335,7 +335,7 @@ def outcome(call: Call, season: Season) -> str:
 
 
 def calls_of(field: str) -> dict[str, Call]:
-    """All calls; the registration, which takes an upload, only where it asks for the field."""
+    """Return all calls; the registration, which needs an upload, only if it asks for the field."""
     registers = field.partition(".")[0] in ("RootMutationType", "V2Submission")
     return {name: call for name, call in CALLS.items() if registers or name != "registration"}
 
@@ -713,7 +713,7 @@ def only_file(folder: Path) -> list[str]:
 
 @pytest.fixture
 def whole(season: Season, tmp_path: Path) -> str:
-    """The digest of the live file as it is."""
+    """Return the digest of the live file as it is."""
     (tmp_path / "reference").mkdir()
     path = season.client.download(LIVE, tmp_path / "reference" / "live.parquet").path
     return digest(path)

@@ -79,7 +79,7 @@ def storage(server):
 
 @pytest.fixture
 def get(storage, make_settings, tmp_path):
-    """Downloads the object to `tmp_path/live.parquet`."""
+    """Download the object to `tmp_path/live.parquet`."""
 
     def run(name=NAME, progress=None, deadline=3.0):
         transport = Transport(make_settings(storage.server.url, numebot_retry_deadline=deadline))

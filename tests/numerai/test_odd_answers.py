@@ -113,7 +113,7 @@ class Answers:
 
 @pytest.fixture
 def ask(server, make_settings):
-    """Calls the client, whose every query is answered by the same maker of answers."""
+    """Call the client, whose every query is answered by the same maker of answers."""
     client = NumeraiClient(Transport(make_settings(server.url, numebot_retry_deadline=0.3)))
 
     def run(call, answers):

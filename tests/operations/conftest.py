@@ -159,13 +159,13 @@ class Research:
 
 @pytest.fixture(scope="session")
 def research(tmp_path_factory: pytest.TempPathFactory) -> Research:
-    """One for all tests: what is stored in it stays as it is."""
+    """Prepare one for all tests: what is stored in it stays as it is."""
     return _prepare(tmp_path_factory.mktemp("research"))
 
 
 @pytest.fixture
 def own_research(research: Research, tmp_path: Path) -> Research:
-    """A copy to change."""
+    """Return a copy to change."""
     shutil.copytree(research.folder, tmp_path / "research")
     return Research(tmp_path / "research")
 
@@ -256,7 +256,7 @@ def _tables() -> dict[str, pl.DataFrame]:
 
 
 def _quantised(values: np.ndarray) -> np.ndarray:
-    """0, .25, .5, .75 and 1, of which there are 5, 20, 50, 20 and 5 percent."""
+    """Return 0, .25, .5, .75 and 1, of which there are 5, 20, 50, 20 and 5 percent."""
     return np.digitize(values, np.quantile(values, [0.05, 0.25, 0.75, 0.95])) / 4
 
 

@@ -82,7 +82,7 @@ def damage_all(root: Path, patterns: Sequence[str], damage) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def played(_module_world, tmp_path_factory):
-    """A world whose open round is confirmed, and a copy of its lake to return to."""
+    """Return a world whose open round is confirmed, and a copy of its lake to return to."""
     patch = pytest.MonkeyPatch()
     world = _module_world.enter(patch)
     number = world.open_round()
@@ -108,7 +108,7 @@ def played(_module_world, tmp_path_factory):
 
 @pytest.fixture
 def whole(played, monkeypatch):
-    """The world of `played`, with its lake as it was."""
+    """Return the world of `played`, with its lake as it was."""
     world, number, copy = played
     world.enter(monkeypatch)
     root = world.platform.lake.root

@@ -37,11 +37,11 @@ class Serving:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def end(self) -> None:
-        """Says that it shall end; takes no time, so that many end at once."""
+        """Ask it to end; takes no time, so that many end at once."""
         self._server.should_exit = True
 
     def close(self) -> None:
-        """Waits for the end."""
+        """Wait for the end."""
         self._thread.join()
         self._listener.close()
         self._tournament.state.close()
@@ -70,7 +70,7 @@ def make_tournament(
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[ServedTournament], ServedTournament]:
-    """Points numerapi at a tournament for one test."""
+    """Point numerapi at a tournament for one test."""
 
     def to(tournament: ServedTournament) -> ServedTournament:
         monkeypatch.setattr(base_api, "API_TOURNAMENT_URL", tournament.controls.url)
@@ -84,7 +84,7 @@ def tournament(
     make_tournament: Callable[..., ServedTournament],
     connect: Callable[[ServedTournament], ServedTournament],
 ) -> ServedTournament:
-    """A tournament of the test's own, before its first round."""
+    """Return a tournament of the test's own, before its first round."""
     return connect(make_tournament())
 
 
@@ -92,7 +92,7 @@ def tournament(
 def tournament_of(
     connect: Callable[[ServedTournament], ServedTournament],
 ) -> Callable[[PracticeServer], ServedTournament]:
-    """Wraps a server in a process of its own."""
+    """Wrap a server in a process of its own."""
     return lambda practice: connect(
         ServedTournament(practice, practice.folder, practice.credentials, Market())
     )

@@ -50,7 +50,7 @@ class ServedTournament:
         return self.rows("SELECT id FROM models WHERE name = ?", name)[0]["id"]
 
     def meta_model(self, number: int) -> pd.Series:
-        """Stake-weighted ranks of a round by numerai-tools, from the stored facts."""
+        """Return stake-weighted ranks of a round by numerai-tools, from the stored facts."""
         opened = Round(number).opened
         ids = pd.Index(self.market.live_ids(opened), name="id")
         stakes, columns = {}, {}
@@ -73,7 +73,7 @@ class ServedTournament:
         return stake_weight(ranks, pd.Series(stakes).reindex(columns).dropna())
 
     def predictions(self, number: int, seed: int) -> pd.DataFrame:
-        """Half the example model's opinion and half noise, for a round's live ids."""
+        """Return half the example model's opinion and half noise, for a round's live ids."""
         opened = Round(number).opened
         noise = np.random.default_rng(seed).uniform(size=len(self.market.live_ids(opened)))
         mixed = (self.market.example_predictions(opened) + noise) / 2
@@ -83,7 +83,7 @@ class ServedTournament:
         return self.api.upload_predictions(df=table, model_id=self.model_id(name), **more)
 
     def post(self, query: str, token: str | None = "own", variables: Any = None) -> dict[str, Any]:
-        """Sends a query as any client would; returns the body, whatever it says."""
+        """Send a query as any client would and return the body, whatever it says."""
         key = self.credentials
         own = f"Token {key.public_id}${key.secret_key}"
         headers = {} if token is None else {"Authorization": own if token == "own" else token}
@@ -112,7 +112,7 @@ class ServedTournament:
         return self.post(query, variables={"f": filename, "m": self.model_id(name)})
 
     def status(self, name: str, newest: int = 20) -> dict[int, tuple[str, str | None]]:
-        """Status and submission id by round number, by the fleet's query."""
+        """Return status and submission id by round number, by the fleet's query."""
         query = (
             "query($n: Int) {account {models {name latestSubmissions(latestNRounds: $n) "
             "{id roundNumber status}}}}"

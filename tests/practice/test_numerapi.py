@@ -22,7 +22,7 @@ NOT_CALLED = {
 
 
 def methods_in(path: Path) -> Iterator[str]:
-    """Yields the attributes that a test takes of a client, as in ``tournament.api.get_models``."""
+    """Yield the attributes that a test takes of a client, as in ``tournament.api.get_models``."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute):
             owner = node.value
@@ -50,7 +50,7 @@ def tournament(
     connect: Callable[[ServedTournament], ServedTournament],
     monkeypatch: pytest.MonkeyPatch,
 ) -> ServedTournament:
-    """A tournament whose clock is numerapi's too, which reads that of the machine."""
+    """Return a tournament whose clock is numerapi's too, which reads that of the machine."""
     tournament = connect(make_tournament())
 
     class Clock(datetime):

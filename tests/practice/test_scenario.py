@@ -38,7 +38,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer
 
 @pytest.fixture
 def practice(_server: PracticeServer) -> Iterator[PracticeServer]:
-    """The module's tournament, without the faults of other tests."""
+    """Return the module's tournament, without the faults of other tests."""
     yield _server
     _server.remove_faults()
 
@@ -46,7 +46,7 @@ def practice(_server: PracticeServer) -> Iterator[PracticeServer]:
 def uploads(
     practice: PracticeServer, tournament_of: Callable, models: list[str]
 ) -> Callable[[float], None]:
-    """Returns what uploads a valid file for each model, trying again a few times."""
+    """Return what uploads a valid file for each model, trying again a few times."""
 
     def play(_: float) -> None:
         tournament = tournament_of(practice)

@@ -11,7 +11,7 @@ FIRST_SCORE = date(2026, 9, 3)
 
 @pytest.fixture
 def score_frame() -> Callable[..., pl.DataFrame]:
-    """Makes a frame from short rows: model, round, metric, day, value, then optional columns."""
+    """Make a frame from short rows: model, round, metric, day, value, then optional columns."""
 
     def make(*rows: tuple) -> pl.DataFrame:
         defaults = ("1", None, False)

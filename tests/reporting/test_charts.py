@@ -22,7 +22,7 @@ def opened(png: bytes) -> Image.Image:
 
 
 def pixels_of(png: bytes, color: str) -> int:
-    """How many pixels are close to a colour; reducing the palette moves each a little."""
+    """Return how many pixels are close to a colour; reducing the palette moves each a little."""
     rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
     data = opened(png).get_flattened_data()
     return sum(all(abs(a - b) <= 12 for a, b in zip(pixel, rgb, strict=True)) for pixel in data)

@@ -22,7 +22,7 @@ def frame(*rows):
 
 
 def pixels_of(png, color):
-    """How many pixels are close to a colour; reducing the palette moves each a little."""
+    """Return how many pixels are close to a colour; reducing the palette moves each a little."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
     return sum(

@@ -23,7 +23,7 @@ METRIC_NAMES = tuple(METRICS)
 
 
 def summary(**changes):
-    """A summary of 104 eras, all of its figures the same but for some."""
+    """Return a summary of 104 eras, all of its figures the same but for some."""
     values = {"n": 104, "effective_n": 9.0, "mean": 0.012, "mean_low": 0.002, "mean_high": 0.022}
     values |= {"std": 0.018, "sharpe": 0.67, "smart_sharpe": 0.42, "max_drawdown": 0.09}
     every = dict.fromkeys((name + end for name in FIGURES for end in ("", "_low", "_high")), NAN)

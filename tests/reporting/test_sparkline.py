@@ -20,7 +20,7 @@ def parsed(markdown: str) -> ElementTree.Element:
 
 
 def curve(markdown: str) -> list[list[tuple[int, int]]]:
-    """The drawn strokes as absolute points, read back from the relative path."""
+    """Return the drawn strokes as absolute points, read back from the relative path."""
     path = parsed(markdown).findall(f"{SVG}path")[1].get("d")
     assert path is not None
     strokes: list[list[tuple[int, int]]] = []

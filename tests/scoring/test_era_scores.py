@@ -25,7 +25,7 @@ BINS = np.array([0, 0.25, 0.5, 0.75, 1])
 
 
 def official(score: Callable[..., float]) -> float:
-    """What numerai-tools answers, NaN where it refuses."""
+    """Return what numerai-tools answers, NaN where it refuses."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -208,7 +208,7 @@ FACTS = [
 
 
 def cases():
-    """By model: its receipts, oldest first; which of them stands; and what holds of that one."""
+    """Yield each model's receipts, oldest first, the one that stands, and what holds of that."""
     for letters, index in STANDING.items():
         states = [LETTERS[letter] for letter in letters]
         yield letters, [Receipt(letters, 1343, state=state) for state in states], index, None

@@ -325,7 +325,7 @@ class KilledAnywhere(RuleBasedStateMachine):
         return self.exchange.receipts[-1]
 
     def run(self, steps, intention=READY):
-        """One run of the protocol that is killed after so many steps, or never."""
+        """Run the protocol until it is killed after so many steps, or to its end."""
         left = iter(range(steps)) if steps is not None else None
 
         def survive():

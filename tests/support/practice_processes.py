@@ -54,7 +54,7 @@ class _Process:
 
 
 def _serve(arguments: list[str], parent: Connection, log: Path) -> None:
-    """Serves until the other end of the pipe `parent` is closed, or the parent process ends."""
+    """Serve until the other end of the pipe `parent` is closed, or the parent process ends."""
     with log.open("ab") as output:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())

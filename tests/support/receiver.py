@@ -69,7 +69,7 @@ def receiving(react: Callable[[dict[str, Any]], int] | None = None) -> Iterator[
                 self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Nothing is printed."""
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         received.address = f"http://127.0.0.1:{server.server_port}/hook"

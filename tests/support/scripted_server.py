@@ -65,7 +65,7 @@ class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that goes away is what many tests are about."""
+        """Ignore a client that goes away: many tests are about that."""
 
 
 class _Handler(BaseHTTPRequestHandler):

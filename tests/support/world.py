@@ -72,7 +72,7 @@ class World:
         return Platform(load_settings(self.folder))
 
     def enter(self, patch: pytest.MonkeyPatch) -> World:
-        """Makes this process the participant: environment, working directory, registry."""
+        """Make this process the participant: environment, working directory, registry."""
         for name in Settings.model_fields:
             patch.delenv(name.upper(), raising=False)
         for name, value in self.environment.items():
@@ -83,13 +83,13 @@ class World:
         return self
 
     def register(self, *names: str) -> None:
-        """Makes these the participant's models."""
+        """Make these the participant's models."""
         rows = [f"{name},quick_models:{MODELS[name]},\n" for name in names]
         registry = self.folder / "model_configs.csv"
         registry.write_text("numerai_name,model_code,description\n" + "".join(rows))
 
     def contradict(self) -> None:
-        """Writes a `.env` of another tournament and registry, which the environment outweighs."""
+        """Write a `.env` of another tournament and registry, which the environment outweighs."""
         registry = self.folder / "other_models.csv"
         registry.write_text("numerai_name,model_code\nother,quick_models:Ridge\n")
         (self.folder / ".env").write_text(
@@ -98,14 +98,14 @@ class World:
         )
 
     def train(self, *names: str) -> None:
-        """Makes weights of more models from the stored vintage."""
+        """Make weights of more models from the stored vintage."""
         platform = self.platform
         vintage = vintages.read_vintage(platform, platform.lake.stored_vintages()[-1])
         for name in names:
             trainer.train(platform, platform.registry[name], vintage)
 
     def open_round(self) -> int:
-        """Moves the clock to the next opening; the number of the round."""
+        """Move the clock to the next opening, and return the number of the round."""
         self.practice.advance("next-open")
         return int(self.practice.state()["open_round"])
 
@@ -114,7 +114,7 @@ class World:
         return read_state(self.folder / TOURNAMENT, query, *values)
 
     def submissions(self, number: int) -> dict[str, int]:
-        """How many submissions each model has registered for a round."""
+        """Return how many submissions each model has registered for a round."""
         rows = self.rows(
             "SELECT m.name, count(*) AS n FROM submissions s JOIN models m ON m.id = s.model_id "
             "WHERE s.round = ? GROUP BY m.name",
@@ -123,16 +123,16 @@ class World:
         return {row["name"]: row["n"] for row in rows}
 
     def uploads(self) -> int:
-        """How many uploads were authorised since the tournament began."""
+        """Return how many uploads were authorised since the tournament began."""
         return int(self.rows("SELECT count(*) AS n FROM uploads")[0]["n"])
 
     def definitions(self) -> dg.Definitions:
-        """The definitions as the present registry has them."""
+        """Return the definitions as the present registry has them."""
         sys.modules.pop("numebot_dagster.definitions", None)
         return importlib.import_module("numebot_dagster.definitions").defs
 
     def numebot(self, *arguments: str, **more: str) -> Finished:
-        """Runs the command in this process, which is quicker than one of its own."""
+        """Run the command in this process, which is quicker than one of its own."""
         environment = {**self.whole_environment, **more}
         return run_here(self.folder, *arguments, environment=environment)
 

@@ -46,7 +46,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def ui(_module_world, browser):
-    """The guarded web server on a world that was diagnosed, played and scored; its visitor."""
+    """Serve a world that was diagnosed, played and scored behind the guard; return its visitor."""
     world = _module_world
     world.register("steady-1", "second")
     number = world.open_round()
@@ -172,7 +172,7 @@ def test_diagnostics_show_their_tables_in_sight_and_their_charts_on_demand(ui):
 
 @pytest.fixture
 def hostile_url(tmp_path):
-    """A page of another origin: the same machine, but another port."""
+    """Return a page of another origin: the same machine, but another port."""
     (tmp_path / "index.html").write_text("<title>hostile</title><body></body>")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

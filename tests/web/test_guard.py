@@ -16,7 +16,7 @@ OWN = "127.0.0.1:3000"
 def is_served(
     bound="127.0.0.1", named=(), method="POST", kind="http", address="127.0.0.1", **headers
 ):
-    """Whether a request with these headers reaches the application."""
+    """Return whether a request with these headers reaches the application."""
     reached = []
 
     async def app(scope, receive, send):

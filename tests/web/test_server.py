@@ -8,7 +8,7 @@ from numebot_dagster.web.server import _may_change_something
 
 
 def nested(depth):
-    """A mutation beside a query that is too deep for the parser."""
+    """Return a mutation beside a query that is too deep for the parser."""
     return "mutation A { x } query B " + "{ a " * depth + "}" * depth
 
 

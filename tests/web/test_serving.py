@@ -24,7 +24,7 @@ sys.exit(1)
 
 @pytest.fixture
 def _own_signals():
-    """The handlers of this process, which `numebot up` replaces."""
+    """Return the handlers of this process, which `numebot up` replaces."""
     handlers = {
         number: signal.getsignal(number)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

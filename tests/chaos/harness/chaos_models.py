@@ -33,7 +33,7 @@ class Alpha(NumeraiModel):
     penalty = 1e3
 
     def train(self, data: TrainingData) -> None:
-        """Remembers which training this was, so that a mood can concern the newest weights only."""
+        """Remember which training this was, so that a mood can concern the newest weights only."""
         self.training = int(_moods()["training"])
         thinned = data.every(8)
         # No two trainings learn the same, so that what was sent tells by which it was made: each
@@ -45,7 +45,7 @@ class Alpha(NumeraiModel):
         self.weights = np.linalg.solve(gram, features.T @ (thinned.target()[rows] - 0.5))
 
     def predict(self, data: LiveData) -> np.ndarray:
-        """Predicts; the canary always, a round unless the mood forbids."""
+        """Predict; the canary always, a round unless the mood forbids."""
         predictions = (data.matrix.astype(np.float64) - 2) @ self.weights
         if len(data) <= CANARY_ROWS:
             return predictions
@@ -59,11 +59,11 @@ class Alpha(NumeraiModel):
         return np.full(len(data), np.nan) if mood == "nan" else predictions
 
     def save(self, folder: Path) -> None:
-        """Stores coefficients and the number of the training."""
+        """Store coefficients and the number of the training."""
         np.savez(folder / "weights.npz", weights=self.weights, training=self.training)
 
     def load(self, folder: Path) -> None:
-        """Reads what `save` stored."""
+        """Read what `save` stored."""
         with np.load(folder / "weights.npz") as arrays:
             self.weights, self.training = arrays["weights"], int(arrays["training"])
 

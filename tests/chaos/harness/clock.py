@@ -40,15 +40,15 @@ class MovedTime:
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is that of the module."""
+        """Return what the module has."""
         return getattr(time, name)
 
     def monotonic(self) -> float:
-        """Seconds on the moved clock."""
+        """Return the seconds on the moved clock."""
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float) -> None:
-        """Moves the clock by so many seconds, unless another sleeper has moved it meanwhile."""
+        """Move the clock by so many seconds, unless another sleeper has moved it meanwhile."""
         end = self.monotonic() + seconds
         time.sleep(seconds / SPEED)
         with self._lock:
@@ -71,7 +71,7 @@ class MovedTime:
 
 
 def install(url: str) -> None:
-    """Lets the product of this process wait by the clock of the tournament at an address."""
+    """Let the product of this process wait by the clock of the tournament at an address."""
     moved = MovedTime(url)
     for name in CLOCKED:
         importlib.import_module(name).time = moved  # type: ignore[attr-defined]

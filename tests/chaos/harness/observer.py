@@ -42,7 +42,7 @@ class Observer:
 
 
 def install(path: Path) -> None:
-    """Observes the server that this process will run."""
+    """Observe the server that this process will run."""
     from numebot_dagster.practice.api import app
 
     make = app.make_app
@@ -50,7 +50,7 @@ def install(path: Path) -> None:
 
 
 def downloads(path: Path) -> Iterator[str]:
-    """The ids of all submissions that were sent back in full."""
+    """Yield the ids of all submissions that were sent back in full."""
     if path.exists():
         for line in path.read_text().splitlines():
             yield json.loads(line)["downloaded"]

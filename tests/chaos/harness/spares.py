@@ -37,7 +37,7 @@ class Spare:
     def become(
         self, arguments: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]
     ) -> None:
-        """Gives the fork its work.
+        """Give the fork its work.
 
         Args:
             arguments: the numbers that the worker knows its descriptors by.
@@ -53,11 +53,11 @@ class Spare:
         self.stdout = os.fdopen(readable, "rb", buffering=0)
 
     def close(self) -> None:
-        """Lets go a fork that was never needed; it ends by itself."""
+        """Let go of a fork that was never needed; it ends by itself."""
         self._ours.close()
 
     def poll(self) -> int | None:
-        """The exit status, if it has ended."""
+        """Return the exit status, if it has ended."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -65,7 +65,7 @@ class Spare:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit status, when it has ended."""
+        """Return the exit status, when it has ended."""
         import time
 
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -96,7 +96,7 @@ class _Subprocess:
 
 
 def prepare(count: int) -> None:
-    """Forks spares for the workers that the product of this process will start."""
+    """Fork spares for the workers that the product of this process will start."""
     from numebot_dagster.modeling.worker import worker_process
 
     spares: list[Spare] = []

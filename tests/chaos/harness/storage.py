@@ -21,7 +21,7 @@ STORAGES = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 
 
 def install() -> None:
-    """Changes this process's storages; before any of them is opened."""
+    """Change this process's storages; before any of them is opened."""
     engines: dict[str, Engine] = {}
 
     def engine_of(url: str, **more: Any) -> Engine:

@@ -48,7 +48,7 @@ def unseen(_: Any) -> Any:
 
 
 def pretended(_: Any) -> Any:
-    """Receipts of an upload that never was."""
+    """Record receipts of an upload that never was."""
     from numebot_dagster.operations.rounds.uploading import _intent
     from numebot_dagster.submissions.receipts import Outcome, State
 
@@ -86,7 +86,7 @@ def status_0(_: Any) -> Any:
 
 
 def without_beta(begin_model: Any) -> Any:
-    """Beta is passed over: neither predicted nor missed by anybody."""
+    """Pass beta over: it is neither predicted nor missed by anybody."""
     from numebot_dagster.operations.rounds.outcomes import Ending, Played
 
     def begin(self: Any, model: Any, ladder: Any, *, others_wait: bool) -> Any:
@@ -102,7 +102,7 @@ def oldest_first(candidates: Any) -> Any:
 
 
 def of_the_first_model(judge: Any) -> Any:
-    """All models send what the first one predicted."""
+    """Let all models send what the first one predicted."""
     first: list[Any] = []
 
     def judged(platform: Any, model: str, number: int, made: Any, *rest: Any) -> Any:
@@ -113,7 +113,7 @@ def of_the_first_model(judge: Any) -> Any:
 
 
 def of_the_last_round(judge: Any) -> Any:
-    """Every model sends the numbers of the round before, for the ids of this one."""
+    """Let every model send the numbers of the round before, for the ids of this one."""
     import numpy as np
 
     def judged(platform: Any, model: str, number: int, made: Any, *rest: Any) -> Any:
@@ -126,7 +126,7 @@ def of_the_last_round(judge: Any) -> Any:
 
 
 def as_if_late(play: Any) -> Any:
-    """A round is played as with `--late`, which nobody asked for."""
+    """Play a round as with `--late`, which nobody asked for."""
     return lambda platform, asked: play(platform, replace(asked, late=True))
 
 
@@ -143,7 +143,7 @@ def forced(decide: Any) -> Any:
 
 
 def said_live(own: Any) -> Any:
-    """The receipt says that the model's own predictions were sent, whatever was."""
+    """Let the receipt say that the model's own predictions were sent, whatever was."""
     from numebot_dagster.submissions.receipts import Rung
 
     return lambda *arguments, **more: replace(own(*arguments, **more), rung=Rung.LIVE)

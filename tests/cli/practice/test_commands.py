@@ -36,7 +36,7 @@ def run(*arguments: object) -> tuple[int, str]:
 
 @contextmanager
 def served(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs `serve` as a user does and waits for what it prints when it is ready."""
+    """Run `serve` as a user does and wait for what it prints when it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", SERVE, "serve", "--folder", str(folder), *arguments],
         stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def test_real_time_opens_rounds_by_itself(tmp_path: Path) -> None:
 
 
 def shown_until(folder: Path, eras: int) -> list[int]:
-    """Serves the full scale on a terminal until so many eras are made; returns what it counted."""
+    """Serve the full scale on a terminal until so many eras are made and return what it counted."""
     terminal, end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, "serve", "--folder", str(folder), "--scale", "full"],

@@ -21,7 +21,7 @@ OP = "models__{}__diagnostics"
 
 @pytest.fixture
 def diagnose(world, instance):
-    """Runs the job for one model, on the newest vintage by default."""
+    """Run the job for one model, on the newest vintage by default."""
 
     def run(name, vintage=None, *, again=False):
         vintage = world.platform.lake.stored_vintages()[-1] if vintage is None else vintage

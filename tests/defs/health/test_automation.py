@@ -29,7 +29,7 @@ from numebot_dagster.operations.health.findings import Verdict
 
 @pytest.fixture
 def disk_instance():
-    """One on disk, whose daemons are expected to run."""
+    """Return an instance on disk, whose daemons are expected to run."""
     with dg.instance_for_test(
         overrides={"run_coordinator": {"module": "dagster", "class": "QueuedRunCoordinator"}}
     ) as instance:

@@ -93,7 +93,7 @@ def world(season, enter):
 
 @pytest.fixture
 def plain(world, monkeypatch):
-    """numerapi as released, asking the same tournament."""
+    """Return numerapi as released, asking the same tournament."""
     monkeypatch.setattr(base_api, "API_TOURNAMENT_URL", world.practice.url)
     key = world.practice.credentials
     return numerapi.NumerAPI(key.public_id, key.secret_key, verbosity="CRITICAL")
@@ -148,7 +148,7 @@ def test_each_score_lies_on_the_day_on_which_it_was_published(season):
 
 
 def meta_model(crowd, uploads, index):
-    """Stake-weighted ranks of all who were on time, by numerai-tools."""
+    """Return stake-weighted ranks of all who were on time, by numerai-tools."""
     votes = {model: frame["prediction"] for model, frame in uploads.items()}
     stakes = {model: float(STAKES[model]) for model in uploads}
     for played in crowd:
@@ -307,7 +307,7 @@ def test_a_day_of_the_future_is_not_looked_at(season, world):
 
 
 def pictures(text):
-    """The images of a Markdown text, decoded."""
+    """Return the images of a Markdown text, decoded."""
     _, _, data = text.partition("data:image/png;base64,")
     return image.imread(io.BytesIO(base64.b64decode(data.rstrip(")"))))
 

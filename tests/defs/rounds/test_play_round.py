@@ -48,7 +48,7 @@ def observations(result):
 
 
 def checks(result):
-    """Verdicts by asset and check."""
+    """Return verdicts by asset and check."""
     return {
         (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
         for evaluation in result.get_asset_check_evaluations()

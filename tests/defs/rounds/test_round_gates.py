@@ -26,7 +26,7 @@ def verdicts(result):
 
 
 def rewrite_live(world, number, change):
-    """Replaces the stored live file; the original may be shared with other folders."""
+    """Replace the stored live file; the original may be shared with other folders."""
     path = world.platform.lake.live_folder(number, "v5.3") / "live.parquet"
     changed = change(pl.read_parquet(path))
     path.unlink()
@@ -35,7 +35,7 @@ def rewrite_live(world, number, change):
 
 @pytest.fixture
 def late_data(world, run_round):
-    """A round whose data are still those of the one before."""
+    """Return a round whose data are still those of the one before."""
     earlier = world.open_round()
     run_round(world, earlier, ROUND)
     number = world.open_round()

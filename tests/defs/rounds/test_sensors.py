@@ -36,7 +36,7 @@ NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def later(monkeypatch):
-    """This machine's clock, some minutes further."""
+    """Set this machine's clock some minutes further."""
 
     def by(minutes):
         clock = SimpleNamespace(time=lambda: time.time() + 60 * minutes)

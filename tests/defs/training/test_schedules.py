@@ -15,7 +15,7 @@ from numebot_dagster.operations.training import trainer
 
 @pytest.fixture
 def weeks_later(monkeypatch):
-    """This machine's clock, some weeks further."""
+    """Set this machine's clock some weeks further."""
 
     def by(weeks):
         now = datetime.now(UTC) + timedelta(weeks=weeks)

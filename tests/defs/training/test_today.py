@@ -17,14 +17,14 @@ from numebot_dagster.operations.training import trainer
 
 @pytest.fixture
 def instance():
-    """Sensors get the instance by reference, so that it must be one on disk."""
+    """Return an instance on disk: sensors get it by reference."""
     with dg.instance_for_test() as instance:
         yield instance
 
 
 @pytest.fixture
 def launch(world, instance):
-    """Launches a job as the UI does, with the config of its only kind of step."""
+    """Launch a job as the UI does, with the config of its only kind of step."""
 
     def run(job, partition=None, **ops):
         return (
@@ -42,7 +42,7 @@ def launch(world, instance):
 
 
 def tick(world, instance, cursor=None):
-    """One tick of the sensor on trainings, as the daemon evaluates it."""
+    """Evaluate the sensor on trainings as the daemon does."""
     with dg.build_sensor_context(
         instance=instance,
         instance_ref=instance.get_ref(),
@@ -78,7 +78,7 @@ def test_a_vintage_that_is_none_of_today_says_what_to_do(instance, launch, key):
 
 
 def failure(result):
-    """The innermost message of the step that failed."""
+    """Return the innermost message of the step that failed."""
     assert not result.success
     event = next(event for event in result.all_events if event.is_step_failure)
     return event.step_failure_data.user_failure_data.description

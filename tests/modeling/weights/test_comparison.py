@@ -19,14 +19,14 @@ TYPES = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 
 
 def trees(random, count, spread, kind):
-    """(count, rows) what each tree adds to each row; the sums lie about 0.5, as Numerai's do."""
+    """Return (count, rows): what each tree adds to each row, about 0.5 in sum, as Numerai's do."""
     leaves = 0.5 / count + spread / count**0.5 * random.normal(size=(count, LEAVES))
     places = random.integers(0, LEAVES, (count, ROWS))
     return np.take_along_axis(leaves, places, axis=1).astype(kind)
 
 
 def added(parts, order):
-    """One tree after the other, each sum rounded to the type."""
+    """Return one tree after the other, each sum rounded to the type."""
     total = np.zeros(ROWS, parts.dtype)
     for place in order:
         total = total + parts[place]

@@ -32,7 +32,7 @@ for _ in range(3):
 
 
 def of_forked_pool(own_megabytes):
-    """A parent that holds 150 MB and three children that read it, with so much of their own."""
+    """Start a parent that holds 150 MB and three children that read it, with some of their own."""
     return subprocess.Popen(
         [sys.executable, "-c", FORKED_POOL, str(own_megabytes)],
         stdin=subprocess.PIPE,

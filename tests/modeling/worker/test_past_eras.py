@@ -77,7 +77,7 @@ def worker() -> Iterator[Worker]:
 
 
 def request(worker: Worker, market, folder: Path, name: str, *eras: int) -> OutOfSampleRequest:
-    """Asks for eras by weights that were trained on the training file alone."""
+    """Ask for eras by weights that were trained on the training file alone."""
     code = ModelCode("past_models", name, (str(folder),))
     trained = folder / name
     if not trained.is_dir():

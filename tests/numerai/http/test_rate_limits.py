@@ -28,7 +28,7 @@ QUICKLY = Deadline.after(1e6)
 
 @pytest.fixture
 def limited(monkeypatch):
-    """An operation of which Numerai allows ten calls a second."""
+    """Return an operation of which Numerai allows ten calls a second."""
     monkeypatch.setitem(rate_limits.LIMITS, "rounds", Limit(10, 1.0))
     monkeypatch.setitem(rate_limits.LIMITS, "account", Limit(100, 1.0))
 

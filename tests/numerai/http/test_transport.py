@@ -287,7 +287,7 @@ def test_a_put_is_repeated_as_a_whole_and_a_refusal_is_not(server, make_settings
 
 
 def raw_server(behave):
-    """A server below HTTP: `behave` is given each connection."""
+    """Return a server below HTTP: `behave` is given each connection."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve():

@@ -26,7 +26,7 @@ OLDEST, NEWEST = 2, 14
 
 @pytest.fixture(scope="module")
 def diagnosed(_module_world):
-    """A world, its platform, and a diagnosis of which some eras are sent."""
+    """Return a world, its platform, and a diagnosis of which some eras are sent."""
     with pytest.MonkeyPatch.context() as patch:
         world = _module_world.enter(patch)
         platform = world.platform
@@ -61,7 +61,7 @@ def send(diagnosed, report=lambda status: None):
 
 @pytest.fixture(scope="module")
 def scored(diagnosed):
-    """What the tournament made of them, and what was told meanwhile."""
+    """Return what the tournament made of them, and what was told meanwhile."""
     statuses = []
     return send(diagnosed, statuses.append), statuses
 

@@ -177,7 +177,7 @@ def test_scores_of_an_era_are_those_of_numerai_tools(research, honest) -> None:
 
 
 def _era_of(research, diagnosis: Diagnosis, era: int) -> pd.DataFrame:
-    """All that is known of an era, joined by id and sorted, as numerai-tools wants it."""
+    """Join all that is known of an era by id and sort it, as numerai-tools wants it."""
     stored = research.vintage.files
     whole = pl.scan_parquet(stored["validation.parquet"]).filter(era=f"{era:04d}")
     for other in (

@@ -38,7 +38,7 @@ def worker() -> Iterator[Worker]:
 
 
 def corr_by_era(research, name, *, purge: int, refits: int, worker, tmp_path) -> dict[int, float]:
-    """The diagnosis up to its scores, with another purge than diagnostics use."""
+    """Diagnose up to the scores, with another purge than diagnostics use."""
     platform = research.platform
     model = platform.registry[name]
     subject = out_of_sample.open_subject(platform, model, research.train(name))

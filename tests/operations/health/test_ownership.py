@@ -17,14 +17,14 @@ SCOPES = ("upload_submission", "read_submission_info", "read_user_info")
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    """Another tournament of the same seed, so with the same rounds and the same public names."""
+    """Serve another tournament of the same seed, with the same rounds and public names."""
     with QuickServer(tmp_path_factory.mktemp("other"), Plan(models=("steady-1",))) as server:
         yield server
 
 
 @pytest.fixture
 def owned(world, monkeypatch):
-    """The world's data folder, claimed by its participant; claims it again with other settings."""
+    """Claim the world's data folder by its participant, and again with other settings."""
     record = world.platform.lake.owner_file
     record.unlink(missing_ok=True)
 

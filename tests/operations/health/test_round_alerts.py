@@ -44,7 +44,7 @@ QUEUED = replace(ACCEPTED, outcome=Outcome.QUEUED)
 
 
 def due(minute, a, b, raised=None):
-    """Kinds and subjects at a minute after the opening, of the newest receipts of a and b."""
+    """Return kinds and subjects at a minute after the opening, by the newest receipts of a, b."""
     latest = {
         name: replace(receipt, model=name) for name, receipt in (("a", a), ("b", b)) if receipt
     }

@@ -32,7 +32,7 @@ def said(world):
 
 @pytest.fixture
 def seen(fresh_world, receiver, monkeypatch):
-    """A world with an open round that is known, and alerts that go to the receiver."""
+    """Return a world with an open round that is known, and alerts that go to the receiver."""
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
     number = fresh_world.open_round()
     details.fetch_details(fresh_world.platform, number)

@@ -20,7 +20,7 @@ OLD, NEW = "v5.2", "v5.3"
 
 @pytest.fixture
 def settled(fresh_world, monkeypatch):
-    """A participant whose newest vintage and only weights are of the older version."""
+    """Return a participant whose newest vintage and only weights are of the older version."""
     world = fresh_world
     world.register("untrained")
     number = world.open_round()

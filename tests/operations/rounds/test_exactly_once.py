@@ -83,7 +83,7 @@ def fault(world, kind, **more):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """Nobody waits long for what does not come."""
+    """Wait only shortly for what does not come."""
     monkeypatch.setattr(acceptance, "ACCEPTANCE_PATIENCE", 0.5)
     monkeypatch.setattr(acceptance, "SELECTION_PATIENCE", 0.3)
 
@@ -104,7 +104,7 @@ def after(function):
 
 
 def after_the_second(function):
-    """Ends after the second call: the first is at the beginning of the run."""
+    """End after the second call: the first is at the beginning of the run."""
     calls = []
 
     def call(*arguments, **more):
@@ -118,7 +118,7 @@ def after_the_second(function):
 
 
 def after_receipt(matches):
-    """Ends after the first receipt that matches was written."""
+    """End after the first receipt that matches was written."""
 
     def wrap(append):
         def call(lake, receipt):
@@ -160,7 +160,7 @@ POINTS = {
 
 
 def kill(world, number, point, model="second"):
-    """Plays one model until it is killed at a point."""
+    """Play one model until it is killed at a point."""
     name, wrap, _ = POINTS[point]
     with pytest.MonkeyPatch.context() as patch:
         place = receipts if name == "append" else NumeraiClient
@@ -374,7 +374,7 @@ def test_a_submission_that_turns_invalid_is_noticed_and_replaced(world):
 
 
 def uploaded_by_hand(world, number):
-    """The server's name of a file that replaces ours, as from the web page."""
+    """Return the server's name of a file that replaces ours, as from the web page."""
     client = world.platform.client
     model = client.fleet().models["second"].id
     target = client.authorise_upload(model, "by-hand.csv")

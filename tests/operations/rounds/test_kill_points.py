@@ -22,7 +22,7 @@ SIGKILLED = -9
 
 
 def held_by_numerai(world, number):
-    """By model the id of the submission that counts, asked of the tournament as a client would."""
+    """Ask the tournament as a client would for the ids of the submissions that count, by model."""
     return {
         submission.model: submission.submission_id
         for submission in world.platform.client.fleet().submissions

@@ -39,12 +39,12 @@ class Stage:
     template: Path
 
     def register(self, rows):
-        """Rows of the registry: name, code, inputs, fallback."""
+        """Write rows of the registry: name, code, inputs, fallback."""
         lines = ["numerai_name,model_code,inputs,fallback", *(",".join(row) for row in rows)]
         (self.world.folder / "model_configs.csv").write_text("\n".join(lines))
 
     def store(self, name, vintage, mood="good", **manifest):
-        """Whole weights of a mood, as a training of that vintage would have left them."""
+        """Store whole weights of a mood, as a training of that vintage would have left them."""
         platform = self.world.platform
         code = code_hash(platform.registry[name])
         folder = platform.lake.weights_folder(name, vintage, code)
@@ -60,7 +60,7 @@ class Stage:
         return folder
 
     def open_round(self):
-        """A platform with the next round's live data, and the number of the round."""
+        """Return a platform with the next round's live data, and the number of the round."""
         number = self.world.open_round()
         platform = self.world.platform
         details.fetch_details(platform, number)
@@ -68,7 +68,7 @@ class Stage:
         return platform, number
 
     def content(self, submission_id):
-        """What the tournament was sent, past its server and our lake."""
+        """Return what the tournament was sent, past its server and our lake."""
         query = "SELECT filename FROM submissions WHERE id = ?"
         [row] = self.world.rows(query, submission_id)
         return (self.world.folder / "tournament" / "uploads" / row["filename"]).read_bytes()

@@ -29,7 +29,7 @@ def folder_of(world, number):
 
 
 def rewrite(path, change):
-    """Puts another file in the place of one that may be shared with other folders."""
+    """Put another file in the place of one that may be shared with other folders."""
     changed = change(path.read_bytes())
     path.unlink()
     path.write_bytes(changed)
@@ -46,7 +46,7 @@ def of_table(change):
 
 @contextmanager
 def served(world, change):
-    """Numerai's own live file is changed for a while."""
+    """Change Numerai's own live file for a while."""
     scratch = world.folder / "scratch.parquet"
     world.platform.client.download(LIVE, scratch)
     original = scratch.read_bytes()

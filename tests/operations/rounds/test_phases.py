@@ -50,7 +50,7 @@ def test_what_a_round_can_do_without_gets_the_least():
 
 @pytest.fixture
 def short(monkeypatch):
-    """Every phase but the fetching of live data ends after a second."""
+    """End every phase but the fetching of live data after a second."""
     for name, phase in vars(phases).items():
         if isinstance(phase, phases.Phase) and phase is not phases.LIVE_DATA:
             monkeypatch.setattr(phases, name, replace(phase, least=0.5, most=1.0))
@@ -101,7 +101,7 @@ def test_no_file_of_a_round_holds_it_up(world, short, monkeypatch, caplog):
 
 @contextmanager
 def hanging(world, kind, where):
-    """Whatever waits for this for twenty seconds is cut long before."""
+    """Hang for twenty seconds: whatever waits for this is cut long before."""
     started = time.monotonic()
     with fault(world, kind, where, seconds=20):
         yield

@@ -50,7 +50,7 @@ def round_of(number=NUMBER, seconds=3600.0, opens_in=600.0):
 
 
 def played(platform, number, **seconds):
-    """A round of the past, in which each model took so long."""
+    """Record a round of the past, in which each model took so long."""
     parquet.write(platform.lake.round_details(number), pl.DataFrame({"round": [number]}))
     for name, taken in seconds.items():
         receipts.append(platform.lake, Receipt(name, number, predict_seconds=taken))

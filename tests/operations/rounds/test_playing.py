@@ -48,7 +48,7 @@ def test_order(stakes, expected):
 
 
 def fetched(world, number):
-    """A platform with the round's details and live data stored."""
+    """Return a platform with the round's details and live data stored."""
     platform = world.platform
     details.fetch_details(platform, number)
     live_data.fetch_live(platform, number, platform.registry.enabled)
@@ -69,7 +69,7 @@ BOTH_CONFIRMED = {"steady-1": Ending.CONFIRMED, "second": Ending.CONFIRMED}
 
 
 def upload(world, name, seed=0):
-    """What a person does with numerapi in a notebook."""
+    """Upload as a person does with numerapi in a notebook."""
     client = world.platform.client
     fleet = client.fleet()
     number = world.practice.state()["newest_round"]
@@ -86,7 +86,7 @@ def upload(world, name, seed=0):
 
 
 def selected(world, number, name):
-    """The file that Numerai counts for a model in a round."""
+    """Return the file that Numerai counts for a model in a round."""
     fleet = world.platform.client.fleet()
     return fleet.submission_of(name, number)
 

@@ -15,7 +15,7 @@ WORDS = "invalid_submission_ids: 12 ids [of 20] are not live in round"
 
 @pytest.fixture
 def numebot(monkeypatch, world, receiver):
-    """Runs the command in this process, with alerts that go to the receiver."""
+    """Run the command in this process, with alerts that go to the receiver."""
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
 
     def run(*arguments):

@@ -72,7 +72,7 @@ def test_a_copy_is_told_from_the_folder_itself(changes, is_copy):
 
 
 def another(world):
-    """The same participant on another machine: a data folder of its own, the same account."""
+    """Return the same participant on another machine: its own data folder, the same account."""
     shutil.copytree(world.folder / "data", world.folder / "other")
     settings = world.platform.settings.model_copy(
         update={"numerai_data_folder": world.folder / "other"}

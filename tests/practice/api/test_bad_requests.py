@@ -37,7 +37,7 @@ SCOPES = ("upload_submission", "download_submission", "read_submission_info", "r
 
 @pytest.fixture(scope="module")
 def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """A staked submission with a few scores."""
+    """Return a staked submission with a few scores."""
     tournament = make_tournament(stakes={MODEL: "2.5"})
     tournament.controls.advance("next-open")
     given = tournament.authorise(MODEL)
@@ -60,7 +60,7 @@ def model_id(tournament: ServedTournament) -> str:
 
 
 def answered(tournament: ServedTournament, token: str, body: bytes) -> dict[str, Any]:
-    """Sends any bytes; returns the answer, which must have the API's shape."""
+    """Send any bytes and return the answer, which must have the API's shape."""
     headers = {"Authorization": token, "Content-Type": "application/json"}
     answer = requests.post(tournament.controls.url, data=body, headers=headers, timeout=60)
     assert answer.status_code in (200, 400), answer.text
@@ -224,7 +224,7 @@ ANY_TEXT = st.one_of(st.sampled_from(TEXTS), st.text(max_size=8)).map(
 
 
 def literals(kind: Any) -> st.SearchStrategy[str]:
-    """Values of a type as they stand in a query; often odd ones."""
+    """Return values of a type as they stand in a query; often odd ones."""
     if isinstance(kind, GraphQLNonNull):
         return literals(kind.of_type)
     if isinstance(kind, GraphQLList):
@@ -237,7 +237,7 @@ def literals(kind: Any) -> st.SearchStrategy[str]:
 
 @st.composite
 def calls(draw: st.DrawFn, name: str, field: GraphQLField, depth: int = 2) -> str:
-    """A field with any arguments and some fields of its own; those with arguments first."""
+    """Return a field with any arguments and some fields of its own; those with arguments first."""
     given = [
         f"{key}: {draw(literals(argument.type))}"
         for key, argument in field.args.items()

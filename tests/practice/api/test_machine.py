@@ -72,7 +72,7 @@ def newest(now: datetime) -> int:
 
 
 def scored_days(number: int, now: datetime, rules_change: int) -> int:
-    """Scores come out on Tuesday to Saturday at 10:00, the first on the fourth such day after."""
+    """Return the days of scores: Tuesday to Saturday at 10:00, from the fourth such day after."""
     later = DAYS[number - FIRST + 1 :]
     published = sum(datetime.combine(day, time(10, tzinfo=UTC)) <= now for day in later)
     return min(max(published - 3, 0), 20 if number < rules_change else 60)
@@ -86,7 +86,7 @@ class PlainModel:
         self.stakes: dict[str, list[tuple[int, Decimal]]] = {name: [] for name in MODELS}
 
     def entry(self, name: str, number: int, now: datetime) -> tuple[str, str | None]:
-        """Status and upload that count for a model in a round."""
+        """Return status and upload that count for a model in a round."""
         before = opening(number - 1) if number > FIRST else datetime.min.replace(tzinfo=UTC)
         valid = [(at, key) for at, who, good, key in self.uploads if who == name and good]
         inside = [key for at, key in valid if opening(number) <= at < deadline(number)]

@@ -42,7 +42,7 @@ def utc(text: str) -> datetime:
 
 @pytest.fixture(scope="module")
 def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """Two rounds played by two models, one of them staked, 40 days later."""
+    """Return two rounds played by two models, one of them staked, 40 days later."""
     from numerapi import base_api
 
     tournament = make_tournament(stakes={"example_model": "2.5"})
@@ -188,7 +188,7 @@ def test_submissions(tournament: ServedTournament) -> None:
 def own_scores(
     tournament: ServedTournament, name: str, number: int, days: list[int]
 ) -> dict[tuple, float]:
-    """Scores by numerai-tools, from the stored upload and the market's realised target."""
+    """Return scores by numerai-tools, from the stored upload and the market's realised target."""
     filename = tournament.rows(
         "SELECT filename FROM submissions WHERE round = ? AND model_id = ?",
         number, tournament.model_id(name),

@@ -47,7 +47,7 @@ def market() -> Market:
 
 @pytest.fixture(scope="module")
 def folder(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every file of both versions, as they are on the first Tuesday."""
+    """Return every file of both versions, as they are on the first Tuesday."""
     root = tmp_path_factory.mktemp("datasets")
     for name in DATASET_NAMES:
         (root / name).parent.mkdir(exist_ok=True)

@@ -81,7 +81,7 @@ class Killed(Exception):
 
 
 def make(path: Path, name: str, parts: Path | None, today: date = MONDAY, stop: int = 0) -> int:
-    """Writes a file and returns how many eras had to be computed; killed after ``stop`` eras."""
+    """Write a file and return how many eras had to be computed; killed after ``stop`` eras."""
     seen: list[int] = []
 
     def progress(done: int, total: int) -> None:

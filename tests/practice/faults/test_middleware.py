@@ -107,7 +107,7 @@ def test_a_trigger_that_comes_twice(practice: PracticeServer, receiver: Receiver
 
 @contextmanager
 def fault(practice: PracticeServer, kind: str, **more: Any) -> Iterator[Callable[[], int]]:
-    """Something goes wrong inside; yields what tells how often it struck."""
+    """Let something go wrong inside, and yield what counts how often it struck."""
     number = practice.add_fault(kind, **more)
 
     def times() -> int:
@@ -191,7 +191,7 @@ def test_only_what_was_changed_is_counted(
 
 
 def submit(practice: PracticeServer, name: str = "one", *, late: bool = False) -> str:
-    """Submits a valid file for the newest round and returns the submission's id."""
+    """Submit a valid file for the newest round and return the submission's id."""
     models = ask(practice, "{account {models {id name}}}").json()["data"]["account"]["models"]
     [model] = [row["id"] for row in models if row["name"] == name]
     if practice.state()["open_round"] is None and not late:

@@ -29,7 +29,7 @@ OLD, NEW = 1280, 1281
 
 @pytest.fixture(scope="module")
 def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """The last round of the former rules and the first of the current ones, both staked."""
+    """Return the last round of the former rules and the first of the current ones, both staked."""
     from numerapi import base_api
 
     tournament = make_tournament(stakes={MODEL: "5000"}, rules_change_at=NEW)
@@ -124,7 +124,7 @@ def test_each_round_says_its_rules(tournament: ServedTournament) -> None:
 
 
 def total_at_risk(tournament: ServedTournament, number: int) -> Decimal:
-    """All stakes on a round, from the stored positions and who was on time."""
+    """Return all stakes on a round, from the stored positions and who was on time."""
     opened = Round(number).opened
     on_time = {
         played.participant.name
@@ -139,7 +139,7 @@ def total_at_risk(tournament: ServedTournament, number: int) -> Decimal:
 
 
 def score(tournament: ServedTournament, number: int, day: int) -> tuple[float, float]:
-    """CORR and MMC by numerai-tools on what the market has realised."""
+    """Return CORR and MMC by numerai-tools on what the market has realised."""
     row = tournament.rows("SELECT filename FROM submissions WHERE round = ?", number)[0]
     content = (tournament.folder / "uploads" / row["filename"]).read_bytes()
     frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()

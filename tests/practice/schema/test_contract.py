@@ -38,7 +38,7 @@ SCOPES = ("upload_submission", "download_submission", "read_submission_info", "r
 
 @pytest.fixture(scope="module")
 def tournament(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """One staked round 26 scoring days later, a validated model, diagnostics and a webhook."""
+    """Play one staked round to 26 scoring days later, with diagnostics and a webhook."""
     tournament = make_tournament(stakes={MODEL: "2.5"})
     tournament.controls.advance("next-open")
     put(tournament, "submissionUploadAuth", tournament.predictions(ROUND, 0), "createSubmission")
@@ -71,7 +71,7 @@ def put(
     *,
     bare: bool = False,
 ) -> dict[str, Any]:
-    """Uploads content and registers it, with the model unless it is to be bare."""
+    """Upload content and register it, with the model unless it is to be bare."""
     model = "" if bare else f', modelId: "{tournament.model_id(MODEL)}"'
     eighth = "" if auth == "computePickleUploadAuth" else ", tournament: 8"
     query = f'{{{auth}(filename: "p.csv"{eighth}{model}) {{filename url}}}}'
@@ -132,7 +132,7 @@ KINDS = {
 
 
 def selection(sample: Any) -> str:
-    """The fields that a sample shows, as a query asks for them."""
+    """Return the fields that a sample shows, as a query asks for them."""
     if isinstance(sample, list):
         return selection(sample[0]) if sample else ""
     if not isinstance(sample, dict):
@@ -146,7 +146,7 @@ def kind(text: str) -> str:
 
 
 def differences(sample: Any, answer: Any, at: str) -> list[str]:
-    """Where an answer's keys or types are not those of a sample; a sample's null says nothing."""
+    """Return where an answer's keys or types differ from a sample's; null in it says nothing."""
     if sample is None:
         return []
     if answer is None:
@@ -257,7 +257,7 @@ def named(kind: Any) -> Any:
 
 
 def whole(kind: Any, depth: int) -> str:
-    """All fields of a type, down to a depth."""
+    """Return all fields of a type, down to a depth."""
     inner = named(kind)
     if isinstance(inner, GraphQLScalarType | GraphQLEnumType):
         return ""

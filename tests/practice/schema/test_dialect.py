@@ -13,7 +13,7 @@ from numebot_dagster.practice.schema.dialect import admit
 
 
 def queries_of(module: object) -> list[str]:
-    """Every GraphQL text in a module of numerapi, f-strings filled in."""
+    """Return every GraphQL text in a module of numerapi, f-strings filled in."""
     queries = []
     nodes = list(ast.walk(ast.parse(inspect.getsource(module))))  # type: ignore[arg-type]
     inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}

@@ -55,7 +55,7 @@ SETTINGS = {
 def trained(
     market: Market, feature_set: str, days: int, trees: int, **settings: float
 ) -> Callable[[date], np.ndarray]:
-    """LightGBM on every second train era; returns what predicts a day."""
+    """Train LightGBM on every second train era, and return what predicts a day."""
     import lightgbm
 
     chosen = set(market.features_json()["feature_sets"][feature_set])
@@ -104,7 +104,7 @@ def test_a_small_model_is_as_close_to_the_benchmark_as_expected(market: Market) 
 
 
 def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, float, float]:
-    """CORR, MMC and the rank correlation with the meta model, by numerai-tools."""
+    """Return CORR, MMC and the rank correlation with the meta model, by numerai-tools."""
     ids = market.live_ids(day)
     prediction = pd.DataFrame({"honest": predicted}, index=ids)
     target = pd.Series(market.realised_target(day, 60), index=ids, name="target")

@@ -26,7 +26,7 @@ SCOPES = ("read_user_info", "web3_staking")
 
 @pytest.fixture(scope="module")
 def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """One resolved round: one model of knowledge, one of its opposite, both staked."""
+    """Return one resolved round: one model of knowledge, one of its opposite, both staked."""
     from numerapi import base_api
 
     tournament = make_tournament(stakes={MODEL: "100", OTHER: "250.5"})
@@ -49,7 +49,7 @@ def tournament(
 
 
 def payouts(tournament: ServedTournament) -> dict[str, Decimal]:
-    """Payouts of the round from the final scores in the state."""
+    """Return payouts of the round from the final scores in the state."""
     rows = tournament.rows(
         "SELECT models.name AS model, scores.name AS score, value FROM scores "
         "JOIN models ON models.id = model_id WHERE round = ? AND day = 60", ROUND,
@@ -218,7 +218,7 @@ def test_leaderboards_are_filtered_and_paged(tournament: ServedTournament) -> No
 def settled_of(
     tournament: ServedTournament, resolved: list[int]
 ) -> dict[str, tuple[Decimal, Decimal]]:
-    """What each account staked and earned in the resolved rounds, from positions and scores."""
+    """Compute each account's stakes and earnings in resolved rounds, from positions and scores."""
     numbers = ", ".join(map(str, resolved))
     final: dict[tuple[str, int], dict[str, float]] = {}
     for row in tournament.rows(f"SELECT * FROM scores WHERE round IN ({numbers}) AND day = 60"):
@@ -236,7 +236,7 @@ def settled_of(
 
 
 def stake_of(tournament: ServedTournament, model: Row, number: int) -> Decimal:
-    """The position of whoever was on time."""
+    """Return the position of whoever was on time."""
     if model["kind"] == "rival":
         on_time = standing_of(0, model["name"], Round(number).opened)[0] == "on-time"
     else:
