@@ -83,16 +83,16 @@ def machine() -> dict[str, Any]:
 
 def caption(outcomes: Sequence[Outcome]) -> str:
     """Return what the figures mean, when and where they were taken."""
-    machine_ = machine()
+    facts = machine()
     size = "full-size data" if all(outcome.full for outcome in outcomes) else (
         "the quick set; memory ratios without what the process held before the call"
     )  # fmt: skip
-    libraries = ", ".join(f"{name} {version}" for name, version in machine_["libraries"].items())
+    libraries = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
     return (
-        f"{machine_['date']}, {machine_['processor']}, {machine_['cores']} cores, "
-        f"{machine_['memory_gb']} GB; "
+        f"{facts['date']}, {facts['processor']}, {facts['cores']} cores, "
+        f"{facts['memory_gb']} GB; "
         f"medians of {len(outcomes[0].ours)} fresh processes a side, in turns; {size}. "
-        f"Python {machine_['python']}, {libraries}."
+        f"Python {facts['python']}, {libraries}."
     )
 
 

@@ -80,9 +80,7 @@ def at_once(data: Predictions) -> np.ndarray:
         meta_model=data.meta_model,
         benchmark=data.benchmark,
     )
-    return np.stack(
-        [scores_ for scores_ in (scores.corr, scores.mmc, scores.bmc) if scores_ is not None]
-    )
+    return np.stack([score for score in (scores.corr, scores.mmc, scores.bmc) if score is not None])
 
 
 BENCHMARK = Benchmark(

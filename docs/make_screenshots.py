@@ -36,9 +36,9 @@ def main() -> None:
         for _ in range(SEASONS):
             demo = [*NUMEBOT, "demo", "--rounds", str(ROUNDS), "--folder", folder]
             subprocess.run(demo, check=True)
-        with web_server(Path(folder)), page() as one:
-            photograph_lineage(one)
-            photograph_chart(one)
+        with web_server(Path(folder)), open_page() as page:
+            photograph_lineage(page)
+            photograph_chart(page)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def wait_for_answer(seconds: float) -> None:
 
 
 @contextmanager
-def page() -> Iterator[Page]:
+def open_page() -> Iterator[Page]:
     """Open an empty page of a headless Chromium."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
@@ -84,25 +84,25 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def photograph_lineage(one: Page) -> None:
+def photograph_lineage(page: Page) -> None:
     """Photograph the assets of all groups, from the training data to the submissions."""
     selection = quote('not key:"*performance*"', safe="*")
     expanded = quote(",".join(f"global@global:{group}" for group in GROUPS))
-    one.goto(f"{URL}/asset-groups~{selection}/?expanded={expanded}")
-    one.get_by_text("submission").first.wait_for()
-    one.wait_for_load_state("networkidle")
-    one.wait_for_timeout(3000)  # the graph moves to its place
-    one.screenshot(path=DOCS / "dagster-ui.png")
+    page.goto(f"{URL}/asset-groups~{selection}/?expanded={expanded}")
+    page.get_by_text("submission").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(3000)  # the graph moves to its place
+    page.screenshot(path=DOCS / "dagster-ui.png")
 
 
-def photograph_chart(one: Page) -> None:
+def photograph_chart(page: Page) -> None:
     """Photograph the dashboard, with its first chart open."""
-    one.goto(f"{URL}/assets/performance/overview")
-    row = one.get_by_role("row").filter(has_text="corr_by_scoring_day")
+    page.goto(f"{URL}/assets/performance/overview")
+    row = page.get_by_role("row").filter(has_text="corr_by_scoring_day")
     row.get_by_text("[Show Markdown]").first.click()
-    one.locator("img[src^='data:image/png']").last.wait_for()
-    one.wait_for_timeout(1000)  # the dialog fades in
-    one.screenshot(path=DOCS / "dagster-scores.png")
+    page.locator("img[src^='data:image/png']").last.wait_for()
+    page.wait_for_timeout(1000)  # the dialog fades in
+    page.screenshot(path=DOCS / "dagster-scores.png")
 
 
 if __name__ == "__main__":

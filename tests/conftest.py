@@ -176,8 +176,8 @@ def fresh_world(make_world: Callable[[], World], enter: Callable[[World], World]
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """Return an instance in memory."""
-    with dg.DagsterInstance.ephemeral() as one:
-        yield one
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 @pytest.fixture

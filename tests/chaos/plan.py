@@ -115,7 +115,7 @@ class RoundPlan:
             not (attempt.faults or attempt.kill or attempt.jump) for attempt in self.attempts
         )
         lasts = self.asleep or self.lasting or model in self.by_hand
-        return quiet and not lasts and not any(model in moods_ for moods_ in moods)
+        return quiet and not lasts and not any(model in names for names in moods)
 
 
 OUTAGE = "outage"

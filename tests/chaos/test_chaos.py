@@ -52,8 +52,8 @@ def test_a_plan_depends_on_seed_and_place_alone():
 def test_the_dice_know_every_trouble():
     attempts = [attempt for plan in PLANS for attempt in plan.attempts]
     kills = [attempt.kill for attempt in attempts if attempt.kill]
-    assert {one.victim for one in kills} == {"run", "worker", "server", "daemon"}
-    assert {one.step for one in kills} == {*HOLDS, None}
+    assert {kill.victim for kill in kills} == {"run", "worker", "server", "daemon"}
+    assert {kill.step for kill in kills} == {*HOLDS, None}
     assert any(attempt.twin for attempt in attempts)
     assert any(attempt.jump for attempt in attempts)
     assert any(plan.is_outage for plan in PLANS)
@@ -65,7 +65,7 @@ def test_the_tournament_knows_every_fault_that_is_planned():
     faults = [
         fault
         for plan in PLANS
-        for fault in (*plan.lasting, *(one for it in plan.attempts for one in it.faults))
+        for fault in (*plan.lasting, *(planned for it in plan.attempts for planned in it.faults))
     ]
     for fault in faults:
         place_fault(fault, datetime.now(UTC))
@@ -160,7 +160,9 @@ def test_the_auditor_finds_every_planted_defect(chaos_world, name):
     mutant = MUTANTS[name]
     kind, text = mutant.finding
     findings = findings_of(chaos_world, list(mutant.plans), name)
-    assert [one for one in findings if one.startswith(kind) and text in one], findings
+    assert [finding for finding in findings if finding.startswith(kind) and text in finding], (
+        findings
+    )
 
 
 def test_each_source_of_predictions_is_told_from_the_others(chaos_world):
@@ -178,7 +180,7 @@ def test_a_torn_file_is_found(trained, tmp_path):
     torn = next(world.lake_folder.rglob("*.parquet"))
     torn.write_bytes(torn.read_bytes()[:-9])
     (world.lake_folder / "half.json").write_text('{"a":')
-    assert [one.kind for one in audit_files(world)] == ["damaged", "damaged"]
+    assert [finding.kind for finding in audit_files(world)] == ["damaged", "damaged"]
 
 
 # --- the run

@@ -16,8 +16,8 @@ NOON = datetime(2026, 6, 2, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def stored_instance():
     """Return an instance on disk: schedules get it by reference."""
-    with dg.instance_for_test() as instance_:
-        yield instance_
+    with dg.instance_for_test() as on_disk:
+        yield on_disk
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_the_storage_refuses_the_file_and_nothing_is_registered(server, transpor
     ]
     with pytest.raises(DiagnosticsRefused, match=r"upload was refused.*403"):
         diagnostics.upload(transport, "m-1", b"")
-    assert [request_.method for request_ in server.requests] == ["POST", "PUT"]
+    assert [call.method for call in server.requests] == ["POST", "PUT"]
 
 
 def test_a_token_without_the_scope_is_not_the_files_fault(server, transport):
@@ -133,17 +133,17 @@ def test_it_is_waited_for_with_each_status_told(server, transport):
         answer(diagnostics=[{**DONE, "id": "d-0"}, DONE]),
     ]  # fmt: skip
     statuses = []
-    diagnostics_ = wait(transport, report=statuses.append)
+    answered = wait(transport, report=statuses.append)
     assert statuses == ["pending", "no status", "RUNNING"]
-    assert (diagnostics_.id, diagnostics_.eras_accepted, diagnostics_.eras_missing) == (
+    assert (answered.id, answered.eras_accepted, answered.eras_missing) == (
         "d-1",
         1,
         ("0576",),
     )
-    assert diagnostics_.trained_on_validation is False
-    assert diagnostics_.figures == {("corr", "mean"): 0.01, ("corr", "sharpe"): 1.5}
-    assert diagnostics_.by_era.schema == {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
-    assert diagnostics_.by_era.rows() == [
+    assert answered.trained_on_validation is False
+    assert answered.figures == {("corr", "mean"): 0.01, ("corr", "sharpe"): 1.5}
+    assert answered.by_era.schema == {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
+    assert answered.by_era.rows() == [
         (575, "corr", 0.01), (575, "bmc", 0.002), (575, "fnc", 0.006),
         (575, "max_feature_exposure", 0.1),
     ]  # fmt: skip
@@ -201,7 +201,7 @@ def test_questions_become_seldom(server, transport, monkeypatch):
     monkeypatch.setattr(diagnostics, "LONGEST_PAUSE", 0.2)
     server.replies = [*[state(status="pending")] * 6, answer(diagnostics=[DONE])]
     wait(transport)
-    times = [request_.at for request_ in server.requests]
+    times = [call.at for call in server.requests]
     pauses = np.diff(times)
     assert pauses[0] >= 0.05
     assert pauses[-1] >= 0.2

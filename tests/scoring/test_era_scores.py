@@ -169,8 +169,8 @@ def test_likeness_is_what_numerai_tools_makes_of_the_formula_of_cwmm(era):
 def test_infinity_ranks_last_even_where_all_else_differs():
     predictions = np.array([[1e308, 2, 2, np.inf], [3, -np.inf, 2, np.inf], [1, 2, 3, 4]]).T
     target = np.array([1, 0.75, 0.5, 0.25])
-    scores_ = score_eras(np.ones(4), predictions, target).corr[0]
-    assert_same(scores_, [official_corr(values, target) for values in predictions.T])
+    corr = score_eras(np.ones(4), predictions, target).corr[0]
+    assert_same(corr, [official_corr(values, target) for values in predictions.T])
 
 
 def make_eras(seed: int, sizes: list[int]) -> tuple[np.ndarray, ...]:

@@ -170,8 +170,8 @@ def test_a_pass_is_never_overwritten_by_skipped(world, run_round, instance):
     after = run_round(world, number)  # without live data the models' step does not run
     assert after.success
     assert {
-        key: passed_ for key, passed_ in checks(after).items() if key[0].startswith("models")
-    } == {key: passed_ for key, passed_ in passed.items() if key[0].startswith("models")}
+        key: has_passed for key, has_passed in checks(after).items() if key[0].startswith("models")
+    } == {key: has_passed for key, has_passed in passed.items() if key[0].startswith("models")}
 
 
 def test_what_a_killed_run_confirmed_is_recorded_by_the_next(world, run_round, instance):

@@ -54,4 +54,4 @@ def test_an_api_that_is_down_is_an_error_of_the_tick(world, look, tick, monkeypa
             evaluate()
         error = caught.value
         chain = [error, error.__cause__, getattr(error, "original_exc_info", (None, None))[1]]
-        assert any(isinstance(error_, NumeraiUnavailable) for error_ in chain)
+        assert any(isinstance(cause, NumeraiUnavailable) for cause in chain)

@@ -51,12 +51,8 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.template, folder)
         (folder / "model" / "mood.txt").write_text(mood)
-        manifest_ = replace(
-            weight_store.read_manifest(folder), model=name, vintage=vintage, **manifest
-        )
-        weight_store.write_manifest(
-            folder, replace(manifest_, files=weight_store.list_files(folder))
-        )
+        own = replace(weight_store.read_manifest(folder), model=name, vintage=vintage, **manifest)
+        weight_store.write_manifest(folder, replace(own, files=weight_store.list_files(folder)))
         return folder
 
     def open_round(self):
@@ -311,7 +307,7 @@ def test_nothing_is_begun_that_cannot_end_before_the_close(stage, caplog):
     assert "raising was not begun: " in latest["raising"].rung_reason
     assert "and it takes about 30 s" in latest["raising"].rung_reason
     assert caplog.text.count("raising: the live rung failed, the next is tried: was not begun") == 1
-    [alert] = [alert_ for alert_ in alerts_of(platform.lake) if alert_["kind"] == "plan-too-long"]
+    [alert] = [stored for stored in alerts_of(platform.lake) if stored["kind"] == "plan-too-long"]
     assert alert["subject"] == f"round-{number}"
     assert "raising (30 s)" in alert["text"]
     assert "second (up to 60 s)" in alert["text"]

@@ -159,7 +159,7 @@ def test_an_order_loses_nobody_and_breaks_no_chain(stakes, inputs):
     models = [
         RegisteredModel(
             *(name, name, "m", ModelCode("m", "M")),
-            inputs=tuple(name_ for name_ in inputs.get(name, "") if name_ < name),
+            inputs=tuple(source for source in inputs.get(name, "") if source < name),
         )
         for name in "abcdef"
     ]
