@@ -16,6 +16,7 @@ from numebot_dagster.cli import (
     collect,
     demo,
     doctor,
+    lake,
     models,
     rounds,
     run,
@@ -79,6 +80,7 @@ app.command()(up.up)
 app.command()(demo.demo)
 app.add_typer(models.app, name="models")
 app.add_typer(rounds.app, name="rounds")
+app.add_typer(lake.app, name="lake")
 app.add_typer(commands.app, name="practice")
 
 

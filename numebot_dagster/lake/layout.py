@@ -50,6 +50,12 @@ class Lake:
 
     root: Path
 
+    def stored_files(self) -> list[Path]:
+        """Return all data: Parquet files and JSON records, without those that only work needs."""
+        paths = (path for suffix in ("parquet", "json") for path in self.root.rglob(f"*.{suffix}"))
+        passing = (self.root / "dagster", self.root / "locks")
+        return sorted(path for path in paths if not any(map(path.is_relative_to, passing)))
+
     # Rounds
 
     def round_details(self, round_number: int) -> Path:
@@ -132,6 +138,11 @@ class Lake:
                 *(not place.label.startswith(place.code_hash), -place.attempt),
             ),
         )
+
+    def all_weights_folders(self) -> list[WeightsFolder]:
+        """Return the weights folders of all models, those included that are registered no more."""
+        models = _partitions(self.root / "weights", "model")
+        return [place for name, _ in models for place in self.weights_folders(name)]
 
     def former_code_file(self, model_name: str, former: str, present: str) -> Path:
         """Return the empty file whose path says that two hashes are of the same code of a model."""
@@ -282,6 +293,12 @@ class Lake:
     def catalog_file(self) -> Path:
         """The DuckDB database that holds the views and no data."""
         return self.root / "numebot.duckdb"
+
+
+def predictions_sha256(path: Path) -> str | None:
+    """Return the hash by which a file of predictions is named; None for any other file."""
+    key, _, value = path.parent.name.partition("=")
+    return value if key == "sha256" else None
 
 
 def _part(key: str, value: str) -> str:
