@@ -96,8 +96,6 @@ class Library:
             raise Refused(f"there are no datasets of round {round_number}")
         return Round(round_number)
 
-    # --- links --------------------------------------------------------------------------------
-
     def sign(self, path: str) -> str:
         """Return a token that opens `path` for an hour of wall time."""
         expires = f"{int(time.time()) + LINK_SECONDS:x}"
@@ -113,8 +111,6 @@ class Library:
     def _signature(self, path: str, expires: str) -> str:
         key = self._tournament.state.settings["link_key"].encode()
         return hmac.new(key, f"{path}|{expires}".encode(), hashlib.sha256).hexdigest()[:32]
-
-    # --- files --------------------------------------------------------------------------------
 
     def prepare(self, progress: Callable[[str, int, int], None]) -> None:
         """Make the newest files that take minutes, if the market is large, and what names them."""

@@ -18,6 +18,8 @@ from numebot_dagster.practice.rules.tournament import Tournament
 from numebot_dagster.practice.schema.endpoints import OPEN_DOMAINS, known_endpoints
 
 Value = float | str
+SECONDS = {"seconds": (0.0, math.inf)}  # a time span
+STATUS = {"status": (200.0, 599.0)}  # of HTTP
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Fault:
         by_change: Whether a strike counts only when it changed something: a request in which there
             is nothing to be changed uses up none of its `times`.
         standing: Whether it is done to the tournament itself, instead of to single requests.
+        ranges: The least and the greatest of values that have such.
     """
 
     kind: ClassVar[str]
@@ -52,6 +55,7 @@ class Fault:
     times: ClassVar[int | None] = None
     by_change: ClassVar[bool] = False
     standing: ClassVar[bool] = False
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     @classmethod
     def does(cls) -> str:
@@ -109,10 +113,11 @@ class Fault:
             Refused: A value is out of range.
         """
         for name, value in self.values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise Refused(f"{self.kind}: {name}={value} is not a number to work with")
-
-    # --- done to the tournament ---------------------------------------------------------------
+            low, high = self.ranges.get(name, (-math.inf, math.inf))
+            if isinstance(value, float) and not (math.isfinite(value) and low <= value <= high):
+                raise Refused(
+                    f"{self.kind}: {name} must be a number from {low:g} to {high:g}, not {value:g}"
+                )
 
     def begin(self, deadlines: Deadlines) -> Self:
         """Do what is done when the fault is added, and return it as it is to be stored."""
@@ -125,8 +130,6 @@ class Fault:
         self, placed: PlacedFault, tournament: Tournament, claim: Callable[[], bool]
     ) -> None:
         """Do what time has brought about; called before every answer."""
-
-    # --- done to a request --------------------------------------------------------------------
 
     async def strike(self, exchange: Exchange) -> None:
         """Answer an HTTP request in the application's place, or around it."""
@@ -206,40 +209,12 @@ class PlacedFault:
     def as_json(self, now: datetime) -> dict[str, Any]:
         """Return it as the control API shows it."""
         return {
+            **{name: value for name, value in vars(self).items() if name != "fault"},
             "kind": self.kind,
-            "where": self.where,
-            "times": self.times,
-            "probability": self.probability,
-            "seed": self.seed,
             "until": self.until and self.until.isoformat(),
             "values": self.fault.values,
-            "owner": self.owner,
-            "id": self.id,
-            "added_at": self.added_at,
-            "seen": self.seen,
-            "struck": self.struck,
             "over": self.is_over(now),
         }
-
-
-def check_not_negative(kind: str, seconds: float) -> None:
-    """Refuse a time span that lies in the past.
-
-    Raises:
-        Refused: It does.
-    """
-    if seconds < 0:
-        raise Refused(f"{kind}: seconds={seconds} lies in the past")
-
-
-def check_status(kind: str, status: float) -> None:
-    """Refuse a number that is not an HTTP status.
-
-    Raises:
-        Refused: It is not.
-    """
-    if not 200 <= status < 600:
-        raise Refused(f"{kind}: {status:g} is not an HTTP status from 200 to 599")
 
 
 def _check_endpoint(where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 
 from numebot_dagster.practice.faults import (
     answer_faults,
@@ -12,49 +13,19 @@ from numebot_dagster.practice.faults import (
 )
 from numebot_dagster.practice.faults.fault import Fault
 
-SECTIONS: Mapping[str, tuple[type[Fault], ...]] = {
-    "The network and proxies": (
-        network_faults.Latency,
-        network_faults.Drip,
-        network_faults.Cut,
-        network_faults.Status,
-        network_faults.TooLarge,
-        network_faults.Html,
-        network_faults.NotJson,
-        network_faults.EmptyAnswer,
-        network_faults.ClockSkew,
-    ),
-    "Files": (
-        file_faults.IgnoreRange,
-        file_faults.StaleEtag,
-        file_faults.LateData,
-        file_faults.ChangingData,
-        file_faults.TargetSwitched,
-        file_faults.TruncatedUpload,
-        file_faults.LostUpload,
-    ),
-    "GraphQL": (
-        answer_faults.Error,
-        answer_faults.ExpiredUpload,
-        answer_faults.NotOpen,
-        answer_faults.RateLimitAsError,
-        answer_faults.Null,
-        answer_faults.FieldRemoved,
-        answer_faults.UnknownStatus,
-        answer_faults.UnknownScore,
-        answer_faults.TwoPayouts,
-        answer_faults.ZeroAmounts,
-        answer_faults.NegativePayouts,
-        answer_faults.ScopeWithdrawn,
-    ),
-    "The tournament": (
-        tournament_faults.HiddenSubmission,
-        tournament_faults.InvalidLater,
-        tournament_faults.DeadlineMoved,
-        tournament_faults.DuplicateTrigger,
-    ),
-}
 
+def _kinds_of(module: ModuleType) -> tuple[type[Fault], ...]:
+    """Return the kinds that a module defines, in its order."""
+    classes = [kind for kind in vars(module).values() if isinstance(kind, type)]
+    return tuple(kind for kind in classes if issubclass(kind, Fault) and "kind" in vars(kind))
+
+
+SECTIONS: Mapping[str, tuple[type[Fault], ...]] = {
+    "The network and proxies": _kinds_of(network_faults),
+    "Files": _kinds_of(file_faults),
+    "GraphQL": _kinds_of(answer_faults),
+    "The tournament": _kinds_of(tournament_faults),
+}
 KINDS: Mapping[str, type[Fault]] = {
     kind.kind: kind for kinds in SECTIONS.values() for kind in kinds
 }

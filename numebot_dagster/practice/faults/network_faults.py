@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.types import Message
 
 from numebot_dagster.practice.faults.exchange import HALF, Exchange
-from numebot_dagster.practice.faults.fault import Fault, check_not_negative, check_status
+from numebot_dagster.practice.faults.fault import SECONDS, STATUS, Fault
 
 _PIECES = 20
 _PAGE = "<html><body><h1>Please stand by</h1>We are checking your connection.</body></html>"
@@ -22,11 +22,8 @@ class Latency(Fault):
     """The answer comes `seconds` late."""
 
     kind = "latency"
+    ranges = SECONDS
     seconds: float = 2.0
-
-    def check(self) -> None:
-        super().check()
-        check_not_negative(self.kind, self.seconds)
 
     async def strike(self, exchange: Exchange) -> None:
         await asyncio.sleep(self.seconds)
@@ -38,11 +35,8 @@ class Drip(Fault):
     """The body comes in 20 pieces, `seconds` apart."""
 
     kind = "drip"
+    ranges = SECONDS
     seconds: float = 0.2
-
-    def check(self) -> None:
-        super().check()
-        check_not_negative(self.kind, self.seconds)
 
     async def strike(self, exchange: Exchange) -> None:
         async def slowly(message: Message) -> None:
@@ -79,13 +73,10 @@ class Status(Fault):
     """
 
     kind = "status"
+    ranges = STATUS
     status: float = 500.0
     retry_after: float = -1.0
     acted: float = 0.0
-
-    def check(self) -> None:
-        super().check()
-        check_status(self.kind, self.status)
 
     async def strike(self, exchange: Exchange) -> None:
         if self.acted:
@@ -103,12 +94,9 @@ class TooLarge(Fault):
     kind = "too-large"
     where = "graphql:submissionScores"
     by_change = True
+    ranges = STATUS
     bytes: float = 50_000.0
     status: float = 504.0
-
-    def check(self) -> None:
-        super().check()
-        check_status(self.kind, self.status)
 
     async def strike(self, exchange: Exchange) -> None:
         start, body = await exchange.answer()

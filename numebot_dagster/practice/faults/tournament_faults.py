@@ -7,12 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from numebot_dagster.practice.faults.fault import (
-    AnswerField,
-    Fault,
-    PlacedFault,
-    check_not_negative,
-)
+from numebot_dagster.practice.faults.fault import SECONDS, AnswerField, Fault, PlacedFault
 from numebot_dagster.practice.faults.unseen import Unseen, age
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.rules.deadlines import Deadlines
@@ -28,11 +23,8 @@ class HiddenSubmission(Fault):
     where = "graphql:*"
     only = "graphql:"
     by_change = True
+    ranges = SECONDS
     seconds: float = 60.0
-
-    def check(self) -> None:
-        super().check()
-        check_not_negative(self.kind, self.seconds)
 
     def change(self, field: AnswerField, value: Any) -> Any:
         if not value:
@@ -53,11 +45,8 @@ class InvalidLater(Fault):
     only = "submission:"
     times = 1
     standing = True
+    ranges = SECONDS
     seconds: float = 0.0
-
-    def check(self) -> None:
-        super().check()
-        check_not_negative(self.kind, self.seconds)
 
     def happen(
         self, placed: PlacedFault, tournament: Tournament, claim: Callable[[], bool]

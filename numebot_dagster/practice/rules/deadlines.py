@@ -76,8 +76,7 @@ class Deadlines:
         return self.round(round_number).close_staking_time + timedelta(minutes=minutes)
 
     def _keep(self, round_number: int, closes: datetime) -> None:
-        with self._state.transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO deadlines VALUES (?, ?)", (round_number, closes.isoformat())
-            )
+        self._state.write(
+            "INSERT OR REPLACE INTO deadlines VALUES (?, ?)", (round_number, closes.isoformat())
+        )
         self._moved = {**self._moved, round_number: closes}

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -157,6 +157,11 @@ class State:
                 raise
             self._connection.execute("COMMIT")
 
+    def write(self, statement: str, values: Sequence[Any]) -> None:
+        """Run one statement that changes something."""
+        with self.transaction() as db:
+            db.execute(statement, values)
+
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Return all rows of a query."""
         with self._lock:
@@ -180,15 +185,12 @@ class State:
         """Return the UUID of an account, another one in each tournament."""
         return self.identifier("account", username, self.settings.get("link_key", ""))
 
-    # --- accounts -----------------------------------------------------------------------------
-
     def add_token(self, token: Token, secret_key: str) -> None:
         """Store an API key."""
-        with self.transaction() as db:
-            db.execute(
-                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)",
-                (token.public_id, secret_key, token.account, token.name, " ".join(token.scopes)),
-            )
+        self.write(
+            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)",
+            (token.public_id, secret_key, token.account, token.name, " ".join(token.scopes)),
+        )
 
     def tokens(self, account: str) -> list[Token]:
         """Return the account's API keys, oldest first."""
@@ -204,16 +206,14 @@ class State:
 
     def add_model(self, model: Model) -> None:
         """Store a participant."""
-        with self.transaction() as db:
-            db.execute(
-                "INSERT INTO models VALUES (?, ?, ?, ?, ?)",
-                (model.id, model.name, model.account, model.kind, model.inserted_at.isoformat()),
-            )
+        self.write(
+            "INSERT INTO models VALUES (?, ?, ?, ?, ?)",
+            (model.id, model.name, model.account, model.kind, model.inserted_at.isoformat()),
+        )
 
     def rename_model(self, model_id: str, name: str) -> None:
         """Change a participant's name."""
-        with self.transaction() as db:
-            db.execute("UPDATE models SET name = ? WHERE id = ?", (name, model_id))
+        self.write("UPDATE models SET name = ? WHERE id = ?", (name, model_id))
 
     def models(self) -> list[Model]:
         """Return all participants, in the order in which they came."""
@@ -241,15 +241,12 @@ class State:
                         (owner_id, name, value),
                     )
 
-    # --- uploads and submissions --------------------------------------------------------------
-
     def authorise_upload(self, filename: str, model_id: str, now: datetime) -> None:
         """Store that bytes may be put under `filename`."""
-        with self.transaction() as db:
-            db.execute(
-                "INSERT INTO uploads (filename, model_id, authorised_at) VALUES (?, ?, ?)",
-                (filename, model_id, now.isoformat()),
-            )
+        self.write(
+            "INSERT INTO uploads (filename, model_id, authorised_at) VALUES (?, ?, ?)",
+            (filename, model_id, now.isoformat()),
+        )
 
     def upload(self, filename: str) -> Upload | None:
         """Return the upload authorised under `filename`, or None."""
@@ -269,11 +266,10 @@ class State:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        with self.transaction() as db:
-            db.execute(
-                "UPDATE uploads SET received_at = ?, size = ?, sha256 = ? WHERE filename = ?",
-                (now.isoformat(), len(content), hashlib.sha256(content).hexdigest(), filename),
-            )
+        self.write(
+            "UPDATE uploads SET received_at = ?, size = ?, sha256 = ? WHERE filename = ?",
+            (now.isoformat(), len(content), hashlib.sha256(content).hexdigest(), filename),
+        )
 
     def content(self, filename: str) -> bytes:
         """Return the uploaded bytes."""
@@ -329,16 +325,13 @@ class State:
             for row in rows
         ]
 
-    # --- positions ----------------------------------------------------------------------------
-
     def set_position(self, model_id: str, round_number: int, nmr: Decimal, *, only: bool) -> None:
         """Store the stake from a round on, or for that round only."""
         self._positions.clear()
-        with self.transaction() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
-                (model_id, round_number, str(nmr), int(only)),
-            )
+        self.write(
+            "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+            (model_id, round_number, str(nmr), int(only)),
+        )
 
     def position(self, model_id: str, round_number: int) -> Decimal:
         """Return what is to be staked on the participant in a round, in NMR."""
@@ -368,12 +361,10 @@ class _Settings(MutableMapping[str, str]):
         return str(rows[0]["value"])
 
     def __setitem__(self, name: str, value: str) -> None:
-        with self._state.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+        self._state.write("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def __delitem__(self, name: str) -> None:
-        with self._state.transaction() as db:
-            db.execute("DELETE FROM settings WHERE name = ?", (name,))
+        self._state.write("DELETE FROM settings WHERE name = ?", (name,))
 
     def __iter__(self) -> Iterator[str]:
         return iter([row["name"] for row in self._state.rows("SELECT name FROM settings")])

@@ -62,8 +62,6 @@ class Tournament:
         finally:
             self.lock.acquire()
 
-    # --- models -------------------------------------------------------------------------------
-
     def models(self, account: str) -> list[Model]:
         """Return the models of an account."""
         return [model for model in self.state.models() if model.account == account]
@@ -122,8 +120,6 @@ class Tournament:
             submission for submission in self.state.submissions() if submission.model_id in users
         ]
 
-    # --- what counts --------------------------------------------------------------------------
-
     def selected(self, model_id: str) -> dict[int, Submission]:
         """Return, by round, the submission that counts or will count; see `select`."""
         return select(self.state.submissions(model_id))
@@ -153,8 +149,6 @@ class Tournament:
             return Entry(round_, "on-time", None)
         attendance, _ = standing_of(self.market.seed, model.name, round_.opened)
         return Entry(round_, attendance.value, None)
-
-    # --- positions ----------------------------------------------------------------------------
 
     def set_position(self, name: str, nmr: str, round_number: int | None) -> None:
         """Set the stake on a model, for one round or (None) from the next one to close.

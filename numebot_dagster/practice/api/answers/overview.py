@@ -111,9 +111,6 @@ def _stake_transactions(earning: Earning) -> list[Fields]:
     ]
 
 
-# --- prices ---------------------------------------------------------------------------------------
-
-
 def currency_codes(request: ApiRequest) -> list[Fields]:
     """Return the currencies in which payouts can be shown."""
     return [{"code": code, "symbol": symbol} for code, symbol in CURRENCIES.items()]
@@ -147,9 +144,6 @@ def latest_currency_price(request: ApiRequest, base_symbol: str, target_symbol: 
         "price": f"{price:.8f}",
         "lastUpdated": request.now.isoformat(),
     }
-
-
-# --- message boxes --------------------------------------------------------------------------------
 
 
 def no_messages(request: ApiRequest) -> list[Fields]:

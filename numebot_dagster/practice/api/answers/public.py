@@ -39,9 +39,6 @@ _ESTIMATES = (
 _LONGER_THAN_ANY_TOURNAMENT = 36_500
 
 
-# --- data and rounds ------------------------------------------------------------------------------
-
-
 def list_datasets(
     request: ApiRequest, round: int | None = None, tournament: int | None = None
 ) -> list[str]:
@@ -148,9 +145,6 @@ def model_name_available(request: ApiRequest, name: str, tournament: int) -> boo
 def account_name_available(request: ApiRequest, name: str) -> bool:
     """Return whether no account has this name yet."""
     return bool(name.strip()) and name not in {model.account for model in request.state.models()}
-
-
-# --- scores ---------------------------------------------------------------------------------------
 
 
 def submission_scores(

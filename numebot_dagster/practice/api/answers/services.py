@@ -13,8 +13,6 @@ from numebot_dagster.practice.api.services.webhooks import is_callable
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.schema import Fields
 
-# --- webhooks -------------------------------------------------------------------------------------
-
 
 def set_submission_webhook(
     request: ApiRequest, model_id: str | None = None, new_submission_webhook: str | None = None
@@ -53,9 +51,6 @@ def _log_fields(jobs: list[Job]) -> list[Fields]:
         for job in jobs
         for step in job.steps
     ]
-
-
-# --- diagnostics ----------------------------------------------------------------------------------
 
 
 def diagnostics_upload_auth(
@@ -114,9 +109,6 @@ def _run(request: ApiRequest, job: Job) -> None:
     for current in request.jobs.find(job.kind, job.id):
         if not current.is_over:
             run(request.services, current)
-
-
-# --- uploaded models ------------------------------------------------------------------------------
 
 
 def compute_pickle_data_versions(request: ApiRequest, deprecated: bool = False) -> list[Fields]:

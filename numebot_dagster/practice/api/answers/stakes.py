@@ -42,9 +42,6 @@ STAKE_MUTATIONS = (
 )  # fmt: skip
 
 
-# --- wallet ---------------------------------------------------------------------------------------
-
-
 def wallet_fields(request: ApiRequest, account: str) -> Fields:
     """Return the fields of an Account that are about money."""
 
@@ -117,9 +114,6 @@ def _transactions(request: ApiRequest, account: str) -> list[Fields]:
 def _balance(transactions: list[Fields], wallet: str) -> Decimal:
     received = sum((txn["amount"] for txn in transactions if txn["to"] == wallet), Decimal(0))
     return received - sum(txn["amount"] for txn in transactions if txn["from"] == wallet)
-
-
-# --- v3 stake reads -------------------------------------------------------------------------------
 
 
 def v3_stake_config(request: ApiRequest, tournament_id: int | None = None) -> Fields:
@@ -256,9 +250,6 @@ def _wei(amount: Decimal) -> str:
 
 def _seconds(instant: datetime) -> str:
     return str(int(instant.timestamp()))
-
-
-# --- mutations ------------------------------------------------------------------------------------
 
 
 def _refusing(mutation: str) -> Resolver:

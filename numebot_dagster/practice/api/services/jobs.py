@@ -82,19 +82,15 @@ class Jobs:
 
     def step(self, job_id: str, status: str, at: datetime, message: str | None = None) -> None:
         """Store that a job has reached a status."""
-        with self._state.transaction() as db:
-            db.execute(
-                "INSERT INTO job_steps VALUES (?, ?, ?, ?)",
-                (job_id, status, at.isoformat(), message),
-            )
+        self._state.write(
+            "INSERT INTO job_steps VALUES (?, ?, ?, ?)", (job_id, status, at.isoformat(), message)
+        )
 
     def change(self, job: Job, **facts: Any) -> None:
         """Replace some facts of a job."""
-        with self._state.transaction() as db:
-            db.execute(
-                "UPDATE jobs SET facts = ? WHERE id = ?",
-                (json.dumps({**job.facts, **facts}), job.id),
-            )
+        self._state.write(
+            "UPDATE jobs SET facts = ? WHERE id = ?", (json.dumps({**job.facts, **facts}), job.id)
+        )
 
     def remove(self, job_id: str) -> None:
         """Delete a job."""
