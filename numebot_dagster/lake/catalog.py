@@ -6,6 +6,7 @@ newer writer added is kept behind them.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -171,7 +172,7 @@ def _view_sql(table: Table, root: Path) -> str:
 
 
 def _reader(table: Table, root: Path) -> str:
-    pattern = _quoted(f"{_escaped(str(root))}/{table.files}")
+    pattern = _quoted(f"{glob.escape(str(root))}/{table.files}")
     if table.files.endswith(".json"):
         columns = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in table.columns.items())
         return f"read_json({pattern}, columns = {{{columns}}}, hive_partitioning = false)"
@@ -182,11 +183,6 @@ def _reader(table: Table, root: Path) -> str:
         f"read_parquet({pattern}, union_by_name = true, hive_partitioning = true, "
         f"hive_types = {{{types}}})"
     )
-
-
-def _escaped(text: str) -> str:
-    """Return a path in which no character is a wildcard."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
 def _quoted(text: str) -> str:

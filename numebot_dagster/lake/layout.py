@@ -220,17 +220,9 @@ class Lake:
 
     # Performance
 
-    def scores_file(self, day: date) -> Path:
-        """Return the file of every score published on a UTC day for own models."""
-        return self._day("scores", day)
-
-    def leaderboard_file(self, day: date) -> Path:
-        """Return the file of the leaderboard as it was on a UTC day."""
-        return self._day("leaderboard", day)
-
-    def payouts_file(self, day: date) -> Path:
-        """Return the file of pending and settled payouts as they were on a UTC day."""
-        return self._day("payouts", day)
+    def day_file(self, table: str, day: date) -> Path:
+        """Return the file of a performance table (scores, leaderboard, payouts) of a UTC day."""
+        return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
 
     def stored_days(self, table: str) -> list[date]:
         """Return the UTC days for which a performance table has a file, in order."""
@@ -239,9 +231,6 @@ class Lake:
             for value, folder in _partitions(self.root / table, "date")
             if (folder / f"{table}.parquet").is_file()
         )
-
-    def _day(self, table: str, day: date) -> Path:
-        return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
 
     # Alerts
 

@@ -190,7 +190,8 @@ class TrainingData:
                 f"target {name!r} is not among the targets that the model declares: "
                 f"{', '.join(self.targets)}. Add it to the class attribute `targets`."
             )
-        return self._column(name).cast(pl.Float32).to_numpy()
+        columns = pl.concat([lake_matrix.read_rows(rows, [name]) for rows in self._rows])
+        return columns[name].cast(pl.Float32).to_numpy()
 
     @cached_property
     def benchmark_names(self) -> tuple[str, ...]:
@@ -255,9 +256,6 @@ class TrainingData:
 
     def _resolved(self, target: str) -> str:
         return (self.what_target_is() or target) if target == BARE_TARGET else target
-
-    def _column(self, name: str) -> pl.Series:
-        return pl.concat([lake_matrix.read_rows(rows, [name]) for rows in self._rows])[name]
 
     def _picked(self, positions: list[np.ndarray]) -> TrainingData:
         picked = object.__new__(TrainingData)

@@ -366,7 +366,8 @@ def parse_score(model_name: str, raw: Json) -> Score:
 
 def parse_leaderboard_entry(raw: Json) -> LeaderboardEntry:
     """Return a leaderboard row: every `…Rep` is a reputation, every `return…` a return."""
-    numbers = {key: unless_odd(read_float, raw, key) for key in raw if _is_figure(key)}
+    figures = [key for key in raw if key.endswith("Rep") or key.startswith("return")]
+    numbers = {key: unless_odd(read_float, raw, key) for key in figures}
     return LeaderboardEntry(
         model=needed(read_text, raw, "username"),
         rank=unless_odd(read_int, raw, "rank"),
@@ -374,10 +375,6 @@ def parse_leaderboard_entry(raw: Json) -> LeaderboardEntry:
         reputations={key: value for key, value in numbers.items() if key.endswith("Rep")},
         returns={key: value for key, value in numbers.items() if not key.endswith("Rep")},
     )
-
-
-def _is_figure(key: str) -> bool:
-    return key.endswith("Rep") or key.startswith("return")
 
 
 def parse_payout(raw: Json, settled: bool) -> Payout | None:

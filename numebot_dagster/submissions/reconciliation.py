@@ -186,7 +186,7 @@ def is_carried_over(submission: HeldSubmission, round_: Round) -> bool:
 
 def _about_our_file(situation: Situation, receipt: Receipt) -> Decision:
     better = _why_replace(situation, receipt)
-    if better is not None and _is_open(situation):
+    if better is not None and _closed(situation) is None:
         return Decision(Action.SUBMIT, better, receipt)
     if receipt.was_not_selected:
         return Decision(Action.ACCEPT, "Numerai counts the file after all", receipt)
@@ -235,10 +235,6 @@ def _about_no_file_of_ours(situation: Situation) -> Decision:
         Holding.FOREIGN: "forced: replaces a file that this project did not upload",
     }
     return Decision(Action.SUBMIT, reasons[holding])
-
-
-def _is_open(situation: Situation) -> bool:
-    return _closed(situation) is None
 
 
 def _closed(situation: Situation) -> str | None:

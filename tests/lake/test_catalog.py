@@ -74,12 +74,14 @@ def fill(lake: Lake) -> None:
     parquet.create(receipts / "2.parquet", receipt("accepted", LATER, rows=2, vintage=1340))
     parquet.create(lake.receipts_folder("007", 1343) / "1.parquet", receipt("pending", OPEN))
     score = {"model": NAME, "round": 1343, "metric": "corr60", "day": 1, "date": DAY, "value": 0.01}
-    parquet.write(lake.scores_file(DAY), pl.DataFrame(score))
+    parquet.write(lake.day_file("scores", DAY), pl.DataFrame(score))
     parquet.write(
-        lake.leaderboard_file(DAY), pl.DataFrame({"model": "x", "rank": 1, "corr60_rep": 0.02})
+        lake.day_file("leaderboard", DAY),
+        pl.DataFrame({"model": "x", "rank": 1, "corr60_rep": 0.02}),
     )
     parquet.write(
-        lake.payouts_file(DAY), pl.DataFrame({"model": NAME, "round": 1343, "payout_nmr": 1.5})
+        lake.day_file("payouts", DAY),
+        pl.DataFrame({"model": NAME, "round": 1343, "payout_nmr": 1.5}),
     )
     raised = {"kind": "round-missed", "subject": "round-1343/a", "raised_at": OPEN.isoformat()}
     json_records.write(

@@ -8,25 +8,20 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.runs import newly_finished
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
-from numebot_dagster.defs.training.weights import weights_key
+from numebot_dagster.defs.training.weights import TrainConfig, weights_key
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer
 
 VINTAGE_TAG, MODELS_TAG, FORCE_TAG = "numebot/vintage", "numebot/models", "numebot/force"
 
 
-class TodayConfig(dg.Config):
+class TodayConfig(TrainConfig):
     """The options of a training on today's data."""
 
     models: list[str] = Field(
         default=[],
         description='Numerai names of the models to train, for example ["my_model"]; by default '
         "every enabled one.",
-    )
-    force: bool = Field(
-        default=False,
-        description="Train even if weights of this vintage and code exist. They are kept; the new "
-        "ones are stored beside them and are used from then on.",
     )
 
 

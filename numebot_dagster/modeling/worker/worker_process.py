@@ -170,7 +170,8 @@ class WorkerProcess:
                 if (overrun := deadline.overrun) is not None:
                     raise ModelTimedOut(request.model, overrun, self.log_tail)
                 if self.uses_more_than(budget.gigabytes):
-                    text = _over_memory(budget, deadline.phase)
+                    what = f"used more than {budget.gigabytes:g} GB of memory"
+                    text = _stopped(what, budget.names[1], deadline.phase)
                     raise ModelOutOfMemory(request.model, text, self.log_tail)
         except (EOFError, ConnectionError):
             how = self._how_it_ended(deadline.phase)
@@ -213,10 +214,6 @@ def _give_way(pid: int) -> None:
     process.nice(max(BACKGROUND_NICENESS, process.nice()))
     if hasattr(process, "ionice"):  # Linux
         process.ionice(psutil.IOPRIO_CLASS_BE, LOWEST_DISK_PRIORITY)
-
-
-def _over_memory(budget: Budget, phase: str) -> str:
-    return _stopped(f"used more than {budget.gigabytes:g} GB of memory", budget.names[1], phase)
 
 
 def _stopped(what: str, attribute: str, phase: str) -> str:

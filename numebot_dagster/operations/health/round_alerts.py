@@ -10,11 +10,7 @@ from numebot_dagster import command_lines
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
-from numebot_dagster.operations.causes import (
-    by_cause,
-    must_be_corrected,
-    names_of,
-)
+from numebot_dagster.operations.causes import by_cause, must_be_corrected, names_of
 from numebot_dagster.submissions.file_names import uploader
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung
 

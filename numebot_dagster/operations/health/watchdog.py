@@ -126,7 +126,8 @@ def refused_alert(platform: Platform, error: NotAuthorised) -> Alert:
 
 def _rounds(platform: Platform) -> tuple[list[Round], str]:
     """Return the rounds to look at, oldest first, and why Numerai did not answer, if so."""
-    stored = _stored_rounds(platform)
+    # Enough for a week; none for a damaged file.
+    stored = {number: _stored(platform, number) for number in platform.lake.stored_rounds()[-10:]}
     rounds = {number: round_ for number, round_ in stored.items() if round_ is not None}
     try:
         rounds |= _published_rounds(platform, stored)
@@ -149,11 +150,6 @@ def _published_rounds(platform: Platform, stored: Mapping[int, Round | None]) ->
     opened = {round_.number: round_ for round_ in rounds if round_.open_time <= now}
     unclear = [number for number, round_ in stored.items() if round_ is None or round_.is_open(now)]
     return opened | {number: client.round(number) for number in unclear if number not in opened}
-
-
-def _stored_rounds(platform: Platform) -> dict[int, Round | None]:
-    """Return the newest rounds of the lake, enough for a week; none for a damaged file."""
-    return {number: _stored(platform, number) for number in platform.lake.stored_rounds()[-10:]}
 
 
 def _stored(platform: Platform, number: int) -> Round | None:

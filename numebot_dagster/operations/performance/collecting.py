@@ -77,7 +77,7 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
             if score.date in by_day:
                 by_day[score.date].append(score)
     for day, scores in by_day.items():
-        parquet.write(platform.lake.scores_file(day), _scores_frame(scores))
+        parquet.write(platform.lake.day_file("scores", day), _scores_frame(scores))
     return {day: len(scores) for day, scores in by_day.items()}
 
 
@@ -90,7 +90,7 @@ def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
     entries = platform.client.enrichment.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
     frame = _leaderboard_frame(entries, own)
-    parquet.write(platform.lake.leaderboard_file(today(platform)), frame)
+    parquet.write(platform.lake.day_file("leaderboard", today(platform)), frame)
     return [entry for entry in entries if entry.model in own]
 
 
@@ -98,7 +98,7 @@ def collect_payouts(platform: Platform) -> list[Payout]:
     """Store the pending and settled payouts of the registered models as they are today."""
     own = _own_names(platform)
     payouts = [payout for payout in platform.client.enrichment.payouts() if payout.model in own]
-    parquet.write(platform.lake.payouts_file(today(platform)), _payouts_frame(payouts))
+    parquet.write(platform.lake.day_file("payouts", today(platform)), _payouts_frame(payouts))
     return payouts
 
 

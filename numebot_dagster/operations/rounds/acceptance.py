@@ -8,11 +8,7 @@ from datetime import datetime
 
 from numebot_dagster import command_lines
 from numebot_dagster.numerai.errors import NumeraiError, SubmissionRejected
-from numebot_dagster.numerai.records import (
-    Round,
-    SubmissionState,
-    SubmissionStatus,
-)
+from numebot_dagster.numerai.records import Round, SubmissionState, SubmissionStatus
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State

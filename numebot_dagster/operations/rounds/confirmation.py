@@ -8,9 +8,7 @@ from pathlib import Path
 
 from numebot_dagster import command_lines
 from numebot_dagster.numerai.errors import SubmissionRejected
-from numebot_dagster.numerai.records import (
-    HeldSubmission,
-)
+from numebot_dagster.numerai.records import HeldSubmission
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.operations.rounds.predicting import Prediction

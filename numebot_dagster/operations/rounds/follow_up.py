@@ -21,11 +21,7 @@ from numebot_dagster.operations.rounds.confirmation import confirm, what_is_held
 from numebot_dagster.operations.rounds.predicting import stored_prediction
 from numebot_dagster.submissions.file_names import uploader
 from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State, standing_of
-from numebot_dagster.submissions.reconciliation import (
-    REGISTERED,
-    Holding,
-    Situation,
-)
+from numebot_dagster.submissions.reconciliation import REGISTERED, Holding, Situation
 
 ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
 NOBODY_PLAYED = "no run played the round before it closed"

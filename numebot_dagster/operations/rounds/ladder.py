@@ -166,7 +166,10 @@ class Ladder:
                 if number < len(steps):  # the failure of the last one is the model's, and its log
                     self._log_failure(model, step, error)
                 continue
-            return made if not failures else _labelled(made, failures)
+            if not failures:
+                return made
+            reasons = "; ".join(f"{rung}: {_first_line(error)}" for rung, error in failures)
+            return replace(made, rung_reason=f"{made.rung_reason}. {reasons}")
         if len(failures) == 1:
             raise failures[0][1]
         raise LadderFailed(model.name, failures)
@@ -325,14 +328,6 @@ class Ladder:
             if receipt.rung is not Rung.FALLBACK and not receipt.is_foreign
         ]
         return stored_prediction(self.platform, own[-1]) if own else None
-
-
-def _labelled(made: Prediction, failures: Sequence[tuple[Rung, Exception]]) -> Prediction:
-    return replace(made, rung_reason=f"{made.rung_reason}. {_reasons(failures)}")
-
-
-def _reasons(failures: Sequence[tuple[Rung, Exception]]) -> str:
-    return "; ".join(f"{rung}: {_first_line(error)}" for rung, error in failures)
 
 
 def _without_name(model: str, reason: str) -> str:

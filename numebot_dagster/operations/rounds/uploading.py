@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from numebot_dagster.numerai.errors import RoundNotOpen, SubmissionRejected
-from numebot_dagster.numerai.records import (
-    Round,
-)
+from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import phases
 from numebot_dagster.operations.rounds.acceptance import accept

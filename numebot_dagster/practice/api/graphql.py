@@ -8,12 +8,28 @@ from typing import Any
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLResolveInfo, execute_sync
 
-from numebot_dagster.practice.api.answers.table import RESOLVERS
-from numebot_dagster.practice.api.request import ApiRequest, not_part
+from numebot_dagster.practice.api.answers import (
+    account,
+    models,
+    overview,
+    people,
+    public,
+    services,
+    stakes,
+    submissions,
+)
+from numebot_dagster.practice.api.request import ApiRequest, Resolver, not_part
 from numebot_dagster.practice.faults.middleware import FaultyAnswers
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.schema.dialect import admit, schema
 from numebot_dagster.practice.schema.leniency import values_of
+
+TABLES = tuple(
+    module.RESOLVERS
+    for module in (account, models, overview, people, public, services, stakes, submissions)
+)
+# The functions of all queries and mutations, by Numerai's names of the root fields.
+RESOLVERS: dict[str, Resolver] = {name: table[name] for table in TABLES for name in table}
 
 # Arguments that are numbers of items: limit, offset, lastNRounds, scoredWithinLastNDays ...
 _COUNT = re.compile(r"limit|offset|\w*N(Rounds|Days)")

@@ -257,8 +257,8 @@ def test_a_past_day_says_that_it_was_not_watched(season, world, instance, name):
 
 def test_the_days_that_nobody_watched_are_counted(season, world, instance):
     lake, now = world.platform.lake, today(season)
-    earlier = lake.leaderboard_file(now - timedelta(days=5))
-    parquet.write(earlier, parquet.read(lake.leaderboard_file(now)))
+    earlier = lake.day_file("leaderboard", now - timedelta(days=5))
+    parquet.write(earlier, parquet.read(lake.day_file("leaderboard", now)))
     try:
         result = (
             world.definitions()
@@ -288,7 +288,7 @@ def test_days_that_nobody_watched_are_found(season, world):
     platform = world.platform
     assert collecting.days_to_collect(platform) == [today(season)]
     gap = season.days[40]
-    file = platform.lake.scores_file(gap)
+    file = platform.lake.day_file("scores", gap)
     content = file.read_bytes()
     file.unlink()
     try:
@@ -303,7 +303,7 @@ def test_days_that_nobody_watched_are_found(season, world):
 def test_a_day_of_the_future_is_not_looked_at(season, world):
     tomorrow = today(season) + timedelta(days=1)
     assert collecting.collect_scores(world.platform, [tomorrow]) == {}
-    assert not world.platform.lake.scores_file(tomorrow).exists()
+    assert not world.platform.lake.day_file("scores", tomorrow).exists()
 
 
 def pictures(text):

@@ -146,7 +146,7 @@ def test_a_damaged_receipt_stops_nobody(world, run_round):
 def test_a_damaged_leaderboard_costs_the_order_only(world, run_round, instance):
     number = world.open_round()
     world.register("steady-1", "second")
-    file = world.platform.lake.leaderboard_file(date(2026, 6, 1))
+    file = world.platform.lake.day_file("leaderboard", date(2026, 6, 1))
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no Parquet")
     assert run_round(world, number).success

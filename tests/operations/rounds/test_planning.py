@@ -21,7 +21,7 @@ from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import planning
-from numebot_dagster.operations.rounds.stakes import last_known_stakes
+from numebot_dagster.operations.rounds.planning import last_known_stakes
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecords, Rung, State
@@ -59,7 +59,7 @@ def played(platform, number, **seconds):
 def staked(lake, day, **stakes):
     rows = {"model": list(stakes), "nmr_staked": list(stakes.values()), "own": [True] * len(stakes)}
     frame = pl.DataFrame(rows, schema_overrides={"nmr_staked": pl.Float64})
-    parquet.write(lake.leaderboard_file(day), frame)
+    parquet.write(lake.day_file("leaderboard", day), frame)
 
 
 def store_weights(platform, prepared, name, vintage, code, time_budget):

@@ -94,7 +94,7 @@ def selected(world, number, name):
 def test_largest_stake_goes_first(world):
     number = world.open_round()
     platform = fetched(world, number)
-    file = platform.lake.leaderboard_file(date(2026, 6, 1))
+    file = platform.lake.day_file("leaderboard", date(2026, 6, 1))
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = {"model": ["steady-1", "second"], "nmr_staked": [1.0, 2.5], "own": [True, True]}
     pl.DataFrame(rows).write_parquet(file)

@@ -23,7 +23,7 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numebot_dagster.practice.api.answers.table import RESOLVERS
+from numebot_dagster.practice.api.graphql import RESOLVERS
 from numebot_dagster.practice.schema.dialect import schema
 from numebot_dagster.practice.schema.endpoints import operations
 

@@ -21,7 +21,7 @@ from graphql import (
 )
 
 from numebot_dagster.practice.api.answers.stakes import STAKE_MUTATIONS
-from numebot_dagster.practice.api.answers.table import RESOLVERS, TABLES
+from numebot_dagster.practice.api.graphql import RESOLVERS, TABLES
 from numebot_dagster.practice.schema.dialect import schema
 
 if TYPE_CHECKING:
