@@ -85,7 +85,8 @@ def _daemon(instance: dg.DagsterInstance, *, plays: bool) -> Finding:
     elif newest is None:
         text = "`numebot up` is not running: only `numebot run` plays rounds"
     else:
-        text = f"`numebot up` is not running since {_moment(newest)}: no round is noticed"
+        at = datetime.fromtimestamp(newest, UTC)
+        text = f"`numebot up` is not running since {at:%d %b %H:%M} UTC: no round is noticed"
     return Finding(Check.DAEMON, Verdict.WARNING, text, "numebot up")
 
 
@@ -135,7 +136,3 @@ def _queue(
 
 def _seconds(run: dg.RunRecord, now: float) -> float:
     return now - run.create_timestamp.timestamp()
-
-
-def _moment(timestamp: float) -> str:
-    return f"{datetime.fromtimestamp(timestamp, UTC):%d %b %H:%M} UTC"

@@ -6,6 +6,7 @@ they are never chained, and every foreign text passes through a `scrub`.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -72,13 +73,9 @@ class PassingFault(NumeraiUnavailable):
 
     def explained(self, reason: str) -> PassingFault:
         """Return the same fault with the reason why it was not tried again."""
-        return PassingFault(
-            f"{self}; {reason}",
-            retry_after=self.retry_after,
-            arrived=self.arrived,
-            answered=self.answered,
-            throttled=self.throttled,
-        )
+        fault = copy.copy(self)
+        fault.args = (f"{self}; {reason}",)
+        return fault
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
@@ -151,42 +150,24 @@ def _rehearse(platform: Platform, worker: Worker, model: RegisteredModel) -> Fin
         name: predicting.newest_file(platform, RoundRecord(platform.lake, name, number))
         for name in model.inputs
     }
-    missing = [name for name, path in inputs.items() if path is None]
-    if missing:
-        text = f"{model.name}: its input {', '.join(missing)} did not predict round {number}"
+    whole = {name: path for name, path in inputs.items() if path is not None}
+    if missing := inputs.keys() - whole:
+        text = (
+            f"{model.name}: its input {', '.join(sorted(missing))} did not predict round {number}"
+        )
         return Finding(Check.REHEARSAL, Verdict.WARNING, text, "see why in: numebot status")
-    return _predict_again(platform, worker, _request(platform, model, chosen, number, inputs))
-
-
-def _request(
-    platform: Platform,
-    model: RegisteredModel,
-    chosen: StoredWeights,
-    number: int,
-    inputs: dict[str, Path | None],
-) -> PredictRequest:
     folder = platform.lake.live_folder(number, chosen.manifest.data_version)
-    benchmarks = folder / live_data.LIVE_BENCHMARKS
-    return PredictRequest(
-        model=model.name,
-        code=model.code,
-        weights=chosen.folder,
-        live=folder / live_data.LIVE,
-        benchmarks=benchmarks if benchmarks.is_file() else None,
-        inputs={name: path for name, path in inputs.items() if path is not None},
-    )
+    return _predict_again(worker, predicting.request_for(model, chosen, folder, whole))
 
 
-def _predict_again(platform: Platform, worker: Worker, request: PredictRequest) -> Finding:
+def _predict_again(worker: Worker, request: PredictRequest) -> Finding:
     result = worker.predict(request)
-    verdicts = [gates.same_features(result.missing_features, result.unexpected_features)]
+    verdicts = predicting.gates_of_model(result)
     if not result.missing_features:
         live_ids = live_data.live_ids(request.live.parent)
         problems = submission_file.check_raw(list(result.ids), result.predictions, live_ids)
-        verdicts.append(gates.canary(result.canary))
         verdicts.append(gates.submission_rules(problems))
-    closed = gates.closed(verdicts)
-    if closed:
+    if gates.closed(verdicts):
         text = f"{request.model}: {gates.GateClosed(verdicts)}"
         remedy = command_lines.train(request.model)
         return Finding(Check.REHEARSAL, Verdict.FAILURE, text, remedy)

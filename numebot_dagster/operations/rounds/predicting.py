@@ -97,17 +97,7 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
     """
     model, number = task.model, task.round_number
     folder = live_folder(platform, number, task.weights.manifest.data_version)
-    result = worker.predict(
-        PredictRequest(
-            model=model.name,
-            code=model.code,
-            weights=task.weights.folder,
-            live=folder / live_data.LIVE,
-            benchmarks=_existing(folder / live_data.LIVE_BENCHMARKS),
-            inputs=task.inputs,
-        ),
-        task.seconds,
-    )
+    result = worker.predict(request_for(model, task.weights, folder, task.inputs), task.seconds)
     verdicts = gates_of_model(result)
     if gates.closed(verdicts):
         raise GateClosed(verdicts)
@@ -115,6 +105,21 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
     stored = _judged_and_stored(platform, model.name, number, made, folder, verdicts)
     return replace(
         stored, rung=task.rung, seconds=result.seconds, peak_memory_mb=result.peak_memory_mb
+    )
+
+
+def request_for(
+    model: RegisteredModel, weights: StoredWeights, live_folder: Path, inputs: Mapping[str, Path]
+) -> PredictRequest:
+    """Return the request to predict the live data in a folder."""
+    benchmarks = live_folder / live_data.LIVE_BENCHMARKS
+    return PredictRequest(
+        model=model.name,
+        code=model.code,
+        weights=weights.folder,
+        live=live_folder / live_data.LIVE,
+        benchmarks=benchmarks if benchmarks.is_file() else None,
+        inputs=inputs,
     )
 
 
@@ -307,7 +312,3 @@ def _read(path: Path) -> polars.DataFrame | None:
         return parquet.read(path, ["id", "prediction"])
     except (PolarsError, OSError):
         return None
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.is_file() else None
