@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 Metadata = dict[str, Any]
 
 
-def check_spec(
-    name: str, asset: dg.AssetKey, partitions: dg.PartitionsDefinition, text: str
-) -> dg.AssetCheckSpec:
-    """Return a check that the asset's own step reports for the partition that it makes."""
-    return dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
-
-
 def check_results(asset: dg.AssetKey, gates: Iterable[Gate]) -> Iterator[dg.AssetCheckResult]:
     """Yield gates as check results; of several gates of one name the worst counts."""
     worst: dict[str, Gate] = {}

@@ -81,6 +81,11 @@ class Registry:
         order = TopologicalSorter({name: model.inputs for name, model in by_name.items()})
         return [by_name[name] for name in order.static_order()]
 
+    @property
+    def submitting(self) -> list[RegisteredModel]:
+        """The enabled models whose predictions are sent to Numerai, in the same order."""
+        return [model for model in self.enabled if model.submit]
+
     def __getitem__(self, name: str) -> RegisteredModel:
         """Return the model of that Numerai name.
 

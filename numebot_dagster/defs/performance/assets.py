@@ -71,7 +71,7 @@ def _report_scores_by_round(
 ) -> None:
     """Report the newest scores of each round on the asset that plots them."""
     played = set(context.instance.get_dynamic_partitions(rounds.name))
-    keys = {model.name: scores_key(model) for model in _submitting(platform.registry)}
+    keys = {model.name: scores_key(model) for model in platform.registry.submitting}
     for newest in history.scores_to_plot(platform.lake, days):
         partition = str(newest.round_number)
         if newest.model in keys and partition in played:
@@ -144,7 +144,7 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
 
 def build_scores(registry: Registry) -> list[dg.AssetSpec]:
     """Return the scores of every submitting model by round, which `performance/scores` reports."""
-    return [_scores_by_round(model) for model in _submitting(registry)]
+    return [_scores_by_round(model) for model in registry.submitting]
 
 
 def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
@@ -248,10 +248,6 @@ def _dashboard_metadata(dashboard: Dashboard) -> Metadata:
         "confirmed": rounds.filter(rounds["state"] == "confirmed").height,
         "resolved": rounds.filter(rounds["resolved"]).height,
     }
-
-
-def _submitting(registry: Registry) -> list[RegisteredModel]:
-    return [model for model in registry.enabled if model.submit]
 
 
 def _days(context: dg.AssetExecutionContext) -> list[date]:

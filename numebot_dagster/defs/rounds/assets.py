@@ -25,6 +25,11 @@ LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
 
 # Live data have come late by minutes; ten minutes of patience leave time for the rest of the hour.
 LATE_DATA_RETRIES, LATE_DATA_WAIT = 20, 30
+_CHECKS = {
+    gates.NEW_IDS: "Blocks: the live ids differ from the last round's.",
+    gates.WELLFORMED: "Blocks: the ids are unique, the features are whole numbers from 0 to 4.",
+    gates.USUAL_ROW_COUNT: "Warns: as many rows as in the last rounds.",
+}
 
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation]
 
@@ -86,18 +91,8 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
     partitions_def=rounds,
     can_subset=True,
     check_specs=[
-        metadata.check_spec(
-            gates.NEW_IDS, LIVE_DATA, rounds, "Blocks: the live ids differ from the last round's."
-        ),
-        metadata.check_spec(
-            gates.WELLFORMED,
-            LIVE_DATA,
-            rounds,
-            "Blocks: the ids are unique, the features are whole numbers from 0 to 4.",
-        ),
-        metadata.check_spec(
-            gates.USUAL_ROW_COUNT, LIVE_DATA, rounds, "Warns: as many rows as in the last rounds."
-        ),
+        dg.AssetCheckSpec(name, asset=LIVE_DATA, description=text, partitions_def=rounds)
+        for name, text in _CHECKS.items()
     ],
 )
 def live_data(

@@ -6,7 +6,6 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs import metadata
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds import results
@@ -150,11 +149,11 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
 
 
 def _check_specs(model: RegisteredModel) -> list[dg.AssetCheckSpec]:
-    key = predictions_key(model)
-    checks = [
-        metadata.check_spec(name, key, rounds, text) for name, text in _PREDICTION_CHECKS.items()
-    ]
+    checks = [(name, predictions_key(model), text) for name, text in _PREDICTION_CHECKS.items()]
     if model.submit:
         text = "The submission's download matches what was sent, id by id."
-        checks.append(metadata.check_spec(gates.CONFIRMED, submission_key(model), rounds, text))
-    return checks
+        checks.append((gates.CONFIRMED, submission_key(model), text))
+    return [
+        dg.AssetCheckSpec(name, asset=key, description=text, partitions_def=rounds)
+        for name, key, text in checks
+    ]

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import dagster as dg
 
 from numebot_dagster.defs.partitions import ROUND_TAG
-from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import rounds_of_interest
@@ -86,14 +85,11 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
     return next(unsettled, None)
 
 
-def _submitting(platform: Platform) -> list[RegisteredModel]:
-    return [model for model in platform.registry.enabled if model.submit]
-
-
 def _records(platform: Platform, round_: Round) -> list[RoundRecord]:
     """Return what is recorded of each submitting model in a round."""
     return [
-        RoundRecord(platform.lake, model.name, round_.number) for model in _submitting(platform)
+        RoundRecord(platform.lake, model.name, round_.number)
+        for model in platform.registry.submitting
     ]
 
 
@@ -146,7 +142,7 @@ def _lost_of_late(platform: Platform, round_: Round) -> bool:
     if not 0 < left <= 60 * LAST_MINUTES:
         return False
     try:
-        return bool(follow_up.recheck(platform, round_, _submitting(platform)))
+        return bool(follow_up.recheck(platform, round_, platform.registry.submitting))
     except NumeraiError as error:
         platform.log.warning("Round %d was not checked: %s", round_.number, error)
         return False

@@ -111,7 +111,7 @@ def _scopes(username: str, scopes: tuple[str, ...]) -> Finding:
 
 def _slots(platform: Platform, slots: set[str]) -> Iterator[Finding]:
     try:
-        submitting = [model for model in platform.registry.enabled if model.submit]
+        submitting = platform.registry.submitting
     except RegistryError:  # reported by the check of the registry
         return
     missing = [

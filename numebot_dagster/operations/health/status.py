@@ -176,7 +176,7 @@ def _window(platform: Platform, at: Moment, number: int) -> Window:
 
 def standings(platform: Platform, windows: Sequence[Window], now: datetime) -> list[RoundModel]:
     """Return every submitting model in each of these rounds, in the registry's order."""
-    models = [model for model in platform.registry.enabled if model.submit]
+    models = platform.registry.submitting
     return [_standing(platform, window, model, now) for window in windows for model in models]
 
 

@@ -161,7 +161,7 @@ def _stored(platform: Platform, number: int) -> Round | None:
 
 def _recheck(platform: Platform, round_: Round) -> tuple[list[Alert], str]:
     """Check that Numerai still has the submissions of a round; return why not, if that failed."""
-    models = [model for model in platform.registry.enabled if model.submit]
+    models = platform.registry.submitting
     try:
         follow_up.recheck(platform, round_, models)
     except NumeraiError as error:
