@@ -75,10 +75,7 @@ class RowSelection:
 
 
 def select_rows(
-    path: Path,
-    *,
-    keep_eras: Collection[int] | None = None,
-    labelled: Sequence[str] = (),
+    path: Path, *, keep_eras: Collection[int] | None = None, labelled: Sequence[str] = ()
 ) -> RowSelection:
     """Choose rows by era, and only those where all of the `labelled` columns have a value.
 

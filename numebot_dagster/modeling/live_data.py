@@ -53,11 +53,7 @@ class LiveData:
         return pd.DataFrame(self.matrix.copy(order="F"), index=index, columns=list(self.features))
 
 
-def read_live(
-    live: Path,
-    features: Sequence[str],
-    benchmarks: Path | None = None,
-) -> LiveData:
+def read_live(live: Path, features: Sequence[str], benchmarks: Path | None = None) -> LiveData:
     """Read a round's live data, without inputs.
 
     Raises:

@@ -202,11 +202,7 @@ class NumeraiClient:
         return downloads.remote_file(name, headers)
 
     def download(
-        self,
-        name: str,
-        destination: Path,
-        *,
-        progress: Progress | None = None,
+        self, name: str, destination: Path, *, progress: Progress | None = None
     ) -> DownloadedFile:
         """Download a data file, whole and verified.
 
@@ -216,11 +212,7 @@ class NumeraiClient:
         """
         with files.explained(destination):
             return downloads.fetch(
-                self.transport,
-                name,
-                lambda: self._location(name),
-                destination,
-                progress=progress,
+                self.transport, name, lambda: self._location(name), destination, progress=progress
             )
 
     def _location(self, name: str, round_number: int | None = None) -> str:

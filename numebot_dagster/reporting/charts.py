@@ -121,10 +121,7 @@ def running_means(final: pl.DataFrame) -> pl.DataFrame:
     """
     count = pl.int_range(1, pl.len() + 1).over("model")
     return final.sort("model", "round").select(
-        "model",
-        "round",
-        resolved=count,
-        mean=pl.col("value").cum_sum().over("model") / count,
+        "model", "round", resolved=count, mean=pl.col("value").cum_sum().over("model") / count
     )
 
 

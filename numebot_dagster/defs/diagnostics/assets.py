@@ -93,11 +93,7 @@ def diagnosis_metadata(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis)
 
 def _tables(diagnosis: Diagnosis) -> Metadata:
     """Return the summaries, how far they can be trusted, and the curve of CORR."""
-    from numebot_dagster.reporting.diagnostics_tables import (
-        caveat,
-        figures_table,
-        intervals_table,
-    )
+    from numebot_dagster.reporting.diagnostics_tables import caveat, figures_table, intervals_table
 
     tables: Metadata = {
         "held_out": metadata.markdown(figures_table(diagnosis.held_out)),

@@ -105,12 +105,7 @@ def leaderboard(
     empty = status.days_without_leaderboard(opened, opened.client.now())
     return dg.MaterializeResult(
         metadata=readable(
-            {
-                "own_models": len(own),
-                "nmr_staked": staked,
-                "days_not_watched": len(empty),
-                **best,
-            }
+            {"own_models": len(own), "nmr_staked": staked, "days_not_watched": len(empty), **best}
         )
     )
 

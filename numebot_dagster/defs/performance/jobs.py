@@ -81,7 +81,4 @@ def collecting_runs(days: Sequence[date], registry: Registry) -> list[Collecting
 
 def range_tags(days: Sequence[date]) -> dict[str, str]:
     """Return the tags of a run over all days from the first to the last."""
-    return {
-        RANGE_START_TAG: days[0].isoformat(),
-        RANGE_END_TAG: days[-1].isoformat(),
-    }
+    return {RANGE_START_TAG: days[0].isoformat(), RANGE_END_TAG: days[-1].isoformat()}

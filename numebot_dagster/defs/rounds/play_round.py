@@ -75,13 +75,7 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
         chosen = _chosen(models, context.selected_asset_keys)
         played = play(
             opened,
-            Play(
-                number,
-                chosen,
-                submit=not config.dry_run,
-                force=config.force,
-                late=config.late,
-            ),
+            Play(number, chosen, submit=not config.dry_run, force=config.force, late=config.late),
         )
         for ended in played:
             yield from results.events(context, ended)

@@ -14,10 +14,7 @@ TRAINING_DATA = dg.AssetKey(["training", "data"])
 
 
 @dg.asset(
-    key=TRAINING_DATA,
-    partitions_def=vintages,
-    group_name="training",
-    kinds={"numerai", "parquet"},
+    key=TRAINING_DATA, partitions_def=vintages, group_name="training", kinds={"numerai", "parquet"}
 )
 def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Pin the training data of one vintage: features, train, validation, benchmarks and meta model.

@@ -38,9 +38,7 @@ def blocks(rows: Mapping[int, int], features: int) -> Iterator[tuple[int, ...]]:
 
 
 def predict(
-    request: OutOfSampleRequest,
-    manifest: Manifest,
-    predict_rows: Callable[[LiveData], np.ndarray],
+    request: OutOfSampleRequest, manifest: Manifest, predict_rows: Callable[[LiveData], np.ndarray]
 ) -> int:
     """Predict the requested eras one by one and write the predictions.
 

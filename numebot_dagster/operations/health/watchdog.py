@@ -62,10 +62,7 @@ def look(platform: Platform) -> Look:
 
 
 def announce_round(
-    platform: Platform,
-    round_: Round,
-    records: RoundRecords,
-    refusal: NotAuthorised | None = None,
+    platform: Platform, round_: Round, records: RoundRecords, refusal: NotAuthorised | None = None
 ) -> list[Alert]:
     """Send the alerts that the receipts of a round call for, each once. Never raises."""
     refused = [] if refusal is None else [refused_alert(platform, refusal)]
@@ -88,12 +85,7 @@ def _alerts_of(platform: Platform, round_: Round, records: RoundRecords) -> tupl
 
 def _raised(platform: Platform) -> dict[Kind, list[str]]:
     """Return the subjects of the recent alerts about models, by kind."""
-    kinds = (
-        Kind.MODEL_FAILED,
-        Kind.FALLBACK_USED,
-        Kind.ROUND_MISSED,
-        Kind.SUBMITTED_ELSEWHERE,
-    )
+    kinds = (Kind.MODEL_FAILED, Kind.FALLBACK_USED, Kind.ROUND_MISSED, Kind.SUBMITTED_ELSEWHERE)
     return {kind: outbox.subjects(platform, kind) for kind in kinds}
 
 

@@ -150,10 +150,7 @@ def in_order(platform: Platform, models: Sequence[RegisteredModel]) -> list[Regi
     try:
         stakes = last_known_stakes(platform.lake)
     except Exception as error:  # the order is worth something, but not the round
-        platform.log.warning(
-            "The stakes cannot be read, so the order is the registry's: %s",
-            error,
-        )
+        platform.log.warning("The stakes cannot be read, so the order is the registry's: %s", error)
         stakes = {}
     return playing_order(models, stakes)
 

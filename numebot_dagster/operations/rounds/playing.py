@@ -131,9 +131,7 @@ class _RoundPlay:
                 self.fleet = follow_up.fleet_of(self.platform, self.round)
             except NumeraiError as error:
                 self.platform.log.warning(
-                    "Round %d: what Numerai holds was not asked again: %s",
-                    self.round.number,
-                    error,
+                    "Round %d: what Numerai holds was not asked again: %s", self.round.number, error
                 )
             self._asked_at = time.monotonic()
 

@@ -61,7 +61,7 @@ def promote(record: RoundRecord, receipt: Receipt, prediction: Prediction) -> Re
             rung_reason=prediction.rung_reason,
             vintage=prediction.vintage,
             predict_seconds=prediction.seconds,
-        ),
+        )
     )
 
 

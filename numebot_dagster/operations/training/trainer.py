@@ -150,11 +150,7 @@ def _first_whole(platform: Platform, places: Sequence[WeightsFolder]) -> StoredW
 
 
 def request(
-    model: RegisteredModel,
-    vintage: Vintage,
-    folder: Path,
-    *,
-    eras: tuple[int, ...] | None = None,
+    model: RegisteredModel, vintage: Vintage, folder: Path, *, eras: tuple[int, ...] | None = None
 ) -> TrainRequest:
     """Return the request to train a model's present code on a vintage."""
     return TrainRequest(

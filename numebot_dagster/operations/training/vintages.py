@@ -19,14 +19,7 @@ VALIDATION = "validation.parquet"
 TRAIN_BENCHMARKS = "train_benchmark_models.parquet"
 VALIDATION_BENCHMARKS = "validation_benchmark_models.parquet"
 META_MODEL = "meta_model.parquet"
-TRAINING_FILES = (
-    FEATURES,
-    TRAIN,
-    VALIDATION,
-    TRAIN_BENCHMARKS,
-    VALIDATION_BENCHMARKS,
-    META_MODEL,
-)
+TRAINING_FILES = (FEATURES, TRAIN, VALIDATION, TRAIN_BENCHMARKS, VALIDATION_BENCHMARKS, META_MODEL)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,7 @@ from numebot_dagster.practice.rules.tournament import Tournament
 
 
 def make_app(
-    tournament: Tournament,
-    *,
-    deviations: bool = True,
-    rate_limits: Enforcement = Enforcement.ON,
+    tournament: Tournament, *, deviations: bool = True, rate_limits: Enforcement = Enforcement.ON
 ) -> ASGIApp:
     """Return the web application of a tournament."""
     services = Services.of(tournament)

@@ -36,11 +36,7 @@ _COUNT = re.compile(r"limit|offset|\w*N(Rounds|Days)")
 
 
 def answer(
-    body: Any,
-    request: ApiRequest,
-    *,
-    deviations: bool = True,
-    faulty: FaultyAnswers | None = None,
+    body: Any, request: ApiRequest, *, deviations: bool = True, faulty: FaultyAnswers | None = None
 ) -> dict[str, Any]:
     """Return the body of the answer to a GraphQL request.
 

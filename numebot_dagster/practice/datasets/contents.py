@@ -235,10 +235,7 @@ class _Release:
         return self._data, eras[stem]
 
     def _data(self, era: int | None, opened: date) -> Columns:
-        columns: Columns = {
-            "era": self._era_name(era),
-            "data_type": self._data_type(era),
-        }
+        columns: Columns = {"era": self._era_name(era), "data_type": self._data_type(era)}
         if era is not None:
             columns.update(self._targets(era, opened))
         features = self._market.live_features(opened)

@@ -292,10 +292,7 @@ class State:
     def add_submission(self, submission: Submission) -> None:
         """Store an entry."""
         with self.transaction() as db:
-            row = {
-                **vars(submission),
-                "inserted_at": submission.inserted_at.isoformat(),
-            }
+            row = {**vars(submission), "inserted_at": submission.inserted_at.isoformat()}
             names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
             db.execute(f"INSERT INTO submissions ({names}) VALUES ({marks})", row)  # noqa: S608
 

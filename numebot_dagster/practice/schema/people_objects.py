@@ -220,10 +220,7 @@ def returns_values(earnings: Iterable[Earning], now: datetime) -> list[Fields]:
     settled = settled_within(earnings, now, None)
     days = sorted({earning.round.resolve_time for earning in settled})
     return [
-        {
-            "date": day,
-            **returns_fields([e for e in settled if e.round.resolve_time <= day], day),
-        }
+        {"date": day, **returns_fields([e for e in settled if e.round.resolve_time <= day], day)}
         for day in days
     ]
 

@@ -10,7 +10,7 @@ from numebot_dagster.practice.api.request import ApiRequest, Resolver, page, ref
 from numebot_dagster.practice.rules.clock import Refused, midnight
 from numebot_dagster.practice.rules.tournament import CLASSIC
 from numebot_dagster.practice.schema import Fields, people_objects
-from numebot_dagster.practice.scoring.ledger import Earning
+from numebot_dagster.practice.scoring.ledger import Earning, stake_of
 
 CURRENCIES = {"USD": "$", "NMR": "NMR", "ETH": "ETH"}
 ETH_PRICE_USD = "2500.00"
@@ -33,7 +33,7 @@ def v2_tournament_overview(request: ApiRequest, tournament: int) -> Fields:
     earnings = _all_earnings(request)
     return {
         **_overview(request, earnings),
-        "totalAtRisk": _at_stake(earnings),
+        "totalAtRisk": stake_of(earnings),
         "tournament": CLASSIC,
     }
 
@@ -50,13 +50,9 @@ def _overview(request: ApiRequest, earnings: list[Earning]) -> Fields:
         "stakedAccounts": _counts((earning, earning.model.account) for earning in earnings),
         "stakedModels": _counts((earning, earning.model.id) for earning in earnings),
         "totalAccounts": len({model.account for model in request.state.models()}),
-        "totalAtStake": _at_stake(earnings),
+        "totalAtStake": stake_of(earnings),
         "totalStakes": sum(1 for e in earnings if e.at_risk and not e.settled),
     }
-
-
-def _at_stake(earnings: Iterable[Earning]) -> Decimal:
-    return sum((earning.at_risk for earning in earnings if not earning.settled), Decimal(0))
 
 
 def _counts(owners: Iterable[tuple[Earning, str]]) -> list[Fields]:

@@ -186,11 +186,7 @@ def v3_stake_auth(request: ApiRequest, submission_id: str, staker: str, max_amou
 
 
 def v3_stake_claim(
-    request: ApiRequest,
-    round_id: str,
-    model_id: str,
-    staker: str,
-    tournament_id: int | None = None,
+    request: ApiRequest, round_id: str, model_id: str, staker: str, tournament_id: int | None = None
 ) -> Fields:
     """Return what a position has earned or burned once its round has resolved."""
     account = request.account(SCOPE)
