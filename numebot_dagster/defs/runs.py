@@ -103,11 +103,7 @@ def tag_run(instance: dg.DagsterInstance, run_id: str) -> None:
 def end_dead_runs(
     instance: dg.DagsterInstance, log: logging.Logger | None = None
 ) -> list[dg.DagsterRun]:
-    """Mark runs whose process is gone as failed, or as canceled where that was asked for.
-
-    Returns:
-        The runs that were ended.
-    """
+    """Mark runs whose process is gone as failed, or canceled where that was asked; return them."""
     unfinished = instance.get_run_records(dg.RunsFilter(statuses=_IN_A_PROCESS))
     gone = [record.dagster_run for record in unfinished if _is_dead(record)]
     # A run that ended between the two looks has reported how; one that is unchanged never will.

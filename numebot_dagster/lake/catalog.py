@@ -128,9 +128,6 @@ def rebuild(lake: Lake) -> Path:
     """Write `numebot.duckdb` anew, with the same views by absolute path, for other clients.
 
     A client that has the old file open keeps it until it opens the file again.
-
-    Returns:
-        The path of the database.
     """
     import duckdb
 

@@ -261,13 +261,10 @@ def standing_of(newest_first: Iterable[Receipt]) -> Receipt | None:
 
 
 def append(lake: Lake, receipt: Receipt) -> Receipt:
-    """Write one receipt as a new file.
+    """Write one receipt as a new file, and return it with its `recorded_at`.
 
     The file's name is the moment of recording in microseconds; two processes that meet on one
     name both get their receipt kept, one of them a microsecond later.
-
-    Returns:
-        The receipt with its `recorded_at`.
     """
     folder = lake.receipts_folder(receipt.model, receipt.round_number)
     while True:

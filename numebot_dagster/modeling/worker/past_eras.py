@@ -40,12 +40,9 @@ def blocks(rows: Mapping[int, int], features: int) -> Iterator[tuple[int, ...]]:
 def predict(
     request: OutOfSampleRequest, manifest: Manifest, predict_rows: Callable[[LiveData], np.ndarray]
 ) -> int:
-    """Predict the requested eras one by one and write the predictions.
+    """Predict the eras one by one, write the predictions and return the number of rows.
 
     The model is given what it has in a round and nothing else: one era, without any label.
-
-    Returns:
-        The number of rows.
 
     Raises:
         LookAhead: the weights were trained on one of the eras, or on a later one.

@@ -94,13 +94,10 @@ class Raised(json_records.Record):
 
 
 def send(platform: Platform, *alerts: Alert) -> list[Alert]:
-    """Store and send the alerts that were not raised before. Never raises.
+    """Store, send and return the alerts that were not raised before. Never raises.
 
     Waiting alerts are sent as well. A channel that does not answer costs at most
     `channels.LONGEST_SENDING`.
-
-    Returns:
-        The alerts that were new.
     """
     new = [alert for alert in alerts if _raise(platform, alert)]
     try:

@@ -39,13 +39,10 @@ OPENINGS_OF_A_WEEKDAY = 4
 
 
 def next_opening(open_times: Sequence[datetime], now: datetime) -> datetime | None:
-    """Return when a round may open next, by the earliest of the last openings on each weekday.
+    """Return the next expected opening, by the earliest of the last ones on each weekday.
 
     The hour varies, and Numerai does not announce a round before it opens, but the hours of a
     weekday are alike.
-
-    Returns:
-        The first expected opening after `now`; none when no round has opened yet.
     """
     expected = []
     for weekday in {opened.weekday() for opened in open_times}:

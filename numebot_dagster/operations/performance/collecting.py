@@ -59,12 +59,9 @@ def _open_day(path: Path) -> date:
 
 
 def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
-    """Store every score that was published on the given days for the registered models.
+    """Store the registered models' scores of the given days; return their number by day.
 
     A day without scores (Sunday, Monday) gets an empty file, so that it is not read again.
-
-    Returns:
-        The number of scores by day.
     """
     files.sweep(platform.lake.root)  # what killed runs left behind
     now = today(platform)
@@ -82,11 +79,7 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
 
 
 def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
-    """Store today's leaderboard, the only one that Numerai publishes.
-
-    Returns:
-        The entries of the registered models.
-    """
+    """Store today's leaderboard, the only one that there is; return the registered models' rows."""
     entries = platform.client.enrichment.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
     frame = _leaderboard_frame(entries, own)

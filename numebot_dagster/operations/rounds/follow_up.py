@@ -36,14 +36,11 @@ def fleet_of(platform: Platform, round_: Round) -> Fleet:
 
 
 def recheck(platform: Platform, round_: Round, models: Sequence[RegisteredModel]) -> list[Receipt]:
-    """Ask Numerai once whether it still counts what was accepted or confirmed.
+    """Ask Numerai whether it still counts what was accepted or confirmed; return new receipts.
 
     A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
     the reason, so that the next run replaces it while the window is open. One of ours that Numerai
     counts although that was not known becomes `accepted`.
-
-    Returns:
-        The receipts that were added.
 
     Raises:
         NumeraiError: when Numerai cannot be asked.
@@ -92,11 +89,7 @@ def _changed(
 def record_foreign(
     platform: Platform, round_: Round, record: RoundRecord, submission: HeldSubmission
 ) -> Receipt:
-    """Record that Numerai holds a file for the round that this data folder did not make.
-
-    Returns:
-        The receipt that is standing now.
-    """
+    """Record that Numerai holds a file for the round that this data folder did not make."""
     standing = record.standing
     is_known = standing is not None and standing.is_foreign
     if standing is not None and is_known and standing.submission_id == submission.submission_id:
@@ -175,9 +168,6 @@ def record_end(
     What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
     somebody else uploaded inside the window is `accepted` with that reason; otherwise the round
     is `missed`.
-
-    Returns:
-        The receipt that is standing now.
 
     Raises:
         NumeraiError: when Numerai cannot be asked.

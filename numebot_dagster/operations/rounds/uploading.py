@@ -176,15 +176,12 @@ def require_uploads(platform: Platform, round_: Round, *, late: bool = False) ->
 def record_failure(
     record: RoundRecord, reason: str, prediction: Prediction | None = None
 ) -> Receipt:
-    """Record an attempt that failed beside, never over, what Numerai was seen to hold.
+    """Record a failed attempt beside what Numerai was seen to hold; return what stands now.
 
     Args:
         record: of the model and round that the attempt was for.
         reason: what it failed with.
         prediction: what is ready, though nothing could be sent; the next run sends it.
-
-    Returns:
-        The receipt that is standing now.
     """
     standing, newest = record.standing, record.newest
     if standing is None or standing.is_pending:

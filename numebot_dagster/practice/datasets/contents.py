@@ -78,9 +78,6 @@ def last_opening(today: date) -> date:
 def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -> str:
     """Return a short text that changes exactly when the file's bytes do.
 
-    Returns:
-        A text of letters, digits and hyphens.
-
     Raises:
         KeyError: there is no file of this name.
     """

@@ -27,11 +27,7 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
-    """Return the generator of one block of one stream.
-
-    Returns:
-        A generator that always starts at the same place for the same arguments.
-    """
+    """Return the generator of one block of one stream, the same for the same arguments."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, stream, *index))))
 
 

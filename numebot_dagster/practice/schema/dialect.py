@@ -70,10 +70,7 @@ def _root_fields() -> tuple[str, ...]:
 def admit(
     text: str, *, deviations: bool = True, removed: frozenset[str] = frozenset()
 ) -> DocumentNode:
-    """Parse and validate a query.
-
-    Returns:
-        The query to the letter of the schema.
+    """Parse and validate a query, and return it to the letter of the schema.
 
     Raises:
         GraphQLError: The query is not GraphQL, or the schema has no such query.
