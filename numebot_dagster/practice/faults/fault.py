@@ -115,9 +115,8 @@ class Fault:
         for name, value in self.values.items():
             low, high = self.ranges.get(name, (-math.inf, math.inf))
             if isinstance(value, float) and not (math.isfinite(value) and low <= value <= high):
-                raise Refused(
-                    f"{self.kind}: {name} must be a number from {low:g} to {high:g}, not {value:g}"
-                )
+                allowed = f"from {low:g} to {high:g}" if math.isfinite(value) else "finite"
+                raise Refused(f"{self.kind}: {name} must be {allowed}, not {value:g}")
 
     def begin(self, deadlines: Deadlines) -> Self:
         """Do what is done when the fault is added, and return it as it is to be stored."""

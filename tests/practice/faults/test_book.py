@@ -107,10 +107,13 @@ def test_certain_faults_are_certain(seed: int, seen: int) -> None:
         ({"kind": "field-removed", "values": {"field": "Round.*"}}, "no field Round"),
         ({"kind": "null", "values": {"field": "Nope.*"}}, "may be null matches Nope"),
         ({"kind": "null", "values": {"field": "Payout.payoutNmr "}}, "may be null matches"),
-        ({"kind": "status", "values": {"status": 99}}, "status must be a number from 200 to 599"),
+        ({"kind": "status", "values": {"status": 99}}, "status must be from 200 to 599, not 99"),
         ({"kind": "target-switched", "values": {"days": 30}}, "over 20 and 60 days only"),
-        ({"kind": "latency", "values": {"seconds": "inf"}}, "seconds=inf is not a number"),
-        ({"kind": "latency", "values": {"seconds": -1}}, "seconds must be a number from 0"),
+        (
+            {"kind": "latency", "values": {"seconds": "inf"}},
+            "seconds must be finite, not inf",
+        ),
+        ({"kind": "latency", "values": {"seconds": -1}}, "seconds must be from 0"),
         ({"kind": "late-data", "where": "graphql:rounds"}, "strikes download:… only"),
         ({"kind": "invalid-later", "where": "graphql:*"}, "strikes submission:… only"),
         ({"kind": "html", "minutes": 1e300}, "html: "),
@@ -216,7 +219,7 @@ def test_two_moves_of_one_deadline(state: State, book: FaultBook) -> None:
         ({"minutes": 5}, "has no minutes; set minutes and round among its values"),
         ({"values": {"round": 1279}}, "round 1279 has closed"),
         ({"values": {"minutes": 10_000}}, "to Wed 03 Jun 12:00 UTC at the latest"),
-        ({"values": {"minutes": "nan"}}, "minutes=nan is not a number"),
+        ({"values": {"minutes": "nan"}}, "minutes must be finite, not nan"),
     ],
 )
 def test_deadlines_that_cannot_be_moved(
