@@ -75,7 +75,7 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     missed = Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this")
     outbox.send(world.platform, missed)
     for day in (1, 4):
-        parquet.write(lake.leaderboard_file(date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
+        parquet.write(lake.day_file("leaderboard", date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
 
     text, code = numebot("status", "--json")
     assert code == 0

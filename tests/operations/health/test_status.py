@@ -48,9 +48,9 @@ def test_one_word_for_a_receipt(receipt, standing):
 def test_days_without_leaderboard_end_yesterday(world):
     lake = world.platform.lake
     for day in lake.stored_days("leaderboard"):
-        lake.leaderboard_file(day).unlink()
+        lake.day_file("leaderboard", day).unlink()
     assert days_without_leaderboard(world.platform, NOW) == []
     for day in (date(2026, 5, 29), date(2026, 6, 1)):
-        parquet.write(lake.leaderboard_file(day), pl.DataFrame({"rank": [1]}))
+        parquet.write(lake.day_file("leaderboard", day), pl.DataFrame({"rank": [1]}))
     missing = days_without_leaderboard(world.platform, NOW)
     assert missing == [date(2026, 5, 30), date(2026, 5, 31)]
