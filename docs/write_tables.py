@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from numebot_dagster.lake.catalog import VIEWS
 from numebot_dagster.practice.faults.fault import Fault
 from numebot_dagster.practice.faults.kinds import SECTIONS
 from numebot_dagster.scoring.metrics import METRICS
@@ -21,7 +22,13 @@ DOCS = Path(__file__).parent
 def alerts() -> list[str]:
     """Return the kinds of alerts."""
     rows = [f"| `{kind}` | {kind.meaning} |" for kind in AlertKind]
-    return ["| Kind | Says |", "|---|---|", *rows]
+    return ["| Kind | It says |", "|---|---|", *rows]
+
+
+def views() -> list[str]:
+    """Return the views of `numebot sql`."""
+    rows = [f"| `{name}` | {row} |" for name, row in VIEWS.items()]
+    return ["| View | One row for |", "|---|---|", *rows]
 
 
 def scores() -> list[str]:
@@ -54,7 +61,7 @@ def _fault(kind: type[Fault]) -> str:
 
 PAGES: Mapping[str, tuple[Callable[[], list[str]], ...]] = {
     "models.md": (scores, figures),
-    "operations.md": (alerts,),
+    "operations.md": (views, alerts),
     "practice.md": (fault_kinds,),
 }
 """The tables of each page; the name of a function is that of its table."""

@@ -157,7 +157,7 @@ def _next_steps(folder: Path, seconds: float) -> None:
     console.print(f"The demo took {seconds:.0f} s. To query its results:", highlight=False)
     query = f"(cd {shlex.quote(str(folder))} && {shlex.quote(command)} {EXAMPLE_QUERY})"
     console.print(f"  {query}", highlight=False, soft_wrap=True)
-    console.print(f"  views: {', '.join(catalog.VIEW_NAMES)}\n", highlight=False, soft_wrap=True)
+    console.print(f"  views: {', '.join(catalog.VIEWS)}\n", highlight=False, soft_wrap=True)
     console.print("To open the Dagster UI on this state:", highlight=False)
     up = shlex.join([command, "up", "--folder", str(folder)])
     console.print(f"  {up}", highlight=False, soft_wrap=True)

@@ -59,7 +59,7 @@ def sql(
         try:
             catalog.run(lake, query, lambda answer: _print(answer, form, lake))
         except duckdb.Error as error:
-            errors.fail(f"{error}\nThe views are {', '.join(catalog.VIEW_NAMES)}.")
+            errors.fail(f"{error}\nThe views are {', '.join(catalog.VIEWS)}.")
     loss = terminal.output_lost()
     if loss is not None:  # the output is all that this command is for
         errors.fail(f"the answer was not written completely: {loss.strerror}")

@@ -41,7 +41,11 @@ QUALIFY row_number() OVER (
 ) = 1
 """
 
-VIEW_NAMES = (*(table.name for table in TABLES), "submissions")
+VIEWS = {
+    **{table.name: table.row for table in TABLES},
+    "submissions": "the present state of a model's submission to a round",
+}
+"""What one row of each view is, by its name."""
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:

@@ -14,12 +14,14 @@ class Table:
     """All files of one kind, and the view over them.
 
     Attributes:
+        row: what one row is, for people.
         files: glob pattern under the root of the lake.
         columns: the promised columns with their DuckDB types.
         path_only: the columns that stand in the path and not in the files.
     """
 
     name: str
+    row: str
     files: str
     columns: dict[str, str]
     path_only: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class Table:
 
 ROUNDS = Table(
     "rounds",
+    "a round: times, status, score configurations",
     "rounds/round=*/details.parquet",
     {
         "round": "BIGINT",
@@ -58,6 +61,7 @@ ROUNDS = Table(
 )
 WEIGHTS = Table(
     "weights",
+    "a training: vintage, code, data version, duration, memory",
     "weights/model=*/vintage=*/code=*/manifest.json",
     {
         "model": "VARCHAR",
@@ -75,6 +79,7 @@ WEIGHTS = Table(
 )
 DIAGNOSTICS = Table(
     "diagnostics",
+    "a metric of a model on an era that it had not seen, by vintage",
     "diagnostics/model=*/vintage=*/code_hash=*/by_era.parquet",
     {
         "model": "VARCHAR",
@@ -91,6 +96,7 @@ DIAGNOSTICS = Table(
 )
 PREDICTIONS = Table(
     "predictions",
+    "an id of a round, by model",
     "predictions/model=*/round=*/vintage=*/sha256=*/predictions.parquet",
     {
         "model": "VARCHAR",
@@ -104,6 +110,7 @@ PREDICTIONS = Table(
 )
 RECEIPTS = Table(
     "receipts",
+    "an event of a submission, from the intent to the confirmation",
     "submissions/model=*/round=*/*.parquet",
     {
         "model": "VARCHAR",
@@ -127,6 +134,7 @@ RECEIPTS = Table(
 )
 SCORES = Table(
     "scores",
+    "a metric of a submission on a scoring day",
     "scores/date=*/scores.parquet",
     {
         "model": "VARCHAR",
@@ -142,6 +150,7 @@ SCORES = Table(
 )
 LEADERBOARD = Table(
     "leaderboard",
+    "a model on a day",
     "leaderboard/date=*/leaderboard.parquet",
     {
         "date": "DATE",
@@ -154,6 +163,7 @@ LEADERBOARD = Table(
 )
 PAYOUTS = Table(
     "payouts",
+    "a model and round as known on a day",
     "payouts/date=*/payouts.parquet",
     {
         "date": "DATE",
@@ -166,6 +176,7 @@ PAYOUTS = Table(
 )
 ALERTS = Table(
     "alerts",
+    "something that you were told, once: kind, subject, title, text, when, whether it was sent",
     "alerts/kind=*/*.json",
     {
         "kind": "VARCHAR",

@@ -117,7 +117,7 @@ def test_promised_columns_and_types(lake: Lake, view: str, filled: bool) -> None
 
 
 def test_all_views_are_promised() -> None:
-    assert set(catalog.VIEW_NAMES) == set(PROMISED)
+    assert set(catalog.VIEWS) == set(PROMISED)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_database_file_holds_the_same_views(lake: Lake, monkeypatch, tmp_pat
     path = catalog.rebuild(lake)
     monkeypatch.chdir(tmp_path)  # its paths are absolute
     with duckdb.connect(str(path), read_only=True) as connection:
-        for view in catalog.VIEW_NAMES:
+        for view in catalog.VIEWS:
             sql = f"SELECT count(*) FROM {view}"
             assert connection.execute(sql).fetchall() == rows(lake, sql)
     assert [path.name for path in lake.root.iterdir() if path.is_file()] == ["numebot.duckdb"]

@@ -141,7 +141,7 @@ def test_a_damaged_file_stops_nobody_and_sends_nothing_twice(whole, caplog, grou
     recent = status.recent_rounds(platform, at, [], 3, set)
     assert {cell.standing for cell in recent.cells} == {"confirmed"}
     catalog.rebuild(platform.lake)
-    for view in catalog.VIEW_NAMES:
+    for view in catalog.VIEWS:
         catalog.query(platform.lake, f'FROM "{view}"')
     for path in damaged:
         name = path.relative_to(root).parts[0]
