@@ -54,10 +54,9 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     assert json.loads(text)["rounds_not_seen"] == list(range(played + 1, played + 23))
 
 
-def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
-    """Nothing is played for it: receipts are written as runs leave them."""
+def record_rounds(world, number):
+    """Record a played and a missed round and two days; return a damaged receipt."""
     lake = world.platform.lake
-    number = world.open_round()
     details = {
         "open_time": NOW - timedelta(days=1),
         "close_staking_time": NOW - timedelta(hours=23),
@@ -71,11 +70,18 @@ def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
     receipts.append(lake, Receipt("second", number - 1, outcome=Outcome.MISSED, reason="no power"))
     damaged = lake.receipts_folder("second", number) / "00000000000000000001.parquet"
     files.replace_bytes(damaged, b"no Parquet")
+    for day in (1, 4):
+        parquet.write(lake.day_file("leaderboard", date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
+    return damaged
+
+
+def test_status_of_a_played_a_missed_and_an_open_round(world, monkeypatch):
+    """Nothing is played for it: receipts are written as runs leave them."""
+    number = world.open_round()
+    damaged = record_rounds(world, number)
     monkeypatch.setenv("NUMEBOT_NOTIFY_URLS", "json://127.0.0.1:9/")
     missed = Alert(Kind.ROUND_MISSED, "round/second", "second was missed", "do this")
     outbox.send(world.platform, missed)
-    for day in (1, 4):
-        parquet.write(lake.day_file("leaderboard", date(2026, 5, day)), pl.DataFrame({"rank": [1]}))
 
     text, code = numebot("status", "--json")
     assert code == 0

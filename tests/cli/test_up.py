@@ -22,6 +22,7 @@ from numebot_dagster.defs.runs import PROCESS_TAG
 from numebot_dagster.modeling.worker.worker_process import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
+from tests.support.world import World
 
 LAUNCH = """
 mutation ($params: ExecutionParams!) {
@@ -162,6 +163,38 @@ def start_trainings(world, dagster, process, vintage: int) -> psutil.Process:
     return trainer
 
 
+def play_by_everything_at_once(world: World, dagster: Dagster, log: Path) -> None:
+    """Play a round by the UI, which launches one model, by a command, and by the sensor."""
+    number = world.open_round()
+    assert world.numebot("rounds", "add").returncode == 0
+    run_id = dagster.launch(
+        "round_job", number, "models/second/predictions", "models/second/submission"
+    )
+    typed = world.numebot("run")
+    assert typed.returncode == 0, typed.stderr
+    endpoint = f"endpoint: a practice tournament at {world.practice.url} (environment)\n"
+    assert endpoint in typed.stdout
+    assert endpoint in log.read_text()
+    # The sensor has a run of its own only if it looks before the command is done.
+    until(
+        lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},
+        60,
+        lambda: f"{dagster.runs(number)}\n{log.read_text()}",
+    )
+    assert run_id in {run["runId"] for run in dagster.runs(number)}
+    assert len(dagster.runs(number)) in (2, 3)
+    assert confirmed(world, number) == {"steady-1", "second"}
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
+
+
+def kill_training(dagster: Dagster, vintage: int, trainings: list[dict[str, Any]]) -> None:
+    """Kill a run, which says nothing more: the sensor's next tick tells what became of it."""
+    [killed] = [run for run in trainings if run["status"] == "STARTED"]
+    tags = {tag["key"]: tag["value"] for tag in killed["tags"]}
+    os.kill(int(tags[PROCESS_TAG].split()[1]), signal.SIGKILL)
+    until(lambda: status_of(dagster, vintage, killed["runId"]) == "FAILURE", 60)
+
+
 @pytest.mark.timeout(420)
 def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
     world = fresh_world
@@ -179,41 +212,16 @@ def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
         assert second.returncode == 1
         assert f"as process {process.pid}" in " ".join(second.stderr.split())
 
-        # Trainings fill what they may while the next round is played: by the UI, which launches one
-        # model, by a command, and by the sensor, all at once.
+        # Trainings fill what they may while the next round is played.
         trainer = start_trainings(world, dagster, process, vintage)
-        number = world.open_round()
-        assert world.numebot("rounds", "add").returncode == 0
-        run_id = dagster.launch(
-            "round_job", number, "models/second/predictions", "models/second/submission"
-        )
-        typed = world.numebot("run")
-        assert typed.returncode == 0, typed.stderr
-        endpoint = f"endpoint: a practice tournament at {world.practice.url} (environment)\n"
-        assert endpoint in typed.stdout
-        assert endpoint in log.read_text()
-        # The sensor has a run of its own only if it looks before the command is done.
-        until(
-            lambda: {run["status"] for run in dagster.runs(number)} == {"SUCCESS"},
-            60,
-            lambda: f"{dagster.runs(number)}\n{log.read_text()}",
-        )
-        assert run_id in {run["runId"] for run in dagster.runs(number)}
-        assert len(dagster.runs(number)) in (2, 3)
-        assert confirmed(world, number) == {"steady-1", "second"}
-        assert world.submissions(number) == {"steady-1": 1, "second": 1}
+        play_by_everything_at_once(world, dagster, log)
         training = dagster.runs(vintage, "train_job")
         statuses = sorted(run["status"] for run in training)
         assert statuses == ["QUEUED", "QUEUED", "QUEUED", "STARTED"]
         assert trainer.is_running()
         if hasattr(trainer, "ionice"):
             assert trainer.ionice().value == LOWEST_DISK_PRIORITY
-
-        # A run that is killed says nothing more; the sensor's next tick tells what became of it.
-        [killed] = [run for run in training if run["status"] == "STARTED"]
-        tags = {tag["key"]: tag["value"] for tag in killed["tags"]}
-        os.kill(int(tags[PROCESS_TAG].split()[1]), signal.SIGKILL)
-        until(lambda: status_of(dagster, vintage, killed["runId"]) == "FAILURE", 60)
+        kill_training(dagster, vintage, training)
 
         left = family(process)
         assert left

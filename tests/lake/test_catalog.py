@@ -83,6 +83,10 @@ def fill(lake: Lake) -> None:
         lake.day_file("payouts", DAY),
         pl.DataFrame({"model": NAME, "round": 1343, "payout_nmr": 1.5}),
     )
+    fill_json(lake)
+
+
+def fill_json(lake: Lake) -> None:
     raised = {"kind": "round-missed", "subject": "round-1343/a", "raised_at": OPEN.isoformat()}
     json_records.write(
         lake.alert_file("round-missed", "round-1343/a"), raised | {"sent": True, "delivered": []}

@@ -238,7 +238,11 @@ def _tables() -> dict[str, pl.DataFrame]:
                 }
             )
         )
-    every = pl.concat(frames)
+    return _split(pl.concat(frames))
+
+
+def _split(every: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the files that hold the rows of every era."""
     number = pl.col("era").cast(pl.Int16)
     model_columns = ["target", "target_ender_60", "target_agnes_20", *FEATURES]
     benchmarks = ["v53_lgbm_ender20", "v53_lgbm_ender60"]

@@ -53,7 +53,9 @@ def test_rounds_summary(score_frame):
     ]
 
 
-def test_model_summary(score_frame):
+@pytest.fixture
+def summaries(score_frame):
+    """Summarise four models: one with all figures, the others with some."""
     scores = score_frame(
         ("a", 1343, "corr60", 60, 0.01, "1", 0.6, True),
         ("a", 1344, "corr60", 60, 0.03, "1", 0.9, True),
@@ -75,9 +77,12 @@ def test_model_summary(score_frame):
         schema=PAYOUTS,
         orient="row",
     )
-    by_model = {row.pop("model"): row for row in model_summary(scores, payouts).to_dicts()}
-    assert list(by_model) == ["a", "b", "c", "d"]
-    assert by_model["a"] == pytest.approx(
+    return {row.pop("model"): row for row in model_summary(scores, payouts).to_dicts()}
+
+
+def test_the_summary_of_a_model_with_all_figures(summaries):
+    assert list(summaries) == ["a", "b", "c", "d"]
+    assert summaries["a"] == pytest.approx(
         {
             "rounds": 3,
             "resolved": 2,
@@ -91,13 +96,16 @@ def test_model_summary(score_frame):
             "pending_nmr": 1.5,
         }
     )
-    one_resolved = by_model["b"]
+
+
+def test_the_summary_of_a_model_that_lacks_figures(summaries):
+    one_resolved = summaries["b"]
     assert (one_resolved["resolved"], one_resolved["mean_corr"]) == (1, 0.02)
     assert one_resolved["std_corr"] is one_resolved["sharpe"] is None
-    assert (by_model["c"]["rounds"], by_model["c"]["resolved"]) == (1, 0)
-    assert by_model["c"]["percentile"] == 0.3
-    assert (by_model["d"]["rounds"], by_model["d"]["pending_nmr"]) == (0, 2.0)
-    assert by_model["d"]["settled_nmr"] is None  # unknown, which is not zero
+    assert (summaries["c"]["rounds"], summaries["c"]["resolved"]) == (1, 0)
+    assert summaries["c"]["percentile"] == 0.3
+    assert (summaries["d"]["rounds"], summaries["d"]["pending_nmr"]) == (0, 2.0)
+    assert summaries["d"]["settled_nmr"] is None  # unknown, which is not zero
 
 
 @pytest.mark.parametrize(

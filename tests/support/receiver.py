@@ -46,6 +46,23 @@ def receiving(react: Callable[[dict[str, Any]], int] | None = None) -> Iterator[
     """
     received, over = Receiver(), threading.Event()
 
+    def take(message: dict[str, Any]) -> int:
+        received.messages.append(message)
+        return received.status if react is None else react(message)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(received, take, over)) as server:
+        received.address = f"http://127.0.0.1:{server.server_port}/hook"
+        received.url = f"json://127.0.0.1:{server.server_port}/"
+        received.hanging_url = f"{received.url}hang/"
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield received
+        over.set()
+        server.shutdown()
+
+
+def _handler(
+    received: Receiver, take: Callable[[dict[str, Any]], int], over: threading.Event
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -53,9 +70,7 @@ def receiving(react: Callable[[dict[str, Any]], int] | None = None) -> Iterator[
             if self.path.startswith("/hang"):
                 over.wait(10)
             else:
-                message = json.loads(body)
-                received.messages.append(message)
-                status = status if react is None else react(message)
+                status = take(json.loads(body))
             self.answer(status)
 
         def do_GET(self) -> None:
@@ -71,11 +86,4 @@ def receiving(react: Callable[[dict[str, Any]], int] | None = None) -> Iterator[
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        received.address = f"http://127.0.0.1:{server.server_port}/hook"
-        received.url = f"json://127.0.0.1:{server.server_port}/"
-        received.hanging_url = f"{received.url}hang/"
-        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
-        yield received
-        over.set()
-        server.shutdown()
+    return Handler

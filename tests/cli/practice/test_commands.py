@@ -52,31 +52,36 @@ def served(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         process.stdout.close()
 
 
+def assert_settings_are_printed(process: subprocess.Popen[str], folder: Path) -> None:
+    assert process.stdout is not None
+    lines = []
+    while not lines or "practice state" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1] or process.poll() is None, "".join(lines)
+    text = "".join(lines)
+    settings = dict(re.findall(r"^(NUMERAI_\w+)=(.*)$", text, re.M))
+    data_folder = settings.pop("NUMERAI_DATA_FOLDER")  # never that of the real tournament
+    assert Path(data_folder).name == "participant"
+    assert (Path(data_folder).parent / ".gitignore").read_text() == "*\n"
+    assert set(settings) == {"NUMERAI_API_URL", "NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY"}
+    assert f"numebot practice advance --to next-open --folder {folder}" in text
+    key = f"Token {settings['NUMERAI_PUBLIC_ID']}${settings['NUMERAI_SECRET_KEY']}"
+    answer = requests.post(
+        settings["NUMERAI_API_URL"],
+        json={"query": "{account {models {name}}}"},
+        headers={"Authorization": key},
+        timeout=10,
+    )
+    names = [model["name"] for model in answer.json()["data"]["account"]["models"]]
+    assert names == ["one", "two"]
+
+
 @pytest.mark.process
 def test_serve_advance_and_state(tmp_path: Path) -> None:
     folder = tmp_path / "practice"
     with served(folder, "--models", "one,two", "--stake", "two=1.5", "--seed", "3") as process:
         assert process.stdout is not None
-        lines = []
-        while not lines or "practice state" not in lines[-1]:
-            lines.append(process.stdout.readline())
-            assert lines[-1] or process.poll() is None, "".join(lines)
-        text = "".join(lines)
-        settings = dict(re.findall(r"^(NUMERAI_\w+)=(.*)$", text, re.M))
-        data_folder = settings.pop("NUMERAI_DATA_FOLDER")  # never that of the real tournament
-        assert Path(data_folder).name == "participant"
-        assert (Path(data_folder).parent / ".gitignore").read_text() == "*\n"
-        assert set(settings) == {"NUMERAI_API_URL", "NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY"}
-        assert f"numebot practice advance --to next-open --folder {folder}" in text
-        key = f"Token {settings['NUMERAI_PUBLIC_ID']}${settings['NUMERAI_SECRET_KEY']}"
-        answer = requests.post(
-            settings["NUMERAI_API_URL"],
-            json={"query": "{account {models {name}}}"},
-            headers={"Authorization": key},
-            timeout=10,
-        )
-        names = [model["name"] for model in answer.json()["data"]["account"]["models"]]
-        assert names == ["one", "two"]
+        assert_settings_are_printed(process, folder)
 
         assert run("advance", "--folder", folder, "--to", "next-open") == (
             0, "Tuesday 2026-06-02 12:00:01 UTC, the clock stands still; round 1280 is open\n",

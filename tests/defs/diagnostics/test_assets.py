@@ -58,16 +58,8 @@ def picture_in(markdown, kind):
     return base64.b64decode(encoded.group(1))
 
 
-def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
-    result = diagnose("steady-1")
-    assert result.success
-    metadata, lake = shown(result), world.platform.lake
-    assert "themselves: trained on eras 503 to 574" in metadata["recipe"]
-    assert (metadata["target"], metadata["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
-
-    # The tables are in sight, and say what the view says.
-    frame = catalog.query(lake, "from diagnostics where model = 'steady-1' order by era")
-    scores = {name[0]: rows["value"].to_numpy() for name, rows in frame.group_by("metric")}
+def assert_tables_show(metadata, scores):
+    """Find the figures of the view in the tables, which are in sight."""
     corr = scores["corr"]
     for table in ("held_out", "all_eras"):
         assert len(metadata[table]) < INLINE_LIMIT
@@ -78,6 +70,29 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
             f"{value:.4f}" for value in (corr.mean(), corr.std(), corr.mean() / corr.std())
         ]
         assert cells["mean"][2:] == [f"{scores[name].mean():.4f}" for name in ("bmc", "fnc")]
+
+
+def assert_pictures_are_stored(metadata, lake):
+    """Find the pictures in the metadata and as files."""
+    assert len(metadata["corr_curve"]) < INLINE_LIMIT
+    assert picture_in(metadata["corr_curve"], r"svg\+xml").startswith(b"<svg")
+    for name in ("score_chart", "exposure_chart"):
+        png = picture_in(metadata[name], "png")
+        assert Image.open(io.BytesIO(png)).width == 990
+        assert lake.figure(f"steady_1_{name}.png").read_bytes() == png
+
+
+def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
+    result = diagnose("steady-1")
+    assert result.success
+    metadata, lake = shown(result), world.platform.lake
+    assert "themselves: trained on eras 503 to 574" in metadata["recipe"]
+    assert (metadata["target"], metadata["benchmark"]) == ("target_ender_60", "v53_lgbm_ender60")
+
+    frame = catalog.query(lake, "from diagnostics where model = 'steady-1' order by era")
+    scores = {name[0]: rows["value"].to_numpy() for name, rows in frame.group_by("metric")}
+    corr = scores["corr"]
+    assert_tables_show(metadata, scores)
 
     # Numbers to be plotted over vintages.
     summed = np.cumsum(corr)
@@ -95,13 +110,7 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
     }
     assert {name: metadata[name] for name in expected} == pytest.approx(expected, rel=1e-5)
 
-    # Pictures, in the metadata and as files.
-    assert len(metadata["corr_curve"]) < INLINE_LIMIT
-    assert picture_in(metadata["corr_curve"], r"svg\+xml").startswith(b"<svg")
-    for name in ("score_chart", "exposure_chart"):
-        png = picture_in(metadata[name], "png")
-        assert Image.open(io.BytesIO(png)).width == 990
-        assert lake.figure(f"steady_1_{name}.png").read_bytes() == png
+    assert_pictures_are_stored(metadata, lake)
 
     # What lies behind it.
     predictions = pl.read_parquet(metadata["file"])

@@ -38,6 +38,17 @@ def world(trained, enter):
     return world
 
 
+def assert_step_names(result, number, failing):
+    """Find for whom and why in the failure of the run's step."""
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    text = failure.step_failure_data.error.message
+    assert f"Round {number}: 5 of 7 models failed" in text
+    for name, reason in failing.items():
+        assert f"{name}: {reason}" in text or reason in text
+    assert set(failure.step_failure_data.user_failure_data.metadata) == set(failing)
+
+
 def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance):
     number = world.open_round()
     result = run_round(world, number)
@@ -52,14 +63,7 @@ def test_each_failure_is_named_and_stops_nobody_else(world, run_round, instance)
     }  # fmt: skip
     assert {name for name in ALL if lake.predictions_files(name, number)} == {"steady-1", "second"}
 
-    # The run failed, and its step says for whom and why.
-    assert not result.success
-    [failure] = result.get_step_failure_events()
-    text = failure.step_failure_data.error.message
-    assert f"Round {number}: 5 of 7 models failed" in text
-    for name, reason in FAILING.items():
-        assert f"{name}: {reason}" in text or reason in text
-    assert set(failure.step_failure_data.user_failure_data.metadata) == set(FAILING)
+    assert_step_names(result, number, FAILING)
 
     # The receipts say it too.
     latest = receipts.latest(lake, number)

@@ -126,33 +126,8 @@ def test_each_kind_of_failure_falls_to_the_previous_vintage(stage):
         assert 0 < receipt.predict_seconds < 30
 
 
-def test_the_lowest_rungs_and_the_second_order(stage, run_round):
-    """Another model, the benchmark, and nothing at all; and what becomes of those fed by them."""
-    stage.register(
-        [
-            ("raising", "broken_models:Moody", "", "steady-1"),  # not predicted yet when needed
-            ("steady-1", MOODY, "", ""),
-            ("second", MOODY, "", "benchmark"),
-            ("constant", MOODY, "", "sleeper"),
-            ("sleeper", MOODY, "", "benchmark"),
-            ("untrained", MOODY, "second", ""),
-            ("contrarian", MOODY, "constant", ""),
-        ]
-    )
-    stage.store("raising", NEW)
-    stage.store("steady-1", NEW)
-    stage.store("second", OLD, "constant")
-    stage.store("second", NEW, "raises")
-    stage.store("constant", OLD, "nan")
-    stage.store("constant", NEW, "raises")
-    stage.store("untrained", NEW)
-    stage.store("contrarian", NEW)
-    number = stage.world.open_round()
-    result = run_round(stage.world, number)
-    lake = stage.world.platform.lake
-    latest = receipts.latest(lake, number)
-
-    # Another model's predictions, made before its own turn, and not a second time.
+def assert_model_stands_in(latest):
+    """Find another model's predictions, made before its own turn, and not a second time."""
     standing_in, own = latest["raising"], latest["steady-1"]
     assert (standing_in.rung, own.rung) == (Rung.FALLBACK, Rung.LIVE)
     assert standing_in.predictions_sha256 == own.predictions_sha256
@@ -162,8 +137,10 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     )
     assert standing_in.predict_seconds is None
 
-    # The benchmark, only for those who named it: what was sent has its very order.
-    benchmark = latest["second"]
+
+def assert_benchmark_stands_in(stage, number, benchmark):
+    """Find the benchmark's very order in what was sent, and its name where it is stored."""
+    lake = stage.world.platform.lake
     assert (benchmark.rung, benchmark.vintage) == (Rung.FALLBACK, None)
     assert benchmark.rung_reason.startswith(
         "Numerai's benchmark model v53_lgbm_ender60 stands in. live: second failed to predict: "
@@ -175,15 +152,15 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     np.testing.assert_array_equal(
         sent["prediction"].rank(), served["v53_lgbm_ender60"].to_pandas().rank()
     )
-    assert latest["sleeper"].rung is Rung.FALLBACK  # never trained
 
     query = "SELECT DISTINCT vintage, sha256 FROM predictions WHERE model = 'second' AND round = ?"
     assert catalog.query(lake, query, [number]).rows() == [(None, benchmark.predictions_sha256)]
     query = "SELECT rung_reason FROM submissions WHERE model = 'second' AND round = ?"
     assert catalog.query(lake, query, [number]).rows() == [(benchmark.rung_reason,)]
 
-    # A stand-in does not stand in for others: sleeper has nothing of its own to give.
-    failed = latest["constant"]
+
+def assert_nothing_stands_in(failed):
+    """See that a stand-in does not stand in for others: sleeper has nothing of its own to give."""
     assert (failed.state, failed.outcome) == (State.PENDING, Outcome.FAILED)
     for reason in (
         "constant: all that was tried failed. live: failed to predict: ArithmeticError",
@@ -192,15 +169,9 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     ):
         assert reason in failed.reason
 
-    # Second order: fed by the input's stand-in; without any input, failed alone and by name.
-    assert (latest["untrained"].rung, latest["untrained"].state) == (Rung.LIVE, State.CONFIRMED)
-    assert latest["untrained"].predictions_sha256 == benchmark.predictions_sha256
-    assert "contrarian needs the predictions of constant" in latest["contrarian"].reason
-    assert "the stars are not right" in latest["contrarian"].reason
-    confirmed = {"raising", "steady-1", "second", "sleeper", "untrained"}
-    assert stage.world.submissions(number) == dict.fromkeys(confirmed, 1)
 
-    # All of it is where the user of Dagster looks.
+def assert_dagster_shows(result, benchmark):
+    """Find the rung and the failures where the user of Dagster looks."""
     assert not result.success
     made = {
         event.asset_key.to_user_string(): event.materialization.metadata
@@ -214,9 +185,48 @@ def test_the_lowest_rungs_and_the_second_order(stage, run_round):
     assert "rung_reason" not in made["models/steady_1/predictions"]
     [failure] = result.get_step_failure_events()
     assert "2 of 7 models failed" in failure.step_failure_data.error.message
+
+
+def test_the_lowest_rungs_and_the_second_order(stage, run_round):
+    """Another model, the benchmark, and nothing at all; and what becomes of those fed by them."""
+    stage.register(
+        [
+            ("raising", "broken_models:Moody", "", "steady-1"),  # not predicted yet when needed
+            ("steady-1", MOODY, "", ""),
+            ("second", MOODY, "", "benchmark"),
+            ("constant", MOODY, "", "sleeper"),
+            ("sleeper", MOODY, "", "benchmark"),
+            ("untrained", MOODY, "second", ""),
+            ("contrarian", MOODY, "constant", ""),
+        ]
+    )
+    for name in ("raising", "steady-1", "untrained", "contrarian"):
+        stage.store(name, NEW)
+    for name, older in (("second", "constant"), ("constant", "nan")):
+        stage.store(name, OLD, older)
+        stage.store(name, NEW, "raises")
+    number = stage.world.open_round()
+    result = run_round(stage.world, number)
+    lake = stage.world.platform.lake
+    latest = receipts.latest(lake, number)
+
+    assert_model_stands_in(latest)
+    assert_benchmark_stands_in(stage, number, latest["second"])
+    assert latest["sleeper"].rung is Rung.FALLBACK  # never trained
+    assert_nothing_stands_in(latest["constant"])
+    # Second order: fed by the input's stand-in; without any input, failed alone and by name.
+    assert (latest["untrained"].rung, latest["untrained"].state) == (Rung.LIVE, State.CONFIRMED)
+    assert latest["untrained"].predictions_sha256 == latest["second"].predictions_sha256
+    assert "contrarian needs the predictions of constant" in latest["contrarian"].reason
+    assert "the stars are not right" in latest["contrarian"].reason
+    confirmed = {"raising", "steady-1", "second", "sleeper", "untrained"}
+    assert stage.world.submissions(number) == dict.fromkeys(confirmed, 1)
+
+    assert_dagster_shows(result, latest["second"])
     platform = stage.world.platform
     stored = pl.read_parquet(newest_file(platform, RoundRecord(platform.lake, "second", number)))
-    assert stored.height == served.height
+    live = pl.read_parquet(lake.live_folder(number, "v5.3") / "live_benchmark_models.parquet")
+    assert stored.height == live.height
 
 
 def test_a_higher_rung_replaces_a_lower_one_and_is_tried_for_again(stage, caplog):

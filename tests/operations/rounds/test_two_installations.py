@@ -85,6 +85,25 @@ def played(platform, number):
     return {result.model.name: result for result in play(platform, Play(number, models))}
 
 
+def play_at_once(platforms, number, monkeypatch):
+    """Let both register in the same moment."""
+    at_once, create = threading.Barrier(2, timeout=60), NumeraiClient.create_submission
+
+    def create_at_once(client, *arguments, **more):
+        at_once.wait()
+        return create(client, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NumeraiClient, "create_submission", create_at_once)
+        threads = [
+            threading.Thread(target=played, args=(platform, number)) for platform in platforms
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
 def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     world = fresh_world
     monkeypatch.setattr(acceptance, "SELECTION_PATIENCE", 0.3)
@@ -94,19 +113,7 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
     for platform in both:
         details.fetch_details(platform, number)
         live_data.fetch_live(platform, number, platform.registry.enabled)
-    at_once, create = threading.Barrier(2, timeout=60), NumeraiClient.create_submission
-
-    def create_at_once(client, *arguments, **more):
-        at_once.wait()
-        return create(client, *arguments, **more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(NumeraiClient, "create_submission", create_at_once)
-        threads = [threading.Thread(target=played, args=(platform, number)) for platform in both]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    play_at_once(both, number, monkeypatch)
     assert world.submissions(number) == {"second": 2}
 
     round_ = both[0].client.round(number)
@@ -130,12 +137,17 @@ def test_two_that_start_in_the_same_second(fresh_world, monkeypatch):
         assert again.receipt == receipts.latest(platform.lake, number)["second"]
     assert world.submissions(number) == {"second": 2}
 
-    [alert] = round_alerts(round_, loser.registry.enabled, {"second": theirs}, round_.open_time)
+    assert_alerts_name(winner, round_, loser.registry.enabled, theirs)
+
+
+def assert_alerts_name(winner, round_, models, receipt):
+    latest = {"second": receipt}
+    [alert] = round_alerts(round_, models, latest, round_.open_time)
     assert alert.kind is Kind.SUBMITTED_ELSEWHERE
     assert winner.installation in alert.text
     assert "--force" in alert.text
     later = round_.close_staking_time + timedelta(minutes=10)
-    after = round_alerts(round_, loser.registry.enabled, {"second": theirs}, later)
+    after = round_alerts(round_, models, latest, later)
     assert [alert.kind for alert in after] == [Kind.SUBMITTED_ELSEWHERE]  # and not missed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -185,16 +184,20 @@ def test_submissions(tournament: ServedTournament) -> None:
     assert sum(state == "none" for state, _ in status.values()) == len(status) - 2
 
 
-def own_scores(
-    tournament: ServedTournament, name: str, number: int, days: list[int]
-) -> dict[tuple, float]:
-    """Return scores by numerai-tools, from the stored upload and the market's realised target."""
+def uploaded(tournament: ServedTournament, name: str, number: int) -> pd.DataFrame:
+    """Read the predictions that a model has uploaded for a round."""
     filename = tournament.rows(
         "SELECT filename FROM submissions WHERE round = ? AND model_id = ?",
         number, tournament.model_id(name),
     )[0]["filename"]  # fmt: skip
-    content = (tournament.folder / "uploads" / filename).read_bytes()
-    frame = pd.read_csv(io.BytesIO(content), index_col="id").sort_index()
+    return pd.read_csv(tournament.folder / "uploads" / filename, index_col="id").sort_index()
+
+
+def own_scores(
+    tournament: ServedTournament, name: str, number: int, days: list[int]
+) -> dict[tuple, float]:
+    """Return scores by numerai-tools, from the stored upload and the market's realised target."""
+    frame = uploaded(tournament, name, number)
     opened, market = Round(number).opened, tournament.market
     ids = pd.Index(market.live_ids(opened))
     meta = tournament.meta_model(number)
@@ -202,13 +205,17 @@ def own_scores(
     benchmark = ranked.mean(axis=1)
     like_meta = tie_kept_rank__gaussianize__pow_1_5(frame).corrwith(meta)["prediction"]
     like_benchmarks = ranked.corrwith(frame["prediction"].rank())
-    neutral_to = market.features_json()["feature_sets"]["fncv3_features"]
     shown = pd.DataFrame(market.live_features(opened), ids, market.feature_names)
-    features = shown[neutral_to].sort_index()
+    features = shown[market.features_json()["feature_sets"]["fncv3_features"]].sort_index()
+
+    def target(day: int, *name: str) -> pd.Series:
+        return pd.Series(
+            market.realised_target(opened, day, *name).astype(float), ids, name="target"
+        )
+
     scores = {}
     for day in days:
-        target = market.realised_target(opened, day).astype(float)
-        targets = pd.Series(target, index=ids, name="target")
+        targets = target(day)
         values = {
             "corr60": numerai_corr(frame, targets)["prediction"],
             "mmc60": correlation_contribution(frame, meta, targets)["prediction"],
@@ -219,11 +226,9 @@ def own_scores(
             "apcwnm": like_benchmarks.mean(),
         }
         values["season_score"] = 3 * values["corr60"] + 15 * values["mmc60"]
-        other = pd.Series(market.realised_target(opened, day, "jeremy").astype(float), ids)
-        values["corj60"] = numerai_corr(frame, other.rename("target"))["prediction"]
+        values["corj60"] = numerai_corr(frame, target(day, "jeremy"))["prediction"]
         if day <= 20:
-            other = pd.Series(market.realised_target(opened, day, "teager2b").astype(float), ids)
-            values["cort20"] = numerai_corr(frame, other.rename("target"))["prediction"]
+            values["cort20"] = numerai_corr(frame, target(day, "teager2b"))["prediction"]
             values |= {"v2_corr20": values["corr60"], "mmc": values["mmc60"]}
         values |= {canon: values[name] for canon, name in CANON.items() if name in values}
         scores.update({(number, day, score): value for score, value in values.items()})

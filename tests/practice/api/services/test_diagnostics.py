@@ -40,6 +40,34 @@ def finished(tournament: ServedTournament, identifier: str) -> dict[str, Any]:
     return until(ended, 60)
 
 
+def era_scores(tournament: ServedTournament, table: pd.DataFrame, era: int) -> dict[str, float]:
+    """Score the predictions of an era by numerai-tools, MMC where there was a meta model."""
+    market = tournament.market
+    day = market.saturday_of(era)
+    ids = market.live_ids(day)
+    mine = table.set_index("id").loc[ids]
+    target = pd.Series(market.realised_target(day, 60).astype(float), ids, name="target")
+    benchmark = pd.Series(market.benchmarks(day)["v53_lgbm_ender60"], ids)
+    features = pd.DataFrame(market.live_features(day).astype(float), ids)
+    names = market.features_json()["feature_sets"]["fncv3_features"]
+    columns = [market.feature_names.index(name) for name in names]
+    scores = {
+        "validationCorr": scoring.numerai_corr(mine, target)["prediction"],
+        "validationBmc": scoring.correlation_contribution(mine, benchmark, target)["prediction"],
+        "validationFeatureCorrMax": scoring.max_feature_correlation(mine["prediction"], features)[
+            1
+        ],
+        "validationFeatureNeutralCorrV3": scoring.feature_neutral_corr(
+            mine, features[columns], target
+        )["prediction"],
+    }
+    if era > tournament.market.scale.train_eras + 1:
+        meta = pd.Series(tournament.crowd.meta_model(day), ids)
+        mmc = scoring.correlation_contribution(mine, meta, target)["prediction"]
+        scores["validationMmc"] = mmc
+    return scores
+
+
 def test_diagnostics_are_those_of_numerai_tools(tournament: ServedTournament) -> None:
     market, scale = tournament.market, tournament.market.scale
     newest = market.last_validation_era(pd.Timestamp("2026-06-01").date())
@@ -54,31 +82,15 @@ def test_diagnostics_are_those_of_numerai_tools(tournament: ServedTournament) ->
     assert result["erasAcceptedCount"] == 3
     eras = {era["era"]: era for era in result["perEraDiagnostics"]}
     assert list(eras) == [f"{502 + era:04d}" for era in whole]
-    corr, mmc = [], []
-    for era in whole:
-        day = market.saturday_of(era)
-        ids = market.live_ids(day)
-        mine = table.set_index("id").loc[ids]
-        target = pd.Series(market.realised_target(day, 60).astype(float), ids, name="target")
+    scored = [era_scores(tournament, table, era) for era in whole]
+    for era, scores in zip(whole, scored, strict=True):
         row = eras[f"{502 + era:04d}"]
-        corr.append(scoring.numerai_corr(mine, target)["prediction"])
-        assert row["validationCorr"] == pytest.approx(corr[-1], abs=1e-12)
-        benchmark = pd.Series(market.benchmarks(day)["v53_lgbm_ender60"], ids)
-        bmc = scoring.correlation_contribution(mine, benchmark, target)["prediction"]
-        assert row["validationBmc"] == pytest.approx(bmc, abs=1e-12)
-        features = pd.DataFrame(market.live_features(day).astype(float), ids)
-        exposure = scoring.max_feature_correlation(mine["prediction"], features)[1]
-        assert row["validationFeatureCorrMax"] == pytest.approx(exposure, abs=1e-12)
-        names = market.features_json()["feature_sets"]["fncv3_features"]
-        columns = [market.feature_names.index(name) for name in names]
-        neutral = scoring.feature_neutral_corr(mine, features[columns], target)["prediction"]
-        assert row["validationFeatureNeutralCorrV3"] == pytest.approx(neutral, abs=1e-9)
-        if era == whole[0]:
-            assert row["validationMmc"] is None  # from before the meta model
-            continue
-        meta = pd.Series(tournament.crowd.meta_model(day), ids)
-        mmc.append(scoring.correlation_contribution(mine, meta, target)["prediction"])
-        assert row["validationMmc"] == pytest.approx(mmc[-1], abs=1e-12)
+        for name, score in scores.items():
+            tolerance = 1e-9 if "Neutral" in name else 1e-12
+            assert row[name] == pytest.approx(score, abs=tolerance), name
+    corr = [scores["validationCorr"] for scores in scored]
+    assert eras[f"{502 + whole[0]:04d}"]["validationMmc"] is None  # from before the meta model
+    mmc = [scores["validationMmc"] for scores in scored[1:]]
     assert result["validationCorrMean"] == pytest.approx(np.mean(corr), abs=1e-12)
     assert result["validationCorrStd"] == pytest.approx(np.std(corr), abs=1e-12)
     assert result["validationCorrSharpe"] == pytest.approx(np.mean(corr) / np.std(corr), abs=1e-9)

@@ -35,18 +35,26 @@ PICKLE = (
 )
 
 
-def test_a_model_is_uploaded(tournament: ServedTournament, tmp_path: Path) -> None:
+CONTENT = pickle.dumps({"a": [1, 2.5]})
+
+
+@pytest.fixture
+def identifier(tournament: ServedTournament, tmp_path: Path) -> str:
+    """Upload a model and wait until it is validated."""
+    identifier = upload_pickle(
+        tournament, CONTENT, tmp_path, model_id=tournament.model_id(MODEL), data_version="v5.3",
+        docker_image="Python 3.11",
+    )  # fmt: skip
+    until(lambda: pickles(tournament)[0]["validationStatus"] == "success")
+    return identifier
+
+
+def test_a_model_is_uploaded(tournament: ServedTournament, identifier: str) -> None:
     versions = tournament.api.model_upload_data_versions()
     assert list(versions) == ["v5.3"]
     images = tournament.api.model_upload_docker_images()
     assert list(images) == ["Python 3.10", "Python 3.11", "Python 3.12", "Python 3.13"]
-    content = pickle.dumps({"a": [1, 2.5]})
     model_id = tournament.model_id(MODEL)
-    identifier = upload_pickle(
-        tournament, content, tmp_path, model_id=model_id, data_version="v5.3",
-        docker_image="Python 3.11",
-    )  # fmt: skip
-    until(lambda: pickles(tournament)[0]["validationStatus"] == "success")
     uploaded = pickles(tournament)[0]
     assert uploaded["id"] == identifier
     assert uploaded["assignedModelSlots"] == [model_id]
@@ -63,8 +71,14 @@ def test_a_model_is_uploaded(tournament: ServedTournament, tmp_path: Path) -> No
     assert [row["status"] for row in stored] == steps
     link = f'{{computePickleDownloadAuth(modelId: "{model_id}") {{url}}}}'
     url = tournament.post(link)["data"]["computePickleDownloadAuth"]["url"]
-    assert requests.get(url, timeout=10).content == content
+    assert requests.get(url, timeout=10).content == CONTENT
     assert requests.get(url.replace("/pickles/", "/pickles/x"), timeout=10).status_code == 403
+
+
+def test_an_uploaded_model_submits_until_it_is_taken_off(
+    tournament: ServedTournament, identifier: str
+) -> None:
+    model_id = tournament.model_id(MODEL)
     tournament.controls.advance("next-open")
     with pytest.raises(ValueError, match="submits by its uploaded pickle"):
         tournament.upload(MODEL, tournament.predictions(1280, 0))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.receiver import receiving
+from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -21,50 +21,51 @@ def logs(tournament: ServedTournament, trigger_id: str) -> list[dict[str, Any]]:
     return tournament.post(query, variables={"i": trigger_id})["data"]["triggerLogs"]
 
 
+def test_a_webhook_is_shown_with_its_model(tournament: ServedTournament) -> None:
+    address = "http://127.0.0.1:9/hook"
+    assert tournament.api.set_submission_webhook(tournament.model_id(MODEL), address) is True
+    stored = tournament.rows("SELECT value FROM attributes WHERE name = 'webhook'")
+    assert [row["value"] for row in stored] == [address]
+    query = "{account {models {name submissionWebhook}}}"
+    models = tournament.post(query)["data"]["account"]["models"]
+    assert {model["name"]: model["submissionWebhook"] for model in models} == {
+        MODEL: address, OTHER: None,
+    }  # fmt: skip
+
+
 def test_a_webhook_is_called_once_when_a_round_opens(
-    tournament: ServedTournament, monkeypatch: pytest.MonkeyPatch
+    tournament: ServedTournament, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with receiving() as receiver:
-        assert (
-            tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.address)
-            is True
-        )
-        stored = tournament.rows("SELECT value FROM attributes WHERE name = 'webhook'")
-        assert [row["value"] for row in stored] == [receiver.address]
-        query = "{account {models {name submissionWebhook}}}"
-        models = tournament.post(query)["data"]["account"]["models"]
-        assert {model["name"]: model["submissionWebhook"] for model in models} == {
-            MODEL: receiver.address, OTHER: None,
-        }  # fmt: skip
-        time.sleep(0.6)
-        assert receiver.messages == []  # no round is open
-        tournament.controls.advance("next-open")
-        until(lambda: receiver.messages)
-        tournament.controls.advance(hours=0.5)
-        time.sleep(0.6)
-        assert [set(body) for body in receiver.messages] == [{"triggerId"}]
-        trigger = receiver.messages[0]["triggerId"]
-        until(lambda: len(logs(tournament, trigger)) == 2)
-        assert logs(tournament, trigger)[-1]["message"] == f"{receiver.address} answered 200"
-        job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
-        assert (job["kind"], job["round"]) == ("webhook", 1280)
-        monkeypatch.setenv("TRIGGER_ID", trigger)
-        submission = tournament.upload(MODEL, tournament.predictions(1280, 0))
-        rows = tournament.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
-        assert rows[0]["trigger_id"] == trigger
-        tournament.controls.advance("next-open")
-        until(lambda: len(receiver.messages) == 2)
-        assert receiver.messages[1]["triggerId"] != trigger
-        tournament.controls.advance(days=7)  # jumps over windows: only the one that is open now
-        number = tournament.controls.state()["open_round"]
-        assert number is not None
-        until(lambda: len(receiver.messages) == 3)
-        assert tournament.api.set_submission_webhook(tournament.model_id(MODEL), None) is True
-        tournament.controls.advance("next-open")
-        time.sleep(0.6)
-        assert len(receiver.messages) == 3
-        rounds = tournament.rows("SELECT round FROM jobs ORDER BY rowid")
-        assert [row["round"] for row in rounds] == [1280, 1281, number]
+    tournament.api.set_submission_webhook(tournament.model_id(MODEL), receiver.address)
+    time.sleep(0.6)
+    assert receiver.messages == []  # no round is open
+    tournament.controls.advance("next-open")
+    until(lambda: receiver.messages)
+    tournament.controls.advance(hours=0.5)
+    time.sleep(0.6)
+    assert [set(body) for body in receiver.messages] == [{"triggerId"}]
+    trigger = receiver.messages[0]["triggerId"]
+    until(lambda: len(logs(tournament, trigger)) == 2)
+    assert logs(tournament, trigger)[-1]["message"] == f"{receiver.address} answered 200"
+    job = tournament.rows("SELECT * FROM jobs WHERE id = ?", trigger)[0]
+    assert (job["kind"], job["round"]) == ("webhook", 1280)
+    monkeypatch.setenv("TRIGGER_ID", trigger)
+    submission = tournament.upload(MODEL, tournament.predictions(1280, 0))
+    rows = tournament.rows("SELECT trigger_id FROM submissions WHERE id = ?", submission)
+    assert rows[0]["trigger_id"] == trigger
+    tournament.controls.advance("next-open")
+    until(lambda: len(receiver.messages) == 2)
+    assert receiver.messages[1]["triggerId"] != trigger
+    tournament.controls.advance(days=7)  # jumps over windows: only the one that is open now
+    number = tournament.controls.state()["open_round"]
+    assert number is not None
+    until(lambda: len(receiver.messages) == 3)
+    assert tournament.api.set_submission_webhook(tournament.model_id(MODEL), None) is True
+    tournament.controls.advance("next-open")
+    time.sleep(0.6)
+    assert len(receiver.messages) == 3
+    rounds = tournament.rows("SELECT round FROM jobs ORDER BY rowid")
+    assert [row["round"] for row in rounds] == [1280, 1281, number]
 
 
 def test_a_webhook_may_ask_something_back(tournament: ServedTournament) -> None:
