@@ -60,7 +60,6 @@ TESTED_THROUGH = {
         "operations/platform operations/rounds/outcomes operations/rounds/details"
     ),
     "operations/rounds/test_two_installations.py": "lake/installation",
-    "operations/rounds/test_planning.py": "operations/rounds/stakes",
     "operations/health/test_round_alerts.py": "operations/slots",
     "operations/health/test_changes.py": "operations/health/observations",
     "operations/health/test_preflight.py": (
