@@ -1,1 +1,1 @@
-"""Side-by-side measurements of what others do and what we do; `make bench` runs the quick set."""
+"""Measure what others do and what we do side by side; `make bench` runs the quick set."""

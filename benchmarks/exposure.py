@@ -1,4 +1,4 @@
-"""Correlates 20 models with 2,748 features on one era of 6,000 rows."""
+"""Correlate 20 models with 2,748 features on one era of 6,000 rows."""
 
 from __future__ import annotations
 

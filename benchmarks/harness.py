@@ -1,4 +1,4 @@
-"""Measures a baseline and ours in one run, in turns, each repetition in a process of its own.
+"""Measure a baseline and ours in one run, in turns, each repetition in a process of its own.
 
 A script of this folder says what is compared, and ends in `main()`:
 

@@ -1,4 +1,4 @@
-"""Loads all features of all rows into one matrix: how near to the matrix alone, and how fast.
+"""Load all features of all rows into one matrix: how near to the matrix alone, and how fast.
 
 pandas is no baseline here: it takes 2.7 times the memory of the matrix, more than most machines
 have for the full size.

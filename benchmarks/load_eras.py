@@ -1,4 +1,4 @@
-"""Loads one era in four of the medium set: what matters is the memory that it takes."""
+"""Load one era in four of the medium set: what matters is the memory that it needs."""
 
 from __future__ import annotations
 

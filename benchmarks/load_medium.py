@@ -1,4 +1,4 @@
-"""Loads the medium set with all rows, as a model needs it to be trained."""
+"""Load the medium set with all rows, as a model needs it to be trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the loading benchmarks share: each way to read, and how their results are compared."""
+"""Share the ways to read, and the comparison of their results, among the loading benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neutralises 20 models by 2,748 features on one era of 6,000 rows, together and one by one."""
+"""Neutralise 20 models by 2,748 features on one era of 6,000 rows, together and one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One repetition of one side of a benchmark, in this process; prints its figures as JSON."""
+"""Run one side of a benchmark once, in this process, and print its figures as JSON."""
 
 from __future__ import annotations
 

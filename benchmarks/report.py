@@ -1,4 +1,4 @@
-"""The outcomes of benchmarks as tables for the terminal and the README, and as JSON."""
+"""Show the outcomes of benchmarks as tables for the terminal and the README, and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs all benchmarks and prints one table, with what is asked of each beside."""
+"""Run all benchmarks and print one table, with the goal of each beside."""
 
 from __future__ import annotations
 

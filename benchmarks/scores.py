@@ -1,4 +1,4 @@
-"""Scores 20 models over many eras: CORR, MMC and BMC of each, with ties in one of the models."""
+"""Score 20 models over many eras: CORR, MMC and BMC of each, with ties in one of the models."""
 
 from __future__ import annotations
 

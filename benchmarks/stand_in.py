@@ -1,4 +1,4 @@
-"""Training files for the loading benchmarks: full-size ones that are there, or smaller stand-ins.
+"""Give the loading benchmarks training files: full-size ones that exist, or smaller stand-ins.
 
 The stand-ins have the shape of v5.3: five values a feature, packed as dictionaries at three bits a
 value; `id` is the index of pandas; 4,800 rows an era; eras do not end where row groups do.

@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from a real demo: `make screenshots`.
+"""Make the pictures of the README from a real demo: `make screenshots`.
 
 Plays two seasons of `numebot demo` in a temporary folder, opens the Dagster UI on the result and
 photographs it with a headless Chromium. Takes some minutes.

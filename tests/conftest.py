@@ -1,4 +1,4 @@
-"""A participant with trained models beside a practice tournament, made once and copied per use."""
+"""Make a participant with trained models beside a practice tournament once, and copy it per use."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The chaos run: rounds in which everything breaks, each to be submitted exactly once."""
+"""Play rounds in which everything breaks, each to be submitted exactly once."""

@@ -1,4 +1,4 @@
-"""Small files of the shape of v5.3, and models that behave in every way that a model can."""
+"""Make small files of the shape of v5.3, and models that behave in every way a model can."""
 
 from __future__ import annotations
 

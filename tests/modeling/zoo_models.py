@@ -1,4 +1,4 @@
-"""Models that are good, and models that are bad in every way that a model can be."""
+"""Define models that are good, and models that are bad in every way that a model can be."""
 
 # ruff: noqa: T201 - what they print is a part of how they are bad
 

@@ -1,4 +1,4 @@
-"""A stored vintage whose labels overlap as Numerai's do, and models that try to profit from it."""
+"""Store a vintage whose labels overlap as Numerai's do, and models that try to profit from it."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Make frames of scores from short rows."""
+
 from collections.abc import Callable
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Models of a test participant: one trains in a fraction of a second, the others misbehave."""
+"""Define a test participant's models: one trains in a fraction of a second, others misbehave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one world of the tests: a practice tournament, its clock, and a participant beside it."""
+"""Hold the one world of the tests: a practice tournament, its clock, and a participant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The web server of `numebot up` alone, without the daemon, which would play rounds."""
+"""Serve the web pages of `numebot up` alone, without the daemon, which would play rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page of another origin tries against the Dagster UI, as GraphQL and as JavaScript."""
+"""Try against the Dagster UI what a page of another origin may, as GraphQL and as JavaScript."""
 
 from __future__ import annotations
 

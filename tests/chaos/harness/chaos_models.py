@@ -1,4 +1,4 @@
-"""The models of the chaos run: tiny and honest, until the moods file says otherwise.
+"""Define the models of the chaos run: tiny and honest, until the moods file says otherwise.
 
 Copied into the participant's folder, where the moods file is written beside it.
 """

@@ -1,4 +1,4 @@
-"""Moves the practice tournament's clock where the participant would wait.
+"""Move the practice tournament's clock where the participant would wait.
 
 Back-offs, retry pauses and the deadlines of a call all follow one clock in a run of the chaos run:
 who sleeps moves that clock, and the tournament's with it, and waits for a small part of the time

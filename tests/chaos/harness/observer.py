@@ -1,4 +1,4 @@
-"""Writes down what the practice tournament's server was asked for, beside the application.
+"""Write down what the practice tournament's server was asked for, beside the application.
 
 What a participant claims to have downloaded is compared with this, not with its own receipts.
 """

@@ -1,4 +1,4 @@
-"""Workers that wait, as forks, until the product starts one.
+"""Keep workers waiting, as forks, until the product starts one.
 
 A worker is started by `subprocess.Popen` and needs seconds of imports. Here a fork of the player
 that has them already takes its place: a child of the run, in a session of its own, with the same

@@ -1,4 +1,4 @@
-"""Lets Dagster's SQLite storage keep what it makes anew for every event: engines and revisions.
+"""Let Dagster's SQLite storage keep what it makes anew for every event: engines and revisions.
 
 It writes the same rows with the same commits. What it does not do again is to compile each
 statement, and to read the scripts of its migrations, for each of the hundred events of a run.

@@ -1,4 +1,4 @@
-"""Models whose weights say how they behave on a round: one vintage may fail, another not."""
+"""Define models whose weights say how they behave on a round: one vintage may fail, another not."""
 
 from __future__ import annotations
 
