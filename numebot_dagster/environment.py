@@ -58,9 +58,6 @@ def refuse_hiding_modules(folder: Path) -> None:
     """Refuse files of the user that would be imported in place of Python's own modules.
 
     The processes of models and of Dagster look into their working directory first.
-
-    Raises:
-        SettingsError: naming the file.
     """
     for path in sorted(folder.iterdir()):
         is_module = path.suffix == ".py" or (path / "__init__.py").is_file()

@@ -209,11 +209,7 @@ def remove(path: Path) -> None:
 
 
 def version(path: Path) -> tuple[int, int, int]:
-    """Return what changes when the file is replaced or rewritten, for the key of a cache.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-    """
+    """Return what changes when the file is replaced or rewritten, for the key of a cache."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size, status.st_ino
 

@@ -161,9 +161,6 @@ def purge_eras(targets: Sequence[str]) -> int:
         targets: names of all targets used; they end in the horizon in business days, as
             `target_ender_20`. Any other, such as the bare `target`, counts as 60 days: give
             the name of what it equals (`TrainingData.what_target_is`) to know better.
-
-    Raises:
-        ValueError: no target is named.
     """
     if not targets:
         raise ValueError("no target is named, so the purge cannot be computed")

@@ -118,9 +118,6 @@ class TrainingData:
         Left out are the newest `HELD_OUT_ERAS` eras of the vintage in which the model's targets
         and the bare `target` are known, and the purge before them. Published diagnostics come
         from those eras; whoever has chosen by them would publish his choice, not his skill.
-
-        Raises:
-            ValueError: no era is left.
         """
         names = self._judged_by()
         newest = self._newest_labelled(names)

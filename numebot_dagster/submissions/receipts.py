@@ -284,11 +284,7 @@ def latest(lake: Lake, round_number: int) -> dict[str, Receipt]:
 
 
 def _read(path: Path) -> Receipt:
-    """Read one receipt.
-
-    Raises:
-        DamagedFile: it is none, or names another model or round than its path.
-    """
+    """Read one receipt."""
     rows = parquet.read(path)
     if rows.height != 1:
         raise DamagedFile(f"{path} holds {rows.height} rows instead of one")

@@ -22,9 +22,6 @@ def former_hash(code: ModelCode) -> str:
     """Return eight hexadecimal digits over the top-level package of a model, byte by byte.
 
     Hidden files, `__pycache__` and files above 1 MB are left out.
-
-    Raises:
-        SourceNotFound: the source is no longer there.
     """
     source = _top_level(code)
     content = _hash_files(source, tuple(_listing(source)))

@@ -115,11 +115,7 @@ class _Search:
         return module
 
     def run(self) -> None:
-        """Read what was added, and what that imports.
-
-        Raises:
-            SourceNotFound: a file cannot be read.
-        """
+        """Read what was added, and what that imports."""
         while self._waiting:
             module = self._waiting.pop()
             if module.file is None:

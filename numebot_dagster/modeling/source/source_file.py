@@ -41,11 +41,7 @@ class SourceFile:
 
 
 def read_source_file(path: Path) -> SourceFile:
-    """Read a file, or remember what was read as long as it has not changed.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """Read a file, or remember what was read as long as it has not changed."""
     status = path.stat()
     return _read(path, status.st_mtime_ns, status.st_size)
 

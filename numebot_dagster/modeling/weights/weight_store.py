@@ -136,7 +136,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a weights folder; fields that a newer version added are left out.
+    """Return the manifest of a weights folder.
 
     Raises:
         DamagedWeights: there is none, or it cannot be understood.

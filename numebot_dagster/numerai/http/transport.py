@@ -193,11 +193,7 @@ class Transport:
         return _USER_OF_PROXY.sub("", _SIGNATURE.sub("?…", text))
 
     def require_credentials(self) -> None:
-        """Check that there are credentials to send, without sending them.
-
-        Raises:
-            NotAuthorised: none are set; the text says where to put them.
-        """
+        """Check that there are credentials to send, without sending them."""
         self._token()
 
     def _take(self, operations: Sequence[str], deadline: Deadline) -> None:

@@ -84,11 +84,7 @@ def _refuse_other_endpoint(owner: Owner | None, settings: Settings, path: Path) 
 
 
 def refuse_other_endpoint(platform: Platform) -> None:
-    """Refuse another address than the recorded one, without asking or writing anything.
-
-    Raises:
-        OtherTournament: the folder belongs to another tournament.
-    """
+    """Refuse another address than the recorded one, without asking or writing anything."""
     path = platform.lake.owner_file
     _refuse_other_endpoint(_read(platform, path), platform.settings, path)
 

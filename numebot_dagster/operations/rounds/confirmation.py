@@ -70,9 +70,6 @@ def what_is_held(platform: Platform, record: RoundRecord, situation: Situation) 
 
     Nothing is asked when it lists one of ours, or when we have registered none.
     One of ours whose receipts are lost gets a new one.
-
-    Raises:
-        NumeraiError: when Numerai cannot be asked.
     """
     situation = _recognised(platform, record, situation)
     ids = doubtful_ids(situation)

@@ -41,9 +41,6 @@ def recheck(platform: Platform, round_: Round, models: Sequence[RegisteredModel]
     A submission that turned invalid, or in whose place another one counts, becomes `invalid`, with
     the reason, so that the next run replaces it while the window is open. One of ours that Numerai
     counts although that was not known becomes `accepted`.
-
-    Raises:
-        NumeraiError: when Numerai cannot be asked.
     """
     records = [RoundRecord(platform.lake, model.name, round_.number) for model in models]
     histories = [record.history for record in records]
@@ -168,9 +165,6 @@ def record_end(
     What a killed run had sent is `accepted`, and `confirmed` if its predictions are stored; what
     somebody else uploaded inside the window is `accepted` with that reason; otherwise the round
     is `missed`.
-
-    Raises:
-        NumeraiError: when Numerai cannot be asked.
     """
     standing = record.standing
     if standing is None or not standing.is_held:

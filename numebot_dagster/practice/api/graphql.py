@@ -74,11 +74,7 @@ def _formatted(result: ExecutionResult) -> dict[str, Any]:
 
 
 def _document(body: Any, *, deviations: bool, removed: frozenset[str]) -> DocumentNode:
-    """Return the query of a request's JSON, validated.
-
-    Raises:
-        GraphQLError: The JSON is not a GraphQL request, or the schema has no such query.
-    """
+    """Return the query of a request's JSON, validated."""
     if not isinstance(body, dict) or not isinstance(body.get("query"), str):
         raise GraphQLError("the body must be JSON with a query")
     if not isinstance(body.get("variables"), dict | None):

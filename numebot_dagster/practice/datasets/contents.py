@@ -76,11 +76,7 @@ def last_opening(today: date) -> date:
 
 
 def dataset_stamp(market: Market, name: str, today: date, opened: date | None) -> str:
-    """Return a short text that changes exactly when the file's bytes do.
-
-    Raises:
-        KeyError: there is no file of this name.
-    """
+    """Return a short text that changes exactly when the file's bytes do."""
     _, file = _split(name)
     if file.startswith("live"):
         return f"round-{opened or last_opening(today)}"

@@ -65,11 +65,7 @@ class Library:
         self._folder = tournament.state.folder / "datasets"
 
     def names(self, round_number: int | None = None) -> list[str]:
-        """Return all file names, as `v5.3/train.parquet`.
-
-        Raises:
-            Refused: The round has not opened.
-        """
+        """Return all file names, as `v5.3/train.parquet`."""
         self._round(round_number)
         return [*DATASET_NAMES]
 

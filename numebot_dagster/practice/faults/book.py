@@ -65,11 +65,7 @@ class FaultBook:
         return added
 
     def remove(self, identifier: int | None = None) -> int:
-        """Remove one fault or all, and return how many that were.
-
-        Raises:
-            Refused: There is no such fault.
-        """
+        """Remove one fault or all, and return how many that were."""
         if identifier is not None and identifier not in self._faults:
             raise Refused(f"there is no fault {identifier}; see `numebot practice fault list`")
         with self._state.transaction() as db:

@@ -264,9 +264,6 @@ class Market:
             skill: from 0, noise, to 1, as good as the crowd.
             seed: a non-negative integer that tells participants of the same skill apart.
             edge: correlation with one of the characteristics that no feature shows.
-
-        Raises:
-            ValueError: the skill is not between 0 and 1, or too high beside the edge.
         """
         insight = self._insights(opened, NEWEST_VERSION)[60]
         parts = [(skill * CROWD_SKILL, insight)]

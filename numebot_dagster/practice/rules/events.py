@@ -33,11 +33,7 @@ def advance(
 
 
 def _instant_of(tournament: Tournament, event: str) -> datetime:
-    """Return the second after an event.
-
-    Raises:
-        Refused: It is not understood, or there is nothing to wait for.
-    """
+    """Return the second after an event."""
     now = tournament.clock.now()
     newest = tournament.timetable.newest(now)
     following = tournament.timetable.round(newest.number + 1)

@@ -83,11 +83,7 @@ class Tournament:
         return model
 
     def rename_model(self, model: Model, name: str) -> None:
-        """Give a model another name.
-
-        Raises:
-            Refused: The name is empty or taken.
-        """
+        """Give a model another name."""
         self._check_name(name)
         self.state.rename_model(model.id, name)
 

@@ -56,11 +56,7 @@ class Uploads:
         return name
 
     def uploaded(self, filename: str, model: Model | None) -> None:
-        """Check that a file was authorised for a model (None: for no model) and has come.
-
-        Raises:
-            Refused: It was not, or has not.
-        """
+        """Check that a file was authorised for a model (None: for no model) and has come."""
         upload = self._state.upload(filename)
         if upload is None or upload.model_id != (model.id if model else ""):
             whom = model.name if model else "no model"

@@ -164,9 +164,6 @@ def _arranged(
         order_by: One of the type's fields, in camelCase or snake_case; None: by rank (INFERRED).
         direction: `asc` or `desc`; None: ranks and names ascend, the rest descends (INFERRED).
         filter_by: A part of the user names to show (INFERRED).
-
-    Raises:
-        Refused: There is no such field or direction.
     """
     if filter_by:
         entries = [entry for entry in entries if filter_by.lower() in entry["username"].lower()]

@@ -71,11 +71,7 @@ def per_era(services: Services, content: bytes, job: Job) -> tuple[list[Fields],
 
 
 def read(content: bytes) -> pd.Series:
-    """Return the predictions of a file by id.
-
-    Raises:
-        UnusableFile: See `per_era`.
-    """
+    """Return the predictions of a file by id."""
     import pandas as pd
 
     try:

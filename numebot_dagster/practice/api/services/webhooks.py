@@ -60,11 +60,7 @@ class Webhooks:
         self._awake.set()
 
     def call(self, model: Model, round_number: int | None = None) -> Job:
-        """Call a model's webhook with a new trigger id, and store the outcome.
-
-        Raises:
-            Refused: The model has no webhook.
-        """
+        """Call a model's webhook with a new trigger id, and store the outcome."""
         url = self._tournament.state.attributes(model.id).get("webhook")
         if url is None:
             raise Refused(f"{model.name} has no webhook: set one first")
