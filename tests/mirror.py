@@ -70,9 +70,7 @@ TESTED_THROUGH = {
         "operations/diagnostics/diagnosis_figures operations/diagnostics/diagnosis_store"
         " operations/diagnostics/era_metrics operations/diagnostics/out_of_sample"
     ),
-    "operations/test_damaged_files.py": (
-        "operations/health/stored_files operations/rounds/skipped_rounds"
-    ),
+    "operations/test_damaged_files.py": "operations/rounds/skipped_rounds",
     "operations/training/test_trial.py": (
         "operations/training/library_changes operations/training/vintages"
     ),

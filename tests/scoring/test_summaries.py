@@ -71,30 +71,34 @@ def test_a_summary_by_hand():
     assert summary["smart_sharpe"].value == pytest.approx(0.01 / std / penalty)
 
 
-@pytest.mark.parametrize(
-    ("figure", "scores", "expected"),
-    [
-        ("mean", [1, 2, 6], 3),
-        ("std", [1, 3], 1),
-        ("std", [0.1] * 7, 0),  # and not the rounding of the mean
-        ("sharpe", [1, 3], 2),
-        ("sharpe", [0.1] * 7, NAN),
-        ("smart_sharpe", [0.1] * 7, NAN),
-        ("smart_sharpe", [1, 3], NAN),
-        ("autocorrelation", [1, 3], NAN),
-        ("autocorrelation", [1, 2, 3, 4], 1),
-        ("autocorrelation", [1, 0.1, 0.1, 0.1], NAN),
-        ("max_drawdown", [1, 2, 3], 0),
-        ("max_drawdown", [1, -3, 1, -2, 5], 4),
-        ("max_drawdown", [-1, -1], 1),  # from the first era on, not from zero
-        ("max_drawdown", [-1], 0),
-        ("max_drawdown", [0.5, -0.25, 0.5, -0.5], 0.5),
-        ("hit_rate", [0.02, -0.01, 0.03, 0.001], 0.75),
-        ("hit_rate", [0, -1], 0),  # nothing is earned by zero
-        ("hit_rate", [1], 1),
-        ("max", [-3, -1, -2], -1),
-    ],
-)
+FIGURE_CASES = [
+    ("mean", [1, 2, 6], 3),
+    ("std", [1, 3], 1),
+    ("std", [0.1] * 7, 0),  # and not the rounding of the mean
+    ("sharpe", [1, 3], 2),
+    ("sharpe", [0.1] * 7, NAN),
+    ("smart_sharpe", [0.1] * 7, NAN),
+    ("smart_sharpe", [1, 3], NAN),
+    ("autocorrelation", [1, 3], NAN),
+    ("autocorrelation", [1, 2, 3, 4], 1),
+    ("autocorrelation", [1, 0.1, 0.1, 0.1], NAN),
+    ("max_drawdown", [1, 2, 3], 0),
+    ("max_drawdown", [1, -3, 1, -2, 5], 4),
+    ("max_drawdown", [-1, -1], 1),  # from the first era on, not from zero
+    ("max_drawdown", [-1], 0),
+    ("max_drawdown", [0.5, -0.25, 0.5, -0.5], 0.5),
+    ("hit_rate", [0.02, -0.01, 0.03, 0.001], 0.75),
+    ("hit_rate", [0, -1], 0),  # nothing is earned by zero
+    ("hit_rate", [1], 1),
+    ("max", [-3, -1, -2], -1),
+]
+
+
+def test_every_figure_has_a_case():
+    assert {figure for figure, _, _ in FIGURE_CASES} == FIGURES.keys()
+
+
+@pytest.mark.parametrize(("figure", "scores", "expected"), FIGURE_CASES)
 def test_a_figure_of_scores(figure, scores, expected):
     value = FIGURES[figure].of(np.array(scores, dtype=float))
     assert value == pytest.approx(expected, nan_ok=True)
