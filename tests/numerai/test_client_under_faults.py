@@ -165,6 +165,7 @@ PASSING: list[tuple[str, dict[str, Any]]] = [
     ("cut", {"bytes": -1}),
     ("cut", {"bytes": 0}),
     ("html", {}),
+    ("redirect", {}),
     ("not-json", {}),
     ("empty-answer", {}),
     ("latency", {"seconds": 1.2}),

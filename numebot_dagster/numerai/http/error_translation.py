@@ -24,6 +24,8 @@ from numebot_dagster.numerai.errors import (
 )
 from numebot_dagster.numerai.parsing import parse_http_time
 
+# Too many requests; and a redirection for now, by which a network asks its user to log in.
+_PASSING = (302, 303, 307, 429)
 QUOTED = 300  # characters of a foreign text that an error repeats
 Scrub = Callable[[str], str]
 
@@ -132,7 +134,7 @@ def status_fault(
     if 200 <= status < 300:
         return None
     text = f"{address(url)} answered with status {status}"
-    if status == 429 or status >= 500:
+    if status in _PASSING or status >= 500:
         wait = _retry_after(headers)
         throttled = status == 429
         return PassingFault(

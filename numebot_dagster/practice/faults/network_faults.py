@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
 
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.types import Message
 
 from numebot_dagster.practice.faults.exchange import HALF, Exchange
@@ -115,6 +115,17 @@ class Html(Fault):
 
     async def strike(self, exchange: Exchange) -> None:
         await exchange.respond(HTMLResponse(_PAGE))
+
+
+@dataclass(frozen=True)
+class Redirect(Fault):
+    """HTTP 302 to the log-in page of a network, as in a hotel."""
+
+    kind = "redirect"
+    where = "graphql:*"
+
+    async def strike(self, exchange: Exchange) -> None:
+        await exchange.respond(RedirectResponse("/log-in", 302))
 
 
 @dataclass(frozen=True)

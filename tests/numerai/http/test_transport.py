@@ -66,7 +66,7 @@ def test_a_passing_fault_is_tried_again(server, make_settings, fault):
         (Reply(status=404), QueryRefused, "status 404"),
         (Reply(status=401), NotAuthorised, "status 401"),
         (Reply(status=403), NotAuthorised, "numebot doctor"),
-        (Reply(status=302, headers={"Location": "/other"}), QueryRefused, "status 302"),
+        (Reply(status=301, headers={"Location": "/other"}), QueryRefused, "status 301"),
         (errors("Current round not open for submissions"), RoundNotOpen, "not open"),
         (errors("You must be authenticated to do that"), NotAuthorised, "authenticated"),
         (errors("Insufficient permission for web3_staking"), NotAuthorised, "web3_staking"),
