@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ import requests
 
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 README_SELECTION = 'key:"rounds/*" or key:"models/*/predictions" or key:"models/*/submission"'
@@ -62,12 +62,6 @@ def models_served(port):
         return None
     paths = [node["assetKey"]["path"] for node in answer["data"]["assetNodes"]]
     return {path[1] for path in paths if path[-1] == "weights"}
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.mark.slow  # `numebot up` starts the same processes, and test_up.py contradicts it too

@@ -19,6 +19,7 @@ import requests
 from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.practice.controls import Controls, read_address
 from tests.support.commands import Finished, run_here
+from tests.support.ports import free_port
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
 
@@ -44,7 +45,7 @@ def demo(tmp_path: Path) -> PracticeFolder:
 
 @contextmanager
 def up(demo: PracticeFolder, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs `numebot up` until Dagster's web server answers; nothing of it survives the test."""
+    """Run `numebot up` until Dagster's web server answers; nothing of it survives the test."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*COMMAND, "up", "--folder", "play", "--port", str(port)],
@@ -74,18 +75,12 @@ def answers(port: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
-
-
 def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    """Ends the command, and checks that nothing that it started is left."""
+    """End the command, and check that nothing that it started is left."""
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) > 2
     process.send_signal(how)

@@ -6,7 +6,6 @@ And what another web page can do through it: nothing.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.ports import free_port
 from tests.ui.hostile_page import ADD, ATTACKS, FORGED, MATERIALIZATIONS, OWN, VINTAGES
 
 pytestmark = pytest.mark.browser
@@ -69,12 +69,6 @@ def ui(_module_world, browser):
     finally:
         server.terminate()
         server.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

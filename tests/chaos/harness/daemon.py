@@ -10,8 +10,9 @@ from types import TracebackType
 
 import psutil
 
-from tests.chaos.harness.processes import free_port, workers_of
+from tests.chaos.harness.processes import workers_of
 from tests.chaos.harness.world import ChaosWorld
+from tests.support.ports import free_port
 
 # What tells the processes of `numebot up` apart, by the words of their command lines.
 VICTIMS = {"run": "multiprocessing.spawn", "daemon": "dagster._daemon"}

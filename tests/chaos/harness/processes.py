@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -124,13 +123,6 @@ class ForkedServer(PracticeServer):
             os.kill(self._pid, signal.SIGKILL)
             self.player.wait(self._pid)
             self._pid = 0
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def is_running(pid: int) -> bool:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.rules.clock import newest_opened
-from tests.chaos.harness.processes import ForkedServer, Player, free_port
+from tests.chaos.harness.processes import ForkedServer, Player
 from tests.chaos.harness.template import process_environment, write_moods
 from tests.chaos.harness.tournament_client import TournamentClient
 from tests.chaos.plan import MODELS
+from tests.support.ports import free_port
 from tests.support.receiver import receiving
 from tests.support.tournament_state import read_state
 from tests.support.world import TOURNAMENT, World
