@@ -97,16 +97,8 @@ def _benchmark_corr(data: EraData) -> np.ndarray | None:
     return score_eras(data.eras, data.benchmark, data.target).corr
 
 
-def _with_benchmark(data: EraData) -> np.ndarray | None:
-    if data.benchmark is None:
-        return None
-    return correlation_with(data.eras, data.predictions, data.benchmark)
-
-
-def _with_meta_model(data: EraData) -> np.ndarray | None:
-    if data.meta_model is None:
-        return None
-    return correlation_with(data.eras, data.predictions, data.meta_model)
+def _likeness(data: EraData, other: np.ndarray | None) -> np.ndarray | None:
+    return None if other is None else correlation_with(data.eras, data.predictions, other)
 
 
 def _max_exposure(data: EraData) -> np.ndarray:
@@ -127,11 +119,13 @@ METRICS: Mapping[str, Metric] = {
         is_own=False, plotted="benchmark_corr",
     ),
     "correlation_with_benchmark": Metric(
-        "with benchmark", "correlation with the benchmark model's predictions", _with_benchmark,
+        "with benchmark", "correlation with the benchmark model's predictions",
+        lambda data: _likeness(data, data.benchmark),
         is_own=False, adds_up=False, plotted="with_benchmark",
     ),
     "correlation_with_meta_model": Metric(
-        "with meta model", "correlation with the meta model (Numerai's CWMM)", _with_meta_model,
+        "with meta model", "correlation with the meta model (Numerai's CWMM)",
+        lambda data: _likeness(data, data.meta_model),
         is_own=False, adds_up=False, plotted="with_meta_model",
     ),
     "max_feature_exposure": Metric(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,20 +149,17 @@ def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> ScoredEr
     import polars as pl
 
     from numebot_dagster.lake import matrix
-    from numebot_dagster.modeling.worker.past_eras import blocks
     from numebot_dagster.scoring.metrics import METRICS, EraData
 
     selection = matrix.select_rows(by.validation, keep_eras=rows)
     columns: dict[str, np.ndarray] = defaultdict(lambda: np.empty(len(selection)))
-    for eras in blocks(rows, features=0):
-        block = np.flatnonzero(np.isin(selection.eras, eras))
+    for block in _blocks(selection, rows, features=0):
         for name, values in _columns(by, selection.pick(block), predictions).items():
             columns[name][block] = values
     place = {name: index for index, name in enumerate(by.features)}
     neutralisers = [place[name] for name in by.neutralisers]
     by_era, by_feature = [], []
-    for eras in blocks(rows, len(by.features)):
-        block = np.flatnonzero(np.isin(selection.eras, eras))
+    for block in _blocks(selection, rows, len(by.features)):
         data = EraData(
             eras=selection.eras[block],
             features=matrix.fill_matrix([selection.pick(block)], by.features),
@@ -176,6 +173,18 @@ def judge(by: Yardstick, predictions: Path, rows: Mapping[int, int]) -> ScoredEr
         by_era=pl.concat(by_era).filter(pl.col("value").is_finite()).sort("metric", "era"),
         exposure_by_feature=_mean_exposure(by.features, np.concatenate(by_feature)),
     )
+
+
+def _blocks(
+    selection: RowSelection, rows: Mapping[int, int], features: int
+) -> Iterator[np.ndarray]:
+    """Yield the places of the rows of as many eras as fit into the memory."""
+    import numpy as np
+
+    from numebot_dagster.modeling.worker.past_eras import blocks
+
+    for eras in blocks(rows, features):
+        yield np.flatnonzero(np.isin(selection.eras, eras))
 
 
 def summaries(by_era: pl.DataFrame, target: str, first_era: int = 0) -> dict[str, Summary]:
@@ -211,7 +220,7 @@ def _columns(by: Yardstick, selection: RowSelection, predictions: Path) -> dict[
 
     ids, eras = matrix.read_ids(selection), selection.eras
     target = matrix.read_rows(selection, [by.target])[by.target]
-    columns = {**read_inputs(ids, {"predictions": predictions})}
+    columns = read_inputs(ids, {"predictions": predictions})
     columns["target"] = target.cast(pl.Float64).to_numpy()
     if by.benchmark is not None:
         columns["benchmark"] = aligned(
