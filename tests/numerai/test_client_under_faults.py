@@ -600,6 +600,19 @@ def test_an_upload_outlives_what_passes(season: Season, kind: str, values: dict[
     assert season.client.download_submission(mine) == content
 
 
+@pytest.mark.parametrize("kind", ["html", "redirect"])
+def test_a_page_is_not_taken_for_a_submission(season: Season, kind: str) -> None:
+    content = season.client.download_submission(season.first)
+    with season.fault(kind, strikes=2, where="submission:*", times=2):
+        assert season.client.download_submission(season.first) == content
+    client = season.make(numebot_retry_deadline=0.8)
+    with (
+        season.fault(kind, strikes=None, where="submission:*"),
+        pytest.raises(NumeraiUnavailable, match="log in to the network"),
+    ):
+        client.download_submission(season.first)
+
+
 def test_an_upload_address_that_has_expired(season: Season) -> None:
     with season.fault("expired-upload", times=1):
         expired = season.client.authorise_upload(season.alpha.id, "p.csv")
@@ -723,7 +736,7 @@ def whole(season: Season, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [("cut", {"bytes": 1000}), ("cut", {"bytes": -1}), ("status", {"status": 503}),
-     ("latency", {"seconds": 1.1}), ("drip", {"seconds": 0.01})],
+     ("latency", {"seconds": 1.1}), ("drip", {"seconds": 0.01}), ("html", {}), ("redirect", {})],
 )  # fmt: skip
 def test_a_download_outlives_what_passes(
     season: Season, tmp_path: Path, whole: str, kind: str, values: dict[str, Any]
@@ -754,8 +767,11 @@ def test_a_download_that_fails_leaves_what_was_there(
     client = season.make(numebot_retry_deadline=0.8)
     path = tmp_path / "live.parquet"
     path.write_bytes(b"what was there")
-    for kind, error in (("status", NumeraiUnavailable), ("html", DownloadFailed)):
-        with season.fault(kind, strikes=None, where="download:*"), pytest.raises(error):
+    for kind in ("status", "html", "redirect"):
+        with (
+            season.fault(kind, strikes=None, where="download:*"),
+            pytest.raises(NumeraiUnavailable),
+        ):
             client.download(LIVE, path)
         assert path.read_bytes() == b"what was there"
     with (

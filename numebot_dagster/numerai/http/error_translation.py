@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
@@ -23,6 +24,9 @@ from numebot_dagster.numerai.errors import (
     UnexpectedAnswer,
 )
 from numebot_dagster.numerai.parsing import parse_http_time
+
+if TYPE_CHECKING:
+    import requests
 
 # Too many requests; and a redirection for now, by which a network asks its user to log in.
 _PASSING = (302, 303, 307, 429)
@@ -45,6 +49,7 @@ _THROTTLED = re.compile(r"rate.?limit|too many requests|throttled", re.IGNORECAS
 _RETRY_IN = re.compile(r"(?:retry|try again) (?:in|after) ([0-9]{1,6})\b", re.IGNORECASE)
 _NOT_OPEN = re.compile(r"not (currently )?open|round (is |was )?closed", re.IGNORECASE)
 _NO_ANSWER = "did not answer in time"
+_LOG_IN = "log in to the network, or check NUMERAI_API_URL"
 _CHECK_CREDENTIALS = "check the credentials and their scopes: numebot doctor"
 
 
@@ -109,6 +114,8 @@ def translated(url: str, scrub: Scrub, cut: Callable[[], PassingFault | None]) -
             )
         else:
             fault = PassingFault(text, arrived=not _never_sent(error))
+    except requests.exceptions.TooManyRedirects:
+        fault = PassingFault(f"{_where(url)} is redirected without end: {_LOG_IN}", answered=True)
     except requests.exceptions.RequestException as error:
         fault = QueryRefused(f"{_where(url)}: {type(error).__name__}: {scrub(str(error))[:QUOTED]}")
     else:
@@ -128,22 +135,42 @@ def _where(url: str) -> str:
 
 
 def status_fault(
-    url: str, status: int, headers: Mapping[str, str], body: Callable[[], str]
+    url: str, status: int, headers: Mapping[str, str], body: Callable[[], str], scrub: Scrub
 ) -> NumeraiError | None:
     """Return the error that a status means, or None for 2xx; read `body` for a refusal only."""
     if 200 <= status < 300:
         return None
     text = f"{address(url)} answered with status {status}"
+    target = headers.get("Location") if status < 400 else None
+    if target:
+        place = scrub(address(urljoin(url, target)))[:QUOTED]
+        text = f"{text}, a redirection to {place}: {_LOG_IN}"
     if status in _PASSING or status >= 500:
         wait = _retry_after(headers)
         throttled = status == 429
         return PassingFault(
             text, retry_after=wait, arrived=not throttled, answered=True, throttled=throttled
         )
-    text = f"{text}: {body()}".rstrip(":. \n")
+    if not target:
+        text = f"{text}: {body()}".rstrip(":. \n")
     if status in (401, 403):
         return NotAuthorised(f"{text}; {_CHECK_CREDENTIALS}")
     return QueryRefused(text)
+
+
+def file_fault(answer: requests.Response, scrub: Scrub) -> PassingFault | None:
+    """Return the fault of an answer in the place of a file by a network that wants a log-in.
+
+    It is a web page, or a refusal at the end of a redirection.
+    """
+    is_page = answer.ok and "html" in answer.headers.get("Content-Type", "").lower()
+    is_refusal = answer.history and answer.status_code in (400, 401, 403, 404, 405)
+    if not is_page and not is_refusal:
+        return None
+    first, *redirected = [*answer.history, answer]
+    by = f", redirected to {scrub(address(answer.url))[:QUOTED]}," if redirected else ""
+    text = f"{address(first.url)}{by} answered with a web page in the place of a file"
+    return PassingFault(f"{text}: {_LOG_IN}", answered=True)
 
 
 def graphql_data(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:
@@ -173,8 +200,8 @@ def too_slow(url: str, *, begun: bool = True) -> PassingFault:
 
 
 def address(url: str) -> str:
-    """Return a URL without its query, which may be a signature."""
-    return url.split("?")[0]
+    """Return a URL without its query, which may be a signature, and its fragment."""
+    return re.split("[?#]", url, maxsplit=1)[0]
 
 
 def _json_object(body: bytes, endpoint: str, scrub: Scrub) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from numebot_dagster.numerai.http.deadline import Deadline
 from numebot_dagster.numerai.http.error_translation import (
     QUOTED,
     PassingFault,
+    file_fault,
     graphql_data,
     status_fault,
     too_slow,
@@ -164,7 +165,7 @@ class Transport:
         def attempt(deadline: Deadline) -> Mapping[str, str]:
             with self._answer("HEAD", url, deadline, headers=_PLAIN) as answer:
                 if answer.status_code not in (403, 405, 501):
-                    self._refuse_bad_status(answer)
+                    self._require_file(answer)
                     return answer.headers
             with self.stream(url, {"Range": "bytes=0-0"}, deadline=deadline) as answer:
                 return answer.headers
@@ -182,7 +183,7 @@ class Transport:
         """
         with self._answer("GET", url, deadline, headers={**_PLAIN, **(headers or {})}) as answer:
             if answer.status_code != 416:
-                self._refuse_bad_status(answer)
+                self._require_file(answer)
             yield answer
 
     def scrub(self, text: str) -> str:
@@ -251,11 +252,17 @@ class Transport:
             if cut.done:  # which may have looked like the end of the body
                 raise too_slow(url)
 
+    def _require_file(self, answer: requests.Response) -> None:
+        fault = file_fault(answer, self.scrub)
+        if fault is not None:
+            raise fault
+        self._refuse_bad_status(answer)
+
     def _refuse_bad_status(self, answer: requests.Response) -> None:
         def body() -> str:
             return self.scrub(_whole(answer, Deadline.after(5.0)).decode(errors="replace"))[:QUOTED]
 
-        fault = status_fault(answer.url, answer.status_code, answer.headers, body)
+        fault = status_fault(answer.url, answer.status_code, answer.headers, body, self.scrub)
         if fault is not None:
             raise fault
 

@@ -13,8 +13,9 @@ from starlette.types import Message
 from numebot_dagster.practice.faults.exchange import HALF, Exchange
 from numebot_dagster.practice.faults.fault import SECONDS, STATUS, Fault
 
+LOG_IN = "/log-in"
 _PIECES = 20
-_PAGE = "<html><body><h1>Please stand by</h1>We are checking your connection.</body></html>"
+PAGE = "<html><body><h1>Please stand by</h1>We are checking your connection.</body></html>"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Html(Fault):
     where = "graphql:*"
 
     async def strike(self, exchange: Exchange) -> None:
-        await exchange.respond(HTMLResponse(_PAGE))
+        await exchange.respond(HTMLResponse(PAGE))
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Redirect(Fault):
     where = "graphql:*"
 
     async def strike(self, exchange: Exchange) -> None:
-        await exchange.respond(RedirectResponse("/log-in", 302))
+        await exchange.respond(RedirectResponse(LOG_IN, 302))
 
 
 @dataclass(frozen=True)

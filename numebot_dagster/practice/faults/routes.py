@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from numebot_dagster.practice.faults.book import FaultBook
 from numebot_dagster.practice.faults.kinds import KINDS
+from numebot_dagster.practice.faults.network_faults import LOG_IN, PAGE
 from numebot_dagster.practice.rules.clock import Clock, Refused
 
 
 def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
-    """Return the endpoints that list, add and remove faults."""
+    """Return the endpoints that list, add and remove faults, and where `redirect` leads."""
 
     async def show(request: Request) -> Response:
         return JSONResponse({"faults": [placed.as_json(clock.now()) for placed in book.all()]})
@@ -39,6 +40,9 @@ def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
         }
         return JSONResponse({"kinds": described})
 
+    async def log_in(_: Request) -> Response:
+        return HTMLResponse(PAGE)
+
     path = "/practice/faults"
     return [
         Route(path, show, methods=["GET"]),
@@ -46,4 +50,5 @@ def fault_routes(book: FaultBook, clock: Clock) -> list[Route]:
         Route(path, remove, methods=["DELETE"]),
         Route(f"{path}/kinds", kinds, methods=["GET"]),
         Route(f"{path}/{{identifier:int}}", remove, methods=["DELETE"]),
+        Route(LOG_IN, log_in),
     ]

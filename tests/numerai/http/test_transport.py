@@ -276,6 +276,60 @@ def test_head_falls_back_to_one_byte(server, make_settings):
     assert (headers["Content-Range"], headers["ETag"]) == ("bytes 0-0/1234", '"e"')
 
 
+LOG_IN = "log in to the network, or check NUMERAI_API_URL"
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "place"),
+    [
+        (302, "http://user:word@hotel.example/a?token=1#b", "http://hotel.example/a"),
+        (307, "/log-in?next=1", "{url}/log-in"),
+        (301, "https://numer.example/", "https://numer.example/"),
+    ],
+)
+def test_a_redirection_says_where_it_leads(server, make_settings, status, target, place):
+    server.replies = [Reply(status=status, headers={"Location": target})]
+    with pytest.raises(NumeraiError) as caught:
+        Transport(make_settings(server.url, numebot_retry_deadline=0.2)).query("query { x }")
+    text = f"status {status}, a redirection to {place.format(url=server.url)}: {LOG_IN}"
+    assert text in str(caught.value)
+    assert isinstance(caught.value, NumeraiUnavailable) is (status != 301)
+
+
+FILE = Reply(body=b"id,prediction\n")
+
+
+@pytest.mark.parametrize("method", ["get", "headers"])
+@pytest.mark.parametrize(
+    ("end", "error", "text"),
+    [
+        (HTML, NumeraiUnavailable, LOG_IN),
+        (Reply(status=403), NumeraiUnavailable, LOG_IN),
+        (Reply(status=404), NumeraiUnavailable, LOG_IN),
+        (Reply(status=302, headers={"Location": "/f"}), NumeraiUnavailable, "without end"),
+        (Reply(status=410), QueryRefused, "410"),
+        (FILE, None, ""),
+    ],
+)
+def test_a_redirection_to_no_file_is_waited_out(server, make_settings, method, end, error, text):
+    """To another place of the storage it is followed."""
+    first = Reply(status=302, headers={"Location": "/there?token=1"})
+    server.answer = lambda request: first if request.path.startswith("/f") else end
+    transport = Transport(make_settings(server.url, numebot_retry_deadline=0.3))
+    if error is None:
+        assert getattr(transport, method)(f"{server.url}/f?signature=1")
+        return
+    with pytest.raises(error, match=text) as caught:
+        getattr(transport, method)(f"{server.url}/f?signature=1")
+    assert "token" not in str(caught.value)
+
+
+@pytest.mark.parametrize("page", [HTML, Reply(headers={"Content-Type": "TEXT/HTML; charset=x"})])
+def test_a_page_is_no_file(server, make_settings, page):
+    server.replies = [page, FILE]
+    assert Transport(make_settings(server.url)).get(f"{server.url}/f") == FILE["body"]
+
+
 def test_a_put_is_repeated_as_a_whole_and_a_refusal_is_not(server, make_settings):
     server.replies = [Reply(status=503), Reply(status=204), Reply(status=403, body=b"expired")]
     transport = Transport(make_settings(server.url))
