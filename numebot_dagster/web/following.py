@@ -72,7 +72,9 @@ class Follower:
             subject = tick["name"] if tick else event["rest"]
             is_named = subject != _UNNAMED_TICK
             line = f"{event['time']} error: {subject}"
-            self._failure = _Failure(event["time"], subject if is_named else None, line)
+            self._failure = _Failure(
+                event["time"], subject if is_named else None, line, of_run=False
+            )
         elif text := _shown(event, run):
             yield text
 
@@ -90,12 +92,16 @@ class _Failure:
         moment: when it happened.
         subject: what failed; None when it is shown elsewhere.
         line: what is shown when no trace names a cause.
+        of_run: whether it is of a run; the trace of another error begins with Python's stack.
     """
 
-    def __init__(self, moment: str, subject: str | None, line: str | None = None) -> None:
+    def __init__(
+        self, moment: str, subject: str | None, line: str | None = None, *, of_run: bool = True
+    ) -> None:
         self._head = f"{moment} error: "
         self._subject = subject
         self._line = line
+        self._of_run = of_run
         self._has_stack = self._in_stack = False
         self._names_exception = self._is_cause = True  # the next line that looks like one
         self._unclear: list[str] = []  # part of the trace only if a stack follows
@@ -105,6 +111,8 @@ class _Failure:
         if line == (_TRACEBACK if self._names_exception else _STACK):
             self._has_stack = self._in_stack = True
             self._unclear.clear()
+        elif line and not (self._of_run or self._has_stack):
+            return False
         elif line.startswith(_BETWEEN):
             self._in_stack, self._names_exception = False, True
             self._is_cause = line == _CAUSED_BY

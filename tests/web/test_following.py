@@ -139,6 +139,15 @@ def test_a_run_that_fails_with_an_exception_tells_its_cause():
     ]
 
 
+@pytest.mark.parametrize("line", ["Interrupted: nothing was changed", "OSError", "a plain line"])
+def test_no_line_behind_an_error_without_a_stack_is_taken_for_its_cause(line):
+    follower = Follower()
+    error = f"{AT} - dagster.daemon - ERROR - Caught an error"
+    assert [*follower.lines(error)] == []
+    assert [*follower.lines(line)] == ["19:37:19 error: Caught an error", line]
+    assert [*follower.lines(line)] == [line]
+
+
 TICK = f"""\
 {AT} - dagster.daemon.SensorDaemon - ERROR - Sensor tick caught an error
 Traceback (most recent call last):
