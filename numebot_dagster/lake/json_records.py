@@ -62,7 +62,8 @@ class Record:
     @model_serializer(mode="wrap")
     def _put_unknown_back(self, plain_of: Callable[[Record], dict[str, Any]]) -> dict[str, Any]:
         plain = plain_of(self)
-        return plain | plain.pop("unknown_fields")
+        unknown = plain.pop("unknown_fields")
+        return plain | unknown
 
 
 # The kinds of records whose unknown fields this process has reported.

@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from types import NoneType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import RootModel
+from pydantic import RootModel, model_validator
 
 from numebot_dagster.lake.json_records import NumberOrNull
 
@@ -32,12 +33,21 @@ class Estimate(NamedTuple):
     high: float
 
 
-class Summary(RootModel[Mapping[str, NumberOrNull]], frozen=True):
+class Summary(RootModel[Mapping[str, int | NumberOrNull]], frozen=True):
     """Scores of eras, summarised: `n`, `effective_n`, and each figure of `FIGURES`.
 
     It is stored as it is in memory: a figure by its name, its interval as `<name>_low` and
     `<name>_high`.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_numbers(cls, content: Any) -> Any:
+        """Leave out what a newer version stores besides numbers."""
+        if not isinstance(content, Mapping):
+            return content
+        numbers = (int, float, NoneType)
+        return {name: value for name, value in content.items() if isinstance(value, numbers)}
 
     @property
     def n(self) -> int:

@@ -108,14 +108,16 @@ def test_an_old_file_is_read(tmp_path, kind):
     record = json_records.read(path, kind)
     assert {name: getattr(record, name) for name in expected} == expected
     json_records.write(path, record)  # and as it is written now
-    assert newer.items() <= json.loads(path.read_text()).items()
+    kept = newer.items() <= json.loads(path.read_text()).items()
+    assert kept is issubclass(kind, json_records.Record)
     again = json_records.read(path, kind)
     assert {name: getattr(again, name) for name in expected} == expected
 
 
-def test_a_number_that_was_stored_as_null_is_unknown(tmp_path):
+@pytest.mark.parametrize("newer", ["", '"note": "a text",', '"by_year": {"2026": 1}, "of": [1],'])
+def test_a_number_that_was_stored_as_null_is_unknown(tmp_path, newer):
     path = tmp_path / "diagnosis.json"
-    path.write_text(FILES[DiagnosisFacts][0])
+    path.write_text(FILES[DiagnosisFacts][0].replace('"n": 3', f'{newer} "n": 3'))
     summary = json_records.read(path, DiagnosisFacts).summaries["corr"]
     assert (summary.n, summary["sharpe"]) == (3, (0.5, -1.0, 2.0))
     assert math.isnan(summary["mean"].low)

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numebot_dagster.lake import json_records
 from numebot_dagster.scoring.summaries import (
     FIGURES,
     Sample,
+    Summary,
     autocorrelation_penalty,
     bootstrap_interval,
     effective_sample_size,
@@ -173,3 +175,11 @@ def test_the_spread_lies_in_its_interval_about_as_often_as_promised(overlap):
         low, high = bootstrap_interval(stds, Sample(scores, overlap))
         hits += low <= math.sqrt(overlap) <= high
     assert hits / trials > 0.8  # quantile intervals of short histories are somewhat narrow
+
+
+def test_a_summary_is_stored_with_whole_counts_and_without_nan():
+    summary = summarise([0.02, -0.01], 20)
+    stored = json_records.as_dict(summary)
+    assert (stored["n"], type(stored["n"]), stored["max_low"]) == (2, int, None)
+    again = json_records.parse(json_records.dump(summary), Summary)
+    assert json_records.as_dict(again) == stored

@@ -22,7 +22,7 @@ SCORED_TARGET = "target_ender_60"
 LEAST_LABELLED = 0.8
 ALL_FEATURES = "all"
 NEUTRALISERS = "fncv3_features"
-# Of what is not of a target, neighbouring eras share nothing, so the horizon is one era.
+# Scores without a target do not overlap between eras: their horizon is one era.
 _NO_HORIZON = 5
 
 

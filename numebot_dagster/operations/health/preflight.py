@@ -63,7 +63,7 @@ def expectation(open_times: Sequence[datetime], now: datetime) -> str:
 
 
 @dataclass(frozen=True)
-class Preflight(json_records.Record):
+class Preflight:
     """The findings of a pre-flight, and the opening that it was made for."""
 
     examined_at: datetime

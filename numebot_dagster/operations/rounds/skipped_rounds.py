@@ -13,7 +13,7 @@ from numebot_dagster.operations.platform import Platform
 class SkippedRounds(json_records.Record):
     """Every round up to the number `through` was skipped on purpose."""
 
-    through: int = 0
+    through: int
 
 
 def skip_what_closed(platform: Platform) -> None:
@@ -34,4 +34,4 @@ def skipped_through(lake: Lake) -> int:
 def _read(lake: Lake) -> SkippedRounds:
     # Damage costs no more than that rounds are recorded as missed.
     skipped = json_records.read_or_set_aside(lake.skipped_rounds_file, SkippedRounds)
-    return skipped or SkippedRounds()
+    return skipped or SkippedRounds(through=0)

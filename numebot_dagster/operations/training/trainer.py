@@ -115,7 +115,7 @@ def _failed(model: RegisteredModel, vintage: Vintage, code: str, error: ModelErr
         Kind.TRAINING_FAILED,
         f"{model.name}/vintage-{vintage.number}/code-{code}",
         f"{model.name} could not be trained on vintage {vintage.number}",
-        explained(error),
+        explained(error).partition("\n")[0],  # short channels keep the last line, which this is
     )
 
 

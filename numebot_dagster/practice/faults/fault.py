@@ -115,7 +115,8 @@ class Fault:
         for name, value in self.values.items():
             low, high = self.ranges.get(name, (-math.inf, math.inf))
             if isinstance(value, float) and not (math.isfinite(value) and low <= value <= high):
-                allowed = f"from {low:g} to {high:g}" if math.isfinite(value) else "finite"
+                bounded = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
+                allowed = bounded if math.isfinite(value) else "finite"
                 raise Refused(f"{self.kind}: {name} must be {allowed}, not {value:g}")
 
     def begin(self, deadlines: Deadlines) -> Self:

@@ -28,6 +28,7 @@ def test_a_failed_training_is_an_alert_of_its_vintage_and_code(world, receiver, 
     assert message["title"] == f"broken could not be trained on vintage {vintage}"
     for words in ("column_of_the_future", "broken.py", "numebot models try broken"):
         assert words in message["message"]
+    assert "\n" not in message["message"]  # a channel that is too short leaves out no cause
 
     (world.folder / "broken.py").write_text(BROKEN.replace("future", "past"))
     with pytest.raises(ModelFailed):

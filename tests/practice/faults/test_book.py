@@ -113,7 +113,7 @@ def test_certain_faults_are_certain(seed: int, seen: int) -> None:
             {"kind": "latency", "values": {"seconds": "inf"}},
             "seconds must be finite, not inf",
         ),
-        ({"kind": "latency", "values": {"seconds": -1}}, "seconds must be from 0"),
+        ({"kind": "latency", "values": {"seconds": -1}}, "seconds must be 0 or more, not -1"),
         ({"kind": "late-data", "where": "graphql:rounds"}, "strikes download:… only"),
         ({"kind": "invalid-later", "where": "graphql:*"}, "strikes submission:… only"),
         ({"kind": "html", "minutes": 1e300}, "html: "),
