@@ -7,7 +7,8 @@ value is percent-encoded, because a Numerai name may hold any character; DuckDB 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -50,11 +51,25 @@ class Lake:
 
     root: Path
 
-    def stored_files(self) -> list[Path]:
-        """Return all data: Parquet files and JSON records, without those that only work needs."""
-        paths = (path for suffix in ("parquet", "json") for path in self.root.rglob(f"*.{suffix}"))
-        passing = (self.root / "dagster", self.root / "locks")
-        return sorted(path for path in paths if not any(map(path.is_relative_to, passing)))
+    def stored_files(self, on_error: Callable[[OSError], object] | None = None) -> list[Path]:
+        """Return all files of data: those in weights, and those that only work needs, are none.
+
+        Args:
+            on_error: called for each folder that the system does not let this process list.
+        """
+        passing = [self.root / name for name in ("dagster", "locks", "weights")]
+        paths = []
+        for folder, subfolders, names in os.walk(self.root, onerror=on_error):
+            place = Path(folder)
+            subfolders[:] = [
+                name for name in subfolders if name[0] != "." and place / name not in passing
+            ]
+            paths += [place / name for name in names if name[0] != "."]
+        return sorted(paths)
+
+    def is_download(self, path: Path) -> bool:
+        """Return whether a file is of Numerai's data, for training or live, which are large."""
+        return any(path.is_relative_to(self.root / table) for table in ("training", "live"))
 
     # Rounds
 

@@ -80,6 +80,7 @@ def verify(path: Path) -> ParquetFacts:
 
     Raises:
         DamagedFile: naming the file and what is wrong with it.
+        OSError: the system does not let this process read the file.
     """
     import pyarrow as pa
     from pyarrow import parquet as pq
@@ -93,6 +94,8 @@ def verify(path: Path) -> ParquetFacts:
                 file.read_row_group(footer.num_row_groups - 1, columns=list(columns[-1:]))
     except FileNotFoundError:
         raise DamagedFile(f"{path} does not exist") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise DamagedFile(f"{path} is not a whole Parquet file: {error}") from error
     return ParquetFacts(rows=footer.num_rows, columns=columns, bytes=size)

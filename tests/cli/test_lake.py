@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from numebot_dagster.cli.lake import app
+
 
 def contents(root):
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -12,6 +18,12 @@ def test_damaged_files_are_named_and_left_alone(fresh_world):
     whole = fresh_world.numebot("lake", "check")
     assert whole.returncode == 0, whole.stdout
     assert " stored files and weights in" in whole.stdout
+    aside = root / "tournament.json.damaged-2"
+    aside.write_text("{")
+    noted = fresh_world.numebot("lake", "check")
+    assert noted.returncode == 0
+    assert noted.stdout.startswith(f"set aside earlier, as damaged: {aside}")
+    aside.unlink()
 
     record = root / "tournament.json"
     record.write_text("{")
@@ -20,3 +32,28 @@ def test_damaged_files_are_named_and_left_alone(fresh_world):
     assert damaged.returncode == 1
     assert damaged.stdout.startswith(f"damaged: {record} is not JSON")
     assert contents(root) == before
+
+
+def test_a_data_folder_that_does_not_exist_is_not_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "none"
+    monkeypatch.setenv("NUMERAI_DATA_FOLDER", str(folder))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["check"])
+    assert result.exit_code == 1
+    assert f"there is no data folder {folder}" in "".join(result.stderr.splitlines())
+    assert not folder.exists()
+
+
+def test_what_the_system_refuses_is_not_to_be_deleted(tmp_path, monkeypatch):
+    (tmp_path / "tournament.json").write_text("{}")
+    monkeypatch.setenv("NUMERAI_DATA_FOLDER", str(tmp_path))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    result = CliRunner().invoke(app, ["check"])
+    assert result.exit_code == 1
+    assert result.stdout.startswith("not checked: [Errno 13] Permission denied")
+    assert "give your user access" in result.stdout
+    assert "delete" not in result.stdout

@@ -75,6 +75,26 @@ def test_damage_is_seen_and_named(tmp_path: Path, damage, text: str) -> None:
     assert str(path) in str(caught.value)
 
 
+def test_a_name_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write(path, FRAME)
+    path.write_bytes(path.read_bytes().replace(b"prediction", b"pred\xfftion"))
+    with pytest.raises(DamagedFile, match="not a whole Parquet file"):
+        parquet.verify(path)
+
+
+def test_a_refusal_of_the_system_is_no_damage(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write(path, FRAME)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", refuse)
+    with pytest.raises(PermissionError):
+        parquet.verify(path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DamagedFile, match=r"none\.parquet does not exist"):
         parquet.verify(tmp_path / "none.parquet")

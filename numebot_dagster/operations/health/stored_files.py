@@ -1,50 +1,101 @@
-"""Check that every stored file is whole."""
+"""Check the stored files, as after trouble with a disk."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 from numebot_dagster.lake import layout, parquet
-from numebot_dagster.lake.damaged import DamagedFile
+from numebot_dagster.lake.damaged import SUFFIX, DamagedFile
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.weights import weight_store
-from numebot_dagster.modeling.weights.weight_store import DamagedWeights
 from numebot_dagster.submissions import submission_file
 
+_SUFFIXES = (".parquet", ".json")
 
-def examine(lake: Lake) -> Iterator[str | None]:
-    """Yield for each file, and each folder of weights, what is wrong with it, if something is.
 
-    Parquet files must be whole, JSON records readable, predictions as they were sent, and weights
-    as their manifest says.
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a file or a folder of weights: damage, or that it may not be read."""
+
+    text: str
+    is_damage: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a check.
+
+    Attributes:
+        count: of the files and folders of weights.
+        set_aside: files that were found damaged and set aside before.
     """
-    for path in lake.stored_files():
-        try:
-            yield _problem(path)
-        except (DamagedFile, OSError) as error:
-            yield str(error)
-    for place in lake.all_weights_folders():
-        try:
-            weight_store.verify(place.path)
-            yield None
-        except (DamagedWeights, OSError) as error:
-            yield str(error)
+
+    count: int
+    problems: tuple[Problem, ...]
+    set_aside: tuple[Path, ...]
 
 
-def _problem(path: Path) -> str | None:
+def examine(lake: Lake) -> Report:
+    """Check each file, and each folder of weights.
+
+    Predictions must be those that were sent, and weights those of their manifest. Any other file
+    must be readable: our own as a whole, large ones of Numerai by their footer and their end.
+    """
+    refusals: list[OSError] = []
+    files = lake.stored_files(refusals.append)
+    checks: list[tuple[Path, Callable[[], object]]] = [
+        *((path, partial(_check, lake, path)) for path in files if path.suffix in _SUFFIXES),
+        *(
+            (place.path, partial(weight_store.verify, place.path))
+            for place in lake.all_weights_folders()
+        ),
+    ]
+    problems = [Problem(str(error), is_damage=False) for error in refusals]
+    problems += filter(None, starmap(_problem, checks))
+    set_aside = tuple(path for path in files if SUFFIX in path.name)
+    return Report(len(checks), tuple(problems), set_aside)
+
+
+def _problem(path: Path, check: Callable[[], object]) -> Problem | None:
+    """Return what is wrong with a file or folder, if something is; nothing if it has vanished."""
+    try:
+        check()
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # damage may end in any
+        is_refusal = isinstance(error, OSError) and not isinstance(error, DamagedFile)
+        if not is_refusal and not os.path.lexists(path):
+            return None
+        text = str(error).strip().partition("\n")[0]
+        named = text if str(path) in text else f"{path} cannot be read: {error!r}"
+        return Problem(named, is_damage=not is_refusal)
+    return None
+
+
+def _check(lake: Lake, path: Path) -> None:
+    """Check one file.
+
+    Raises:
+        DamagedFile: it is not what was stored.
+    """
     if path.suffix == ".json":
         try:
             json.loads(path.read_bytes())
         except ValueError as error:
-            return f"{path} is not JSON: {error}"
-        return None
+            raise DamagedFile(f"{path} is not JSON: {error}") from None
+        return
     parquet.verify(path)
+    if lake.is_download(path):
+        return
+    frame = parquet.read(path)
     sha256 = layout.predictions_sha256(path)
     if sha256 is not None:
-        frame = parquet.read(path, ["id", "prediction"])
         values = frame["prediction"].to_numpy()
         if submission_file.prepare(frame["id"].to_list(), values).sha256 != sha256:
-            return f"{path} does not hold the predictions that its name says"
-    return None
+            raise DamagedFile(f"{path} does not hold the predictions that its name says")

@@ -156,7 +156,7 @@ def _problem_of(folder: Path) -> str | None:
     try:
         parquet.verify(folder / LIVE)
         verdict = _wellformed(folder)
-    except parquet.DamagedFile as error:
+    except OSError as error:  # damage, or a refusal of the system
         return str(error)
     return None if verdict.passed else verdict.text
 
@@ -285,7 +285,7 @@ def _earlier_row_counts(request: _Request) -> list[int]:
     for number in reversed(request.platform.lake.live_rounds()):
         folder = request.platform.lake.live_folder(number, request.version)
         if number < request.round_number and len(counts) < ROUNDS_TO_COUNT:
-            with suppress(parquet.DamagedFile):
+            with suppress(OSError):
                 counts.append(parquet.verify(folder / LIVE).rows)
     return counts
 

@@ -6,13 +6,15 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import parquet
+from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.health import stored_files
+from numebot_dagster.operations.health.stored_files import Problem, Report
 from numebot_dagster.submissions import submission_file
 
 
 def problems(lake):
-    return list(filter(None, stored_files.examine(lake)))
+    return [problem.text for problem in stored_files.examine(lake).problems]
 
 
 @pytest.fixture
@@ -20,11 +22,94 @@ def lake(tmp_path):
     return Lake(tmp_path)
 
 
-def test_what_work_alone_needs_is_not_looked_at(lake):
-    for name in ("locks/requests-1.json", "dagster/runs.json", ".part.parquet.host.1.ab.tmp"):
-        (lake.root / name).parent.mkdir(exist_ok=True)
-        (lake.root / name).write_text("{")
-    assert list(stored_files.examine(lake)) == []
+@pytest.mark.parametrize(
+    "name",
+    [
+        "locks/requests-1.json",
+        "dagster/runs.json",
+        ".part.parquet.host.1.ab.tmp",
+        "diagnostics/.training-1/manifest.json",
+        ".training-1/predictions.parquet",
+        "weights/model=m/vintage=1/former=a/model.json",
+    ],
+)
+def test_what_work_alone_needs_and_files_of_weights_are_not_looked_at(lake, name):
+    (lake.root / name).parent.mkdir(parents=True, exist_ok=True)
+    (lake.root / name).write_text("{")
+    assert stored_files.examine(lake) == Report(0, (), ())
+
+
+def broken_names(content):
+    return content.replace(b"prediction", b"pred\xfftion")
+
+
+def broken_data(content):
+    """Spoil the first column, which the footer does not show."""
+    return content[:8] + bytes(40) + content[48:]
+
+
+FRAME = pl.DataFrame({"id": [f"n{n}" for n in range(5000)], "prediction": [0.5] * 5000})
+DAMAGES = {
+    "no letters": ("preflight/last.json", lambda _: b"\xff", "is not JSON"),
+    "no end": ("alerts/kind=a/1.json", lambda _: b"[" * 100_000, "RecursionError"),
+    "empty": ("rounds/skipped.json", lambda _: b"", "is not JSON"),
+    "names of a table": ("scores/date=1/scores.parquet", broken_names, "is not a whole"),
+    "data of a table": ("scores/date=1/scores.parquet", broken_data, "is not a whole"),
+    "data of a file that is large": ("live/round=1/version=v5/live.parquet", broken_data, None),
+    "footer of one": ("training/objects/train.parquet", lambda old: old[:-9], "is not a whole"),
+    "columns": ("predictions/sha256=1/predictions.parquet", None, "ColumnNotFoundError"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_no_damage_ends_the_check(lake, case):
+    name, damage, text = DAMAGES[case]
+    path, other = lake.root / name, lake.root / "z.json"
+    parquet.write(path, FRAME if damage else FRAME.drop("prediction"))
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
+    other.write_text("{")
+    [*first, last] = problems(lake)
+    assert last.startswith(f"{other} is not JSON")
+    assert [line.startswith(str(path)) and text in line for line in first] == [True] * bool(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_damage"),
+    [
+        (PermissionError(13, "Permission denied"), False),
+        (OSError(5, "Input/output error"), False),
+        (DamagedFile("it is damaged"), True),
+        (ZeroDivisionError(), True),
+        (FileNotFoundError(2, "No such file"), None),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_refusal_is_no_damage_and_what_vanishes_is_passed_over(
+    lake, monkeypatch, error, is_damage, is_there
+):
+    path = lake.round_details(1)
+    parquet.write(path, FRAME)
+
+    def verify(path):
+        if not is_there:
+            path.unlink()
+        raise error
+
+    monkeypatch.setattr(parquet, "verify", verify)
+    kinds = [problem.is_damage for problem in stored_files.examine(lake).problems]
+    passed_over = is_damage is None or (is_damage and not is_there)
+    assert kinds == ([] if passed_over else [is_damage])
+
+
+def test_a_folder_that_cannot_be_listed_is_a_refusal(lake, monkeypatch):
+    def walk(_root, onerror):
+        onerror(PermissionError(13, "Permission denied", "scores"))
+        return iter(())
+
+    monkeypatch.setattr("os.walk", walk)
+    text = "[Errno 13] Permission denied: 'scores'"
+    assert stored_files.examine(lake).problems == (Problem(text, is_damage=False),)
 
 
 def test_a_cut_table_and_a_cut_record_are_named(lake):
