@@ -56,7 +56,11 @@ def examine(lake: Lake) -> Report:
             for place in lake.all_weights_folders()
         ),
     ]
-    problems = [Problem(str(error), is_damage=False) for error in refusals]
+    problems = [
+        Problem(str(error), is_damage=False)
+        for error in refusals
+        if not isinstance(error, FileNotFoundError)  # which has vanished meanwhile
+    ]
     problems += filter(None, starmap(_problem, checks))
     set_aside = tuple(path for path in files if SUFFIX in path.name)
     return Report(len(checks), tuple(problems), set_aside)

@@ -105,6 +105,7 @@ def test_a_refusal_is_no_damage_and_what_vanishes_is_passed_over(
 def test_a_folder_that_cannot_be_listed_is_a_refusal(lake, monkeypatch):
     def walk(_root, onerror):
         onerror(PermissionError(13, "Permission denied", "scores"))
+        onerror(FileNotFoundError(2, "No such file or directory", "payouts"))
         return iter(())
 
     monkeypatch.setattr("os.walk", walk)
