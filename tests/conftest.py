@@ -23,8 +23,7 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
-from tests.support import needs
-from tests.support.practice_processes import QuickServer
+from tests.support import forks, needs
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World, copy_participant
 
@@ -41,6 +40,7 @@ LONGEST = (
 
 def pytest_configure() -> None:
     needs.watch()
+    forks.install()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -141,7 +141,7 @@ def make_world(
         def make() -> World:
             folder = tmp_path_factory.mktemp("world") / "participant"
             copy_participant(prepared, folder)
-            practice = QuickServer(folder / TOURNAMENT)
+            practice = PracticeServer(folder / TOURNAMENT)
             stack.enter_context(practice)
             return World(folder, practice)
 

@@ -15,9 +15,9 @@ import typer
 
 from numebot_dagster.cli.main import app
 from numebot_dagster.practice.creation import Plan
+from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import AlertKind
 from tests.support.commands import run_here
-from tests.support.practice_processes import QuickServer
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,7 +101,7 @@ def test_the_model_of_the_readme_is_tried_trained_judged_and_rehearsed(tmp_path)
     (tmp_path / "model_configs.csv").write_text(line)
     rehearsal = next(it for it in blocks(practice_page, "bash") if "--folder rehearsal" in it)
     shown = [*blocks(PAGES[0], "bash")[-1:], rehearsal, *blocks(operations_page, "bash")[-1:]]
-    with QuickServer(tmp_path / "rehearsal", Plan(models=("my_slot",))) as practice:
+    with PracticeServer(tmp_path / "rehearsal", Plan(models=("my_slot",))) as practice:
         environment = {
             "NUMERAI_API_URL": practice.url,
             "NUMERAI_PUBLIC_ID": practice.credentials.public_id,

@@ -166,7 +166,14 @@ class PracticeServer(Controls):
         log = self.folder / "server.log"
         with log.open("ab") as output:
             start = output.tell()
-            self._process = self._launch(arguments, output)
+            # It ends when its standard input does.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "numebot_dagster.practice", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env={**ONE_THREAD, **os.environ},
+            )
         deadline = time.monotonic() + _STARTING_SECONDS.get(self._plan.scale, 60.0)
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -194,16 +201,6 @@ class PracticeServer(Controls):
             self._process.wait()
             assert self._process.stdin is not None
             self._process.stdin.close()
-
-    def _launch(self, arguments: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start the process; it ends when its standard input does."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "numebot_dagster.practice", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            env={**ONE_THREAD, **os.environ},
-        )
 
     def _answers(self) -> bool:
         assert self._process is not None

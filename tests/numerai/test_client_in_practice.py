@@ -24,7 +24,6 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
 from tests.support.payouts import payout, payout_scores
-from tests.support.practice_processes import QuickServer
 from tests.support.tournament_state import read_state
 
 OPENED = 1280  # Tuesday 2 June 2026
@@ -77,7 +76,7 @@ class Season:
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     folder = tmp_path_factory.mktemp("season")
-    with QuickServer(folder / "practice", PLAN, strict=True) as practice:
+    with PracticeServer(folder / "practice", PLAN, strict=True) as practice:
         yield Season(practice, folder)
 
 

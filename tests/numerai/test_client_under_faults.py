@@ -42,7 +42,6 @@ from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import submission_file
-from tests.support.practice_processes import QuickServer
 from tests.support.tournament_state import read_state
 
 LIVE = "v5.3/live.parquet"
@@ -117,7 +116,7 @@ class Season:
 def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     folder = tmp_path_factory.mktemp("faults") / "practice"
     plan = Plan(seed=5, models=("alpha", "beta"), stakes={"alpha": "10"})
-    with QuickServer(folder, plan, strict=True) as practice:
+    with PracticeServer(folder, plan, strict=True) as practice:
 
         def make(**changes: Any) -> NumeraiClient:
             key = practice.credentials

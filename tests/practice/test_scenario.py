@@ -22,7 +22,6 @@ from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.scenario import BAD_WEEK, Act, Stage
 from numebot_dagster.practice.server import PracticeServer
-from tests.support.practice_processes import QuickServer
 
 WEEK = (
     Act("A stumble", ({"kind": "error", "where": "graphql:*", "times": 2},)),
@@ -32,7 +31,7 @@ WEEK = (
 
 @pytest.fixture(scope="module")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
-    with QuickServer(tmp_path_factory.mktemp("scenario"), Plan(models=("one",))) as practice:
+    with PracticeServer(tmp_path_factory.mktemp("scenario"), Plan(models=("one",))) as practice:
         yield practice
 
 
@@ -63,7 +62,7 @@ def uploads(
 
 @pytest.mark.server
 def test_the_outcome_is_the_tournaments_own(tmp_path: Path, tournament_of: Callable) -> None:
-    with QuickServer(tmp_path, Plan(models=("one", "two"))) as practice:
+    with PracticeServer(tmp_path, Plan(models=("one", "two"))) as practice:
         said: list[str] = []
         play = uploads(practice, tournament_of, ["one"])
         outcomes = Stage(practice, patience=0.2, play=play, say=said.append).perform(WEEK)

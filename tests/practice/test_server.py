@@ -19,7 +19,6 @@ from numebot_dagster.practice.controls import Controls, read_address
 from numebot_dagster.practice.creation import Plan, credentials, open_tournament
 from numebot_dagster.practice.rules.clock import Refused
 from numebot_dagster.practice.server import PracticeServer
-from tests.support.practice_processes import QuickServer
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +41,7 @@ def test_nothing_is_lost(
     tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
 ) -> None:
     plan = Plan(stakes={MODEL: "1"})
-    with QuickServer(tmp_path, plan) as practice:
+    with PracticeServer(tmp_path, plan) as practice:
         tournament = tournament_of(practice)
         practice.advance("next-open")
         submission = tournament.upload(MODEL, tournament.predictions(1280, 0))
@@ -112,20 +111,20 @@ def test_a_failed_foundation_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_served_once(tmp_path: Path) -> None:
-    with QuickServer(tmp_path) as first:
+    with PracticeServer(tmp_path) as first:
         with pytest.raises(Refused, match="is already being served"):
-            QuickServer(tmp_path).start()
+            PracticeServer(tmp_path).start()
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(Refused, match="is taken"):
-            QuickServer(tmp_path / "other", port=port).start()
+            PracticeServer(tmp_path / "other", port=port).start()
         assert first.is_up()
         former = first.url
-    with QuickServer(tmp_path) as again:
+    with PracticeServer(tmp_path) as again:
         assert again.url == former
 
 
 def test_the_address_file_is_private_and_its_text_shows_no_secret(tmp_path: Path) -> None:
-    with QuickServer(tmp_path):
+    with PracticeServer(tmp_path):
         address = read_address(tmp_path)
     assert (tmp_path / "practice.json").stat().st_mode & 0o077 == 0
     assert address.credentials.secret_key not in repr(address)
@@ -139,16 +138,16 @@ def test_the_address_file_is_private_and_its_text_shows_no_secret(tmp_path: Path
 
 def test_strict_servers_refuse_the_deviations(tmp_path: Path) -> None:
     query = {"query": "{v2Leaderboard(limit: 1) {return_1_day}}"}
-    with QuickServer(tmp_path, strict=True) as practice:
+    with PracticeServer(tmp_path, strict=True) as practice:
         answer = requests.post(practice.url, json=query, timeout=10).json()
         assert "Cannot query field 'return_1_day'" in answer["errors"][0]["message"]
-    with QuickServer(tmp_path) as practice:
+    with PracticeServer(tmp_path) as practice:
         answer = requests.post(practice.url, json=query, timeout=10).json()
         assert answer == {"data": {"v2Leaderboard": [{"return_1_day": None}]}}
 
 
 def test_a_real_clock(tmp_path: Path) -> None:
-    with QuickServer(tmp_path, Plan(real_clock=True)) as practice:
+    with PracticeServer(tmp_path, Plan(real_clock=True)) as practice:
         now = datetime.fromisoformat(practice.state()["clock"]["now"])
         assert abs((datetime.now(UTC) - now).total_seconds()) < 10
         with pytest.raises(Refused, match="cannot be advanced"):
@@ -158,7 +157,7 @@ def test_a_real_clock(tmp_path: Path) -> None:
 def test_a_round_opens_at_once(
     tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
 ) -> None:
-    with QuickServer(tmp_path, Plan(real_clock=True, open_now=True)) as practice:
+    with PracticeServer(tmp_path, Plan(real_clock=True, open_now=True)) as practice:
         tournament = tournament_of(practice)
         assert tournament.api.check_round_open()
         assert tournament.api.check_new_round()

@@ -10,7 +10,7 @@ import pytest
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations.health.ownership import OtherTournament, claim
 from numebot_dagster.practice.creation import Plan
-from tests.support.practice_processes import QuickServer
+from numebot_dagster.practice.server import PracticeServer
 
 SCOPES = ("upload_submission", "read_submission_info", "read_user_info")
 
@@ -18,7 +18,7 @@ SCOPES = ("upload_submission", "read_submission_info", "read_user_info")
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     """Serve another tournament of the same seed, with the same rounds and public names."""
-    with QuickServer(tmp_path_factory.mktemp("other"), Plan(models=("steady-1",))) as server:
+    with PracticeServer(tmp_path_factory.mktemp("other"), Plan(models=("steady-1",))) as server:
         yield server
 
 

@@ -18,7 +18,6 @@ from numebot_dagster.practice.faults.kinds import KINDS
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.rules.clock import Refused, Round
 from numebot_dagster.practice.server import PracticeServer
-from tests.support.practice_processes import QuickServer
 from tests.support.receiver import Receiver
 
 ROUNDS = "graphql:rounds"
@@ -27,7 +26,7 @@ ROUNDS = "graphql:rounds"
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
     folder = tmp_path_factory.mktemp("faults")
-    with QuickServer(folder, Plan(models=("one",))) as server:
+    with PracticeServer(folder, Plan(models=("one",))) as server:
         server.advance("next-open")
         yield server
 
@@ -223,7 +222,7 @@ def statuses(practice: PracticeServer) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeServer]:
     folder = tmp_path_factory.mktemp("pair")
-    with QuickServer(folder, Plan(models=("one", "two"))) as server:
+    with PracticeServer(folder, Plan(models=("one", "two"))) as server:
         server.advance("next-open")
         yield server
 

@@ -14,7 +14,6 @@ from numerai_tools import scoring
 from numebot_dagster.practice.api.services.diagnostics import UnusableFile, read, summary
 from numebot_dagster.practice.datasets.contents import WEEKS_UNKNOWN
 from numebot_dagster.practice.server import PracticeServer
-from tests.support.practice_processes import QuickServer
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def test_the_figures_of_a_validation() -> None:
 def test_diagnostics_go_on_after_a_crash(
     tmp_path: Path, tournament_of: Callable[[PracticeServer], ServedTournament]
 ) -> None:
-    with QuickServer(tmp_path) as practice:
+    with PracticeServer(tmp_path) as practice:
         tournament = tournament_of(practice)
         first = tournament.market.scale.train_eras + 1
         table = validation(tournament, list(range(first, first + 4)))

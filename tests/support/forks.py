@@ -1,0 +1,400 @@
+"""Fork our own commands from one process that has imported everything, where tests start them.
+
+A worker, a practice tournament or a `numebot` of its own needs one to three seconds of imports,
+which are most of what the tests would compute. `install` makes `subprocess.Popen` ask a process
+that has them, the nursery, to fork instead: what is forked runs the module from its beginning with
+the arguments, environment, folder, descriptors and session it was started with, dies of signals and
+has an exit status. Whatever else is started is started as ever, and so is what belongs to a
+terminal or to a test marked `unforked`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from numebot_dagster import terminal
+from numebot_dagster.defs import logs
+from numebot_dagster.practice.server import ONE_THREAD
+
+FORKED = (
+    "numebot_dagster.cli.main",
+    "numebot_dagster.modeling.worker.entry_point",
+    "numebot_dagster.practice",
+)
+"""The modules that are forked when they are started by `python -m`, as are scripts of the tests."""
+_TESTS = str(Path(__file__).parents[1])
+
+IMPORTED = (
+    "apprise",
+    "dagster._core.instance.ref",
+    "duckdb",
+    "lightgbm",
+    "numebot_dagster.defs.performance.assets",
+    "numebot_dagster.lake.catalog",
+    "numebot_dagster.modeling.live_data",
+    "numebot_dagster.modeling.training_data",
+    "numebot_dagster.modeling.weights.canary",
+    "numebot_dagster.numerai.client",
+    "numebot_dagster.practice.api.app",
+    "numerai_tools.submissions",
+    "pandas",
+    "polars",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "uvicorn",
+)
+"""What they import late, beside the modules themselves."""
+
+# Read by the interpreter or by libraries as they start, so that a fork would come too late.
+_READ_AT_START = ("LANG", "LC_ALL", "PYTHONIOENCODING", "PYTHONWARNINGS", "LD_PRELOAD")
+_SETTLED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "GOMP_SPINCOUNT": "1000", **ONE_THREAD}
+# Threads of allocators, which know about forks, and of polars, which only removes its own files.
+_HARMLESS_THREADS = ("jemalloc_bg_thd", "polars-ooc-clea")
+_HIGH = 500  # descriptors on their way are kept above those that anybody asks for
+_LENGTH = struct.Struct("!I")
+_STATUS = struct.Struct("!i")
+_Popen = subprocess.Popen
+_is_on = True
+_address = ""
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a fork becomes."""
+
+    module: str  # or the path of a script
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+    descriptors: list[int]
+    new_session: bool
+
+
+class ForkedPopen(_Popen):  # type: ignore[type-arg]
+    """A `Popen` that asks the nursery where it may."""
+
+    _connection: socket.socket | None = None
+
+    def _execute_child(self, args: Any, executable: Any, *more: Any) -> None:
+        names = (*_Popen._execute_child.__code__.co_varnames[3:],)
+        given = dict(zip(names, more, strict=False))
+        words = [os.fspath(word) for word in args] if isinstance(args, list | tuple) else []
+        place = _place_of_module(words)
+        environment = dict(os.environ if given["env"] is None else given["env"])
+        descriptors = {
+            0: 0 if given["p2cread"] == -1 else given["p2cread"],
+            1: 1 if given["c2pwrite"] == -1 else given["c2pwrite"],
+            2: 2 if given["errwrite"] == -1 else given["errwrite"],
+            **{number: number for number in given["pass_fds"]},
+        }
+        odd = given["preexec_fn"] or given["shell"] or given["process_group"] not in (-1, None)
+        if not place or odd or not _is_alike(environment) or _has_terminal(descriptors):
+            super()._execute_child(args, executable, *more)
+            return
+        sys.audit("subprocess.Popen", words[0], words, given["cwd"], environment)
+        start = _Start(
+            words[place],
+            words[place + 1 :],
+            environment,
+            str(Path(given["cwd"] or ".").absolute()),
+            list(descriptors),
+            bool(given["start_new_session"]),
+        )
+        if not Path(start.folder).is_dir():
+            raise FileNotFoundError(f"{start.folder} is no folder")
+        self._connection = _asked(start, list(descriptors.values()))
+        (self.pid,) = _STATUS.unpack(_received(self._connection, _STATUS.size))
+        self._child_created = True
+        self._close_pipe_fds(
+            *(given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite")),
+            *(given[name] for name in ("errread", "errwrite")),
+        )
+
+    def _internal_poll(self, *more: Any, **named: Any) -> int | None:
+        if self._connection is None:
+            return super()._internal_poll(*more, **named)
+        if self.returncode is None and self._waitpid_lock.acquire(False):
+            try:
+                pid, status = self._try_wait(os.WNOHANG)
+                if pid and self.returncode is None:
+                    self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self._connection is None:
+            return super()._try_wait(wait_flags)
+        if self.returncode is not None:
+            return (0, 0)
+        self._connection.setblocking(not wait_flags & os.WNOHANG)
+        try:
+            content = _received(self._connection, _STATUS.size)
+        except BlockingIOError:
+            return (0, 0)
+        self._connection.close()
+        return (self.pid, _STATUS.unpack(content)[0] if content else signal.SIGKILL)
+
+
+def install() -> None:
+    """Let processes be forked that this one starts, and those that are forked."""
+    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+
+
+@contextmanager
+def unforked() -> Iterator[None]:
+    """Let every process be started as ever."""
+    global _is_on
+    _is_on = False
+    try:
+        yield
+    finally:
+        _is_on = True
+
+
+def _place_of_module(words: Sequence[str]) -> int:
+    """The place in a command of the module or script that may be forked; 0 if there is none."""
+    if not _is_on or not words or words[0] != sys.executable:
+        return 0
+    own = list(words[3:] if words[1:3] == ["-X", "faulthandler"] else words[1:])
+    place = len(words) - len(own)
+    if own[:1] == ["-m"] and own[1:2] and own[1] in FORKED:
+        return place + 1
+    return place if own and own[0].startswith(_TESTS) and own[0].endswith(".py") else 0
+
+
+def _is_alike(environment: dict[str, str]) -> bool:
+    return all(environment.get(name) == os.environ.get(name) for name in _READ_AT_START)
+
+
+def _has_terminal(descriptors: dict[int, int]) -> bool:
+    return any(os.isatty(descriptors[number]) for number in (1, 2))
+
+
+def _asked(start: _Start, descriptors: list[int]) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(_nursery())
+    content = json.dumps(asdict(start)).encode()
+    # Each descriptor is sent once and named by its place, so that two numbers may share one.
+    socket.send_fds(connection, [_LENGTH.pack(len(content))], descriptors)
+    connection.sendall(content)
+    return connection
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    """All bytes of a message, or none when the other end has closed."""
+    content = b""
+    while len(content) < size:
+        part = connection.recv(size - len(content))
+        if not part:
+            return b""
+        content += part
+    return content
+
+
+def _nursery() -> str:
+    """Start the nursery when it is first needed; its address."""
+    global _address
+    if not _address:
+        folder = tempfile.mkdtemp(prefix="nursery-")
+        address = str(Path(folder) / "socket")
+        process = _Popen(
+            [sys.executable, "-m", __name__, address],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **_SETTLED},
+            stdin=subprocess.PIPE,  # closes when this process ends, and so the nursery ends
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the nursery did not start")
+        _kept.append(process)
+        _address = address
+    return _address
+
+
+_kept: list[Any] = []
+
+
+# --- in the nursery
+
+
+def main() -> None:
+    """Fork whatever is asked for, until the process that started this one ends."""
+    global _address
+    _address = sys.argv[1]
+    _import_all()
+    install()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(_address)
+    listener.listen(64)
+    woken, waker = socket.socketpair()
+    woken.setblocking(False)
+    waker.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    for source in (listener, woken, sys.stdin):
+        selector.register(source, selectors.EVENT_READ)
+    print("ready", flush=True)  # noqa: T201
+    children: dict[int, socket.socket] = {}
+    while True:
+        sources = [key.fileobj for key, _ in selector.select()]
+        if sys.stdin in sources:
+            Path(_address).unlink(missing_ok=True)
+            Path(_address).parent.rmdir()
+            return
+        if listener in sources:
+            connection, _ = listener.accept()
+            with suppress(OSError):
+                children[_fork(connection)] = connection
+        if woken in sources:
+            with suppress(BlockingIOError):
+                woken.recv(4096)
+        _tell_of_ends(children)
+
+
+def _import_all() -> None:
+    for name in (*FORKED[:2], *IMPORTED):
+        importlib.import_module(name)
+    others = [name for name in _threads() if name not in _HARMLESS_THREADS]
+    if len(others) > 1:
+        raise RuntimeError(f"a fork would lack the threads {others[1:]} and keep all their locks")
+    gc.collect()
+    gc.freeze()  # pages that the collector does not touch stay shared with the forks
+
+
+def _threads() -> list[str]:
+    """The names of this process's threads, where the system tells them."""
+    folder = Path("/proc/self/task")
+    tasks = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [(task / "comm").read_text().strip() for task in tasks]
+
+
+def _fork(connection: socket.socket) -> int:
+    size, descriptors, *_ = socket.recv_fds(connection, _LENGTH.size, 64)
+    start = _Start(**json.loads(_received(connection, *_LENGTH.unpack(size))))
+    pid = os.fork()
+    if pid == 0:
+        _become(start, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    connection.sendall(_STATUS.pack(pid))
+    return pid
+
+
+def _tell_of_ends(children: dict[int, socket.socket]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        with children.pop(pid) as connection, suppress(OSError):
+            connection.sendall(_STATUS.pack(status))
+
+
+def _become(start: _Start, descriptors: list[int]) -> NoReturn:
+    """Run the module as a new interpreter would, to its exit status."""
+    status = 1
+    try:
+        _take_place(start, descriptors)
+        status = _status_of(start)
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _status_of(start: _Start) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
+            if start.module.endswith(".py"):
+                runpy.run_path(start.module, run_name="__main__")
+            else:
+                runpy.run_module(start.module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)  # noqa: T201
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _take_place(start: _Start, descriptors: list[int]) -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if start.new_session:
+        os.setsid()
+    high = [fcntl.fcntl(number, fcntl.F_DUPFD, _HIGH) for number in descriptors]
+    for number, own in zip(start.descriptors, high, strict=True):
+        os.dup2(own, number)
+    _close_others(set(start.descriptors))
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+        stream.reconfigure(line_buffering=name == "stderr")
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    os.chdir(start.folder)
+    os.environ.clear()
+    os.environ.update(start.environment)
+    paths = start.environment.get("PYTHONPATH", "").split(os.pathsep)
+    first = str(Path(start.module).parent) if start.module.endswith(".py") else start.folder
+    sys.path[:1] = [first, *filter(None, paths)]
+    sys.argv = [start.module, *start.arguments]
+    importlib.invalidate_caches()
+    faulthandler.enable()
+    np.random.seed()
+    logs._TERMINAL = terminal.guarded(os.dup(2))
+    gc.enable()
+
+
+def _close_others(kept: set[int]) -> None:
+    for name in os.listdir("/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"):  # noqa: PTH208
+        number = int(name)
+        if number > 2 and number not in kept:
+            with suppress(OSError):
+                if not stat.S_ISREG(os.fstat(number).st_mode):  # e.g. mapped data of a library
+                    os.close(number)
+
+
+if __name__ == "__main__":
+    main()
