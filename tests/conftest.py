@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -65,6 +65,12 @@ def pytest_runtest_setup() -> None:
 @pytest.fixture(autouse=True)
 def _what_is_started_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
     yield from needs.require_marks(request.node)
+
+
+@pytest.fixture(autouse=True)
+def _processes_are_forked_or_not(request: pytest.FixtureRequest) -> Iterator[None]:
+    with forks.unforked() if request.node.get_closest_marker("unforked") else nullcontext():
+        yield
 
 
 @pytest.fixture

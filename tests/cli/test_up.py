@@ -195,6 +195,7 @@ def kill_training(dagster: Dagster, vintage: int, trainings: list[dict[str, Any]
     until(lambda: status_of(dagster, vintage, killed["runId"]) == "FAILURE", 60)
 
 
+@pytest.mark.unforked
 @pytest.mark.timeout(420)
 def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
     world = fresh_world

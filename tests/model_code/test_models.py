@@ -54,7 +54,7 @@ def make_rows(eras: list[str], seed: int) -> tuple[pl.DataFrame, np.ndarray]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("data")
-    train, _ = make_rows([f"{era:04d}" for era in range(1, 25) for _ in range(300)], seed=1)
+    train, _ = make_rows([f"{era:04d}" for era in range(1, 25) for _ in range(100)], seed=1)
     live, signal = make_rows(["X"] * 500, seed=2)
     train.write_parquet(folder / "train.parquet")
     live.drop("target", "target_ender_60").write_parquet(folder / "live.parquet")

@@ -37,39 +37,38 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from numebot_dagster import terminal
-from numebot_dagster.defs import logs
 from numebot_dagster.practice.server import ONE_THREAD
 
-FORKED = (
-    "numebot_dagster.cli.main",
-    "numebot_dagster.modeling.worker.entry_point",
-    "numebot_dagster.practice",
-)
-"""The modules that are forked when they are started by `python -m`, as are scripts of the tests."""
+WORKER = "numebot_dagster.modeling.worker.entry_point"
+COMMANDS = ("numebot_dagster.cli.main", "numebot_dagster.practice")
+"""What is forked when it is started by `python -m`, as are scripts of the tests."""
+
+# A worker notes which libraries its model has loaded, so it has a nursery with few of its own.
+IMPORTED = {
+    "worker": (WORKER, "numebot_dagster.modeling.training_data", "polars"),
+    "commands": (
+        COMMANDS[0],
+        "apprise",
+        "dagster._core.instance.ref",
+        "duckdb",
+        "numebot_dagster.defs.performance.assets",
+        "numebot_dagster.lake.catalog",
+        "numebot_dagster.modeling.live_data",
+        "numebot_dagster.modeling.training_data",
+        "numebot_dagster.modeling.weights.canary",
+        "numebot_dagster.numerai.client",
+        "numebot_dagster.practice.api.app",
+        "numerai_tools.submissions",
+        "pandas",
+        "polars",
+        "pyarrow.parquet",
+        "scipy.stats",
+        "uvicorn",
+    ),
+}
+"""What the nurseries import: those modules, and what they import late."""
+
 _TESTS = str(Path(__file__).parents[1])
-
-IMPORTED = (
-    "apprise",
-    "dagster._core.instance.ref",
-    "duckdb",
-    "lightgbm",
-    "numebot_dagster.defs.performance.assets",
-    "numebot_dagster.lake.catalog",
-    "numebot_dagster.modeling.live_data",
-    "numebot_dagster.modeling.training_data",
-    "numebot_dagster.modeling.weights.canary",
-    "numebot_dagster.numerai.client",
-    "numebot_dagster.practice.api.app",
-    "numerai_tools.submissions",
-    "pandas",
-    "polars",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "uvicorn",
-)
-"""What they import late, beside the modules themselves."""
-
 # Read by the interpreter or by libraries as they start, so that a fork would come too late.
 _READ_AT_START = ("LANG", "LC_ALL", "PYTHONIOENCODING", "PYTHONWARNINGS", "LD_PRELOAD")
 _SETTLED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "GOMP_SPINCOUNT": "1000", **ONE_THREAD}
@@ -80,7 +79,8 @@ _LENGTH = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
 _Popen = subprocess.Popen
 _is_on = True
-_address = ""
+_addresses: dict[str, str] = {}
+_kept: list[Any] = []  # the nurseries' processes
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _place_of_module(words: Sequence[str]) -> int:
         return 0
     own = list(words[3:] if words[1:3] == ["-X", "faulthandler"] else words[1:])
     place = len(words) - len(own)
-    if own[:1] == ["-m"] and own[1:2] and own[1] in FORKED:
+    if own[:1] == ["-m"] and own[1:2] and own[1] in (WORKER, *COMMANDS):
         return place + 1
     return place if own and own[0].startswith(_TESTS) and own[0].endswith(".py") else 0
 
@@ -198,7 +198,7 @@ def _has_terminal(descriptors: dict[int, int]) -> bool:
 
 def _asked(start: _Start, descriptors: list[int]) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(_nursery())
+    connection.connect(_nursery("worker" if start.module == WORKER else "commands"))
     content = json.dumps(asdict(start)).encode()
     # Each descriptor is sent once and named by its place, so that two numbers may share one.
     socket.send_fds(connection, [_LENGTH.pack(len(content))], descriptors)
@@ -217,14 +217,14 @@ def _received(connection: socket.socket, size: int) -> bytes:
     return content
 
 
-def _nursery() -> str:
-    """Start the nursery when it is first needed; its address."""
-    global _address
-    if not _address:
-        folder = tempfile.mkdtemp(prefix="nursery-")
-        address = str(Path(folder) / "socket")
+def _nursery(kind: str) -> str:
+    """Start a nursery when it is first needed; its address."""
+    if kind not in _addresses:
+        if kind == "commands":
+            _nursery("worker")  # which commands need
+        address = str(Path(tempfile.mkdtemp(prefix="nursery-")) / "socket")
         process = _Popen(
-            [sys.executable, "-m", __name__, address],
+            [sys.executable, "-m", __name__, kind, address, json.dumps(_addresses)],
             cwd=Path(__file__).parents[2],
             env={**os.environ, **_SETTLED},
             stdin=subprocess.PIPE,  # closes when this process ends, and so the nursery ends
@@ -235,11 +235,8 @@ def _nursery() -> str:
         if process.stdout.readline() != b"ready\n":
             raise RuntimeError("the nursery did not start")
         _kept.append(process)
-        _address = address
-    return _address
-
-
-_kept: list[Any] = []
+        _addresses[kind] = address
+    return _addresses[kind]
 
 
 # --- in the nursery
@@ -247,12 +244,12 @@ _kept: list[Any] = []
 
 def main() -> None:
     """Fork whatever is asked for, until the process that started this one ends."""
-    global _address
-    _address = sys.argv[1]
-    _import_all()
+    kind, address, others = sys.argv[1:]
+    _addresses.update({**json.loads(others), kind: address})
+    _import_all(IMPORTED[kind])
     install()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(_address)
+    listener.bind(address)
     listener.listen(64)
     woken, waker = socket.socketpair()
     woken.setblocking(False)
@@ -268,8 +265,8 @@ def main() -> None:
     while True:
         sources = [key.fileobj for key, _ in selector.select()]
         if sys.stdin in sources:
-            Path(_address).unlink(missing_ok=True)
-            Path(_address).parent.rmdir()
+            Path(address).unlink(missing_ok=True)
+            Path(address).parent.rmdir()
             return
         if listener in sources:
             connection, _ = listener.accept()
@@ -281,8 +278,8 @@ def main() -> None:
         _tell_of_ends(children)
 
 
-def _import_all() -> None:
-    for name in (*FORKED[:2], *IMPORTED):
+def _import_all(names: Sequence[str]) -> None:
+    for name in names:
         importlib.import_module(name)
     others = [name for name in _threads() if name not in _HARMLESS_THREADS]
     if len(others) > 1:
@@ -383,7 +380,8 @@ def _take_place(start: _Start, descriptors: list[int]) -> None:
     importlib.invalidate_caches()
     faulthandler.enable()
     np.random.seed()
-    logs._TERMINAL = terminal.guarded(os.dup(2))
+    if (logs := sys.modules.get("numebot_dagster.defs.logs")) is not None:
+        logs._TERMINAL = logs.terminal.guarded(os.dup(2))
     gc.enable()
 
 

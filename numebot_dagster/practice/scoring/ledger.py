@@ -138,16 +138,23 @@ class Ledger:
 
     def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
         """Return one earning per model and round, rounds newest first, models in their order."""
-        scores = self.newest_scores(rounds)
         now = self._tournament.clock.now()
         models = list(models)
         selected = {model.id: self._tournament.selected(model.id) for model in models}
+        entries = {
+            round_: [
+                self._tournament.entry_of(model, round_, selected[model.id]) for model in models
+            ]
+            for round_ in rounds
+        }
+        # A round that none of them played has no scores of theirs to be computed.
+        played = [round_ for round_ in rounds if any(e.status != "none" for e in entries[round_])]
+        scores = self.newest_scores(played)
         earnings = []
         for round_ in rounds:
             rules, factor = self._tournament.timetable.rules(round_), self.payout_factor(round_)
             settled = round_.status(now) is RoundStatus.RESOLVED
-            for model in models:
-                entry = self._tournament.entry_of(model, round_, selected[model.id])
+            for model, entry in zip(models, entries[round_], strict=True):
                 at_risk = self._tournament.at_risk(model, round_, entry)
                 newest = scores.get((model.id, round_.number), {})
                 earnings.append(Earning(model, entry, at_risk, newest, settled, rules, factor))

@@ -19,6 +19,8 @@ from numebot_dagster.modeling.worker.failures import ModelFailed
 from numebot_dagster.modeling.worker.messages import DescribeRequest, ModelCode
 from numebot_dagster.modeling.worker.worker import Worker
 
+pytestmark = pytest.mark.unforked
+
 
 def test_what_a_model_declares(zoo):
     traits = zoo.worker.describe(DescribeRequest("chooser", zoo.code("Chooser")))

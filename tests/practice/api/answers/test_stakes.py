@@ -24,9 +24,8 @@ ROUND = 1280
 SCOPES = ("read_user_info", "web3_staking")
 
 
-@pytest.fixture(scope="module")
-def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
-    """Return one resolved round: one model of knowledge, one of its opposite, both staked."""
+def entered(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
+    """Return a round with one model of knowledge, one of its opposite, both staked."""
     from numerapi import base_api
 
     tournament = make_tournament(stakes={MODEL: "100", OTHER: "250.5"})
@@ -37,6 +36,13 @@ def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament
     tournament.upload(OTHER, table.assign(prediction=1 - table["prediction"]))
     tournament.controls.set_position(MODEL, "75.25", ROUND)
     base_api.API_TOURNAMENT_URL = former
+    return tournament
+
+
+@pytest.fixture(scope="module")
+def played(make_tournament: Callable[..., ServedTournament]) -> ServedTournament:
+    """Return that round, resolved."""
+    tournament = entered(make_tournament)
     tournament.controls.advance("resolve")
     return tournament
 
@@ -283,12 +289,17 @@ def test_the_leaderboard_of_accounts(tournament: ServedTournament) -> None:
     assert [row["rank"] for row in accounts.values()] == list(range(1, len(accounts) + 1))
 
 
-def test_daily_performances(tournament: ServedTournament) -> None:
+def test_daily_performances(
+    make_tournament: Callable[..., ServedTournament],
+    connect: Callable[[ServedTournament], ServedTournament],
+) -> None:
+    tournament = connect(entered(make_tournament))
+    tournament.controls.advance(days=25)
     daily = tournament.api.daily_model_performances(MODEL)
     dates = [row["date"] for row in daily]
     assert dates == sorted(dates, reverse=True)
     by_day = {row["date"].date().isoformat(): row for row in daily}
-    for day, date in ((1, "2026-06-06"), (30, "2026-07-17"), (60, "2026-08-28")):
+    for day, date in ((1, "2026-06-06"), (6, "2026-06-13"), (11, "2026-06-20")):
         rows = tournament.rows(
             "SELECT model_id, name, value FROM scores WHERE round = ? AND day = ?", ROUND, day
         )
