@@ -14,12 +14,11 @@ from numebot_dagster.cli.screen import console, say, show_table
 from numebot_dagster.cli.session import ModelNames
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import UnexpectedAnswer
-from numebot_dagster.numerai.records import Round
+from numebot_dagster.numerai.records import ROUNDS_LOOKED_BACK, Round
 from numebot_dagster.operations.causes import by_cause, must_be_corrected
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds.follow_up import CAME_LATER, ROUNDS_LOOKED_BACK
 from numebot_dagster.submissions import receipts
-from numebot_dagster.submissions.receipts import Outcome, Receipt
+from numebot_dagster.submissions.receipts import CAME_LATER, Outcome, Receipt
 
 RoundNumber = Annotated[
     int | None, typer.Option("--round", help="Number of the round; by default the open one.")

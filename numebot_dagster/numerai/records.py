@@ -15,6 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+ROUNDS_LOOKED_BACK = 100
+"""How many rounds of submissions `latestSubmissions` shows at most."""
+
 
 class SubmissionStatus(StrEnum):
     """The statuses of `latestSubmissions` seen so far; any other is kept as plain text."""

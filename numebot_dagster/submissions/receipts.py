@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOBODY_PLAYED = "no run played the round before it closed"
+CAME_LATER = "it was first trained after this round, so it has not missed it"
+"""Reasons that are recognised where rounds are shown."""
 
 
 class Outcome(StrEnum):

@@ -16,7 +16,6 @@ from numebot_dagster.operations.health.status import (
     Standing,
     Window,
 )
-from numebot_dagster.operations.rounds import follow_up
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 from tests.support.commands import numebot
@@ -37,7 +36,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     for number in range(played, played + 23):  # as the sensor registers them
         add_partition("rounds", str(number))
     for name in ("steady-1", "second"):  # as the sensor's first run has recorded it
-        text = follow_up.NOBODY_PLAYED
+        text = receipts.NOBODY_PLAYED
         receipts.append(lake, Receipt(name, played + 1, outcome=Outcome.MISSED, reason=text))
 
     text, code = numebot("status", "--rounds", "2")
@@ -49,7 +48,7 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     unseen = f"Rounds {played + 1} to {played + 22}: not played: closed before Numebot looked at it"
     assert unseen in lines
     assert text.count("unplayed") == 2
-    assert follow_up.NOBODY_PLAYED not in text
+    assert receipts.NOBODY_PLAYED not in text
     text, _ = numebot("status", "--json", "--rounds", "2")
     assert json.loads(text)["rounds_not_seen"] == list(range(played + 1, played + 23))
 

@@ -16,9 +16,15 @@ from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds.follow_up import NOBODY_PLAYED
 from numebot_dagster.operations.training.library_changes import changed_libraries
-from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
+from numebot_dagster.submissions.receipts import (
+    NOBODY_PLAYED,
+    Outcome,
+    Receipt,
+    RoundRecord,
+    Rung,
+    State,
+)
 
 
 class Standing(StrEnum):

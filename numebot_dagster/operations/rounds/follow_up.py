@@ -8,6 +8,7 @@ from dataclasses import replace
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.records import (
+    ROUNDS_LOOKED_BACK,
     Fleet,
     HeldSubmission,
     Round,
@@ -20,12 +21,17 @@ from numebot_dagster.operations.rounds.acceptance import invalidated, outcome_of
 from numebot_dagster.operations.rounds.confirmation import confirm, what_is_held
 from numebot_dagster.operations.rounds.predicting import stored_prediction
 from numebot_dagster.submissions.file_names import uploader
-from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State, standing_of
+from numebot_dagster.submissions.receipts import (
+    NOBODY_PLAYED,
+    Outcome,
+    Receipt,
+    RoundRecord,
+    State,
+    standing_of,
+)
 from numebot_dagster.submissions.reconciliation import REGISTERED, Holding, Situation
 
-ROUNDS_ASKED, ROUNDS_LOOKED_BACK = 3, 100
-NOBODY_PLAYED = "no run played the round before it closed"
-CAME_LATER = "it was first trained after this round, so it has not missed it"
+ROUNDS_ASKED = 3
 
 
 def fleet_of(platform: Platform, round_: Round) -> Fleet:

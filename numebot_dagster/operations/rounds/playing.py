@@ -43,7 +43,7 @@ from numebot_dagster.operations.rounds.outcomes import Ending, Play, Played
 from numebot_dagster.operations.rounds.planning import HourPlan
 from numebot_dagster.operations.rounds.predicting import Prediction, stored_prediction
 from numebot_dagster.operations.slots import no_slot
-from numebot_dagster.submissions.receipts import Receipt, RoundRecords, Rung
+from numebot_dagster.submissions.receipts import CAME_LATER, Receipt, RoundRecords, Rung
 from numebot_dagster.submissions.reconciliation import (
     Action,
     Decision,
@@ -393,8 +393,8 @@ class _RoundPlay:
     def _refused(self, model: RegisteredModel, decision: Decision) -> Played:
         """Nothing may be uploaded: the round closed without us, or holds what is not ours."""
         if self._came_later(model):
-            self.platform.log.info("%s: %s", model.name, follow_up.CAME_LATER)
-            return Played(model, Ending.SKIPPED, follow_up.CAME_LATER)
+            self.platform.log.info("%s: %s", model.name, CAME_LATER)
+            return Played(model, Ending.SKIPPED, CAME_LATER)
         record = self.records[model.name]
         closed = self._has_closed
         if closed:
