@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: demo test test-fast check bench bench-full chaos docs lock screenshots
+.PHONY: demo test test-fast test-slow check bench bench-full chaos docs lock screenshots
 
 demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
@@ -17,6 +17,10 @@ test: $(VENV)/.installed check
 # What starts no process, server or browser and does not compute for long: less than a minute.
 test-fast: $(VENV)/.installed
 	$(BIN)/pytest -n 3 --dist loadfile -m "not (process or server or browser or heavy or slow)" $(ARGS)
+
+# What takes minutes each, which `make test` leaves out.
+test-slow: $(VENV)/.installed
+	$(BIN)/pytest -n 3 -m slow --timeout 900 --durations 10 $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ from tests.support.kill_points import HOLDS
 from tests.support.world import TOURNAMENT, copy_participant
 
 PLAYERS = MODELS[:2]
-# Each costs a second or two of a core; the other defects are tried with `-m slow`.
+# Each costs a second or two of a core; the other defects are tried by `make test-slow`.
 QUICK = {
     "each message posted five times",
     "no message near the deadline",
