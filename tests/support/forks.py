@@ -41,7 +41,7 @@ from numebot_dagster.practice.server import ONE_THREAD
 
 WORKER = "numebot_dagster.modeling.worker.entry_point"
 COMMANDS = ("numebot_dagster.cli.main", "numebot_dagster.practice")
-"""What is forked when it is started by `python -m`, as are scripts of the tests."""
+"""What is forked when it is started by `python -m`, as are modules of the tests."""
 
 # A worker notes which libraries its model has loaded, so it has a nursery with few of its own.
 IMPORTED = {
@@ -68,7 +68,6 @@ IMPORTED = {
 }
 """What the nurseries import: those modules, and what they import late."""
 
-_TESTS = str(Path(__file__).parents[1])
 # Read by the interpreter or by libraries as they start, so that a fork would come too late.
 _READ_AT_START = ("LANG", "LC_ALL", "PYTHONIOENCODING", "PYTHONWARNINGS", "LD_PRELOAD")
 _SETTLED = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "GOMP_SPINCOUNT": "1000", **ONE_THREAD}
@@ -87,7 +86,7 @@ _kept: list[Any] = []  # the nurseries' processes
 class _Start:
     """What a fork becomes."""
 
-    module: str  # or the path of a script
+    module: str
     arguments: list[str]
     environment: dict[str, str]
     folder: str
@@ -178,14 +177,12 @@ def unforked() -> Iterator[None]:
 
 
 def _place_of_module(words: Sequence[str]) -> int:
-    """The place in a command of the module or script that may be forked; 0 if there is none."""
-    if not _is_on or not words or words[0] != sys.executable:
+    """The place in a command of the module that may be forked; 0 if there is none."""
+    if not _is_on or not words or words[0] != sys.executable or "-m" not in words[:-1]:
         return 0
-    own = list(words[3:] if words[1:3] == ["-X", "faulthandler"] else words[1:])
-    place = len(words) - len(own)
-    if own[:1] == ["-m"] and own[1:2] and own[1] in (WORKER, *COMMANDS):
-        return place + 1
-    return place if own and own[0].startswith(_TESTS) and own[0].endswith(".py") else 0
+    place = words.index("-m") + 1
+    may_be = words[place].startswith("tests.") or words[place] in (WORKER, *COMMANDS)
+    return place if may_be and words[1 : place - 1] in ([], ["-X", "faulthandler"]) else 0
 
 
 def _is_alike(environment: dict[str, str]) -> bool:
@@ -338,10 +335,7 @@ def _status_of(start: _Start) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-            if start.module.endswith(".py"):
-                runpy.run_path(start.module, run_name="__main__")
-            else:
-                runpy.run_module(start.module, run_name="__main__", alter_sys=True)
+            runpy.run_module(start.module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)  # noqa: T201
@@ -374,8 +368,7 @@ def _take_place(start: _Start, descriptors: list[int]) -> None:
     os.environ.clear()
     os.environ.update(start.environment)
     paths = start.environment.get("PYTHONPATH", "").split(os.pathsep)
-    first = str(Path(start.module).parent) if start.module.endswith(".py") else start.folder
-    sys.path[:1] = [first, *filter(None, paths)]
+    sys.path[:1] = [start.folder, *filter(None, paths)]
     sys.argv = [start.module, *start.arguments]
     importlib.invalidate_caches()
     faulthandler.enable()
