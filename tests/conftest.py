@@ -21,7 +21,7 @@ from numebot_dagster.numerai.http import rate_limits
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
-from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.practice.server import ONE_THREAD, PracticeServer
 from numebot_dagster.settings import Settings
 from tests.support import forks, needs
 from tests.support.receiver import Receiver, receiving
@@ -39,6 +39,8 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    # Several processes share the cores: threads of one would spin while they wait for each other.
+    os.environ.update(ONE_THREAD)
     needs.watch()
     forks.install()
 
@@ -135,6 +137,11 @@ def _prepare(folder: Path) -> None:
         vintage = vintages.fetch_training(platform, number)
         for model in platform.registry.enabled:
             trainer.train(platform, model, vintage)
+    (folder / "dagster").mkdir()
+    # Dagster needs a second to make its databases.
+    shutil.copy(Path(numebot_dagster.__file__).with_name("dagster.yaml"), folder / "dagster")
+    with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
+        instance.get_runs(limit=1)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from numebot_dagster.practice.controls import read_address
 from tests.support.commands import Finished, run_here
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
@@ -54,8 +56,10 @@ def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
         assert killed.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    server = psutil.Process(read_address(home / "play" / "practice-tournament").pid)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
+    server.wait(30)  # it ends when the demo has ended
 
     second = numebot(home, "demo", "--rounds", "1", "--folder", "play")
     assert second.returncode == 0, second.stdout + second.stderr

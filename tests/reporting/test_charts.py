@@ -1,31 +1,16 @@
-import io
 import subprocess
 import sys
 
 import polars as pl
 import pytest
-from PIL import Image
 
 from numebot_dagster.lake import tables
 from numebot_dagster.reporting import charts, style
 from numebot_dagster.reporting.selection import final_scores
+from tests.support.pictures import opened, pixels_of
 
 CHARTS = [charts.scores_by_day, charts.final_by_round, charts.mean_final]
 NOTHING = pl.DataFrame(schema=tables.SCORES.schema)
-
-
-def opened(png: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(png))
-    image.load()
-    assert image.format == "PNG"
-    return image.convert("RGB")
-
-
-def pixels_of(png: bytes, color: str) -> int:
-    """Return how many pixels are close to a colour; reducing the palette moves each a little."""
-    rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
-    data = opened(png).get_flattened_data()
-    return sum(all(abs(a - b) <= 12 for a, b in zip(pixel, rgb, strict=True)) for pixel in data)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from numebot_dagster.reporting.diagnostics_charts import (
     cumulative_scores,
     feature_exposure,
 )
+from tests.support.pictures import pixels_of
 
 ERAS = range(900, 950)
 SCHEMA = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
@@ -19,16 +20,6 @@ CORR, BENCHMARK, MMC = (CUMULATED[name][1] for name in ("corr", "benchmark_corr"
 
 def frame(*rows):
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def pixels_of(png, color):
-    """Return how many pixels are close to a colour; reducing the palette moves each a little."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    rgb = tuple(int(color[index : index + 2], 16) for index in (1, 3, 5))
-    return sum(
-        all(abs(a - b) <= 12 for a, b in zip(pixel, rgb, strict=True))
-        for pixel in image.get_flattened_data()
-    )
 
 
 def shaded(png):
