@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/numebot demo $(ARGS)
 
 test: $(VENV)/.installed check
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
 
 # What starts no process, server or browser and does not compute for long: less than a minute.
 test-fast: $(VENV)/.installed

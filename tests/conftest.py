@@ -27,6 +27,7 @@ from tests.support import forks, needs
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World, copy_participant
 
+MEMORY = Path("/dev/shm")
 # Modules that take half a minute and more, or wait much.
 LONGEST = (
     "test_chaos",
@@ -41,6 +42,9 @@ LONGEST = (
 def pytest_configure() -> None:
     # Several processes share the cores: threads of one would spin while they wait for each other.
     os.environ.update(ONE_THREAD)
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 10**9:
+        # Thousands of files are written through to the disk, which can take as long as all else.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     needs.watch()
     forks.install()
 
@@ -49,6 +53,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Free the memory that the files took, unless somebody will want to look at them."""
+    factory = session.config._tmp_path_factory
+    if "PYTEST_XDIST_WORKER" not in os.environ and exitstatus == 0:
+        folder = factory.getbasetemp()
+        if MEMORY in folder.parents:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
