@@ -5,7 +5,7 @@ which are most of what the tests would compute. `install` makes `subprocess.Pope
 that has them, the nursery, to fork instead: what is forked runs the module from its beginning with
 the arguments, environment, folder, descriptors and session it was started with, dies of signals and
 has an exit status. Whatever else is started is started as ever, and so is what belongs to a
-terminal or to a test marked `unforked`.
+terminal or to a test marked `unforked`. It is for Linux.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ _Popen = subprocess.Popen
 _is_on = True
 _addresses: dict[str, str] = {}
 _kept: list[Any] = []  # the nurseries' processes
+_one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,7 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
         )
         if not Path(start.folder).is_dir():
             raise FileNotFoundError(f"{start.folder} is no folder")
-        self._connection = _asked(start, list(descriptors.values()))
-        (self.pid,) = _STATUS.unpack(_received(self._connection, _STATUS.size))
+        self._connection, self.pid = _forked(start, list(descriptors.values()))
         self._child_created = True
         self._close_pipe_fds(
             *(given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite")),
@@ -162,7 +162,8 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
 
 def install() -> None:
     """Let processes be forked that this one starts, and those that are forked."""
-    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+    if sys.platform == "linux":  # elsewhere libraries may not survive a fork
+        subprocess.Popen = ForkedPopen  # type: ignore[misc]
 
 
 @contextmanager
@@ -177,7 +178,7 @@ def unforked() -> Iterator[None]:
 
 
 def _place_of_module(words: Sequence[str]) -> int:
-    """The place in a command of the module that may be forked; 0 if there is none."""
+    """Return the place in a command of the module that may be forked; 0 if there is none."""
     if not _is_on or not words or words[0] != sys.executable or "-m" not in words[:-1]:
         return 0
     place = words.index("-m") + 1
@@ -193,18 +194,19 @@ def _has_terminal(descriptors: dict[int, int]) -> bool:
     return any(os.isatty(descriptors[number]) for number in (1, 2))
 
 
-def _asked(start: _Start, descriptors: list[int]) -> socket.socket:
+def _forked(start: _Start, descriptors: list[int]) -> tuple[socket.socket, int]:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(_nursery("worker" if start.module == WORKER else "commands"))
     content = json.dumps(asdict(start)).encode()
     # Each descriptor is sent once and named by its place, so that two numbers may share one.
     socket.send_fds(connection, [_LENGTH.pack(len(content))], descriptors)
     connection.sendall(content)
-    return connection
+    (pid,) = _STATUS.unpack(_received(connection, _STATUS.size))
+    return connection, pid
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
-    """All bytes of a message, or none when the other end has closed."""
+    """Return all bytes of a message, or none when the other end has closed."""
     content = b""
     while len(content) < size:
         part = connection.recv(size - len(content))
@@ -215,25 +217,30 @@ def _received(connection: socket.socket, size: int) -> bytes:
 
 
 def _nursery(kind: str) -> str:
-    """Start a nursery when it is first needed; its address."""
-    if kind not in _addresses:
-        if kind == "commands":
-            _nursery("worker")  # which commands need
-        address = str(Path(tempfile.mkdtemp(prefix="nursery-")) / "socket")
-        process = _Popen(
-            [sys.executable, "-m", __name__, kind, address, json.dumps(_addresses)],
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, **_SETTLED},
-            stdin=subprocess.PIPE,  # closes when this process ends, and so the nursery ends
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the nursery did not start")
-        _kept.append(process)
-        _addresses[kind] = address
-    return _addresses[kind]
+    """Return the address of a nursery, which is started when it is first needed."""
+    with _one_at_a_time:
+        if kind not in _addresses:
+            _addresses[kind] = _started_nursery(kind)
+        return _addresses[kind]
+
+
+def _started_nursery(kind: str) -> str:
+    if kind == "commands":
+        _nursery("worker")  # which commands need
+    address = str(Path(tempfile.mkdtemp(prefix="nursery-")) / "socket")
+    process = _Popen(
+        [sys.executable, "-m", __name__, kind, address, json.dumps(_addresses)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, **_SETTLED},
+        stdin=subprocess.PIPE,  # closes when this process ends, and so the nursery ends
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if process.stdout.readline() != b"ready\n":
+        raise RuntimeError("the nursery did not start")
+    _kept.append(process)
+    return address
 
 
 # --- in the nursery
@@ -264,11 +271,13 @@ def main() -> None:
         if sys.stdin in sources:
             Path(address).unlink(missing_ok=True)
             Path(address).parent.rmdir()
-            return
+            os._exit(0)  # libraries would tell of what they have not freed
         if listener in sources:
             connection, _ = listener.accept()
-            with suppress(OSError):
-                children[_fork(connection)] = connection
+            with suppress(OSError, struct.error, ValueError):  # who asked has ended meanwhile
+                pid = _fork(connection)
+                children[pid] = connection
+                connection.sendall(_STATUS.pack(pid))
         if woken in sources:
             with suppress(BlockingIOError):
                 woken.recv(4096)
@@ -286,9 +295,8 @@ def _import_all(names: Sequence[str]) -> None:
 
 
 def _threads() -> list[str]:
-    """The names of this process's threads, where the system tells them."""
-    folder = Path("/proc/self/task")
-    tasks = sorted(folder.iterdir()) if folder.is_dir() else []
+    """Return the names of this process's threads."""
+    tasks = sorted(Path("/proc/self/task").iterdir())
     return [(task / "comm").read_text().strip() for task in tasks]
 
 
@@ -300,7 +308,6 @@ def _fork(connection: socket.socket) -> int:
         _become(start, descriptors)
     for descriptor in descriptors:
         os.close(descriptor)
-    connection.sendall(_STATUS.pack(pid))
     return pid
 
 
@@ -309,8 +316,9 @@ def _tell_of_ends(children: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        with children.pop(pid) as connection, suppress(OSError):
-            connection.sendall(_STATUS.pack(status))
+        if (connection := children.pop(pid, None)) is not None:
+            with connection, suppress(OSError):  # who waited may have ended
+                connection.sendall(_STATUS.pack(status))
 
 
 def _become(start: _Start, descriptors: list[int]) -> NoReturn:
@@ -379,7 +387,7 @@ def _take_place(start: _Start, descriptors: list[int]) -> None:
 
 
 def _close_others(kept: set[int]) -> None:
-    for name in os.listdir("/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"):  # noqa: PTH208
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         number = int(name)
         if number > 2 and number not in kept:
             with suppress(OSError):
