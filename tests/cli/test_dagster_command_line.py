@@ -67,7 +67,6 @@ def models_served(port):
 @pytest.mark.slow  # `numebot up` starts the same processes, and test_up.py contradicts it too
 def test_dagster_dev_follows_the_environment(world):
     world.contradict()
-    (world.folder / "dagster").mkdir()
     port = free_port()
     command = [sys.executable, "-m", "dagster", "dev", "-m", "numebot_dagster.definitions"]
     with (world.folder / "dev.log").open("w+") as log:
