@@ -85,6 +85,16 @@ def test_tables_are_as_the_code(name):
 
 
 @pytest.mark.parametrize("kind", AlertKind)
+def test_a_kind_of_alert_is_sent_and_tested(kind):
+    def somewhere(folder, *texts):
+        sources = (path.read_text() for path in (ROOT / folder).rglob("*.py"))
+        return any(text in source for source in sources for text in texts)
+
+    assert somewhere("numebot_dagster", f"Kind.{kind.name}")
+    assert somewhere("tests", f"Kind.{kind.name}", f'"{kind}')
+
+
+@pytest.mark.parametrize("kind", AlertKind)
 def test_a_kind_of_alert_says_what_it_means(kind):
     assert len(kind.meaning.split()) > 2
     assert AlertKind(kind.value) is kind

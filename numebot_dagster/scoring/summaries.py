@@ -310,7 +310,7 @@ FIGURES: Mapping[str, Figure] = {
         "smart Sharpe", "the Sharpe ratio corrected for autocorrelation", smart_sharpes, "smart"
     ),
     "max_drawdown": Figure(
-        "max drawdown", "the deepest fall of the summed scores", max_drawdowns, "drawdown"
+        "max drawdown", "the deepest fall of the summed scores", max_drawdowns, "fall"
     ),
     "hit_rate": Figure("hit rate", "the share of eras with a score above zero", hit_rates, "hits"),
     "autocorrelation": Figure(

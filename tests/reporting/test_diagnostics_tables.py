@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -107,12 +109,21 @@ def test_for_a_narrow_page_scores_are_columns_that_tell_their_eras():
 def test_the_table_of_all_metrics_is_shown_inline_and_fits_a_terminal(capsys):
     from rich.console import Console
 
-    wide = dict.fromkeys(FIGURES, -0.1234) | {"sharpe": -1.2345}
+    # As wide as they get: a standard deviation, a fall and a share have no sign.
+    wide = dict.fromkeys(FIGURES, 0.4321) | {
+        "mean": -0.1234, "sharpe": -1.2345, "smart_sharpe": -1.1234,
+    }  # fmt: skip
     everything = dict.fromkeys(METRIC_NAMES, summary(**wide))
     assert len(markdown_table(figures_table(everything))) < INLINE_LIMIT
     Console(width=80).print(rich_table(summaries_beside(everything, everything), "title"))
-    lines = [line for line in capsys.readouterr().out.splitlines() if "-0.1234" in line]
-    assert len(lines) == 2 * len(METRIC_NAMES)  # no cell is broken
+    words = Counter(capsys.readouterr().out.split())  # a cell that is broken or cut is another word
+    adding_up = 2 * sum(metric.adds_up for metric in METRICS.values())
+    assert words["-0.1234"] == 2 * len(METRIC_NAMES)
+    assert (words["-1.2345"], words["-1.1234"], words["0.4321"]) == (
+        adding_up, adding_up, 3 * adding_up,
+    )  # fmt: skip
+    headings = [figure.heading for figure in FIGURES.values() if figure.heading]
+    assert [heading for heading in headings if not words[heading]] == []
 
 
 def test_figures_are_ours_on_the_eras_that_both_have():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from numebot_dagster.modeling.worker.failures import ModelFailed
+from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.settings import AlertKind
 
 BROKEN = """
 from quick_models import Ridge
@@ -34,3 +36,4 @@ def test_a_failed_training_is_an_alert_of_its_vintage_and_code(world, receiver, 
     with pytest.raises(ModelFailed):
         world.train("broken")
     assert "column_of_the_past" in receiver.messages[1]["message"]
+    assert len(outbox.subjects(world.platform, AlertKind.TRAINING_FAILED)) == 2
