@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS_LOOKED_BACK = 100
-"""How many rounds of submissions `latestSubmissions` shows at most."""
+"""For how many rounds back Numerai is asked what it holds."""
 
 
 class SubmissionStatus(StrEnum):

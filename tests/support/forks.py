@@ -383,7 +383,6 @@ def _take_place(start: _Start, descriptors: list[int]) -> None:
     np.random.seed()
     if (logs := sys.modules.get("numebot_dagster.defs.logs")) is not None:
         logs._TERMINAL = logs.terminal.guarded(os.dup(2))
-    gc.enable()
 
 
 def _close_others(kept: set[int]) -> None:

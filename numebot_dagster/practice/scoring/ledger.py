@@ -148,7 +148,9 @@ class Ledger:
             for round_ in rounds
         }
         # A round that none of them played has no scores of theirs to be computed.
-        played = [round_ for round_ in rounds if any(e.status != "none" for e in entries[round_])]
+        played = [
+            round_ for round_ in rounds if any(entry.status != "none" for entry in entries[round_])
+        ]
         scores = self.newest_scores(played)
         earnings = []
         for round_ in rounds:
