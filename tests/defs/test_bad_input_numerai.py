@@ -96,6 +96,16 @@ def test_faults_that_pass_are_waited_out(world, practice, run_round):
     assert struck == [1] * 9
 
 
+@pytest.mark.parametrize("kind", ["redirect", "html"])
+def test_a_log_in_page_in_the_place_of_files_is_waited_out(world, practice, run_round, kind):
+    """It is taken neither for live data nor for a submission, of which none is sent twice."""
+    number = world.open_round()
+    for where in ("download:*live*", "submission:*"):
+        practice.add_fault(kind, where=where, times=1)
+    assert_played(world, number, run_round)
+    assert [fault["struck"] for fault in practice.faults()] == [1, 1]
+
+
 def test_faults_that_stay_are_named_and_the_round_is_played_when_they_are_gone(
     world, practice, run_round, monkeypatch
 ):
