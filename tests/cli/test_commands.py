@@ -355,6 +355,8 @@ def test_a_first_trial_pins_data_and_a_failed_training_names_the_line(world, tmp
         "it within seconds: numebot models try steady-1"
     )
     assert trained.stdout.splitlines()[1:] == [f"No weights of vintage {number}: steady-1"]
+    alerts = world.numebot("sql", "select kind, subject from alerts", "--format", "csv", **own)
+    assert f"training-failed,steady-1/vintage-{number}/code-" in alerts.stdout
 
 
 def test_training_again_in_the_same_round_changes_nothing(world):
