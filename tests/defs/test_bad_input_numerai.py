@@ -165,7 +165,9 @@ def test_a_round_that_closes_early(world, practice, run_round):
     number = world.open_round()
     details.fetch_details(world.platform, number)
     uploads = world.uploads()
-    practice.add_fault("deadline-moved", values={"minutes": -59, "round": number})
+    round_ = world.platform.client.round(number)  # of an hour on weekdays, of 26 on Saturdays
+    window = (round_.close_staking_time - round_.open_time) // timedelta(minutes=1)
+    practice.add_fault("deadline-moved", values={"minutes": 1 - window, "round": number})
     practice.advance(hours=0.05)
     run_round(world, number)
     assert world.uploads() == uploads
