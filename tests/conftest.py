@@ -23,7 +23,7 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import ONE_THREAD, PracticeServer
 from numebot_dagster.settings import Settings
-from tests.support import forks, needs
+from tests.support import forks, needs, quick_dagster
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World, copy_participant
 
@@ -47,6 +47,7 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     needs.watch()
     forks.install()
+    quick_dagster.install()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

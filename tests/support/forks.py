@@ -250,6 +250,11 @@ def main() -> None:
     """Fork whatever is asked for, until the process that started this one ends."""
     kind, address, others = sys.argv[1:]
     _addresses.update({**json.loads(others), kind: address})
+    if kind == "commands":
+        from tests.support import quick_dagster  # imports Dagster, which no worker has
+
+        quick_dagster.install()
+        quick_dagster.read_scripts()
     _import_all(IMPORTED[kind])
     install()
     listener = socket.socket(socket.AF_UNIX)
