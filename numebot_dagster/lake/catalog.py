@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -46,6 +47,13 @@ VIEWS = {
     "submissions": "the present state of a model's submission to a round",
 }
 """What one row of each view is, by its name."""
+
+_QUERY = re.compile(r"\s*(select|from|with)\b", re.IGNORECASE)
+# By these a query may read what views there are without naming one.
+_LISTING = re.compile(
+    r"\b(show|describe|pragma\w*|information_schema|(duckdb|pg|sqlite)_\w+)\b|[;(]\s*desc\b",
+    re.IGNORECASE,
+)
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -87,12 +95,15 @@ def run(
     """
     import duckdb
 
-    def attempt() -> T:
-        with connect(lake) as connection:
+    def attempt(views: Container[str]) -> T:
+        with duckdb.connect() as connection:
+            _create_views(connection, lake, views)
             return use(connection.sql(sql, params=list(parameters)) if sql.strip() else None)
 
     try:
-        return attempt()
+        return attempt(_views_of(sql))
+    except duckdb.CatalogException:
+        return attempt(VIEWS)  # whose message names what was probably meant
     except (
         duckdb.IOException,
         duckdb.InvalidInputException,
@@ -102,7 +113,7 @@ def run(
         is_of_query = "No files found" in str(error)
         if is_of_query or not set_damaged_aside(lake):
             raise
-        return attempt()
+        return attempt(VIEWS)
 
 
 def set_damaged_aside(lake: Lake) -> list[Path]:
@@ -144,23 +155,37 @@ def rebuild(lake: Lake) -> Path:
     return lake.catalog_file
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    """Make all views; a file whose columns cannot be read would leave none of them."""
+def _views_of(sql: str) -> Container[str]:
+    """Return the views that a statement may read; to make one costs a look at each of its files."""
+    if not _QUERY.match(sql) or _LISTING.search(sql):
+        return VIEWS
+    text = sql.casefold()
+    return {name for name in VIEWS if name in text}
+
+
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, views: Container[str] = VIEWS
+) -> None:
+    """Make views; a file whose columns cannot be read would leave none of them."""
     import duckdb
 
     try:
-        _create_views_once(connection, lake)
+        _create_views_once(connection, lake, views)
     except duckdb.Error:
         if not set_damaged_aside(lake):
             raise
-        _create_views_once(connection, lake)
+        _create_views_once(connection, lake, views)
 
 
-def _create_views_once(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+def _create_views_once(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, views: Container[str]
+) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     for table in TABLES:
-        connection.execute(_view_sql(table, lake.root.absolute()))
-    connection.execute(_LATEST_RECEIPTS)
+        if table.name in views or (table.name == "receipts" and "submissions" in views):
+            connection.execute(_view_sql(table, lake.root.absolute()))
+    if "submissions" in views:
+        connection.execute(_LATEST_RECEIPTS)
 
 
 def _view_sql(table: Table, root: Path) -> str:

@@ -170,6 +170,60 @@ def test_rows(lake: Lake, sql: str, expected: list[tuple[Any, ...]]) -> None:
     assert rows(lake, sql) == expected
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from submissions",
+        'SELECT count(*) FROM "Receipts" ORDER BY 1 DESC',
+        "WITH mine AS (FROM scores) FROM mine",
+        "with receipts as (select 1 as n) from receipts",
+        "from query_table('round' || 's')",
+        "from query('from ' || 'alerts')",
+        "SELECT s.model FROM submissions s JOIN weights USING (model)",
+        "FROM (SELECT 1) WHERE EXISTS (FROM leaderboard)",
+        "/* newest */ from payouts",
+        "SHOW TABLES",
+        "DESCRIBE",
+        "DESC predictions",
+        "from (show tables)",
+        "from (describe)",
+        "from (desc)",
+        "select table_name, column_name from information_schema.columns",
+        "from duckdb_views()",
+        "select name from sqlite_master",
+        "from pg_tables",
+        "select 1; show tables",
+        "SUMMARIZE scores",
+        "PIVOT scores ON metric USING max(value) GROUP BY model",
+        "TABLE rounds",
+        "VALUES (1)",
+    ],
+)
+def test_every_statement_is_answered_as_over_all_views(lake: Lake, sql: str) -> None:
+    fill(lake)
+
+    def read(answer: duckdb.DuckDBPyRelation | None) -> object:
+        return None if answer is None else (answer.columns, answer.fetchall())
+
+    with catalog.connect(lake) as connection:
+        assert catalog.run(lake, sql, read) == read(connection.sql(sql))
+
+
+def test_a_misspelt_view_is_answered_with_its_name(lake: Lake) -> None:
+    with pytest.raises(duckdb.CatalogException, match='Did you mean "receipts"'):
+        catalog.query(lake, "from recipts")
+
+
+def test_files_of_other_views_are_left_alone(lake: Lake) -> None:
+    fill(lake)
+    [score] = lake.root.glob("scores/**/*.parquet")
+    score.write_bytes(b"damaged")
+    assert len(catalog.query(lake, "from weights")) == 1
+    assert score.exists()
+    assert len(catalog.query(lake, "from scores")) == 0
+    assert not score.exists()
+
+
 def test_of_two_receipts_of_one_instant_the_further_one_is_the_latest(lake: Lake) -> None:
     folder = lake.receipts_folder("x", 1)
     accepted = {"state": "accepted", "recorded_at": OPEN, "accepted_at": OPEN}
