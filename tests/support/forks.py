@@ -5,7 +5,8 @@ which are most of what the tests would compute. `install` makes `subprocess.Pope
 that has them, the nursery, to fork instead: what is forked runs the module from its beginning with
 the arguments, environment, folder, descriptors and session it was started with, dies of signals and
 has an exit status. Whatever else is started is started as ever, and so is what belongs to a
-terminal or to a test marked `unforked`. It is for Linux.
+terminal or to a test marked `unforked`. The processes of pytest-xdist are forked as well, and share
+the nurseries. It is for Linux.
 """
 
 from __future__ import annotations
@@ -42,15 +43,24 @@ from numebot_dagster.practice.server import ONE_THREAD
 WORKER = "numebot_dagster.modeling.worker.entry_point"
 COMMANDS = ("numebot_dagster.cli.main", "numebot_dagster.practice")
 """What is forked when it is started by `python -m`, as are modules of the tests."""
+XDIST = ["-u", "-c", "import sys;exec(eval(sys.stdin.readline()))"]
+"""How pytest-xdist starts its processes, which are forked too."""
 
 # A worker notes which libraries its model has loaded, so it has a nursery with few of its own.
 IMPORTED = {
     "worker": (WORKER, "numebot_dagster.modeling.training_data", "polars"),
     "commands": (
         COMMANDS[0],
+        "alembic.script",
         "apprise",
         "dagster._core.instance.ref",
+        "dagster._core.storage.event_log.sqlite",
+        "dagster._daemon.controller",
+        "dagster_graphql.schema",
+        "dagster_webserver.app",
         "duckdb",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.figure",
         "numebot_dagster.defs.performance.assets",
         "numebot_dagster.lake.catalog",
         "numebot_dagster.modeling.live_data",
@@ -104,6 +114,8 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
         names = (*_Popen._execute_child.__code__.co_varnames[3:],)
         given = dict(zip(names, more, strict=False))
         words = [os.fspath(word) for word in args] if isinstance(args, list | tuple) else []
+        if is_xdist := words[1:] == XDIST:
+            words = [words[0], "-m", __name__.replace("forks", "xdist_process"), words[-1]]
         place = _place_of_module(words)
         environment = dict(os.environ if given["env"] is None else given["env"])
         descriptors = {
@@ -113,7 +125,8 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
             **{number: number for number in given["pass_fds"]},
         }
         odd = given["preexec_fn"] or given["shell"] or given["process_group"] not in (-1, None)
-        if not place or odd or not _is_alike(environment) or _has_terminal(descriptors):
+        odd = odd or (_has_terminal(descriptors) and not is_xdist)
+        if not place or odd or not _is_alike(environment):
             super()._execute_child(args, executable, *more)
             return
         sys.audit("subprocess.Popen", words[0], words, given["cwd"], environment)
@@ -400,4 +413,6 @@ def _close_others(kept: set[int]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from tests.support import forks
+
+    forks.main()  # of the module that the forks import
