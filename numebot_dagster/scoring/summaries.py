@@ -241,8 +241,8 @@ def autocorrelation_penalty(n: int, autocorrelation: np.ndarray) -> np.ndarray:
     the spread of their sum against that of n independent scores, if they follow an autoregression
     of order one with autocorrelation rho. Source: numerblox, `smart_sharpe`.
     """
-    lags = np.arange(1, n)
-    variance = 1 + 2 * ((n - lags) / n * autocorrelation[:, np.newaxis] ** lags).sum(axis=1)
+    falling = np.arange(1, n) / n  # what the powers of rho are multiplied by, the highest first
+    variance = 1 + 2 * np.polyval([*falling, 0], autocorrelation)
     return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
