@@ -130,7 +130,7 @@ def an_era(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
 
 
 @pytest.mark.heavy
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(an_era())
 def test_scores_of_an_era_are_those_of_numerai_tools(era):
     predictions, target, meta, benchmark = era
