@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -77,11 +77,14 @@ class WanderingSeries:
 
     def autocorrelation(self, lag: int) -> np.ndarray:
         """Return each series' correlation with itself `lag` days later, averaged over the phase."""
-        correlations = np.empty(len(self.periods))
-        for j, period in enumerate(self.periods):
-            passed = np.arange(period)
-            knots, later = np.divmod(passed + lag, period)
-            now, then = 0.5 * np.pi * passed / period, 0.5 * np.pi * later / period
-            shared = np.where(knots == 0, np.cos(now - then), np.sin(now) * np.cos(then))
-            correlations[j] = np.where(knots > 1, 0.0, shared).mean()
-        return correlations
+        return np.array([_autocorrelation(period, lag) for period in self.periods.tolist()])
+
+
+@cache
+def _autocorrelation(period: int, lag: int) -> float:
+    """Return the correlation of a series of one period with itself `lag` days later."""
+    passed = np.arange(period)
+    knots, later = np.divmod(passed + lag, period)
+    now, then = 0.5 * np.pi * passed / period, 0.5 * np.pi * later / period
+    shared = np.where(knots == 0, np.cos(now - then), np.sin(now) * np.cos(then))
+    return float(np.where(knots > 1, 0.0, shared).mean())
