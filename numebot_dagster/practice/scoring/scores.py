@@ -16,7 +16,7 @@ from itertools import repeat
 
 import numpy as np
 
-from numebot_dagster.practice.market.crowd import ranks_of
+from numebot_dagster.practice.market.crowd import average_ranks, ranks_of
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.rules.lineup import Lineup, Lineups
 from numebot_dagster.practice.rules.payout_rules import (
@@ -81,9 +81,21 @@ class _Field:
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
     """Return the normal quantiles of the tie-kept ranks, column by column."""
+    return quantiles_of(ranks_of(predictions))
+
+
+def quantiles_of(ranks: np.ndarray) -> np.ndarray:
+    """Return the normal quantiles of tie-kept ranks in (0, 1); see `ranks_of`."""
+    places = np.rint(2 * len(ranks) * ranks).astype(np.int64) - 1
+    return np.asarray(_quantiles(len(ranks))[places])
+
+
+@lru_cache(maxsize=8)
+def _quantiles(rows: int) -> np.ndarray:
+    """Return the (2 rows - 1,) quantiles of all ranks that there are: whole ones, and halves."""
     from scipy import special
 
-    return np.asarray(special.ndtri(ranks_of(predictions)))
+    return np.asarray(special.ndtri((np.arange(2, 2 * rows + 1) / 2 - 0.5) / rows))
 
 
 def power(values: np.ndarray) -> np.ndarray:
@@ -128,11 +140,9 @@ def percentiles(values: np.ndarray) -> np.ndarray:
     Args:
         values: (participants,) or (participants, days); each day for itself.
     """
-    from scipy import stats
-
     if len(values) == 1:
         return np.full(values.shape, 0.5)
-    return np.asarray((stats.rankdata(values, axis=0) - 1) / (len(values) - 1))
+    return np.asarray((average_ranks(values) - 1) / (len(values) - 1))
 
 
 class Scorer:
@@ -267,11 +277,9 @@ class Scorer:
 
 
 def _field_of(lineup: Lineup) -> _Field:
-    from scipy import special, stats
-
     # Whole numbers, so that equal means stay equal.
-    ranks = stats.rankdata(lineup.benchmarks, axis=0)
-    predictions = np.asarray(special.ndtri(lineup.ranks))
+    ranks = average_ranks(lineup.benchmarks)
+    predictions = quantiles_of(lineup.ranks)
     with_meta_model = correlations(power(predictions), lineup.meta_model[:, None])[:, 0]
     with_benchmarks = correlations(lineup.ranks, ranks)
     return _Field(
