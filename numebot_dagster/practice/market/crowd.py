@@ -21,11 +21,16 @@ from numebot_dagster.practice.market.population import (
 
 @dataclass(frozen=True)
 class Played:
-    """A participant's part in a round; absent ones have none."""
+    """A participant's part in a round; absent ones have none.
+
+    Attributes:
+        ranks: The (rows,) tie-kept ranks of the predictions; see `ranks_of`.
+    """
 
     participant: Participant
     attendance: Attendance
     predictions: np.ndarray
+    ranks: np.ndarray
 
 
 class Crowd:
@@ -44,21 +49,26 @@ class Crowd:
             attendance, made_for = standing_of(self._market.seed, person.name, opened)
             if attendance is Attendance.ABSENT:
                 continue
-            predictions = own(person.copies or person.name, made_for)
+            predictions, ranks = own(person.copies or person.name, made_for)
             if made_for != opened:
                 stocks = (self._market.stock_of(day) for day in (made_for, opened))
                 predictions = map_by_stock(predictions, *stocks)
-            parts.append(Played(person, attendance, predictions))
+                ranks = ranks_of(predictions)
+            parts.append(Played(person, attendance, predictions, ranks))
         return tuple(parts)
 
-    def _own(self, name: str, opened: date) -> np.ndarray:
+    def _own(self, name: str, opened: date) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and their ranks: what is evenly spread is its own ranks."""
         if name == EXAMPLE_MODEL:
-            return self._market.example_predictions(opened)
+            predictions = self._market.example_predictions(opened)
+            return predictions, predictions
         person = self._people[name]
         predictions = self._market.rival_predictions(
             opened, abs(person.skill), person.number, person.edge
         )
-        return predictions if person.skill >= 0 else 1.0 - predictions
+        if person.skill >= 0:
+            return predictions, predictions
+        return 1.0 - predictions, ranks_of(1.0 - predictions)
 
     def meta_model(self, opened: date) -> np.ndarray:
         """Return the (rows,) stake-weighted ranks in (0, 1) of all who were on time.
@@ -67,7 +77,7 @@ class Crowd:
         """
         on_time = [part for part in self.played(opened) if part.attendance is Attendance.ON_TIME]
         return weighted_ranks(
-            (ranks_of(part.predictions) for part in on_time),
+            (part.ranks for part in on_time),
             [float(part.participant.stake_of_a_round) for part in on_time],
         )
 

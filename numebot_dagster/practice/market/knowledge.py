@@ -108,6 +108,8 @@ class Opinions:
 def blend(parts: Iterable[tuple[float, np.ndarray]], opinion: np.ndarray) -> np.ndarray:
     """Return predictions in (0, 1), evenly spread, that mix parts with an opinion.
 
+    They are `(rank - 0.5) / rows`, which is to say their own ranks.
+
     Args:
         parts: standard normal values, and by how much the predictions correlate with each.
         opinion: standard normal values.
@@ -125,6 +127,9 @@ def blend(parts: Iterable[tuple[float, np.ndarray]], opinion: np.ndarray) -> np.
                 "smaller one."
             )
     mixed += np.sqrt(left) * opinion
+    order = np.argsort(mixed)
+    if (mixed[order[1:]] == mixed[order[:-1]]).any():
+        order = np.argsort(mixed, kind="stable")
     ranks = np.empty(len(mixed))
-    ranks[np.argsort(mixed, kind="stable")] = np.arange(len(mixed))
+    ranks[order] = np.arange(len(mixed))
     return (ranks + 0.5) / len(mixed)

@@ -70,22 +70,20 @@ class Lineups:
         own = {model_id: submissions[key] for model_id, key in entries}
         with tournament.market_lock:
             columns = {
-                model_id: tournament.uploads.predictions(submission)
+                model_id: ranks_of(tournament.uploads.predictions(submission))
                 for model_id, submission in own.items()
             }
             for played in tournament.crowd.played(round_.opened):
-                columns[models[played.participant.name].id] = played.predictions
+                columns[models[played.participant.name].id] = played.ranks
             benchmarks = market.benchmarks(round_.opened)
             neutralizers = market.neutralizers(round_.opened)
             votes = [*self._users_votes(round_)]
-        for name, predictions in benchmarks.items():
+        for name, predictions in benchmarks.items():  # evenly spread, so their own ranks
             columns[models[name].id] = predictions
-        ranks = ranks_of(np.stack([*columns.values()], axis=1))
-        by_model = dict(zip(columns, ranks.T, strict=True))
-        votes += [(by_model[key], stake) for key, stake in self._rivals_stakes(round_, models)]
+        votes += [(columns[key], stake) for key, stake in self._rivals_stakes(round_, models)]
         return Lineup(
             models=tuple(columns),
-            ranks=ranks,
+            ranks=np.stack([*columns.values()]).T,
             meta_model=weighted_ranks(*zip(*votes, strict=True)),
             benchmarks=np.stack([*benchmarks.values()], axis=1),
             neutralizers=neutralizers,

@@ -58,8 +58,7 @@ CREATE INDEX IF NOT EXISTS steps_of_job ON job_steps (job_id);
 CREATE TABLE IF NOT EXISTS scores (
     round INTEGER NOT NULL, day INTEGER NOT NULL, model_id TEXT NOT NULL, name TEXT NOT NULL,
     value REAL NOT NULL, percentile REAL NOT NULL,
-    PRIMARY KEY (model_id, name, round, day)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS scores_of_day ON scores (round, day);
+    PRIMARY KEY (round, day, model_id, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scored (
     round INTEGER NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (round, day)) WITHOUT ROWID;
 """

@@ -167,29 +167,32 @@ class History:
 
 
 class RoundValues:
-    """The scores of rounds as arrays; a round is read again only when it has a new day."""
+    """The scores of rounds as arrays; of a round that has a new day, only that day is read."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._kept: dict[int, tuple[tuple[int, int], np.ndarray]] = {}
+        self._kept: dict[int, tuple[int, np.ndarray]] = {}
 
     def of(self, round_: Round, days: int, columns: dict[str, int]) -> np.ndarray:
         """Return (scores, days of scoring, models) values, NaN without one."""
-        key = days, len(columns)
-        kept = self._kept.get(round_.number)
-        if kept is None or kept[0] != key:
-            kept = self._kept[round_.number] = key, self._read(round_, columns)
-        return kept[1]
-
-    def _read(self, round_: Round, columns: dict[str, int]) -> np.ndarray:
-        values = np.full((len(SCORE_NAMES), CURRENT.score_days, len(columns)), np.nan)
-        names = {name: place for place, name in enumerate(SCORE_NAMES)}
-        for row in self._state.rows(
-            "SELECT day, model_id, name, value FROM scores WHERE round = ?", round_.number
-        ):
-            if row["name"] in names:
-                values[names[row["name"]], row["day"] - 1, columns[row["model_id"]]] = row["value"]
+        shape = len(SCORE_NAMES), CURRENT.score_days, len(columns)
+        read, values = self._kept.get(round_.number, (0, np.empty(0)))
+        if values.shape != shape:
+            read, values = 0, np.full(shape, np.nan)
+        if read != days:
+            self._read(round_, read, values, columns)
+            self._kept[round_.number] = days, values
         return values
+
+    def _read(self, round_: Round, read: int, values: np.ndarray, columns: dict[str, int]) -> None:
+        """Fill in what has been published since day `read`."""
+        names = {name: place for place, name in enumerate(SCORE_NAMES)}
+        for day, model_id, name, value in self._state.rows(
+            "SELECT day, model_id, name, value FROM scores WHERE round = ? AND day > ?",
+            round_.number, read,
+        ):  # fmt: skip
+            if name in names:
+                values[names[name], day - 1, columns[model_id]] = value
 
 
 class Histories:

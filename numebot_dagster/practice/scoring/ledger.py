@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -104,6 +105,18 @@ class Ledger:
 
     def newest_scores(self, rounds: Iterable[Round]) -> dict[tuple[str, int], dict[str, float]]:
         """Return the newest published scores of all, by model id and round number."""
+        newest: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+        for row in self._newest_rows(rounds):
+            newest[row["model_id"], row["round"]][row["name"]] = row["value"]
+        return newest
+
+    def newest_percentiles(self, round_: Round) -> dict[tuple[str, str], float]:
+        """Return the newest published percentiles of a round, by model id and score name."""
+        rows = self._newest_rows([round_])
+        return {(row["model_id"], row["name"]): row["percentile"] for row in rows}
+
+    def _newest_rows(self, rounds: Iterable[Round]) -> list[sqlite3.Row]:
+        """Return the rows of the newest published scores of all."""
         now = self._tournament.clock.now()
         rounds = list(rounds)
         days = {round_.number: day for round_ in rounds if (day := round_.scored_days(now))}
@@ -113,28 +126,13 @@ class Ledger:
             for name in DAYS_OF_SCORE
         }
         self._scorer.published(rounds, newest_only=True, now=now)
-        newest: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
         if not scored:
-            return newest
+            return []
         pairs = ", ".join(f"({number}, {day})" for number, day in scored)
-        for row in self._tournament.state.rows(
+        rows = self._tournament.state.rows(
             f"SELECT * FROM scores WHERE (round, day) IN (VALUES {pairs})"  # noqa: S608
-        ):
-            if row["day"] == newest_day(row["name"], days[row["round"]]):
-                newest[row["model_id"], row["round"]][row["name"]] = row["value"]
-        return newest
-
-    def newest_percentiles(self, round_: Round) -> dict[tuple[str, str], float]:
-        """Return the newest published percentiles of a round, by model id and score name."""
-        now = self._tournament.clock.now()
-        day = round_.scored_days(now)
-        self._scorer.published([round_], newest_only=True, now=now)
-        rows = self._tournament.state.rows("SELECT * FROM scores WHERE round = ?", round_.number)
-        return {
-            (row["model_id"], row["name"]): row["percentile"]
-            for row in rows
-            if row["day"] == newest_day(row["name"], day)
-        }
+        )
+        return [row for row in rows if row["day"] == newest_day(row["name"], days[row["round"]])]
 
     def earnings(self, models: Iterable[Model], rounds: list[Round]) -> list[Earning]:
         """Return one earning per model and round, rounds newest first, models in their order."""

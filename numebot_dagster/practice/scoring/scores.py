@@ -11,7 +11,7 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import repeat
 
 import numpy as np
@@ -67,16 +67,29 @@ class _Field:
     neutral: np.ndarray
     likeness: dict[Formula, np.ndarray]
 
+
+class _Formulas:
+    """Scores of a field; what several of them need is computed once."""
+
+    def __init__(self, field: _Field) -> None:
+        self._field = field
+
+    @cached_property
+    def _powers(self) -> tuple[np.ndarray, np.ndarray]:
+        return centred(power(self._field.predictions))
+
     def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
         """Return (models, days) scores on (rows, days) targets."""
-        if formula in self.likeness:
-            return np.repeat(self.likeness[formula][:, None], targets.shape[1], axis=1)
+        field = self._field
+        if formula in field.likeness:
+            return np.repeat(field.likeness[formula][:, None], targets.shape[1], axis=1)
         if formula is Formula.CONTRIBUTION:
-            return contribution(self.predictions, self.meta_model, targets)
+            return contribution(field.predictions, field.meta_model, targets)
         if formula is Formula.BENCHMARK_CONTRIBUTION:
-            return contribution(self.predictions, self.benchmark, targets)
-        neutral = formula is Formula.NEUTRAL_CORR
-        return corr(self.neutral if neutral else self.predictions, targets)
+            return contribution(field.predictions, field.benchmark, targets)
+        if formula is Formula.NEUTRAL_CORR:
+            return corr(field.neutral, targets)
+        return corr_of_centred(self._powers, targets)
 
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
@@ -105,14 +118,29 @@ def power(values: np.ndarray) -> np.ndarray:
 
 def correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation of each column of `left` (rows) with each of `right`."""
-    left, right = left - left.mean(axis=0), right - right.mean(axis=0)
-    scale = np.outer(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
-    return np.asarray((left.T @ right) / scale)
+    return correlations_of_centred(centred(left), right)
+
+
+def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns less their means, and their norms."""
+    values = values - values.mean(axis=0)
+    return values, np.linalg.norm(values, axis=0)
+
+
+def correlations_of_centred(left: tuple[np.ndarray, np.ndarray], right: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of each column of what was `centred` with each of `right`."""
+    (left_values, left_norms), (right_values, right_norms) = left, centred(right)
+    return np.asarray((left_values.T @ right_values) / np.outer(left_norms, right_norms))
 
 
 def corr(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return Numerai's CORR of gaussianised predictions (n, p) with targets (n, d), as (p, d)."""
-    return correlations(power(predictions), power(targets - targets.mean(axis=0)))
+    return corr_of_centred(centred(power(predictions)), targets)
+
+
+def corr_of_centred(powers: tuple[np.ndarray, np.ndarray], targets: np.ndarray) -> np.ndarray:
+    """Return CORR of `centred` powers of gaussianised predictions, shared by several targets."""
+    return correlations_of_centred(powers, power(targets - targets.mean(axis=0)))
 
 
 def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -209,12 +237,10 @@ class Scorer:
         """Return a participant's scores in the span of some rounds, by the table's own order."""
         if not rounds:
             return []
-        names = DAYS_OF_SCORE
-        marks = ", ".join("?" * len(names))
         return self._tournament.state.rows(
-            f"SELECT * FROM scores WHERE model_id = ? AND name IN ({marks}) "  # noqa: S608
-            "AND round BETWEEN ? AND ?",
-            model_id, *names, min(rounds), max(rounds),
+            "SELECT scores.* FROM scored CROSS JOIN scores USING (round, day) "
+            "WHERE scored.round BETWEEN ? AND ? AND model_id = ?",
+            min(rounds), max(rounds), model_id,
         )  # fmt: skip
 
     def _score(self, round_: Round, days: list[int]) -> None:
@@ -248,7 +274,7 @@ class Scorer:
 
         Scores that differ in nothing but their days are computed once: the longer ones come first.
         """
-        rules = self._tournament.timetable.rules(round_)
+        rules, formulas = self._tournament.timetable.rules(round_), _Formulas(field)
         targets: dict[str, np.ndarray] = {}
         made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
         season = np.zeros((len(field.models), len(days)))
@@ -260,7 +286,7 @@ class Scorer:
             if rule.formula is Formula.SEASON:
                 made[key] = season, percentiles(season)
             elif key not in made:
-                table = field.scores(rule.formula, targets[rule.target])
+                table = formulas.scores(rule.formula, targets[rule.target])
                 made[key] = table, percentiles(table)
             values, ranks = (table[:, : len(scored)] for table in made[key])
             if rule.is_payout:
