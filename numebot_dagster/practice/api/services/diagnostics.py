@@ -51,6 +51,8 @@ def per_era(services: Services, content: bytes, job: Job) -> tuple[list[Fields],
     Raises:
         UnusableFile: It has other columns, values that are not predictions, or no complete era.
     """
+    import pandas as pd
+
     market, lock = services.tournament.market, services.tournament.market_lock
     scale = market.scale
     last = market.last_validation_era(job.inserted_at.date())
@@ -59,7 +61,7 @@ def per_era(services: Services, content: bytes, job: Job) -> tuple[list[Fields],
     eras, missing = [], []
     for era in range(scale.train_eras + 1, last - WEEKS_UNKNOWN[HORIZON] + 1):
         with lock:
-            ids = market.live_ids(market.saturday_of(era))
+            ids = pd.Index(market.live_ids(market.saturday_of(era)))
         places = predictions.index.get_indexer(ids)  # its table of ids is made once for all eras
         mine = predictions.iloc[places[places >= 0]]
         if len(mine) == len(ids) and mine.std() > 0:
