@@ -109,8 +109,11 @@ def _holds_bins(column: pl.Series) -> bool:
     """Return whether there is nothing but 0 to 4, apart from gaps."""
     if not column.dtype.is_numeric():
         return False
-    numbers = _without_nan(column).drop_nulls()
-    return bool(numbers.is_between(0, 4).all() and (numbers == numbers.round()).all())
+    numbers = _without_nan(column)
+    low, high = numbers.min(), numbers.max()  # nothing where there are only gaps
+    if low is not None and not 0 <= low <= high <= 4:  # type: ignore[operator]
+        return False
+    return column.dtype.is_integer() or bool((numbers == numbers.round()).all())
 
 
 def _share_of_gaps(live: pl.DataFrame) -> float:
