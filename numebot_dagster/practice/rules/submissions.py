@@ -40,7 +40,7 @@ def read_predictions(content: bytes, ids: pd.Index) -> np.ndarray:
 
     table = pd.read_csv(io.BytesIO(content))
     values = table.set_axis(["id", "prediction"], axis=1).set_index("id")["prediction"]
-    live = values[values.index.isin(ids)]
+    live = values[ids.get_indexer(values.index) >= 0]  # `isin` is far slower on Arrow's strings
     return live.reindex(ids).to_numpy(dtype=np.float64)
 
 
