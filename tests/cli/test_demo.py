@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+import model_code
+from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.practice.controls import read_address
 from tests.support.commands import Finished, run_here
 
@@ -40,9 +42,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("newcomer")
 
 
+def plant_few_trees(folder: Path) -> None:
+    """Give a demo the shipped models with a tenth of their trees."""
+    PracticeFolder(folder).claim()
+    shipped = Path(model_code.__file__).parent
+    (folder / "model_code").mkdir()
+    for path in shipped.glob("*.py"):
+        code = path.read_text().replace("trees = 2000", "trees = 200")
+        (folder / "model_code" / path.name).write_text(code)
+
+
 @pytest.mark.process
 @pytest.mark.timeout(600)
 def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
+    plant_few_trees(home / "play")
     killed = subprocess.Popen(
         [*COMMAND, "demo", "--rounds", "1", "--folder", "play"],
         cwd=home,
@@ -72,12 +85,12 @@ def test_a_demo_that_was_killed_is_continued_and_ends_confirmed(home):
 @pytest.mark.process
 @pytest.mark.slow  # the test before this one continues a demo, too
 def test_a_demo_that_has_ended_plays_another_round(home):
-    finished = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    finished = numebot(home, "demo", "--rounds", "1", "--folder", "whole")
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    before = confirmed(home / "play")
-    again = numebot(home, "demo", "--rounds", "1", "--folder", "play")
+    before = confirmed(home / "whole")
+    again = numebot(home, "demo", "--rounds", "1", "--folder", "whole")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert confirmed(home / "play") == before + 2
+    assert confirmed(home / "whole") == before + 2
 
 
 def test_a_folder_that_is_not_a_demos_is_left_alone(home):
