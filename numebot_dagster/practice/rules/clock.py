@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from time import monotonic
 from time import time as wall_time
 
@@ -196,12 +197,12 @@ class Clock:
         self._store = store
         self._moved = timedelta()
 
-    @property
+    @cached_property
     def is_real(self) -> bool:
-        """Whether the clock moves by itself."""
+        """Whether the clock moves by itself, which never changes."""
         return self._store["clock"] in ("real", "paced")
 
-    @property
+    @cached_property
     def pace(self) -> Pace | None:
         """How fast rounds follow each other when the calendar is played in minutes."""
         if self._store["clock"] != "paced":
