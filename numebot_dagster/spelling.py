@@ -18,6 +18,7 @@ def meant(name: str, names: Iterable[str], listing: str) -> str:
     if len(by_letters) > CLOSEST:
         texts.append(f"`{listing}` lists all {len(by_letters)}")
     elif not close:
-        existing = " and ".join(by_letters.values())
+        *most, last = by_letters.values() or [""]
+        existing = " and ".join(filter(None, [", ".join(most), last]))
         texts.append(f"the names are {existing}" if existing else "there is none")
     return " ".join(texts)

@@ -17,6 +17,7 @@ NAMES = ["example_model", "lightgbm_model", "m3", "m4"]
         ("mod5", ["mod3", "mod4"], "did you mean mod4 or mod3?"),
         ("else", NAMES, "`list` lists all 4"),
         ("else", NAMES[2:], "the names are m3 and m4"),
+        ("else", ["a", "b", "c"], "the names are a, b and c"),
         ("else", [], "there is none"),
     ],
 )

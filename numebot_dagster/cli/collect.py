@@ -30,7 +30,7 @@ def collect() -> None:
         expendable = [name.replace("_", " ") for name in (*unknown, "percentile", "sharpe")]
         show_table(rich_table(summary, "Models"), expendable)
         say(
-            'To see everything: numebot sql "from scores", "from leaderboard" or "from payouts". '
+            'To see more: numebot sql "from scores limit 20", and so of leaderboard and payouts. '
             "For charts: numebot up, asset performance/overview."
         )
     raise typer.Exit(0 if success else 1)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
+ROWS_SHOWN = 100  # of a table
+LISTS_SHOWN = 5  # of rows that are wider than the terminal, and take a line for each value
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE")
 
 
@@ -43,6 +45,14 @@ _COPY_OPTIONS = {
 def sql(
     query: Annotated[str, typer.Argument(help="Query in DuckDB's SQL.")],
     form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"How many rows of a table to show; 0 for all. By default {ROWS_SHOWN}, or "
+            f"{LISTS_SHOWN} that are wider than the terminal.",
+        ),
+    ] = None,
 ) -> None:
     """Query what is stored: rounds, weights, predictions, submissions, scores, payouts, and more.
 
@@ -57,7 +67,7 @@ def sql(
     with errors.explained():
         lake = Lake(load_settings().numerai_data_folder)
         try:
-            catalog.run(lake, query, lambda answer: _print(answer, form, lake))
+            catalog.run(lake, query, lambda answer: _print(answer, form, lake, rows))
         except duckdb.Error as error:
             errors.fail(f"{error}\nThe views are {', '.join(catalog.VIEWS)}.")
     loss = terminal.output_lost()
@@ -65,14 +75,18 @@ def sql(
         errors.fail(f"the answer was not written completely: {loss.strerror}")
 
 
-def _print(answer: duckdb.DuckDBPyRelation | None, form: Format, lake: Lake) -> None:
+def _print(
+    answer: duckdb.DuckDBPyRelation | None, form: Format, lake: Lake, rows: int | None
+) -> None:
     if answer is None:
         errors.fail('the query returns no table; type for example: numebot sql "from submissions"')
     if form is Format.TABLE:
         frame = _as_frame(answer)
-        _print_table(frame)
+        shown = _print_table(frame, rows)
         if frame.is_empty():
             screen.note(_no_rows(lake))
+        elif shown < len(frame):
+            screen.note(_more_rows(len(frame) - shown))
     else:
         _copy(answer, form)
 
@@ -81,6 +95,11 @@ def _no_rows(lake: Lake) -> str:
     if lake.root.is_dir():
         return "(no rows)"
     return f"(no rows: there is no data folder {lake.root} yet)"
+
+
+def _more_rows(count: int) -> str:
+    rows = "1 more row" if count == 1 else f"{count:,} more rows"
+    return f"({rows}: choose some in the query, show all with --rows 0, or write --format csv)"
 
 
 def _copy(answer: duckdb.DuckDBPyRelation, form: Format) -> None:
@@ -149,15 +168,17 @@ def _unique(names: list[str]) -> list[str]:
     ]
 
 
-def _print_table(answer: pl.DataFrame) -> None:
-    """Print the answer as a table, or where that is too wide, each row as a list."""
+def _print_table(answer: pl.DataFrame, rows: int | None) -> int:
+    """Print the first rows as a table, or where that is too wide, as lists; return how many."""
     import polars as pl
 
     from numebot_dagster.reporting.fitting import fit
     from numebot_dagster.reporting.tables import rich_table
 
     console = screen.console
-    table = rich_table(answer, "")
+    limit = ROWS_SHOWN if rows is None else rows or len(answer)
+    first = answer.head(limit)
+    table = rich_table(first, "")
     for column, name in zip(table.columns, answer.columns, strict=True):
         column.header = name  # as it is typed in the next query
     # Measured as if the terminal were endless: otherwise no answer is ever too wide.
@@ -165,10 +186,13 @@ def _print_table(answer: pl.DataFrame) -> None:
     if console.measure(table, options=endless).minimum <= console.width:
         fit(table, console)
         console.print(table)
-        return
+        return len(first)
     if answer.is_empty():
         console.print(", ".join(answer.columns), highlight=False)
-    for number, row in enumerate(answer.rows(), start=1):
+    if rows is None:
+        first = answer.head(LISTS_SHOWN)
+    for number, row in enumerate(first.rows(), start=1):
         values = pl.Series("value", list(row), dtype=pl.Object)
         columns = pl.Series("column", answer.columns)
         console.print(rich_table(pl.DataFrame([columns, values]), f"Row {number}"))
+    return len(first)

@@ -12,7 +12,7 @@ import typer
 
 from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
-from numebot_dagster.cli.status_grid import grid, stretches_of
+from numebot_dagster.cli.status_grid import grid, unplayed_stretches
 from numebot_dagster.lake import json_records
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.causes import (
@@ -173,8 +173,7 @@ def _seconds_left(window: Window, at: Moment) -> float:
 
 def _reasons(overview: Overview) -> list[str]:
     """Return why runs failed and why models are not confirmed, by cause."""
-    stretches = stretches_of(overview.windows, overview.unseen)
-    grouped = {number for stretch in stretches for number in stretch}
+    stretches = unplayed_stretches(overview.windows, overview.cells, overview.unseen)
     failed = by_cause(
         (str(number), text)
         for number, text in overview.failures.items()
@@ -185,7 +184,7 @@ def _reasons(overview: Overview) -> list[str]:
     ]
     groups: dict[tuple[Standing, str], list[RoundModel]] = {}
     for cell in overview.cells:
-        if cell.reason and cell.round_number not in grouped:
+        if cell.reason:
             pattern = pattern_of(cell.model, one_line(cell.reason))
             groups.setdefault((cell.standing, pattern), []).append(cell)
     texts += [

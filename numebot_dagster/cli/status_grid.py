@@ -37,10 +37,10 @@ def grid(
 ) -> Table:
     """Return a row per round with a cell per model, or a count per standing where these do not fit.
 
-    Neighbouring rounds that nobody looked at while they were open share a row.
+    Neighbouring rounds that nobody looked at while they were open share a row, if they ended alike.
     """
     names = list(dict.fromkeys(cell.model for cell in cells))
-    rows = list(_rows(windows, unseen))
+    rows = list(_rows(windows, cells, unseen))
     table = plain_table("round", "opens")
     # A cell is as wide as its word, its symbol and two columns of space.
     margin = 16 + max((len(_numbers(row)) for row in rows), default=0)
@@ -49,25 +49,36 @@ def grid(
         table.add_column(name, overflow="fold")
     for row in rows:
         here = [cell for cell in cells if cell.round_number == row[0].number]
-        if len(row) > 1:
-            shown = [_look(Standing.UNPLAYED)] * (len(names) if fits else 1)
-        else:
-            shown = [_cell(cell) for cell in here] if fits else [_counts(here)]
+        shown = [_cell(cell) for cell in here] if fits else [_counts(here)]
         opens = "" if row[-1].open_time is None else f"{row[-1].open_time:%a %d %b}"
         table.add_row(_numbers(row), opens, *shown)
     return table
 
 
-def stretches_of(windows: Sequence[Window], unseen: Collection[int]) -> list[list[int]]:
-    """Return the numbers of rounds that share a row, the oldest of each row first."""
+def unplayed_stretches(
+    windows: Sequence[Window], cells: Sequence[RoundModel], unseen: Collection[int]
+) -> list[list[int]]:
+    """Return the numbers of rounds that share a row of which nothing is recorded, oldest first."""
+    recorded = {cell.round_number for cell in cells if cell.standing is not Standing.UNPLAYED}
     return [
-        [window.number for window in reversed(row)] for row in _rows(windows, unseen) if row[1:]
+        [window.number for window in reversed(row)]
+        for row in _rows(windows, cells, unseen)
+        if row[1:] and row[0].number not in recorded
     ]
 
 
-def _rows(windows: Sequence[Window], unseen: Collection[int]) -> Iterator[list[Window]]:
+def _rows(
+    windows: Sequence[Window], cells: Sequence[RoundModel], unseen: Collection[int]
+) -> Iterator[list[Window]]:
     """Yield the rounds of each row, the newest first."""
-    for is_unseen, group in groupby(windows, key=lambda window: window.number in unseen):
+    standings: dict[int, list[Standing]] = {}
+    for cell in cells:
+        standings.setdefault(cell.round_number, []).append(cell.standing)
+
+    def ended(window: Window) -> tuple[bool, list[Standing]]:
+        return window.number in unseen, standings.get(window.number, [])
+
+    for (is_unseen, _), group in groupby(windows, key=ended):
         if is_unseen:
             yield list(group)
         else:

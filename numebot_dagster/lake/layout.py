@@ -217,21 +217,21 @@ class Lake:
         return [name for name, folder in models if (folder / f"round={round_number}").is_dir()]
 
     def takes_part(self, model_name: str, round_number: int) -> bool:
-        """Return whether a model was trained before a round opened, or tried by then.
+        """Return whether a model was trained before a round opened, or had predicted by then.
 
-        One that came later has not missed the round.
+        One that came later has not missed the round, nor has one that was never trained. One that
+        was trained in a round takes part in it once it was tried.
         """
-        trained = min((place.vintage for place in self.weights_folders(model_name)), default=None)
-        tried = min(
-            (
-                int(value)
-                for table in ("predictions", "submissions")
-                for value, _ in _partitions(self.root / table / _part("model", model_name), "round")
-            ),
-            default=None,
+        trained = [place.vintage for place in self.weights_folders(model_name)]
+        tables = ("predictions", "submissions") if trained else ("predictions",)
+        tried = [
+            int(value)
+            for table in tables
+            for value, _ in _partitions(self.root / table / _part("model", model_name), "round")
+        ]
+        return any(vintage < round_number for vintage in trained) or any(
+            number <= round_number for number in tried
         )
-        was_trained = trained is not None and trained < round_number
-        return was_trained or (tried is not None and tried <= round_number)
 
     # Performance
 

@@ -14,15 +14,15 @@ LONGEST_REASON = 300  # characters; the view `submissions` has all of them
 
 # Reasons that remain until a key or the registry is corrected, as `numerai/` and `slots.py` write
 # them: receipts contain only the text.
-_TO_CORRECT = re.compile(
-    r"the account has no model |this needs a key|check the credentials|Correct numerai_name"
-)
+_NO_SLOT = "the account has no model "
+_TO_CORRECT = re.compile(rf"{_NO_SLOT}|this needs a key|check the credentials|Correct numerai_name")
+_LINE = re.compile(r"\bline (\d+)")
 _WITH_A_DIGIT = re.compile(r"\S*\d\S*")
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason in the words of its first model."""
+    """A reason in the words of its first model, with the names of all."""
 
     text: str
     models: tuple[str, ...]
@@ -84,12 +84,33 @@ def must_be_corrected(reason: str) -> bool:
     return _TO_CORRECT.search(reason) is not None
 
 
+def lacks_slot(reason: str) -> bool:
+    """Return whether a model failed because the account has no slot of its name."""
+    return _NO_SLOT in reason
+
+
 def _cause(members: Sequence[tuple[str, str]]) -> Cause:
     models = tuple(model for model, _ in members)
     first, text = members[0]
     if len(models) > 1:
+        text = _of_all(first, text, models)
+        for places in _differing_lines(members):
+            text = _LINE.sub(f"lines {names_of(places)}", text, count=1)
         text = text.replace(models_option([first]), models_option(models))
     return Cause(text, models)
+
+
+def _of_all(first: str, text: str, models: Sequence[str]) -> str:
+    """Return the reason of the first model with the names of all; the subject becomes `each`."""
+    own = re.escape(first)
+    text = re.sub(rf"^{own} ", "each ", text)
+    return re.sub(rf"(?<= no model ){own}(?![\w-])", names_of(models), text)
+
+
+def _differing_lines(members: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return the registry's lines that the members name, if they name one each."""
+    lines = [match[1] for _, text in members if (match := _LINE.search(text))]
+    return [lines] if len(lines) == len(members) and len(set(lines)) > 1 else []
 
 
 def _own_name(model: str) -> re.Pattern[str]:

@@ -161,8 +161,8 @@ def mean_interval(mean: float, std: float, effective_n: float) -> tuple[float, f
     from scipy.special import stdtrit
 
     freedom = effective_n - 1
-    # No spread to judge by: one era, or several that all overlap with each other.
-    if freedom <= 1e-9:
+    # Fewer than two independent eras have no spread to judge by.
+    if freedom < 1:
         return math.nan, math.nan
     half = float(stdtrit(freedom, 0.975)) * std / math.sqrt(freedom)
     return mean - half, mean + half

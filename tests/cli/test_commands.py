@@ -73,6 +73,12 @@ def test_sql_in_every_format(played):
     assert none.stderr == "(no rows)\n"
     too_wide = world.numebot("sql", "from submissions where round = 0", COLUMNS="40")
     assert too_wide.stdout.startswith("model, round, submission_id,")
+    more = world.numebot("sql", "select range as n from range(105)")
+    assert more.stdout.split() == ["n", *map(str, range(100))]
+    assert more.stderr.startswith("(5 more rows: ")
+    assert "104" in world.numebot("sql", "select range as n from range(105)", "--rows", "0").stdout
+    lists = world.numebot("sql", "select * from range(7), submissions limit 7", COLUMNS="40")
+    assert (lists.stdout.count("Row "), lists.stderr[:12]) == (5, "(2 more rows")
     headed = world.numebot("sql", "select 1 as peak_memory_mb").stdout
     assert headed.split()[0] == "peak_memory_mb"  # as it is typed in a query
 

@@ -43,12 +43,13 @@ def test_rounds_that_nobody_looked_at_hide_none_that_was_played(fresh_world):
     assert code == 0
     lines = [" ".join(line.split()) for line in text.splitlines()]
     dash = status_grid.LOOKS[Standing.UNPLAYED][0]
-    assert f"{played + 1} to {played + 22} {dash} unplayed {dash} unplayed" in lines
+    assert f"{played + 2} to {played + 22} {dash} unplayed {dash} unplayed" in lines
+    assert f"{played + 1} ✗ missed ✗ missed" in lines
     assert f"{played} Tue 02 Jun ✓ confirmed ✓ confirmed" in lines
-    unseen = f"Rounds {played + 1} to {played + 22}: not played: closed before Numebot looked at it"
+    unseen = f"Rounds {played + 2} to {played + 22}: not played: closed before Numebot looked at it"
     assert unseen in lines
     assert text.count("unplayed") == 2
-    assert receipts.NOBODY_PLAYED not in text
+    assert f"Round {played + 1}, steady-1 and second: missed: {receipts.NOBODY_PLAYED}" in lines
     text, _ = numebot("status", "--json", "--rounds", "2")
     assert json.loads(text)["rounds_not_seen"] == list(range(played + 1, played + 23))
 

@@ -110,6 +110,12 @@ def test_a_model_takes_part_from_the_first_round_after_its_training(tmp_path):
         return [lake.takes_part("m", number) for number in rounds]
 
     assert takes_part(10, 11) == [False, False]
+    lake.receipts_folder("m", 8).mkdir(parents=True)  # tried, without weights
+    assert takes_part(8, 9) == [False, False]
+    lake.predictions_folder("m", 9).mkdir(parents=True)  # by its fallback
+    assert takes_part(8, 9) == [False, True]
+    lake.predictions_folder("m", 9).rmdir()
+    lake.receipts_folder("m", 8).rmdir()
     lake.weights_folder("m", 12, "h").mkdir(parents=True)
     lake.weights_folder("m", 10, "h").mkdir(parents=True)
     assert takes_part(9, 10, 11, 12) == [False, False, True, True]

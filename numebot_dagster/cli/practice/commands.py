@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from numebot_dagster.terminal import wait_for_reader
 if TYPE_CHECKING:
     from numebot_dagster.practice.creation import Plan
 
+DEFAULT_MODELS = "example_model,lightgbm_model"
 PARTICIPANT = "participant"  # folder of a participant's data beside the tournament's own
 WIDTH_WITHOUT_MODELS = 48  # of the table of rounds
 
@@ -85,7 +87,7 @@ def serve(
     scale: Scale = "small",
     seed: Seed = 0,
     start: Start = "2026-06-01T00:00:00Z",
-    models: Models = "example_model,lightgbm_model",
+    models: Models = DEFAULT_MODELS,
     stake: Stakes = None,
     real_clock: RealClock = False,
     open_now: OpenNow = False,
@@ -131,7 +133,7 @@ def _run(folder: Path, plan: Plan, port: int, strict: bool, rate_limits: Enforce
                 port,
                 deviations=not strict,
                 rate_limits=rate_limits,
-                on_ready=lambda address: _welcome(folder, address, by_itself=by_itself),
+                on_ready=lambda address: _welcome(folder, address, plan, by_itself=by_itself),
                 on_progress=progress.show,
             )
     except Refused as error:
@@ -162,9 +164,15 @@ def advance(
 @app.command()
 def state(
     folder: Folder = DEFAULT_FOLDER,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How many of the newest rounds, and of those played.")
+    ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Show the clock, the rounds and what was submitted to a running practice tournament."""
+    """Show the clock, the rounds and what was submitted to a running practice tournament.
+
+    The newest rounds are shown, and below them older ones that have a submission.
+    """
     wait_for_reader()
     with controls_of(folder) as controls:
         tournament = controls.state()
@@ -172,7 +180,10 @@ def state(
         typer.echo(json.dumps(tournament, indent=1))
         return
     console.print(_headline(tournament))
-    show_table(_rounds_table(tournament, console.width), ("final", "opens"))
+    shown = _shown(tournament, rounds)
+    show_table(_rounds_table(tournament, shown, console.width), ("final", "opens"))
+    if left := len(tournament["rounds"]) - len(shown):
+        console.print(f"… and {left} more rounds; to show more: --rounds N", highlight=False)
 
 
 class _GenerationProgress:
@@ -207,14 +218,17 @@ _STANDS_STILL = (
 )
 
 
-def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
+def _welcome(folder: Path, address: Any, plan: Plan, *, by_itself: bool) -> None:
     """Print where the tournament is and what to do next."""
     at = None if folder == DEFAULT_FOLDER else folder
     advance = command_lines.practice("advance", "--to", "next-open", folder=at)
+    # The registry may have models that the account of a chosen list lacks.
+    names = ",".join(plan.models)
+    only = "" if names == DEFAULT_MODELS else f" --models {shlex.quote(names)}"
     play = (
         "  numebot up    # plays each round as it opens\n"
         if by_itself
-        else f"  {advance}\n  numebot run\n"
+        else f"  {advance}\n  numebot run{only}\n"
     )
     typer.echo(
         f"The practice tournament answers at {address.url} (Ctrl-C stops it, nothing is lost).\n\n"
@@ -222,7 +236,7 @@ def _welcome(folder: Path, address: Any, *, by_itself: bool) -> None:
         # Never the folder of the real tournament, whose rounds have the same numbers.
         f"NUMERAI_DATA_FOLDER={shlex.quote(str(folder.absolute() / PARTICIPANT))}\n\n"
         f"Next, in another terminal:\n\n"
-        f"  numebot train\n"
+        f"  numebot train{only}\n"
         f"{play}"
         f"  {command_lines.practice('state', folder=at)}\n"
     )
@@ -238,8 +252,27 @@ def _headline(tournament: dict[str, Any]) -> str:
     return f"{now:%A %Y-%m-%d %H:%M:%S} UTC, the clock {motion}; {window}"
 
 
-def _rounds_table(tournament: dict[str, Any], width: int, newest: int = 20) -> Table:
-    """Return rounds, newest first, with the status of each model, or counts if that is too wide."""
+def _counted(tournament: dict[str, Any]) -> dict[tuple[int, str], str]:
+    """Return the status of the submissions that count, by round and model."""
+    return {
+        (line["round"], line["model"]): line["status"]
+        for line in tournament["submissions"]
+        if line["status"] in ("on-time", "late", "queued")
+    }
+
+
+def _shown(tournament: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the newest rounds, and the newest older ones that have a submission."""
+    played = {number for number, _ in _counted(tournament)}
+    rounds = tournament["rounds"]
+    older = [round_ for round_ in rounds[count:] if round_["number"] in played]
+    return [*rounds[:count], *older[:count]]
+
+
+def _rounds_table(
+    tournament: dict[str, Any], rounds: Sequence[dict[str, Any]], width: int
+) -> Table:
+    """Return some rounds, with the status of each model, or counts if that is too wide."""
     from rich import box
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
@@ -249,12 +282,8 @@ def _rounds_table(tournament: dict[str, Any], width: int, newest: int = 20) -> T
         table.add_column(title, no_wrap=True, justify="right" if title == "days" else "left")
     for title in names if fits else ["submissions"]:
         table.add_column(title)
-    counted = {
-        (line["round"], line["model"]): line["status"]
-        for line in tournament["submissions"]
-        if line["status"] in ("on-time", "late", "queued")
-    }
-    for round_ in tournament["rounds"][:newest]:
+    counted = _counted(tournament)
+    for round_ in rounds:
         statuses = [counted.get((round_["number"], name), "") for name in names]
         counts = Counter(filter(None, statuses))
         shown = ", ".join(f"{count} {status}" for status, count in counts.items())

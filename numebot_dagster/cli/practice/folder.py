@@ -29,6 +29,7 @@ example_model,model_code.example_model,"Numerai's classic XGBoost example on tod
 lightgbm_model,model_code.lightgbm_model,Numerai's standard LightGBM parameters
 """
 ENDING_SECONDS = 8.0
+OWN_SLOT = "my_slot"  # of the demo's account: for the reader's own first model
 STAKES = {"example_model": "1", "lightgbm_model": "2.5"}
 
 
@@ -69,7 +70,7 @@ class PracticeFolder:
         from numebot_dagster.practice.server import PracticeServer
 
         self._refuse_if_in_use()
-        plan = Plan(models=tuple(STAKES), stakes=STAKES)
+        plan = Plan(models=(*STAKES, OWN_SLOT), stakes=STAKES)
         server = PracticeServer(self.tournament, plan, rate_limits=Enforcement.ON)
         with _explained():
             server.start()

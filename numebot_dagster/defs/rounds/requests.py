@@ -35,7 +35,7 @@ def request_for(
 
     Before the close it plays. After it, it records how the round ended for each model.
     """
-    runs = _runs_of(instance, round_.number)
+    runs = runs_of(instance, round_.number)
     if any(not run.dagster_run.is_finished for run in runs):
         return f"Round {round_.number} has a run already."
     if is_settled(instance, platform, round_) and not _lost_of_late(platform, round_):
@@ -55,7 +55,7 @@ def is_settled(instance: dg.DagsterInstance, platform: Platform, round_: Round) 
     records = _records(platform, round_)
     standing = [record.standing or Receipt(record.model_name, round_.number) for record in records]
     finished = [
-        run.dagster_run for run in _runs_of(instance, round_.number) if run.dagster_run.is_finished
+        run.dagster_run for run in runs_of(instance, round_.number) if run.dagster_run.is_finished
     ]
     if round_.is_open(platform.client.now()):
         if not records:  # predictions only, which leave no receipt
@@ -107,7 +107,7 @@ def _request(round_: Round, attempt: int, *, after_close: bool) -> dg.RunRequest
     return dg.RunRequest(run_key=run_key, partition_key=key, tags=tags)
 
 
-def _runs_of(instance: dg.DagsterInstance, round_number: int) -> Sequence[dg.RunRecord]:
+def runs_of(instance: dg.DagsterInstance, round_number: int) -> Sequence[dg.RunRecord]:
     """Return the runs that sensor and schedule requested, and Dagster's own retries of them."""
     return instance.get_run_records(dg.RunsFilter(tags={ROUND_TAG: str(round_number)}))
 

@@ -8,16 +8,20 @@ import dagster as dg
 from numebot_dagster.defs.partitions import ROUNDS, rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.jobs import round_job
-from numebot_dagster.defs.rounds.requests import is_settled, request_for
+from numebot_dagster.defs.rounds.requests import is_settled, request_for, runs_of
 from numebot_dagster.defs.runs import end_dead_runs
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.numerai.rounds import new_rounds, rounds_of_interest
 from numebot_dagster.operations.causes import rounds_of
 from numebot_dagster.operations.health.preflight import expectation
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds.catching_up import catch_up, unseen
 from numebot_dagster.operations.rounds.skipped_rounds import skipped_through
 
 SECONDS_BETWEEN_LOOKS = 30
+LEAST_CAUGHT_UP = 2  # rounds that are recorded together; a single one gets a run
 
 
 @dg.sensor(
@@ -32,9 +36,10 @@ def new_round_sensor(
     """Ask the tournament for rounds, add each new one as a partition, and have it played.
 
     The hour of a round moves, so the tournament is asked and no fixed time is assumed. While a
-    round is open it is asked for again, with growing pauses, until every model is confirmed. What
-    opened and closed while nobody watched gets one run that records how it ended. The cursor is
-    the round before the oldest one that is not over, so that none is forgotten.
+    round is open it is asked for again, with growing pauses, until every model is confirmed. A
+    round that closed while nobody watched gets one run that records how it ended; of several it is
+    recorded here, without a run of each. The cursor is the round before the oldest one that is not
+    over, so that none is forgotten.
     """
     end_dead_runs(context.instance, context.log)
     opened = platform.open_for_tick(context.log)
@@ -50,7 +55,12 @@ def new_round_sensor(
         return dg.SkipReason(f"No round has opened since {newest}. {expected}")
     going_on = [round_ for round_ in fresh if round_.is_open(now)]
     over = [round_ for round_ in fresh if ours and now >= round_.close_staking_time]
-    unsettled = [round_ for round_ in over if not is_settled(context.instance, opened, round_)]
+    caught_up = _catch_up(context, opened, over)
+    unsettled = [
+        round_
+        for round_ in over
+        if round_.number not in caught_up and not is_settled(context.instance, opened, round_)
+    ]
     # One closed round at a time, so that an open one never waits behind a week of them.
     answers = [request_for(context.instance, opened, round_) for round_ in going_on + unsettled[:1]]
     requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
@@ -83,6 +93,24 @@ def _to_look_at(begun: Sequence[Round], cursor: int | None, lake: Lake) -> tuple
 
 def _newest(begun: Sequence[Round], skipped: int) -> list[Round]:
     return [round_ for round_ in begun[-1:] if round_.number > skipped]
+
+
+def _catch_up(
+    context: dg.SensorEvaluationContext, opened: Platform, over: Sequence[Round]
+) -> set[int]:
+    """Record how several rounds ended that nobody looked at; return their numbers."""
+    missed = [
+        round_ for round_ in unseen(opened, over) if not runs_of(context.instance, round_.number)
+    ]
+    if len(missed) < LEAST_CAUGHT_UP:
+        return set()
+    try:
+        catch_up(opened, missed)
+    except NumeraiError as error:  # the next look tries again; an open round does not wait for it
+        numbers = rounds_of([round_.number for round_ in missed])
+        context.log.warning(f"It could not be recorded how {numbers.lower()} ended: {error}")
+        return set()
+    return {round_.number for round_ in missed}
 
 
 def _unknown_to(instance: dg.DagsterInstance, fresh: Sequence[Round]) -> list[Round]:

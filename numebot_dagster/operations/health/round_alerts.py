@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +11,17 @@ from numebot_dagster import command_lines
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.alerts.outbox import Alert, Kind
-from numebot_dagster.operations.causes import by_cause, must_be_corrected, names_of
+from numebot_dagster.operations.causes import (
+    by_cause,
+    lacks_slot,
+    must_be_corrected,
+    names_of,
+)
 from numebot_dagster.submissions.file_names import uploader
-from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung
+from numebot_dagster.submissions.receipts import NOBODY_PLAYED, Outcome, Receipt, Rung
 
 _INVALID = "invalid"
+_STRETCH = re.compile(r"rounds-(\d+)-(\d+)/")
 WARNINGS = (30, 15, 5)  # minutes before the close
 # A run may still be asking Numerai for what it sent in the last second.
 AFTER_THE_CLOSE = timedelta(minutes=5)
@@ -55,6 +62,17 @@ def round_alerts(
     return due
 
 
+def stretch_subject(numbers: Sequence[int], names: Sequence[str]) -> str:
+    """Return the identity of one alert about some models in many rounds."""
+    return f"rounds-{min(numbers)}-{max(numbers)}/{','.join(names)}"
+
+
+def _stretch_of(subject: str) -> range:
+    """Return the rounds that an alert about many rounds speaks of; none for another alert."""
+    match = _STRETCH.match(subject)
+    return range(int(match[1]), int(match[2]) + 1) if match else range(0)
+
+
 @dataclass(frozen=True)
 class _Matter:
     """A round, the newest receipts of its models, the time, and the alerts raised before."""
@@ -77,6 +95,15 @@ class _Matter:
     def subject(self, names: Sequence[str], aspect: str = "") -> str:
         """Return the identity of an alert about some models; `without_alert` reads it."""
         return f"round-{self.round.number}/{','.join(names)}{aspect and '/' + aspect}"
+
+    def was_told_together(self, name: str) -> bool:
+        """Return whether one message about many rounds says that nobody played this one."""
+        receipt = self.receipts[name]
+        nobody = receipt is None or (receipt.reason or "").startswith(NOBODY_PLAYED)
+        return nobody and any(
+            self.round.number in _stretch_of(subject)
+            for subject in self.raised.get(Kind.ROUND_MISSED, ())
+        )
 
     def again(
         self, names: Sequence[str], reason: Callable[[str], str], start: str = "To try again"
@@ -196,7 +223,11 @@ def _missed(matter: _Matter) -> list[Alert]:
     """Return one alert for all models; those that miss the round later get another one."""
     round_, receipts = matter.round, matter.receipts
     since = matter.now - round_.close_staking_time
-    missed = [name for name, receipt in receipts.items() if _is_missed(receipt, since)]
+    missed = [
+        name
+        for name, receipt in receipts.items()
+        if _is_missed(receipt, since) and not matter.was_told_together(name)
+    ]
     names = matter.without_alert(Kind.ROUND_MISSED, missed)
     if not names:
         return []
@@ -221,6 +252,8 @@ def _who(names: Sequence[str]) -> str:
 def _is_missed(receipt: Receipt | None, since: timedelta) -> bool:
     if receipt is None:
         return AFTER_THE_CLOSE <= since < UNTRIED_FOR
+    if lacks_slot(receipt.reason or ""):  # it could not have played
+        return False
     return receipt.is_missed or (not receipt.is_on_time and since >= AFTER_THE_CLOSE)
 
 

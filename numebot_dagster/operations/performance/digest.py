@@ -50,7 +50,12 @@ def of_day(day: date, frame: pl.DataFrame) -> Alert:
         Kind.SCORES_PUBLISHED,
         f"{day:%Y-%m-%d}",
         f"Scores of {day:%a %d %b} for {counted(len(by_model), 'model')}",
-        "\n".join([*lines, "Only final scores are paid. All scores: numebot sql 'from scores'"]),
+        "\n".join(
+            [
+                *lines,
+                "Only final scores are paid. See also: numebot sql 'from scores limit 20'",
+            ]
+        ),
     )
 
 

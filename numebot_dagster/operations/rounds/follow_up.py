@@ -132,9 +132,20 @@ def _why_not_held(
 
 
 def settle(
-    platform: Platform, round_: Round, models: Sequence[RegisteredModel]
+    platform: Platform,
+    round_: Round,
+    models: Sequence[RegisteredModel],
+    fleet: Fleet | None = None,
 ) -> dict[str, Receipt]:
     """Record how a closed round ended for each submitting model, as Numerai says.
+
+    A model that the account lacks has missed nothing.
+
+    Args:
+        platform: where it is recorded.
+        round_: the round.
+        models: those that do not submit are left out.
+        fleet: what Numerai holds, if it was asked already.
 
     Returns:
         The receipts that stand now of those whose end was not known, by their names.
@@ -148,10 +159,11 @@ def settle(
     open_ends = [record for record in records if _is_end_open(platform.lake, record)]
     if not open_ends:
         return {}
-    fleet = fleet_of(platform, round_)
+    fleet = fleet or fleet_of(platform, round_)
     return {
         record.model_name: record_end(platform, round_, record, fleet, NOBODY_PLAYED)
         for record in open_ends
+        if record.model_name in fleet.models
     }
 
 

@@ -84,7 +84,8 @@ class HourPlan:
         order = ", ".join(f"{slot.model} {_about(slot)}" for slot in self.slots)
         return (
             f"round {self.round_number}: expected to be done at "
-            f"{self.slots[-1].ends_at:%H:%M:%S} UTC, it closes at {self.close:%H:%M:%S}; {order}"
+            f"{self.slots[-1].ends_at:%H:%M:%S} UTC, it closes on {self.close:%a %d %b} at "
+            f"{self.close:%H:%M:%S}; {order}"
         )
 
     @property

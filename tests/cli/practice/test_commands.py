@@ -19,6 +19,7 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+from numebot_dagster.cli.practice import commands
 from numebot_dagster.cli.practice.commands import app
 from numebot_dagster.practice.faults.book import place_fault
 from numebot_dagster.practice.rules.clock import Refused
@@ -106,6 +107,19 @@ def test_serve_advance_and_state(tmp_path: Path) -> None:
     code, text = run("state", "--folder", folder)
     assert code == 1
     assert f"start it with `numebot practice serve --folder {folder}`" in text.replace("\n", "")
+
+
+def test_state_shows_the_newest_rounds_and_those_that_were_played() -> None:
+    rounds = [{"number": number} for number in range(1300, 1270, -1)]
+    tournament = {
+        "rounds": rounds,
+        "submissions": [
+            {"round": 1280, "model": "m", "status": "on-time"},
+            {"round": 1279, "model": "m", "status": "refused"},
+        ],
+    }
+    shown = [round_["number"] for round_ in commands._shown(tournament, 2)]
+    assert shown == [1300, 1299, 1280]
 
 
 @pytest.mark.process

@@ -21,11 +21,14 @@ from numebot_dagster.defs.rounds.requests import (
 )
 from numebot_dagster.defs.rounds.sensors import _notices, _to_look_at
 from numebot_dagster.defs.runs import RunProcess
-from numebot_dagster.lake import files, json_records, parquet
+from numebot_dagster.lake import catalog, files, json_records, parquet
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.numerai.records import Round
+from numebot_dagster.operations.health import watchdog
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import details
 from numebot_dagster.operations.rounds.skipped_rounds import skip_what_closed
+from numebot_dagster.settings import load_settings
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Rung, State
 from tests.defs.evaluation import added, is_saturday, record_receipts, requested, run_of
@@ -70,7 +73,8 @@ def test_a_first_look_after_rounds_played_by_command_records_the_gap(fresh_world
     world = fresh_world
     details.fetch_details(world.platform, world.open_round())
     gap = world.open_round()
-    details.fetch_details(world.platform, world.open_round())
+    record_receipts(world, world.open_round())
+    details.fetch_details(world.platform, gap + 1)
     number = world.open_round()
     with dg.instance_for_test() as stored_instance:
         result = look_at(stored_instance)
@@ -135,6 +139,8 @@ def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, 
     for _ in range(3):
         number = world.open_round()
     first, second = seen + 1, seen + 2
+    for round_number in (first, second):  # as by a command that was killed
+        details.fetch_details(world.platform, round_number)
     result = look(str(seen))
     assert added(result) == [str(first), str(second), str(number)]
     (_, closed) = result.run_requests
@@ -156,6 +162,39 @@ def test_rounds_that_nobody_watched_are_recorded_one_after_another(world, look, 
     result = look(result.cursor)
     assert [key for key, *_ in requested(result)] == [str(number)]
     assert result.cursor == str(second)
+
+
+def test_many_rounds_that_nobody_watched_are_one_quiet_account(fresh_world, look_at, receiver):
+    """Recorded at once, told in one message, and without a run of each."""
+    world = fresh_world
+    seen = world.open_round()
+    record_receipts(world, seen)
+    with (world.folder / "model_configs.csv").open("a") as registry:
+        registry.write("nobody-s,quick_models:Ridge,\nuntrained,quick_models:Ridge,\n")
+    record_receipts(world, seen, State.PENDING, Outcome.FAILED, reason="no weights")
+    lake = world.platform.lake
+    lake.weights_folder("nobody-s", 1, "h").mkdir(parents=True)  # trained, but not in the account
+    for _ in range(4):
+        number = world.open_round()
+    missed = range(seen + 1, number)
+    with pytest.MonkeyPatch.context() as patch, dg.instance_for_test() as instance:
+        patch.setenv("NUMEBOT_NOTIFY_URLS", receiver.url)
+        result = look_at(instance, str(seen))
+        assert [key for key, *_ in requested(result)] == [str(number)]
+        assert result.cursor == str(number - 1)
+        assert [key for key, *_ in requested(look_at(instance, result.cursor))] == [str(number)]
+        watchdog.look(Platform(load_settings()))
+    submissions = catalog.query(
+        lake, f"select round, model, outcome from submissions where round > {seen} order by all"
+    )
+    assert submissions.rows() == [
+        (each, name, "missed") for each in missed for name in ("second", "steady-1")
+    ]
+    told = catalog.query(lake, "select subject, title from alerts where kind = 'round-missed'")
+    subject = f"rounds-{missed[0]}-{missed[-1]}/steady-1,second"
+    title = f"2 models missed rounds {missed[0]} to {missed[-1]}"
+    assert told.rows() == [(subject, title)]
+    assert receiver.titles.count(title) == 1
 
 
 def test_a_round_that_nobody_played_ends_as_missed(world, look, run_round):

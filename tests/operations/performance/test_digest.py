@@ -27,7 +27,7 @@ def test_few_models_have_a_line_each():
         "- m0: corr60 0.0000, mmc60 0.0000 over 60 rounds",
         "- m1: corr60 +0.0010, mmc60 +0.0010 over 60 rounds; "
         "final of 2 rounds: corr60 +0.0020, mmc60 +0.0020",
-        "Only final scores are paid. All scores: numebot sql 'from scores'",
+        "Only final scores are paid. See also: numebot sql 'from scores limit 20'",
     ]
 
 
