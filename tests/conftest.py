@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from _pytest.assertion import rewrite
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 
 import numebot_dagster
@@ -54,6 +55,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
+    elif not sys.dont_write_bytecode:
+        _rewrite_its_part(session.config)
+
+
+def _rewrite_its_part(config: pytest.Config) -> None:
+    """Rewrite what no run has rewritten yet, each process its part: all will import all tests."""
+    number = int(config.workerinput["workerid"].removeprefix("gw"))
+    paths = sorted(Path(__file__).parent.rglob("test_*.py"))
+    for path in paths[number :: config.workerinput["workercount"]]:
+        rewritten = rewrite.get_cache_dir(path) / (path.stem + rewrite.PYC_TAIL)
+        if not rewritten.exists() and rewrite.try_makedirs(rewritten.parent):
+            stat, code = rewrite._rewrite_test(path, config)
+            rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, stat, rewritten)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
