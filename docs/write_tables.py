@@ -13,7 +13,7 @@ from numebot_dagster.lake.catalog import VIEWS
 from numebot_dagster.practice.faults.fault import Fault
 from numebot_dagster.practice.faults.kinds import SECTIONS
 from numebot_dagster.scoring.metrics import METRICS
-from numebot_dagster.scoring.summaries import FIGURES
+from numebot_dagster.scoring.summaries import FIGURES, Figure
 from numebot_dagster.settings import AlertKind
 
 DOCS = Path(__file__).parent
@@ -39,8 +39,13 @@ def scores() -> list[str]:
 
 def figures() -> list[str]:
     """Return the figures over eras."""
-    rows = [f"| {row.label} | {row.meaning} |" for row in FIGURES.values()]
+    rows = [f"| {row.label}{_heading(row)} | {row.meaning} |" for row in FIGURES.values()]
     return ["| Figure | Meaning |", "|---|---|", *rows]
+
+
+def _heading(figure: Figure) -> str:
+    """Return what a figure is called at the head of a narrow table, if that is another name."""
+    return "" if figure.heading in ("", figure.label) else f" (`{figure.heading}`)"
 
 
 def fault_kinds() -> list[str]:

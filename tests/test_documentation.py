@@ -108,9 +108,12 @@ def test_the_model_of_the_readme_is_tried_trained_judged_and_rehearsed(tmp_path)
     (tmp_path / "model_code").mkdir()
     (tmp_path / "model_code" / "__init__.py").touch()
     (tmp_path / "model_code" / "my_model.py").write_text(code)
-    (tmp_path / "model_configs.csv").write_text(line)
+    (tmp_path / "model_configs.csv").write_text(f"numerai_name,model_code,description\n{line}")
     rehearsal = next(it for it in blocks(practice_page, "bash") if "--folder rehearsal" in it)
-    shown = [*blocks(PAGES[0], "bash")[-1:], rehearsal, *blocks(operations_page, "bash")[-1:]]
+    first = next(it for it in blocks(PAGES[0], "bash") if "models try" in it)
+    # What comes before belongs to the demo, and what comes after is played in the rehearsal.
+    alone = first[first.index("numebot models try") : first.index("numebot practice")]
+    shown = [alone, rehearsal, *blocks(operations_page, "bash")[-1:]]
     with PracticeServer(tmp_path / "rehearsal", Plan(models=("my_slot",))) as practice:
         environment = {
             "NUMERAI_API_URL": practice.url,

@@ -155,7 +155,7 @@ def _show(overview: Overview) -> None:
 
 
 def _headline(at: Moment) -> str:
-    clock = f"It is {at.now:%a %d %b %H:%M} UTC"
+    clock = f"It is {at.now:%a %d %b %Y %H:%M} UTC"
     if at.problem:
         return f"{clock} by this machine's clock; Numerai was not reached: {at.problem}"
     if at.open_round is None or at.open_round.close_staking_time is None:

@@ -69,6 +69,9 @@ def up(
         with suppress(NumeraiUnavailable):  # each run asks again
             claim(platform)
         session.show_in_force(platform)
+        if settings.numerai_public_id is None:
+            text = "Without a key nothing is submitted and no score is read:"
+            console.print(screen.styled(text, "yellow", f" {settings.key_remedy}"), soft_wrap=True)
         say(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)")
         _warn_of_visitors(host, port)
         raise typer.Exit(_serve(host, port))

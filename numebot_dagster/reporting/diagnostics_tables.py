@@ -39,7 +39,7 @@ def summary_table(summaries: Mapping[str, Summary]) -> pl.DataFrame:
 def legend() -> str:
     """Return what the headings of `summary_table` mean that are not the figures' own names."""
     shortened = [
-        f"{figure.heading} is {figure.meaning}"
+        f"{figure.heading} is {figure.label}, {figure.meaning}"
         for figure in FIGURES.values()
         if figure.heading not in ("", figure.label)
     ]

@@ -74,7 +74,7 @@ def test_sql_in_every_format(played):
     too_wide = world.numebot("sql", "from submissions where round = 0", COLUMNS="40")
     assert too_wide.stdout.startswith("model, round, submission_id,")
     more = world.numebot("sql", "select range as n from range(105)")
-    assert more.stdout.split() == ["n", *map(str, range(100))]
+    assert more.stdout.split()[-100:] == [*map(str, range(100))]
     assert more.stderr.startswith("(5 more rows: ")
     assert "104" in world.numebot("sql", "select range as n from range(105)", "--rows", "0").stdout
     lists = world.numebot("sql", "select * from range(7), submissions limit 7", COLUMNS="40")

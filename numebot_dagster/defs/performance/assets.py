@@ -241,7 +241,7 @@ def _dashboard_metadata(dashboard: Dashboard) -> Metadata:
         "figures": dg.MetadataValue.path(dashboard.folder),
         "submissions": rounds.height,
         "confirmed": rounds.filter(rounds["state"] == "confirmed").height,
-        "resolved": rounds.filter(rounds["resolved"]).height,
+        "resolved_submissions": rounds.filter(rounds["resolved"]).height,
     }
 
 

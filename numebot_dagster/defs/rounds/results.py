@@ -159,4 +159,4 @@ def _known(name: str, value: str | float | None) -> Metadata:
 
 
 def _seconds(name: str, start: datetime | None, end: datetime | None) -> dict[str, float]:
-    return {} if start is None or end is None else {name: (end - start).total_seconds()}
+    return {} if start is None or end is None else {name: round((end - start).total_seconds(), 1)}

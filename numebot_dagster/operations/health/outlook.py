@@ -14,6 +14,7 @@ from numebot_dagster.operations.health.preflight import (
     next_opening,
 )
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.reporting.numbers import counted
 
 OPENINGS_SHOWN = 3
 ROUNDS_FOR_A_WEEK = 5
@@ -41,11 +42,15 @@ def expected_openings(opened: list[datetime], now: datetime) -> Finding:
                 Check.OPENINGS, Verdict.WARNING, "no round has opened yet", "wait for one"
             )
         expected.append(following)
-    moments = ", ".join(f"{opening:%a %d %b %H:%M}" for opening in expected)
-    basis = f"the last {len(opened)} rounds" if len(opened) > 1 else "the only round"
-    text = f"the next rounds are expected on {moments} UTC, judged by {basis}"
     if len(opened) < ROUNDS_FOR_A_WEEK:
-        text += "; more rounds are needed to know the days of the week"
+        text = (
+            f"only {counted(len(opened), 'round')} opened so far, at {opened[-1]:%H:%M} UTC: too "
+            "few to know the days of the next ones"
+        )
+        return Finding(Check.OPENINGS, Verdict.OK, text)
+    moments = ", ".join(f"{opening:%a %d %b %H:%M}" for opening in expected)
+    basis = f"the last {len(opened)} rounds"
+    text = f"the next rounds are expected on {moments} UTC, judged by {basis}"
     return Finding(Check.OPENINGS, Verdict.OK, text)
 
 

@@ -320,7 +320,7 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
         assert np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0).shape[0] > 10  # not blank
         file = world.platform.lake.figure(f"{name}.png")
         assert image.imread(file).shape == pixels.shape
-    assert (shown["submissions"], shown["confirmed"], shown["resolved"]) == (4, 4, 2)
+    assert (shown["submissions"], shown["confirmed"], shown["resolved_submissions"]) == (4, 4, 2)
     for text in ("steady-1", "second"):
         assert text in shown["models"]
     assert world.platform.lake.catalog_file.is_file()
