@@ -84,8 +84,8 @@ def _report(platform: Platform, vintage: int, models: Sequence[RegisteredModel])
             "data_version": manifest.data_version,
             "train_eras": manifest.train_eras,
             "train_rows": manifest.train_rows,
-            "seconds": manifest.seconds,
-            "mb": round(manifest.peak_memory_mb),
+            "seconds": f"{manifest.seconds:.1f}",
+            "memory MB": round(manifest.peak_memory_mb),
         }
         for manifest in manifests
     ]

@@ -22,6 +22,7 @@ from numebot_dagster.defs.runs import PROCESS_TAG
 from numebot_dagster.modeling.worker.worker_process import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
+from tests.support.commands import numebot
 from tests.support.world import World
 
 LAUNCH = """
@@ -239,6 +240,20 @@ def test_rounds_are_played_by_the_sensor_and_from_the_ui(fresh_world, tmp_path):
 def status_of(dagster: Dagster, vintage: int, run_id: str) -> str:
     [run] = [run for run in dagster.runs(vintage, "train_job") if run["runId"] == run_id]
     return run["status"]
+
+
+def test_up_says_at_once_that_a_key_is_missing(world, monkeypatch):
+    monkeypatch.setattr("numebot_dagster.cli.up._serve", lambda host, port: 0)
+    said, code = numebot("up", "--port", str(free_port()))
+    assert (code, "Without a key" in said) == (0, False)
+    for name in ("NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY"):
+        monkeypatch.delenv(name)
+    said, code = numebot("up", "--port", str(free_port()))
+    assert code == 0
+    assert (
+        "Without a key nothing is submitted and no score is read: set NUMERAI_PUBLIC_ID and "
+        "NUMERAI_SECRET_KEY in .env" in said
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent's end is not told")

@@ -66,6 +66,8 @@ def assert_settings_are_printed(process: subprocess.Popen[str], folder: Path) ->
     assert (Path(data_folder).parent / ".gitignore").read_text() == "*\n"
     assert set(settings) == {"NUMERAI_API_URL", "NUMERAI_PUBLIC_ID", "NUMERAI_SECRET_KEY"}
     assert f"numebot practice advance --to next-open --folder {folder}" in text
+    for command in ("train", "run"):  # the registry may have models that this account lacks
+        assert f"  numebot {command} --models one,two\n" in text
     key = f"Token {settings['NUMERAI_PUBLIC_ID']}${settings['NUMERAI_SECRET_KEY']}"
     answer = requests.post(
         settings["NUMERAI_API_URL"],
