@@ -38,7 +38,7 @@ TESTED_THROUGH = {
         "modeling/worker/execution modeling/worker/messages modeling/worker/worker_process"
     ),
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
-    "reporting/test_charts.py": "reporting/embed reporting/style",
+    "reporting/test_charts.py": "reporting/embed",
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.
     "numerai/test_client.py": "numerai/errors numerai/numerapi_bridge",

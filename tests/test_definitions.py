@@ -219,8 +219,8 @@ def test_a_registry_without_models_still_loads(world):
 
 
 FORBIDDEN = [
-    "pandas", "lightgbm", "xgboost", "sklearn", "scipy", "numerai_tools", "numerapi", "matplotlib",
-    "quick_models", "model_code", "numebot_dagster.practice",
+    "pandas", "lightgbm", "xgboost", "sklearn", "scipy", "numerai_tools", "numerapi", "altair",
+    "vl_convert",    "quick_models", "model_code", "numebot_dagster.practice",
 ]  # fmt: skip
 LOADER = """
 import json, socket, sys

@@ -228,7 +228,7 @@ def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None
         f"Publish only held-out scores. {legend()}. For charts, see the asset's page in the "
         "Dagster UI (numebot up), and"
     )
-    figure = platform.lake.figure(f"{model.asset_name}_score_chart.png")
+    figure = platform.lake.figure(f"{model.asset_name}_score_chart.svg")
     screen.say_on_one_line(f"  {figure}\n")
 
 

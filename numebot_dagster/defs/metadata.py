@@ -18,6 +18,8 @@ from numebot_dagster.reporting.numbers import plotted
 if TYPE_CHECKING:
     import polars as pl
 
+    from numebot_dagster.reporting.picture import Picture
+
 Metadata = dict[str, Any]
 
 
@@ -110,13 +112,13 @@ def markdown(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown_table(frame))
 
 
-def pictures(charts: Mapping[str, bytes]) -> Metadata:
-    """Return PNG files by name as pictures that Dagster's catalogue shows."""
+def pictures(charts: Mapping[str, Picture]) -> Metadata:
+    """Return charts by name as pictures that Dagster's catalogue shows."""
     from numebot_dagster.reporting.embed import picture
 
     return {
-        name: dg.MetadataValue.md(picture(png, name.replace("_", " ")))
-        for name, png in charts.items()
+        name: dg.MetadataValue.md(picture(chart.png(), chart.title))
+        for name, chart in charts.items()
     }
 
 

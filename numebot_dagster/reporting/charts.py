@@ -1,116 +1,150 @@
-"""Draw the three charts of a participant's scores as PNG files in memory.
+"""Draw a participant's scores: by scoring day, by round, and against the number of rounds.
 
-Each takes the `scores` view (see `selection`) and one metric. When there is nothing to draw yet,
-the picture says what is missing and when it is expected.
+Each chart is made of the `scores` view (see `selection`) and one metric. Up to `MOST_LINES` models
+have a line of their own; larger fleets are drawn as bands and as a heat map. When there is nothing
+to draw yet, the picture says what is missing and when it is expected.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from numebot_dagster.reporting import marks
+from numebot_dagster.reporting.numbers import counted, score
+from numebot_dagster.reporting.picture import Picture
 from numebot_dagster.reporting.selection import final_scores, newest_scores, scores_of
-from numebot_dagster.reporting.style import (
-    GREY,
-    SHADE,
-    SOFT_INK,
-    SeriesStyle,
-    add_legend,
-    label_axes,
-    new_figure,
-    render,
-    series_styles,
-    shortened,
-)
+from numebot_dagster.reporting.theme import Mark, drawn_apart, shortened
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import altair as alt
 
 NOISY_DAYS = 5
 """Scoring days drawn on a shaded ground: the returns of k days are, if days are independent, a
 share of k/60 of the variance of what a 60-day round is finally scored on; 8 % on day 5."""
 
-MODELS_WITH_ROUNDS = 8
-"""Up to this many models every round is drawn; with more, each model's mean alone."""
+MOST_TRACES = 60
+HEAT_MAP_ROUNDS = 120
+LEAST_LIMIT = 0.005
+"""The full colour of a heat map stands at least for this score."""
 
 
-def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
-    """Draw how each round's score moved: thin lines are rounds, thick lines a model's mean.
+def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
+    """Draw how each round's score moved from day to day.
 
     Args:
         scores: the `scores` view: model, round, metric, version, day (1 to 60), date, value,
             percentile, resolved; other metrics in it are ignored.
         metric: Numerai's name of the score, for example corr60 or mmc60.
-
-    Returns:
-        A PNG of 990 by 506 pixels, wider with more than 25 models.
     """
     published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
+    title = f"{_label(metric)} by scoring day"
     if published.is_empty():
-        return _notice(f"{_label(metric)} by scoring day", *_no_scores(metric))
-    styles = series_styles(published["model"])
-    with_rounds = len(styles) <= MODELS_WITH_ROUNDS
-    figure, axes = new_figure(
-        f"{_label(metric)} by scoring day, {_rounds(published)}, {_models(published)}",
-        ("Thin: one round.  Thick" if with_rounds else "Each line")
-        + ": a model's mean, as far as half of its rounds have come.  Only the last day is paid.",
-    )
+        return marks.notice(title, *_no_scores(metric))
+    last_day = max(published["day"])
+    x = marks.whole_axis("day", "scoring day of the round", (0.5, max(last_day, 10) + 0.5))
     means = means_by_day(published)
-    if with_rounds:
-        _draw_rounds(axes, published, styles)
-    for (model,), line in means.group_by("model", maintain_order=True):
-        _draw_line(axes, line["day"], line["value"], str(model), styles[str(model)])
-    _mark_days(axes, metric, last_day=max(published["day"]))
-    label_axes(axes, "scoring day of the round", _unit(metric))
-    add_legend(axes, _from_best(means.unique("model", keep="last", maintain_order=True)))
-    return render(figure)
+    last = means.unique("model", keep="last", maintain_order=True)
+    if drawn_apart(published["model"]):
+        subtitle = (
+            "Thin: a recent round. Thick: a model's mean, as far as half its rounds have come."
+        )
+        drawn = _rounds_and_means(published, means, x, metric, _from_best(last))
+    else:
+        subtitle = "Bands: half and nine tenths of all rounds of all models. Dashed: their median."
+        by_day = published.group_by("day").agg(*marks.quantiles()).sort("day")
+        drawn = [marks.bands(by_day, x, _unit(metric))]
+    chart = marks.layered(_ground(), marks.zero_line(), *drawn, *_resolution(metric, last_day, x))
+    return Picture(
+        f"{title}, {_rounds(published)}, {_models(published)}",
+        f"{subtitle} Grey ground: mostly noise. Only the last day is paid.",
+        f"{_label(metric)} by scoring day up to day {last_day}. {_ends(last)}",
+        marks.sized(chart),
+    )
 
 
-def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
-    """Draw the final score of every resolved round; arguments and size as for `scores_by_day`."""
+def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
+    """Draw the final score of every resolved round; arguments as for `scores_by_day`."""
     final = final_scores(scores, metric)
     title = f"Final {_label(metric)} by round"
     if final.is_empty():
-        return _notice(title, *_nothing_resolved(scores, metric))
-    styles = series_styles(final["model"])
-    figure, axes = new_figure(
-        f"Final {_label(metric)}, {_rounds(final)}, {_models(final)}",
-        "The score of each round's last day, which alone is paid.  "
-        "Neighbouring rounds share most of their days.",
+        return marks.notice(title, *_nothing_resolved(scores, metric))
+    means = final.group_by("model").agg(pl.col("value").mean())
+    if not drawn_apart(final["model"]):
+        return scores_by_round(scores, metric, _from_best(means))
+    lines = marks.lines(
+        final, marks.whole_axis("round", "round"), "value", f"final {_unit(metric)}"
     )
-    for (model,), line in final.group_by("model", maintain_order=True):
-        _draw_line(axes, line["round"], line["value"], str(model), styles[str(model)], thin=True)
-    _pad_single(axes, final["round"])
-    label_axes(axes, "round", f"final {_unit(metric)}")
-    add_legend(axes, _from_best(final.group_by("model").agg(pl.col("value").mean())))
-    return render(figure)
+    chart = marks.layered(marks.zero_line(), lines.encode(**marks.by_model(_from_best(means))))
+    return Picture(
+        f"{title}, {_rounds(final)}, {_models(final)}",
+        "The score of each round's last day, which alone is paid. "
+        "Neighbouring rounds share most of their days.",
+        f"Final {_label(metric)} of {_rounds(final)}. {_ends(means)}",
+        marks.sized(chart),
+    )
 
 
-def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> bytes:
+def scores_by_round(scores: pl.DataFrame, metric: str, models: Sequence[str]) -> Picture:
+    """Draw the newest score of the last rounds of all models as a heat map.
+
+    Args:
+        scores: as for `scores_by_day`.
+        metric: as there.
+        models: the order of the rows.
+    """
+    newest = newest_scores(scores, metric)
+    title = f"{_label(metric)} by round"
+    if newest.is_empty():
+        return marks.notice(title, *_no_scores(metric))
+    recent = newest.filter(pl.col("round") > max(newest["round"]) - HEAT_MAP_ROUNDS)
+    limit = max(LEAST_LIMIT, float(recent["value"].abs().quantile(0.95) or 0))
+    means = recent.filter("resolved").group_by("model").agg(pl.col("value").mean())
+    chart = marks.heat_map(
+        recent.select("model", "round", "value", "resolved"), models, _label(metric), limit
+    )
+    return Picture(
+        f"{title}, {_rounds(recent)}, {_models(recent)}",
+        "Blue: above zero. Orange: below. Lighter: the round is still running.",
+        f"Newest {_label(metric)} of {_rounds(recent)}. {_ends(means)}",
+        marks.sized(chart, 40 + marks.ROW_HEIGHT * len(models)),
+        is_dense=True,
+    )
+
+
+def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     """Draw each model's mean final score against the number of its rounds resolved so far.
 
-    Rounds count in the order of their numbers. Arguments and size as for `scores_by_day`.
+    Rounds count in the order of their numbers. Arguments as for `scores_by_day`.
     """
     final = final_scores(scores, metric)
     title = f"Mean final {_label(metric)} against rounds resolved"
     if final.is_empty():
-        return _notice(title, *_nothing_resolved(scores, metric))
+        return marks.notice(title, *_nothing_resolved(scores, metric))
     running = running_means(final)
-    styles = series_styles(running["model"])
-    figure, axes = new_figure(
+    last = running.unique("model", keep="last", maintain_order=True).select("model", value="mean")
+    x = marks.whole_axis("resolved", "rounds resolved", (0.5, max(5, *running["resolved"]) + 0.5))
+    drawn: alt.Chart | alt.LayerChart
+    y_title = f"mean final {_unit(metric)}"
+    if drawn_apart(running["model"]):
+        subtitle = "Rounds overlap: 64 in a row hold about 1.6 independent observations."
+        drawn = marks.lines(running, x, "mean", y_title).encode(**marks.by_model(_from_best(last)))
+    else:
+        subtitle = (
+            "Bands: half and nine tenths of the models that have come so far. Dashed: the median."
+        )
+        by_count = running.group_by("resolved").agg(*marks.quantiles("mean"), models=pl.len())
+        enough = by_count.filter(pl.col("models") * 2 >= pl.col("models").max()).sort("resolved")
+        drawn = marks.bands(enough, x, y_title)
+    return Picture(
         f"{title}, {_models(final)}",
-        "Rounds overlap, so the mean settles slowly: 64 rounds in a row hold about 1.6 "
-        "independent observations.",
+        subtitle,
+        f"Mean final {_label(metric)} so far. {_ends(last)}",
+        marks.sized(marks.layered(marks.zero_line(), drawn)),
     )
-    for (model,), line in running.group_by("model", maintain_order=True):
-        _draw_line(axes, line["resolved"], line["mean"], str(model), styles[str(model)])
-    axes.set_xlim(0.5, max(5, *running["resolved"]) + 0.5)
-    label_axes(axes, "rounds resolved", f"mean final {_unit(metric)}")
-    last = running.unique("model", keep="last", maintain_order=True)
-    add_legend(axes, _from_best(last.select("model", value="mean")))
-    return render(figure)
 
 
 def running_means(final: pl.DataFrame) -> pl.DataFrame:
@@ -139,69 +173,43 @@ def means_by_day(published: pl.DataFrame) -> pl.DataFrame:
     return by_day.filter(reached).drop("rounds").sort("model", "day")
 
 
-def _draw_rounds(axes: Axes, published: pl.DataFrame, styles: dict[str, SeriesStyle]) -> None:
-    from matplotlib.collections import LineCollection
+def _rounds_and_means(
+    published: pl.DataFrame, means: pl.DataFrame, x: alt.X, metric: str, models: Sequence[str]
+) -> list[alt.Chart | alt.LayerChart]:
+    import altair as alt
 
-    opacity = max(0.12, min(0.5, 6 / published.select("model", "round").n_unique()))
-    for (model,), rows in published.group_by("model", maintain_order=True):
-        curves = [
-            list(zip(curve["day"], curve["value"], strict=True))
-            for _, curve in rows.group_by("round", maintain_order=True)
-        ]
-        color = styles[str(model)].color
-        axes.add_collection(LineCollection(curves, colors=color, alpha=opacity, linewidths=0.8))
-        single = rows.filter(pl.len().over("round") == 1)
-        axes.plot(single["day"], single["value"], ".", color=color, alpha=opacity, markersize=4)
-
-
-def _draw_line(
-    axes: Axes, x: pl.Series, y: pl.Series, model: str, style: SeriesStyle, *, thin: bool = False
-) -> None:
-    """Draw one model's line, with markers where there are few points."""
-    axes.plot(
-        x,
-        y,
-        label=model,
-        color=style.color,
-        linestyle=style.dashes,
-        linewidth=1.4 if thin else 2,
-        marker=style.marker if len(x) <= (80 if thin else 15) else None,
-        markersize=3.5 if thin else 4.5,
-        solid_capstyle="round",
+    look = marks.by_model(models)
+    newest = published["round"].unique().sort().tail(max(1, MOST_TRACES // len(models)))
+    recent = published.filter(pl.col("round").is_in(newest.implode()))
+    opacity = max(0.12, min(0.5, 6 / recent.select("model", "round").n_unique()))
+    rounds = marks.lines(recent.select("model", "round", "day", "value"), x, "value", _unit(metric))
+    thin = rounds.encode(
+        detail="round:N",
+        color=look["color"],
+        opacity=alt.value(opacity),
+        strokeWidth=alt.value(0.8),
     )
+    return [thin, marks.lines(means, x, "value", _unit(metric)).encode(**look)]
 
 
-def _mark_days(axes: Axes, metric: str, last_day: int) -> None:
-    """Shade the first days, whose scores are mostly noise, and mark the day that is paid."""
-    axes.axvspan(0.5, NOISY_DAYS + 0.5, color=SHADE, zorder=0, linewidth=0)
+def _ground() -> alt.Chart:
+    """Shade the first days, whose scores are mostly noise."""
+    import altair as alt
+
+    days = alt.Data(values=[{"first": 0.5, "last": NOISY_DAYS + 0.5}])
+    return alt.Chart(days).mark_rect(style=Mark.GROUND).encode(x="first:Q", x2="last:Q")
+
+
+def _resolution(metric: str, last_day: int, x: alt.X) -> list[alt.Chart]:
+    """Mark the day that is paid, where a round has come so far."""
+    import altair as alt
+
     final_day = _final_day(metric)
-    axes.set_xlim(0.5, max(last_day, 2 * NOISY_DAYS) + 0.7)
-    _note(axes, 0.5, "first days: mostly noise" if last_day > 12 else "day-1 scores are noise")
-    if final_day is not None and last_day >= final_day:
-        axes.axvline(final_day, color=GREY, linewidth=0.9, linestyle=(0, (3, 3)))
-        _note(axes, final_day, "resolves", align="center")
-
-
-def _note(axes: Axes, day: float, text: str, align: str = "left") -> None:
-    axes.text(
-        day, 1.01, text, transform=axes.get_xaxis_transform(),
-        ha=align, va="bottom", fontsize=8, color=SOFT_INK, style="italic",
-    )  # fmt: skip
-
-
-def _pad_single(axes: Axes, x: pl.Series) -> None:
-    """Keep a single round in the middle of a plot as wide as a few rounds."""
-    if x.n_unique() == 1:
-        axes.set_xlim(x[0] - 2, x[0] + 2)
-
-
-def _notice(title: str, what: str, when: str) -> bytes:
-    """Return a picture in place of a chart that cannot be drawn yet."""
-    figure, axes = new_figure(title, "Nothing to draw yet", height=2.4)
-    axes.set_axis_off()
-    axes.text(0.5, 0.64, what, ha="center", va="center", fontsize=14, color=SOFT_INK)
-    axes.text(0.5, 0.4, when, ha="center", va="center", fontsize=10, color=SOFT_INK)
-    return render(figure)
+    if final_day is None or last_day < final_day:
+        return []
+    day = alt.Chart(alt.Data(values=[{"day": final_day, "text": "resolves"}])).encode(x=x)
+    note = day.mark_text(style=Mark.NOTE, align="right", dx=-4, baseline="top")
+    return [day.mark_rule(style=Mark.ZERO), note.encode(text="text:N", y=alt.value(2))]
 
 
 def _no_scores(metric: str) -> tuple[str, str]:
@@ -248,9 +256,20 @@ def _rounds(rows: pl.DataFrame) -> str:
 
 def _models(rows: pl.DataFrame) -> str:
     names = rows["model"].unique()
-    return shortened(str(names[0]), 30) if len(names) == 1 else f"{len(names)} models"
+    return shortened(str(names[0]), 30) if len(names) == 1 else counted(len(names), "model")
 
 
 def _from_best(values: pl.DataFrame) -> list[str]:
     """Return model names by falling value, so that the legend is also a ranking."""
     return values.sort("value", "model", descending=[True, False])["model"].to_list()
+
+
+def _ends(values: pl.DataFrame) -> str:
+    """Return the highest and the lowest of the models' values in words."""
+    order = values.sort("value", "model", descending=[True, False]).select("model", "value").rows()
+    if not order:
+        return "No round has resolved yet."
+    (best, high), (worst, low) = order[0], order[-1]
+    if len(order) == 1:
+        return f"{best}: {score(high)}."
+    return f"Highest: {best} {score(high)}; lowest: {worst} {score(low)}."

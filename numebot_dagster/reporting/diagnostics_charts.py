@@ -1,39 +1,30 @@
-"""Draw the two charts of a model's diagnostics as PNG files in memory.
+"""Draw the two charts of a model's diagnostics.
 
-They take the frames of a diagnosis: `by_era` (`era`, `metric`, `value`) and `exposure_by_feature`
-(`feature`, `mean_exposure`).
+They are made of the frames of a diagnosis: `by_era` (`era`, `metric`, `value`) and
+`exposure_by_feature` (`feature`, `mean_exposure`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from numebot_dagster.reporting.style import (
-    GREY,
-    NEGATIVE,
-    PALETTE,
-    POSITIVE,
-    SHADE,
-    SOFT_INK,
-    add_legend,
-    label_axes,
-    new_figure,
-    render,
-    shortened,
-)
+from numebot_dagster.reporting import marks
+from numebot_dagster.reporting.numbers import counted, score
+from numebot_dagster.reporting.picture import Picture
+from numebot_dagster.reporting.theme import Mark, shortened
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    import altair as alt
 
 FEATURES_SHOWN = 20
 CUMULATED = {
-    "corr": ("CORR", PALETTE[0], "-"),
-    "mmc": ("MMC", PALETTE[2], "-"),
-    "benchmark_corr": ("CORR of the benchmark", SOFT_INK, (0, (5, 2))),
+    "corr": ("CORR", (1, 0)),
+    "mmc": ("MMC", (8, 3, 2, 3)),
+    "benchmark_corr": ("CORR of the benchmark", (5, 3)),
 }
-"""The lines of the first chart by metric: label, colour and dashes."""
+"""The lines of the first chart by metric: label and dashes; their colours are the first three."""
 
 
 def cumulative(by_era: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -44,7 +35,7 @@ def cumulative(by_era: pl.DataFrame, metric: str) -> pl.DataFrame:
 
 def cumulative_scores(
     by_era: pl.DataFrame, *, model: str, benchmark: str | None, held_out: int
-) -> bytes:
+) -> Picture:
     """Draw how CORR and MMC add up over the eras, beside the benchmark's own CORR.
 
     Args:
@@ -52,71 +43,89 @@ def cumulative_scores(
         model: its name, for the title.
         benchmark: the name of the benchmark model, if there is one.
         held_out: how many of the newest eras of CORR are shaded.
-
-    Returns:
-        A PNG of 990 by 506 pixels.
     """
-    lines = {metric: cumulative(by_era, metric) for metric in CUMULATED}
-    eras = lines["corr"]["era"]
-    figure, axes = new_figure(
-        f"Cumulative scores of {shortened(model, 40)}, {_span(eras)}",
-        "Out of sample: no era was predicted by a training that had seen it."
-        + (f"  Benchmark: {benchmark}." if benchmark else ""),
+    sums = pl.concat(
+        cumulative(by_era, metric).with_columns(model=pl.lit(label))
+        for metric, (label, _) in CUMULATED.items()
     )
-    _shade(axes, eras, held_out)
-    for metric, line in lines.items():
-        if line.is_empty():
-            continue
-        label, colour, dashes = CUMULATED[metric]
-        axes.plot(line["era"], line["total"], label=label, color=colour, linestyle=dashes,
-                  linewidth=2, marker="o" if line.height == 1 else None)  # fmt: skip
-    label_axes(axes, "era", "sum of the eras' scores")
-    ends = sorted(
-        ((line["total"][-1], CUMULATED[metric][0]) for metric, line in lines.items() if len(line)),
-        reverse=True,
+    eras = cumulative(by_era, "corr")["era"]
+    title = f"Cumulative scores of {shortened(model, 40)}"
+    if sums.is_empty():
+        return marks.notice(title, "No era has a score", "Train on data with newer eras.")
+    ends = sums.unique("model", keep="last", maintain_order=True)
+    ends = ends.sort("total", descending=True)
+    lines = marks.lines(sums, marks.whole_axis("era", "era"), "total", "sum of the eras' scores")
+    chart = marks.layered(
+        *_held_out(eras, held_out), marks.zero_line(), lines.encode(**_looks(ends["model"]))
     )
-    add_legend(axes, [label for _, label in ends])
-    return render(figure)
+    named = f" Benchmark: {benchmark}." if benchmark else ""
+    results = (f"{name} {score(total)}" for name, total in ends.select("model", "total").rows())
+    return Picture(
+        f"{title}, {_span(eras)}",
+        f"Out of sample: no era was predicted by a training that had seen it.{named}",
+        f"Sums at the end: {', '.join(results)}.",
+        marks.sized(chart),
+    )
 
 
-def feature_exposure(exposure: pl.DataFrame, *, model: str) -> bytes:
+def feature_exposure(exposure: pl.DataFrame, *, model: str) -> Picture:
     """Draw the features with the largest mean correlation with the predictions over the eras.
 
     Args:
         exposure: `feature`, `mean_exposure` (from -1 to 1), in any order.
         model: its name, for the title.
-
-    Returns:
-        A PNG 990 pixels wide, higher with more features.
     """
+    import altair as alt
+
+    title = f"Feature exposure of {shortened(model, 40)}"
+    if exposure.is_empty():
+        return marks.notice(title, "No feature was looked at", "Diagnose the model again.")
     top = exposure.sort(pl.col("mean_exposure").abs(), descending=True).head(FEATURES_SHOWN)
-    figure, axes = new_figure(
-        f"Feature exposure of {shortened(model, 40)}: {top.height} of {exposure.height} features",
-        "Mean over the eras of the correlation between a feature and the predictions.",
-        height=1.5 + 0.22 * max(top.height, 4),
+    value = alt.X("mean_exposure:Q", axis=alt.Axis(title="mean correlation", format="+.2f"))
+    bars = alt.Chart(marks.rounded(top)).encode(
+        x=value,
+        y=alt.Y("feature:N", sort=None, axis=alt.Axis(title=None, labelLimit=260)),
+        tooltip=["feature:N", alt.Tooltip("mean_exposure:Q", format=marks.SIGNED)],
     )
-    values = top["mean_exposure"].to_list()
-    colours = [NEGATIVE if value < 0 else POSITIVE for value in values]
-    axes.barh(range(len(values)), values, color=colours, height=0.7)
-    axes.set_yticks(range(len(values)), [shortened(name, 44) for name in top["feature"]])
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color="#e4e4e4", linewidth=0.8)
-    axes.axvline(0, color=GREY, linewidth=0.9)
-    axes.set_xlabel("mean correlation", fontsize=9.5, labelpad=6)
-    return render(figure)
+    above = bars.mark_bar(style=Mark.ACCENT).transform_filter("datum.mean_exposure >= 0")
+    below = bars.mark_bar(style=Mark.WORSE).transform_filter("datum.mean_exposure < 0")
+    largest, mean = top.select("feature", "mean_exposure").row(0)
+    return Picture(
+        f"{title}: {top.height} of {counted(exposure.height, 'feature')}",
+        "Mean over the eras of the correlation between a feature and the predictions.",
+        f"The largest is that of {largest}, {score(mean)}.",
+        marks.sized(marks.layered(above, below), 90 + marks.ROW_HEIGHT * top.height),
+    )
 
 
-def _shade(axes: Axes, eras: pl.Series, held_out: int) -> None:
-    """Shade the held-out eras, with their name above."""
-    if not 0 < held_out <= len(eras):
-        return
-    first, last = eras[-held_out] - 0.5, eras[-1] + 0.5
-    axes.axvspan(first, last, color=SHADE, zorder=0, linewidth=0)
-    axes.text(
-        last, 1.01, f"held out: {held_out} eras", transform=axes.get_xaxis_transform(),
-        ha="right", va="bottom", fontsize=8, color=SOFT_INK, style="italic",
-    )  # fmt: skip
+def _looks(order: pl.Series) -> dict[str, Any]:
+    """Return colour and dashes of the sums, with one legend in their order."""
+    import altair as alt
+
+    labels = [label for label, _ in CUMULATED.values()]
+    dashes = [list(dash) for _, dash in CUMULATED.values()]
+    legend = alt.Legend(title=None, values=order.to_list(), symbolType="stroke", symbolSize=300)
+    return {
+        "color": alt.Color("model:N", scale=alt.Scale(domain=labels), legend=legend),
+        "strokeDash": alt.StrokeDash(
+            "model:N", scale=alt.Scale(domain=labels, range=dashes), legend=legend
+        ),
+    }
+
+
+def _held_out(eras: pl.Series, count: int) -> list[alt.Chart]:
+    """Shade the held-out eras, and name them."""
+    import altair as alt
+
+    if not 0 < count <= len(eras):
+        return []
+    place = {"first": eras[-count] - 0.5, "last": eras[-1] + 0.5, "text": f"held out: {count} eras"}
+    area = alt.Chart(alt.Data(values=[place]))
+    note = area.mark_text(style=Mark.NOTE, align="left", dx=4, baseline="top")
+    return [
+        area.mark_rect(style=Mark.GROUND).encode(x="first:Q", x2="last:Q"),
+        note.encode(text="text:N", x="first:Q", y=alt.value(2)),
+    ]
 
 
 def _span(eras: pl.Series) -> str:

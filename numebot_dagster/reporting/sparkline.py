@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from numebot_dagster.reporting.embed import INLINE_LIMIT, svg_picture
-from numebot_dagster.reporting.style import GREY, NEGATIVE, POSITIVE
+from numebot_dagster.reporting.theme import LIGHT
 
 MARGIN = 4
 """Pixels kept free around the curve, so that the mark of the last point is not cut."""
@@ -79,13 +79,13 @@ def _svg(values: Sequence[float | None], width: int, height: int) -> str:
     points, zero = _place(values, width, height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" fill="none">'
-        f'<path d="M0 {zero}H{width}" stroke="{GREY}"/>'
+        f'<path d="M0 {zero}H{width}" stroke="{LIGHT.untold}"/>'
     ]
     if points and points[-1] is not None:
         x, y = points[-1]
-        colour = NEGATIVE if (values[-1] or 0.0) < 0 else POSITIVE
+        colour = LIGHT.worse if (values[-1] or 0.0) < 0 else LIGHT.accent
         parts.append(
-            f'<path d="{_path(points)}" stroke="{POSITIVE}" stroke-width="2" '
+            f'<path d="{_path(points)}" stroke="{LIGHT.accent}" stroke-width="2" '
             'stroke-linecap="round" stroke-linejoin="round"/>'
             f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
         )

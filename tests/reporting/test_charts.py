@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import tables
-from numebot_dagster.reporting import charts, style
+from numebot_dagster.reporting import charts
 from numebot_dagster.reporting.selection import final_scores
-from tests.support.pictures import opened, pixels_of
+from numebot_dagster.reporting.theme import LIGHT
+from tests.support.pictures import Drawing, png_size
 
 CHARTS = [charts.scores_by_day, charts.final_by_round, charts.mean_final]
 NOTHING = pl.DataFrame(schema=tables.SCORES.schema)
@@ -27,35 +28,66 @@ def two_models(score_frame) -> pl.DataFrame:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("chart", CHARTS)
-def test_a_chart_is_a_small_png_with_one_colour_per_model(chart, two_models):
-    png = chart(two_models)
-    assert opened(png).size == (990, 506)
-    assert len(png) < 60_000
-    first, second, third = (pixels_of(png, color) for color in style.PALETTE[:3])
-    assert first > 50
-    assert second > 50
+def test_a_chart_is_a_small_svg_with_one_colour_per_model(chart, two_models):
+    picture = chart(two_models)
+    svg = picture.svg()
+    drawn = Drawing(svg)
+    assert drawn.size == (700, 280)
+    assert len(svg) < 60_000
+    first, second, third = (drawn.colours[colour] for colour in LIGHT.lines[:3])
+    assert first > 0
+    assert second > 0
     assert third == 0
+    assert picture.result.endswith("Highest: alpha +0.0200; lowest: beta \N{MINUS SIGN}0.0200.")
+    # The legend is a ranking too.
+    assert [text for text in drawn.texts if text in ("alpha", "beta")] == ["alpha", "beta"]
+    assert picture.title in drawn.texts
+
+
+def test_thin_lines_are_the_recent_rounds(score_frame):
+    days, rounds = (1, 2, 3), range(1300, 1400)
+    rows = [("a", number, "corr60", day, 0.001) for number in rounds for day in days]
+    drawn = Drawing(charts.scores_by_day(score_frame(*rows)).svg())
+    mean = 1 + len(days)  # with its points
+    assert drawn.colours[LIGHT.lines[0]] == charts.MOST_TRACES + mean
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_lone_point_is_seen(chart, score_frame):
-    png = chart(score_frame(("a", 1343, "corr60", 60, 0.01, "1", None, True)))
-    assert pixels_of(png, style.PALETTE[0]) > 8
+    picture = chart(score_frame(("a", 1343, "corr60", 60, 0.01, "1", None, True)))
+    assert Drawing(picture.svg()).colours[LIGHT.lines[0]] > 0
+    assert picture.result.endswith("a: +0.0100.")
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_fifty_models_widen_the_figure_for_their_names(chart, score_frame):
-    frame = score_frame(
-        *((f"m{index}", 1343, "corr60", 60, index / 1e3, "1", None, True) for index in range(50))
-    )
-    assert opened(chart(frame)).size == (1155, 506)
+def test_fifty_models_are_bands_or_rows_and_no_lines(chart, score_frame):
+    names = [f"m{index:02}" for index in range(50)]
+    rows = [
+        (name, number, "corr60", day, index / 1e3, "1", None, True)
+        for index, name in enumerate(names)
+        for number in (1343, 1344)
+        for day in (59, 60)
+    ]
+    picture = chart(score_frame(*rows))
+    drawn = Drawing(picture.svg())
+    assert drawn.size[0] == 700
+    assert not set(LIGHT.lines) & set(drawn.colours)
+    assert picture.result.endswith("Highest: m49 +0.0490; lowest: m00 0.0000.")
+    if picture.is_dense:
+        assert [text for text in drawn.texts if text in names] == names[::-1]
+        file_name, png = picture.file("heat")
+        assert (file_name, png_size(png)) == ("heat.png", drawn.size)
+    else:
+        assert drawn.colours[LIGHT.accent] == 3  # two bands and the median
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_nothing_to_draw_is_a_notice(chart):
-    png = chart(NOTHING)
-    assert opened(png).size == (990, 264)
-    assert pixels_of(png, style.PALETTE[0]) == 0
+    picture = chart(NOTHING)
+    drawn = Drawing(picture.svg())
+    assert drawn.size == (700, 90)
+    assert "No CORR60 score has been published yet" in drawn.texts
+    assert not set(LIGHT.lines) & set(drawn.colours)
 
 
 @pytest.mark.parametrize(
@@ -91,26 +123,13 @@ def test_running_means(score_frame):
     assert [row[3] for row in rows] == pytest.approx([0.01, 0.015, 0.03, -0.5])
 
 
-def test_no_two_of_fifty_models_look_alike():
-    styles = style.series_styles(f"m{index}" for index in range(50))
-    assert len(set(styles.values())) == 50
-    assert styles == style.series_styles(reversed([f"m{index}" for index in range(50)]))
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [("short", "short"), ("family_of_models_17", "family_…dels_17"), ("x" * 15, "x" * 15)],
-)
-def test_long_names_keep_their_end(name, short):
-    assert style.shortened(name, 15) == short
-
-
 @pytest.mark.process
 def test_importing_the_room_loads_no_plotting_library():
     code = (
         "import sys\n"
-        "from numebot_dagster.reporting import charts, performance_tables, sparkline, tables\n"
-        "print(sorted({'matplotlib', 'PIL', 'pandas', 'rich', 'dagster'} & set(sys.modules)))"
+        "from numebot_dagster.reporting import charts, diagnostics_charts, marks, picture, theme\n"
+        "from numebot_dagster.reporting import performance_tables, sparkline, tables\n"
+        "print(sorted({'altair', 'vl_convert', 'pandas', 'rich', 'dagster'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

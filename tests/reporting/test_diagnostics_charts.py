@@ -1,29 +1,22 @@
-import io
-
 import polars as pl
 import pytest
-from PIL import Image
 
-from numebot_dagster.reporting import style
 from numebot_dagster.reporting.diagnostics_charts import (
     CUMULATED,
     cumulative,
     cumulative_scores,
     feature_exposure,
 )
-from tests.support.pictures import pixels_of
+from numebot_dagster.reporting.theme import LIGHT
+from tests.support.pictures import Drawing
 
 ERAS = range(900, 950)
 SCHEMA = {"era": pl.Int16, "metric": pl.String, "value": pl.Float64}
-CORR, BENCHMARK, MMC = (CUMULATED[name][1] for name in ("corr", "benchmark_corr", "mmc"))
+COLOURS = dict(zip(CUMULATED, LIGHT.lines, strict=False))
 
 
 def frame(*rows):
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def shaded(png):
-    return pixels_of(png, style.SHADE) - pixels_of(png, "#ffffff")
 
 
 @pytest.fixture
@@ -40,33 +33,33 @@ def test_scores_add_up_in_the_order_of_eras_over_gaps():
     assert cumulative(rows, "bmc").is_empty()
 
 
-@pytest.mark.heavy
 def test_three_lines_and_the_held_out_eras_on_a_shaded_ground(by_era):
-    drawn = cumulative_scores(by_era, model="alpha", benchmark="a_benchmark", held_out=20)
-    assert Image.open(io.BytesIO(drawn)).size == (990, 506)
-    assert len(drawn) < 40_000
-    assert all(pixels_of(drawn, colour) > 100 for colour in (CORR, MMC))
-    more = cumulative_scores(by_era, model="alpha", benchmark="a_benchmark", held_out=40)
-    none = cumulative_scores(by_era, model="alpha", benchmark="a_benchmark", held_out=0)
-    assert shaded(more) > shaded(drawn) > shaded(none)
+    picture = cumulative_scores(by_era, model="alpha", benchmark="a_benchmark", held_out=20)
+    drawn = Drawing(picture.svg())
+    assert drawn.size == (700, 280)
+    assert all(drawn.colours[colour] > 0 for colour in COLOURS.values())
+    assert "held out: 20 eras" in drawn.texts
+    assert drawn.colours[LIGHT.shade] == 1
+    assert "Benchmark: a_benchmark." in picture.subtitle
+    assert picture.result == (
+        "Sums at the end: CORR +1.0000, CORR of the benchmark +0.5000, MMC \N{MINUS SIGN}0.0800."
+    )
 
 
-@pytest.mark.heavy
 def test_a_model_without_benchmark_and_meta_model(by_era):
     alone = by_era.filter(pl.col("metric") == "corr")
-    drawn = cumulative_scores(alone, model="alpha", benchmark=None, held_out=0)
-    assert pixels_of(drawn, CORR) > 100
-    assert pixels_of(drawn, MMC) == 0
+    drawn = Drawing(cumulative_scores(alone, model="alpha", benchmark=None, held_out=0).svg())
+    assert drawn.colours[COLOURS["corr"]] > 0
+    assert drawn.colours[COLOURS["mmc"]] == drawn.colours[LIGHT.shade] == 0
 
 
-@pytest.mark.heavy
 def test_one_era_is_seen_and_none_is_no_error():
     single = cumulative_scores(frame((900, "corr", 0.1)), model="a", benchmark=None, held_out=1)
-    assert pixels_of(single, CORR) > 8
-    assert pixels_of(cumulative_scores(frame(), model="a", benchmark=None, held_out=0), CORR) == 0
+    assert Drawing(single.svg()).colours[COLOURS["corr"]] > 0
+    none = cumulative_scores(frame(), model="a", benchmark=None, held_out=0)
+    assert none.result.startswith("No era has a score")
 
 
-@pytest.mark.heavy
 def test_exposure_is_drawn_to_both_sides_for_the_most_exposed():
     rows = pl.DataFrame(
         {
@@ -74,10 +67,10 @@ def test_exposure_is_drawn_to_both_sides_for_the_most_exposed():
             "mean_exposure": [0.001, -0.4, *([0.1] * 30)],
         }
     )
-    drawn = feature_exposure(rows, model="alpha")
-    blue, orange = pixels_of(drawn, style.POSITIVE), pixels_of(drawn, style.NEGATIVE)
-    # One bar of 0.4 to the left, 19 of 0.1 to the right.
-    assert blue / orange == pytest.approx(19 / 4, rel=0.1)
-    few = feature_exposure(rows.head(2), model="alpha")
-    assert Image.open(io.BytesIO(few)).height < Image.open(io.BytesIO(drawn)).height
-    assert feature_exposure(rows.clear(), model="alpha").startswith(b"\x89PNG")
+    picture = feature_exposure(rows, model="alpha")
+    drawn = Drawing(picture.svg())
+    assert (drawn.colours[LIGHT.accent], drawn.colours[LIGHT.worse]) == (19, 1)
+    assert picture.result == "The largest is that of large, \N{MINUS SIGN}0.4000."
+    few = Drawing(feature_exposure(rows.head(2), model="alpha").svg())
+    assert few.size[1] < drawn.size[1]
+    assert feature_exposure(rows.clear(), model="alpha").title == "Feature exposure of alpha"

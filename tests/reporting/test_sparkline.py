@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from numebot_dagster.reporting.embed import picture
 from numebot_dagster.reporting.sparkline import MARGIN, sparkline
+from numebot_dagster.reporting.theme import LIGHT
 
 SVG = "{http://www.w3.org/2000/svg}"
 anything = st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=700)
@@ -44,7 +45,7 @@ def test_places_of_the_points():
     # 108 by 28 pixels leave 100 by 20 inside the margin: 0.02 is at the top, -0.02 at the bottom.
     markdown = sparkline([0.0, 0.02, -0.02, 0.01, 0.02], width=108, height=28)
     assert curve(markdown) == [[(4, 14), (29, 4), (54, 24), (79, 9), (104, 4)]]
-    assert last_dot(markdown) == (104, 4, "#0072b2")
+    assert last_dot(markdown) == (104, 4, LIGHT.accent)
     assert parsed(markdown).findall(f"{SVG}path")[0].get("d") == "M0 14H108"
 
 
@@ -52,7 +53,7 @@ def test_scale_includes_zero_when_all_values_are_on_one_side():
     assert curve(sparkline([0.01, 0.02], width=108, height=28)) == [[(4, 14), (104, 4)]]
     below = sparkline([-0.01, -0.02], width=108, height=28)
     assert curve(below) == [[(4, 14), (104, 24)]]
-    assert last_dot(below)[2] == "#d55e00"
+    assert last_dot(below)[2] == LIGHT.worse
 
 
 def test_gaps_lift_the_pen_and_gaps_at_the_end_are_left_out():

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-import io
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from xml.etree import ElementTree
 
-import numpy as np
-from PIL import Image
-
-
-def opened(png: bytes) -> Image.Image:
-    """Return a PNG as a picture of red, green and blue."""
-    image = Image.open(io.BytesIO(png))
-    assert image.format == "PNG"
-    return image.convert("RGB")
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def pixels_of(png: bytes, color: str) -> int:
-    """Return how many pixels are close to a colour; reducing the palette moves each a little."""
-    rgb = [int(color[index : index + 2], 16) for index in (1, 3, 5)]
-    distances = np.abs(np.asarray(opened(png), dtype=np.int16) - rgb)
-    return int((distances <= 12).all(axis=-1).sum())
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG document."""
+
+    svg: str
+
+    @cached_property
+    def _elements(self) -> list[ElementTree.Element]:
+        return list(ElementTree.fromstring(self.svg).iter())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        root = self._elements[0]
+        return int(float(root.attrib["width"])), int(float(root.attrib["height"]))
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text in it."""
+        return ["".join(element.itertext()) for element in self._elements if _is(element, "text")]
+
+    @cached_property
+    def colours(self) -> Counter[str]:
+        """How many marks have a colour as their line or their ground."""
+        marks = [element for element in self._elements if _is(element, "path")]
+        named = (mark.attrib.get(name) for mark in marks for name in ("stroke", "fill"))
+        return Counter(colour for colour in named if colour)
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """Return the width and the height of a PNG in pixels."""
+    assert png.startswith(PNG)
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def _is(element: ElementTree.Element, kind: str) -> bool:
+    return element.tag.rpartition("}")[2] == kind

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.diagnostics.diagnosis_store import Diagnosis
+
+if TYPE_CHECKING:
+    from numebot_dagster.reporting.picture import Picture
 
 
 def corr_curve(diagnosis: Diagnosis) -> str:
@@ -19,12 +23,8 @@ def corr_curve(diagnosis: Diagnosis) -> str:
     return sparkline(totals, width=320, height=60, alt="CORR, summed over the eras")
 
 
-def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, bytes]:
-    """Draw the two charts of a diagnosis, and store them in place of the model's former ones.
-
-    Returns:
-        The PNG files by name.
-    """
+def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, Picture]:
+    """Draw the two charts of a diagnosis, and store them in place of the model's former ones."""
     from numebot_dagster.reporting import diagnostics_charts
 
     held_out = diagnosis.held_out.get("corr")
@@ -39,8 +39,9 @@ def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, 
             diagnosis.exposure_by_feature, model=diagnosis.model
         ),
     }
-    for name, png in charts.items():
-        files.replace_bytes(lake.figure(f"{model.asset_name}_{name}.png"), png)
+    for name, chart in charts.items():
+        file_name, content = chart.file(f"{model.asset_name}_{name}")
+        files.replace_bytes(lake.figure(file_name), content)
     return charts
 
 

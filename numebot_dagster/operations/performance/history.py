@@ -14,6 +14,8 @@ from numebot_dagster.lake.layout import Lake
 if TYPE_CHECKING:
     import polars as pl
 
+    from numebot_dagster.reporting.picture import Picture
+
 # Dagster keeps every event for ever, and a model has 60 rounds in scoring on every day.
 DAYS_BETWEEN_POINTS = 5
 _NEWEST_ON_DAYS = """
@@ -66,14 +68,14 @@ class Dashboard:
         curve: Markdown image of the mean newest CORR of each round.
         models: see `performance_tables.model_summary`.
         rounds: see `performance_tables.rounds_summary`.
-        charts: PNG files by name, which are stored in `folder` as well.
+        charts: by name; they are stored in `folder` as well.
         folder: the folder of the figures.
     """
 
     curve: str
     models: pl.DataFrame
     rounds: pl.DataFrame
-    charts: Mapping[str, bytes]
+    charts: Mapping[str, Picture]
     folder: Path
 
 
@@ -121,8 +123,9 @@ def draw_dashboard(lake: Lake) -> Dashboard:
         "final_corr_by_round": charts.final_by_round(scores, CORR),
         "mean_final_corr": charts.mean_final(scores, CORR),
     }
-    for name, png in pictures.items():
-        files.replace_bytes(lake.figure(f"{name}.png"), png)
+    for name, chart in pictures.items():
+        file_name, content = chart.file(name)
+        files.replace_bytes(lake.figure(file_name), content)
     means = newest_scores(scores, CORR).group_by("round").agg(pl.col("value").mean())
     return Dashboard(
         curve=sparkline(means.sort("round")["value"].to_list(), width=320, height=60),

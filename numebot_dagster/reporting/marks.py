@@ -1,0 +1,224 @@
+"""Draw the parts that charts share: axes, lines of models, bands, notes, heat maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from numebot_dagster.reporting.picture import WIDTH, Picture
+from numebot_dagster.reporting.theme import DASHES, Mark, shortened
+
+if TYPE_CHECKING:
+    import altair as alt
+
+HEIGHT = 280
+ROW_HEIGHT = 14
+MOST_POINTS = 160
+"""Where a chart has more, its lines have none."""
+
+NAME_LENGTH = 20
+SIGNED = "+.4f"
+"""Scores have four digits and a sign; Vega writes a true minus."""
+
+QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def sized(chart: alt.Chart | alt.LayerChart, height: int = HEIGHT) -> Any:
+    """Return a chart that is `WIDTH` pixels wide with its axes and legend."""
+    import altair as alt
+
+    fit = alt.AutoSizeParams(type="fit", contains="padding")
+    return chart.properties(width=WIDTH, height=height, autosize=fit)
+
+
+def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
+    """Return charts over each other, the first one below."""
+    import altair as alt
+
+    return cast("alt.LayerChart", alt.layer(*charts))
+
+
+def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
+    """Return lines, with points where there are few; `by_model` tells them apart.
+
+    Args:
+        frame: a row per point.
+        x: the horizontal axis.
+        y: the column of the vertical axis.
+        y_title: its title.
+    """
+    import altair as alt
+
+    is_short = frame.height <= MOST_POINTS
+    point = alt.OverlayMarkDef(size=22, strokeWidth=0, filled=True)
+    return (
+        alt.Chart(rounded(frame))
+        .mark_line(point=point if is_short else False)
+        .encode(
+            x=x,
+            y=score_axis(y, y_title),
+            tooltip=["model:N", x.shorthand, alt.Tooltip(f"{y}:Q", format=SIGNED)],
+        )
+    )
+
+
+def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) -> alt.X:
+    """Return a horizontal axis of whole numbers without a grid."""
+    import altair as alt
+
+    scale = alt.Scale(zero=False, nice=False)
+    if domain is not None:
+        scale = alt.Scale(domain=list(domain), nice=False)
+    axis = alt.Axis(title=title, format="d", grid=False, tickMinStep=1, tickCount=10)
+    return alt.X(f"{field}:Q", scale=scale, axis=axis)
+
+
+def score_axis(field: str, title: str) -> alt.Y:
+    """Return a vertical axis of scores, of which zero is a part."""
+    import altair as alt
+
+    axis = alt.Axis(title=title, format=SIGNED, tickCount=6)
+    return alt.Y(f"{field}:Q", scale=alt.Scale(zero=True), axis=axis)
+
+
+def zero_line() -> alt.Chart:
+    """Return the line of zero."""
+    import altair as alt
+
+    rule = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(style=Mark.ZERO)
+    return rule.encode(y=alt.Y("zero:Q"))
+
+
+def by_model(models: Sequence[str]) -> dict[str, Any]:
+    """Return the colour and the dashes of each model, with one legend for both.
+
+    Args:
+        models: at most `theme.MOST_LINES` names; the order of colours is that of the alphabet, so
+            that a model keeps its colour in all charts of the same models; the legend has the order
+            that is given.
+    """
+    import altair as alt
+
+    names = sorted(set(models))
+    labels = ", ".join(f"{json.dumps(name)}: {json.dumps(_short(name))}" for name in names)
+    legend = None
+    if len(names) > 1:
+        legend = alt.Legend(
+            title=None,
+            values=list(models),
+            labelExpr=f"{{{labels}}}[datum.label]",
+            symbolType="stroke",
+            symbolSize=300,
+            symbolOpacity=1,
+        )
+    dashes = [list(dash) for dash in DASHES[: len(names)]]
+    return {
+        "color": alt.Color("model:N", scale=alt.Scale(domain=names), legend=legend),
+        "strokeDash": alt.StrokeDash(
+            "model:N", scale=alt.Scale(domain=names, range=dashes), legend=legend
+        ),
+    }
+
+
+def _short(name: str) -> str:
+    return shortened(name, NAME_LENGTH)
+
+
+def bands(frame: pl.DataFrame, x: alt.X, title: str) -> alt.LayerChart:
+    """Return nine tenths, half and the median of values.
+
+    Args:
+        frame: a row per place on the x axis with the columns of `QUANTILES`.
+        x: the horizontal axis.
+        title: of the vertical axis.
+    """
+    import altair as alt
+
+    base = alt.Chart(rounded(frame)).encode(x=x)
+    outer = base.mark_area(style=Mark.OUTER_BAND).encode(
+        score_axis("q05", title), y2=alt.Y2("q95:Q")
+    )
+    inner = base.mark_area(style=Mark.INNER_BAND).encode(
+        score_axis("q25", title), y2=alt.Y2("q75:Q")
+    )
+    middle = base.mark_line(style=Mark.MIDDLE).encode(score_axis("q50", title))
+    return layered(outer, inner, middle)
+
+
+def quantiles(value: str = "value") -> list[pl.Expr]:
+    """Return the columns that `bands` draws, to be aggregated."""
+    return [
+        pl.col(value).quantile(share, "linear").alias(name) for name, share in QUANTILES.items()
+    ]
+
+
+def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: float) -> alt.Chart:
+    """Return a cell for each model and round, blue above zero and orange below.
+
+    Args:
+        frame: model, round, value and, for cells that are still running, `resolved` false.
+        models: the order of the rows.
+        metric: the title of the legend.
+        limit: the value of full colour.
+    """
+    import altair as alt
+
+    first, last = min(frame["round"]), max(frame["round"])
+    return (
+        alt.Chart(rounded(frame))
+        .mark_rect()
+        .encode(
+            x=alt.X(
+                "round:O",
+                scale=alt.Scale(
+                    domain=list(range(first, last + 1)), paddingInner=0, paddingOuter=0
+                ),
+                axis=alt.Axis(
+                    title="round (lighter: still running)", values=_ticks(first, last), labelAngle=0
+                ),
+            ),
+            y=alt.Y(
+                "model:N",
+                sort=list(models),
+                axis=alt.Axis(title=None, labelLimit=150),
+                scale=alt.Scale(paddingInner=0.08),
+            ),
+            color=alt.Color(
+                "value:Q",
+                scale=alt.Scale(
+                    domain=[-limit, 0, limit], range="diverging", interpolate="rgb", clamp=True
+                ),
+                legend=alt.Legend(
+                    title=metric, format="+.2f", gradientLength=90, values=[-limit, 0, limit]
+                ),
+            ),
+            opacity=alt.condition("datum.resolved", alt.value(1), alt.value(0.55)),
+            tooltip=["model:N", "round:Q", alt.Tooltip("value:Q", format=SIGNED)],
+        )
+    )
+
+
+def _ticks(first: int, last: int) -> list[int]:
+    """Return at most a dozen round numbers to name."""
+    steps = (digit * 10**power for power in range(6) for digit in (1, 2, 5))
+    step = next(step for step in steps if (last - first) // step < 12)
+    return [number for number in range(first, last + 1) if number % step == 0] or [first]
+
+
+def notice(title: str, what: str, when: str) -> Picture:
+    """Return a picture in place of a chart that cannot be drawn yet."""
+    import altair as alt
+
+    lines = alt.Chart(alt.Data(values=[{"text": what, "y": 1}, {"text": when, "y": 0}]))
+    text = lines.mark_text(style=Mark.LABEL, fontSize=13).encode(
+        text="text:N", y=alt.Y("y:O", sort="descending", axis=None)
+    )
+    return Picture(title, "Nothing to draw yet", f"{what}. {when}", sized(text, 90))
+
+
+def rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose numbers have no more digits than can be seen."""
+    return frame.with_columns(pl.col(pl.Float64).round(6))

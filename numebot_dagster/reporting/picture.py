@@ -1,0 +1,65 @@
+"""Turn a chart into the picture of the Dagster UI, or into the interactive chart of a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from numebot_dagster.reporting.theme import LIGHT, Theme
+
+if TYPE_CHECKING:
+    import altair
+
+WIDTH = 700
+"""Pixels: as wide as the column of metadata in the Dagster UI, and a card on a page."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart with the words around it.
+
+    Attributes:
+        title: what the chart says.
+        subtitle: how to read it.
+        result: what is seen in it, in one sentence, for those who cannot see it.
+        chart: without title and colours.
+        is_dense: whether it has so many marks that it is drawn as PNG, not as SVG, which grows with
+            their number.
+    """
+
+    title: str
+    subtitle: str
+    result: str
+    chart: altair.TopLevelMixin
+    is_dense: bool = False
+
+    def specification(self, theme: Theme = LIGHT, *, with_title: bool = True) -> dict[str, Any]:
+        """Return the chart in Vega-Lite with the colours of a theme."""
+        import altair
+
+        with altair.data_transformers.enable("default", max_rows=None):
+            plain = {**cast("altair.Chart", self.chart).to_dict(), "config": theme.config}
+        plain.pop("background", None)
+        plain["description"] = self.result
+        if with_title:
+            plain["title"] = {"text": self.title, "subtitle": self.subtitle}
+        return plain
+
+    def svg(self, theme: Theme = LIGHT) -> str:
+        """Return the picture as an SVG document, `WIDTH` pixels wide or little more."""
+        import vl_convert
+
+        return str(vl_convert.vegalite_to_svg(json.dumps(self.specification(theme))))
+
+    def png(self, theme: Theme = LIGHT) -> bytes:
+        """Return the picture as a PNG at the size at which it is shown."""
+        import vl_convert
+
+        return bytes(vl_convert.vegalite_to_png(json.dumps(self.specification(theme)), scale=1))
+
+    def file(self, name: str) -> tuple[str, bytes]:
+        """Return the picture's file name, with the ending of its kind, and content."""
+        if self.is_dense:
+            return f"{name}.png", self.png()
+        return f"{name}.svg", self.svg().encode()
