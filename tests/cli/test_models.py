@@ -75,7 +75,7 @@ def test_progress_is_told_beside_the_answer(diagnosed):
 
 def test_nothing_is_wider_than_the_terminal_but_a_path(diagnosed, world):
     _, finished = diagnosed
-    figure = world.platform.lake.figure("steady_1_score_chart.png")
+    figure = world.platform.lake.figure("steady_1_score_chart.svg")
     assert figure.is_file()
     assert str(figure) in finished.stdout
     lines = [line for line in finished.stdout.splitlines() if str(figure) not in line]
