@@ -39,6 +39,7 @@ TESTED_THROUGH = {
     ),
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
     "reporting/test_charts.py": "reporting/embed",
+    "operations/performance/test_board.py": "operations/performance/board_* cli/board",
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.
     "numerai/test_client.py": "numerai/errors numerai/numerapi_bridge",

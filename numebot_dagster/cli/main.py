@@ -13,6 +13,7 @@ import typer
 
 from numebot_dagster import command_lines, terminal
 from numebot_dagster.cli import (
+    board,
     collect,
     demo,
     doctor,
@@ -75,6 +76,7 @@ app.command()(train.train)
 app.command()(collect.collect)
 app.command()(sql.sql)
 app.command()(status.status)
+app.command(name="board")(board.board_)
 app.command()(doctor.doctor)
 app.command()(up.up)
 app.command()(demo.demo)

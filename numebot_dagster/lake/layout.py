@@ -274,6 +274,10 @@ class Lake:
         """Return the file of a picture or report, for example `overview.png`."""
         return self.root / "figures" / name
 
+    def board_file(self, name: str) -> Path:
+        """Return a file of the board, for example `index.html`."""
+        return self.root / "board" / name
+
     def lock_file(self, name: str) -> Path:
         """Return the file that processes lock to take turns at something."""
         return self.root / "locks" / f"{name}.lock"

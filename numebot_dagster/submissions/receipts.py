@@ -291,7 +291,7 @@ def _read(path: Path) -> Receipt:
     rows = parquet.read(path)
     if rows.height != 1:
         raise DamagedFile(f"{path} holds {rows.height} rows instead of one")
-    receipt = _from_row(rows.row(0, named=True))
+    receipt = from_row(rows.row(0, named=True))
     folder = f"model={quote(receipt.model, safe='')}/round={receipt.round_number}"
     if not path.parent.as_posix().endswith(folder):
         raise DamagedFile(f"{path} names {receipt.model}, round {receipt.round_number}")
@@ -320,7 +320,7 @@ def _to_frame(receipt: Receipt) -> polars.DataFrame:
     return pl.DataFrame(plain, schema=tables.RECEIPTS.schema)
 
 
-def _from_row(row: Mapping[str, Any]) -> Receipt:
+def from_row(row: Mapping[str, Any]) -> Receipt:
     """Return a receipt from a stored row, without columns that a later version added."""
     values: dict[str, Any] = {
         field.name: row[_column(field.name)]

@@ -15,7 +15,7 @@ from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import status
-from numebot_dagster.operations.performance import collecting, digest, history
+from numebot_dagster.operations.performance import board, collecting, digest, history
 from numebot_dagster.operations.performance.history import Dashboard, ModelHistory
 from numebot_dagster.operations.platform import Platform
 
@@ -212,6 +212,7 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         opened = platform.open(context.log)
         catalog.rebuild(opened.lake)
         shown = _dashboard_metadata(history.draw_dashboard(opened.lake))
+        shown["board"] = dg.MetadataValue.path(board.write(opened).absolute())
         outbox.send(opened, *digest.newest_scores(opened))
         return dg.MaterializeResult(metadata=shown)
 

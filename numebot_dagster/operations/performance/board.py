@@ -1,0 +1,51 @@
+"""Write the pages of the board from what the lake holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import files
+from numebot_dagster.operations.health import status
+from numebot_dagster.operations.health.status import Moment
+from numebot_dagster.operations.performance import board_rounds, board_today
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import NUMERAI_API_URL
+
+if TYPE_CHECKING:
+    from numebot_dagster.reporting.pages.page import Frame
+
+HOME = "index.html"
+
+
+def write(platform: Platform) -> Path:
+    """Write every page anew that may have changed, and return the first one.
+
+    Each is written aside and renamed, so that nobody sees half a page.
+    """
+    at = status.moment(platform)
+    frame = _frame(platform, at)
+    for name, page in _pages(platform, at, frame):
+        files.replace_text(platform.lake.board_file(name), page)
+    return platform.lake.board_file(HOME)
+
+
+def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, str]]:
+    from numebot_dagster.reporting.pages import round as round_page
+    from numebot_dagster.reporting.pages import today as today_page
+
+    yield from (
+        (f"rounds/{number}.html", round_page.page(details, frame.below()))
+        for number, details in board_rounds.changed(platform, at)
+    )
+    yield HOME, today_page.page(board_today.today(platform, at), frame)
+
+
+def _frame(platform: Platform, at: Moment) -> Frame:
+    from numebot_dagster.reporting.pages.page import Frame
+
+    is_numerai = platform.settings.numerai_api_url == NUMERAI_API_URL
+    name = "Numerai" if is_numerai else "practice tournament"
+    return Frame(name, at.now, at.now - datetime.now(UTC), sections=("today",))

@@ -1,0 +1,168 @@
+"""Gather what the pages of rounds show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from numebot_dagster.lake import catalog
+from numebot_dagster.operations.health.status import Moment, RoundModel
+from numebot_dagster.operations.performance import board_links, board_standings
+from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule
+
+SETTLED_AFTER = timedelta(days=3)  # for scores that are published late
+_TIMES = {
+    "opened": "open_time",
+    "closed": "close_staking_time",
+    "resolves": "resolve_time",
+}
+_NEWEST = """
+select model, round, metric, max(day) as day, arg_max(value, day) as value from scores
+where value is not null group by model, round, metric
+"""
+
+
+def changed(platform: Platform, at: Moment) -> Iterator[tuple[int, RoundPage]]:
+    """Yield the rounds whose page is missing or may have changed, with what it shows."""
+    rounds = catalog.query(platform.lake, "from rounds order by round")
+    rows = [row for row in rounds.iter_rows(named=True) if _is_to_be_written(platform, at, row)]
+    numbers = [row["round"] for row in rows]
+    known = _Known(
+        platform,
+        board_standings.standings(platform, numbers),
+        _by_round(catalog.query(platform.lake, _NEWEST)),
+    )
+    for row in rows:
+        yield row["round"], known.page(row, at.now)
+
+
+def _is_to_be_written(platform: Platform, at: Moment, row: Mapping[str, Any]) -> bool:
+    """Return whether a page is missing, or was written while its round could still change."""
+    from numebot_dagster.reporting.pages.round import is_final
+
+    page = platform.lake.board_file(board_links.round_(row["round"]))
+    return not _is_settled(row, at.now) or not page.is_file() or not is_final(page.read_text())
+
+
+def _is_settled(row: Mapping[str, Any], now: datetime) -> bool:
+    resolves = row["resolve_time"]
+    return resolves is not None and resolves <= now - SETTLED_AFTER
+
+
+def _status(row: Mapping[str, Any], now: datetime) -> str:
+    """Return the state of a round by its own times: what was stored when it opened is old."""
+    passed = {
+        name: row[column] is not None and row[column] <= now for name, column in _TIMES.items()
+    }
+    if passed["resolves"]:
+        return "resolved"
+    if passed["closed"]:
+        return "closed, being scored"
+    return "open" if passed["opened"] else "not open yet"
+
+
+def _by_round(scores: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    return {int(str(number)): rows for (number,), rows in scores.group_by("round")}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of some rounds.
+
+    Attributes:
+        standings: by model and round.
+        scores: the newest ones by round: model, metric, day, value.
+    """
+
+    platform: Platform
+    standings: Mapping[tuple[str, int], RoundModel]
+    scores: Mapping[int, pl.DataFrame]
+
+    def page(self, row: Mapping[str, Any], now: datetime) -> RoundPage:
+        """Return what the page of a round shows, by its row of the view `rounds`."""
+        from numebot_dagster.reporting.pages.round import RoundPage
+
+        number = row["round"]
+        scores = self.scores.get(number)
+        return RoundPage(
+            number=number,
+            status=_status(row, now),
+            times={name: row[column] for name, column in _TIMES.items() if row[column]},
+            day=None if scores is None else int(str(scores["day"].max())),
+            lines=list(self._lines(number, row["open_time"], scores)),
+            rules=list(_rules(row["score_configs"])),
+            metrics=_metrics(row["score_configs"], scores),
+            is_final=_is_settled(row, now),
+        )
+
+    def _lines(
+        self, number: int, opened: datetime | None, scores: pl.DataFrame | None
+    ) -> Iterator[Line]:
+        from numebot_dagster.reporting.pages.round import Line
+
+        for model in self.platform.registry.models:
+            cell = self.standings.get((model.name, number))
+            if cell is None or cell.receipt is None:
+                continue
+            receipt = cell.receipt
+            state, text = board_standings.state_of(cell)
+            times = {
+                "submitted": receipt.submitted_at,
+                "accepted": receipt.accepted_at,
+                "confirmed": receipt.confirmed_at,
+            }
+            yield Line(
+                model=model.name,
+                page=board_links.model(model),
+                run=board_links.submission(model, number),
+                state=state,
+                text=text,
+                rung=receipt.rung,
+                vintage=receipt.vintage,
+                rows=receipt.rows,
+                filename=receipt.filename or "",
+                sha256=receipt.predictions_sha256 or "",
+                moments={
+                    name: (time - opened).total_seconds()
+                    for name, time in times.items()
+                    if time is not None and opened is not None
+                },
+                predict_seconds=receipt.predict_seconds,
+                scores=_scores_of(scores, model.name),
+            )
+
+
+def _scores_of(scores: pl.DataFrame | None, model: str) -> dict[str, float]:
+    if scores is None:
+        return {}
+    rows = scores.filter(scores["model"] == model)
+    return dict(rows.select("metric", "value").rows())
+
+
+def _rules(score_configs: str | None) -> Iterator[Rule]:
+    from numebot_dagster.reporting.pages.round import Rule
+
+    for config in json.loads(score_configs or "[]"):
+        if config.get("is_payout"):
+            multiplier = config.get("default_multiplier")
+            yield Rule(
+                config.get("display_name") or config["name"],
+                config.get("version") or "",
+                "" if multiplier is None else f"{float(multiplier):g}",
+            )
+
+
+def _metrics(score_configs: str | None, scores: pl.DataFrame | None) -> Sequence[str]:
+    """Return the paid metrics first, then the others that have a score."""
+    paid = [rule.metric for rule in _rules(score_configs)]
+    scored = [] if scores is None else sorted(scores["metric"].unique())
+    plain = [name for name in scored if name not in paid and not name.startswith("canon_")]
+    return [*(name for name in paid if name in scored), *plain]

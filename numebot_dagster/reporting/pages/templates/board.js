@@ -1,0 +1,53 @@
+"use strict";
+// Draws the charts in the reader's colours, counts down, and copies commands. Needs nothing from outside.
+const looks = JSON.parse(document.getElementById("looks").textContent);
+const dark = matchMedia("screen and (prefers-color-scheme: dark)");
+
+async function draw() {
+  if (typeof vegaEmbed === "undefined") return;
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const specification = JSON.parse(figure.querySelector("script").textContent);
+    let place = figure.querySelector("div");
+    if (!place) place = figure.appendChild(document.createElement("div"));
+    const options = { config: looks[dark.matches ? "dark" : "light"], actions: false, renderer: "svg", ast: true };
+    await vegaEmbed(place, specification, options);
+    figure.classList.add("drawn");
+  }
+  document.documentElement.dataset.drawn = "all";
+}
+
+function inWords(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return "less than a minute";
+  if (minutes < 90) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}
+
+// The page's own clock: Numerai's time when it was written, and what has passed here since it was opened.
+// A practice tournament may live in another year than this machine.
+const written = new Date(document.documentElement.dataset.written);
+const skew = Number(document.documentElement.dataset.skew) * 1000;
+const now = () => new Date(Date.now() + skew);
+
+function tick() {
+  for (const element of document.querySelectorAll("[data-until]")) {
+    const opens = new Date(element.dataset.from), closes = new Date(element.dataset.until);
+    if (now() < opens) element.textContent = `opens in ${inWords((opens - now()) / 1000)}`;
+    else if (now() < closes) element.textContent = `open, closes in ${inWords((closes - now()) / 1000)}`;
+    else element.textContent = `closed ${inWords((now() - closes) / 1000)} ago`;
+  }
+  const hours = (now() - written) / 3600000;
+  document.querySelector(".stale").classList.toggle("shown", hours > 24);
+}
+
+for (const time of document.querySelectorAll("time")) time.title = new Date(time.dateTime).toLocaleString();
+for (const button of document.querySelectorAll("button.copy"))
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+    button.textContent = "copied";
+  });
+tick();
+setInterval(tick, 20000);
+dark.addEventListener("change", draw);
+draw();
