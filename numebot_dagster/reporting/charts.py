@@ -56,7 +56,8 @@ def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     else:
         subtitle = "Bands: half and nine tenths of all rounds of all models. Dashed: their median."
         by_day = published.group_by("day").agg(*marks.quantiles()).sort("day")
-        drawn = [marks.bands(by_day, x, _unit(metric))]
+        chosen = marks.chosen_lines(means, x, "value", _unit(metric))
+        drawn = [marks.bands(by_day, x, _unit(metric)), chosen]
     chart = marks.layered(_ground(), marks.zero_line(), *drawn, *_resolution(metric, last_day, x))
     return Picture(
         f"{title}, {_rounds(published)}, {_models(published)}",
@@ -110,7 +111,7 @@ def scores_by_round(scores: pl.DataFrame, metric: str, models: Sequence[str]) ->
         f"{title}, {_rounds(recent)}, {_models(recent)}",
         "Blue: above zero. Orange: below. Lighter: the round is still running.",
         f"Newest {_label(metric)} of {_rounds(recent)}. {_ends(means)}",
-        marks.sized(chart, 40 + marks.ROW_HEIGHT * len(models)),
+        marks.sized(chart, max(110, 40 + marks.ROW_HEIGHT * len(models))),
         is_dense=True,
     )
 
@@ -138,7 +139,8 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         )
         by_count = running.group_by("resolved").agg(*marks.quantiles("mean"), models=pl.len())
         enough = by_count.filter(pl.col("models") * 2 >= pl.col("models").max()).sort("resolved")
-        drawn = marks.bands(enough, x, y_title)
+        chosen = marks.chosen_lines(running, x, "mean", y_title)
+        drawn = marks.layered(marks.bands(enough, x, y_title), chosen)
     return Picture(
         f"{title}, {_models(final)}",
         subtitle,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HEIGHT = 280
 ROW_HEIGHT = 14
+CHOSEN = "chosen"
+"""The parameter of a chart that lists the models whose lines are drawn; `board.js` sets it."""
+
 MOST_POINTS = 160
 """Where a chart has more, its lines have none."""
 
@@ -62,6 +65,25 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
             y=score_axis(y, y_title),
             tooltip=["model:N", x.shorthand, alt.Tooltip(f"{y}:Q", format=SIGNED)],
         )
+    )
+
+
+def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
+    """Return the lines of the models that the reader of a page has chosen, at first of none.
+
+    Args:
+        frame: a row per point and model.
+        x: the horizontal axis.
+        y: the column of the vertical axis.
+        y_title: its title.
+    """
+    import altair as alt
+
+    return (
+        lines(frame, x, y, y_title)
+        .add_params(alt.param(name=CHOSEN, value=[]))
+        .transform_filter(f"indexof({CHOSEN}, datum.model) >= 0")
+        .encode(color=alt.Color("model:N", legend=alt.Legend(title=None, symbolType="stroke")))
     )
 
 

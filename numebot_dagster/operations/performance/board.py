@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import files
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment
-from numebot_dagster.operations.performance import board_rounds, board_today
+from numebot_dagster.operations.performance import (
+    board_fleet,
+    board_links,
+    board_rounds,
+    board_today,
+)
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import NUMERAI_API_URL
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.page import Frame
 
 HOME = "index.html"
+VERSION = "vega.txt"
 
 
 def write(platform: Platform) -> Path:
@@ -26,21 +32,36 @@ def write(platform: Platform) -> Path:
     Each is written aside and renamed, so that nobody sees half a page.
     """
     at = status.moment(platform)
-    frame = _frame(platform, at)
-    for name, page in _pages(platform, at, frame):
+    _keep_library(platform)
+    for name, page in _pages(platform, at, _frame(platform, at)):
         files.replace_text(platform.lake.board_file(name), page)
     return platform.lake.board_file(HOME)
 
 
 def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, str]]:
+    from numebot_dagster.reporting.pages import fleet as fleet_page
     from numebot_dagster.reporting.pages import round as round_page
     from numebot_dagster.reporting.pages import today as today_page
+    from numebot_dagster.reporting.pages.page import SECTIONS
 
-    yield from (
-        (f"rounds/{number}.html", round_page.page(details, frame.below()))
-        for number, details in board_rounds.changed(platform, at)
-    )
+    for number, details in board_rounds.changed(platform, at):
+        yield board_links.round_(number), round_page.page(details, frame.below())
+    for index, (name, fleet) in enumerate(board_fleet.pages(platform)):
+        yield name, fleet_page.page(fleet, frame.below())
+        if index == 0:
+            yield SECTIONS["fleet"], fleet_page.page(fleet, frame)
     yield HOME, today_page.page(board_today.today(platform, at), frame)
+
+
+def _keep_library(platform: Platform) -> None:
+    """Put the library that draws the charts beside the pages, where it is not there yet."""
+    from numebot_dagster.reporting.pages import page
+
+    library, version = (platform.lake.board_file(name) for name in (page.LIBRARY, VERSION))
+    if library.is_file() and version.is_file() and version.read_text() == page.library_version():
+        return
+    files.replace_bytes(library, page.library())
+    files.replace_text(version, page.library_version())
 
 
 def _frame(platform: Platform, at: Moment) -> Frame:
@@ -48,4 +69,4 @@ def _frame(platform: Platform, at: Moment) -> Frame:
 
     is_numerai = platform.settings.numerai_api_url == NUMERAI_API_URL
     name = "Numerai" if is_numerai else "practice tournament"
-    return Frame(name, at.now, at.now - datetime.now(UTC), sections=("today",))
+    return Frame(name, at.now, at.now - datetime.now(UTC), sections=("today", "fleet"))

@@ -19,6 +19,9 @@ from numebot_dagster.reporting.theme import THEMES, Theme
 SECTIONS = {"today": "index.html", "fleet": "fleet.html", "money": "money.html"}
 """The pages of the navigation, by name; models and rounds have a page each."""
 
+LIBRARY = "vega.js"
+"""The library that draws charts, beside the pages, so that nothing is fetched from outside."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -79,6 +82,21 @@ def chart(picture: Picture, *, heading: bool = True) -> Markup:
     )
 
 
+def library() -> bytes:
+    """Return the library that draws charts; it takes seconds to put together."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type] # its stub is wrong
+    return bundle.encode()
+
+
+def library_version() -> str:
+    """Return what changes when the library does."""
+    import vl_convert
+
+    return f"vega-embed {vl_convert.get_vega_embed_version()}, vega {vl_convert.get_vega_version()}"
+
+
 def as_json(value: object) -> Markup:
     """Return JSON that can stand in a script element, whatever the texts in it hold."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -122,6 +140,7 @@ def _environment() -> jinja2.Environment:
         score=numbers.score, moment=moment, chart=chart, json=as_json, counted=numbers.counted
     )
     environment.globals.update(
+        library=LIBRARY,
         styles={theme.name: Markup(_variables(theme)) for theme in THEMES},  # noqa: S704 - ours
         charts={theme.name: _page_config(theme) for theme in THEMES},
     )
@@ -129,7 +148,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _page_config(theme: Theme) -> Mapping[str, Any]:
-    return {**theme.config, "background": None, "padding": 0}
+    return {**theme.config, "background": None, "padding": 5}
 
 
 def _variables(theme: Theme) -> str:

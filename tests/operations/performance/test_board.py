@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import replace
+from datetime import date, timedelta
 
+import polars as pl
+
+from numebot_dagster.lake import parquet, tables
 from numebot_dagster.operations.performance import board
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+
+DAY = date(2026, 6, 4)
 
 
 def text_of(path):
@@ -92,3 +98,34 @@ def test_what_is_stored_is_shown_while_numerai_is_away(world):
         )
         home = board.write(away)
     assert "confirmed" in text_of(home)
+
+
+def test_each_score_has_a_page_and_the_library_is_there_once(fresh_world):
+    lake = fresh_world.platform.lake
+    rows = [
+        (model, 1280 + number, metric, "1", day, DAY + timedelta(days=day), value, 0.5, day == 60)
+        for model, value in (("steady-1", 0.02), ("second", -0.01))
+        for number in (0, 1)
+        for metric in ("mmc60", "corr60", "canon_mmc")
+        for day in ((59, 60) if number == 0 else (59,))
+    ]
+    for day in {row[5] for row in rows}:
+        frame = pl.DataFrame(
+            [row for row in rows if row[5] == day], schema=tables.SCORES.schema, orient="row"
+        )
+        parquet.write(lake.day_file("scores", day), frame)
+    board.write(fresh_world.platform)
+    names = {path.name for path in lake.board_file("fleet").iterdir()}
+    assert names == {"mmc60.html", "corr60.html"}  # `canon_mmc` repeats another one
+    seen = text_of(lake.board_file("fleet/mmc60.html"))
+    figures = "mean resolved independent running percentile NMR steady-1 +0.0200 1 1.0 1 50"
+    assert figures in seen
+    assert seen.index("steady-1 +0.0200") < seen.index("second \N{MINUS SIGN}0.0100")
+    library = lake.board_file("vega.js")
+    written = library.stat().st_mtime_ns
+    assert b"vegaEmbed" in library.read_bytes()
+    board.write(fresh_world.platform)
+    assert library.stat().st_mtime_ns == written
+    lake.board_file("vega.txt").write_text("an older one")
+    board.write(fresh_world.platform)
+    assert library.stat().st_mtime_ns > written

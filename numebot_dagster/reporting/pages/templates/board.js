@@ -3,18 +3,49 @@
 const looks = JSON.parse(document.getElementById("looks").textContent);
 const dark = matchMedia("screen and (prefers-color-scheme: dark)");
 
+let views = []; // of the charts in which models can be drawn apart
+
 async function draw() {
   if (typeof vegaEmbed === "undefined") return;
+  views = [];
   for (const figure of document.querySelectorAll("figure.chart")) {
     const specification = JSON.parse(figure.querySelector("script").textContent);
     let place = figure.querySelector("div");
     if (!place) place = figure.appendChild(document.createElement("div"));
     const options = { config: looks[dark.matches ? "dark" : "light"], actions: false, renderer: "svg", ast: true };
-    await vegaEmbed(place, specification, options);
+    const { view } = await vegaEmbed(place, specification, options);
     figure.classList.add("drawn");
+    if (specification.params?.some((parameter) => parameter.name === "chosen")) views.push(view);
   }
+  await showChosen();
   document.documentElement.dataset.drawn = "all";
 }
+
+// Which models are drawn apart stands in the address, so that it can be linked to.
+const boxes = [...document.querySelectorAll("input[name=models]")];
+
+async function showChosen() {
+  const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+  for (const box of boxes) box.disabled = !box.checked && chosen.length >= 8;
+  for (const view of views) await view.signal("chosen", chosen).runAsync();
+}
+
+function choose() {
+  const address = new URL(location);
+  address.searchParams.delete("models");
+  for (const box of boxes) if (box.checked) address.searchParams.append("models", box.value);
+  history.replaceState(null, "", address);
+  showChosen();
+}
+
+const linked = new URLSearchParams(location.search).getAll("models");
+for (const box of boxes) {
+  box.checked = linked.includes(box.value);
+  box.addEventListener("change", choose);
+  if (box.checked) box.closest("details").open = true;
+}
+for (const select of document.querySelectorAll("select[data-pages]"))
+  select.addEventListener("change", () => { location.href = select.value + location.search; });
 
 function inWords(seconds) {
   const minutes = Math.floor(seconds / 60);

@@ -1,0 +1,128 @@
+"""Gather what the pages of all models show: one page for each score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import catalog
+from numebot_dagster.operations.performance import board_links
+from numebot_dagster.operations.platform import Platform
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from numebot_dagster.reporting.pages.fleet import Fleet, Line
+
+DEFAULT = "mmc60"
+ROUNDS_BY_DAY = 120
+"""How many of the newest rounds are drawn by scoring day."""
+
+# Scores that rounds name for payment come first, by their multiplier.
+_METRICS = """
+with configs as (
+    select unnest(from_json(score_configs, '["JSON"]')) as config from rounds
+), named as (
+    select coalesce(config->>'display_name', config->>'name') as metric,
+        max(case when (config->>'is_payout')::boolean
+            then (config->>'default_multiplier')::double else 0 end) as multiplier
+    from configs group by 1
+)
+select metric, coalesce(multiplier, 0) as multiplier
+from (select distinct metric from scores where value is not null) left join named using (metric)
+order by multiplier desc, metric
+"""
+_LAST_DAYS = """
+select * from scores where metric = ?
+qualify row_number() over (partition by model, round, version order by day desc) = 1
+"""
+_BY_DAY = """
+select * from scores where metric = ? and round > (select max(round) from scores) - ?
+"""
+_STAKES = """
+select model, nmr_staked from leaderboard
+where own and date = (select max(date) from leaderboard)
+"""
+
+
+def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
+    """Yield each page's name with what it shows; `fleet.html` is that of what is paid most."""
+    metrics = metrics_of(platform) or [DEFAULT]
+    names = {metric: f"fleet/{metric}.html" for metric in metrics}
+    models = {model.name: board_links.model(model) for model in platform.registry.models}
+    stakes = dict(catalog.query(platform.lake, _STAKES).rows())
+    source = _Source(platform, names, models, stakes)
+    for metric in metrics:
+        yield names[metric], source.fleet(metric)
+
+
+def metrics_of(platform: Platform) -> list[str]:
+    """Return the scores that have values, the one that is paid most first.
+
+    The `canon_` scores repeat others for foreign clients.
+    """
+    metrics = catalog.query(platform.lake, _METRICS)["metric"].to_list()
+    return [metric for metric in metrics if not metric.startswith("canon_")]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What all pages of scores share.
+
+    Attributes:
+        pages: of the scores, by name.
+        models: the page of each registered model.
+        stakes: in NMR, of the newest leaderboard.
+    """
+
+    platform: Platform
+    pages: Mapping[str, str]
+    models: Mapping[str, str]
+    stakes: Mapping[str, float]
+
+    def fleet(self, metric: str) -> Fleet:
+        """Return what the page of a score shows."""
+        from numebot_dagster.reporting import charts
+        from numebot_dagster.reporting.pages.fleet import Fleet
+        from numebot_dagster.reporting.theme import drawn_apart
+
+        last = catalog.query(self.platform.lake, _LAST_DAYS, [metric])
+        by_day = catalog.query(self.platform.lake, _BY_DAY, [metric, ROUNDS_BY_DAY])
+        lines = self._lines(last, metric)
+        pictures = [
+            charts.scores_by_round(last, metric, [line.model for line in lines]),
+            charts.scores_by_day(by_day, metric),
+            charts.mean_final(last, metric),
+        ]
+        if drawn_apart(line.model for line in lines):
+            pictures.insert(1, charts.final_by_round(last, metric))
+        return Fleet(metric, self.pages, lines, pictures)
+
+    def _lines(self, last: pl.DataFrame, metric: str) -> Sequence[Line]:
+        """Return the models by the mean of their final scores, those without one at the end."""
+        import polars as pl
+
+        from numebot_dagster.reporting.pages.fleet import Line
+        from numebot_dagster.reporting.performance_tables import independent_rounds
+        from numebot_dagster.reporting.selection import final_scores, newest_scores
+
+        newest, final = newest_scores(last, metric), final_scores(last, metric)
+        lines = []
+        for model in newest["model"].unique().sort():
+            rounds = final.filter(pl.col("model") == model)
+            scored = newest.filter(pl.col("model") == model)
+            percentiles = scored.sort("day", "round")["percentile"].drop_nulls()
+            lines.append(
+                Line(
+                    model=model,
+                    page=self.models.get(model, ""),
+                    resolved=rounds.height,
+                    running=scored.height - rounds.height,
+                    independent=independent_rounds(rounds["round"].to_list()),
+                    mean=None if rounds.is_empty() else float(rounds["value"].to_numpy().mean()),
+                    percentile=None if percentiles.is_empty() else percentiles[-1],
+                    stake=self.stakes.get(model),
+                )
+            )
+        return sorted(lines, key=lambda line: (line.mean is None, -(line.mean or 0), line.model))
