@@ -13,6 +13,7 @@ from numebot_dagster.operations.health.status import Moment
 from numebot_dagster.operations.performance import (
     board_fleet,
     board_links,
+    board_models,
     board_rounds,
     board_today,
 )
@@ -40,12 +41,15 @@ def write(platform: Platform) -> Path:
 
 def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, str]]:
     from numebot_dagster.reporting.pages import fleet as fleet_page
+    from numebot_dagster.reporting.pages import model as model_page
     from numebot_dagster.reporting.pages import round as round_page
     from numebot_dagster.reporting.pages import today as today_page
     from numebot_dagster.reporting.pages.page import SECTIONS
 
     for number, details in board_rounds.changed(platform, at):
         yield board_links.round_(number), round_page.page(details, frame.below())
+    for name, model in board_models.pages(platform):
+        yield name, model_page.page(model, frame.below())
     for index, (name, fleet) in enumerate(board_fleet.pages(platform)):
         yield name, fleet_page.page(fleet, frame.below())
         if index == 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations.performance import board_links
+from numebot_dagster.operations.performance import board_links, board_standings
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -40,10 +40,6 @@ qualify row_number() over (partition by model, round, version order by day desc)
 _BY_DAY = """
 select * from scores where metric = ? and round > (select max(round) from scores) - ?
 """
-_STAKES = """
-select model, nmr_staked from leaderboard
-where own and date = (select max(date) from leaderboard)
-"""
 
 
 def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
@@ -51,8 +47,7 @@ def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
     metrics = metrics_of(platform) or [DEFAULT]
     names = {metric: f"fleet/{metric}.html" for metric in metrics}
     models = {model.name: board_links.model(model) for model in platform.registry.models}
-    stakes = dict(catalog.query(platform.lake, _STAKES).rows())
-    source = _Source(platform, names, models, stakes)
+    source = _Source(platform, names, models, board_standings.stakes(platform))
     for metric in metrics:
         yield names[metric], source.fleet(metric)
 

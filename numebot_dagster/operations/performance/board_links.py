@@ -14,8 +14,14 @@ def round_(number: int) -> str:
 
 
 def model(registered: RegisteredModel) -> str:
-    """Return Dagster's page of a model's history."""
-    return f"/assets/models/{registered.asset_name}/performance"
+    """Return the page of a model, as seen from the top of the board."""
+    return f"models/{registered.asset_name}.html"
+
+
+def in_dagster(registered: RegisteredModel) -> dict[str, str]:
+    """Return a model's assets in Dagster's UI by what they are."""
+    kinds = ("weights", "diagnostics", "predictions", "submission", "performance")
+    return {kind: f"/assets/models/{registered.asset_name}/{kind}" for kind in kinds}
 
 
 def submission(registered: RegisteredModel, round_number: int) -> str:

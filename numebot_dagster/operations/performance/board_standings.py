@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 BAD = (Standing.FAILED, Standing.INVALID, Standing.MISSED, Standing.UNREADABLE)
 
+_STAKES = """
+select model, nmr_staked from leaderboard
+where own and date = (select max(date) from leaderboard) and nmr_staked is not null
+"""
+
+
+def stakes(platform: Platform) -> dict[str, float]:
+    """Return the stake of each model in NMR, by the newest leaderboard."""
+    return dict(catalog.query(platform.lake, _STAKES).rows())
+
 
 def standings(platform: Platform, rounds: Sequence[int]) -> dict[tuple[str, int], RoundModel]:
     """Return how each model stands in each of these rounds that it has tried."""

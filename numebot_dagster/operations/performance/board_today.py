@@ -35,10 +35,7 @@ ROUNDS_TO_ACT_ON = 2
 CHANGES_SHOWN = 8
 NOTICES_SHOWN = 5
 
-_STAKES = """
-select model, nmr_staked, date from leaderboard
-where own and date = (select max(date) from leaderboard)
-"""
+_LEADERBOARD_DAY = "select max(date) as day from leaderboard"
 _PENDING = """
 select sum(payout_nmr) as pending, count(distinct round) as rounds from payouts
 where not settled and date = (select max(date) from payouts)
@@ -107,9 +104,9 @@ class _Recent:
         if opened is not None and opened.open_time and opened.close_staking_time:
             times[opened.number] = (opened.open_time, opened.close_staking_time)
         rounds = sorted(times)[-ROUNDS_SHOWN:]
-        stakes = dict(catalog.query(platform.lake, _STAKES).select("model", "nmr_staked").rows())
+        stakes = board_standings.stakes(platform)
         registered = platform.registry.submitting
-        models = sorted(registered, key=lambda model: -(stakes.get(model.name) or 0))
+        models = sorted(registered, key=lambda model: -stakes.get(model.name, 0))
         return cls(
             at,
             rounds,
@@ -182,12 +179,10 @@ def _weights_needs(platform: Platform) -> Iterator[Need]:
 def _money(platform: Platform) -> Iterator[Tile]:
     from numebot_dagster.reporting.pages.today import Tile
 
-    stakes = catalog.query(platform.lake, _STAKES)
-    total = stakes["nmr_staked"].sum()
-    day = (
-        "the leaderboard was not read yet" if stakes.is_empty() else f"{stakes['date'][0]:%a %d %b}"
-    )
-    yield Tile("at stake", f"{total:,.1f} NMR" if total else "nothing", day)
+    total = sum(board_standings.stakes(platform).values())
+    day = catalog.query(platform.lake, _LEADERBOARD_DAY)["day"][0]
+    note = "the leaderboard was not read yet" if day is None else f"{day:%a} {day.day} {day:%b}"
+    yield Tile("at stake", f"{total:,.1f} NMR" if total else "nothing", note)
     pending, rounds = catalog.query(platform.lake, _PENDING).row(0)
     yield Tile(
         "pending", nmr(pending), counted(rounds, "open round") if rounds else "no open round"

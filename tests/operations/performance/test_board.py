@@ -121,6 +121,9 @@ def test_each_score_has_a_page_and_the_library_is_there_once(fresh_world):
     figures = "mean resolved independent running percentile NMR steady-1 +0.0200 1 1.0 1 50"
     assert figures in seen
     assert seen.index("steady-1 +0.0200") < seen.index("second \N{MINUS SIGN}0.0100")
+    model = text_of(lake.board_file("models/steady_1.html"))
+    assert model.startswith("steady-1")
+    assert "A round of this model, MMC60 by scoring day" in model
     library = lake.board_file("vega.js")
     written = library.stat().st_mtime_ns
     assert b"vegaEmbed" in library.read_bytes()

@@ -35,6 +35,7 @@ def test_who_submitted_what_when():
     details = RoundPage(1344, "closed", {"opened": NOW}, 12, (LINE,), RULES, ("corr60", "mmc60"))
     html = round_page.page(details, FRAME)
     assert details.longest == 121.0
+    assert '<a href="../lark.html">lark</a>' in html
     assert 'style="left:50.0%" title="accepted after 60.5 s"' in html
     assert "121.0 s" in html
     assert "↓ previous weights</span><br><small>out of memory</small>" in html
