@@ -131,6 +131,10 @@ class Settings(BaseSettings):
     numebot_heartbeat_url: SecretStr | None = None
     numebot_silence: Annotated[frozenset[AlertKind], NoDecode] = frozenset()
 
+    numebot_rates_file: Path | None = Field(
+        default=None, description="CSV of exchange rates by day: date, nmr_usd, eur_usd"
+    )
+
     # Host names of the UI besides those of this machine, as behind a proxy.
     numebot_ui_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
@@ -176,7 +180,9 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not an address; it begins with https:// or http://")
         return value.rstrip("/")
 
-    @field_validator("numerai_data_folder", "model_configs_path", "dagster_home")
+    @field_validator(
+        "numerai_data_folder", "model_configs_path", "dagster_home", "numebot_rates_file"
+    )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else _expanded(value).absolute()

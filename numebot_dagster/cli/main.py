@@ -18,6 +18,7 @@ from numebot_dagster.cli import (
     demo,
     doctor,
     lake,
+    ledger,
     models,
     rounds,
     run,
@@ -74,6 +75,7 @@ def numebot(
 app.command()(run.run)
 app.command()(train.train)
 app.command()(collect.collect)
+app.command()(ledger.ledger)
 app.command()(sql.sql)
 app.command()(status.status)
 app.command(name="board")(board.board_)

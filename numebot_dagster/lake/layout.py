@@ -236,7 +236,7 @@ class Lake:
     # Performance
 
     def day_file(self, table: str, day: date) -> Path:
-        """Return the file of a performance table (scores, leaderboard, payouts) of a UTC day."""
+        """Return the file of a table by days (scores, leaderboard, payouts, …) of a UTC day."""
         return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
 
     def stored_days(self, table: str) -> list[date]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
+NMR = "DECIMAL(38,18)"
+"""The type of exact amounts: NMR has 18 digits behind the point."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -35,6 +38,7 @@ class Table:
             "BIGINT": pl.Int64(),
             "BOOLEAN": pl.Boolean(),
             "DATE": pl.Date(),
+            "DECIMAL(38,18)": pl.Decimal(38, 18),
             "DOUBLE": pl.Float64(),
             "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
             "VARCHAR": pl.String(),
@@ -171,6 +175,53 @@ PAYOUTS = Table(
         "round": "BIGINT",
         "payout_nmr": "DOUBLE",
         "settled": "BOOLEAN",
+        "payout_text": "VARCHAR",
+    },
+    path_only=("date",),
+)
+POSITIONS = Table(
+    "positions",
+    "a paid score of a model and round, and its stake, as known on a day",
+    "positions/date=*/positions.parquet",
+    {
+        "date": "DATE",
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "at_risk": NMR,
+        "payout_factor": "VARCHAR",
+        "clip": "DOUBLE",
+        "resolve_date": "DATE",
+        "resolved": "BOOLEAN",
+        "metric": "VARCHAR",
+        "version": "VARCHAR",
+        "multiplier": "DOUBLE",
+        "day": "BIGINT",
+        "value": "DOUBLE",
+        "payout_nmr": NMR,
+    },
+    path_only=("date",),
+)
+CLAIMS = Table(
+    "claims",
+    "what a position of atomic staking may claim or has burned, as known on a day",
+    "claims/date=*/claims.parquet",
+    {
+        "date": "DATE",
+        "model": "VARCHAR",
+        "round": "BIGINT",
+        "payout_nmr": NMR,
+        "burn_nmr": NMR,
+    },
+    path_only=("date",),
+)
+PRICES = Table(
+    "prices",
+    "the price of one NMR on a day, as Numerai gave it",
+    "prices/date=*/prices.parquet",
+    {
+        "date": "DATE",
+        "nmr_usd": NMR,
+        "nmr_eur": NMR,
     },
     path_only=("date",),
 )
@@ -190,4 +241,17 @@ ALERTS = Table(
     },
 )
 
-TABLES = (ROUNDS, WEIGHTS, DIAGNOSTICS, PREDICTIONS, RECEIPTS, SCORES, LEADERBOARD, PAYOUTS, ALERTS)
+TABLES = (
+    ROUNDS,
+    WEIGHTS,
+    DIAGNOSTICS,
+    PREDICTIONS,
+    RECEIPTS,
+    SCORES,
+    LEADERBOARD,
+    PAYOUTS,
+    POSITIONS,
+    CLAIMS,
+    PRICES,
+    ALERTS,
+)

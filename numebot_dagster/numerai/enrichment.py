@@ -54,6 +54,11 @@ class Enrichment:
                 return round_
         raise UnexpectedAnswer(f"Numerai has no round {number}")
 
+    def newest_rounds(self, limit: int) -> list[Round]:
+        """Return the newest rounds with their score configurations, by one request."""
+        answer = ask("rounds", lambda: self._numerapi.list_rounds(limit=limit))
+        return parsing.usable(parsing.parse_round, parsing.rows({"rounds": answer}, "rounds"))
+
     def account(self) -> Account:
         """Return the account, its Classic models, and the scopes of the token in use."""
         data = self._transport.query(queries.ACCOUNT, authorised=True)

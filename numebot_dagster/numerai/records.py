@@ -204,6 +204,50 @@ class Payout:
 
 
 @dataclass(frozen=True)
+class PaidScore:
+    """A score that a round pays for, at its newest day.
+
+    Attributes:
+        payout_nmr: its part of the payout, pending until the round has resolved.
+    """
+
+    metric: str
+    version: str | None = None
+    multiplier: float | None = None
+    day: int | None = None
+    value: float | None = None
+    payout_nmr: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Position:
+    """What a model has at risk in one round, and what the round pays for it.
+
+    Attributes:
+        at_risk: NMR; zero before the close, and of a submission that was not in time.
+        scores: those that are paid, each with its multiplier.
+    """
+
+    model: str
+    round_number: int
+    at_risk: Decimal | None = None
+    payout_factor: Decimal | None = None
+    resolve_date: date | None = None
+    resolved: bool = False
+    scores: tuple[PaidScore, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one position of atomic staking may claim beside its stake, or has burned, in NMR."""
+
+    model: str
+    round_number: int
+    payout_nmr: Decimal
+    burn_nmr: Decimal
+
+
+@dataclass(frozen=True)
 class Identity:
     """Whose a key is: Numerai's id of the account, and its public name."""
 

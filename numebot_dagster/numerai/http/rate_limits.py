@@ -42,6 +42,7 @@ LIMITS = {
     "dataset": Limit(200, 60.0),
     "diagnostics": Limit(50, 60.0),
     "diagnosticsUploadAuth": Limit(50, 600.0),
+    "latestCurrencyPrice": Limit(100, 60.0),
     "latestNmrPrice": Limit(100, 60.0),
     "listDatasets": Limit(10, 60.0),
     "model": Limit(500, 60.0),
@@ -55,6 +56,7 @@ LIMITS = {
     "submissions": Limit(100, 60.0),
     "v2Leaderboard": Limit(200, 60.0),
     "v2RoundModelPerformances": Limit(500, 60.0),
+    "v3StakeClaim": Limit(120, 60.0),
     "v3UserProfile": Limit(300, 60.0),
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import files, parquet, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import long_work
+from numebot_dagster.operations.performance import stakes
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -88,10 +90,25 @@ def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
 
 
 def collect_payouts(platform: Platform) -> list[Payout]:
-    """Store the pending and settled payouts of the registered models as they are today."""
-    own = _own_names(platform)
+    """Store the pending and settled payouts of the registered models as they are today.
+
+    Positions, claims and the price of NMR are stored beside them; what Numerai refuses of these is
+    logged.
+    """
+    own, day = _own_names(platform), today(platform)
     payouts = [payout for payout in platform.client.enrichment.payouts() if payout.model in own]
-    parquet.write(platform.lake.day_file("payouts", today(platform)), _payouts_frame(payouts))
+    parquet.write(platform.lake.day_file("payouts", day), _payouts_frame(payouts))
+    models = _own_models(platform)
+    enrichments: dict[str, Callable[[], object]] = {
+        "positions": lambda: stakes.collect_positions(platform, models, day),
+        "claims": lambda: stakes.collect_claims(platform, models, day),
+        "the price of NMR": lambda: stakes.collect_price(platform, day),
+    }
+    for name, collect in enrichments.items():
+        try:
+            collect()
+        except NumeraiError as error:
+            platform.log.warning("%s could not be read and will be tried again: %s", name, error)
     return payouts
 
 
@@ -159,7 +176,13 @@ def _payouts_frame(payouts: Sequence[Payout]) -> pl.DataFrame:
     import polars as pl
 
     rows = [
-        (payout.model, payout.round_number, float(payout.payout_nmr), payout.settled)
+        (
+            payout.model,
+            payout.round_number,
+            float(payout.payout_nmr),
+            payout.settled,
+            str(payout.payout_nmr),
+        )
         for payout in payouts
     ]
     return pl.DataFrame(rows, schema=tables.PAYOUTS.schema, orient="row")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 from numebot_dagster.practice.rules.clock import Round, RoundStatus
 from numebot_dagster.practice.rules.payout_rules import (
@@ -27,6 +27,7 @@ ROUNDS_OF_A_YEAR = 260
 SCORE_NAMES = ("corr60", "mmc60", "v2_corr20", "mmc", "bmc", "fnc_v3", "cort20", "corj60",
                "corr_w_meta_model")  # fmt: skip
 _WEI = Decimal(1).scaleb(-18)
+_EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,14 @@ class Standing:
 def payout(
     at_risk: Decimal, scores: dict[str, float], rules: Rules = CURRENT, factor: float = 1.0
 ) -> Decimal:
-    """Return `stake x clip(PF x sum(multiplier x score))` in NMR."""
-    total = factor * rules.worth(scores)
-    return (at_risk * Decimal(min(max(total, -rules.clip), rules.clip))).quantize(_WEI)
+    """Return `stake x clip(PF x sum(multiplier x score))` in NMR.
+
+    It is computed exactly from the figures as they are published, so that whoever reads them gets
+    the same NMR to the last digit.
+    """
+    with localcontext(_EXACT):
+        total, clip = _worth(scores, rules, factor), _exact(rules.clip)
+        return (at_risk * min(max(total, -clip), clip)).quantize(_WEI)
 
 
 def payout_of_score(
@@ -90,10 +96,21 @@ def payout_of_score(
     rule = next((rule for rule in rules.paid if rule.name == name), None)
     if rule is None or not at_risk:
         return None
-    total = factor * rules.worth(scores)
-    clip = rules.clip / abs(total) if abs(total) > rules.clip else 1.0
-    part = factor * rule.multiplier * scores[name] * clip
-    return (at_risk * Decimal(part)).quantize(_WEI)
+    with localcontext(_EXACT):
+        total, clip = abs(_worth(scores, rules, factor)), _exact(rules.clip)
+        share = _exact(factor) * _exact(rule.multiplier) * _exact(scores[name])
+        return (at_risk * share * clip / max(total, clip)).quantize(_WEI)
+
+
+def _worth(scores: dict[str, float], rules: Rules, factor: float) -> Decimal:
+    """Return what the paid scores make of a stake before the clip; missing ones count 0."""
+    terms = (_exact(rule.multiplier) * _exact(scores.get(rule.name, 0.0)) for rule in rules.paid)
+    return _exact(factor) * sum(terms, Decimal(0))
+
+
+def _exact(value: float) -> Decimal:
+    """Return a number as it is published, with the fewest digits that mean it."""
+    return Decimal(repr(float(value)))
 
 
 class Ledger:
