@@ -75,6 +75,13 @@ TESTED_THROUGH = {
     "operations/training/test_trial.py": (
         "operations/training/library_changes operations/training/vintages"
     ),
+    "operations/performance/test_explanation.py": "cli/explain",
+    "operations/performance/test_ledger.py": (
+        "cli/ledger numerai/money operations/performance/ledger_export"
+        " operations/performance/ledger_lines operations/performance/prices"
+        " operations/performance/stakes"
+    ),
+    "operations/performance/test_stake_plan.py": "cli/stake_plan",
     "defs/performance/test_assets.py": (
         "operations/performance/collecting operations/performance/history"
     ),

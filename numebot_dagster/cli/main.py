@@ -17,6 +17,7 @@ from numebot_dagster.cli import (
     collect,
     demo,
     doctor,
+    explain,
     lake,
     ledger,
     models,
@@ -24,6 +25,7 @@ from numebot_dagster.cli import (
     run,
     screen,
     sql,
+    stake_plan,
     status,
     train,
     up,
@@ -76,6 +78,8 @@ app.command()(run.run)
 app.command()(train.train)
 app.command()(collect.collect)
 app.command()(ledger.ledger)
+app.command()(explain.explain)
+app.command("stake-plan")(stake_plan.stake_plan)
 app.command()(sql.sql)
 app.command()(status.status)
 app.command(name="board")(board.board_)

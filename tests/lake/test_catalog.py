@@ -32,7 +32,13 @@ PROMISED = {
     "receipts": "model round submission_id filename state recorded_at",
     "scores": "model round metric version day date value percentile resolved",
     "leaderboard": "date model rank nmr_staked",
-    "payouts": "date model round payout_nmr settled",
+    "payouts": "date model round payout_nmr settled payout_text",
+    "positions": (
+        "date model round at_risk payout_factor clip resolve_date resolved metric version "
+        "multiplier day value payout_nmr"
+    ),
+    "claims": "date model round payout_nmr burn_nmr",
+    "prices": "date nmr_usd nmr_eur",
     "alerts": "kind subject title text raised_at sent",
 }
 TIMES = ("open_time", "trained_at", "submitted_at", "recorded_at", "raised_at")

@@ -19,7 +19,7 @@ from graphql import (
 )
 
 import numebot_dagster
-from numebot_dagster.numerai import queries
+from numebot_dagster.numerai import money, queries
 from numebot_dagster.numerai.schema_use import REQUIRED_FIELDS
 
 SCHEMA_FILE = Path(numebot_dagster.__file__).parent / "practice" / "schema" / "schema.graphql"
@@ -30,9 +30,12 @@ def schema() -> GraphQLSchema:
     return build_schema(SCHEMA_FILE.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", queries.ALL)
+EVERY = {**queries.ALL, **money.ALL}
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_query_is_valid_without_any_deviation(schema, name):
-    assert validate(schema, parse(queries.ALL[name])) == []
+    assert validate(schema, parse(EVERY[name])) == []
 
 
 def test_a_misspelt_field_would_be_noticed(schema):
@@ -47,11 +50,14 @@ def test_the_query_for_many_submissions_is_valid(schema, count):
     assert text.count("submissions(") == count
 
 
-def test_all_queries_of_the_module_are_listed():
+def test_all_queries_of_the_modules_are_listed():
     texts = {
-        value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)
+        value
+        for module in (queries, money)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str)
     }
-    assert texts == set(queries.ALL.values()) - {queries.submission_states(2)}
+    assert texts == set(EVERY.values()) - {queries.submission_states(2)}
 
 
 def test_the_fields_in_use_are_those_that_the_schema_sees_us_use(schema):

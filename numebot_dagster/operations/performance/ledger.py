@@ -23,7 +23,9 @@ K = TypeVar("K")
 
 # Of several days the newest counts, as of the settled ones among them where there are any.
 _POSITIONS = """
-select * from positions qualify date = max(date) over (partition by model, "round")
+select * from positions
+where (?::varchar is null or model = ?) and (?::bigint is null or "round" = ?)
+qualify date = max(date) over (partition by model, "round")
 order by model, "round", metric, version
 """
 _PAYOUTS = """
@@ -144,15 +146,26 @@ class Ledger:
         return {name: _sums(lines) for name, lines in _grouped(self.lines, key) if name}
 
 
-def read_ledger(lake: Lake, prices: Prices | None = None) -> Ledger:
-    """Return the account book of everything that is stored.
+def read_ledger(
+    lake: Lake,
+    prices: Prices | None = None,
+    model_name: str | None = None,
+    round_number: int | None = None,
+) -> Ledger:
+    """Return the account book of everything that is stored, or of one model and round.
+
+    Burns are netted over the lines that are read.
 
     Args:
         lake: the data folder.
         prices: of NMR by day; by default those that were collected.
+        model_name: whose lines to read; by default those of all.
+        round_number: which round's; by default those of all.
     """
     prices = prices or Prices.of(lake)
-    positions = catalog.query(lake, _POSITIONS)
+    positions = catalog.query(
+        lake, _POSITIONS, [model_name, model_name, round_number, round_number]
+    )
     credits = _by_round(catalog.query(lake, _PAYOUTS))
     claims = _by_round(catalog.query(lake, _CLAIMS))
     lines = []

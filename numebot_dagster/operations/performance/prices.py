@@ -89,8 +89,10 @@ def _read_rates(path: Path) -> Iterator[tuple[date, dict[str, Decimal]]]:
         raise SettingsError(f"NUMEBOT_RATES_FILE: {path} cannot be read: {error}") from None
 
 
-def _rates_of(row: Mapping[str, str], where: str) -> tuple[date, dict[str, Decimal]]:
+def _rates_of(row: Mapping[str | None, str], where: str) -> tuple[date, dict[str, Decimal]]:
     try:
+        if None in row:
+            raise ValueError("there are more values than columns")
         rates = {name: Decimal(row[name]) for name in COLUMNS[1:] if row.get(name)}
         if any(not rate.is_finite() or rate <= 0 for rate in rates.values()):
             raise ValueError("a rate is above zero")
