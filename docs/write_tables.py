@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from numebot_dagster.lake.catalog import VIEWS
+from numebot_dagster.operations.performance.ledger_export import COLUMNS
 from numebot_dagster.practice.faults.fault import Fault
 from numebot_dagster.practice.faults.kinds import SECTIONS
 from numebot_dagster.scoring.metrics import METRICS
@@ -29,6 +30,12 @@ def views() -> list[str]:
     """Return the views of `numebot sql`."""
     rows = [f"| `{name}` | {row} |" for name, row in VIEWS.items()]
     return ["| View | One row for |", "|---|---|", *rows]
+
+
+def ledger() -> list[str]:
+    """Return the columns of the account book's CSV."""
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()]
+    return ["| Column | What it holds |", "|---|---|", *rows]
 
 
 def scores() -> list[str]:
@@ -66,7 +73,7 @@ def _fault(kind: type[Fault]) -> str:
 
 PAGES: Mapping[str, tuple[Callable[[], list[str]], ...]] = {
     "models.md": (scores, figures),
-    "operations.md": (views, alerts),
+    "operations.md": (views, ledger, alerts),
     "practice.md": (fault_kinds,),
 }
 """The tables of each page; the name of a function is that of its table."""
