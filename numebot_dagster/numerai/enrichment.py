@@ -85,11 +85,9 @@ class Enrichment:
 
     def scores(self, model: Model, last_n_rounds: int | None = None) -> list[Score]:
         """Return every score of a model on every scoring day, of its newest rounds or of all."""
-        answer = ask(
-            f"the scores of {model.name}",
-            lambda: self._numerapi.submission_scores(model.id, last_n_rounds=last_n_rounds),
-        )
-        rows = parsing.rows({"submissionScores": answer}, "submissionScores")
+        variables = {"modelId": model.id, "tournament": CLASSIC, "lastNRounds": last_n_rounds}
+        data = self._transport.query(queries.SCORES, variables)
+        rows = parsing.rows(data, "submissionScores")
         return parsing.usable(partial(parsing.parse_score, model.name), rows)
 
     def leaderboard(self, limit: int = 50) -> list[LeaderboardEntry]:

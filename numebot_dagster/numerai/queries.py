@@ -112,6 +112,22 @@ query ($id: ID) {
 }
 """
 
+SCORES = """
+query ($modelId: ID!, $tournament: Int, $lastNRounds: Int) {
+  submissionScores(modelId: $modelId, tournament: $tournament, lastNRounds: $lastNRounds) {
+    roundNumber
+    submissionId
+    displayName
+    version
+    day
+    date
+    value
+    percentile
+    resolved
+  }
+}
+"""
+
 LEADERBOARD = """
 query ($limit: Int, $offset: Int) {
   v2Leaderboard(limit: $limit, offset: $offset) {
@@ -202,6 +218,7 @@ ALL = {
     "account": ACCOUNT,
     "identity": IDENTITY,
     "refusal of a submission": REFUSAL,
+    "scores": SCORES,
     "leaderboard": LEADERBOARD,
     "diagnostics authorisation": AUTHORISE_DIAGNOSTICS,
     "diagnostics upload": CREATE_DIAGNOSTICS,

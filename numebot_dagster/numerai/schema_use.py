@@ -18,6 +18,7 @@ _ANSWERS = {
     "RootQueryType.rounds": "Round",
     "RootQueryType.submissionDownloadAuth": "FileUploadAuth",
     "RootQueryType.submissionUploadAuth": "FileUploadAuth",
+    "RootQueryType.submissionScores": "SubmissionScore",
     "RootQueryType.submissions": "V2Submission",
     "RootQueryType.v2Leaderboard": "V2LeaderboardEntry",
     "RootMutationType.createDiagnostics": "V2Diagnostics",

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import files, parquet, tables
+from numebot_dagster.lake import catalog, files, parquet, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 # A round is scored for about 64 business days, and five rounds open a week.
 ROUNDS_IN_SCORING = 70
 LEADERBOARD_ROWS = 2000
+
+# The first round of a model that has not been seen resolved.
+_UNRESOLVED = """
+with seen as (
+    select model, round, bool_or(resolved) as resolved from scores where date < ? group by all
+)
+select model, coalesce(min(round) filter (not resolved), max(round) + 1) from seen group by model
+"""
 
 
 def today(platform: Platform) -> date:
@@ -70,11 +78,15 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     by_day: dict[date, list[Score]] = {day: [] for day in days if day <= now}
     if not by_day:
         return {}
-    models = _own_models(platform)
+    models, rounds_back = _own_models(platform), _rounds_back(platform, min(by_day), now)
+    final: list[Score] = []
     for model in long_work.each(platform.log, "Reading the scores of models", models):
-        for score in platform.client.enrichment.scores(model, _rounds_back(min(by_day), now)):
+        for score in platform.client.enrichment.scores(model, rounds_back(model.name)):
             if score.date in by_day:
                 by_day[score.date].append(score)
+            elif score.resolved:
+                final.append(score)
+    _mark_resolved(platform, final)
     for day, scores in by_day.items():
         parquet.write(platform.lake.day_file("scores", day), _scores_frame(scores))
     return {day: len(scores) for day, scores in by_day.items()}
@@ -127,9 +139,44 @@ def _own_models(platform: Platform) -> list[Model]:
     return [model for name, model in sorted(models.items()) if name in _own_names(platform)]
 
 
-def _rounds_back(first_day: date, now: date) -> int:
-    """Return how many of the newest rounds can have scores on the days since `first_day`."""
-    return ROUNDS_IN_SCORING + (now - first_day).days
+def _mark_resolved(platform: Platform, scores: Sequence[Score]) -> None:
+    """Mark scores of earlier days as final that were stored before their round resolved.
+
+    A round may resolve days after its last score, as from a Saturday to a Monday.
+    """
+    import polars as pl
+
+    schema = {"date": pl.Date(), "model": pl.String(), "round": pl.Int64()}
+    rows = [(score.date, score.model, score.round_number) for score in scores]
+    final = pl.DataFrame(rows, schema=schema, orient="row").unique()
+    for (day,), submissions in final.group_by("date"):
+        path = platform.lake.day_file("scores", day)
+        stored = read_or_set_aside(path, parquet.read) if path.is_file() else None
+        if stored is None:
+            continue
+        marked = _marked(stored, submissions)
+        if not marked.equals(stored):
+            parquet.write(path, marked)
+
+
+def _marked(stored: pl.DataFrame, submissions: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    keys = submissions.select("model", "round", is_final=pl.lit(True))
+    joined = stored.join(keys, on=["model", "round"], how="left", maintain_order="left")
+    resolved = pl.col("resolved") | pl.col("is_final").fill_null(False)
+    return joined.with_columns(resolved.alias("resolved")).drop("is_final")
+
+
+def _rounds_back(platform: Platform, first_day: date, now: date) -> Callable[[str], int]:
+    """Return how many of the newest rounds of a model may have scores since `first_day`.
+
+    Rounds that were seen resolved before that day have none, so that they are not read again.
+    """
+    most = ROUNDS_IN_SCORING + (now - first_day).days
+    newest = max((round_.number for round_ in platform.client.rounds()), default=0)
+    since = dict(catalog.query(platform.lake, _UNRESOLVED, [first_day]).iter_rows())
+    return lambda model_name: min(most, max(1, newest - since.get(model_name, 0) + 1))
 
 
 def _scores_frame(scores: Iterable[Score]) -> pl.DataFrame:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FINAL_AFTER = timedelta(days=7)  # from the resolution of a round, claims are final
 CLAIMS_AT_ONCE = 300  # a minute has about 70; what is left is asked for on the next days
+ROUNDS_ANNOUNCED = 5  # that Numerai may list before the newest that has opened
 ATOMIC_CLIP = 1.0  # of rounds whose position can be lost as a whole
 
 # The first round of a model that has not been seen resolved. Today's file is written anew, so what
@@ -55,7 +56,7 @@ def collect_positions(platform: Platform, models: Sequence[Model], day: date) ->
     positions: list[Position] = []
     for model in long_work.each(platform.log, "Reading the positions of models", models):
         positions += money.positions(platform.client.transport, model, since.get(model.name))
-    clips = _clips(platform, {position.round_number for position in positions})
+    clips = _clips(platform, positions)
     frame = _positions_frame(positions, clips)
     parquet.write(platform.lake.day_file("positions", day), frame)
     return positions
@@ -99,14 +100,18 @@ def collect_price(platform: Platform, day: date) -> Decimal:
     return in_usd
 
 
-def _clips(platform: Platform, rounds: Iterable[int]) -> dict[int, float]:
-    """Return the clip threshold of rounds: of their stored details, otherwise by one request."""
-    numbers = set(rounds)
+def _clips(platform: Platform, positions: Sequence[Position]) -> dict[int, float]:
+    """Return the clip threshold of rounds: of their stored details, otherwise by one request.
+
+    Only rounds with a stake are asked for.
+    """
     clips = dict(catalog.query(platform.lake, _CLIPS).iter_rows())
-    missing = numbers - clips.keys()
+    newest = max((position.round_number for position in positions), default=0)
+    staked = {position.round_number for position in positions if position.at_risk}
+    missing = staked - clips.keys()
     if missing:
         try:
-            limit = max(numbers) - min(missing) + 1
+            limit = newest - min(missing) + 1 + ROUNDS_ANNOUNCED
             for round_ in platform.client.enrichment.newest_rounds(limit):
                 clip = _clip_of(round_)
                 clips |= {} if clip is None else {round_.number: clip}

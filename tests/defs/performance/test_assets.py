@@ -19,6 +19,7 @@ from numerapi import base_api
 
 from numebot_dagster.defs.performance.jobs import collecting_runs
 from numebot_dagster.lake import catalog, parquet
+from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.performance import collecting, digest
 from numebot_dagster.operations.rounds import details, live_data
@@ -375,3 +376,43 @@ def test_the_views_promise_holds(season):
     sql = "select count(*) from submissions where outcome = 'on_time' and state = 'confirmed'"
     assert season.query(sql).item() == len(MODELS) * len(season.rounds)
     assert isinstance(season.query("from scores"), pl.DataFrame)
+
+
+def scores_asked(platform, monkeypatch, days):
+    """Return for how many rounds the scores of each model were asked, one number a request."""
+    asked, query = [], Transport.query
+
+    def counted(self, text, variables=None, **more):
+        if "submissionScores" in text:
+            asked.append(variables["lastNRounds"])
+        return query(self, text, variables, **more)
+
+    monkeypatch.setattr(Transport, "query", counted)
+    collecting.collect_scores(platform, days)
+    return asked
+
+
+def test_a_model_is_asked_once_and_resolved_rounds_never_again(season, world, monkeypatch):
+    """However many days are read: of rounds, only those that may have scores on them.
+
+    The last score of the second round, of Saturday, becomes final on Monday.
+    """
+    _, second = season.rounds
+    platform, practice = world.platform, world.practice
+    whole = scores_asked(platform, monkeypatch, season.days)
+    assert whole == [collecting.ROUNDS_IN_SCORING + len(season.days) - 1] * len(MODELS)
+    sql = "select distinct resolved from scores where round = ? and day = 60"
+    saturday = today(season) + timedelta(days=1)
+    for weekday, is_final in (("Saturday", False), ("Sunday", False), ("Monday", True)):
+        practice.advance(days=1)
+        days = collecting.days_to_collect(platform)
+        assert f"{days[-1]:%A}" == weekday
+        assert (saturday in days) is (weekday != "Monday")
+        newest = practice.state()["newest_round"]
+        asked = scores_asked(platform, monkeypatch, days)
+        assert asked == [newest - second + 1] * len(MODELS), weekday
+        assert season.query(sql, second).to_series().to_list() == [is_final]
+    practice.advance(days=1)
+    newest = practice.state()["newest_round"]
+    days = collecting.days_to_collect(platform)
+    assert scores_asked(platform, monkeypatch, days) == [newest - second] * len(MODELS)
