@@ -1,0 +1,1 @@
+"""Say what can be said of a model while its rounds overlap: means, verdicts, curves and paths."""

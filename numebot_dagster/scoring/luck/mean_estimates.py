@@ -1,0 +1,210 @@
+"""Estimate mean final scores and differences of them, with what could have been seen so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from numebot_dagster.scoring.luck.daily_series import RoundScores, balanced_series, daily_series
+from numebot_dagster.scoring.luck.preconditions import examine
+
+POWER = 0.8
+ZERO = "zero"
+
+
+class Method(StrEnum):
+    """What counts as one observation."""
+
+    BY_DATE = "by calendar day"
+    BY_INDEPENDENT_ROUND = "by independent round"
+
+
+@dataclass(frozen=True)
+class MeanEstimate:
+    """Estimate a mean final score, less that of what it is compared with.
+
+    Attributes:
+        against: what it is compared with, in words: "zero", "the benchmark".
+        value: the estimate.
+        standard_error: NaN where too little was seen.
+        freedom: degrees of freedom of Student's t.
+        dates: dates that count.
+        independent_rounds: resolved rounds, as far as they do not overlap.
+        days_an_observation: days that one observation takes.
+        method: what counts as one observation.
+        reason: why, in words.
+    """
+
+    against: str
+    value: float
+    standard_error: float
+    freedom: float
+    dates: int
+    independent_rounds: float
+    days_an_observation: int
+    method: Method
+    reason: str
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95 % interval."""
+        return self.value - self._quantile(0.975) * self.standard_error
+
+    @property
+    def high(self) -> float:
+        """The upper end of the 95 % interval."""
+        return self.value + self._quantile(0.975) * self.standard_error
+
+    @property
+    def p_value(self) -> float:
+        """The two-sided p-value of no difference; NaN where too little was seen."""
+        from scipy.special import stdtr
+
+        if not self.standard_error > 0:
+            return math.nan
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.standard_error))
+
+    @property
+    def smallest_visible(self) -> float:
+        """The smallest mean or difference that would have been seen so far with 80 % power.
+
+        (t(0.975) + t(0.8)) standard errors: Bloom, "Minimum detectable effects" (1995).
+        """
+        return (self._quantile(0.975) + self._quantile(POWER)) * self.standard_error
+
+    @property
+    def more_days(self) -> float:
+        """The days still to come until the difference seen so far would be seen with 80 % power.
+
+        The standard error falls as the root of the observations. 0 when it is large enough by now;
+        infinite for no difference, NaN where too little was seen.
+        """
+        if not self.standard_error > 0:
+            return math.nan
+        if not self.value:
+            return math.inf
+        growth = (self.smallest_visible / self.value) ** 2 - 1
+        return max(0, math.ceil((self.freedom + 1) * self.days_an_observation * growth))
+
+    def _quantile(self, probability: float) -> float:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, probability)) if self.freedom > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A mean that validation foretold, with its own uncertainty.
+
+    Attributes:
+        value: the mean.
+        standard_error: of the mean.
+        freedom: degrees of freedom of the standard error.
+    """
+
+    value: float
+    standard_error: float
+    freedom: float
+
+
+def estimate_mean(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
+    """Estimate the mean final score by calendar day, or conservatively where that is not allowed.
+
+    Args:
+        scores: of a model; or for a difference `model.minus(other)`, which pairs by round and day.
+        against: what is taken off in the scores, in words.
+    """
+    preconditions = examine(scores, daily_series(scores))
+    if preconditions.hold:
+        return estimate_by_date(scores, against)
+    estimate = estimate_by_independent_round(scores, against)
+    return replace(estimate, reason=" and ".join(preconditions.failures))
+
+
+def estimate_by_date(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
+    """Estimate the mean final score from what a model earned by calendar day.
+
+    sqrt(h) mean(x) with the standard error sqrt(h) std(x) / sqrt(dates): a round of h days adds up
+    h pieces, and its score is their sum over sqrt(h). Running rounds count from their first day.
+    """
+    series = balanced_series(scores)
+    scale = math.sqrt(series.horizon)
+    reason = "neither the spread by day nor the correlation of days speaks against it"
+    if series.by_day_first:
+        reason += "; averaged by day of the round first, because the running rounds are of one age"
+    return MeanEstimate(
+        against=against,
+        value=scale * series.mean if len(series.dates) else math.nan,
+        standard_error=scale * series.std / math.sqrt(series.size) if series.size else math.nan,
+        freedom=series.size - 1,
+        dates=len(series.dates),
+        independent_rounds=independent_rounds(scores),
+        days_an_observation=1,
+        method=Method.BY_DATE,
+        reason=reason,
+    )
+
+
+def estimate_by_independent_round(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
+    """Estimate the mean of the final scores, n overlapping rounds counting as n / h observations.
+
+    The mean has the standard error std / sqrt(n / h), and t has n / h - 1 degrees of freedom.
+    """
+    finals, independent = scores.finals, independent_rounds(scores)
+    spread = float(finals.std(ddof=1)) if len(finals) > 1 else math.nan
+    return MeanEstimate(
+        against=against,
+        value=float(finals.mean()) if len(finals) else math.nan,
+        standard_error=spread / math.sqrt(independent) if independent > 1 else math.nan,
+        freedom=independent - 1,
+        dates=len(daily_series(scores).dates),
+        independent_rounds=independent,
+        days_an_observation=scores.horizon,
+        method=Method.BY_INDEPENDENT_ROUND,
+        reason="asked for",
+    )
+
+
+def independent_rounds(scores: RoundScores) -> float:
+    """Return how many of the resolved rounds do not overlap: dates on which they opened, over h.
+
+    Never more than there are rounds, as for a model that plays once a week.
+    """
+    resolved = ~np.isnan(scores.values[:, -1])
+    if not resolved.any():
+        return 0.0
+    opened = scores.opened[resolved]
+    return float(min(resolved.sum(), (np.ptp(opened) + 1) / scores.horizon))
+
+
+def compare_with_promise(estimate: MeanEstimate, promise: Promise) -> MeanEstimate:
+    """Return the estimate less what validation foretold, both with their uncertainty.
+
+    Source of the degrees of freedom: Welch, "The generalization of Student's problem when several
+    different population variances are involved" (1947).
+    """
+    live, foretold = estimate.standard_error**2, promise.standard_error**2
+    parts = live**2 / estimate.freedom + foretold**2 / promise.freedom
+    return replace(
+        estimate,
+        against="validation's promise",
+        value=estimate.value - promise.value,
+        standard_error=math.sqrt(live + foretold),
+        freedom=(live + foretold) ** 2 / parts if parts else estimate.freedom,
+    )
+
+
+def narrower(own: MeanEstimate, difference: MeanEstimate) -> MeanEstimate:
+    """Return the estimate with the narrower interval; its `against` names what is compared.
+
+    A difference to the benchmark is of use only where it takes off more noise than it brings.
+    """
+    return min(own, difference, key=_width)
+
+
+def _width(estimate: MeanEstimate) -> float:
+    width = estimate.high - estimate.low
+    return math.inf if math.isnan(width) else width

@@ -1,0 +1,63 @@
+"""Corrections for many models, by hand and against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from numebot_dagster.scoring.luck.many_models import group_models, pair_p_values, q_values
+from tests.support.luck_cases import NAN, series_of
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        ([0.01, 0.04, 0.03], [0.03, 0.04, 0.04]),
+        ([0.01, NAN, 0.2], [0.02, NAN, 0.2]),
+        ([NAN], [NAN]),
+        ([], []),
+    ],
+)
+def test_q_values(p_values, expected):
+    np.testing.assert_allclose(q_values(np.array(p_values)), expected)
+
+
+def test_pairs_are_tested_on_their_common_dates():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(90, 4))
+    values[:40, 1] = NAN
+    values[:80, 2] = NAN
+    values[:, 3] = values[:, 0]
+    p_values = pair_p_values(values)
+    expected = stats.ttest_rel(values[40:, 0], values[40:, 1]).pvalue
+    assert p_values[0, 1] == p_values[1, 0] == pytest.approx(expected)
+    assert np.isnan(p_values[0, 2])
+    assert np.isnan(p_values[0, 0])
+    assert p_values[0, 3] == 1
+
+
+def test_groups_are_those_that_cannot_be_told_apart_from_their_best():
+    random = np.random.default_rng(0)
+    market = random.normal(size=200)
+    own = random.normal(0, 0.1, size=(5, 200))
+    means = (0.5, -0.5, 0.51, -0.5, 0.0)
+    series = [series_of(market + noise + mean) for noise, mean in zip(own, means, strict=True)]
+    series.append(series_of(market[:29]))
+    groups = group_models(series)
+    assert [set(group) for group in groups.groups] == [{0, 2}, {4}, {1, 3}]
+    assert groups.unplaced == (5,)
+    best = [series[group[0]].mean for group in groups.groups]
+    assert best == sorted(best, reverse=True)
+
+
+def test_without_skill_all_are_one_group_as_a_rule():
+    single = 0
+    for seed in range(40):
+        values = np.random.default_rng(seed).standard_t(4, size=(8, 100))
+        single += len(group_models([series_of(model) for model in values]).groups) == 1
+    assert single >= 36
+
+
+def test_no_models_make_no_groups():
+    assert group_models([]).groups == ()
