@@ -126,6 +126,7 @@ OF_SEVERAL_MODULES = {
         " operations/rounds/test_rejections"
     ),
     "files of earlier versions": "operations/test_old_files",
+    "what is said of models whose skill is known": "scoring/luck/test_calibration",
     "cheating models": "operations/diagnostics/test_look_ahead",
     "whatever Numerai may answer": "numerai/test_odd_answers",
     "the practice tournament as a whole": (
@@ -134,7 +135,7 @@ OF_SEVERAL_MODULES = {
         " practice/test_foreign_clients practice/test_numerapi"
     ),
     "what is not in the package": (
-        "benchmarks/test_harness chaos/test_chaos cli/test_reference model_code/test_models"
+        "benchmarks/test_harness benchmarks/test_luck chaos/test_chaos cli/test_reference model_code/test_models"
         " support/test_forks support/test_official_scores support/test_payouts test_architecture"
         " test_bad_input_table test_deploy test_documentation ui/test_dagster_ui"
     ),
