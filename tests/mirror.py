@@ -137,6 +137,7 @@ OF_SEVERAL_MODULES = {
     "what is not in the package": (
         "benchmarks/test_harness benchmarks/test_luck chaos/test_chaos cli/test_reference"
         " model_code/test_models support/test_forks support/test_official_scores"
-        " support/test_payouts test_architecture test_bad_input_table test_deploy test_documentation ui/test_dagster_ui"
+        " support/test_payouts test_architecture test_bad_input_table test_deploy"
+        " test_documentation ui/test_dagster_ui"
     ),
 }

@@ -12,6 +12,7 @@ from numebot_dagster.scoring.luck.mean_estimates import independent_rounds
 from numebot_dagster.scoring.luck.redrawn_days import MEAN_SHARE, redraw, shrunk
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Quantiles of bands."""
 _DRAWS = 500
 
 

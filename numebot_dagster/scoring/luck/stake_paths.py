@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numebot_dagster.scoring.luck.curves import LEVELS
 from numebot_dagster.scoring.luck.daily_series import DailySeries, aligned
 from numebot_dagster.scoring.luck.redrawn_days import MEAN_SHARE, redraw, shrunk
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _TAIL = 0.05
 _DRAWS_AT_ONCE = 100
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from numebot_dagster.scoring.luck.curves import LEVELS
 from numebot_dagster.scoring.luck.redrawn_days import MEAN_SHARE
 from numebot_dagster.scoring.luck.stake_paths import (
-    LEVELS,
     OpenStakes,
     PastDays,
     longest_burn,
