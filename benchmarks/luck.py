@@ -128,8 +128,10 @@ def main() -> None:
     started, counts = time.monotonic(), options.rounds
     field = Field(markets=options.markets, models=options.models, rounds=max(counts) + 60)
     models = field.scores()
-    print(table("share called skilled or harmful, by resolved rounds", counts,
-                false_alarms(models, counts)), "\n")  # fmt: skip
+    shares = table(
+        "share called skilled or harmful, by resolved rounds", counts, false_alarms(models, counts)
+    )
+    print(f"{shares}\n")
     rows = [["simulation, in spreads", *smallest_means(models, counts, float(np.nanstd(models)))]]
     if options.practice:
         participants = practice_scores(options.practice, 0).participants

@@ -10,6 +10,7 @@ import numpy as np
 
 from numebot_dagster.scoring.luck.daily_series import RoundScores, balanced_series, daily_series
 from numebot_dagster.scoring.luck.preconditions import examine
+from numebot_dagster.scoring.summaries import Summary
 
 POWER = 0.8
 ZERO = "zero"
@@ -108,6 +109,15 @@ class Promise:
     value: float
     standard_error: float
     freedom: float
+
+    @classmethod
+    def of(cls, summary: Summary) -> Promise:
+        """Return the mean of a summary of validation eras, whose interval is a t interval."""
+        from scipy.special import stdtrit
+
+        mean, freedom = summary["mean"], summary.effective_n - 1
+        half = (mean.high - mean.low) / 2
+        return cls(mean.value, half / float(stdtrit(freedom, 0.975)), freedom)
 
 
 def estimate_mean(scores: RoundScores, against: str = ZERO) -> MeanEstimate:

@@ -13,6 +13,7 @@ from benchmarks.overlapping_rounds import Field, round_scores, with_mean
 from benchmarks.practice_rounds import practice_scores
 from numebot_dagster.scoring.luck.daily_series import daily_series
 from numebot_dagster.scoring.luck.mean_estimates import estimate_by_date, estimate_mean
+from numebot_dagster.scoring.luck.sequential import mixing_scale, observations_needed
 from numebot_dagster.scoring.luck.verdicts import Skill, judge
 
 pytestmark = pytest.mark.heavy
@@ -61,14 +62,24 @@ def test_a_mean_is_seen_as_often_as_said(unskilled, dates):
     assert np.mean(is_seen) == pytest.approx(0.8, abs=0.08)
 
 
-def test_a_verdict_comes_as_soon_as_said(unskilled):
-    """The days that a difference needs are enough in four of five cases."""
+def just_enough(std: float, dates: int) -> float:
+    """Return the mean a day for which so many dates are said to be needed."""
+    low, high = 0.0, std
+    for _ in range(30):
+        mean = (low + high) / 2
+        scale = mixing_scale(std**2 + mean**2, YEAR)
+        is_more = observations_needed(mean, std, scale, 0.8416) > dates
+        low, high = (mean, high) if is_more else (low, mean)
+    return high
+
+
+def test_a_verdict_comes_as_often_as_said(unskilled):
     is_told = []
-    for model in unskilled[:200]:
-        series = daily_series(round_scores(model, YEAR))
-        mean = 3.6 * np.sqrt(series.horizon / YEAR) * series.std
-        is_told.append(judge(round_scores(with_mean(model, mean), YEAR)).skill is Skill.BETTER)
-    assert np.mean(is_told) >= 0.6
+    for model in unskilled[::2]:
+        series = daily_series(round_scores(model))
+        mean = just_enough(series.std, len(series.dates)) * np.sqrt(series.horizon)
+        is_told.append(judge(round_scores(with_mean(model, mean))).skill is Skill.BETTER)
+    assert np.mean(is_told) == pytest.approx(0.8, abs=0.1)
 
 
 def days_looked_at(models: np.ndarray) -> Iterator[list[Skill]]:

@@ -24,6 +24,7 @@ from numebot_dagster.scoring.luck.mean_estimates import (
     independent_rounds,
     narrower,
 )
+from numebot_dagster.scoring.summaries import summarise
 from tests.support.luck_cases import NAN, from_pieces, scores_of
 
 
@@ -127,6 +128,16 @@ def test_against_the_promise_both_are_uncertain():
     assert compared.value == pytest.approx(-0.01)
     assert compared.standard_error == pytest.approx(0.005)
     assert compared.freedom == pytest.approx(0.005**4 / (0.004**4 / 99 + 0.003**4 / 9))
+
+
+def test_a_promise_is_the_mean_of_validation_with_its_error():
+    eras = np.random.default_rng(0).normal(0.02, 0.015, size=100)
+    summary = summarise(eras, horizon_days=60)
+    promise = Promise.of(summary)
+    assert promise.value == pytest.approx(eras.mean())
+    assert promise.freedom == summary.effective_n - 1
+    error = eras.std() / math.sqrt(summary.effective_n - 1)
+    assert promise.standard_error == pytest.approx(error)
 
 
 def test_a_difference_counts_where_its_interval_is_narrower():
