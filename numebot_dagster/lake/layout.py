@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+ROUNDS_OF_A_BLOCK = 100
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # how hive writes, and DuckDB reads, a value that is absent
 
 
@@ -70,6 +71,10 @@ class Lake:
     def is_download(self, path: Path) -> bool:
         """Return whether a file is of Numerai's data, for training or live, which are large."""
         return any(path.is_relative_to(self.root / table) for table in ("training", "live"))
+
+    def relative(self, path: Path) -> str:
+        """Return a path below the root, with slashes."""
+        return path.relative_to(self.root).as_posix()
 
     # Rounds
 
@@ -211,8 +216,12 @@ class Lake:
         """Return the folder of a model's receipts for a round, one file per event."""
         return self.root / "submissions" / _part("model", model_name) / f"round={round_number}"
 
+    def receipts_files(self, model_name: str, round_number: int) -> list[Path]:
+        """Return a model's receipts for a round that are not rolled up, oldest first."""
+        return sorted(self.receipts_folder(model_name, round_number).glob("[0-9]*.parquet"))
+
     def models_with_receipts(self, round_number: int) -> list[str]:
-        """Return the models of which receipts of a round are stored."""
+        """Return the models that have a folder for their receipts of a round."""
         models = _partitions(self.root / "submissions", "model")
         return [name for name, folder in models if (folder / f"round={round_number}").is_dir()]
 
@@ -220,7 +229,8 @@ class Lake:
         """Return whether a model was trained before a round opened, or had predicted by then.
 
         One that came later has not missed the round, nor has one that was never trained. One that
-        was trained in a round takes part in it once it was tried.
+        was trained in a round takes part in it once it was tried. The folder of
+        the first round in which it was tried stays, empty, when its files are rolled up.
         """
         trained = [place.vintage for place in self.weights_folders(model_name)]
         tables = ("predictions", "submissions") if trained else ("predictions",)
@@ -233,6 +243,20 @@ class Lake:
             number <= round_number for number in tried
         )
 
+    def model_rounds(self, table: str) -> dict[int, list[str]]:
+        """Return the models with a folder in `submissions` or `predictions`, by round."""
+        models: dict[int, list[str]] = {}
+        for name, folder in _partitions(self.root / table, "model"):
+            for value, _ in _partitions(folder, "round"):
+                models.setdefault(int(value), []).append(name)
+        return dict(sorted(models.items()))
+
+    def first_round_folders(self, table: str) -> frozenset[Path]:
+        """Return the folders of the models' first rounds in `submissions` or `predictions`."""
+        folders = (folder for _, folder in _partitions(self.root / table, "model"))
+        rounds = ([path for _, path in _partitions(folder, "round")] for folder in folders)
+        return frozenset(min(paths, key=_round_of) for paths in rounds if paths)
+
     # Performance
 
     def day_file(self, table: str, day: date) -> Path:
@@ -240,7 +264,7 @@ class Lake:
         return self.root / table / f"date={day:%Y-%m-%d}" / f"{table}.parquet"
 
     def stored_days(self, table: str) -> list[date]:
-        """Return the UTC days for which a performance table has a file, in order."""
+        """Return the UTC days for which a performance table has a file of its own, in order."""
         return sorted(
             date.fromisoformat(value)
             for value, folder in _partitions(self.root / table, "date")
@@ -255,8 +279,55 @@ class Lake:
         return self.root / "alerts" / _part("kind", kind) / f"{name}.json"
 
     def alert_files(self, kind: str = "*") -> list[Path]:
-        """Return every alert that was ever raised, by kind, or those of one kind."""
+        """Return the files of alerts that are not rolled up, by kind, or those of one kind."""
         return sorted((self.root / "alerts").glob(f"kind={kind}/[0-9a-f]*.json"))
+
+    def alert_kinds(self) -> list[str]:
+        """Return the kinds of alerts that have a folder."""
+        return [kind for kind, _ in _partitions(self.root / "alerts", "kind")]
+
+    # What no longer changes, rolled up
+
+    def receipts_block(self, round_number: int) -> Path:
+        """Return the file with the receipts of all models for a hundred rounds."""
+        first = round_number // ROUNDS_OF_A_BLOCK * ROUNDS_OF_A_BLOCK
+        return self.root / "submissions" / "rollup" / f"rounds={first}" / "receipts.parquet"
+
+    def predictions_block(self, round_number: int, columns: str, number: int) -> Path:
+        """Return a file with predictions of all models for a round.
+
+        Args:
+            round_number: the round.
+            columns: names the columns of the file: all that are named alike have the same.
+            number: tells the files of a round apart.
+        """
+        return self._predictions_blocks(round_number) / f"{_columns_part(columns)}-{number}.parquet"
+
+    def predictions_blocks(self, round_number: int) -> list[Path]:
+        """Return the files with rolled up predictions for a round, oldest first."""
+        paths = self._predictions_blocks(round_number).glob("*-*.parquet")
+        return sorted(paths, key=_block_number)
+
+    def next_predictions_block(self, round_number: int) -> int:
+        """Return the number of a round's next file with rolled up predictions."""
+        return max(map(_block_number, self.predictions_blocks(round_number)), default=0) + 1
+
+    def _predictions_blocks(self, round_number: int) -> Path:
+        return self.root / "predictions" / "rollup" / f"round={round_number}"
+
+    def day_block(self, table: str, day: date) -> Path:
+        """Return the file with the days of a month of a performance table."""
+        return self.root / table / "rollup" / f"month={day:%Y-%m}" / f"{table}.parquet"
+
+    def day_blocks(self, table: str) -> list[Path]:
+        """Return the files of a performance table with the days of a month each, in order."""
+        return sorted((self.root / table / "rollup").glob(f"month=*/{table}.parquet"))
+
+    def alerts_block(self, kind: str) -> Path:
+        """Return the file with the old alerts of a kind."""
+        return self.root / "alerts" / "rollup" / _part("kind", kind) / "alerts.parquet"
+
+    # What was looked at
 
     @property
     def preflight_file(self) -> Path:
@@ -307,6 +378,24 @@ def predictions_sha256(path: Path) -> str | None:
     """Return the hash by which a file of predictions is named; None for any other file."""
     key, _, value = path.parent.name.partition("=")
     return value if key == "sha256" else None
+
+
+def path_values(relative: str) -> dict[str, str | None]:
+    """Return the values in the names of the folders of a path, decoded."""
+    parts = (part.partition("=") for part in relative.split("/") if "=" in part)
+    return {key: None if value == _NULL else unquote(value) for key, _, value in parts}
+
+
+def _round_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("round="))
+
+
+def _block_number(path: Path) -> int:
+    return int(path.stem.partition("-")[2])
+
+
+def _columns_part(columns: str) -> str:
+    return hashlib.sha256(columns.encode()).hexdigest()[:8]
 
 
 def _part(key: str, value: str) -> str:

@@ -51,11 +51,30 @@ def read(path: Path, columns: Sequence[str] | pl.Expr | None = None) -> pl.DataF
         DamagedFile: it is no whole Parquet file.
         polars.exceptions.ColumnNotFoundError: a column is not in the file.
     """
+    scan = _scan(path)
+    return _collect(scan if columns is None else scan.select(columns), path)
+
+
+def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:
+    """Read the rows of a table for which a condition holds; groups of other rows are passed over.
+
+    Raises:
+        FileNotFoundError, DamagedFile, polars.exceptions.ColumnNotFoundError: see `read`.
+    """
+    return _collect(_scan(path).filter(condition), path)
+
+
+def _scan(path: Path) -> pl.LazyFrame:
     import polars as pl
 
-    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
+    return pl.scan_parquet(path, hive_partitioning=False, glob=False)
+
+
+def _collect(scan: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    import polars as pl
+
     try:
-        return (scan if columns is None else scan.select(columns)).collect()
+        return scan.collect()
     except pl.exceptions.ColumnNotFoundError:
         raise
     # A reader that meets nonsense may panic, which is no Exception.
@@ -65,11 +84,8 @@ def read(path: Path, columns: Sequence[str] | pl.Expr | None = None) -> pl.DataF
 
 def schema(path: Path) -> dict[str, str]:
     """Return the names and types of a table's columns, from its footer."""
-    import polars as pl
-
     # Not `read_parquet_schema`, which takes brackets in the path for a pattern.
-    scan = pl.scan_parquet(path, hive_partitioning=False, glob=False)
-    return {name: str(kind) for name, kind in scan.collect_schema().items()}
+    return {name: str(kind) for name, kind in _scan(path).collect_schema().items()}
 
 
 def verify(path: Path) -> ParquetFacts:

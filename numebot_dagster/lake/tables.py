@@ -21,6 +21,10 @@ class Table:
         files: glob pattern under the root of the lake.
         columns: the promised columns with their DuckDB types.
         path_only: the columns that stand in the path and not in the files.
+        blocks: glob pattern of the files into which those that no longer change are rolled up.
+        is_uniform: whether each file has all promised columns, so that the newest tells the
+            columns of all, and no other has to be opened for them.
+        is_rewritten: whether a file may be written again with another content.
     """
 
     name: str
@@ -28,10 +32,22 @@ class Table:
     files: str
     columns: dict[str, str]
     path_only: tuple[str, ...] = ()
+    blocks: str = ""
+    is_uniform: bool = False
+    is_rewritten: bool = False
 
     @property
     def schema(self) -> pl.Schema:
         """The columns of a file, for whoever writes one."""
+        import polars as pl
+
+        return pl.Schema(
+            {name: kind for name, kind in self.types.items() if name not in self.path_only}
+        )
+
+    @property
+    def types(self) -> dict[str, pl.DataType]:
+        """The types of all promised columns in a table of polars."""
         import polars as pl
 
         kinds = {
@@ -42,10 +58,9 @@ class Table:
             "DOUBLE": pl.Float64(),
             "TIMESTAMPTZ": pl.Datetime("us", "UTC"),
             "VARCHAR": pl.String(),
+            "JSON": pl.String(),
         }
-        return pl.Schema(
-            {name: kinds[kind] for name, kind in self.columns.items() if name not in self.path_only}
-        )
+        return {name: kinds[kind] for name, kind in self.columns.items()}
 
 
 ROUNDS = Table(
@@ -111,6 +126,8 @@ PREDICTIONS = Table(
         "sha256": "VARCHAR",
     },
     path_only=("model", "round", "vintage", "sha256"),
+    blocks="predictions/rollup/round=*/*.parquet",
+    is_uniform=True,
 )
 RECEIPTS = Table(
     "receipts",
@@ -135,6 +152,7 @@ RECEIPTS = Table(
         "reason": "VARCHAR",
         "recorded_at": "TIMESTAMPTZ",
     },
+    blocks="submissions/rollup/rounds=*/receipts.parquet",
 )
 SCORES = Table(
     "scores",
@@ -151,6 +169,8 @@ SCORES = Table(
         "percentile": "DOUBLE",
         "resolved": "BOOLEAN",
     },
+    blocks="scores/rollup/month=*/scores.parquet",
+    is_rewritten=True,
 )
 LEADERBOARD = Table(
     "leaderboard",
@@ -164,6 +184,8 @@ LEADERBOARD = Table(
         "own": "BOOLEAN",
     },
     path_only=("date",),
+    blocks="leaderboard/rollup/month=*/leaderboard.parquet",
+    is_rewritten=True,
 )
 PAYOUTS = Table(
     "payouts",
@@ -224,6 +246,8 @@ PRICES = Table(
         "nmr_eur": NMR,
     },
     path_only=("date",),
+    blocks="payouts/rollup/month=*/payouts.parquet",
+    is_rewritten=True,
 )
 ALERTS = Table(
     "alerts",
@@ -239,6 +263,7 @@ ALERTS = Table(
         "silenced": "BOOLEAN",
         "problem": "VARCHAR",
     },
+    blocks="alerts/rollup/kind=*/alerts.parquet",
 )
 
 TABLES = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,11 +100,21 @@ class NumeraiClient:
 
     def rounds(self, limit: int = 100) -> list[Round]:
         """Return the newest rounds that have opened, oldest first, at most `limit`."""
+        of_all = chain.from_iterable(self._rounds_by_status(limit).values())
+        return sorted(of_all, key=lambda round_: round_.number)[-limit:]
+
+    def resolved_rounds(self, limit: int) -> list[Round]:
+        """Return the newest rounds that have resolved, oldest first, at most `limit`."""
+        return self._rounds_by_status(limit)["resolved"]
+
+    def _rounds_by_status(self, limit: int) -> dict[str, list[Round]]:
         data = self.transport.query(queries.ROUNDS, {"tournament": CLASSIC, "limit": limit})
-        self.transport.clock.judge(_sorted_rounds(parsing.rows(data, "open")))
-        statuses = ("open", "resolving", "resolved")
-        answers = [raw for status in statuses for raw in parsing.rows(data, status)]
-        return _sorted_rounds(answers)[-limit:]
+        rounds = {
+            status: _sorted_rounds(parsing.rows(data, status))
+            for status in ("open", "resolving", "resolved")
+        }
+        self.transport.clock.judge(rounds["open"])
+        return rounds
 
     def round(self, number: int) -> Round:
         """Return the times of one round.

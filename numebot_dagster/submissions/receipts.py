@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from numebot_dagster.lake import parquet, tables
+from numebot_dagster.lake import blocks, files, parquet, tables
 from numebot_dagster.lake.damaged import SUFFIX, DamagedFile, read_or_set_aside
 
 if TYPE_CHECKING:
@@ -222,7 +223,10 @@ class RoundRecord:
         return recorded
 
     def _newest_first(self) -> Iterator[Receipt]:
-        for path in reversed(_files(self._folder)):
+        rolled_up = _rolled_up(self._lake, self.round_number).get(self.model_name, {})
+        self._receipts |= rolled_up
+        stored = self._lake.receipts_files(self.model_name, self.round_number)
+        for path in sorted({*stored, *rolled_up}, reverse=True):
             receipt = self._receipts.get(path) or read_or_set_aside(path, _read)
             if receipt is not None:
                 self._receipts[path] = receipt
@@ -244,7 +248,8 @@ class RoundRecords(dict[str, RoundRecord]):
     @property
     def standing(self) -> dict[str, Receipt]:
         """The receipts that stand of all models that have any, by the names of the models."""
-        names = self._lake.models_with_receipts(self.round_number)
+        rolled_up = _rolled_up(self._lake, self.round_number)
+        names = sorted({*self._lake.models_with_receipts(self.round_number), *rolled_up})
         standing = {name: self[name].standing for name in names}
         return {name: receipt for name, receipt in standing.items() if receipt is not None}
 
@@ -271,12 +276,12 @@ def append(lake: Lake, receipt: Receipt) -> Receipt:
     """
     folder = lake.receipts_folder(receipt.model, receipt.round_number)
     while True:
-        stamp = max(time.time_ns() // 1000, _newest_stamp(folder) + 1)
+        stamp = max(time.time_ns() // 1000, _newest_stamp(lake, receipt) + 1)
         recorded_at = EPOCH + timedelta(microseconds=stamp)
         recorded = replace(receipt, recorded_at=recorded_at)
         try:
             parquet.create(_file_of(folder, recorded_at), _to_frame(recorded))
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):  # a roll-up may have removed the folder
             continue
         return recorded
 
@@ -298,12 +303,35 @@ def _read(path: Path) -> Receipt:
     return receipt
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[0-9]*.parquet"))
+def _rolled_up(lake: Lake, round_number: int) -> Mapping[str, Mapping[Path, Receipt]]:
+    """Return the receipts of a round that were rolled up, by model and by the path that they had.
+
+    A damaged block is set aside.
+    """
+
+    def read(path: Path) -> Mapping[str, Mapping[Path, Receipt]]:
+        return _of_block(lake, path, files.version(path), round_number)
+
+    return read_or_set_aside(lake.receipts_block(round_number), read) or {}
 
 
-def _newest_stamp(folder: Path) -> int:
-    return max((int(path.stem) for path in _files(folder)), default=0)
+@lru_cache(maxsize=256)
+def _of_block(
+    lake: Lake, path: Path, _version: tuple[int, int, int], round_number: int
+) -> Mapping[str, Mapping[Path, Receipt]]:
+    import polars as pl
+
+    receipts: dict[str, dict[Path, Receipt]] = {}
+    for row in blocks.read_where(path, pl.col("round") == round_number).iter_rows(named=True):
+        receipt = _from_row(row)
+        receipts.setdefault(receipt.model, {})[lake.root / row[blocks.ORIGINAL]] = receipt
+    return receipts
+
+
+def _newest_stamp(lake: Lake, receipt: Receipt) -> int:
+    rolled_up = _rolled_up(lake, receipt.round_number).get(receipt.model, {})
+    stored = lake.receipts_files(receipt.model, receipt.round_number)
+    return max((int(path.stem) for path in (*stored, *rolled_up)), default=0)
 
 
 def _file_of(folder: Path, recorded_at: datetime) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from numebot_dagster.lake import json_records
+from numebot_dagster.lake import json_records, rollups
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.locks import exclusive
 from numebot_dagster.operations.alerts import channels
@@ -120,21 +120,23 @@ def deliver(platform: Platform) -> None:
         _send_to_all(platform, waiting, reachable)
 
 
-def read_all(platform: Platform) -> Iterator[tuple[Path, Raised]]:
-    """Yield every stored alert with its file; one that cannot be read is logged and left out."""
-    yield from _read(platform, platform.lake.alert_files())
+def recent(platform: Platform) -> Iterator[tuple[Path, Raised]]:
+    """Yield the alerts that may still be waiting with their files, without opening old ones.
+
+    One that cannot be read is logged and left out.
+    """
+    yield from _read(platform, _changed_since(platform.lake.alert_files(), STALE_AFTER))
 
 
 def subjects(platform: Platform, kind: Kind) -> list[str]:
     """Return the subjects of the alerts of a kind that were raised in the last weeks."""
-    recent = _changed_since(platform.lake.alert_files(kind), REMEMBERED_FOR)
-    return [raised.subject for _, raised in _read(platform, recent)]
+    changed = _changed_since(platform.lake.alert_files(kind), REMEMBERED_FOR)
+    return [raised.subject for _, raised in _read(platform, changed)]
 
 
 def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
-    """Return the alerts that are to be sent now, without opening old files."""
-    recent = _changed_since(platform.lake.alert_files(), STALE_AFTER)
-    return ((path, raised) for path, raised in _read(platform, recent) if raised.is_due)
+    """Return the alerts that are to be sent now."""
+    return ((path, raised) for path, raised in recent(platform) if raised.is_due)
 
 
 def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
@@ -183,8 +185,9 @@ _raised_without_a_file: set[tuple[str, str]] = set()
 
 
 def _is_first(platform: Platform, raised: Raised) -> bool:
-    path = platform.lake.alert_file(raised.kind, raised.subject)
-    if path.exists():
+    lake = platform.lake
+    path = lake.alert_file(raised.kind, raised.subject)
+    if path.exists() or lake.relative(path) in rollups.paths_in(lake.alerts_block(raised.kind)):
         return False
     try:
         json_records.create(path, raised)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
 from numebot_dagster.lake import json_records
+from numebot_dagster.lake.days import stored_days
 from numebot_dagster.modeling.registry import RegisteredModel, RegistryError, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -191,7 +192,7 @@ def _stakes(platform: Platform) -> Finding:
     """Store today's stakes, by which models are ordered in a round, unless they are stored."""
     try:
         today = collecting.today(platform)
-        if today not in platform.lake.stored_days("leaderboard"):
+        if today not in stored_days(platform.lake, "leaderboard"):
             collecting.collect_leaderboard(platform)
     except NumeraiError as error:
         text = f"not read, so models are ordered by the last stored ones: {error}"

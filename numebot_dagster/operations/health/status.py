@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from numebot_dagster import command_lines
 from numebot_dagster.lake import parquet
+from numebot_dagster.lake.days import stored_days
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -254,7 +255,7 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
 
 def unsent_alerts(platform: Platform) -> list[Raised]:
     """Return the alerts of the last days that some channel does not have yet, newest first."""
-    waiting = [raised for _, raised in outbox.read_all(platform) if raised.is_waiting]
+    waiting = [raised for _, raised in outbox.recent(platform) if raised.is_waiting]
     return sorted(waiting, key=lambda raised: raised.raised_at, reverse=True)
 
 
@@ -263,7 +264,7 @@ def days_without_leaderboard(platform: Platform, now: datetime) -> list[date]:
 
     Numerai publishes only today's, so they stay empty.
     """
-    stored = set(platform.lake.stored_days("leaderboard"))
+    stored = set(stored_days(platform.lake, "leaderboard"))
     if not stored:
         return []
     first = min(stored)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import catalog, files, parquet, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.numerai.errors import NumeraiError
+from numebot_dagster.lake.days import stored_days
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import long_work
 from numebot_dagster.operations.performance import stakes
@@ -43,7 +44,7 @@ def days_to_collect(platform: Platform) -> list[date]:
     The newest stored day is read again, because it may have been unfinished.
     """
     now = today(platform)
-    stored = platform.lake.stored_days("scores")
+    stored = stored_days(platform.lake, "scores")
     since = _days_between(min([*stored, _first_round_day(platform) or now, now]), now)
     missing = sorted(set(since) - set(stored))
     return _days_between(min([*missing[:1], *stored[-1:], now]), now)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from numebot_dagster import command_lines
+from numebot_dagster.lake import rollups
 from numebot_dagster.numerai.errors import SubmissionRejected
 from numebot_dagster.numerai.records import HeldSubmission
 from numebot_dagster.operations.platform import Platform
@@ -91,7 +92,7 @@ def _recognised(platform: Platform, record: RoundRecord, situation: Situation) -
         or situation.holding is not Holding.FOREIGN
     ):
         return situation
-    for path in platform.lake.predictions_files(submission.model, number):
+    for path in rollups.predictions_files(platform.lake, submission.model, number):
         sha256 = path.parent.name.removeprefix("sha256=")
         name = name_for(number, sha256, platform.installation)
         if submission.filename.startswith(Path(name).stem):

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from numebot_dagster import command_lines
+from numebot_dagster.lake import rollups
 from numebot_dagster.modeling.registry import BENCHMARK, RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
@@ -296,7 +297,7 @@ class Ladder:
             return [at_once]
         other = self.platform.registry[model.fallback]
         run = partial(self._other, model, other, others_wait)
-        if self.platform.lake.predictions_files(other.name, self.round_number):
+        if rollups.predictions_files(self.platform.lake, other.name, self.round_number):
             return [replace(at_once, run=run)]
         budget = STAND_IN_SECONDS + time_budget(self.platform.lake, other)
         return [_Step(Rung.FALLBACK, run, budget, self.measured.get(other.name))]

@@ -13,13 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
-from numebot_dagster.lake import parquet
-from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake.days import read_day, stored_days
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -30,9 +27,6 @@ from numebot_dagster.operations.alerts.outbox import Alert, Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import RoundRecord, RoundRecords, Rung
-
-if TYPE_CHECKING:
-    import polars
 
 DAYS_LOOKED_BACK = 7
 ROUNDS_MEASURED = 5
@@ -213,14 +207,10 @@ def last_known_stakes(lake: Lake) -> dict[str, Decimal]:
     import polars as pl
 
     stakes: dict[str, Decimal] = {}
-    for day in lake.stored_days("leaderboard")[-DAYS_LOOKED_BACK:]:
-        frame = read_or_set_aside(lake.day_file("leaderboard", day), _read_stakes)
+    for day in stored_days(lake, "leaderboard")[-DAYS_LOOKED_BACK:]:
+        frame = read_day(lake, "leaderboard", day, ["model", "nmr_staked", "own"])
         if frame is None:
             continue
         own = frame.filter(pl.col("own"), pl.col("nmr_staked").is_not_null())
         stakes |= {name: Decimal(str(nmr)) for name, nmr, _ in own.iter_rows()}
     return stakes
-
-
-def _read_stakes(path: Path) -> polars.DataFrame:
-    return parquet.read(path, ["model", "nmr_staked", "own"])

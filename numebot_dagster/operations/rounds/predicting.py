@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import parquet, rollups
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.modeling.worker.messages import PredictRequest, PredictResult
@@ -168,6 +168,8 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
     path = platform.lake.predictions_file(
         receipt.model, receipt.round_number, receipt.vintage, receipt.predictions_sha256
     )
+    if not path.is_file():
+        rollups.bring_back(platform.lake, receipt.model, receipt.round_number)
     whole = _read_whole(path, receipt.predictions_sha256)
     if whole is None:
         if path.is_file():
@@ -194,7 +196,7 @@ def newest_file(platform: Platform, record: RoundRecord) -> Path | None:
     sent = None if receipt is None else stored_prediction(platform, receipt)
     if sent is not None:
         return sent.path
-    files = platform.lake.predictions_files(record.model_name, record.round_number)
+    files = rollups.predictions_files(platform.lake, record.model_name, record.round_number)
     newest_first = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
     return next((path for path in newest_first if _read(path) is not None), None)
 

@@ -87,7 +87,7 @@ def test_the_first_channel_does_not_begin_with_old_news(platform_of, receiver):
     outbox.deliver(platform)
     assert outbox.send(platform, FAILED, OTHER) == [OTHER]
     assert receiver.titles == [OTHER.title]
-    assert [raised.is_waiting for _, raised in outbox.read_all(platform)] == [False, False]
+    assert [raised.is_waiting for _, raised in outbox.recent(platform)] == [False, False]
 
 
 def test_a_failed_sending_is_noted_and_tried_again(platform_of, receiver):
@@ -116,7 +116,7 @@ def test_a_channel_that_fails_for_long_is_tried_less_and_less(platform_of, recei
     for _ in range(3):
         outbox.deliver(platform)
     assert len(receiver.messages) == tried
-    assert [raised.is_waiting for _, raised in outbox.read_all(platform)] == [True]
+    assert [raised.is_waiting for _, raised in outbox.recent(platform)] == [True]
     monkeypatch.setattr(outbox, "SHORTEST_PAUSE", timedelta())
     receiver.status = 200
     outbox.deliver(platform)

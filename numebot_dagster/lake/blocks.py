@@ -1,0 +1,258 @@
+"""Keep the rows of many small files in one Parquet file, with what proves each of them.
+
+A block has all columns of its originals, those of the names of their folders, and the path of each
+row's original. Its footer says of each original how many of the rows are its, which columns it had,
+and the digest of its content, so that it can be checked and written again when it is long gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numebot_dagster.lake import files, parquet
+from numebot_dagster.lake.damaged import DamagedFile
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ORIGINAL = "original"
+"""The column with the path of a row's original below the root of the lake."""
+_KEY = b"numebot_originals"
+_ROWS_OF_A_GROUP = 10_000
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file whose rows a block has.
+
+    Attributes:
+        path: below the root of the lake, with slashes.
+        digest: of its content, see `digest`.
+        columns: its own, in their order.
+        first: its first row in the block.
+    """
+
+    path: str
+    digest: str
+    columns: tuple[str, ...]
+    first: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an original holds.
+
+    Attributes:
+        path: below the root of the lake, with slashes.
+        frame: its rows as they are stored in it.
+        keys: one row with what else is known of it, as from the names of its folders.
+        version: of the file that was read, see `files.version`.
+    """
+
+    path: str
+    frame: pl.DataFrame
+    keys: pl.DataFrame
+    version: tuple[int, int, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the rows."""
+        return digest(self.frame)
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The rows as they stand in a block."""
+        import polars as pl
+
+        missing = [name for name in self.keys.columns if name not in self.frame.columns]
+        values = [self.keys[name].new_from_index(0, self.frame.height) for name in missing]
+        path = pl.lit(self.path).alias(ORIGINAL)
+        return self.frame.with_columns(*values).with_columns(path)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of a block, and their originals in the order of their rows."""
+
+    frame: pl.DataFrame
+    originals: tuple[Original, ...]
+
+    def rows_of(self, original: Original) -> pl.DataFrame:
+        """Return the content of an original."""
+        rows = self.frame.slice(original.first, original.rows)
+        return rows.select(original.columns)
+
+    def without(self, paths: Collection[str]) -> Block:
+        """Return the block without the rows of some originals."""
+        import polars as pl
+
+        kept = [original for original in self.originals if original.path not in paths]
+        if len(kept) == len(self.originals):
+            return self
+        slices = [self.frame.slice(original.first, original.rows) for original in kept]
+        return Block(pl.concat([self.frame.clear(), *slices]), tuple(_renumbered(kept)))
+
+
+def joined(former: Block | None, contents: Sequence[Content]) -> tuple[Block, list[str]]:
+    """Return a block with more originals, and the paths of those that do not fit into it.
+
+    An original does not fit when a column of its has another type than in those before it.
+    """
+    import polars as pl
+
+    schema = {} if former is None else dict(former.frame.schema)
+    originals = [] if former is None else list(former.originals)
+    frames = [] if former is None else [former.frame]
+    unfit = []
+    for content in contents:
+        rows = content.rows
+        if any(schema.get(name, kind) != kind for name, kind in rows.schema.items()):
+            unfit.append(content.path)
+            continue
+        schema |= dict(rows.schema)
+        columns = tuple(content.frame.columns)
+        originals.append(Original(content.path, content.digest, columns, 0, rows.height))
+        frames.append(rows)
+    frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+    return Block(frame, tuple(_renumbered(originals))), unfit
+
+
+def write(path: Path, block: Block) -> None:
+    """Write a block under a name that nobody reads, read it back, and give it its name.
+
+    Raises:
+        DamagedFile: what was read back is not what was written; nothing is changed then.
+    """
+    with files.writing(path) as temporary:
+        _write_groups(temporary, block)
+        verify(temporary)
+        if originals(temporary) != block.originals or not read(temporary).frame.equals(block.frame):
+            raise DamagedFile(f"{path} was not read back as it was written")
+
+
+def read(path: Path) -> Block:
+    """Read a block.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedFile: it is no whole block.
+    """
+    return Block(parquet.read(path), originals(path))
+
+
+def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:
+    """Read the rows of a block for which a condition holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedFile: it is no whole block.
+    """
+    return parquet.read_where(path, condition)
+
+
+def originals(path: Path) -> tuple[Original, ...]:
+    """Return what a block says of its originals, from its footer.
+
+    Raises:
+        FileNotFoundError: there is no such block.
+        DamagedFile: it has no such footer.
+    """
+    return _originals(path, files.version(path))
+
+
+def verify(path: Path) -> Block:
+    """Check that a block has, row by row, what its originals had; return it.
+
+    Raises:
+        DamagedFile: naming the first original that is not what it was.
+    """
+    block = read(path)
+    if sum(original.rows for original in block.originals) != block.frame.height:
+        raise DamagedFile(f"{path} does not have as many rows as its originals")
+    for original in block.originals:
+        if digest(block.rows_of(original)) != original.digest:
+            raise DamagedFile(f"{path} no longer holds what {original.path} held")
+    return block
+
+
+def digest(frame: pl.DataFrame) -> str:
+    """Return a hash of a table's columns, types and values in their order.
+
+    It depends on nothing of a file but its content: neither on compression nor on who wrote it.
+    """
+    import polars as pl
+
+    content = hashlib.sha256(f"{frame.height}".encode())
+    for column in frame.iter_columns():
+        content.update(f"\n{column.name}\n{column.dtype}\n".encode())
+        content.update(column.is_null().to_numpy().tobytes())
+        if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
+            values = column.to_physical().fill_null(0 if column.dtype != pl.Boolean else False)
+            content.update(values.to_numpy().tobytes())
+        else:
+            text = column.to_list()
+            content.update(json.dumps(text, ensure_ascii=False, default=str).encode())
+    return content.hexdigest()[:32]
+
+
+def _renumbered(originals: Iterable[Original]) -> Iterator[Original]:
+    first = 0
+    for original in originals:
+        yield Original(original.path, original.digest, original.columns, first, original.rows)
+        first += original.rows
+
+
+def _write_groups(path: Path, block: Block) -> None:
+    """Write a block in groups of rows, of which large originals have their own."""
+    import polars as pl
+    from pyarrow import parquet as pq
+
+    table = block.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        first = 0
+        for original in block.originals:
+            end = original.first + original.rows
+            if end - first >= _ROWS_OF_A_GROUP or original.rows >= _ROWS_OF_A_GROUP // 20:
+                writer.write_table(table.slice(first, end - first))
+                first = end
+        if first < table.num_rows or not table.num_rows:
+            writer.write_table(table.slice(first))
+        writer.add_key_value_metadata({_KEY: _dump(block.originals)})
+
+
+def _dump(originals: Sequence[Original]) -> bytes:
+    columns = list(dict.fromkeys(original.columns for original in originals))
+    number = {names: index for index, names in enumerate(columns)}
+    rows = [
+        [original.path, original.digest, original.rows, number[original.columns]]
+        for original in originals
+    ]
+    return json.dumps({"columns": columns, "originals": rows}, ensure_ascii=False).encode()
+
+
+@lru_cache(maxsize=4096)
+def _originals(path: Path, _version: tuple[int, int, int]) -> tuple[Original, ...]:
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    try:
+        metadata: Mapping[bytes, bytes] = pq.read_metadata(path).metadata or {}
+        content: dict[str, Any] = json.loads(metadata[_KEY])
+        columns = [tuple(names) for names in content["columns"]]
+        rows = content["originals"]
+        return tuple(
+            _renumbered(Original(at, digest, columns[n], 0, rows) for at, digest, rows, n in rows)
+        )
+    except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError) as error:
+        raise DamagedFile(f"{path} is no whole block: {error!r}") from error
+    except OSError as error:  # pyarrow has no number for a file that is too short
+        if error.errno is not None:
+            raise
+        raise DamagedFile(f"{path} is no whole block: {error}") from error

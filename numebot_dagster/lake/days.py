@@ -1,0 +1,49 @@
+"""Read the performance tables by day, whether a day has a file of its own or is rolled up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numebot_dagster.lake import blocks, parquet, rollups
+from numebot_dagster.lake.damaged import read_or_set_aside
+from numebot_dagster.lake.layout import Lake, path_values
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def stored_days(lake: Lake, table: str) -> list[date]:
+    """Return the UTC days for which a performance table is stored, in order."""
+    rolled_up = {
+        date.fromisoformat(day)
+        for path in lake.day_blocks(table)
+        for original in rollups.paths_in(path)
+        if (day := path_values(original).get("date"))
+    }
+    return sorted({*lake.stored_days(table), *rolled_up})
+
+
+def read_day(lake: Lake, table: str, day: date, columns: list[str]) -> pl.DataFrame | None:
+    """Return columns of a performance table of a day, or None where they are not to be had.
+
+    A damaged file is set aside.
+    """
+
+    def of_file(path: Path) -> pl.DataFrame:
+        return parquet.read(path, columns)
+
+    def of_block(path: Path) -> pl.DataFrame:
+        import polars as pl
+
+        original = lake.relative(lake.day_file(table, day))
+        return blocks.read_where(path, pl.col(blocks.ORIGINAL) == original).select(columns)
+
+    readers: dict[Path, Callable[[Path], pl.DataFrame]] = {
+        lake.day_file(table, day): of_file,
+        lake.day_block(table, day): of_block,
+    }
+    frames = (read_or_set_aside(path, read) for path, read in readers.items())
+    return next((frame for frame in frames if frame is not None), None)

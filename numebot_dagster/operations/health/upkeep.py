@@ -1,0 +1,174 @@
+"""Roll up what can no longer change into few files, and undo that.
+
+What can no longer change are the receipts and predictions of rounds that have resolved, the days
+before yesterday, and alerts that are older than any round runs. The receipts of rounds that have
+closed are copied into their block as well, so that few files have to be opened, and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from numebot_dagster.lake import json_records, rollups, tables
+from numebot_dagster.lake.damaged import DamagedFile
+from numebot_dagster.lake.layout import ROUNDS_OF_A_BLOCK, Lake
+from numebot_dagster.lake.locks import sole
+from numebot_dagster.lake.rollups import Result, Unit
+from numebot_dagster.lake.tables import Table
+from numebot_dagster.operations.alerts.outbox import Raised
+from numebot_dagster.operations.platform import Platform
+
+ALERTS_KEPT_FOR = timedelta(days=100)  # longer than a round runs, and than alerts are looked at
+AFTER_THE_CLOSE = timedelta(days=1)
+
+Report = Callable[[int, int], object]
+"""Is given how many of how many blocks are done."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What can no longer change.
+
+    Attributes:
+        resolved: the rounds that have resolved.
+        closed: the rounds that have closed, those that have resolved among them.
+        today: the UTC day by Numerai's clock.
+    """
+
+    resolved: frozenset[int]
+    closed: frozenset[int]
+    today: date
+
+
+def settled(platform: Platform) -> Settled:
+    """Ask Numerai which rounds have closed and resolved.
+
+    Raises:
+        NumeraiError: it does not answer.
+    """
+    client, stored = platform.client, _stored_rounds(platform.lake)
+    resolved = {round_.number for round_ in client.resolved_rounds(len(stored) + 1000)}
+    closed = {
+        round_.number
+        for round_ in client.rounds()
+        if client.now() >= round_.close_staking_time + AFTER_THE_CLOSE
+    }
+    return Settled(
+        frozenset(stored & resolved), frozenset(stored & (closed | resolved)), client.now().date()
+    )
+
+
+def roll_up(lake: Lake, what: Settled, report: Report = lambda done, of_all: None) -> Result:
+    """Roll up everything that can no longer change, one block after the other.
+
+    Raises:
+        HeldElsewhere: another process rolls up or unrolls.
+    """
+    result = Result()
+    with sole(lake.lock_file("rollup")):
+        units = [*_receipts(lake, what), *_predictions(lake, what), *_days(lake, what)]
+        units += _alerts(lake)
+        for done, unit in enumerate(units):
+            report(done, len(units))
+            rollups.roll_up(lake, unit(), result)
+    return result
+
+
+def unroll(lake: Lake, report: Report = lambda done, of_all: None) -> Result:
+    """Write all files again that were rolled up, and remove the blocks.
+
+    Raises:
+        HeldElsewhere: another process rolls up or unrolls.
+    """
+    result = Result()
+    with sole(lake.lock_file("rollup")):
+        blocks = rollups.all_blocks(lake)
+        for done, block in enumerate(blocks):
+            report(done, len(blocks))
+            rollups.unroll(lake, block, result)
+    return result
+
+
+def _stored_rounds(lake: Lake) -> set[int]:
+    return {*lake.model_rounds("submissions"), *lake.model_rounds("predictions")}
+
+
+def _receipts(lake: Lake, what: Settled) -> Iterator[Callable[[], Unit]]:
+    models = lake.model_rounds("submissions")
+    closed = [number for number in models if number in what.closed]
+    kept = lake.first_round_folders("submissions")
+
+    def unit(numbers: list[int]) -> Unit:
+        files = {number: _all(lake.receipts_files, models[number], number) for number in numbers}
+        originals = [path for number in numbers for path in files[number]]
+        removed = {path for number in numbers if number in what.resolved for path in files[number]}
+        return _fixed(tables.RECEIPTS, lake.receipts_block(numbers[0]), originals, removed, kept)
+
+    for _, numbers in groupby(closed, lambda number: number // ROUNDS_OF_A_BLOCK):
+        yield partial(unit, list(numbers))
+
+
+def _predictions(lake: Lake, what: Settled) -> Iterator[Callable[[], Unit]]:
+    models = lake.model_rounds("predictions")
+    kept = lake.first_round_folders("predictions")
+
+    def unit(number: int) -> Unit:
+        present = lake.predictions_blocks(number)
+        target = partial(lake.predictions_block, number, number=lake.next_predictions_block(number))
+        originals = _all(lake.predictions_files, models[number], number)
+        return Unit(tables.PREDICTIONS, target, present, originals, frozenset(originals), kept)
+
+    for number in models:
+        if number in what.resolved:
+            yield partial(unit, number)
+
+
+def _days(lake: Lake, what: Settled) -> Iterator[Callable[[], Unit]]:
+    yesterday = what.today - timedelta(days=1)
+
+    def unit(table: Table, days: list[date]) -> Unit:
+        originals = [lake.day_file(table.name, day) for day in days]
+        return _fixed(table, lake.day_block(table.name, days[0]), originals, originals)
+
+    for table in (tables.SCORES, tables.LEADERBOARD, tables.PAYOUTS):
+        past = [day for day in lake.stored_days(table.name) if day < yesterday]
+        for _, days in groupby(past, lambda day: (day.year, day.month)):
+            yield partial(unit, table, list(days))
+
+
+def _alerts(lake: Lake) -> Iterator[Callable[[], Unit]]:
+    def unit(kind: str) -> Unit:
+        old = [path for path in lake.alert_files(kind) if _is_old(path)]
+        return _fixed(tables.ALERTS, lake.alerts_block(kind), old, old)
+
+    for kind in lake.alert_kinds():
+        yield partial(unit, kind)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        raised = datetime.fromisoformat(json_records.read(path, Raised).raised_at)
+    except (DamagedFile, ValueError, FileNotFoundError):
+        return False  # whoever reads alerts sets it aside
+    return raised.tzinfo is not None and datetime.now(UTC) - raised > ALERTS_KEPT_FOR
+
+
+def _all(files_of: Callable[[str, int], list[Path]], models: list[str], number: int) -> list[Path]:
+    return [path for model in models for path in files_of(model, number)]
+
+
+def _fixed(
+    table: Table,
+    block: Path,
+    originals: list[Path],
+    removed: list[Path] | set[Path],
+    kept: frozenset[Path] = frozenset(),
+) -> Unit:
+    """Return a unit whose block always has the same path."""
+    present = [block] if block.exists() else []
+    return Unit(table, lambda _: block, present, originals, frozenset(removed), kept)
