@@ -11,6 +11,7 @@ import dagster as dg
 from numebot_dagster.defs.diagnostics.assets import build_diagnostics
 from numebot_dagster.defs.diagnostics.jobs import diagnose_job
 from numebot_dagster.defs.health.jobs import preflight_job
+from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
 from numebot_dagster.defs.health.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.defs.logs import terminal_logger
 from numebot_dagster.defs.performance.assets import (
@@ -67,8 +68,14 @@ defs = dg.Definitions(
         performance_job,
         figures_job,
         preflight_job,
+        rollup_job,
     ],
-    schedules=[weekend_round_schedule, daily_performance_schedule, retraining_schedule],
+    schedules=[
+        weekend_round_schedule,
+        daily_performance_schedule,
+        retraining_schedule,
+        rollup_schedule,
+    ],
     sensors=[
         new_round_sensor,
         watchdog_sensor,

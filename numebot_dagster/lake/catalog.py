@@ -6,18 +6,17 @@ newer writer added is kept behind them.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import files, views
 from numebot_dagster.lake.damaged import set_aside
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.tables import TABLES, Table
+from numebot_dagster.lake.views import Listing
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +53,10 @@ _LISTING = re.compile(
     r"\b(show|describe|pragma\w*|information_schema|(duckdb|pg|sqlite)_\w+)\b|[;(]\s*desc\b",
     re.IGNORECASE,
 )
+
+
+_ATTEMPTS = 10
+_DIFFERENT_COLUMNS = "schema mismatch"
 
 
 def connect(lake: Lake) -> duckdb.DuckDBPyConnection:
@@ -95,25 +98,45 @@ def run(
     """
     import duckdb
 
-    def attempt(views: Container[str]) -> T:
-        with duckdb.connect() as connection:
-            _create_views(connection, lake, views)
-            return use(connection.sql(sql, params=list(parameters)) if sql.strip() else None)
-
-    try:
-        return attempt(_views_of(sql))
-    except duckdb.CatalogException:
-        return attempt(VIEWS)  # whose message names what was probably meant
-    except (
+    trouble = (
         duckdb.IOException,
         duckdb.InvalidInputException,
         duckdb.SerializationException,
         duckdb.InternalException,
-    ) as error:
-        is_of_query = "No files found" in str(error)
-        if is_of_query or not set_damaged_aside(lake):
-            raise
-        return attempt(VIEWS)
+    )
+
+    def attempt(names: Container[str], *, all_columns: bool) -> T:
+        with duckdb.connect() as connection:
+            _create_views(connection, lake, names, all_columns=all_columns)
+            return use(connection.sql(sql, params=list(parameters)) if sql.strip() else None)
+
+    names, all_columns = _views_of(sql), False
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            return attempt(names, all_columns=all_columns)
+        except duckdb.CatalogException:
+            if names is VIEWS:  # the message names what was probably meant
+                raise
+            names = VIEWS
+        except trouble as error:
+            if not left or not _is_mended(lake, error):
+                raise
+            all_columns |= _DIFFERENT_COLUMNS in str(error)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_mended(lake: Lake, error: Exception) -> bool:
+    """Return whether the statement that failed so may succeed now: damaged files are set aside."""
+    if _has_vanished(lake, error) or _DIFFERENT_COLUMNS in str(error):
+        return True
+    return "No files found" not in str(error) and bool(set_damaged_aside(lake))
+
+
+def _has_vanished(lake: Lake, error: Exception) -> bool:
+    """Return whether a file of the lake is missing that there was, as when it is rolled up."""
+    named = (Path(name) for name in re.findall(r'"([^"]+)"', str(error)))
+    inside = (path for path in named if path.is_relative_to(lake.root.absolute()))
+    return any("*" not in path.name and not path.exists() for path in inside)
 
 
 def set_damaged_aside(lake: Lake) -> list[Path]:
@@ -127,10 +150,12 @@ def set_damaged_aside(lake: Lake) -> list[Path]:
     root = lake.root.absolute()
     with duckdb.connect() as connection:
         for table in TABLES:
-            for path in sorted(root.glob(table.files)):
+            alone = [(path, Listing([str(path)])) for path in root.glob(table.files)]
+            if table.blocks:
+                alone += [(path, Listing([], [str(path)])) for path in root.glob(table.blocks)]
+            for path, files in sorted(alone, key=lambda pair: pair[0]):
                 try:
-                    of_this_file = replace(table, files=str(path.relative_to(root)))
-                    connection.execute(_view_sql(of_this_file, root))
+                    connection.execute(views.sql_of_files(table, files))
                     connection.execute(f'FROM "{table.name}"').fetchall()
                 except duckdb.Error as error:
                     if not os.access(path, os.R_OK, effective_ids=True):
@@ -148,7 +173,7 @@ def rebuild(lake: Lake) -> Path:
 
     with files.writing(lake.catalog_file) as temporary:
         with duckdb.connect(str(temporary)) as connection:
-            _create_views(connection, lake)
+            _create_views(connection, lake, by_pattern=True)
             connection.execute("CHECKPOINT")
         # Nothing is left in the write-ahead log, whose name would not follow the rename.
         Path(f"{temporary}.wal").unlink(missing_ok=True)
@@ -164,52 +189,33 @@ def _views_of(sql: str) -> Container[str]:
 
 
 def _create_views(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, views: Container[str] = VIEWS
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    names: Container[str] = VIEWS,
+    *,
+    by_pattern: bool = False,
+    all_columns: bool = False,
 ) -> None:
     """Make views; a file whose columns cannot be read would leave none of them."""
     import duckdb
 
+    def create() -> None:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in TABLES:
+            if table.name in names or (table.name == "receipts" and "submissions" in names):
+                connection.execute(view_of(table))
+        if "submissions" in names:
+            connection.execute(_LATEST_RECEIPTS)
+
+    def view_of(table: Table) -> str:
+        if by_pattern:
+            return views.sql_of_patterns(table, lake)
+        present = views.listing(connection, lake, table)
+        return views.sql_of_files(table, present, all_columns=all_columns)
+
     try:
-        _create_views_once(connection, lake, views)
-    except duckdb.Error:
-        if not set_damaged_aside(lake):
+        create()
+    except duckdb.Error as error:
+        if _has_vanished(lake, error) or not set_damaged_aside(lake):
             raise
-        _create_views_once(connection, lake, views)
-
-
-def _create_views_once(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, views: Container[str]
-) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    for table in TABLES:
-        if table.name in views or (table.name == "receipts" and "submissions" in views):
-            connection.execute(_view_sql(table, lake.root.absolute()))
-    if "submissions" in views:
-        connection.execute(_LATEST_RECEIPTS)
-
-
-def _view_sql(table: Table, root: Path) -> str:
-    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in table.columns.items())
-    casts = ", ".join(f'"{name}"::{kind} AS "{name}"' for name, kind in table.columns.items())
-    rows = f"SELECT {nothing} WHERE false"
-    if any(root.glob(table.files)):
-        rows += f" UNION ALL BY NAME SELECT * FROM {_reader(table, root)}"  # noqa: S608
-    return f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT * REPLACE ({casts}) FROM ({rows})'  # noqa: S608
-
-
-def _reader(table: Table, root: Path) -> str:
-    pattern = _quoted(f"{glob.escape(str(root))}/{table.files}")
-    if table.files.endswith(".json"):
-        columns = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in table.columns.items())
-        return f"read_json({pattern}, columns = {{{columns}}}, hive_partitioning = false)"
-    # Types of the folder names are given, so that a model called "007" stays text.
-    keys = [part.split("=")[0] for part in table.files.split("/") if "=" in part]
-    types = ", ".join(f"'{key}': {table.columns[key]}" for key in keys)
-    return (
-        f"read_parquet({pattern}, union_by_name = true, hive_partitioning = true, "
-        f"hive_types = {{{types}}})"
-    )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        create()

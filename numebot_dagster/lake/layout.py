@@ -288,6 +288,11 @@ class Lake:
 
     # What no longer changes, rolled up
 
+    def is_block(self, path: Path) -> bool:
+        """Return whether a file is one into which others were rolled up."""
+        parts = path.relative_to(self.root).parts
+        return len(parts) > 1 and parts[1] == "rollup" and path.suffix == ".parquet"
+
     def receipts_block(self, round_number: int) -> Path:
         """Return the file with the receipts of all models for a hundred rounds."""
         first = round_number // ROUNDS_OF_A_BLOCK * ROUNDS_OF_A_BLOCK

@@ -57,11 +57,13 @@ class Result:
     Attributes:
         rolled_up: how many files were removed, because a block has them.
         restored: how many files were written again.
+        blocks: how many blocks there are now.
         problems: what was left as it was, and why.
     """
 
     rolled_up: int = 0
     restored: int = 0
+    blocks: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -187,18 +189,25 @@ def _content(lake: Lake, table: Table, path: Path) -> Content:
     import polars as pl
 
     version, relative = files.version(path), lake.relative(path)
-    values: dict[str, str | None] = {
-        name: value for name, value in path_values(relative).items() if name in table.types
-    }
-    frame, kinds = _frame(path), table.types
+    frame = _frame(path)
+    values = _fields_of_path(table, relative)
+    types = {name: table.types[name] for name in values}
     if path.suffix == ".json":
-        values |= _fields(table, frame[TEXT][0])
-        kinds = {}
+        values = _fields(table, frame[TEXT][0])
+        types = dict.fromkeys(values, pl.String())
     elif reserved := {*HIDDEN} & {*frame.columns}:
         raise DamagedFile(f"it has a column {reserved.pop()}")
-    keys = pl.DataFrame([values], schema=dict.fromkeys(values, pl.String()))
-    keys = keys.cast({name: kinds[name] for name in values if name in kinds})
-    return Content(relative, frame, keys, version)
+    return Content(relative, frame, pl.DataFrame([values], schema=types), version)
+
+
+def _fields_of_path(table: Table, relative: str) -> dict[str, object]:
+    """Return the values of the folders of a path that are columns of its table."""
+    readers: dict[str, Callable[[str], object]] = {"BIGINT": int, "DATE": date.fromisoformat}
+    return {
+        name: None if value is None else readers.get(table.columns[name], str)(value)
+        for name, value in path_values(relative).items()
+        if name in table.columns
+    }
 
 
 def _frame(path: Path) -> pl.DataFrame:
@@ -210,7 +219,7 @@ def _frame(path: Path) -> pl.DataFrame:
     return parquet.read(path)
 
 
-def _fields(table: Table, text: str) -> dict[str, str | None]:
+def _fields(table: Table, text: str) -> dict[str, object]:
     """Return the promised fields of a JSON record as texts."""
     record = json.loads(text)
     if not isinstance(record, dict):

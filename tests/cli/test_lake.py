@@ -57,3 +57,25 @@ def test_what_the_system_refuses_is_not_to_be_deleted(tmp_path, monkeypatch):
     assert result.stdout.startswith("not checked: [Errno 13] Permission denied")
     assert "give your user access" in result.stdout
     assert "delete" not in result.stdout
+
+
+def test_roll_up_and_unroll(fresh_world):
+    number = fresh_world.open_round()
+    waiting = fresh_world.numebot("lake", "rollup")
+    assert waiting.returncode == 1
+    assert f"round {number} is open and has work left" in waiting.output
+    assert fresh_world.numebot("run").returncode == 0
+    fresh_world.practice.advance("110d")
+    lake = fresh_world.platform.lake
+    before = {path: path.read_bytes() for path in (lake.root / "submissions").rglob("*.parquet")}
+    done = fresh_world.numebot("lake", "rollup")
+    assert done.returncode == 0, done.output
+    rolled_up = len(before) + 2  # and two files of predictions
+    assert f"{rolled_up} files were rolled up. They are in 2 files now." in done.stdout
+    assert not any(path.exists() for path in before)
+    shown = fresh_world.numebot("sql", "select model, state from submissions order by 1")
+    assert shown.stdout.count("confirmed") == 2
+    assert fresh_world.numebot("lake", "check").returncode == 0
+    undone = fresh_world.numebot("lake", "unroll")
+    assert f"{rolled_up} files were written again." in undone.stdout
+    assert all(path.exists() for path in before)

@@ -1,9 +1,14 @@
-"""Name the points at which the tests kill a run, and the faults that hold a run there."""
+"""Name the points at which the tests kill a run or a roll-up, and what holds a run there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
+
+import pytest
 
 
 class KillPoint(StrEnum):
@@ -43,3 +48,45 @@ HOLDS: Mapping[KillPoint, tuple[tuple[str, str], ...]] = {
     KillPoint.CONFIRMATION: (("latency", "graphql:submissionDownloadAuth"),),
     KillPoint.DOWNLOAD: (("drip", "submission:*"),),
 }
+
+
+class Killed(BaseException):
+    """What ends a process here that is killed elsewhere: nothing of ours catches it."""
+
+
+# Every way in which a file or a folder is changed below the lake.
+_CHANGES = (
+    (Path, "replace"),
+    (Path, "rename"),
+    (Path, "unlink"),
+    (Path, "rmdir"),
+    (Path, "write_bytes"),
+    (os, "link"),
+    (os, "fsync"),
+)
+
+
+@contextmanager
+def killed_before_change(number: int) -> Iterator[None]:
+    """Let a block change files so often, and no more: as of a process that was killed then.
+
+    What it still does on its way out, such as removing a temporary, does not happen either. A block
+    that comes to its end before is left alone.
+    """
+    left = number
+
+    def counted(change: Callable[..., object]) -> Callable[..., object]:
+        def changed(*arguments: object, **more: object) -> object:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return change(*arguments, **more)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in _CHANGES:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        with suppress(Killed):
+            yield

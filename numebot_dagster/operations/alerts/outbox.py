@@ -187,9 +187,11 @@ _raised_without_a_file: set[tuple[str, str]] = set()
 def _is_first(platform: Platform, raised: Raised) -> bool:
     lake = platform.lake
     path = lake.alert_file(raised.kind, raised.subject)
-    if path.exists() or lake.relative(path) in rollups.paths_in(lake.alerts_block(raised.kind)):
+    if path.exists():
         return False
     try:
+        if lake.relative(path) in rollups.paths_in(lake.alerts_block(raised.kind)):
+            return False
         json_records.create(path, raised)
     except FileExistsError:
         return False

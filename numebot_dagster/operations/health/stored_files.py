@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import starmap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import layout, parquet
+from numebot_dagster.lake import blocks, layout, parquet
 from numebot_dagster.lake.damaged import SUFFIX, DamagedFile
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.submissions import submission_file
+
+if TYPE_CHECKING:
+    import polars
 
 _SUFFIXES = (".parquet", ".json")
 
@@ -41,16 +45,26 @@ class Report:
     set_aside: tuple[Path, ...]
 
 
+@dataclass
+class Names:
+    """The hashes of predictions that are stored, and those that receipts name, with a receipt."""
+
+    of_predictions: set[str] = field(default_factory=set)
+    of_receipts: dict[str, Path] = field(default_factory=dict)
+
+
 def examine(lake: Lake) -> Report:
     """Check each file, and each folder of weights.
 
-    Predictions must be those that were sent, and weights those of their manifest. Any other file
-    must be readable: our own as a whole, large ones of Numerai by their footer and their end.
+    Predictions must be those that were sent, weights those of their manifest, and what was rolled
+    up what it had been; and the predictions that a receipt names must be there. Any other file must
+    be readable: our own as a whole, large ones of Numerai by their footer and their end.
     """
     refusals: list[OSError] = []
     files = lake.stored_files(refusals.append)
+    names = Names()
     checks: list[tuple[Path, Callable[[], object]]] = [
-        *((path, partial(_check, lake, path)) for path in files if path.suffix in _SUFFIXES),
+        *((path, partial(_check, lake, path, names)) for path in files if path.suffix in _SUFFIXES),
         *(
             (place.path, partial(weight_store.verify, place.path))
             for place in lake.all_weights_folders()
@@ -62,6 +76,11 @@ def examine(lake: Lake) -> Report:
         if not isinstance(error, FileNotFoundError)  # which has vanished meanwhile
     ]
     problems += filter(None, starmap(_problem, checks))
+    problems += [
+        Problem(f"the predictions {sha256} that receipts name are not stored: {receipt}", True)
+        for sha256, receipt in sorted(names.of_receipts.items())
+        if sha256 not in names.of_predictions
+    ]
     set_aside = tuple(path for path in files if SUFFIX in path.name)
     return Report(len(checks), tuple(problems), set_aside)
 
@@ -82,8 +101,8 @@ def _problem(path: Path, check: Callable[[], object]) -> Problem | None:
     return None
 
 
-def _check(lake: Lake, path: Path) -> None:
-    """Check one file.
+def _check(lake: Lake, path: Path, names: Names) -> None:
+    """Check one file, and note what predictions it names or holds.
 
     Raises:
         DamagedFile: it is not what was stored.
@@ -97,9 +116,26 @@ def _check(lake: Lake, path: Path) -> None:
     parquet.verify(path)
     if lake.is_download(path):
         return
-    frame = parquet.read(path)
-    sha256 = layout.predictions_sha256(path)
+    if lake.is_block(path):
+        block = blocks.verify(path)
+        originals = [
+            (lake.root / original.path, block.rows_of(original)) for original in block.originals
+        ]
+    else:
+        originals = [(path, parquet.read(path))]
+    for original, frame in originals:
+        _check_rows(path, original, frame, names)
+
+
+def _check_rows(path: Path, original: Path, frame: polars.DataFrame, names: Names) -> None:
+    """Check the rows of an original, in the file that has them."""
+    sha256 = layout.predictions_sha256(original)
     if sha256 is not None:
         values = frame["prediction"].to_numpy()
         if submission_file.prepare(frame["id"].to_list(), values).sha256 != sha256:
-            raise DamagedFile(f"{path} does not hold the predictions that its name says")
+            place = path if path == original else f"{path}: {original}"
+            raise DamagedFile(f"{place} does not hold the predictions that its name says")
+        names.of_predictions.add(sha256)
+    elif "predictions_sha256" in frame.columns:
+        for value in frame["predictions_sha256"].drop_nulls():
+            names.of_receipts.setdefault(value, original)

@@ -26,8 +26,8 @@ from numebot_dagster.operations.platform import Platform
 ALERTS_KEPT_FOR = timedelta(days=100)  # longer than a round runs, and than alerts are looked at
 AFTER_THE_CLOSE = timedelta(days=1)
 
-Report = Callable[[int, int], object]
-"""Is given how many of how many blocks are done."""
+GoOn = Callable[[int, int], bool]
+"""Is given how many of how many blocks are done, and returns whether to do the next one."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ def settled(platform: Platform) -> Settled:
     )
 
 
-def roll_up(lake: Lake, what: Settled, report: Report = lambda done, of_all: None) -> Result:
+def roll_up(lake: Lake, what: Settled, go_on: GoOn = lambda done, of_all: True) -> Result:
     """Roll up everything that can no longer change, one block after the other.
+
+    What is left when it is stopped or killed is rolled up the next time.
 
     Raises:
         HeldElsewhere: another process rolls up or unrolls.
@@ -74,12 +76,14 @@ def roll_up(lake: Lake, what: Settled, report: Report = lambda done, of_all: Non
         units = [*_receipts(lake, what), *_predictions(lake, what), *_days(lake, what)]
         units += _alerts(lake)
         for done, unit in enumerate(units):
-            report(done, len(units))
+            if not go_on(done, len(units)):
+                break
             rollups.roll_up(lake, unit(), result)
+        result.blocks = len(rollups.all_blocks(lake))
     return result
 
 
-def unroll(lake: Lake, report: Report = lambda done, of_all: None) -> Result:
+def unroll(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Result:
     """Write all files again that were rolled up, and remove the blocks.
 
     Raises:
@@ -87,10 +91,12 @@ def unroll(lake: Lake, report: Report = lambda done, of_all: None) -> Result:
     """
     result = Result()
     with sole(lake.lock_file("rollup")):
-        blocks = rollups.all_blocks(lake)
-        for done, block in enumerate(blocks):
-            report(done, len(blocks))
+        present = rollups.all_blocks(lake)
+        for done, block in enumerate(present):
+            if not go_on(done, len(present)):
+                break
             rollups.unroll(lake, block, result)
+        result.blocks = len(rollups.all_blocks(lake))
     return result
 
 

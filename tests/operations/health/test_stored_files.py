@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 import pytest
 
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import blocks, parquet
+from numebot_dagster.lake.blocks import Block
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.operations.health import stored_files
+from numebot_dagster.operations.health import stored_files, upkeep
 from numebot_dagster.operations.health.stored_files import Problem, Report
-from numebot_dagster.submissions import submission_file
+from numebot_dagster.submissions import receipts, submission_file
+from numebot_dagster.submissions.receipts import Receipt
 
 
 def problems(lake):
@@ -140,3 +144,35 @@ def test_weights_are_those_of_their_manifest(fresh_world):
     weights = next(path for path in lake.all_weights_folders()[0].path.rglob("model/*"))
     weights.write_bytes(b"")
     assert problems(lake) == [f"{weights} is not the file that was stored"]
+
+
+def submitted(lake, number):
+    ids, values = ["a", "b"], pl.Series([0.25, 0.5])
+    sha256 = submission_file.prepare(ids, values.to_numpy()).sha256
+    path = lake.predictions_file("m", number, 1, sha256)
+    parquet.write(path, pl.DataFrame({"id": ids, "prediction": values}))
+    receipts.append(lake, Receipt("m", number, predictions_sha256=sha256))
+    return path
+
+
+def test_predictions_that_a_receipt_names_must_be_there(lake):
+    path = submitted(lake, 1)
+    assert problems(lake) == []
+    path.unlink()
+    [receipt] = lake.receipts_files("m", 1)
+    [problem] = problems(lake)
+    assert problem.endswith(f"that receipts name are not stored: {receipt}")
+
+
+def test_what_was_rolled_up_is_compared_with_what_it_had_been(lake):
+    submitted(lake, 1)
+    submitted(lake, 2)
+    what = upkeep.Settled(frozenset({1, 2}), frozenset({1, 2}), date(2026, 9, 3))
+    assert upkeep.roll_up(lake, what).rolled_up == 4
+    assert problems(lake) == []
+    [block] = lake.predictions_blocks(2)
+    whole = blocks.read(block)
+    changed = Block(whole.frame.with_columns(prediction=pl.lit(0.5)), whole.originals)
+    blocks._write_groups(block, changed)
+    [problem] = problems(lake)
+    assert problem.startswith(f"{block} no longer holds what predictions/model=m/round=2/")

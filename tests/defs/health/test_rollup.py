@@ -1,0 +1,54 @@
+"""The daily roll-up: asked for when no round has work left, and stopped by one that has."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from numebot_dagster.defs.health import rollup
+from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.lake.locks import sole
+
+RESOURCES = {"platform": PlatformResource()}
+
+
+@pytest.fixture
+def tick(instance):
+    def of():
+        with dg.build_schedule_context(instance=instance, resources=RESOURCES) as context:
+            return rollup_schedule.evaluate_tick(context)
+
+    return of
+
+
+def run(instance, *, raise_on_error=True):
+    return rollup_job.execute_in_process(
+        instance=instance, resources=RESOURCES, raise_on_error=raise_on_error
+    )
+
+
+def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, monkeypatch):
+    number = world.open_round()
+    assert f"Round {number} is open" in tick().skip_message
+    assert run_round(world, number).success
+    assert len(tick().run_requests) == 1
+    later = world.open_round()
+    world.practice.advance("110d")
+    monkeypatch.setattr(rollup, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: later)
+    lake = world.platform.lake
+    assert run(instance).success
+    assert lake.receipts_files("second", number)
+    monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: None)
+    result = run(instance)
+    assert result.success
+    assert lake.receipts_files("second", number) == []
+    [event] = [event for event in result.all_events if event.is_successful_output]
+    assert event.event_specific_data.metadata["blocks"].value == 2
+    assert lake.catalog_file.is_file()
+
+
+def test_two_roll_ups_do_not_work_at_once(world, instance):
+    with sole(world.platform.lake.lock_file("rollup")):
+        assert not run(instance, raise_on_error=False).success

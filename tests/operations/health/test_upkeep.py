@@ -1,0 +1,304 @@
+"""Rolling up: never a row more or less, wherever it is killed, and whatever comes after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from numebot_dagster.lake import catalog, json_records, parquet, rollups
+from numebot_dagster.lake.days import read_day, stored_days
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.locks import HeldElsewhere, sole
+from numebot_dagster.operations.health import upkeep
+from numebot_dagster.operations.health.upkeep import Settled
+from numebot_dagster.submissions import receipts, submission_file
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State
+from tests.support.kill_points import killed_before_change
+
+MODELS = ("a-b c/d%20", "007")
+TODAY = date(2026, 9, 3)
+RAISED = datetime(2026, 1, 2, tzinfo=UTC)
+VIEWS = ("receipts", "submissions", "predictions", "scores", "leaderboard", "payouts", "alerts")
+WHAT = Settled(frozenset({1298, 1299, 1300}), frozenset({1298, 1299, 1300, 1350}), TODAY)
+
+
+def predict(lake: Lake, model: str, number: int, rows: int = 3) -> str:
+    ids, values = [f"n{row}" for row in range(rows)], [(row + 1) / 9 for row in range(rows)]
+    frame = pl.DataFrame({"id": ids, "prediction": values})
+    sha256 = submission_file.prepare(ids, frame["prediction"].to_numpy()).sha256
+    parquet.write(lake.predictions_file(model, number, 1290, sha256), frame)
+    return sha256
+
+
+def play(lake: Lake, model: str, number: int) -> None:
+    receipt = Receipt(model, number, predictions_sha256=predict(lake, model, number))
+    receipts.append(lake, receipt)
+    receipts.append(lake, replace(receipt, state=State.ACCEPTED, outcome=Outcome.ON_TIME))
+
+
+def collect(lake: Lake, day: date, value: float, **more: object) -> None:
+    score = {"model": MODELS[0], "round": 1299, "metric": "corr60", "day": 1, "date": day}
+    parquet.write(lake.day_file("scores", day), pl.DataFrame(score | {"value": value, **more}))
+    own = {"model": "x", "rank": 1, "nmr_staked": 1.5, "own": True, f"rep_{day.month}": value}
+    parquet.write(lake.day_file("leaderboard", day), pl.DataFrame(own))
+    paid = {"model": MODELS[0], "round": 1299, "payout_nmr": value}
+    empty = pl.DataFrame(paid).clear() if day.day == 1 else pl.DataFrame(paid)
+    parquet.write(lake.day_file("payouts", day), empty)
+
+
+def alert(lake: Lake, subject: str, at: datetime = RAISED) -> None:
+    raised = {"kind": "round-missed", "subject": subject, "title": "ü", "text": "x\n"}
+    more = {"raised_at": at.isoformat(), "sent": True, "added_tomorrow": [1]}
+    json_records.write(lake.alert_file("round-missed", subject), raised | more)
+
+
+def filled(root: Path) -> Lake:
+    lake = Lake(root)
+    for number in (1298, 1299, 1300, 1350, 1351):
+        for model in MODELS:
+            play(lake, model, number)
+    for back in (0, 1, 2, 3, 33, 34):
+        collect(lake, TODAY - timedelta(days=back), back / 8)
+    alert(lake, "round-1299/a")
+    alert(lake, "now", datetime.now(UTC))
+    return lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    root = tmp_path / "data [1]*'s"
+    root.mkdir()
+    return filled(root)
+
+
+def shown(lake: Lake) -> dict[str, list[Any]]:
+    """Return the rows of all views, in any order, by the names of their columns."""
+    with catalog.connect(lake) as connection:
+        return {view: _rows(connection, view) for view in VIEWS}
+
+
+def _rows(connection: Any, view: str) -> list[Any]:
+    answer = connection.execute(f"FROM {view}")
+    names = [column[0] for column in answer.description]
+    rows = (dict(zip(names, row, strict=True)) for row in answer.fetchall())
+    return sorted(
+        sorted((name, str(value)) for name, value in row.items() if value is not None)
+        for row in rows
+    )
+
+
+def contents(lake: Lake) -> dict[str, Any]:
+    """Return what every file holds that is no block; lock files hold nothing of interest."""
+    return {
+        lake.relative(path): path.read_bytes() if path.suffix == ".json" else rows_of(path)
+        for path in lake.stored_files()
+        if path.suffix in (".json", ".parquet") and "rollup" not in path.parts
+    }
+
+
+def rows_of(path: Path) -> tuple[Any, ...]:
+    frame = parquet.read(path)
+    return tuple(frame.schema.items()), tuple(frame.rows())
+
+
+def names(lake: Lake) -> set[str]:
+    return {name.split("/")[0] + "/" + name.split("/")[-3] for name in contents(lake)}
+
+
+def test_what_can_no_longer_change_is_rolled_up_and_nothing_else(lake: Lake) -> None:
+    before = shown(lake)
+    result = upkeep.roll_up(lake, WHAT)
+    assert result.problems == []
+    assert shown(lake) == before
+    left = contents(lake)
+    assert {name for name in left if "/round=1" in name} == {
+        name for name in left if "/round=1350/" in name or "/round=1351/" in name
+    }
+    assert {name.split("/")[1] for name in left if name.startswith("scores/")} == {
+        "date=2026-09-02",
+        "date=2026-09-03",
+    }
+    assert [json.loads(left[name])["subject"] for name in left if "alerts" in name] == ["now"]
+    # Two blocks of receipts, three rounds, two months of three tables, one kind of alert.
+    assert len(rollups.all_blocks(lake)) == 2 + 3 + 9 + 1
+    assert result.rolled_up == 3 * 2 * 3 + 3 * 4 + 1
+
+
+def test_a_roll_up_can_be_repeated_and_undone(lake: Lake) -> None:
+    before, views = contents(lake), shown(lake)
+    upkeep.roll_up(lake, WHAT)
+    assert upkeep.roll_up(lake, WHAT).rolled_up == 0
+    assert upkeep.unroll(lake).restored == 3 * 2 * 3 + 3 * 4 + 1
+    assert contents(lake) == before
+    assert shown(lake) == views
+    assert rollups.all_blocks(lake) == []
+
+
+def test_records_days_and_first_rounds_are_read_from_blocks(lake: Lake) -> None:
+    numbers = (1298, 1299, 1350, 1351)
+    histories = [RoundRecord(lake, model, n).history for model in MODELS for n in numbers]
+    standing = receipts.latest(lake, 1299)
+    days = {table: stored_days(lake, table) for table in ("scores", "leaderboard", "payouts")}
+    upkeep.roll_up(lake, WHAT)
+    assert [RoundRecord(lake, model, n).history for model in MODELS for n in numbers] == histories
+    assert receipts.latest(lake, 1299) == standing
+    assert {table: stored_days(lake, table) for table in days} == days
+    past = read_day(lake, "leaderboard", TODAY - timedelta(days=33), ["rank", "own"])
+    assert past is not None
+    assert past.rows() == [(1, True)]
+    assert [lake.takes_part(MODELS[0], number) for number in (1297, 1298)] == [False, True]
+
+
+def test_predictions_of_a_resolved_round_are_there_when_asked_for(lake: Lake) -> None:
+    before = contents(lake)
+    upkeep.roll_up(lake, WHAT)
+    [path] = rollups.predictions_files(lake, MODELS[0], 1299)
+    assert rows_of(path) == before[lake.relative(path)]
+    assert shown(lake)["predictions"]
+    upkeep.roll_up(lake, WHAT)
+    assert not path.exists()
+
+
+def test_what_comes_later_counts_beside_and_is_rolled_up_next(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    late = receipts.append(lake, Receipt(MODELS[1], 1299, state=State.INVALID))
+    predict(lake, MODELS[1], 1299, rows=5)
+    collect(lake, TODAY - timedelta(days=33), 9.0, added_tomorrow=1)  # instead of what there was
+    before = shown(lake)
+    assert RoundRecord(lake, MODELS[1], 1299).newest == late
+    assert len(before["scores"]) == 6
+    assert any(
+        ("added_tomorrow", "1") in row and ("value", "9.0") in row for row in before["scores"]
+    )
+    assert upkeep.roll_up(lake, WHAT).rolled_up == 2 + 3
+    assert shown(lake) == before
+    assert RoundRecord(lake, MODELS[1], 1299).newest == late
+
+
+def test_other_clients_have_the_same_rows(lake: Lake) -> None:
+    import duckdb
+
+    before = shown(lake)
+    for killed_before in (0, 25, 10_000):
+        with killed_before_change(killed_before):
+            upkeep.roll_up(lake, WHAT)
+        catalog.rebuild(lake)
+        with duckdb.connect(str(lake.catalog_file), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            assert {view: _rows(connection, view) for view in VIEWS} == before
+
+
+def test_a_damaged_original_stays_and_is_named(lake: Lake) -> None:
+    path = lake.day_file("scores", TODAY - timedelta(days=3))
+    path.write_bytes(b"no parquet")
+    result = upkeep.roll_up(lake, WHAT)
+    assert [str(path) in problem for problem in result.problems] == [True]
+    assert path.read_bytes() == b"no parquet"
+
+
+def test_a_damaged_block_is_set_aside_and_costs_no_other(lake: Lake) -> None:
+    before = shown(lake)
+    upkeep.roll_up(lake, WHAT)
+    block = lake.day_block("scores", TODAY)
+    block.write_bytes(block.read_bytes()[:-100])
+    assert len(catalog.query(lake, "from scores")) == len(before["scores"]) - 1
+    assert block.with_name(f"{block.name}.damaged").exists()
+    assert shown(lake)["receipts"] == before["receipts"]
+
+
+def test_one_roll_up_at_a_time(lake: Lake) -> None:
+    with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
+        upkeep.roll_up(lake, WHAT)
+
+
+def test_a_kill_at_any_change_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Kill before each change of a file in turn: the next roll-up goes on from what is left."""
+    lake = filled(tmp_path)
+    before, views = contents(lake), shown(lake)
+    for work in (lambda: upkeep.roll_up(lake, WHAT), lambda: upkeep.unroll(lake)):
+        ended, number = False, 0
+        while not ended:
+            with killed_before_change(number):
+                work()
+                ended = True
+            number += 3 if number < 40 else 11
+            assert shown(lake) == views
+    assert contents(lake) == before
+
+
+@dataclass
+class Participant:
+    """What was written, to be compared with what the views show."""
+
+    lake: Lake
+    resolved: set[int] = field(default_factory=set)
+    receipts: int = 0
+    days: dict[date, float] = field(default_factory=dict)
+
+    def submit(self, number: int) -> None:
+        receipts.append(self.lake, Receipt(MODELS[number % 2], number, rows=self.receipts))
+        self.receipts += 1
+
+    def collect(self, number: int) -> None:
+        day = TODAY - timedelta(days=number % 40)
+        self.days[day] = float(self.receipts + number)
+        collect(self.lake, day, self.days[day])
+
+    def resolve(self, number: int) -> None:
+        self.resolved.add(number)
+
+    def roll_up(self, number: int) -> None:
+        rounds = frozenset(self.resolved)
+        with killed_before_change(number):
+            upkeep.roll_up(self.lake, Settled(rounds, rounds | {1300}, TODAY))
+
+    def unroll(self, number: int) -> None:
+        with killed_before_change(number):
+            upkeep.unroll(self.lake)
+
+    def check(self) -> None:
+        rows = catalog.query(self.lake, "select rows from receipts order by rows")["rows"]
+        assert rows.to_list() == list(range(self.receipts))
+        scores = catalog.query(self.lake, "select date, value from scores").rows()
+        assert sorted(scores) == sorted(self.days.items())
+
+
+STEPS: tuple[Callable[[Participant, int], None], ...] = (
+    Participant.submit,
+    Participant.collect,
+    Participant.resolve,
+    Participant.roll_up,
+    Participant.unroll,
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(STEPS), st.sampled_from([1299, 1300, 0, 3, 7, 12, 20])),
+        max_size=12,
+    )
+)
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_order_of_work_and_kills_keeps_every_row(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[Callable[[Participant, int], None], int]],
+) -> None:
+    participant = Participant(Lake(tmp_path_factory.mktemp("lake")))
+    for step, number in steps:
+        step(participant, number)
+    participant.check()
+    participant.roll_up(10_000)
+    participant.check()
