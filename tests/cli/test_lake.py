@@ -63,13 +63,13 @@ def test_roll_up_and_unroll(fresh_world):
     number = fresh_world.open_round()
     waiting = fresh_world.numebot("lake", "rollup")
     assert waiting.returncode == 1
-    assert f"round {number} is open and has work left" in waiting.output
+    assert f"round {number} is open and has work left" in waiting.stderr
     assert fresh_world.numebot("run").returncode == 0
-    fresh_world.practice.advance("110d")
+    fresh_world.practice.advance("2026-09-16T20:00:00Z")
     lake = fresh_world.platform.lake
     before = {path: path.read_bytes() for path in (lake.root / "submissions").rglob("*.parquet")}
     done = fresh_world.numebot("lake", "rollup")
-    assert done.returncode == 0, done.output
+    assert done.returncode == 0, done.stderr
     rolled_up = len(before) + 2  # and two files of predictions
     assert f"{rolled_up} files were rolled up. They are in 2 files now." in done.stdout
     assert not any(path.exists() for path in before)
