@@ -2,40 +2,46 @@
 
     python -m benchmarks.lakes [--models 50] [--rounds 10 100 1000] [--folder FOLDER]
 
-Each lake is made by the product's own writers, beside a practice tournament with as many models, and
-kept in the folder for the next time. Each figure is of one call in a process of its own: starting
-Python and imports are left out.
+Each lake is made by the product's own writers, beside a practice tournament with as many models,
+and kept in the folder for the next time. Each figure is of one call in a process of its own:
+starting Python and imports are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import random
+import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 
 from benchmarks import rate_limits
-from numebot_dagster.lake import files, json_records, parquet, tables
+from numebot_dagster.lake import catalog, files, json_records, parquet, tables
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.worker.memory import peak_memory_mb, reset_peak
 from numebot_dagster.operations.alerts.outbox import Kind, Raised
 from numebot_dagster.operations.health import upkeep
 from numebot_dagster.operations.health.upkeep import Settled
-from numebot_dagster.practice.rules.clock import PRACTICE_START
+from numebot_dagster.operations.performance import history as performance
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.reporting.tables import markdown_table
+from numebot_dagster.settings import load_settings
 from numebot_dagster.submissions import receipts, submission_file
 from numebot_dagster.submissions.receipts import Outcome, Receipt, State
 
@@ -45,7 +51,7 @@ ROUNDS_OF_A_WEEK = 5
 METRICS = ("corr60", "mmc60", "v2_corr20", "bmc", "fnc_v3")
 FIELD = 2000  # models on the leaderboard
 QUERIES = {
-    "all scores, the first rows": "select * from scores limit 500",
+    "all scores, as many rows as are shown": "select * from scores limit 100",
     "the newest submissions": "select round, model, outcome, state from submissions "
     "order by round desc limit 10",
     "mean score by model": "select model, avg(value) from scores "
@@ -166,7 +172,7 @@ def _write_day(lake: Lake, history: History, day: date) -> None:
     if day.weekday() in (6, 0):
         scores = scores.clear()
     schema = tables.SCORES.schema
-    parquet.write(lake.day_file("scores", day), scores.select(list(schema)).cast(dict(schema)))
+    parquet.write(lake.day_file("scores", day), scores.select(list(schema)).cast(schema))
     names = [*history.models, *(f"rival_{n}" for n in range(FIELD - len(history.models)))]
     field = {
         "model": names,
@@ -178,5 +184,166 @@ def _write_day(lake: Lake, history: History, day: date) -> None:
     parquet.write(lake.day_file("leaderboard", day), pl.DataFrame(field))
     payouts = submissions.select(
         "model", "round", payout_nmr=pl.lit(0.01), settled=pl.col("day") == SCORED_FOR
-    )
+    ).cast(tables.PAYOUTS.schema)
     parquet.write(lake.day_file("payouts", day), payouts)
+
+
+def made(folder: Path, models: int, rounds: int) -> Path:
+    """Return a participant's folder with a history, beside a tournament; made when missing."""
+    names = tuple(f"model_{number:02}" for number in range(models))
+    base, place = folder / f"{models}-models", folder / f"{models}-models-{rounds}-rounds"
+    if not base.exists():
+        unfinished = folder / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        rate_limits.prepare(unfinished, list(names))
+        unfinished.rename(base)
+    if not place.exists():
+        unfinished = folder / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(base, unfinished)
+        with PracticeServer(unfinished / "tournament") as practice:
+            practice.advance("next-open")
+            state = practice.state()
+        end, today = int(state["open_round"]), datetime.fromisoformat(state["clock"]["now"]).date()
+        history = History(names, end - rounds, end, today)
+        fill(Lake(unfinished / "data"), history)
+        (unfinished / "history.json").write_bytes(json_records.dump(history))
+        unfinished.rename(place)
+    return place
+
+
+def history_of(folder: Path) -> History:
+    """Return the history that was written into a folder."""
+    return json_records.read(folder / "history.json", History)
+
+
+def calls(platform: Platform, newest: int) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by its name."""
+    queries = {
+        name: partial(catalog.query, platform.lake, sql.format(round=newest - SCORED_FOR - 1))
+        for name, sql in QUERIES.items()
+    }
+    return {
+        **queries,
+        "numebot status": _status,
+        "figures of all models": partial(_figures, platform),
+        "play of a round": partial(_play, platform),
+    }
+
+
+def _status() -> None:
+    from numebot_dagster.cli.status import status
+
+    with redirect_stdout(io.StringIO()):
+        status(rounds=10, as_json=True)
+
+
+def _figures(platform: Platform) -> None:
+    catalog.rebuild(platform.lake)
+    for model in platform.registry.enabled:
+        performance.model_history(platform.lake, model.name)
+    performance.draw_dashboard(platform.lake)
+
+
+def _play(platform: Platform) -> None:
+    from numebot_dagster.operations.rounds import details, live_data
+    from numebot_dagster.operations.rounds.outcomes import Ending, Play
+    from numebot_dagster.operations.rounds.playing import play
+
+    number = max(round_.number for round_ in platform.client.open_rounds())
+    details.fetch_details(platform, number)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
+    played = play(platform, Play(number, platform.registry.enabled))
+    missing = [result for result in played if result.ending is not Ending.CONFIRMED]
+    if missing:
+        raise RuntimeError(f"not confirmed: {missing[0]}")
+
+
+def measure(folder: Path, practice: PracticeServer, name: str) -> tuple[float, float]:
+    """Return the seconds and the peak memory in MB of one call, in a process of its own."""
+    key = practice.credentials
+    environment = {
+        **os.environ,
+        "NUMERAI_API_URL": practice.url,
+        "NUMERAI_PUBLIC_ID": key.public_id,
+        "NUMERAI_SECRET_KEY": key.secret_key,
+        "NUMERAI_DATA_FOLDER": str(folder / "data"),
+        "MODEL_CONFIGS_PATH": str(folder / "models.csv"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parents[1])]),
+    }
+    command = [sys.executable, "-m", "benchmarks.lakes", "--one", name, "--folder", str(folder)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{name} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    seconds, peak = json.loads(done.stdout.splitlines()[-1])
+    return seconds, peak
+
+
+def one(folder: Path, name: str) -> None:
+    """Make one call in this process, and print its seconds and its peak memory in MB."""
+    import duckdb  # imported by every call, and no part of it
+    import pyarrow.parquet
+
+    _ = duckdb, pyarrow.parquet
+    logging.disable(logging.WARNING)
+    platform = Platform(load_settings())
+    call = calls(platform, history_of(folder).end - 1)[name]
+    reset_peak()
+    start = time.perf_counter()
+    call()
+    print(json.dumps([time.perf_counter() - start, peak_memory_mb()]))
+
+
+def measure_lake(folder: Path, models: int, rounds: int) -> list[dict[str, str]]:
+    """Return a row for each call, before and after the roll-up of a copy of the lake."""
+    source = made(folder, models, rounds)
+    place = folder / "measured"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(source, place)
+    history, lake = history_of(place), Lake(place / "data")
+    columns: dict[str, dict[str, tuple[float, float]]] = {}
+    with PracticeServer(place / "tournament") as practice:
+        names = list(calls(Platform(load_settings()), history.end - 1))
+        for state in ("before", "after"):
+            columns[state] = {}
+            for name in names:
+                columns[state][name] = measure(place, practice, name)
+                print(f"{rounds} rounds, {state}: {name}: {columns[state][name]}", flush=True)
+            if state == "before":
+                start = time.perf_counter()
+                rolled_up = upkeep.roll_up(lake, history.settled).rolled_up
+                seconds = time.perf_counter() - start
+                print(f"{rolled_up:,} files were rolled up in {seconds:.0f} s", flush=True)
+            practice.advance("next-open")
+    return [
+        {
+            "rounds": f"{rounds:,}",
+            "what": name,
+            "before": "{:.2f} s, {:.0f} MB".format(*columns["before"][name]),
+            "after": "{:.2f} s, {:.0f} MB".format(*columns["after"][name]),
+        }
+        for name in names
+    ]
+
+
+def main() -> None:
+    """Measure what the command line asks for, and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, default=50)
+    parser.add_argument("--rounds", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "numebot-lakes"))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one:
+        one(asked.folder, asked.one)
+        return
+    rows = [row for n in asked.rounds for row in measure_lake(asked.folder, asked.models, n)]
+    print(markdown_table(pl.DataFrame(rows)))
+
+
+if __name__ == "__main__":
+    main()

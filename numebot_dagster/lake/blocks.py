@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -25,6 +26,7 @@ ORIGINAL = "original"
 """The column with the path of a row's original below the root of the lake."""
 _KEY = b"numebot_originals"
 _ROWS_OF_A_GROUP = 10_000
+_FEW_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,10 @@ class Block:
 
     def rows_of(self, original: Original) -> pl.DataFrame:
         """Return the content of an original."""
+        import polars as pl
+
         rows = self.frame.slice(original.first, original.rows)
-        return rows.select(original.columns)
+        return pl.DataFrame([rows.get_column(name) for name in original.columns])
 
     def without(self, paths: Collection[str]) -> Block:
         """Return the block without the rows of some originals."""
@@ -103,11 +107,11 @@ class Block:
 def joined(former: Block | None, contents: Sequence[Content]) -> tuple[Block, list[str]]:
     """Return a block with more originals, and the paths of those that do not fit into it.
 
-    An original does not fit when a column of its has another type than in those before it.
+    An original does not fit when a column of its has another type than in most others.
     """
     import polars as pl
 
-    schema = {} if former is None else dict(former.frame.schema)
+    schema = _usual_types(contents) if former is None else dict(former.frame.schema)
     originals = [] if former is None else list(former.originals)
     frames = [] if former is None else [former.frame]
     unfit = []
@@ -122,6 +126,14 @@ def joined(former: Block | None, contents: Sequence[Content]) -> tuple[Block, li
         frames.append(rows)
     frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
     return Block(frame, tuple(_renumbered(originals))), unfit
+
+
+def _usual_types(contents: Sequence[Content]) -> dict[str, pl.DataType]:
+    types: dict[str, Counter[pl.DataType]] = {}
+    for content in contents:
+        for name, kind in content.frame.schema.items():
+            types.setdefault(name, Counter())[kind] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in types.items()}
 
 
 def write(path: Path, block: Block) -> None:
@@ -189,6 +201,10 @@ def digest(frame: pl.DataFrame) -> str:
     """
     import polars as pl
 
+    if frame.height <= _FEW_ROWS:  # for thousands of receipts
+        kinds = [(name, str(kind)) for name, kind in frame.schema.items()]
+        rows = json.dumps([kinds, frame.rows()], ensure_ascii=False, default=str)
+        return hashlib.sha256(rows.encode()).hexdigest()[:32]
     content = hashlib.sha256(f"{frame.height}".encode())
     for column in frame.iter_columns():
         content.update(f"\n{column.name}\n{column.dtype}\n".encode())
