@@ -81,14 +81,21 @@ def _print(
     if answer is None:
         errors.fail('the query returns no table; type for example: numebot sql "from submissions"')
     if form is Format.TABLE:
-        frame = _as_frame(answer)
+        limit = ROWS_SHOWN if rows is None else rows
+        frame = _as_frame(answer.limit(limit + 1) if limit else answer)
         shown = _print_table(frame, rows)
         if frame.is_empty():
             screen.note(_no_rows(lake))
         elif shown < len(frame):
-            screen.note(_more_rows(len(frame) - shown))
+            is_whole = not limit or len(frame) <= limit
+            screen.note(_more_rows((len(frame) if is_whole else _count(answer)) - shown))
     else:
         _copy(answer, form)
+
+
+def _count(answer: duckdb.DuckDBPyRelation) -> int:
+    [(count,)] = answer.count("*").fetchall()
+    return int(count)
 
 
 def _no_rows(lake: Lake) -> str:

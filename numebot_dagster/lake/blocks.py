@@ -209,8 +209,9 @@ def digest(frame: pl.DataFrame) -> str:
     for column in frame.iter_columns():
         content.update(f"\n{column.name}\n{column.dtype}\n".encode())
         content.update(column.is_null().to_numpy().tobytes())
-        if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
-            values = column.to_physical().fill_null(0 if column.dtype != pl.Boolean else False)
+        kind = column.dtype
+        if kind.is_integer() or kind.is_float() or kind.is_temporal() or kind == pl.Boolean:
+            values = column.to_physical().fill_null(False if kind == pl.Boolean else 0)
             content.update(values.to_numpy().tobytes())
         else:
             text = column.to_list()

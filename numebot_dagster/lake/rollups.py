@@ -114,15 +114,28 @@ def unroll(lake: Lake, path: Path, result: Result) -> None:
 def bring_back(lake: Lake, model_name: str, round_number: int) -> None:
     """Write a model's predictions of a round again, where they were rolled up."""
     for path in lake.predictions_blocks(round_number):
-        missing = [
-            original
+        of_model = (
+            original.path
             for original in _originals(path)
             if path_values(original.path)["model"] == model_name
-            and not (lake.root / original.path).exists()
-        ]
-        block = read_or_set_aside(path, blocks.read) if missing else None
-        if block is not None:
-            for original in missing:
+        )
+        _bring_back(lake, path, of_model)
+
+
+def day_file(lake: Lake, table: str, day: date) -> Path:
+    """Return the file of a performance table of a day; one that was rolled up is a file again."""
+    path = lake.day_file(table, day)
+    _bring_back(lake, lake.day_block(table, day), [lake.relative(path)])
+    return path
+
+
+def _bring_back(lake: Lake, path: Path, originals: Iterable[str]) -> None:
+    """Write originals of a block again where they are missing."""
+    missing = {name for name in originals if not (lake.root / name).exists()} & paths_in(path)
+    block = read_or_set_aside(path, blocks.read) if missing else None
+    if block is not None:
+        for original in block.originals:
+            if original.path in missing:
                 _restore(lake, block, original)
 
 

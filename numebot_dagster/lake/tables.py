@@ -200,6 +200,8 @@ PAYOUTS = Table(
         "payout_text": "VARCHAR",
     },
     path_only=("date",),
+    blocks="payouts/rollup/month=*/payouts.parquet",
+    is_rewritten=True,
 )
 POSITIONS = Table(
     "positions",
@@ -222,6 +224,8 @@ POSITIONS = Table(
         "payout_nmr": NMR,
     },
     path_only=("date",),
+    blocks="positions/rollup/month=*/positions.parquet",
+    is_rewritten=True,
 )
 CLAIMS = Table(
     "claims",
@@ -235,6 +239,8 @@ CLAIMS = Table(
         "burn_nmr": NMR,
     },
     path_only=("date",),
+    blocks="claims/rollup/month=*/claims.parquet",
+    is_rewritten=True,
 )
 PRICES = Table(
     "prices",
@@ -246,7 +252,7 @@ PRICES = Table(
         "nmr_eur": NMR,
     },
     path_only=("date",),
-    blocks="payouts/rollup/month=*/payouts.parquet",
+    blocks="prices/rollup/month=*/prices.parquet",
     is_rewritten=True,
 )
 ALERTS = Table(

@@ -323,7 +323,7 @@ def _of_block(
 
     receipts: dict[str, dict[Path, Receipt]] = {}
     for row in blocks.read_where(path, pl.col("round") == round_number).iter_rows(named=True):
-        receipt = _from_row(row)
+        receipt = from_row(row)
         receipts.setdefault(receipt.model, {})[lake.root / row[blocks.ORIGINAL]] = receipt
     return receipts
 

@@ -141,7 +141,7 @@ def _days(lake: Lake, what: Settled) -> Iterator[Callable[[], Unit]]:
         originals = [lake.day_file(table.name, day) for day in days]
         return _fixed(table, lake.day_block(table.name, days[0]), originals, originals)
 
-    for table in (tables.SCORES, tables.LEADERBOARD, tables.PAYOUTS):
+    for table in filter(lambda table: table.is_rewritten, tables.TABLES):
         past = [day for day in lake.stored_days(table.name) if day < yesterday]
         for _, days in groupby(past, lambda day: (day.year, day.month)):
             yield partial(unit, table, list(days))

@@ -7,10 +7,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import catalog, files, parquet, tables
+from numebot_dagster.lake import catalog, files, parquet, rollups, tables
 from numebot_dagster.lake.damaged import read_or_set_aside
-from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.lake.days import stored_days
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import long_work
 from numebot_dagster.operations.performance import stakes
@@ -151,7 +151,7 @@ def _mark_resolved(platform: Platform, scores: Sequence[Score]) -> None:
     rows = [(score.date, score.model, score.round_number) for score in scores]
     final = pl.DataFrame(rows, schema=schema, orient="row").unique()
     for (day,), submissions in final.group_by("date"):
-        path = platform.lake.day_file("scores", day)
+        path = rollups.day_file(platform.lake, "scores", day)
         stored = read_or_set_aside(path, parquet.read) if path.is_file() else None
         if stored is None:
             continue
