@@ -283,7 +283,7 @@ def measure(folder: Path, practice: PracticeServer, name: str) -> tuple[float, f
     return seconds, peak
 
 
-def one(folder: Path, name: str) -> None:
+def call_here(folder: Path, name: str) -> None:
     """Make one call in this process, and print its seconds and its peak memory in MB."""
     import duckdb  # imported by every call, and no part of it
     import pyarrow.parquet
@@ -339,7 +339,7 @@ def main() -> None:
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        one(asked.folder, asked.one)
+        call_here(asked.folder, asked.one)
         return
     rows = [row for n in asked.rounds for row in measure_lake(asked.folder, asked.models, n)]
     print(markdown_table(pl.DataFrame(rows)))

@@ -61,6 +61,7 @@ TESTED_THROUGH = {
         "operations/platform operations/rounds/outcomes operations/rounds/details"
     ),
     "operations/rounds/test_two_installations.py": "lake/installation",
+    "operations/health/test_upkeep.py": "lake/days lake/rollups",
     "operations/health/test_round_alerts.py": "operations/slots",
     "operations/health/test_changes.py": "operations/health/observations",
     "operations/health/test_preflight.py": (

@@ -1,0 +1,109 @@
+"""Blocks: what they hold of each original, and what shows that it is what it was."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numebot_dagster.lake import blocks
+from numebot_dagster.lake.blocks import Block, Content
+from numebot_dagster.lake.damaged import DamagedFile
+
+NOW = datetime(2026, 9, 3, 12, tzinfo=UTC)
+VALUES = st.one_of(
+    st.lists(st.none() | st.integers(-9, 9), max_size=25),
+    st.lists(st.none() | st.floats(min_value=1), max_size=25),
+    st.lists(st.none() | st.text(max_size=3), max_size=25),
+    st.lists(st.none() | st.booleans(), max_size=25),
+    st.lists(st.none() | st.dates(), max_size=25),
+)
+
+
+def content(path: str, frame: pl.DataFrame, **keys: object) -> Content:
+    return Content(path, frame, pl.DataFrame([keys]), (0, 0, 0))
+
+
+def test_a_block_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    frames = {
+        "a": pl.DataFrame({"x": [1, None], "at": [NOW, None]}),
+        "b": pl.DataFrame({"x": [3], "added_tomorrow": [math.nan]}),
+        "empty": pl.DataFrame(schema={"x": pl.Int64, "day": pl.Date}),
+        "large": pl.DataFrame({"x": range(30_000)}),
+    }
+    contents = [content(path, frame, model="007") for path, frame in frames.items()]
+    block, unfit = blocks.joined(None, contents)
+    assert unfit == []
+    path = tmp_path / "block.parquet"
+    blocks.write(path, block)
+    again = blocks.verify(path)
+    assert [original.path for original in again.originals] == list(frames)
+    for original in again.originals:
+        assert again.rows_of(original).equals(frames[original.path], null_equal=True)
+        assert again.rows_of(original).schema == frames[original.path].schema
+    assert again.frame["model"].unique().to_list() == ["007"]
+    assert blocks.read_where(path, pl.col("x") == 3)[blocks.ORIGINAL].to_list() == ["b", "large"]
+    left = again.without({"a", "large"})
+    assert [left.rows_of(original).height for original in left.originals] == [1, 0]
+
+
+def test_an_original_of_another_type_than_most_does_not_fit() -> None:
+    odd = content("odd", pl.DataFrame({"x": ["1"]}))
+    usual = [content(path, pl.DataFrame({"x": [1]})) for path in ("a", "b")]
+    block, unfit = blocks.joined(None, [odd, *usual])
+    assert unfit == ["odd"]
+    assert [original.path for original in block.originals] == ["a", "b"]
+    assert blocks.joined(block, [odd]) == (block, ["odd"])
+
+
+@given(VALUES, VALUES)
+def test_digests_are_equal_for_equal_columns_only(left: list[object], right: list[object]) -> None:
+    frames = [pl.Series("x", values, strict=False).to_frame() for values in (left, right)]
+    is_same = frames[0].schema == frames[1].schema and frames[0].equals(frames[1])
+    assert (blocks.digest(frames[0]) == blocks.digest(frames[1])) == is_same
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"x": [2, 1]},
+        {"x": [1, None]},
+        {"x": [1.0, 2.0]},
+        {"y": [1, 2]},
+        {"x": [1, 2], "y": [None, None]},
+    ],
+)
+def test_a_digest_changes_with_the_content(change: dict[str, list[object]]) -> None:
+    assert blocks.digest(pl.DataFrame(change)) != blocks.digest(pl.DataFrame({"x": [1, 2]}))
+
+
+def test_the_digest_of_a_content_stays_the_same_in_every_version() -> None:
+    frame = pl.DataFrame({"a": ["é", None], "b": [0.1, None], "at": [NOW, None]})
+    frame = frame.with_columns(day=pl.lit(date(2026, 9, 3)), ok=pl.Series([True, None]))
+    many = pl.concat([frame] * 20)
+    assert (blocks.digest(frame), blocks.digest(many)) == DIGESTS
+
+
+DIGESTS = ("90e28d424eb71432e87e76f9d7b8c3bc", "1231ee7671c1d9a715af3d3a2ef00df6")
+
+
+@pytest.mark.parametrize("damage", [lambda old: old[:-9], lambda _: b"", lambda _: b"PAR1PAR1"])
+def test_a_damaged_block_is_told(tmp_path: Path, damage) -> None:
+    path = tmp_path / "block.parquet"
+    blocks.write(path, blocks.joined(None, [content("a", pl.DataFrame({"x": [1]}))])[0])
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DamagedFile, match="whole"):
+        blocks.originals(path)
+
+
+def test_rows_that_are_not_those_of_the_original_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "block.parquet"
+    block, _ = blocks.joined(None, [content("a", pl.DataFrame({"x": [1]}))])
+    with pytest.raises(DamagedFile, match="no longer holds what a held"):
+        blocks.write(path, Block(block.frame.with_columns(x=pl.lit(2)), block.originals))
+    assert list(tmp_path.iterdir()) == []
