@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +34,7 @@ def test_a_block_gives_back_what_it_was_given(tmp_path: Path) -> None:
     frames = {
         "a": pl.DataFrame({"x": [1, None], "at": [NOW, None]}),
         "b": pl.DataFrame({"x": [3], "added_tomorrow": [math.nan]}),
+        "nmr": pl.DataFrame({"nmr": [Decimal("1.000000000000000001")] * 20}),
         "empty": pl.DataFrame(schema={"x": pl.Int64, "day": pl.Date}),
         "large": pl.DataFrame({"x": range(30_000)}),
     }
@@ -49,7 +51,7 @@ def test_a_block_gives_back_what_it_was_given(tmp_path: Path) -> None:
     assert again.frame["model"].unique().to_list() == ["007"]
     assert blocks.read_where(path, pl.col("x") == 3)[blocks.ORIGINAL].to_list() == ["b", "large"]
     left = again.without({"a", "large"})
-    assert [left.rows_of(original).height for original in left.originals] == [1, 0]
+    assert [left.rows_of(original).height for original in left.originals] == [1, 20, 0]
 
 
 def test_an_original_of_another_type_than_most_does_not_fit() -> None:

@@ -17,8 +17,8 @@ def test_what_a_file_lacks_stands_in_its_path(table):
 
 
 def test_a_schema_has_the_types_of_the_view_without_the_path():
-    assert tables.PAYOUTS.schema == pl.Schema(
-        {"model": pl.String, "round": pl.Int64, "payout_nmr": pl.Float64, "settled": pl.Boolean}
+    assert tables.LEADERBOARD.schema == pl.Schema(
+        {"model": pl.String, "rank": pl.Int64, "nmr_staked": pl.Float64, "own": pl.Boolean}
     )
     assert tables.RECEIPTS.schema["submitted_at"] == pl.Datetime("us", "UTC")
     assert tables.SCORES.schema["date"] == pl.Date

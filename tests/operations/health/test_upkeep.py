@@ -168,6 +168,17 @@ def test_predictions_of_a_resolved_round_are_there_when_asked_for(lake: Lake) ->
     assert not path.exists()
 
 
+def test_a_day_that_was_rolled_up_can_be_written_again(lake: Lake) -> None:
+    before, day = contents(lake), TODAY - timedelta(days=33)
+    upkeep.roll_up(lake, WHAT)
+    path = rollups.day_file(lake, "scores", day)
+    assert rows_of(path) == before[lake.relative(path)]
+    parquet.write(path, parquet.read(path).with_columns(resolved=pl.lit(True)))
+    assert upkeep.roll_up(lake, WHAT).rolled_up == 1
+    resolved = catalog.query(lake, "select date from scores where resolved")
+    assert resolved["date"].to_list() == [day]
+
+
 def test_what_comes_later_counts_beside_and_is_rolled_up_next(lake: Lake) -> None:
     upkeep.roll_up(lake, WHAT)
     late = receipts.append(lake, Receipt(MODELS[1], 1299, state=State.INVALID))
