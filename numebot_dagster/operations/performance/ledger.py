@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 K = TypeVar("K")
+Row = dict[str, Any]
 
 # Of several days the newest counts, as of the settled ones among them where there are any.
 _POSITIONS = """
-select * from positions
-where (?::varchar is null or model = ?) and (?::bigint is null or "round" = ?)
-qualify date = max(date) over (partition by model, "round")
+with newest as (
+    select model, "round", max(date) as date from positions
+    where (?::varchar is null or model = ?) and (?::bigint is null or "round" = ?) group by all
+)
+select * from positions semi join newest using (model, "round", date)
 order by model, "round", metric, version
 """
 _PAYOUTS = """
@@ -166,45 +170,45 @@ def read_ledger(
     positions = catalog.query(
         lake, _POSITIONS, [model_name, model_name, round_number, round_number]
     )
-    credits = _by_round(catalog.query(lake, _PAYOUTS))
+    payouts = _by_round(catalog.query(lake, _PAYOUTS))
     claims = _by_round(catalog.query(lake, _CLAIMS))
-    lines = []
-    for key, rows in groupby(positions.iter_rows(named=True), _key):
-        line = _with_credit(_line(list(rows)), credits.get(key))
-        claim = claims.get(key)
-        lines.append(replace(line, claim=None if claim is None else claim["amount"]))
-    staked = [replace(line, price=prices.on(line.resolve_date)) for line in lines if _counts(line)]
+    lines = [
+        _line(list(rows), payouts.get(key), claims.get(key), prices)
+        for key, rows in groupby(positions.iter_rows(named=True), _key)
+    ]
     day = max(positions["date"].to_list(), default=None)
-    return Ledger(tuple(_with_burns(staked)), day)
+    return Ledger(tuple(_with_burns(line for line in lines if _counts(line))), day)
 
 
-def _by_round(frame: pl.DataFrame) -> dict[tuple[str, int], dict[str, Any]]:
+def _by_round(frame: pl.DataFrame) -> dict[tuple[str, int], Row]:
     return {_key(row): row for row in frame.iter_rows(named=True)}
 
 
-def _key(row: dict[str, Any]) -> tuple[str, int]:
+def _key(row: Row) -> tuple[str, int]:
     return row["model"], row["round"]
 
 
-def _line(rows: Sequence[dict[str, Any]]) -> Line:
-    """Return the line of the rows of one model and round, one for each paid score."""
+def _line(rows: Sequence[Row], payout: Row | None, claim: Row | None, prices: Prices) -> Line:
+    """Return the line of one model and round, which has a row for each paid score."""
     first = rows[0]
     factor, clip = first["payout_factor"], first["clip"]
+    scores = tuple(_score(row) for row in rows if row["metric"] is not None)
     return Line(
         model=first["model"],
         round_number=first["round"],
         at_risk=first["at_risk"],
         payout_factor=None if factor is None else exact(factor),
         clip=None if clip is None else exact(clip),
-        scores=tuple(_score(row) for row in rows if row["metric"] is not None),
+        scores=scores,
         resolve_date=first["resolve_date"],
         resolved=first["resolved"],
-        credited=None,
-        claim=None,
+        credited=_credited(payout, scores, resolved=first["resolved"]),
+        claim=None if claim is None else claim["amount"],
+        price=prices.on(first["resolve_date"]),
     )
 
 
-def _score(row: dict[str, Any]) -> Score:
+def _score(row: Row) -> Score:
     multiplier, value = row["multiplier"], row["value"]
     return Score(
         metric=row["metric"],
@@ -216,16 +220,16 @@ def _score(row: dict[str, Any]) -> Score:
     )
 
 
-def _with_credit(line: Line, payout: dict[str, Any] | None) -> Line:
-    """Add what Numerai credited: its payout of the round, otherwise the parts of the scores.
+def _credited(payout: Row | None, scores: Sequence[Score], *, resolved: bool) -> Decimal | None:
+    """Return what Numerai credited: its payout of the round, otherwise the parts of the scores.
 
     The list of payouts reaches back about 30 rounds; a payout that was pending when it was read
     last says nothing of a round that has resolved since.
     """
-    if payout is not None and (payout["settled"] or not line.resolved):
-        return replace(line, credited=exact(payout["amount"]))
-    parts = [score.payout_nmr for score in line.scores]
-    return replace(line, credited=total(parts) if parts and None not in parts else None)
+    if payout is not None and (payout["settled"] or not resolved):
+        return exact(payout["amount"])
+    parts = [score.payout_nmr for score in scores]
+    return total(parts) if parts and None not in parts else None
 
 
 def _counts(line: Line) -> bool:
@@ -241,15 +245,17 @@ def _with_burns(lines: Iterable[Line]) -> Iterator[Line]:
         netted = net_burns(line.paid for line in atomic if line.paid is not None)
         by_round = dict(zip((line.round_number for line in atomic), netted, strict=True))
         for line in of_model:
-            yield replace(line, netted=by_round.get(line.round_number))
+            of_round = by_round.get(line.round_number)
+            yield line if of_round is None else replace(line, netted=of_round)
 
 
 def _sums(lines: Iterable[Line]) -> Sums:
     lines = list(lines)
     paid = [line for line in lines if line.paid]
     amounts = [line.paid for line in paid]
+    counts = Counter(line.match for line in lines)
     return Sums(
-        rounds={match: sum(line.match is match for line in lines) for match in Match},
+        rounds={match: counts[match] for match in Match},
         earned=total([amount for amount in amounts if amount and amount > 0]),
         burned=-total([amount for amount in amounts if amount and amount < 0]),
         pending=total([line.credited for line in lines if not line.resolved]),

@@ -132,7 +132,7 @@ class Line:
         limit = self.stake.rounding
         return {name: by for name, by in self.deviations.items() if abs(by) > limit}
 
-    @property
+    @cached_property
     def match(self) -> Match:
         """How the line compares with what Numerai credited."""
         if not self.resolved:
