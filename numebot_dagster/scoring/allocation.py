@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from numebot_dagster.scoring.luck.many_models import q_values
 from numebot_dagster.scoring.summaries import effective_sample_size, mean_interval
 
 Floats = NDArray[np.float64]
@@ -80,7 +81,8 @@ class Evidence:
         if count < 2:
             return [False] * count
         others = (self.returns.sum(axis=1, keepdims=True) - self.returns) / (count - 1)
-        return significant(self._p_values(self.returns - others))
+        rates = q_values(self._p_values(self.returns - others))
+        return [bool(rate <= FALSE_DISCOVERIES) for rate in rates]
 
     def _p_values(self, paired: Floats) -> Floats:
         from scipy import stats
@@ -97,18 +99,6 @@ class Evidence:
         mean = float(returns.mean())
         low, high = mean_interval(mean, float(returns.std()), self.effective_eras)
         return Interval(mean, low, high)
-
-
-def significant(p_values: Floats, level: float = FALSE_DISCOVERIES) -> list[bool]:
-    """Return which of many tests reject, at most a share of `level` of them falsely.
-
-    Benjamini and Hochberg (1995): the largest k whose p-value is at most `level` k / m, and all
-    that are smaller.
-    """
-    order = np.sort(p_values)
-    passing = order[order <= level * np.arange(1, len(order) + 1) / len(order)]
-    limit = passing[-1] if len(passing) else -1.0
-    return [bool(p_value <= limit) for p_value in p_values]
 
 
 def shrunk_covariance(returns: Floats) -> Floats:

@@ -13,7 +13,6 @@ from numebot_dagster.scoring.allocation import (
     equal_by_cluster,
     ramp,
     shrunk_covariance,
-    significant,
 )
 
 
@@ -76,21 +75,6 @@ def test_weights_sum_to_one(labels):
     weights = equal_by_cluster(labels)
     assert weights.sum() == pytest.approx(1)
     assert (weights > 0).all()
-
-
-@pytest.mark.parametrize(
-    ("p_values", "rejected"),
-    [
-        ([0.01, 0.2], [True, False]),
-        ([0.03, 0.04], [True, True]),
-        ([0.03, 0.06], [False, False]),
-        ([0.01, 0.04, 0.03, 0.6], [True, False, False, False]),
-        ([0.049, 0.049, 0.049], [True, True, True]),
-        ([1.0], [False]),
-    ],
-)
-def test_false_discoveries_are_limited(p_values, rejected):
-    assert significant(np.array(p_values)) == rejected
 
 
 def test_correlations_are_numpys():
