@@ -23,7 +23,7 @@ DOCS = Path(__file__).parent
 PORT = 3939
 URL = f"http://127.0.0.1:{PORT}"
 NUMEBOT = [sys.executable, "-m", "numebot_dagster.cli.main"]
-WEB_SERVER = [sys.executable, "-m", "dagster_webserver", "-m", "numebot_dagster.definitions"]
+WEB_SERVER = [sys.executable, str(DOCS.parent / "tests" / "ui" / "guarded_server.py")]
 SIZE = {"width": 1440, "height": 900}
 CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu"]
 SEASONS, ROUNDS = 2, 6
@@ -43,13 +43,13 @@ def main() -> None:
 
 @contextmanager
 def web_server(folder: Path) -> Iterator[None]:
-    """Dagster's web server on a demo's folder, without the daemon: nothing moves meanwhile."""
+    """Serve a demo's folder as `numebot up` does, without the daemon: nothing moves meanwhile."""
     # The rest comes from the demo's .env.
     environment = {
         "DAGSTER_HOME": str(folder / "data" / "dagster"),
         "PATH": str(Path(sys.executable).parent),
     }
-    server = subprocess.Popen([*WEB_SERVER, "-p", str(PORT)], cwd=folder, env=environment)
+    server = subprocess.Popen([*WEB_SERVER, str(PORT)], cwd=folder, env=environment)
     try:
         wait_for_answer(seconds=90)
         yield
@@ -96,12 +96,12 @@ def photograph_lineage(page: Page) -> None:
 
 
 def photograph_chart(page: Page) -> None:
-    """Photograph the dashboard, with its first chart open."""
+    """Photograph the dashboard at its first chart."""
     page.goto(f"{URL}/assets/performance/overview")
-    row = page.get_by_role("row").filter(has_text="corr_by_scoring_day")
-    row.get_by_text("[Show Markdown]").first.click()
-    page.locator("img[src^='data:image/png']").last.wait_for()
-    page.wait_for_timeout(1000)  # the dialog fades in
+    chart = page.locator("img[src^='/numebot/figures/corr_by_scoring_day.png?v=']").first
+    chart.wait_for()
+    chart.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
     page.screenshot(path=DOCS / "dagster-scores.png")
 
 

@@ -135,6 +135,8 @@ class Settings(BaseSettings):
         default=None, description="CSV of exchange rates by day: date, nmr_usd, eur_usd"
     )
 
+    # What the UI of `numebot up` asks its visitors for.
+    numebot_ui_password: SecretStr | None = None
     # Host names of the UI besides those of this machine, as behind a proxy.
     numebot_ui_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 

@@ -23,6 +23,7 @@ TESTED_THROUGH = {
     "defs/test_bad_input_numerai.py": "defs/failures",
     "web/test_serving.py": "web/services",
     "web/test_guard.py": "web/addresses",
+    "web/test_log_in.py": "web/pages",
     # A module that one other uses.
     "lake/test_json_records.py": "lake/damaged",
     "modeling/test_training_data.py": "modeling/columns modeling/feature_matrix",
@@ -38,7 +39,6 @@ TESTED_THROUGH = {
         "modeling/worker/execution modeling/worker/messages modeling/worker/worker_process"
     ),
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
-    "reporting/test_charts.py": "reporting/embed",
     "operations/performance/test_board.py": "operations/performance/board_* cli/board",
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.
@@ -139,6 +139,6 @@ OF_SEVERAL_MODULES = {
         "benchmarks/test_harness benchmarks/test_luck chaos/test_chaos cli/test_reference"
         " model_code/test_models support/test_forks support/test_official_scores"
         " support/test_payouts test_architecture test_bad_input_table test_deploy"
-        " test_documentation ui/test_dagster_ui"
+        " test_documentation ui/test_dagster_ui ui/test_log_in"
     ),
 }

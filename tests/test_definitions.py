@@ -6,9 +6,18 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
+
+from numebot_dagster.defs.health import automation
+from numebot_dagster.reporting.embed import BOARD_IS_SERVED
+from numebot_dagster.web import services
+
+ROOT = Path(__file__).parents[1]
 
 ROUND_ASSETS = {"rounds/details", "rounds/live_data"}
 ROUND_CHAIN = {
@@ -216,6 +225,26 @@ def test_a_registry_without_models_still_loads(world):
     assert names(defs.resolve_asset_graph().get_all_asset_keys()) == (
         ROUND_ASSETS | DAILY | {"training/data", "performance/overview"}
     )
+
+
+def test_the_code_location_has_one_name_however_dagster_is_started():
+    """Dagster keeps the state of sensors and schedules by it; `-m` leaves no choice."""
+    [location] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    names = {location["python_module"][key] for key in ("module_name", "location_name")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    names |= {project["code_location_name"], project["code_location_target_module"]}
+    assert names == {automation.MODULE} == {services.DEFINITIONS}
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_the_dashboard_shows_its_charts_where_the_board_is_served(world, monkeypatch, is_served):
+    if is_served:
+        monkeypatch.setenv(BOARD_IS_SERVED, "1")
+    overview = dg.AssetKey(["performance", "overview"])
+    description = world.definitions().resolve_asset_graph().get(overview).description
+    assert description.startswith("The dashboard: every model and round in tables")
+    assert ("[Open the board](/numebot/)" in description) is is_served
+    assert description.count("[![") == (3 if is_served else 0)
 
 
 FORBIDDEN = [

@@ -25,7 +25,8 @@ def test_it_starts_the_command_where_the_settings_lie(unit):
     service = unit["Service"]
     assert service["WorkingDirectory"] == "%h/numebot"
     assert service["ExecStart"].split()[:2] == ["%h/numebot/.venv/bin/numebot", "up"]
-    assert "--host" not in service["ExecStart"]  # loopback: the UI has no log-in
+    # Loopback. What serves other machines is refused without a password.
+    assert not {"--host", "--without-password"} & set(service["ExecStart"].split())
 
 
 def test_it_comes_back_and_never_gives_up(unit):

@@ -214,6 +214,7 @@ def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: boo
 
 
 def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None:
+    from numebot_dagster.operations.diagnostics.diagnosis_figures import stem
     from numebot_dagster.reporting.diagnostics_tables import caveat, intervals_table, legend
     from numebot_dagster.reporting.tables import rich_table
 
@@ -228,7 +229,7 @@ def _show(platform: Platform, model: RegisteredModel, result: Diagnosis) -> None
         f"Publish only held-out scores. {legend()}. For charts, see the asset's page in the "
         "Dagster UI (numebot up), and"
     )
-    figure = platform.lake.figure(f"{model.asset_name}_score_chart.svg")
+    figure = platform.lake.figure(f"{stem(model, 'score_chart', result.vintage)}.svg")
     screen.say_on_one_line(f"  {figure}\n")
 
 

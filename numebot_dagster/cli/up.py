@@ -27,13 +27,15 @@ from numebot_dagster.lake.locks import HeldElsewhere, sole
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations.health.ownership import claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.reporting.embed import BOARD
 from numebot_dagster.settings import Settings, SettingsError, dotenv_lines, load_settings
-from numebot_dagster.web.addresses import LOOPBACK, LOOPBACK_NAMES, canonical, url
+from numebot_dagster.web.addresses import LOOPBACK, is_loopback, url
 from numebot_dagster.web.following import Follower
 
 STOPPING_SECONDS = 15.0
 LEFTOVER_SECONDS = 3.0  # for runs that go on when Dagster itself has ended
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+READ_ONLY = "--read-only"  # of the services
 
 
 def up(
@@ -42,11 +44,26 @@ def up(
         typer.Option(help="Folder with .env, such as that of a demo; by default this one."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = LOOPBACK,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; any but this machine's own needs a password."),
+    ] = LOOPBACK,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Refuse every change through the UI; rounds are played."),
+    ] = False,
+    without_password: Annotated[
+        bool,
+        typer.Option(
+            "--without-password",
+            help="Listen on --host without a log-in, because a proxy before it asks for one.",
+        ),
+    ] = False,
 ) -> None:
     """Start the Dagster UI and the daemon that plays every round and collects scores.
 
-    Ctrl-C stops both. In the folder of a demo, its practice tournament is started too.
+    Ctrl-C stops both. In the folder of a demo, its practice tournament is started too. With
+    NUMEBOT_UI_PASSWORD set, the UI asks its visitors for it.
     """
     with errors.explained(), ExitStack() as stack:
         if folder is not None:
@@ -54,6 +71,8 @@ def up(
                 raise SettingsError(f"there is no folder {folder}")
             session.use_only(folder)
         settings = load_settings()
+        if not without_password:
+            _refuse_open_door(host, port, settings)
         refuse_hiding_modules(Path.cwd())
         refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
         platform = Platform(settings)
@@ -73,18 +92,35 @@ def up(
             text = "Without a key nothing is submitted and no score is read:"
             console.print(screen.styled(text, "yellow", f" {settings.key_remedy}"), soft_wrap=True)
         say(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)")
-        _warn_of_visitors(host, port)
-        raise typer.Exit(_serve(host, port))
+        say(f"The board: {url(host, port)}{BOARD}/")
+        _warn_of_visitors(host, settings)
+        raise typer.Exit(_serve(host, port, *([READ_ONLY] if read_only else [])))
 
 
-def _warn_of_visitors(host: str, port: int) -> None:
-    if canonical(host) not in LOOPBACK_NAMES:
-        text = (
-            f"The UI has no log-in: anyone who reaches port {port} of this machine can start runs "
-            "and submit with your keys."
+def _refuse_open_door(host: str, port: int, settings: Settings) -> None:
+    """Refuse to serve other machines without a password.
+
+    Raises:
+        SettingsError: no password is set.
+    """
+    if not is_loopback(host) and settings.numebot_ui_password is None:
+        raise SettingsError(
+            f"without a password, anyone who reaches port {port} of {host} could start runs and "
+            "submit with your keys. Set NUMEBOT_UI_PASSWORD in the environment or in .env, or add "
+            "--without-password if a proxy before the UI asks for one"
         )
-        rest = " Put it behind a proxy that asks for a password."
-        console.print(screen.styled(text, "yellow", rest))
+
+
+def _warn_of_visitors(host: str, settings: Settings) -> None:
+    if is_loopback(host):
+        return
+    if settings.numebot_ui_password is None:
+        text = "The UI has no log-in: whoever reaches it can submit with your keys."
+        rest = " Let nobody reach it but the proxy that asks for a password."
+    else:
+        text = "The UI is served over plain HTTP: the password can be read on its way."
+        rest = " Over other networks than your own, put a proxy with TLS before it, or use ssh -L."
+    console.print(screen.styled(text, "yellow", rest))
 
 
 @contextmanager
@@ -104,11 +140,11 @@ def _alone(settings: Settings) -> Iterator[None]:
         ) from error
 
 
-def _serve(host: str, port: int) -> int:
+def _serve(host: str, port: int, *options: str) -> int:
     """Run Dagster until it ends or is interrupted, and leave none of its processes behind."""
     _stop_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     process = subprocess.Popen(
-        [sys.executable, "-m", "numebot_dagster.web.services", host, str(port)],
+        [sys.executable, "-m", "numebot_dagster.web.services", host, str(port), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,12 @@ from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from numebot_dagster.lake import parquet
+from numebot_dagster.lake.figures import Figure
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.reporting.numbers import plotted
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from numebot_dagster.reporting.picture import Picture
 
 Metadata = dict[str, Any]
 
@@ -112,14 +112,24 @@ def markdown(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown_table(frame))
 
 
-def pictures(charts: Mapping[str, Picture]) -> Metadata:
-    """Return charts by name as pictures that Dagster's catalogue shows."""
-    from numebot_dagster.reporting.embed import picture
+def pictures(charts: Mapping[str, Figure]) -> Metadata:
+    """Return stored pictures by name as Markdown that shows each in its place."""
+    from numebot_dagster.reporting.embed import figure_picture
 
-    return {
-        name: dg.MetadataValue.md(picture(chart.png(), chart.title))
-        for name, chart in charts.items()
-    }
+    return {name: dg.MetadataValue.md(figure_picture(figure)) for name, figure in charts.items()}
+
+
+def with_board(description: str, charts: Iterable[str]) -> str:
+    """Return the description of an asset, followed by the board and its charts where it is served.
+
+    A description is made whenever the definitions are loaded, and not stored as metadata are.
+    """
+    from numebot_dagster.reporting.embed import BOARD, BOARD_IS_SERVED, served_picture
+
+    if BOARD_IS_SERVED not in os.environ:
+        return description
+    pictures = (served_picture(name, name.replace("_", " ")) for name in charts)
+    return "\n\n".join([description, f"[Open the board]({BOARD}/)", *pictures])
 
 
 def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:

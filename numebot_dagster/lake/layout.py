@@ -346,13 +346,18 @@ class Lake:
 
     # The rest
 
+    @property
+    def board_folder(self) -> Path:
+        """The folder of pages and pictures, which can be sent or archived as a whole."""
+        return self.root / "board"
+
     def figure(self, name: str) -> Path:
-        """Return the file of a picture or report, for example `overview.png`."""
-        return self.root / "figures" / name
+        """Return the file of a picture of the board, for example `overview.png`."""
+        return self.board_folder / "figures" / name
 
     def board_file(self, name: str) -> Path:
         """Return a file of the board, for example `index.html`."""
-        return self.root / "board" / name
+        return self.board_folder / name
 
     def lock_file(self, name: str) -> Path:
         """Return the file that processes lock to take turns at something."""

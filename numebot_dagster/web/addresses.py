@@ -17,6 +17,14 @@ def canonical(host: str) -> str:
         return host.lower()
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether nobody but this machine itself reaches a server that is bound to a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in LOOPBACK_NAMES
+
+
 def url(host: str, port: int) -> str:
     """Return the URL at which this machine reaches a server that is bound to a host."""
     if canonical(host) in EVERY_ADDRESS:

@@ -18,10 +18,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numebot_dagster.web.addresses import EVERY_ADDRESS, LOOPBACK_NAMES, canonical
+from numebot_dagster.web.read_only import READING
 
 HOSTS_SETTING = "NUMEBOT_UI_HOSTS"
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # What a browser sends with a request that the page itself, or its user, has made.
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -48,7 +48,7 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._app(scope, receive, _unframed(send))
+            await self._app(scope, receive, _kept_apart(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
         else:
@@ -64,7 +64,7 @@ class Guard:
                 "Refused: this host name is not one of the Dagster UI. Open the address that "
                 f"`numebot up` prints, or set {HOSTS_SETTING} to the name."
             )
-        reads = scope["type"] == "http" and scope["method"] in _READING
+        reads = scope["type"] == "http" and scope["method"] in READING
         if reads or self._is_own_origin(headers, hosts[0]):
             return None
         return "Refused: the request comes from another web page. Nothing was changed."
@@ -104,12 +104,14 @@ def _place_of(origin: str) -> str | None:
         return None
 
 
-def _unframed(send: Send) -> Send:
-    """Forbid other pages to show the UI in a frame, where clicks would count as the user's."""
+def _kept_apart(send: Send) -> Send:
+    """Forbid other pages to show the UI in a frame, where clicks would count, or its pictures."""
 
-    async def send_with_header(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["X-Frame-Options"] = "SAMEORIGIN"
+            headers = MutableHeaders(scope=message)
+            headers["X-Frame-Options"] = "SAMEORIGIN"
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
         await send(message)
 
-    return send_with_header
+    return send_with_headers

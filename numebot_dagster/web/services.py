@@ -1,6 +1,6 @@
-"""Run the services of `numebot up`: Dagster's code server, its daemon and its web server.
+"""Run the services of `numebot up`: Dagster's code server, its daemon and our web server.
 
-This is what `dagster dev` does, with the guard before the web server. It is a process of its own,
+This is what `dagster dev` does, with the web server of `web/server.py`. It is a process of its own,
 so that `numebot up` can end everything by its process group.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,10 @@ from dagster_webserver.cli import (
     DEFAULT_POOL_RECYCLE,
 )
 
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.reporting.embed import BOARD_IS_SERVED
 from numebot_dagster.settings import load_settings
-from numebot_dagster.web.server import Address, build_server
+from numebot_dagster.web.server import Site, build_server
 
 DEFINITIONS = "numebot_dagster.definitions"
 
@@ -39,16 +42,32 @@ DEFINITIONS = "numebot_dagster.definitions"
 LOG_LEVEL = "warning"
 DAEMON_SECONDS = 10.0
 
+READ_ONLY = "--read-only"
 
-def main(host: str, port: int) -> int:
+
+def main(host: str, port: int, *, read_only: bool) -> int:
     """Serve until interrupted, or until the daemon ends by itself.
+
+    Args:
+        host: the address to listen on.
+        port: of the web server.
+        read_only: whether nothing can be changed by visitors; the daemon plays rounds all the same.
 
     Returns:
         The exit status: 0 when it was interrupted.
     """
     configure_loggers(log_level=LOG_LEVEL.upper())
     setup_interrupt_handlers()
-    names = load_settings().numebot_ui_hosts
+    os.environ[BOARD_IS_SERVED] = "1"
+    settings = load_settings()
+    site = Site(
+        host,
+        port,
+        Lake(settings.numerai_data_folder).board_folder,
+        settings.numebot_ui_hosts,
+        settings.numebot_ui_password,
+        read_only,
+    )
     with ExitStack() as stack:
         instance = stack.enter_context(dg.DagsterInstance.get())
         workspace = stack.enter_context(_code_server(instance))
@@ -58,9 +77,9 @@ def main(host: str, port: int) -> int:
         )
         target = WorkspaceFileTarget([str(workspace)])
         context = stack.enter_context(
-            WorkspaceProcessContext(instance, target, version=dg.__version__)
+            WorkspaceProcessContext(instance, target, version=dg.__version__, read_only=read_only)
         )
-        server = build_server(context, Address(host, port, names))
+        server = build_server(context, site)
         threading.Thread(target=_end_together, args=(daemon, server), daemon=True).start()
         try:
             server.run()
@@ -113,4 +132,4 @@ def _end_together(daemon: subprocess.Popen[bytes], server: uvicorn.Server) -> No
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), read_only=READ_ONLY in sys.argv[3:]))

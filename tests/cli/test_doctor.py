@@ -158,3 +158,12 @@ def test_doctor_names_addresses_that_no_alert_can_reach(world, monkeypatch):
     assert "json" not in by_name["alerts"]["text"].partition("invalid")[2]
     assert "secret" not in str(by_name["alerts"])
     assert "correct NUMEBOT_NOTIFY_URLS" in by_name["alerts"]["remedy"]
+
+
+def test_a_short_password_of_the_ui_is_named_and_not_shown(world, monkeypatch):
+    for password, verdict in (("hunter2 hunt", "ok"), ("hunter2 hun", "warning")):
+        monkeypatch.setenv("NUMEBOT_UI_PASSWORD", password)
+        by_name, _ = findings()
+        assert by_name["password"]["verdict"] == verdict
+        assert "hunter2" not in str(by_name)
+    assert by_name["password"]["remedy"].startswith("set NUMEBOT_UI_PASSWORD to a longer one")

@@ -75,7 +75,8 @@ def test_progress_is_told_beside_the_answer(diagnosed):
 
 def test_nothing_is_wider_than_the_terminal_but_a_path(diagnosed, world):
     _, finished = diagnosed
-    figure = world.platform.lake.figure("steady_1_score_chart.svg")
+    [vintage] = world.platform.lake.stored_vintages()
+    figure = world.platform.lake.figure(f"steady_1_score_chart_{vintage}.svg")
     assert figure.is_file()
     assert str(figure) in finished.stdout
     lines = [line for line in finished.stdout.splitlines() if str(figure) not in line]

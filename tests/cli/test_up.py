@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ import psutil
 import pytest
 import requests
 
+from numebot_dagster.cli.up import _refuse_open_door
+from numebot_dagster.defs.health.automation import MODULE
 from numebot_dagster.defs.runs import PROCESS_TAG
 from numebot_dagster.modeling.worker.worker_process import BACKGROUND_NICENESS, LOWEST_DISK_PRIORITY
+from numebot_dagster.settings import Settings, SettingsError
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
 from tests.support.commands import numebot
@@ -69,18 +72,21 @@ def until(what: Callable[[], Any], seconds: float, said: Callable[[], str] = str
 class Dagster:
     """Dagster as `numebot up` runs it, asked over GraphQL as its UI does."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, password: str | None = None) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.headers = {} if password is None else {"Authorization": f"Bearer {password}"}
 
     def answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/server_info", timeout=5).ok
+            return requests.get(f"{self.url}/server_info", headers=self.headers, timeout=5).ok
         except requests.ConnectionError:
             return False
 
     def ask(self, query: str, **variables: Any) -> Any:
         body = {"query": query, "variables": variables}
-        answer = requests.post(f"{self.url}/graphql", json=body, timeout=60).json()
+        answer = requests.post(
+            f"{self.url}/graphql", json=body, headers=self.headers, timeout=60
+        ).json()
         assert "errors" not in answer, answer
         return answer["data"]
 
@@ -108,20 +114,23 @@ class Dagster:
 
 
 @contextmanager
-def up(world, log: Path) -> Iterator[tuple[Dagster, subprocess.Popen[bytes]]]:
+def up(
+    world, log: Path, *options: str, password: str | None = None
+) -> Iterator[tuple[Dagster, subprocess.Popen[bytes]]]:
     port = free_port()
     command = [sys.executable, "-m", "numebot_dagster.cli.main", "up", "--port", str(port)]
+    secret = {} if password is None else {"NUMEBOT_UI_PASSWORD": password}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [*command, *options],
             cwd=world.folder,
-            env=world.whole_environment,
+            env={**world.whole_environment, **secret},
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
         try:
-            dagster = Dagster(port)
+            dagster = Dagster(port, password)
             until(lambda: process.poll() is not None or dagster.answers(), 90, log.read_text)
             assert process.poll() is None, log.read_text()
             yield dagster, process
@@ -256,12 +265,66 @@ def test_up_says_at_once_that_a_key_is_missing(world, monkeypatch):
     )
 
 
+LOCATIONS = (
+    "{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { name } } } }"
+)
+PASSWORD = "four random words"
+
+
+def assert_only_read_by_who_knows_the_password(dagster: Dagster) -> None:
+    assert requests.get(f"{dagster.url}/numebot/", timeout=30).status_code == 401
+    board = requests.get(f"{dagster.url}/numebot/", headers=dagster.headers, timeout=30)
+    assert "Nothing drawn yet" in board.text
+    refused = requests.post(
+        f"{dagster.url}/graphql", json={"query": ADD_VINTAGE}, headers=dagster.headers, timeout=30
+    )
+    assert refused.status_code == 403
+    [entry] = dagster.ask(LOCATIONS)["locationStatusesOrError"]["entries"]
+    assert entry["name"] == MODULE
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent's end is not told")
 def test_what_is_killed_leaves_no_daemon_behind(world, tmp_path):
     """It would go on asking for runs, beside the one of the next `numebot up`."""
     log = tmp_path / "up.log"
-    with up(world, log) as (_, process):
+    with up(world, log, "--read-only", password=PASSWORD) as (dagster, process):
+        assert_only_read_by_who_knows_the_password(dagster)
+        assert f"The board: {dagster.url}/numebot/" in log.read_text()
+        assert PASSWORD not in log.read_text()
         left = family(process)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait(30) == -signal.SIGKILL
     assert psutil.wait_procs(left, timeout=30)[1] == [], log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "password", "is_refused"),
+    [
+        ("127.0.0.1", None, False),
+        ("127.0.0.2", None, False),
+        ("::1", None, False),
+        ("localhost", None, False),
+        ("0.0.0.0", None, True),
+        ("::", None, True),
+        ("", None, True),
+        ("192.0.2.1", None, True),
+        ("bot.example", None, True),
+        ("0.0.0.0", "four random words", False),
+    ],
+)
+def test_other_machines_are_served_with_a_password_only(host, password, is_refused):
+    settings = Settings(_env_file=None, numebot_ui_password=password)
+    with pytest.raises(SettingsError, match="NUMEBOT_UI_PASSWORD") if is_refused else nullcontext():
+        _refuse_open_door(host, 3000, settings)
+
+
+def test_an_open_door_is_refused_with_the_remedy(world):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        port = str(taken.getsockname()[1])
+        refused = world.numebot("up", "--host", "0.0.0.0", "--port", port)
+        assert refused.returncode == 1
+        assert "Set NUMEBOT_UI_PASSWORD" in " ".join(refused.stderr.split())
+        # With the word of the user it goes on, as far as the port that is taken.
+        insisted = world.numebot("up", "--host", "0.0.0.0", "--port", port, "--without-password")
+        assert f"cannot listen on port {port}" in " ".join(insisted.stderr.split())

@@ -43,7 +43,7 @@ LAKE = Lake(ROOT)
             "leaderboard/date=2026-09-03/leaderboard.parquet",
         ),
         (LAKE.day_file("payouts", date(2026, 9, 3)), "payouts/date=2026-09-03/payouts.parquet"),
-        (LAKE.figure("overview.png"), "figures/overview.png"),
+        (LAKE.figure("overview.png"), "board/figures/overview.png"),
         (LAKE.catalog_file, "numebot.duckdb"),
     ],
 )

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numebot_dagster.reporting.embed import picture
 from numebot_dagster.reporting.sparkline import MARGIN, sparkline
 from numebot_dagster.reporting.theme import LIGHT
 
@@ -114,12 +113,3 @@ def test_any_alternative_text_fits_inline(alt):
 def test_unusable_sizes_are_refused(size):
     with pytest.raises(ValueError, match=r"40 to 1000 by 12 to 400 pixels, not \d+ by \d+"):
         sparkline([1.0], width=size[0], height=size[1])
-
-
-def test_picture_embeds_the_bytes():
-    png = b"\x89PNG\r\n\x1a\nrest"
-    assert picture(png, "a [b]") == (
-        f"![a b](data:image/png;base64,{base64.b64encode(png).decode()})"
-    )
-    with pytest.raises(ValueError, match="These 3 bytes are not a PNG"):
-        picture(b"GIF", "x")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import dagster as dg
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 
-from numebot_dagster.web.server import Address, build_server
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.reporting.embed import BOARD_IS_SERVED
+from numebot_dagster.settings import load_settings
+from numebot_dagster.web.server import Site, build_server
 from numebot_dagster.web.services import DEFINITIONS
 
 if __name__ == "__main__":
+    os.environ[BOARD_IS_SERVED] = "1"
+    board = Lake(load_settings().numerai_data_folder).board_folder
     target = ModuleTarget(DEFINITIONS, None, ".", None)
     with (
         dg.DagsterInstance.get() as instance,
         WorkspaceProcessContext(instance, target, version=dg.__version__) as workspace,
     ):
-        build_server(workspace, Address("127.0.0.1", int(sys.argv[1]))).run()
+        build_server(workspace, Site("127.0.0.1", int(sys.argv[1]), board)).run()

@@ -35,6 +35,14 @@ _DAILY: dict[str, Any] = {
 }
 
 
+_OVERVIEW = (
+    "The dashboard: every model and round in tables, and three charts. CORR by scoring day for "
+    "each model and round; final CORR by round; mean final CORR against the number of rounds "
+    "resolved. Scores of the first days are noise: only the last one counts. The newest day's "
+    "scores are also sent as an alert, once."
+)
+
+
 def performance_key(model: RegisteredModel) -> dg.AssetKey:
     """Return the key of a model's history."""
     return dg.AssetKey(["models", model.asset_name, "performance"])
@@ -199,16 +207,11 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         ],
         group_name="performance",
         kinds={"duckdb"},
+        description=metadata.with_board(_OVERVIEW, history.CHARTS),
     )
     def overview(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
-        """Draw the dashboard: every model and round in tables, and the three charts.
-
-        CORR by scoring day for each model and round; final CORR by round; mean final CORR against
-        the number of rounds resolved. Scores of the first days are noise: only the last one counts.
-        The newest day's scores are also sent as an alert, once.
-        """
         opened = platform.open(context.log)
         catalog.rebuild(opened.lake)
         shown = _dashboard_metadata(history.draw_dashboard(opened.lake))

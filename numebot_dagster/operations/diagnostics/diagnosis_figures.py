@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import figures
+from numebot_dagster.lake.figures import Figure
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.diagnostics.diagnosis_store import Diagnosis
 
 if TYPE_CHECKING:
-    from numebot_dagster.reporting.picture import Picture
+    pass
 
 
 def corr_curve(diagnosis: Diagnosis) -> str:
@@ -23,8 +24,12 @@ def corr_curve(diagnosis: Diagnosis) -> str:
     return sparkline(totals, width=320, height=60, alt="CORR, summed over the eras")
 
 
-def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, Picture]:
-    """Draw the two charts of a diagnosis, and store them in place of the model's former ones."""
+def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, Figure]:
+    """Draw the two charts of a diagnosis, and store them in place of those of its vintage.
+
+    Returns:
+        The stored pictures by name.
+    """
     from numebot_dagster.reporting import diagnostics_charts
 
     held_out = diagnosis.held_out.get("corr")
@@ -39,10 +44,15 @@ def draw(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> dict[str, 
             diagnosis.exposure_by_feature, model=diagnosis.model
         ),
     }
-    for name, chart in charts.items():
-        file_name, content = chart.file(f"{model.asset_name}_{name}")
-        files.replace_bytes(lake.figure(file_name), content)
-    return charts
+    return {
+        name: figures.store(lake, *chart.file(stem(model, name, diagnosis.vintage)), chart.title)
+        for name, chart in charts.items()
+    }
+
+
+def stem(model: RegisteredModel, chart: str, vintage: int) -> str:
+    """Return the name of the file of a chart without its ending: each vintage keeps its own."""
+    return f"{model.asset_name}_{chart}_{vintage}"
 
 
 def numbers(diagnosis: Diagnosis) -> dict[str, float]:

@@ -26,6 +26,7 @@ from numebot_dagster.settings import in_force, origins
 
 GIGABYTE = 10**9
 LEAST_FREE_DISK, ENOUGH_FREE_DISK = 2 * GIGABYTE, 30 * GIGABYTE
+SHORTEST_PASSWORD = 12
 LIBRARIES = ("dagster", "numerapi", "numerai-tools", "polars", "duckdb", "pyarrow")
 
 
@@ -33,6 +34,7 @@ def examine(platform: Platform, *, live: bool = False) -> Iterator[Finding]:
     """Yield the findings of everything that a round needs."""
     yield _settings(platform)
     yield _alerts(platform)
+    yield _password(platform)
     yield _folder(platform)
     yield from _disk(platform)
     yield doctor_machine.examine_memory()
@@ -74,6 +76,19 @@ def _alerts(platform: Platform) -> Finding:
         )
         return Finding(Check.ALERTS, Verdict.WARNING, f"{text}: no alert reaches you", remedy)
     return Finding(Check.ALERTS, Verdict.OK, text)
+
+
+def _password(platform: Platform) -> Finding:
+    """Check that the password of the UI cannot be guessed."""
+    password = platform.settings.numebot_ui_password
+    if password is None:
+        text = "NUMEBOT_UI_PASSWORD is not set: the UI is for this machine only"
+        return Finding(Check.PASSWORD, Verdict.OK, text)
+    if len(password.get_secret_value()) < SHORTEST_PASSWORD:
+        text = f"NUMEBOT_UI_PASSWORD has less than {SHORTEST_PASSWORD} characters"
+        remedy = "set NUMEBOT_UI_PASSWORD to a longer one, such as four random words"
+        return Finding(Check.PASSWORD, Verdict.WARNING, text, remedy)
+    return Finding(Check.PASSWORD, Verdict.OK, "NUMEBOT_UI_PASSWORD is set")
 
 
 def _folder(platform: Platform) -> Finding:

@@ -11,6 +11,7 @@ class Check(StrEnum):
 
     SETTINGS = "settings"
     ALERTS = "alerts"
+    PASSWORD = "password"  # noqa: S105  (a name)
     FOLDER = "folder"
     DISK = "disk"
     DISK_FEATURES = "disk can"

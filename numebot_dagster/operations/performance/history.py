@@ -8,13 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numebot_dagster.lake import catalog, files
+from numebot_dagster.lake import catalog, figures
+from numebot_dagster.lake.figures import Figure
 from numebot_dagster.lake.layout import Lake
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from numebot_dagster.reporting.picture import Picture
+CHARTS = ("corr_by_scoring_day", "final_corr_by_round", "mean_final_corr")
 
 # Dagster keeps every event for ever, and a model has 60 rounds in scoring on every day.
 DAYS_BETWEEN_POINTS = 5
@@ -68,14 +69,14 @@ class Dashboard:
         curve: Markdown image of the mean newest CORR of each round.
         models: see `performance_tables.model_summary`.
         rounds: see `performance_tables.rounds_summary`.
-        charts: by name; they are stored in `folder` as well.
+        charts: the stored pictures by name.
         folder: the folder of the figures.
     """
 
     curve: str
     models: pl.DataFrame
     rounds: pl.DataFrame
-    charts: Mapping[str, Picture]
+    charts: Mapping[str, Figure]
     folder: Path
 
 
@@ -118,19 +119,20 @@ def draw_dashboard(lake: Lake) -> Dashboard:
     from numebot_dagster.reporting.sparkline import sparkline
 
     scores, payouts = catalog.query(lake, "from scores"), catalog.query(lake, "from payouts")
-    pictures = {
-        "corr_by_scoring_day": charts.scores_by_day(scores, CORR),
-        "final_corr_by_round": charts.final_by_round(scores, CORR),
-        "mean_final_corr": charts.mean_final(scores, CORR),
+    pictures = (
+        charts.scores_by_day(scores, CORR),
+        charts.final_by_round(scores, CORR),
+        charts.mean_final(scores, CORR),
+    )
+    stored = {
+        name: figures.store(lake, *picture.file(name), picture.title)
+        for name, picture in zip(CHARTS, pictures, strict=True)
     }
-    for name, chart in pictures.items():
-        file_name, content = chart.file(name)
-        files.replace_bytes(lake.figure(file_name), content)
     means = newest_scores(scores, CORR).group_by("round").agg(pl.col("value").mean())
     return Dashboard(
         curve=sparkline(means.sort("round")["value"].to_list(), width=320, height=60),
         models=model_summary(scores, payouts),
         rounds=rounds_summary(scores, catalog.query(lake, "from submissions")),
-        charts=pictures,
+        charts=stored,
         folder=lake.figure("").absolute(),
     )

@@ -13,7 +13,7 @@ from numebot_dagster.defs.diagnostics.assets import diagnostics_key
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
 from numebot_dagster.reporting.embed import INLINE_LIMIT
-from tests.support.pictures import Drawing, png_size
+from tests.support.pictures import Drawing
 
 OP = "models__{}__diagnostics"
 
@@ -51,8 +51,8 @@ def cells_of(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def picture_in(markdown, kind):
-    encoded = re.fullmatch(rf"!\[.*\]\(data:image/{kind};base64,(.*)\)", markdown)
+def svg_in(markdown):
+    encoded = re.fullmatch(r"!\[.*\]\(data:image/svg\+xml;base64,(.*)\)", markdown)
     assert encoded is not None
     return base64.b64decode(encoded.group(1))
 
@@ -72,12 +72,15 @@ def assert_tables_show(metadata, scores):
 
 
 def assert_pictures_are_stored(metadata, lake):
-    """Find the pictures in the metadata and as files."""
+    """Find the pictures of the vintage in the metadata, and as files."""
+    [vintage] = lake.stored_vintages()
     assert len(metadata["corr_curve"]) < INLINE_LIMIT
-    assert picture_in(metadata["corr_curve"], r"svg\+xml").startswith(b"<svg")
+    assert svg_in(metadata["corr_curve"]).startswith(b"<svg")
     for name in ("score_chart", "exposure_chart"):
-        assert png_size(picture_in(metadata[name], "png"))[0] == 700
-        assert Drawing(lake.figure(f"steady_1_{name}.svg").read_text()).size[0] == 700
+        file = lake.figure(f"steady_1_{name}_{vintage}.svg")
+        assert Drawing(file.read_text()).size[0] == 700
+        assert f"](/numebot/figures/{file.name}?v=" in metadata[name]
+        assert len(metadata[name]) < INLINE_LIMIT
 
 
 def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):

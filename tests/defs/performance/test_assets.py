@@ -28,6 +28,7 @@ from numebot_dagster.practice.market.crowd import Crowd
 from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import Attendance
 from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.reporting.embed import INLINE_LIMIT
 from numebot_dagster.reporting.numbers import plotted, score
 from numebot_dagster.reporting.theme import LIGHT
 from tests.support.payouts import payout, payout_scores
@@ -312,7 +313,8 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
         drawn = Drawing(world.platform.lake.figure(f"{name}.svg").read_text())
         assert drawn.size == (700, 280)
         assert all(drawn.colours[colour] > 0 for colour in LIGHT.lines[:2])
-        assert "data:image/png;base64," in shown[name]
+        assert f"](/numebot/figures/{name}.svg?v=" in shown[name]
+        assert len(shown[name]) < INLINE_LIMIT
     assert (shown["submissions"], shown["confirmed"], shown["resolved_submissions"]) == (4, 4, 2)
     for text in ("steady-1", "second"):
         assert text in shown["models"]
