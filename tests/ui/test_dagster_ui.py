@@ -139,7 +139,7 @@ def test_the_board_is_a_click_away_and_back(ui):
     assert page.locator("figure svg").count() > 0
     assert [text for text in refused if "Content Security Policy" in text] == []
     page.get_by_role("link", name="Dagster").click()
-    page.get_by_text("Assets", exact=True).first.wait_for(timeout=30_000)
+    page.get_by_role("link", name="Catalog").first.wait_for(timeout=30_000)
 
 
 def test_diagnostics_show_their_tables_and_charts_in_sight(ui):
