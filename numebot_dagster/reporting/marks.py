@@ -68,23 +68,29 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
     )
 
 
-def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
-    """Return the lines of the models that the reader of a page has chosen, at first of none.
+def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.LayerChart:
+    """Return the lines of the models that the reader of a page has chosen, each with its name.
+
+    At first there are none. Their names stand at their ends, because a legend without entries
+    cannot be laid out.
 
     Args:
-        frame: a row per point and model.
+        frame: a row per point and model, in the order of the x axis.
         x: the horizontal axis.
         y: the column of the vertical axis.
         y_title: its title.
     """
     import altair as alt
 
-    return (
-        lines(frame, x, y, y_title)
-        .add_params(alt.param(name=CHOSEN, value=[]))
-        .transform_filter(f"indexof({CHOSEN}, datum.model) >= 0")
-        .encode(color=alt.Color("model:N", legend=alt.Legend(title=None, symbolType="stroke")))
+    is_chosen = f"indexof({CHOSEN}, datum.model) >= 0"
+    color = alt.Color("model:N", legend=None)
+    drawn = lines(frame, x, y, y_title).transform_filter(is_chosen).encode(color=color)
+    ends = alt.Chart(rounded(frame.unique("model", keep="last", maintain_order=True)))
+    names = ends.mark_text(align="right", dx=-6, dy=-7).encode(
+        x=x, y=score_axis(y, y_title), text="model:N", color=color
     )
+    chosen = alt.param(name=CHOSEN, value=[])
+    return layered(drawn.add_params(chosen), names.transform_filter(is_chosen))
 
 
 def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) -> alt.X:

@@ -152,11 +152,12 @@ def _needs(recent: _Recent) -> Iterator[Need]:
                 groups.setdefault((cell.standing, number), []).append(cell)
     for (standing, number), cells in groups.items():
         is_open = recent.at.open_round is not None and recent.at.open_round.number == number
-        for cause in by_cause((cell.model, cell.reason or standing.value) for cell in cells):
-            how = standing if standing in BAD else "on a lower rung"
+        how = standing if standing in BAD else "on a lower rung"
+        what = f"{how} in {rounds_of([number]).lower()}"
+        for cause in by_cause((cell.model, cell.reason) for cell in cells):
             yield Need(
                 names_of(cause.models),
-                f"{how} in {rounds_of([number]).lower()}: {one_line(cause.text)}",
+                f"{what}: {one_line(cause.text)}" if cause.text else what,
                 board_links.command_of_round(number, cause.models) if is_open else "",
                 board_links.round_(number),
             )
