@@ -59,13 +59,13 @@ def scores_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         subtitle = "Bands: half and nine tenths of all rounds of all models. Dashed: their median."
         by_day = published.group_by("day").agg(*marks.quantiles()).sort("day")
         chosen = marks.chosen_lines(means, x, "value", _unit(metric))
-        drawn = [marks.bands(by_day, x, _unit(metric)), chosen]
-    chart = marks.layered(_ground(), marks.zero_line(), *drawn, *_resolution(metric, last_day, x))
+        drawn = [*marks.bands(by_day, x, _unit(metric)), *chosen]
+    chart = marks.plot(_ground(), marks.zero_line(), *drawn, *_resolution(metric, last_day, x))
     return Picture(
         f"{title}, {_rounds(published)}, {_models(published)}",
         f"{subtitle} Grey ground: mostly noise. Only the last day is paid.",
         f"{_label(metric)} by scoring day up to day {last_day}. {_ends(last)}",
-        marks.sized(chart),
+        chart,
     )
 
 
@@ -81,13 +81,13 @@ def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     lines = marks.lines(
         final, marks.whole_axis("round", "round"), "value", f"final {_unit(metric)}"
     )
-    chart = marks.layered(marks.zero_line(), lines.encode(**marks.by_model(_from_best(means))))
+    chart = marks.plot(marks.zero_line(), lines.encode(**marks.by_model(_from_best(means))))
     return Picture(
         f"{title}, {_rounds(final)}, {_models(final)}",
         "The score of each round's last day, which alone is paid. "
         "Neighbouring rounds share most of their days.",
         f"Final {_label(metric)} of {_rounds(final)}. {_ends(means)}",
-        marks.sized(chart),
+        chart,
     )
 
 
@@ -113,7 +113,7 @@ def scores_by_round(scores: pl.DataFrame, metric: str, models: Sequence[str]) ->
         f"{title}, {_rounds(recent)}, {_models(recent)}",
         "Blue: above zero. Orange: below. Lighter: the round is still running.",
         f"Newest {_label(metric)} of {_rounds(recent)}. {_ends(means)}",
-        marks.sized(chart, max(110, 40 + marks.ROW_HEIGHT * len(models))),
+        marks.plot(chart, height=max(110, 40 + marks.ROW_HEIGHT * len(models))),
         is_dense=True,
     )
 
@@ -130,11 +130,11 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     running = running_means(final)
     last = running.unique("model", keep="last", maintain_order=True).select("model", value="mean")
     x = marks.whole_axis("resolved", "rounds resolved", (0.5, max(5, *running["resolved"]) + 0.5))
-    drawn: alt.Chart | alt.LayerChart
     y_title = f"mean final {_unit(metric)}"
     if drawn_apart(running["model"]):
         subtitle = "Rounds overlap: 64 in a row hold about 1.6 independent observations."
-        drawn = marks.lines(running, x, "mean", y_title).encode(**marks.by_model(_from_best(last)))
+        lines = marks.lines(running, x, "mean", y_title)
+        drawn = [lines.encode(**marks.by_model(_from_best(last)))]
     else:
         subtitle = (
             "Bands: half and nine tenths of the models that have come so far. Dashed: the median."
@@ -142,12 +142,12 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         by_count = running.group_by("resolved").agg(*marks.quantiles("mean"), models=pl.len())
         enough = by_count.filter(pl.col("models") * 2 >= pl.col("models").max()).sort("resolved")
         chosen = marks.chosen_lines(running, x, "mean", y_title)
-        drawn = marks.layered(marks.bands(enough, x, y_title), chosen)
+        drawn = [*marks.bands(enough, x, y_title), *chosen]
     return Picture(
         f"{title}, {_models(final)}",
         subtitle,
         f"Mean final {_label(metric)} so far. {_ends(last)}",
-        marks.sized(marks.layered(marks.zero_line(), drawn)),
+        marks.plot(marks.zero_line(), *drawn),
     )
 
 
@@ -164,10 +164,10 @@ def day_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     x = marks.whole_axis("day", "scoring day", (0.5, max(max(published["day"]), 10) + 0.5))
     shown = _spread(running["round"].unique().sort().to_list(), RUNNING_SHOWN)
     recent = running.filter(pl.col("round").is_in(shown)).select("model", "round", "day", "value")
-    drawn: list[alt.Chart | alt.LayerChart] = [marks.zero_line()]
+    drawn = [marks.zero_line()]
     if past["round"].n_unique() >= LEAST_FOR_BANDS:
         by_day = past.group_by("day").agg(*marks.quantiles()).sort("day")
-        drawn.append(marks.bands(by_day, x, _label(metric)))
+        drawn += marks.bands(by_day, x, _label(metric))
         subtitle = f"Bands: half and nine tenths of {past['round'].n_unique()} past rounds. "
     else:
         subtitle = f"Bands are drawn from {LEAST_FOR_BANDS} resolved rounds on. "
@@ -176,7 +176,7 @@ def day_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         title,
         f"{subtitle}Lines: {counted(len(shown), 'running round')}.",
         _standing(past, recent),
-        marks.sized(marks.layered(*drawn, traces.encode(detail="round:N"))),
+        marks.plot(*drawn, traces.encode(detail="round:N")),
     )
 
 
@@ -208,7 +208,7 @@ def means_by_day(published: pl.DataFrame) -> pl.DataFrame:
 
 def _rounds_and_means(
     published: pl.DataFrame, means: pl.DataFrame, x: alt.X, metric: str, models: Sequence[str]
-) -> list[alt.Chart | alt.LayerChart]:
+) -> list[alt.Chart]:
     import altair as alt
 
     look = marks.by_model(models)

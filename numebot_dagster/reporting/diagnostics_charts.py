@@ -55,7 +55,7 @@ def cumulative_scores(
     ends = sums.unique("model", keep="last", maintain_order=True)
     ends = ends.sort("total", descending=True)
     lines = marks.lines(sums, marks.whole_axis("era", "era"), "total", "sum of the eras' scores")
-    chart = marks.layered(
+    chart = marks.plot(
         *_held_out(eras, held_out), marks.zero_line(), lines.encode(**_looks(ends["model"]))
     )
     named = f" Benchmark: {benchmark}." if benchmark else ""
@@ -64,7 +64,7 @@ def cumulative_scores(
         f"{title}, {_span(eras)}",
         f"Out of sample: no era was predicted by a training that had seen it.{named}",
         f"Sums at the end: {', '.join(results)}.",
-        marks.sized(chart),
+        chart,
     )
 
 
@@ -94,7 +94,7 @@ def feature_exposure(exposure: pl.DataFrame, *, model: str) -> Picture:
         f"{title}: {top.height} of {counted(exposure.height, 'feature')}",
         "Mean over the eras of the correlation between a feature and the predictions.",
         f"The largest is that of {largest}, {score(mean)}.",
-        marks.sized(marks.layered(above, below), 90 + marks.ROW_HEIGHT * top.height),
+        marks.plot(above, below, height=90 + marks.ROW_HEIGHT * top.height),
     )
 
 

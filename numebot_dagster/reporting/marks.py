@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import polars.selectors as cs
 
 from numebot_dagster.reporting.picture import WIDTH, Picture
 from numebot_dagster.reporting.theme import DASHES, Mark, shortened
@@ -29,19 +30,15 @@ SIGNED = "+.4f"
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
-def sized(chart: alt.Chart | alt.LayerChart, height: int = HEIGHT) -> Any:
-    """Return a chart that is `WIDTH` pixels wide with its axes and legend."""
+def plot(*charts: alt.Chart, height: int = HEIGHT) -> alt.LayerChart:
+    """Return charts over each other, the first one below, `WIDTH` pixels wide with axes and legend.
+
+    All at once: Altair copies whatever it is given with every step.
+    """
     import altair as alt
 
     fit = alt.AutoSizeParams(type="fit", contains="padding")
-    return chart.properties(width=WIDTH, height=height, autosize=fit)
-
-
-def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
-    """Return charts over each other, the first one below."""
-    import altair as alt
-
-    return cast("alt.LayerChart", alt.layer(*charts))
+    return alt.LayerChart(layer=list(charts), width=WIDTH, height=height, autosize=fit)
 
 
 def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
@@ -58,7 +55,7 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
     is_short = frame.height <= MOST_POINTS
     point = alt.OverlayMarkDef(size=22, strokeWidth=0, filled=True)
     return (
-        alt.Chart(rounded(frame))
+        alt.Chart(rounded(frame.select(cs.by_name(*_drawn(x, y), require_all=False))))
         .mark_line(point=point if is_short else False)
         .encode(
             x=x,
@@ -68,7 +65,12 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
     )
 
 
-def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.LayerChart:
+def _drawn(x: alt.X, y: str) -> tuple[str, ...]:
+    """Return the columns that lines need, those of their tooltips included."""
+    return ("model", "round", str(x.shorthand).partition(":")[0], y)
+
+
+def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> list[alt.Chart]:
     """Return the lines of the models that the reader of a page has chosen, each with its name.
 
     At first there are none. Their names stand at their ends, because a legend without entries
@@ -85,12 +87,13 @@ def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Lay
     is_chosen = f"indexof({CHOSEN}, datum.model) >= 0"
     color = alt.Color("model:N", legend=None)
     drawn = lines(frame, x, y, y_title).transform_filter(is_chosen).encode(color=color)
-    ends = alt.Chart(rounded(frame.unique("model", keep="last", maintain_order=True)))
+    last = frame.unique("model", keep="last", maintain_order=True)
+    ends = alt.Chart(rounded(last.select(cs.by_name(*_drawn(x, y), require_all=False))))
     names = ends.mark_text(align="right", dx=-6, dy=-7).encode(
         x=x, y=score_axis(y, y_title), text="model:N", color=color
     )
     chosen = alt.param(name=CHOSEN, value=[])
-    return layered(drawn.add_params(chosen), names.transform_filter(is_chosen))
+    return [drawn.add_params(chosen), names.transform_filter(is_chosen)]
 
 
 def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) -> alt.X:
@@ -155,7 +158,7 @@ def _short(name: str) -> str:
     return shortened(name, NAME_LENGTH)
 
 
-def bands(frame: pl.DataFrame, x: alt.X, title: str) -> alt.LayerChart:
+def bands(frame: pl.DataFrame, x: alt.X, title: str) -> list[alt.Chart]:
     """Return nine tenths, half and the median of values.
 
     Args:
@@ -173,7 +176,7 @@ def bands(frame: pl.DataFrame, x: alt.X, title: str) -> alt.LayerChart:
         score_axis("q25", title), y2=alt.Y2("q75:Q")
     )
     middle = base.mark_line(style=Mark.MIDDLE).encode(score_axis("q50", title))
-    return layered(outer, inner, middle)
+    return [outer, inner, middle]
 
 
 def quantiles(value: str = "value") -> list[pl.Expr]:
@@ -244,7 +247,7 @@ def notice(title: str, what: str, when: str) -> Picture:
     text = lines.mark_text(style=Mark.LABEL, fontSize=13).encode(
         text="text:N", y=alt.Y("y:O", sort="descending", axis=None)
     )
-    return Picture(title, "Nothing to draw yet", f"{what}. {when}", sized(text, 90))
+    return Picture(title, "Nothing to draw yet", f"{what}. {when}", plot(text, height=90))
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:

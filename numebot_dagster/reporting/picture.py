@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.reporting.theme import LIGHT, Theme
 
@@ -31,15 +31,25 @@ class Picture:
     title: str
     subtitle: str
     result: str
-    chart: altair.TopLevelMixin
+    chart: altair.LayerChart
     is_dense: bool = False
 
     def specification(self, theme: Theme = LIGHT, *, with_title: bool = True) -> dict[str, Any]:
         """Return the chart in Vega-Lite with the colours of a theme."""
         import altair
 
-        with altair.data_transformers.enable("default", max_rows=None):
-            plain = {**cast("altair.Chart", self.chart).to_dict(), "config": theme.config}
+        datasets: dict[str, list[dict[str, Any]]] = {}
+
+        def keep(frame: Any) -> dict[str, str]:
+            """Keep rows aside under a name: Altair copies and checks all that it sees."""
+            name = f"rows-{len(datasets)}"
+            datasets[name] = frame.to_dicts()
+            return {"name": name}
+
+        altair.data_transformers.register("aside", keep)
+        with altair.data_transformers.enable("aside"):
+            chart = self.chart.to_dict(validate=False)
+        plain = {**chart, "datasets": datasets, "config": theme.config}
         plain.pop("background", None)
         plain["description"] = self.result
         if with_title:

@@ -8,7 +8,7 @@ from tests.support.pictures import Drawing
 
 
 def drawn(chart):
-    return Drawing(Picture("Title", "", "", marks.sized(chart)).svg())
+    return Drawing(Picture("Title", "", "", marks.plot(chart)).svg())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import altair as alt
 import polars as pl
 import pytest
 
-from numebot_dagster.reporting import marks
+from numebot_dagster.reporting import charts, marks
 from numebot_dagster.reporting.picture import Picture
 from numebot_dagster.reporting.theme import DARK, LIGHT, Mark
 from tests.support.pictures import Drawing, png_size
@@ -13,7 +13,7 @@ def picture() -> Picture:
     frame = pl.DataFrame({"x": [1, 2], "y": [0.5, 0.25]})
     chart = alt.Chart(frame).mark_line(style=Mark.ACCENT).encode(x="x:Q", y="y:Q")
     return Picture(
-        "Down it goes", "half each time", "It falls from 0.5 to 0.25.", marks.sized(chart)
+        "Down it goes", "half each time", "It falls from 0.5 to 0.25.", marks.plot(chart)
     )
 
 
@@ -44,5 +44,24 @@ def test_a_file_is_of_the_kind_that_is_small(picture):
 def test_more_rows_than_altair_takes_by_itself():
     frame = pl.DataFrame({"x": range(6000)})
     chart = alt.Chart(frame).mark_tick(style=Mark.TRACE).encode(x="x:Q")
-    plain = Picture("Many", "", "", marks.sized(chart)).specification()
+    plain = Picture("Many", "", "", marks.plot(chart)).specification()
     assert sum(len(rows) for rows in plain["datasets"].values()) == 6000
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_every_chart_is_valid_vega_lite(score_frame, count):
+    """Charts are written without Altair's own check, which takes longer than all else."""
+    rows = [
+        (f"m{index}", 1343 + number, "corr60", day, 0.01, "1", None, number < 2)
+        for index in range(count)
+        for number in range(3)
+        for day in (59, 60)
+    ]
+    drawn = [
+        chart(score_frame(*rows))
+        for chart in (charts.scores_by_day, charts.final_by_round, charts.mean_final)
+    ]
+    drawn.append(charts.day_by_day(score_frame(*rows[:6])))
+    with alt.data_transformers.enable("default", max_rows=None):
+        for picture in drawn:
+            picture.chart.to_dict(validate=True)

@@ -6,9 +6,9 @@ const dark = matchMedia("screen and (prefers-color-scheme: dark)");
 let views = []; // of the charts in which models can be drawn apart
 
 async function draw() {
-  if (typeof vegaEmbed === "undefined") return;
   views = [];
-  for (const figure of document.querySelectorAll("figure.chart")) {
+  const figures = typeof vegaEmbed === "undefined" ? [] : document.querySelectorAll("figure.chart");
+  for (const figure of figures) {
     const specification = JSON.parse(figure.querySelector("script").textContent);
     let place = figure.querySelector("div");
     if (!place) place = figure.appendChild(document.createElement("div"));

@@ -1,0 +1,108 @@
+"""Make the data folder of a fleet that was played for a while, without playing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from numebot_dagster.lake import parquet, tables
+from numebot_dagster.lake.layout import Lake
+from numebot_dagster.operations.platform import Platform
+from numebot_dagster.settings import Settings
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+
+NEWEST = 1344
+OPENED = datetime(2026, 11, 24, 12, tzinfo=UTC)
+METRICS = {"mmc60": 15.0, "corr60": 3.0}
+ROUNDS = 75  # of which the oldest have resolved
+WITH_RECEIPTS = 6
+
+
+def fleet(folder: Path, count: int) -> Platform:
+    """Return the platform of so many models, whose Numerai does not answer."""
+    names = [f"model-{index:02}" for index in range(count)]
+    registry = folder / "model_configs.csv"
+    rows = "".join(f"{name},model_code.example_model\n" for name in names)
+    registry.write_text(f"numerai_name,model_code\n{rows}")
+    settings = Settings(
+        numerai_api_url="http://127.0.0.1:9",
+        numerai_data_folder=folder / "data",
+        model_configs_path=registry,
+        numebot_retry_deadline=0.1,
+    )
+    lake = Lake(folder / "data")
+    numbers = range(NEWEST - ROUNDS + 1, NEWEST + 1)
+    for number in numbers:
+        _write_round(lake, number)
+    for number in numbers[-WITH_RECEIPTS:]:
+        for index, name in enumerate(names):
+            _write_receipt(lake, name, number, fails=(number + index) % 17 == 0)
+    _write_scores(lake, names, numbers)
+    stakes = [(name, index, float(index), True) for index, name in enumerate(names, 1)]
+    schema = tables.LEADERBOARD.schema
+    parquet.write(
+        lake.day_file("leaderboard", OPENED.date()),
+        pl.DataFrame(stakes, schema=schema, orient="row"),
+    )
+    return Platform(settings)
+
+
+def _opened(number: int) -> datetime:
+    return OPENED - timedelta(days=round((NEWEST - number) * 1.4))
+
+
+def _write_round(lake: Lake, number: int) -> None:
+    opened = _opened(number)
+    configs = [
+        {"name": metric, "version": "1", "is_payout": True, "default_multiplier": multiplier}
+        for metric, multiplier in METRICS.items()
+    ]
+    row = {
+        "round": number,
+        "open_time": opened,
+        "close_staking_time": opened + timedelta(hours=1),
+        "close_time": opened + timedelta(days=1),
+        "score_time": opened + timedelta(days=5),
+        "resolve_time": opened + timedelta(days=89),
+        "status": "",
+        "score_configs": json.dumps(configs),
+    }
+    parquet.write(lake.round_details(number), pl.DataFrame([row], schema=tables.ROUNDS.schema))
+
+
+def _write_receipt(lake: Lake, name: str, number: int, *, fails: bool) -> None:
+    moments = [_opened(number) + timedelta(seconds=seconds) for seconds in (20, 60, 121)]
+    receipt = Receipt(name, number, f"{name}.csv", outcome=Outcome.FAILED, reason="it raised")
+    if not fails:
+        submitted, accepted, confirmed = moments
+        receipt = Receipt(
+            *(name, number, f"{name}.csv", f"{name}-{number}", Outcome.ON_TIME, State.CONFIRMED),
+            *(Rung.PREVIOUS if number % 5 == 0 else Rung.LIVE, 1300, "0" * 64, 6000, 2.5, None),
+            *(submitted, accepted, confirmed),
+        )
+    receipts.append(lake, receipt)
+
+
+def _write_scores(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> None:
+    random = np.random.default_rng(1)
+    rows = []
+    for number in numbers:
+        days = min(60, max((OPENED - _opened(number)).days * 5 // 7 - 4, 0))
+        for name in names:
+            for metric in METRICS:
+                path = np.cumsum(random.normal(0.0005, 0.01, 60)) / np.sqrt(np.arange(1, 61))
+                for day in range(max(1, days - 2), days + 1):
+                    when = (_opened(number) + timedelta(days=5 + day * 7 // 5)).date()
+                    value, percentile = float(path[day - 1]), float(random.uniform())
+                    rows.append(
+                        (name, number, metric, "1", day, when, value, percentile, days == 60)
+                    )
+    frame = pl.DataFrame(rows, schema=tables.SCORES.schema, orient="row")
+    for (day,), scores in frame.group_by("date"):
+        parquet.write(lake.day_file("scores", day), scores)  # type: ignore[arg-type]

@@ -1,0 +1,117 @@
+"""The pages of the board in headless Chromium, for one model, a few and fifty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from numebot_dagster.operations.performance import board
+from tests.support.fleets import NEWEST, fleet
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("index", "fleet", "fleet/corr60", "models/model_00", f"rounds/{NEWEST}")
+# What sticks out of the page, and texts that are cut off within their box.
+CUT_OFF = """() => [
+    document.documentElement.scrollWidth > document.documentElement.clientWidth ? "the page" : "",
+    ...[...document.querySelectorAll("h1, h2, .tile b, .band b, p, code, button")]
+        .filter((box) => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1)
+        .map((element) => element.textContent),
+].filter(Boolean)"""
+DRAWN = """() => [...document.querySelectorAll("figure.chart")].map((figure) => {
+    const picture = figure.querySelector("svg.marks");
+    return picture === null ? 0 : picture.getBoundingClientRect().width;
+})"""
+
+
+SLOW = [pytest.param(count, marks=pytest.mark.slow) for count in (2, 50)]
+
+
+@pytest.fixture(scope="module", params=[1, 20, *SLOW])
+def pages(request, tmp_path_factory):
+    """Return the folder of the pages of so many models."""
+    return request.param, board.write(fleet(tmp_path_factory.mktemp("fleet"), request.param)).parent
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page, and return it with what the browser complained of."""
+    opened = []
+
+    def go(path: Path, *, width: int = 900, dark: bool = False, query: str = ""):
+        theme = "dark" if dark else "light"
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        opened.append(page)
+        complaints = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.extend([line.text] * (line.type == "error")))
+        page.on(
+            "request", lambda asked: complaints.extend([asked.url] * asked.url.startswith("http"))
+        )
+        page.goto(f"{path.as_uri()}{query}")
+        page.wait_for_selector("html[data-drawn=all]", state="attached")
+        return page, complaints
+
+    yield go
+    for page in opened:
+        page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_drawn_whole_and_fits(pages, visit, name):
+    _, folder = pages
+    for width, dark in ((900, False), (390, True)):
+        page, complaints = visit(folder / f"{name}.html", width=width, dark=dark)
+        assert complaints == []
+        assert page.evaluate(CUT_OFF) == []
+        widths = page.evaluate(DRAWN)
+        assert all(drawn > 0.6 * (width - 120) for drawn in widths), widths
+        assert bool(widths) is (name.split("/")[0] in ("fleet", "models"))
+
+
+def test_the_links_lead_from_page_to_page(pages, visit):
+    _, folder = pages
+    page, _ = visit(folder / "index.html")
+    page.click(f"text=Round {NEWEST}")
+    assert page.url.endswith(f"rounds/{NEWEST}.html")
+    page.click(".moments a >> nth=0")
+    assert "/models/model_" in page.url
+    page.click("nav >> text=Fleet")
+    page.wait_for_selector("html[data-drawn=all]", state="attached")
+    page.select_option("select[data-pages]", label="CORR60")
+    page.wait_for_url("**/fleet/corr60.html")
+    page.click("nav >> text=Today")
+    assert page.url.endswith("index.html")
+
+
+def test_a_cell_of_the_grid_is_reached_by_keyboard_and_opens_its_round(pages, visit):
+    count, folder = pages
+    page, _ = visit(folder / "index.html")
+    assert len(page.query_selector_all(".grid tbody tr")) == count
+    page.focus(".grid td a >> nth=-1")
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label.startswith(f"round {NEWEST}: ")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/rounds/{NEWEST}.html")
+
+
+def test_chosen_models_are_drawn_apart_and_stand_in_the_address(pages, visit):
+    count, folder = pages
+    page, _ = visit(folder / "fleet.html", query="?models=model-03&models=model-05")
+    boxes = page.query_selector_all("input[name=models]")
+    if count <= 8:
+        assert boxes == []  # each has a line anyway
+        return
+    assert [box.get_attribute("value") for box in boxes if box.is_checked()] == [
+        "model-03",
+        "model-05",
+    ]
+    names = "[...document.querySelectorAll('figure svg text')].map((text) => text.textContent)"
+    assert (
+        page.evaluate(names).count("model-03") == 3
+    )  # a row of the heat map, and two ends of lines
+    page.uncheck("input[value=model-03]")
+    page.check("input[value=model-07]")
+    assert page.url.endswith("?models=model-05&models=model-07")
+    page.wait_for_function(f"{names}.filter((name) => name === 'model-07').length === 3")
