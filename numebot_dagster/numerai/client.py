@@ -101,7 +101,8 @@ class NumeraiClient:
     def rounds(self, limit: int = 100) -> list[Round]:
         """Return the newest rounds that have opened, oldest first, at most `limit`."""
         of_all = chain.from_iterable(self._rounds_by_status(limit).values())
-        return sorted(of_all, key=lambda round_: round_.number)[-limit:]
+        by_number = {round_.number: round_ for round_ in of_all}
+        return [by_number[number] for number in sorted(by_number)][-limit:]
 
     def resolved_rounds(self, limit: int) -> list[Round]:
         """Return the newest rounds that have resolved, oldest first, at most `limit`."""

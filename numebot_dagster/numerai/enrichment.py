@@ -87,6 +87,7 @@ class Enrichment:
         """Return every score of a model on every scoring day, of its newest rounds or of all."""
         variables = {"modelId": model.id, "tournament": CLASSIC, "lastNRounds": last_n_rounds}
         data = self._transport.query(queries.SCORES, variables)
+        parsing.need(data, "submissionScores")
         rows = parsing.rows(data, "submissionScores")
         return parsing.usable(partial(parsing.parse_score, model.name), rows)
 

@@ -77,6 +77,7 @@ def positions(transport: Transport, model: Model, since: int | None = None) -> l
     """
     variables = {"modelId": model.id, "tournament": CLASSIC, "since": since}
     data = transport.query(POSITIONS, variables, authorised=True)
+    parsing.need(data, "v2RoundModelPerformances")
     rows = parsing.rows(data, "v2RoundModelPerformances")
     return parsing.usable(partial(parse_position, model.name), rows)
 

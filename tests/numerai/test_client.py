@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
+from numebot_dagster.numerai import money
 from numebot_dagster.numerai.client import NumeraiClient
 from numebot_dagster.numerai.errors import (
     NotAuthorised,
@@ -204,7 +206,6 @@ def test_no_version_in_the_listing(server, client):
 
 ENRICHMENT = {
     "round_details": lambda client: client.enrichment.round_details(7),
-    "scores": lambda client: client.enrichment.scores(Model("a", "1")),
     "payouts": lambda client: client.enrichment.payouts(),
     "pipeline_status": lambda client: client.enrichment.pipeline_status(),
 }
@@ -217,7 +218,25 @@ def test_a_null_that_numerapi_trips_over_is_one_error_of_ours(server, client, na
         ENRICHMENT[name](client)
 
 
-@pytest.mark.parametrize("name", ENRICHMENT)
+# By queries of our own.
+OWN = {
+    "scores": lambda client: client.enrichment.scores(Model("a", "1")),
+    "positions": lambda client: money.positions(client.transport, Model("a", "1")),
+    "wallet": lambda client: money.wallet(client.transport),
+    "claim": lambda client: money.claim(client.transport, Model("a", "1"), 7, "0x"),
+    "price in USD": lambda client: money.price_in_usd(client.transport),
+    "price in EUR": lambda client: money.price_in_eur(client.transport),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_answer_without_the_field_is_an_error_that_names_it(server, client, name):
+    server.replies = [data(something=None)]
+    with pytest.raises(UnexpectedAnswer, match="has nothing at"):
+        OWN[name](client)
+
+
+@pytest.mark.parametrize("name", [*ENRICHMENT, *OWN])
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
@@ -226,10 +245,10 @@ def test_a_null_that_numerapi_trips_over_is_one_error_of_ours(server, client, na
         ({"body": b'{"data": []}'}, UnexpectedAnswer),
     ],
 )
-def test_numerapis_methods_fail_with_our_errors(server, client, name, reply, error):
+def test_enrichment_fails_with_our_errors(server, client, name, reply, error):
     server.replies = [reply]
     with pytest.raises(NumeraiError) as caught:
-        ENRICHMENT[name](client)
+        (ENRICHMENT | OWN)[name](client)
     assert type(caught.value) is error
     assert len(server.requests) == 1
 
@@ -322,3 +341,71 @@ def test_numerais_own_words_of_a_refusal(server, client, row, words):
     server.replies = [data(submissions=[{"id": "s", **row}])]
     assert client.enrichment.refusal("s") == words
     assert client.enrichment.refusal("another") is None
+
+
+def position(**fields):
+    row = {
+        "roundNumber": 1390,
+        "roundResolveTime": "2027-01-29T20:00:00Z",
+        "roundResolved": False,
+        "roundPayoutFactor": "1.0",
+        "atRisk": "1.000000000000000000",
+        "payoutMultipliers": [{"name": "n", "displayName": "corr60", "version": "1"}],
+        "submissionScores": [],
+    }
+    return row | fields
+
+
+@pytest.mark.parametrize(
+    ("version", "versions", "value"),
+    [
+        ("1", ["1"], 0.1),
+        ("1", ["2", "1"], 0.2),
+        ("1", [None], 0.1),
+        (None, ["1"], 0.1),
+        (None, [None], 0.1),
+        # Definitions are never mixed: without a choice there is no value.
+        ("1", ["2"], None),
+        (None, ["1", "2"], None),
+        ("1", [], None),
+    ],
+)
+def test_a_multiplier_meets_the_score_of_its_version(server, client, version, versions, value):
+    scores = [
+        {"displayName": "corr60", "version": each, "value": (place + 1) / 10, "day": 3}
+        for place, each in enumerate(versions)
+    ]
+    scores.append({"displayName": "mmc60", "version": "1", "value": 9.0})
+    paid = [{"displayName": "corr60", "version": version, "multiplier": 3.0}]
+    row = position(payoutMultipliers=paid, submissionScores=scores)
+    server.replies = [data(v2RoundModelPerformances=[row])]
+    [[score]] = [each.scores for each in money.positions(client.transport, Model("a", "1"))]
+    assert (score.metric, score.multiplier, score.value) == ("corr60", 3.0, value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("1", "1", False)),
+        ({"atRisk": None, "roundPayoutFactor": None}, (None, None, False)),
+        (
+            {"atRisk": "0E-18", "roundPayoutFactor": 0.109, "roundResolved": True},
+            ("0", "0.109", True),
+        ),
+        ({"atRisk": "1,234.5", "payoutMultipliers": None}, ("1234.5", "1", False)),
+    ],
+)
+def test_amounts_of_a_position_are_exact(server, client, fields, expected):
+    server.replies = [data(v2RoundModelPerformances=[position(**fields)])]
+    [read] = money.positions(client.transport, Model("a", "1"))
+    at_risk, factor, resolved = expected
+    assert read.at_risk == (None if at_risk is None else Decimal(at_risk))
+    assert read.payout_factor == (None if factor is None else Decimal(factor))
+    assert read.resolved is resolved
+
+
+def test_a_claim_is_read_from_wei(server, client):
+    answer = {"payoutAmountWei": "1200000000000000007", "burnAmountWei": "0"}
+    server.replies = [data(v3StakeClaim=answer)]
+    claim = money.claim(client.transport, Model("a", "1"), 1390, "0xabc")
+    assert (claim.payout_nmr, claim.burn_nmr) == (Decimal("1.200000000000000007"), 0)
