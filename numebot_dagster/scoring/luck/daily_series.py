@@ -150,12 +150,14 @@ class Pieces:
 
     Attributes:
         values: (n,).
+        heights: (n,) sqrt(day) times the score, to which the piece leads.
         spans: (n,) days that each spans.
         days: (n,) days of the round.
         places: (n,) places of their dates.
     """
 
     values: np.ndarray
+    heights: np.ndarray
     spans: np.ndarray
     days: np.ndarray
     places: np.ndarray
@@ -219,6 +221,7 @@ def _pieces_of(scores: RoundScores) -> Pieces:
     earlier = np.take_along_axis(np.pad(heights, ((0, 0), (1, 0))), before, axis=1)
     return Pieces(
         (heights - earlier)[present],
+        heights[present],
         (days - before)[present],
         np.broadcast_to(days, present.shape)[present],
         scores.date_of[present],

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numebot_dagster.scoring.luck.daily_series import DailySeries, RoundScores, used_pieces
+from numebot_dagster.scoring.luck.daily_series import (
+    LEAST_RUNNING,
+    DailySeries,
+    RoundScores,
+    used_pieces,
+)
 
 LAGS = (1, 2, 5)
-# Two-sided quantiles: a sound model fails each of the three tests once in a hundred times.
+# Quantiles with which a sound model fails each of the three tests once in a hundred times.
 _SPREAD_QUANTILE = 2.576
 _LAGS_QUANTILE = 2.935  # for all three lags together
-_BATCHES, _BATCHES_QUANTILE = 8, 3.499  # of Student's t with 7 degrees of freedom
+_BATCHES, _BATCHES_QUANTILE = 8, 2.998  # of Student's t with 7 degrees of freedom, one-sided
 _EARLY, _LATE = 1 / 12, 1 / 2  # shares of a round up to and from which spreads are compared
-_EARLY_PIECES, _LATE_PIECES = 1 / 10, 1 / 3  # and sizes of pieces
+_FIRST_PIECES = 1 / 15  # share of a round up to which pieces are compared with scores
 _LEAST_KURTOSIS = 3.0
 
 
@@ -45,7 +50,8 @@ class Preconditions:
     Attributes:
         spread: the spread of the score on late days of a round over that on early ones; its band
             is infinite where too few rounds are old enough.
-        pieces: the mean square of early pieces of a round over that of late ones on the same dates.
+        pieces: the mean square of the first pieces of a round after day 1 over that of the scores
+            to which they lead; harmful only where it is too small.
         autocorrelations: (3,) of the daily series at `LAGS`.
         bands: (3,) magnitudes that chance alone may reach; infinite for too few dates.
     """
@@ -61,8 +67,8 @@ class Preconditions:
         failures = []
         if not self.spread.is_in_band:
             failures.append(f"the spread of the score changes within the round by {self.spread}")
-        if not self.pieces.is_in_band:
-            failures.append(f"what the first days of a round add differs by {self.pieces}")
+        if self.pieces.value < 1 and not self.pieces.is_in_band:
+            failures.append(f"the first days add too little to the score, by {self.pieces}")
         for lag, value, band in zip(LAGS, self.autocorrelations, self.bands, strict=True):
             if not abs(value) <= band:
                 failures.append(
@@ -114,33 +120,33 @@ def _spread_by_day(scores: RoundScores, series: DailySeries) -> Ratio:
 
 
 def _size_of_pieces(scores: RoundScores, series: DailySeries) -> Ratio:
-    """Return the mean square of early pieces over that of late ones, by date.
+    """Return the mean square of the first pieces after day 1 over that of the scores they lead to.
 
-    They differ where a score covers more or fewer days than its number says. Day 1 is left out: its
-    piece is the whole score. The band is that of the means of batches of dates, because what a
-    model leans on is as large on neighbouring days: Ibragimov and Müller, "t-statistic based
-    correlation and heterogeneity robust inference" (2010).
+    Of a score of d days, the last day adds as much as any other. Where a score covers more days
+    than its number says, it adds less, and pieces of one round depend on each other for weeks.
+    Where it adds more, as noise that the next days take back, intervals are merely too wide. The
+    band is that of the means of batches of dates, because what a model leans on is as large on
+    neighbouring days: Ibragimov and Müller, "t-statistic based correlation and heterogeneity robust
+    inference" (2010).
     """
     pieces, _ = used_pieces(scores)
-    squares = (pieces.values - series.mean * pieces.spans) ** 2 / pieces.spans
-    early = (pieces.days > 1) & (pieces.days <= scores.horizon * _EARLY_PIECES)
-    late = pieces.days > scores.horizon * _LATE_PIECES
-    size = len(scores.dates)
-    counts = np.array([np.bincount(pieces.places[part], minlength=size) for part in (early, late)])
-    sums = np.array(
-        [np.bincount(pieces.places[part], squares[part], size) for part in (early, late)]
+    first = (pieces.days > 1) & (pieces.days <= max(2, scores.horizon * _FIRST_PIECES))
+    spans, days, places = pieces.spans[first], pieces.days[first], pieces.places[first]
+    counts = np.bincount(places)
+    if np.count_nonzero(counts) < LEAST_RUNNING:
+        return _NOT_TESTED
+    squares = (
+        (pieces.values[first] - series.mean * spans) ** 2 / spans,
+        (pieces.heights[first] - series.mean * days) ** 2 / days,
     )
-    both = (counts > 0).all(axis=0)
-    if both.sum() < scores.horizon:
+    by_date = [np.bincount(places, it)[counts > 0] / counts[counts > 0] for it in squares]
+    added, scored = (float(part.mean()) for part in by_date)
+    if not added or not scored:
         return _NOT_TESTED
-    by_date = sums[:, both] / counts[:, both]
-    means = by_date.mean(axis=1)
-    if not means.all():
-        return _NOT_TESTED
-    apart = by_date[0] / means[0] - by_date[1] / means[1]
+    apart = by_date[0] / added - by_date[1] / scored
     batches = np.array([batch.mean() for batch in np.array_split(apart, _BATCHES)])
-    error = batches.std(ddof=1) / math.sqrt(_BATCHES)
-    return Ratio(means[0] / means[1], math.exp(_BATCHES_QUANTILE * error))
+    error = float(batches.std(ddof=1)) / math.sqrt(_BATCHES)
+    return Ratio(added / scored, math.exp(_BATCHES_QUANTILE * error))
 
 
 def _autocorrelations(series: DailySeries) -> tuple[np.ndarray, np.ndarray]:

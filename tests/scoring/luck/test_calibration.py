@@ -12,7 +12,7 @@ from benchmarks.luck import ever_alarmed
 from benchmarks.overlapping_rounds import Field, round_scores, with_mean
 from benchmarks.practice_rounds import practice_scores
 from numebot_dagster.scoring.luck.daily_series import daily_series
-from numebot_dagster.scoring.luck.mean_estimates import estimate_by_date, estimate_mean
+from numebot_dagster.scoring.luck.mean_estimates import Method, estimate_by_date, estimate_mean
 from numebot_dagster.scoring.luck.sequential import mixing_scale, observations_needed
 from numebot_dagster.scoring.luck.verdicts import Skill, judge
 
@@ -110,9 +110,8 @@ def test_coverage_is_within_two_percent(dates):
 def test_on_the_practice_market():
     scores = practice_scores(YEAR, 60)
     assert np.mean([ever_alarmed(round_scores(model)) for model in scores.without_skill]) <= 0.05
-    low, high = may_be(0.95, len(scores.without_skill))
-    assert low <= coverage(scores.without_skill, YEAR) <= high
-    median = np.median(
-        [estimate_by_date(round_scores(model)).smallest_visible for model in scores.participants]
-    )
-    assert 0.008 < median < 0.025
+    # Targets of five values add noise from day to day that is taken back: intervals are wider.
+    assert coverage(scores.without_skill, YEAR) >= may_be(0.95, len(scores.without_skill))[0]
+    estimates = [estimate_mean(round_scores(model)) for model in scores.participants]
+    assert np.mean([estimate.method is Method.BY_DATE for estimate in estimates]) > 0.8
+    assert 0.01 < np.median([estimate.smallest_visible for estimate in estimates]) < 0.02
