@@ -121,6 +121,8 @@ class LogIn:
                 next=destination,
                 message=refusal.text,
             )
+        # A script that asks all the time must not forgive others behind the same proxy.
+        self._throttle.succeeded(_client(request))
         response = RedirectResponse(destination, HTTPStatus.SEE_OTHER)
         response.set_cookie(
             self._cookie,
@@ -145,13 +147,12 @@ class LogIn:
 
     def _check(self, connection: HTTPConnection, password: str | None) -> _Refusal | None:
         """Return why an attempt with a password is refused, if it is."""
-        address = connection.client.host if connection.client else ""
+        address = _client(connection)
         pause = self._throttle.pause(address)
         if pause:
             text = f"Too many attempts: try again in {pause} s."
             return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(pause)})
         if password is not None and hmac.compare_digest(_digest(password), self._password):
-            self._throttle.succeeded(address)
             return None
         self._throttle.failed(address)
         logging.getLogger("dagster").warning("A log-in to the UI from %s failed", address)
@@ -174,6 +175,10 @@ def _password_in(authorization: str) -> str | None:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except ValueError:
         return None
+
+
+def _client(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _is_navigation(connection: HTTPConnection) -> bool:

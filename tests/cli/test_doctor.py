@@ -40,7 +40,7 @@ def test_doctor_knows_what_is_set_what_is_coming_and_what_runs(world, monkeypatc
     assert by_name["folder"]["verdict"] == by_name["instance"]["verdict"] == "ok"
     assert by_name["daemon"]["verdict"] == "warning"
     assert by_name["daemon"]["remedy"] == "numebot up"
-    assert "the next rounds are expected on" in by_name["openings"]["text"]
+    assert "too few to know the days of the next ones" in by_name["openings"]["text"]
     assert by_name["pre-flight"]["text"].startswith("none yet")
     assert "secretpart" not in str(by_name)
 

@@ -194,6 +194,15 @@ def test_a_wrong_password_opens_nothing_and_is_slowed_down(untried_url, caplog):
     assert PASSWORD[:7] not in said
 
 
+def test_a_script_with_the_password_forgives_nobody(untried_url):
+    right = {"Authorization": f"Bearer {PASSWORD}".encode()}
+    for _ in range(5):
+        assert log_in(untried_url, "wrong").status_code == 401
+        last = requests.get(f"{untried_url}/numebot/", headers=right, timeout=30)
+    assert last.status_code == 429
+    assert log_in(untried_url, "wrong").status_code == 429
+
+
 def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
