@@ -276,12 +276,26 @@ def test_the_days_that_nobody_watched_are_counted(season, world, instance):
     assert event.materialization.metadata["days_not_watched"].value == 4
 
 
-def test_collecting_again_changes_nothing(season, world):
+def collected(platform, monkeypatch, days):
+    """Return the numbers of scores by day, and of how many rounds each request asked for them."""
+    asked, query = [], Transport.query
+
+    def counted(self, text, variables=None, **more):
+        if "submissionScores" in text:
+            asked.append(variables["lastNRounds"])
+        return query(self, text, variables, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transport, "query", counted)
+        return collecting.collect_scores(platform, days), asked
+
+
+def test_collecting_again_changes_nothing_and_asks_once_a_model(season, world, monkeypatch):
     before = season.query("from scores order by all")
-    platform = world.platform
-    counts = collecting.collect_scores(platform, season.days)
+    counts, asked = collected(world.platform, monkeypatch, season.days)
     assert season.query("from scores order by all").equals(before)
     assert sum(counts.values()) == before.height
+    assert asked == [collecting.ROUNDS_IN_SCORING + len(season.days) - 1] * len(MODELS)
 
 
 def test_days_that_nobody_watched_are_found(season, world):
@@ -380,29 +394,13 @@ def test_the_views_promise_holds(season):
     assert isinstance(season.query("from scores"), pl.DataFrame)
 
 
-def scores_asked(platform, monkeypatch, days):
-    """Return for how many rounds the scores of each model were asked, one number a request."""
-    asked, query = [], Transport.query
-
-    def counted(self, text, variables=None, **more):
-        if "submissionScores" in text:
-            asked.append(variables["lastNRounds"])
-        return query(self, text, variables, **more)
-
-    monkeypatch.setattr(Transport, "query", counted)
-    collecting.collect_scores(platform, days)
-    return asked
-
-
-def test_a_model_is_asked_once_and_resolved_rounds_never_again(season, world, monkeypatch):
+def test_resolved_rounds_are_not_read_again(season, world, monkeypatch):
     """However many days are read: of rounds, only those that may have scores on them.
 
     The last score of the second round, of Saturday, becomes final on Monday.
     """
     _, second = season.rounds
     platform, practice = world.platform, world.practice
-    whole = scores_asked(platform, monkeypatch, season.days)
-    assert whole == [collecting.ROUNDS_IN_SCORING + len(season.days) - 1] * len(MODELS)
     sql = "select distinct resolved from scores where round = ? and day = 60"
     saturday = today(season) + timedelta(days=1)
     for weekday, is_final in (("Saturday", False), ("Sunday", False), ("Monday", True)):
@@ -411,10 +409,10 @@ def test_a_model_is_asked_once_and_resolved_rounds_never_again(season, world, mo
         assert f"{days[-1]:%A}" == weekday
         assert (saturday in days) is (weekday != "Monday")
         newest = practice.state()["newest_round"]
-        asked = scores_asked(platform, monkeypatch, days)
+        _, asked = collected(platform, monkeypatch, days)
         assert asked == [newest - second + 1] * len(MODELS), weekday
         assert season.query(sql, second).to_series().to_list() == [is_final]
     practice.advance(days=1)
     newest = practice.state()["newest_round"]
-    days = collecting.days_to_collect(platform)
-    assert scores_asked(platform, monkeypatch, days) == [newest - second] * len(MODELS)
+    _, asked = collected(platform, monkeypatch, collecting.days_to_collect(platform))
+    assert asked == [newest - second] * len(MODELS)
