@@ -37,10 +37,13 @@ _NOT_BY_GET = (
     "cannot be read. Nothing was changed."
 )
 
-# Dagster shows pictures in their own width and cuts off what is too wide for its table.
+# Dagster shows pictures in their own width, cuts off what is too wide for its table, and folds long
+# descriptions. Where a version of it names its parts otherwise, that is how it stays.
 _PICTURES_FIT = b"""<style>
 .dagster-markdown img { max-width: 100%; height: auto; }
 .dagster-markdown :not(pre) > code { white-space: normal; overflow-wrap: anywhere; }
+[class*=Description_container]:has(img) { max-height: none !important; }
+[class*=Description_container]:has(img) > [class*=showMore] { display: none; }
 </style>"""
 
 
@@ -75,7 +78,7 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceReques
         return [*board_routes(self._site.board), *super().build_routes()]
 
     def index_html_endpoint(self, request: Request) -> HTMLResponse:
-        """Return Dagster's page, in which pictures and paths in Markdown fit into their place."""
+        """Return Dagster's page, in which pictures in Markdown fit into their place."""
         page = super().index_html_endpoint(request)
         page.body = bytes(page.body).replace(b"</head>", _PICTURES_FIT + b"</head>", 1)
         page.headers["Content-Length"] = str(len(page.body))

@@ -125,6 +125,10 @@ def test_the_dashboard_shows_its_charts_in_their_place(ui):
         row = page.get_by_role("row").filter(has_text=f"board/figures/{chart}.svg")
         assert_drawn(row.locator(f"img[src^='/numebot/figures/{chart}.svg?v=']").first)
         assert_drawn(page.locator(f"img[src='/numebot/figures/{chart}']").first)  # the description
+    whole = """image => image.getBoundingClientRect().bottom
+      <= image.closest("[class*=Description_container]").getBoundingClientRect().bottom"""
+    assert page.locator(f"img[src='/numebot/figures/{CHARTS[-1]}']").first.evaluate(whole)
+    assert not page.get_by_text("Show more").first.is_visible()
 
 
 def test_the_board_is_a_click_away_and_back(ui):
