@@ -39,7 +39,11 @@ TESTED_THROUGH = {
         "modeling/worker/execution modeling/worker/messages modeling/worker/worker_process"
     ),
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
-    "operations/performance/test_board.py": "operations/performance/board_* cli/board",
+    "operations/performance/test_board.py": (
+        "operations/performance/board_fleet operations/performance/board_links"
+        " operations/performance/board_models operations/performance/board_rounds"
+        " operations/performance/board_standings operations/performance/board_today cli/board"
+    ),
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.
     "numerai/test_client.py": "numerai/errors numerai/numerapi_bridge",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations.performance import board_links, board_standings
+from numebot_dagster.operations.performance import board_links, board_skill, board_standings
+from numebot_dagster.operations.performance.board_skill import JudgedModel
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 DEFAULT = "mmc60"
 ROUNDS_BY_DAY = 120
 """How many of the newest rounds are drawn by scoring day."""
+ROUNDS_JUDGED = 500
+"""How many of the newest rounds skill is judged by: two years."""
 
 # Scores that rounds name for payment come first, by their multiplier.
 _METRICS = """
@@ -78,24 +82,33 @@ class _Source:
 
     def fleet(self, metric: str) -> Fleet:
         """Return what the page of a score shows."""
-        from numebot_dagster.reporting import charts
+        import polars as pl
+
+        from numebot_dagster.reporting import charts, skill_charts
         from numebot_dagster.reporting.pages.fleet import Fleet
         from numebot_dagster.reporting.theme import drawn_apart
 
         last = catalog.query(self.platform.lake, _LAST_DAYS, [metric])
-        by_day = catalog.query(self.platform.lake, _BY_DAY, [metric, ROUNDS_BY_DAY])
-        lines = self._lines(last, metric)
+        by_day = catalog.query(self.platform.lake, _BY_DAY, [metric, ROUNDS_JUDGED])
+        models = board_skill.judged(by_day, metric)
+        lines = self._lines(last, metric, models)
+        order = [line.model for line in lines]
+        judged = board_skill.frame_of(models, order)
+        recent = by_day.filter(pl.col("round") > pl.col("round").max() - ROUNDS_BY_DAY)
         pictures = [
-            charts.scores_by_round(last, metric, [line.model for line in lines]),
-            charts.scores_by_day(by_day, metric),
+            skill_charts.intervals(judged, metric, by_day["round"].n_unique()),
+            charts.scores_by_round(last, metric, order),
+            charts.scores_by_day(recent, metric),
             charts.mean_final(last, metric),
         ]
         if drawn_apart(line.model for line in lines):
-            pictures.insert(1, charts.final_by_round(last, metric))
+            pictures.insert(2, charts.final_by_round(last, metric))
         return Fleet(metric, self.pages, lines, pictures)
 
-    def _lines(self, last: pl.DataFrame, metric: str) -> Sequence[Line]:
-        """Return the models by the mean of their final scores, those without one at the end."""
+    def _lines(
+        self, last: pl.DataFrame, metric: str, judged: Mapping[str, JudgedModel]
+    ) -> Sequence[Line]:
+        """Return the models by the estimate of their mean, those without one at the end."""
         import polars as pl
 
         from numebot_dagster.reporting.pages.fleet import Line
@@ -115,9 +128,16 @@ class _Source:
                     resolved=rounds.height,
                     running=scored.height - rounds.height,
                     independent=independent_rounds(rounds["round"].to_list()),
-                    mean=None if rounds.is_empty() else float(rounds["value"].to_numpy().mean()),
+                    mean=_known(judged[model].estimate.value),
+                    q_value=_known(judged[model].q_value) if judged[model].has_interval else None,
+                    days=judged[model].estimate.dates,
+                    verdict=judged[model].verdict.words,
                     percentile=None if percentiles.is_empty() else percentiles[-1],
                     stake=self.stakes.get(model),
                 )
             )
         return sorted(lines, key=lambda line: (line.mean is None, -(line.mean or 0), line.model))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.health.status import RoundModel
-from numebot_dagster.operations.performance import board_fleet, board_links, board_standings
+from numebot_dagster.operations.performance import (
+    board_fleet,
+    board_links,
+    board_skill,
+    board_standings,
+)
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -94,7 +99,19 @@ class _Source:
             pictures=pictures,
             rounds=self._rounds(model, scores),
             versions=self._versions(model),
+            luck=self._luck(model, scores),
         )
+
+    def _luck(self, model: RegisteredModel, scores: pl.DataFrame | None) -> dict[str, str]:
+        """Return what can be said of a model's skill, by metric."""
+        if scores is None:
+            return {}
+        judged = {
+            metric: board_skill.judged(scores, metric).get(model.name) for metric in self.metrics
+        }
+        return {
+            metric: skill.in_words(metric) for metric, skill in judged.items() if skill is not None
+        }
 
     def _facts(self, model: RegisteredModel) -> Iterator[str]:
         stake = self.stakes.get(model.name)

@@ -15,10 +15,14 @@ class Line:
 
     Attributes:
         page: the model's page.
-        resolved: rounds with a final score; only these enter the mean.
+        resolved: rounds with a final score.
         running: rounds with a score that is not final.
         independent: how many independent rounds say as much as the resolved ones.
-        mean: of the final scores; None before the first one.
+        mean: the estimate of the mean final score, in which running rounds count by day; None
+            when it is too early for one.
+        q_value: the share of false claims expected among the models at or above this one.
+        days: on which the estimate rests.
+        verdict: what can be said, in words.
         percentile: the newest one, from 0 to 1.
         stake: in NMR.
     """
@@ -31,6 +35,9 @@ class Line:
     mean: float | None
     percentile: float | None
     stake: float | None
+    q_value: float | None = None
+    days: int = 0
+    verdict: str = ""
 
 
 @dataclass(frozen=True)

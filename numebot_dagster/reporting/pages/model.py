@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.pages.today import Cell
@@ -49,6 +49,7 @@ class ModelPage:
     """All that the page shows.
 
     Attributes:
+        luck: what can be said of its skill, in words, by metric.
         facts: what stands beside the name: stake, code, weights.
         history: the model's pages in Dagster by name.
         metrics: of the table of rounds.
@@ -65,6 +66,7 @@ class ModelPage:
     pictures: Sequence[Picture]
     rounds: Sequence[RoundLine]
     versions: Sequence[Version]
+    luck: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(model: ModelPage, frame: Frame) -> str:

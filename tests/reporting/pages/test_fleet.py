@@ -13,7 +13,10 @@ PAGES = {"mmc60": "fleet/mmc60.html", "corr60": "fleet/corr60.html"}
 
 def lines(count):
     names = (f"m{index}" for index in range(count))
-    return [Line(name, f"{name}.html", 3, 60, 1.04, 0.0123, 0.876, 7.25) for name in names]
+    return [
+        Line(name, f"{name}.html", 3, 60, 1.04, 0.0123, 0.876, 7.25, 0.034, 47, "worse")
+        for name in names
+    ]
 
 
 def test_a_model_with_its_figures(score_frame):
@@ -21,7 +24,17 @@ def test_a_model_with_its_figures(score_frame):
         score_frame(("m0", 1343, "mmc60", 60, 0.01, "1", None, True)), "mmc60"
     )
     html = fleet_page.page(Fleet("mmc60", PAGES, lines(1), [picture]), FRAME)
-    for text in ("+0.0123", ">88<", ">1.0<", ">60<", ">7.2<", picture.title, picture.result):
+    for text in (
+        "+0.0123",
+        ">88<",
+        ">0.03<",
+        ">47<",
+        ">60<",
+        ">7.2<",
+        "worse",
+        picture.title,
+        picture.result,
+    ):
         assert text in html
     assert '<option value="fleet/mmc60.html" selected>MMC60</option>' in html
     assert '<option value="fleet/corr60.html">CORR60</option>' in html

@@ -1,0 +1,93 @@
+"""What the board says of a model's skill: the statistics of luck on the rows of the view."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.stats import false_discovery_control
+
+from numebot_dagster.lake import tables
+from numebot_dagster.operations.performance import board_skill
+from numebot_dagster.reporting.numbers import score
+from numebot_dagster.scoring.luck.daily_series import RoundScores
+from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
+
+FIRST = date(2026, 1, 1)
+
+
+def scores(mean: float, rounds: int = 120, model: str = "a") -> pl.DataFrame:
+    """Return rounds that open daily and share their days, as in the tournament."""
+    daily = np.random.default_rng(5).normal(mean, 0.01, rounds + 60)
+    rows = []
+    for number in range(rounds):
+        path = np.cumsum(daily[number : number + 60]) / np.sqrt(np.arange(1, 61))
+        for day in range(1, min(60, rounds - number) + 1):
+            published = FIRST + timedelta(days=number + day)
+            value = float(path[day - 1])
+            rows.append((model, 1000 + number, "mmc60", "1", day, published, value, None, False))
+    return pl.DataFrame(rows, schema=tables.SCORES.schema, orient="row")
+
+
+def independent(mean: float, rounds: int = 200, model: str = "a") -> pl.DataFrame:
+    """Return rounds whose days are independent of each other's, so that days may be counted."""
+    random = np.random.default_rng(7)
+    rows = []
+    for number in range(rounds):
+        path = np.cumsum(random.normal(mean, 0.01, 60)) / np.sqrt(np.arange(1, 61))
+        for day in range(1, min(60, rounds - number) + 1):
+            published = FIRST + timedelta(days=number + day)
+            value = float(path[day - 1])
+            rows.append((model, 1000 + number, "mmc60", "1", day, published, value, None, False))
+    return pl.DataFrame(rows, schema=tables.SCORES.schema, orient="row")
+
+
+def test_it_is_the_estimate_of_the_model_by_itself():
+    frame = independent(0.001)
+    judged = board_skill.judged(frame, "mmc60")["a"]
+    columns = (frame[name].to_numpy() for name in ("round", "day", "date", "value"))
+    assert judged.estimate == estimate_mean(RoundScores.from_columns(*columns, 60))
+    assert judged.has_interval
+    assert judged.q_value == pytest.approx(judged.estimate.p_value)
+    words = judged.in_words("mmc60")
+    assert words.startswith(f"Mean MMC60 {score(judged.estimate.value)} a round over")
+    assert judged.verdict.words in words
+    [low, high] = board_skill.frame_of({"a": judged}, ["a"]).select("low", "high").row(0)
+    assert (low, high) == (judged.estimate.low, judged.estimate.high)
+
+
+def test_the_claims_of_a_fleet_are_corrected_for_its_size():
+    fleet = [independent(mean, model=f"m{mean}") for mean in (0.003, 0.0002, 0.0001, 0.0)]
+    judged = board_skill.judged(pl.concat(fleet), "mmc60")
+    expected = false_discovery_control([model.estimate.p_value for model in judged.values()])
+    assert [model.q_value for model in judged.values()] == pytest.approx(expected.tolist())
+
+
+def test_rounds_that_hardly_count_once_have_no_interval():
+    """Where days may not be counted, 120 rounds that share their days are no two observations."""
+    judged = board_skill.judged(scores(0.001), "mmc60")["a"]
+    assert not judged.has_interval
+    assert judged.in_words("mmc60").startswith("MMC60: ")
+    assert board_skill.frame_of({"a": judged}, ["a"])["low"].to_list() == [None]
+
+
+def test_a_model_of_some_days_is_too_early():
+    judged = board_skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
+    assert math.isnan(judged.q_value) or judged.verdict.words.startswith("too early")
+    assert "oo early" in judged.in_words("mmc60")
+    frame = board_skill.frame_of({"a": judged}, ["b", "a"])
+    assert frame["model"].to_list() == ["a"]
+
+
+def test_no_scores_and_other_metrics():
+    assert board_skill.judged(scores(0.0), "corr60") == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "last", "days"), [("mmc60", 12, 60), ("v2_corr20", 5, 20), ("bmc", 7, 7)]
+)
+def test_the_days_of_a_whole_round(metric, last, days):
+    assert board_skill._horizon(metric, last) == days
