@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDTH = 700
 """Pixels: as wide as the column of metadata in the Dagster UI, and a card on a page."""
+LINE_LENGTH = 115
+"""Characters of a subtitle that fit into the width."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Picture:
         plain.pop("background", None)
         plain["description"] = self.result
         if with_title:
-            plain["title"] = {"text": self.title, "subtitle": self.subtitle}
+            lines = textwrap.wrap(self.subtitle, LINE_LENGTH)
+            plain["title"] = {"text": self.title, "subtitle": lines}
         return plain
 
     def svg(self, theme: Theme = LIGHT) -> str:

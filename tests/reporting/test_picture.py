@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import altair as alt
 import polars as pl
 import pytest
 
 from numebot_dagster.reporting import charts, marks
-from numebot_dagster.reporting.picture import Picture
+from numebot_dagster.reporting.picture import LINE_LENGTH, WIDTH, Picture
 from numebot_dagster.reporting.theme import DARK, LIGHT, Mark
 from tests.support.pictures import Drawing, png_size
 
@@ -28,7 +30,7 @@ def test_one_definition_has_the_colours_of_each_theme(picture):
 
 def test_the_title_stands_outside_on_a_page(picture):
     inside, outside = picture.specification(), picture.specification(with_title=False)
-    assert inside.pop("title") == {"text": "Down it goes", "subtitle": "half each time"}
+    assert inside.pop("title") == {"text": "Down it goes", "subtitle": ["half each time"]}
     assert "title" not in outside
     assert outside["description"] == "It falls from 0.5 to 0.25."
 
@@ -65,3 +67,11 @@ def test_every_chart_is_valid_vega_lite(score_frame, count):
     with alt.data_transformers.enable("default", max_rows=None):
         for picture in drawn:
             picture.chart.to_dict(validate=True)
+
+
+def test_a_long_subtitle_takes_lines_of_its_own(picture):
+    long = replace(picture, subtitle="word " * 50)
+    lines = long.specification()["title"]["subtitle"]
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= LINE_LENGTH
+    assert Drawing(long.svg()).size[0] == WIDTH
