@@ -246,7 +246,7 @@ def test_code_and_view_agree_on_what_stands_and_what_it_says(lake):
         expected[model] = [receipts.append(lake, receipt) for receipt in given][index], facts
     sql = "SELECT *, state IN ('accepted', 'confirmed') AS is_held FROM submissions"
     shown = catalog.query(lake, sql).rows(named=True)
-    by_view = {row["model"]: receipts._from_row(row) for row in shown}
+    by_view = {row["model"]: receipts.from_row(row) for row in shown}
     by_code = receipts.latest(lake, 1343)
     assert by_view == by_code == {model: receipt for model, (receipt, _) in expected.items()}
     assert {row["model"]: row["is_held"] for row in shown} == {
