@@ -157,8 +157,12 @@ def _write_receipts(lake: Lake, model: str, number: int, sha256: str, at: dateti
 
 def _write_day(lake: Lake, history: History, day: date) -> None:
     random_numbers = np.random.default_rng(day.toordinal())
-    ages = {number: (day - history.opened(number)).days * 5 // 7 for number in history.numbers}
-    scored = {number: age for number, age in ages.items() if 1 <= age <= SCORED_FOR}
+    ages = {number: (day - history.opened(number)).days for number in history.numbers}
+    scored = {
+        number: age * 5 // 7
+        for number, age in ages.items()
+        if 1 <= age * 5 // 7 <= SCORED_FOR and age * 5 // 7 > (age - 1) * 5 // 7  # a business day
+    }
     submissions = pl.DataFrame({"model": history.models}).join(
         pl.DataFrame({"round": list(scored), "day": list(scored.values())}), how="cross"
     )
@@ -169,8 +173,6 @@ def _write_day(lake: Lake, history: History, day: date) -> None:
         percentile=random_numbers.random(submissions.height * len(METRICS)),
         resolved=pl.col("day") == SCORED_FOR,
     )
-    if day.weekday() in (6, 0):
-        scores = scores.clear()
     schema = tables.SCORES.schema
     parquet.write(lake.day_file("scores", day), scores.select(list(schema)).cast(schema))
     names = [*history.models, *(f"rival_{n}" for n in range(FIELD - len(history.models)))]
@@ -183,7 +185,11 @@ def _write_day(lake: Lake, history: History, day: date) -> None:
     }
     parquet.write(lake.day_file("leaderboard", day), pl.DataFrame(field))
     payouts = submissions.select(
-        "model", "round", payout_nmr=pl.lit(0.01), settled=pl.col("day") == SCORED_FOR
+        "model",
+        "round",
+        payout_nmr=pl.lit(0.01),
+        settled=pl.col("day") == SCORED_FOR,
+        payout_text=pl.lit("0.01"),
     ).cast(tables.PAYOUTS.schema)
     parquet.write(lake.day_file("payouts", day), payouts)
 

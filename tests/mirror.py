@@ -87,9 +87,7 @@ TESTED_THROUGH = {
         " operations/performance/stakes"
     ),
     "operations/performance/test_stake_plan.py": "cli/stake_plan",
-    "defs/performance/test_assets.py": (
-        "operations/performance/collecting operations/performance/history"
-    ),
+    "defs/performance/test_assets.py": ("operations/performance/collecting"),
     # The practice tournament is tested by its answers, as Numerai's would be.
     "practice/test_server.py": "practice/__main__ practice/controls practice/creation",
     "practice/api/test_queries.py": "practice/api/answers/*",

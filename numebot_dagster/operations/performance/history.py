@@ -19,11 +19,54 @@ CHARTS = ("corr_by_scoring_day", "final_corr_by_round", "mean_final_corr")
 
 # Dagster keeps every event for ever, and a model has 60 rounds in scoring on every day.
 DAYS_BETWEEN_POINTS = 5
+ROUNDS_BY_DAY = 260  # a year of rounds tells how a score moves from day to day
 _NEWEST_ON_DAYS = """
 select model, round, metric, max(day) as day, arg_max(value, day) as value,
     arg_max(percentile, day) as percentile
 from scores where date between ? and ? and value is not null
 group by all having bool_or(day % ? = 1 or resolved) order by model, round, metric
+"""
+
+# All that summaries need of a submission's scores: those of its last day, and the newest with a
+# value. Over years there are fifty times as many. All are needed where a day was stored twice, of
+# which the set of days, as bits, has fewer than there are rows.
+_LAST = """
+with submissions as (
+    select model, round, metric, version, bool_or(resolved) as resolved,
+        count(*) > bit_count(bit_or(1::hugeint << (day % 120)::int)) as is_twice,
+        max(day) as day, arg_max_null(date, day) as date,
+        arg_max_null(value, day) as value, arg_max_null(percentile, day) as percentile,
+        max(day) filter (has_value) as day_before, arg_max_null(date, day) filter (has_value)
+            as date_before, arg_max_null(value, day) filter (has_value) as value_before,
+        arg_max_null(percentile, day) filter (has_value) as percentile_before
+    from (
+        select *, value is not null and not isnan(value) as has_value from scores
+        where metric in ($1, $2) and day is not null and ($3 is null or model = $3)
+    ) group by all
+), once as (from submissions where not is_twice)
+select model, round, metric, version, resolved, day, date, value, percentile from once
+union all by name
+select model, round, metric, version, resolved, day_before as day, date_before as date,
+    value_before as value, percentile_before as percentile
+from once where day_before < day
+union all by name
+select scores.* from scores semi join (from submissions where is_twice) as twice
+on scores.model = twice.model and scores.round = twice.round and scores.metric = twice.metric
+and scores.version is not distinct from twice.version
+where scores.day is not null
+"""
+_LAST_PAYOUTS = """
+select model, round, max(date) as date, unnest(arg_max(
+    {payout_nmr: payout_nmr, settled: settled}, (date, coalesce(settled, false))
+))
+from (
+    from payouts where ? is null or model = ?
+    qualify date = max(date) over (partition by model, round)
+) group by model, round
+"""
+_BY_DAY = """
+select model, round, metric, version, day, date, value, resolved from scores
+where metric = ? and round > (select max(round) from scores) - ?
 """
 
 
@@ -102,11 +145,18 @@ def model_history(lake: Lake, model_name: str) -> ModelHistory:
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
-    scores = catalog.query(lake, "from scores where model = ?", [model_name])
-    payouts = catalog.query(lake, "from payouts where model = ?", [model_name])
+    scores = _last_scores(lake, model_name)
+    payouts = catalog.query(lake, _LAST_PAYOUTS, [model_name, model_name])
     newest = newest_scores(scores, CORR)["value"].to_list()
     curve = sparkline(newest, alt=f"newest {CORR} of each round")
     return ModelHistory(curve, model_summary(scores, payouts))
+
+
+def _last_scores(lake: Lake, model_name: str | None = None) -> pl.DataFrame:
+    """Return what summaries need of the scores of a model, or of all."""
+    from numebot_dagster.reporting.performance_tables import CORR, MMC
+
+    return catalog.query(lake, _LAST, [CORR, MMC, model_name])
 
 
 def draw_dashboard(lake: Lake) -> Dashboard:
@@ -118,9 +168,10 @@ def draw_dashboard(lake: Lake) -> Dashboard:
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
-    scores, payouts = catalog.query(lake, "from scores"), catalog.query(lake, "from payouts")
+    scores, payouts = _last_scores(lake), catalog.query(lake, _LAST_PAYOUTS, [None, None])
+    by_day = catalog.query(lake, _BY_DAY, [CORR, ROUNDS_BY_DAY])
     pictures = (
-        charts.scores_by_day(scores, CORR),
+        charts.scores_by_day(by_day, CORR),
         charts.final_by_round(scores, CORR),
         charts.mean_final(scores, CORR),
     )
