@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import blocks, parquet, rollups
+from numebot_dagster.lake import blocks, files, parquet, rollups
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake, path_values
 
@@ -24,6 +24,13 @@ def stored_days(lake: Lake, table: str) -> list[date]:
         if (day := path_values(original).get("date"))
     }
     return sorted({*lake.stored_days(table), *rolled_up})
+
+
+def version(lake: Lake, table: str) -> tuple[object, ...]:
+    """Return what changes with any day of a performance table, for the key of a cache."""
+    own = [lake.day_file(table, day) for day in lake.stored_days(table)]
+    present = [path for path in (*own, *lake.day_blocks(table)) if path.exists()]
+    return tuple((path, files.version(path)) for path in present)
 
 
 def read_day(lake: Lake, table: str, day: date, columns: list[str]) -> pl.DataFrame | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numebot_dagster.lake import catalog, figures
+from numebot_dagster.lake import catalog, days, figures
 from numebot_dagster.lake.figures import Figure
 from numebot_dagster.lake.layout import Lake
 
@@ -41,7 +42,7 @@ with submissions as (
         arg_max_null(percentile, day) filter (has_value) as percentile_before
     from (
         select *, value is not null and not isnan(value) as has_value from scores
-        where metric in ($1, $2) and day is not null and ($3 is null or model = $3)
+        where metric in (?, ?) and day is not null
     ) group by all
 ), once as (from submissions where not is_twice)
 select model, round, metric, version, resolved, day, date, value, percentile from once
@@ -59,10 +60,7 @@ _LAST_PAYOUTS = """
 select model, round, max(date) as date, unnest(arg_max(
     {payout_nmr: payout_nmr, settled: settled}, (date, coalesce(settled, false))
 ))
-from (
-    from payouts where ? is null or model = ?
-    qualify date = max(date) over (partition by model, round)
-) group by model, round
+from (from payouts qualify date = max(date) over (partition by model, round)) group by model, round
 """
 _BY_DAY = """
 select model, round, metric, version, day, date, value, resolved from scores
@@ -141,22 +139,36 @@ def scores_to_plot(lake: Lake, days: Sequence[date]) -> Iterator[NewestScores]:
 
 def model_history(lake: Lake, model_name: str) -> ModelHistory:
     """Return a model's curve over its rounds and its summary."""
+    import polars as pl
+
     from numebot_dagster.reporting.performance_tables import CORR, model_summary
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
-    scores = _last_scores(lake, model_name)
-    payouts = catalog.query(lake, _LAST_PAYOUTS, [model_name, model_name])
+    is_own = pl.col("model") == model_name
+    scores, payouts = _last_scores(lake).filter(is_own), _last_payouts(lake).filter(is_own)
     newest = newest_scores(scores, CORR)["value"].to_list()
     curve = sparkline(newest, alt=f"newest {CORR} of each round")
     return ModelHistory(curve, model_summary(scores, payouts))
 
 
-def _last_scores(lake: Lake, model_name: str | None = None) -> pl.DataFrame:
-    """Return what summaries need of the scores of a model, or of all."""
+def _last_scores(lake: Lake) -> pl.DataFrame:
+    """Return what summaries need of all scores; read once for the histories of all models."""
+    return _last(lake, "scores", days.version(lake, "scores"))
+
+
+def _last_payouts(lake: Lake) -> pl.DataFrame:
+    """Return the newest payout of each submission."""
+    return _last(lake, "payouts", days.version(lake, "payouts"))
+
+
+@lru_cache(maxsize=2)
+def _last(lake: Lake, table: str, _version: object) -> pl.DataFrame:
     from numebot_dagster.reporting.performance_tables import CORR, MMC
 
-    return catalog.query(lake, _LAST, [CORR, MMC, model_name])
+    if table == "payouts":
+        return catalog.query(lake, _LAST_PAYOUTS)
+    return catalog.query(lake, _LAST, [CORR, MMC])
 
 
 def draw_dashboard(lake: Lake) -> Dashboard:
@@ -168,7 +180,7 @@ def draw_dashboard(lake: Lake) -> Dashboard:
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
-    scores, payouts = _last_scores(lake), catalog.query(lake, _LAST_PAYOUTS, [None, None])
+    scores, payouts = _last_scores(lake), _last_payouts(lake)
     by_day = catalog.query(lake, _BY_DAY, [CORR, ROUNDS_BY_DAY])
     pictures = (
         charts.scores_by_day(by_day, CORR),
