@@ -26,7 +26,7 @@ def stored_days(lake: Lake, table: str) -> list[date]:
     return sorted({*lake.stored_days(table), *rolled_up})
 
 
-def version(lake: Lake, table: str) -> tuple[object, ...]:
+def days_version(lake: Lake, table: str) -> tuple[object, ...]:
     """Return what changes with any day of a performance table, for the key of a cache."""
     own = [lake.day_file(table, day) for day in lake.stored_days(table)]
     present = [path for path in (*own, *lake.day_blocks(table)) if path.exists()]

@@ -8,7 +8,7 @@ once: an original that exists counts, and its copy in a block does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -153,22 +153,28 @@ def all_blocks(lake: Lake) -> list[Path]:
 
 def in_blocks(lake: Lake, table: Table, paths: Iterable[str]) -> set[str]:
     """Return those of some paths of originals, below the root, that a block has."""
-    by_block: dict[Path, set[str]] = {}
+    keys = {"receipts": "round", "predictions": "round", "alerts": "kind"}
+    by_value: dict[str, set[str]] = {}
     for path in paths:
-        for block in _blocks_for(lake, table, path_values(path)):
-            by_block.setdefault(block, set()).add(path)
-    return {path for block, wanted in by_block.items() for path in wanted & paths_in(block)}
+        value = path_values(path)[keys.get(table.name, "date")]
+        by_value.setdefault(value or "", set()).add(path)
+    return {
+        path
+        for value, asked in by_value.items()
+        for block in _blocks_for(lake, table, value)
+        for path in asked & paths_in(block)
+    }
 
 
-def _blocks_for(lake: Lake, table: Table, values: Mapping[str, str | None]) -> list[Path]:
-    """Return the blocks that may have an original, by the values in its path."""
+def _blocks_for(lake: Lake, table: Table, value: str) -> list[Path]:
+    """Return the blocks that may have an original of a round, kind or day."""
     if table is tables.RECEIPTS:
-        return [lake.receipts_block(int(values["round"] or 0))]
+        return [lake.receipts_block(int(value))]
     if table is tables.PREDICTIONS:
-        return lake.predictions_blocks(int(values["round"] or 0))
+        return lake.predictions_blocks(int(value))
     if table is tables.ALERTS:
-        return [lake.alerts_block(values["kind"] or "")]
-    return [lake.day_block(table.name, date.fromisoformat(values["date"] or ""))]
+        return [lake.alerts_block(value)]
+    return [lake.day_block(table.name, date.fromisoformat(value))]
 
 
 def paths_in(path: Path) -> frozenset[str]:

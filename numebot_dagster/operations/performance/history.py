@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numebot_dagster.lake import catalog, days, figures
+from numebot_dagster.lake import catalog, figures
+from numebot_dagster.lake.days import days_version
 from numebot_dagster.lake.figures import Figure
 from numebot_dagster.lake.layout import Lake
 
@@ -154,12 +155,12 @@ def model_history(lake: Lake, model_name: str) -> ModelHistory:
 
 def _last_scores(lake: Lake) -> pl.DataFrame:
     """Return what summaries need of all scores; read once for the histories of all models."""
-    return _last(lake, "scores", days.version(lake, "scores"))
+    return _last(lake, "scores", days_version(lake, "scores"))
 
 
 def _last_payouts(lake: Lake) -> pl.DataFrame:
     """Return the newest payout of each submission."""
-    return _last(lake, "payouts", days.version(lake, "payouts"))
+    return _last(lake, "payouts", days_version(lake, "payouts"))
 
 
 @lru_cache(maxsize=2)
