@@ -118,9 +118,8 @@ def test_chosen_models_are_drawn_apart_and_stand_in_the_address(pages, visit):
         "model-05",
     ]
     names = "[...document.querySelectorAll('figure svg text')].map((text) => text.textContent)"
-    assert (
-        page.evaluate(names).count("model-03") == 3
-    )  # a row of the heat map, and two ends of lines
+    # A row of the intervals and one of the heat map, and two ends of lines.
+    assert page.evaluate(names).count("model-03") == 4
     page.uncheck("input[value=model-03]")
     page.check("input[value=model-07]")
     assert page.url.endswith("?models=model-05&models=model-07")
