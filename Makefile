@@ -33,12 +33,14 @@ check: $(VENV)/.installed
 # Ours beside what others do, on smaller stand-ins of Numerai's files: some minutes.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run $(ARGS)
+	$(BIN)/python -m benchmarks.lakes --rounds 10 100
 
 # The same on full-size files, which may lie at any depth of the folder DATA; such files make
 #   numebot practice serve --scale full --folder DATA
 bench-full: $(VENV)/.installed
 	$(if $(DATA),,$(error Say where the full-size files are: make bench-full DATA=/some/folder))
 	$(BIN)/python -m benchmarks.run --full $(DATA) $(ARGS)
+	$(BIN)/python -m benchmarks.lakes --rounds 10 100 1000
 
 # Rounds in which everything breaks; a run that was stopped goes on with --from N:
 #   make chaos ARGS="--rounds 1000 --seed 1 --json chaos.json"

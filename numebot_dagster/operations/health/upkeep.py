@@ -14,7 +14,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from numebot_dagster.lake import json_records, rollups, tables
+from numebot_dagster.lake import blocks, json_records, rollups, tables
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import ROUNDS_OF_A_BLOCK, Lake
 from numebot_dagster.lake.locks import sole
@@ -98,6 +98,19 @@ def unroll(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Result:
             rollups.unroll(lake, block, result)
         result.blocks = len(rollups.all_blocks(lake))
     return result
+
+
+def unsound(lake: Lake) -> list[str]:
+    """Return what is wrong with blocks: those whose rows are no longer what their originals had."""
+    problems = []
+    for block in rollups.all_blocks(lake):
+        try:
+            blocks.verify(block)
+        except FileNotFoundError:
+            continue  # unrolled meanwhile
+        except DamagedFile as error:
+            problems.append(str(error))
+    return problems
 
 
 def _stored_rounds(lake: Lake) -> set[int]:

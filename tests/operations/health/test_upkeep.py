@@ -226,6 +226,15 @@ def test_a_damaged_block_is_set_aside_and_costs_no_other(lake: Lake) -> None:
     assert shown(lake)["receipts"] == before["receipts"]
 
 
+def test_an_unsound_block_is_named(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    assert upkeep.unsound(lake) == []
+    block = lake.receipts_block(1300)
+    block.write_bytes(block.read_bytes()[:-100])
+    [problem] = upkeep.unsound(lake)
+    assert str(block) in problem
+
+
 def test_one_roll_up_at_a_time(lake: Lake) -> None:
     with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
         upkeep.roll_up(lake, WHAT)
