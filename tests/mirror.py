@@ -84,6 +84,7 @@ TESTED_THROUGH = {
     "operations/performance/test_ledger.py": (
         "cli/ledger numerai/money operations/performance/ledger_export"
         " operations/performance/ledger_lines operations/performance/prices"
+        " operations/performance/board_money reporting/pages/money"
         " operations/performance/stakes"
     ),
     "operations/performance/test_stake_plan.py": "cli/stake_plan",

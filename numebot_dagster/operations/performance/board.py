@@ -14,6 +14,7 @@ from numebot_dagster.operations.performance import (
     board_fleet,
     board_links,
     board_models,
+    board_money,
     board_rounds,
     board_today,
 )
@@ -42,6 +43,7 @@ def write(platform: Platform) -> Path:
 def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, str]]:
     from numebot_dagster.reporting.pages import fleet as fleet_page
     from numebot_dagster.reporting.pages import model as model_page
+    from numebot_dagster.reporting.pages import money as money_page
     from numebot_dagster.reporting.pages import round as round_page
     from numebot_dagster.reporting.pages import today as today_page
     from numebot_dagster.reporting.pages.page import SECTIONS
@@ -54,6 +56,9 @@ def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, 
         yield name, fleet_page.page(fleet, frame.below())
         if index == 0:
             yield SECTIONS["fleet"], fleet_page.page(fleet, frame)
+    book = board_money.book_of(platform)
+    yield from board_money.files(book).items()
+    yield SECTIONS["money"], money_page.page(board_money.money(platform, book), frame)
     yield HOME, today_page.page(board_today.today(platform, at), frame)
 
 
@@ -73,4 +78,4 @@ def _frame(platform: Platform, at: Moment) -> Frame:
 
     is_numerai = platform.settings.numerai_api_url == NUMERAI_API_URL
     name = "Numerai" if is_numerai else "practice tournament"
-    return Frame(name, at.now, at.now - datetime.now(UTC), sections=("today", "fleet"))
+    return Frame(name, at.now, at.now - datetime.now(UTC))

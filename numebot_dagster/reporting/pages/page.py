@@ -123,6 +123,11 @@ def age(since: datetime, now: datetime) -> str:
     return "a moment"
 
 
+def _amount(value: float | None) -> str:
+    """Return an amount of NMR without its unit."""
+    return numbers.nmr(None if value is None else float(value)).removesuffix(" NMR")
+
+
 def _escaped(text: str) -> str:
     return str(jinja2.utils.markupsafe.escape(text))
 
@@ -137,7 +142,12 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        score=numbers.score, moment=moment, chart=chart, json=as_json, counted=numbers.counted
+        score=numbers.score,
+        nmr=_amount,
+        moment=moment,
+        chart=chart,
+        json=as_json,
+        counted=numbers.counted,
     )
     environment.globals.update(
         library=LIBRARY,

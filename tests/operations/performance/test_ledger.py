@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,12 @@ import pytest
 
 from numebot_dagster.lake import parquet, tables
 from numebot_dagster.numerai.http.transport import Transport
-from numebot_dagster.operations.performance import collecting, ledger_export
+from numebot_dagster.operations.performance import (
+    board,
+    board_money,
+    collecting,
+    ledger_export,
+)
 from numebot_dagster.operations.performance.ledger import Ledger, read_ledger
 from numebot_dagster.operations.performance.ledger_lines import Kind, Line, Match, Score
 from numebot_dagster.operations.performance.prices import Price, Prices
@@ -28,6 +33,9 @@ from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import Attendance
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.server import PracticeServer
+from numebot_dagster.reporting.numbers import nmr
+from numebot_dagster.reporting.pages import money as money_page
+from numebot_dagster.reporting.pages.page import Frame
 from numebot_dagster.settings import SettingsError, load_settings
 from numebot_dagster.submissions import submission_file
 from tests.support import quick_models
@@ -451,3 +459,33 @@ def test_an_empty_book(tmp_path, monkeypatch, world):
     assert answer.stdout == "No position was read yet. To read them: numebot collect\n"
     answer = world.numebot("ledger", "--year", "2024")
     assert answer.stdout == "No model had a stake in a round that was paid then.\n"
+
+
+def test_the_page_of_the_book_shows_it_to_the_last_digit(world, book):
+    platform = world.platform
+    home = board.write(platform).parent
+    html = (home / "money.html").read_text()
+    assert board_money.book_of(platform) == book
+    sums = book.sums
+    for amount in (sums.earned, -sums.burned, sums.settled, sums.pending):
+        assert f'title="{amount:f} NMR"' in html
+    for holdings in book.holdings:
+        assert f'title="{holdings.at_risk:f} NMR"' in html
+    settled = len([line for line in book.lines if line.match is not Match.PENDING])
+    assert f"<b>{settled} of {settled}</b>" in html
+    assert "Differences to Numerai" not in html
+    assert (home / "money-2026.csv").read_text() == ledger_export.as_csv(book.of(2026))
+    assert '<a href="money-2026.csv" download>2026.csv</a>' in html
+    expected = nmr(float(sum(line.credited or 0 for line in book.lines)))
+    assert f"{expected} if all running rounds ended as they stand." in html
+
+
+def test_a_difference_stands_out_on_the_page(world, book):
+    [first, *rest] = book.lines
+    wrong = replace(first, credited=(first.credited or Decimal()) + 1)
+    shown = board_money.money(world.platform, Ledger((wrong, *rest), book.day))
+    assert [line.round_number for line in shown.differences] == [first.round_number]
+    assert {tile.label: tile.style for tile in shown.tiles}["account book"] == "bad"
+    html = money_page.page(shown, Frame("practice tournament", datetime(2026, 9, 3, tzinfo=UTC)))
+    assert "Differences to Numerai's own figures" in html
+    assert shown.differences[0].remark in html
