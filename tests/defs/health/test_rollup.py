@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dagster as dg
+
 from numebot_dagster.defs.health import rollup
 from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
 from numebot_dagster.defs.resources import PlatformResource
@@ -35,6 +37,10 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     [event] = [event for event in result.all_events if event.is_successful_output]
     assert event.event_specific_data.metadata["blocks"].value == 2
     assert lake.catalog_file.is_file()
+
+
+def test_the_schedule_is_off_until_it_is_switched_on():
+    assert rollup_schedule.default_status is dg.DefaultScheduleStatus.STOPPED
 
 
 def test_two_roll_ups_do_not_work_at_once(world, instance):
