@@ -168,6 +168,12 @@ class Settings(BaseSettings):
                 )
         return frozenset(names)
 
+    @field_validator("numebot_ui_password", mode="before")
+    @classmethod
+    def _without_outer_spaces(cls, value: Any) -> Any:
+        """Count no spaces around a password, because headers do not keep them."""
+        return (value.strip() or None) if isinstance(value, str) else value
+
     @field_validator("numebot_heartbeat_url")
     @classmethod
     def _is_web_address(cls, value: SecretStr | None) -> SecretStr | None:

@@ -25,6 +25,7 @@ from numebot_dagster.environment import refuse_hiding_modules, refuse_other_home
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
 from numebot_dagster.numerai.errors import NumeraiUnavailable
+from numebot_dagster.operations.health.doctor import SHORTEST_PASSWORD
 from numebot_dagster.operations.health.ownership import claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.embed import BOARD
@@ -98,16 +99,24 @@ def up(
 
 
 def _refuse_open_door(host: str, port: int, settings: Settings) -> None:
-    """Refuse to serve other machines without a password.
+    """Refuse to serve other machines without a password that cannot be guessed.
 
     Raises:
-        SettingsError: no password is set.
+        SettingsError: no password is set, or a short one.
     """
-    if not is_loopback(host) and settings.numebot_ui_password is None:
+    if is_loopback(host):
+        return
+    password = settings.numebot_ui_password
+    if password is None:
         raise SettingsError(
             f"without a password, anyone who reaches port {port} of {host} could start runs and "
             "submit with your keys. Set NUMEBOT_UI_PASSWORD in the environment or in .env, or add "
             "--without-password if a proxy before the UI asks for one"
+        )
+    if len(password.get_secret_value()) < SHORTEST_PASSWORD:
+        raise SettingsError(
+            f"NUMEBOT_UI_PASSWORD has less than {SHORTEST_PASSWORD} characters, and others could "
+            f"guess it on port {port} of {host}. Set a longer one, such as four random words"
         )
 
 

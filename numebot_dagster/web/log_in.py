@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import logging
@@ -12,9 +11,9 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode
 
 from pydantic import SecretStr
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from numebot_dagster.reporting.embed import BOARD
 from numebot_dagster.web.pages import page
@@ -45,6 +44,7 @@ _WRONG = _Refusal(
     {"WWW-Authenticate": 'Bearer realm="Numebot"'},  # for Basic, browsers would ask by themselves
 )
 _MISSING = f"Log in first: open {LOG_IN} in a browser, or send `Authorization: Bearer PASSWORD`.\n"
+_CLOSED: Message = {"type": "websocket.close", "code": 1008, "reason": "log in first"}
 
 
 class LogIn:
@@ -76,19 +76,19 @@ class LogIn:
         else:
             response = self._refusal(HTTPConnection(scope))
         if response is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send if is_http else self._while_open(scope, send))
         elif is_http:
             await response(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
+            await send(_CLOSED)
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         """Return the answer to a request that is not served, if it is not."""
         if self._has_session(connection):
             return None
-        authorization = connection.headers.get("authorization")
-        if authorization is not None:
-            refusal = self._check(connection, _password_in(authorization))
+        password = _password_in(connection.headers.get("authorization", ""))
+        if password is not None:
+            refusal = self._check(connection, password)
             if refusal is None:
                 return None
             return PlainTextResponse(f"{refusal.text}\n", refusal.status, refusal.headers)
@@ -109,7 +109,10 @@ class LogIn:
         return page("log_in", title="Log in", next=destination, reload=reload)
 
     async def _open_session(self, request: Request) -> Response:
-        form = await _form(request)
+        try:
+            form = await _form(request)
+        except ClientDisconnect:  # before it had sent a password, so that nothing was guessed
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
         destination = _own_path(form.get("next", ""))
         refusal = self._check(request, form.get("password"))
         if refusal is not None:
@@ -122,7 +125,7 @@ class LogIn:
                 message=refusal.text,
             )
         # A script that asks all the time must not forgive others behind the same proxy.
-        self._throttle.succeeded(_client(request))
+        self._throttle.forgive(_client(request))
         response = RedirectResponse(destination, HTTPStatus.SEE_OTHER)
         response.set_cookie(
             self._cookie,
@@ -145,6 +148,22 @@ class LogIn:
     def _has_session(self, connection: HTTPConnection) -> bool:
         return self._sessions.is_open(connection.cookies.get(self._cookie, ""))
 
+    def _while_open(self, scope: Scope, send: Send) -> Send:
+        """Return what sends through a WebSocket, and closes it once its session is over."""
+        connection = HTTPConnection(scope)
+        is_closed = False
+
+        async def send_while_open(message: Message) -> None:
+            nonlocal is_closed
+            if is_closed:
+                return
+            if message["type"] == "websocket.send" and not self._has_session(connection):
+                message = _CLOSED
+            is_closed = message["type"] == "websocket.close"
+            await send(message)
+
+        return send_while_open if self._has_session(connection) else send
+
     def _check(self, connection: HTTPConnection, password: str | None) -> _Refusal | None:
         """Return why an attempt with a password is refused, if it is."""
         address = _client(connection)
@@ -153,6 +172,7 @@ class LogIn:
             text = f"Too many attempts: try again in {pause} s."
             return _Refusal(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(pause)})
         if password is not None and hmac.compare_digest(_digest(password), self._password):
+            self._throttle.recognize(address)
             return None
         self._throttle.failed(address)
         logging.getLogger("dagster").warning("A log-in to the UI from %s failed", address)
@@ -160,21 +180,20 @@ class LogIn:
 
 
 def _digest(password: str) -> bytes:
-    """Return what is compared in place of a password, whose length would show."""
-    return hashlib.sha256(password.encode()).digest()
+    """Return what is compared in place of a password, whose length would show.
+
+    Spaces around it do not count, because headers do not keep them.
+    """
+    return hashlib.sha256(password.strip().encode()).digest()
 
 
 def _password_in(authorization: str) -> str | None:
-    """Return the password of an `Authorization` header, Bearer or Basic with any user name."""
+    """Return the password of an `Authorization` header, if it is Bearer.
+
+    Any other is not meant for this server: a proxy that asks for a password itself may pass it on.
+    """
     scheme, _, value = authorization.encode("latin-1").decode(errors="replace").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(value, validate=True).decode().partition(":")[2]
-    except ValueError:
-        return None
+    return value if scheme.lower() == "bearer" else None
 
 
 def _client(connection: HTTPConnection) -> str:

@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSAL = "Refused: this UI is for reading only (numebot up --read-only). Nothing was changed."
 
+# Longer documents than those of Dagster's own pages would hold up all other requests.
+_LONGEST_DOCUMENT = 50_000
+
 
 class ReadOnly:
     """ASGI middleware that lets requests pass that read, and GraphQL documents.
@@ -36,6 +39,8 @@ def holds_only(document: str, *operations: OperationType) -> bool:
     A document too deep to be parsed here could be parsed where less of the stack is in use.
     """
     try:
+        if len(document) > _LONGEST_DOCUMENT:
+            return False
         definitions = parse(document).definitions
     except Exception:
         return False

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from numebot_dagster.web.addresses import LOOPBACK
+
 SECONDS_REMEMBERED = 60 * 60
+MOST_RECOGNIZED = 1000
 _MOST_DOUBLINGS = 20
 
 
@@ -49,8 +52,8 @@ class _Failures:
 class Throttle:
     """Counts failed attempts by address and in all, and says how long to wait.
 
-    This machine's own address has no part in the limit for all, so that the owner can always
-    come in through a tunnel.
+    This machine's own address has no part in the limit for all, nor has one from which the right
+    password came: the owner comes in through a tunnel, or from where they came in before.
 
     Args:
         clock: tells seconds, never backwards.
@@ -60,13 +63,14 @@ class Throttle:
         self._clock = clock
         self._in_all = _Failures(IN_ALL)
         self._by_source: dict[str, _Failures] = {}
+        self._recognized: dict[str, None] = {}  # the newest last
 
     def pause(self, address: str) -> int:
         """Return for how many whole seconds an address has to wait until its next attempt."""
         source, now = _source(address), self._clock()
         failures = self._by_source.get(source, _Failures(BY_ADDRESS))
         pause = failures.pause(now)
-        if not _is_loopback(source):
+        if source != LOOPBACK and source not in self._recognized:
             pause = max(pause, self._in_all.pause(now))
         return max(0, math.ceil(pause))
 
@@ -81,24 +85,30 @@ class Throttle:
             if not failures.is_forgotten(now)
         }
 
-    def succeeded(self, address: str) -> None:
+    def recognize(self, address: str) -> None:
+        """Note that the right password came from an address."""
+        source = _source(address)
+        self._recognized.pop(source, None)
+        self._recognized[source] = None
+        if len(self._recognized) > MOST_RECOGNIZED:
+            del self._recognized[next(iter(self._recognized))]
+
+    def forgive(self, address: str) -> None:
         """Forget the failed attempts of an address."""
         self._by_source.pop(_source(address), None)
 
 
 def _source(address: str) -> str:
-    """Return what counts as one address: for IPv6 a whole network, as a household has it."""
+    """Return what counts as one address: for IPv6 a whole network, as a household has it.
+
+    This machine has many, each of which a header of a proxy may name.
+    """
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if not isinstance(ip, IPv6Address) or ip.is_loopback:
-        return str(ip)
-    return str(ip.ipv4_mapped or ip_network((ip, 64), strict=False))
-
-
-def _is_loopback(source: str) -> bool:
-    try:
-        return ip_address(source).is_loopback
-    except ValueError:
-        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    if ip.is_loopback:
+        return LOOPBACK
+    return str(ip_network((ip, 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)

@@ -310,6 +310,10 @@ def test_what_is_killed_leaves_no_daemon_behind(world, tmp_path):
         ("192.0.2.1", None, True),
         ("bot.example", None, True),
         ("0.0.0.0", "four random words", False),
+        ("0.0.0.0", "hunter2 hun", True),
+        ("0.0.0.0", "hunter2     ", True),
+        ("0.0.0.0", "            ", True),
+        ("127.0.0.1", "short", False),
     ],
 )
 def test_other_machines_are_served_with_a_password_only(host, password, is_refused):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from pydantic import SecretStr
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
-from numebot_dagster.web.log_in import _own_path, _password_in
+from numebot_dagster.web.log_in import LogIn, _own_path, _password_in
 from tests.support.site import LIMITS, MUTATION, serving
 
 pytestmark = pytest.mark.server
@@ -53,6 +55,10 @@ def session(url):
     client = requests.Session()
     client.cookies.update(log_in(url).cookies)
     return client
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 REQUESTS = [
@@ -178,7 +184,7 @@ def test_a_forged_destination_is_not_followed(url):
 def test_a_wrong_password_opens_nothing_and_is_slowed_down(untried_url, caplog):
     url = untried_url
     caplog.set_level(logging.DEBUG)
-    for wrong in ("", "x", PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper()):
+    for wrong in ("", "x", PASSWORD[:-1], PASSWORD + "x", PASSWORD.upper()):
         refused = log_in(url, wrong)
         assert refused.status_code == 401
         assert "This is not the password" in refused.text
@@ -194,6 +200,65 @@ def test_a_wrong_password_opens_nothing_and_is_slowed_down(untried_url, caplog):
     assert PASSWORD[:7] not in said
 
 
+def test_the_addresses_of_this_machine_are_slowed_down_as_one(untried_url):
+    statuses = [
+        requests.post(
+            untried_url + PAGE,
+            data={"password": "wrong"},
+            headers={"X-Forwarded-For": f"127.0.{number}.{number}"},
+            timeout=30,
+        ).status_code
+        for number in range(7)
+    ]
+    assert statuses == [401] * 5 + [429] * 2
+
+
+def test_the_password_of_a_proxy_is_not_taken_for_ours(untried_url):
+    of_proxy = {"Authorization": f"Basic {encoded('owner:of the proxy')}", "Accept": "text/html"}
+    for _ in range(6):
+        page = requests.get(untried_url, headers=of_proxy, timeout=30)
+        assert (page.status_code, urlsplit(page.url).path) == (200, PAGE)
+    assert log_in(untried_url).status_code == 303
+
+
+def test_a_form_that_breaks_off_is_no_attempt():
+    guarded = LogIn(None, SecretStr(PASSWORD), 3000)
+    scope = {"type": "http", "method": "POST", "path": PAGE, "headers": [], "client": ("a", 1)}
+    sent = []
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    for _ in range(6):
+        asyncio.run(guarded(scope, receive, send))
+    assert {message.get("status", 400) for message in sent} == {400}
+    assert guarded._throttle.pause("a") == 0
+
+
+def test_spaces_around_a_password_do_not_count(folder):
+    with serving(folder, password=SecretStr(f" {PASSWORD} ")) as url:
+        headers = {"Authorization": f"Bearer  {PASSWORD} ".encode()}
+        assert requests.get(f"{url}/numebot/", headers=headers, timeout=30).text == "the board"
+        assert log_in(url, f" {PASSWORD} ").status_code == log_in(url).status_code == 303
+
+
+def test_a_websocket_ends_with_its_session(url):
+    client = session(url)
+    cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    address = f"{url.replace('http', 'ws')}/graphql"
+    headers = {"Cookie": cookie}
+    with connect(address, additional_headers=headers, subprotocols=["graphql-ws"]) as socket:
+        socket.send('{"type": "connection_init"}')
+        assert json.loads(socket.recv(30)) == {"type": "connection_ack"}
+        client.post(f"{url}/numebot/log-out", timeout=30)
+        socket.send('{"type": "connection_init"}')
+        with pytest.raises(ConnectionClosedError, match=r"1008.*log in first"):
+            socket.recv(30)
+
+
 def test_a_script_with_the_password_forgives_nobody(untried_url):
     right = {"Authorization": f"Bearer {PASSWORD}".encode()}
     for _ in range(5):
@@ -203,21 +268,13 @@ def test_a_script_with_the_password_forgives_nobody(untried_url):
     assert log_in(untried_url, "wrong").status_code == 429
 
 
-def encoded(text):
-    return base64.b64encode(text.encode()).decode()
-
-
 @pytest.mark.parametrize(
     ("authorization", "password"),
     [
         (f"Bearer {PASSWORD}", PASSWORD),
-        (f"bearer  {PASSWORD}", PASSWORD),
-        (f"Basic {encoded(f'anyone:{PASSWORD}')}", PASSWORD),
-        (f"Basic {encoded(f':{PASSWORD}')}", PASSWORD),
+        (f"bearer {PASSWORD}", PASSWORD),
         ("Bearer", ""),
-        (f"Basic {encoded('no colon')}", ""),
-        (f"Basic {PASSWORD}", None),
-        ("Basic /w==", None),
+        (f"Basic {encoded(f'anyone:{PASSWORD}')}", None),
         (f"Digest {PASSWORD}", None),
         ("", None),
     ],

@@ -31,6 +31,8 @@ def nested(depth):
         (7, False),
         (nested(50), False),
         (nested(5000), False),
+        ("{ version }" + " " * 49_000, True),
+        ("{ " + "a " * 400_000 + "}", False),
     ],
 )
 def test_what_is_no_readable_query_may_change_something(document, reads):

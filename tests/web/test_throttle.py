@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from numebot_dagster.web.throttle import BY_ADDRESS, IN_ALL, SECONDS_REMEMBERED, Throttle
+from numebot_dagster.web.throttle import (
+    BY_ADDRESS,
+    IN_ALL,
+    MOST_RECOGNIZED,
+    SECONDS_REMEMBERED,
+    Throttle,
+)
 
 
 class Clock:
@@ -54,7 +60,7 @@ def test_a_pause_ends_and_what_is_long_ago_is_forgotten(throttle, clock):
 def test_the_right_password_forgets_the_wrong_ones(throttle):
     fail(throttle, BY_ADDRESS.free)
     assert throttle.pause("192.0.2.1")
-    throttle.succeeded("192.0.2.1")
+    throttle.forgive("192.0.2.1")
     assert throttle.pause("192.0.2.1") == 0
 
 
@@ -64,6 +70,22 @@ def test_many_addresses_are_slowed_down_together_but_not_the_owner(throttle):
     assert throttle.pause("203.0.113.1") == IN_ALL.longest
     assert throttle.pause("127.0.0.1") == 0
     assert throttle.pause("::1") == 0
+    throttle.recognize("203.0.113.1")
+    assert throttle.pause("203.0.113.1") == 0
+    fail(throttle, BY_ADDRESS.free, "203.0.113.1")
+    assert throttle.pause("203.0.113.1") == 1  # for its own failures only
+
+
+def test_the_addresses_that_came_in_last_are_recognized(throttle):
+    fail(throttle, IN_ALL.free, "198.51.100.1")
+    throttle.recognize("192.0.2.1")
+    for number in range(MOST_RECOGNIZED - 1):
+        throttle.recognize(f"2001:db8:0:{number:x}::1")
+    throttle.recognize("192.0.2.1")
+    throttle.recognize("203.0.113.1")
+    assert throttle.pause("192.0.2.1") == throttle.pause("203.0.113.1") == 0
+    assert throttle.pause("2001:db8::1") == 1
+    assert len(throttle._recognized) == MOST_RECOGNIZED
 
 
 @pytest.mark.parametrize(
@@ -74,6 +96,9 @@ def test_many_addresses_are_slowed_down_together_but_not_the_owner(throttle):
         ("::ffff:192.0.2.1", "192.0.2.1", True),
         ("192.0.2.1", "192.0.2.2", False),
         ("fe80::1%eth0", "fe80::1", True),
+        ("127.0.0.1", "127.1.2.3", True),
+        ("127.1.2.3", "::1", True),
+        ("::ffff:127.1.2.3", "127.0.0.1", True),
         ("", "", True),
         ("", "192.0.2.1", False),
     ],
