@@ -80,6 +80,34 @@ def test_a_page_is_drawn_whole_and_fits(pages, visit, name):
     assert complaints == []
 
 
+def test_a_chart_that_cannot_be_drawn_stops_no_other(pages, visit):
+    _, folder = pages
+    broken = folder / "broken.html"
+    script = '<script type="application/json">'
+    start, figure, rest = (folder / "fleet.html").read_text().partition('<figure class="chart"')
+    broken.write_text(start + figure + rest.replace(script, f"{script}no JSON", 1))
+    page, complaints = visit(broken)
+    first, *others = page.evaluate(DRAWN)
+    assert first == 0
+    assert min(others) > 0
+    assert page.is_visible("figure.chart > p >> nth=0")
+    assert [complaint.startswith("not drawn: ") for complaint in complaints] == [True]
+
+
+def test_a_command_is_selected_where_it_cannot_be_copied(pages, visit):
+    """As over plain HTTP, where browsers have no clipboard."""
+    _, folder = pages
+    button = '<code>numebot collect</code> <button class="copy" type="button">copy</button>'
+    text = (folder / "index.html").read_text().replace("</main>", f"{button}</main>")
+    (folder / "plain.html").write_text(text)
+    page, complaints = visit(folder / "plain.html")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.click("button.copy >> nth=-1")
+    page.get_by_text("selected", exact=True).wait_for()
+    assert page.evaluate("getSelection().toString()") == "numebot collect"
+    assert complaints == []
+
+
 def test_the_links_lead_from_page_to_page(pages, visit):
     _, folder = pages
     page, _ = visit(folder / "index.html")

@@ -9,16 +9,26 @@ async function draw() {
   views = [];
   const figures = typeof vegaEmbed === "undefined" ? [] : document.querySelectorAll("figure.chart");
   for (const figure of figures) {
-    const specification = JSON.parse(figure.querySelector("script").textContent);
-    let place = figure.querySelector("div");
-    if (!place) place = figure.appendChild(document.createElement("div"));
-    const options = { config: looks[dark.matches ? "dark" : "light"], actions: false, renderer: "svg", ast: true };
-    const { view } = await vegaEmbed(place, specification, options);
-    figure.classList.add("drawn");
-    if (specification.params?.some((parameter) => parameter.name === "chosen")) views.push(view);
+    try {
+      await drawFigure(figure);
+    } catch (error) { // the others are drawn, and this one stays in words
+      figure.classList.remove("drawn");
+      figure.querySelector("div")?.remove();
+      console.error(`not drawn: ${figure.ariaLabel}`, error);
+    }
   }
   await showChosen();
   document.documentElement.dataset.drawn = "all";
+}
+
+async function drawFigure(figure) {
+  const specification = JSON.parse(figure.querySelector("script").textContent);
+  let place = figure.querySelector("div");
+  if (!place) place = figure.appendChild(document.createElement("div"));
+  const options = { config: looks[dark.matches ? "dark" : "light"], actions: false, renderer: "svg", ast: true };
+  const { view } = await vegaEmbed(place, specification, options);
+  figure.classList.add("drawn");
+  if (specification.params?.some((parameter) => parameter.name === "chosen")) views.push(view);
 }
 
 // Which models are drawn apart stands in the address, so that it can be linked to.
@@ -75,8 +85,14 @@ function tick() {
 for (const time of document.querySelectorAll("time")) time.title = new Date(time.dateTime).toLocaleString();
 for (const button of document.querySelectorAll("button.copy"))
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-    button.textContent = "copied";
+    const command = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "copied";
+    } catch { // not to be had over plain HTTP, or not allowed
+      getSelection().selectAllChildren(command);
+      button.textContent = "selected";
+    }
   });
 tick();
 setInterval(tick, 20000);
