@@ -139,7 +139,8 @@ OF_SEVERAL_MODULES = {
         " practice/test_foreign_clients practice/test_numerapi"
     ),
     "what is not in the package": (
-        "benchmarks/test_harness benchmarks/test_luck chaos/test_chaos cli/test_reference"
+        "benchmarks/test_harness benchmarks/test_lakes benchmarks/test_luck chaos/test_chaos"
+        " cli/test_reference"
         " model_code/test_models support/test_forks support/test_official_scores"
         " support/test_payouts test_architecture test_bad_input_table test_deploy"
         " test_documentation ui/test_board_pages ui/test_dagster_ui ui/test_log_in"

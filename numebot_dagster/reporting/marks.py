@@ -251,5 +251,6 @@ def notice(title: str, what: str, when: str) -> Picture:
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame whose numbers have no more digits than can be seen."""
-    return frame.with_columns(pl.col(pl.Float64).round(6))
+    """Return a frame whose numbers have no more digits than can be seen; null where not finite."""
+    number = pl.col(pl.Float64)
+    return frame.with_columns(pl.when(number.is_finite()).then(number.round(6)))

@@ -16,8 +16,8 @@ def scores_of(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return one row per model, round and day of one metric, sorted by these.
 
     Of several versions of the metric in one round the newest counts (by its number, then by its
-    text); of a day stored twice, the row published last. NaN becomes null, and `resolved` is
-    that of the whole round.
+    text); of a day stored twice, the row published last. NaN and infinity become null, and
+    `resolved` is that of the whole round.
     """
     number = pl.col("version").str.extract(r"(\d+)").cast(pl.Int64, strict=False)
     return (
@@ -27,7 +27,7 @@ def scores_of(scores: pl.DataFrame, metric: str) -> pl.DataFrame:
         .sort([*ONE_SUBMISSION, "day", "date", "resolved"], nulls_last=False)
         .unique([*ONE_SUBMISSION, "day"], keep="last", maintain_order=True)
         .with_columns(
-            pl.col("value").fill_nan(None),
+            pl.when(pl.col("value").is_finite()).then(pl.col("value")),
             pl.col("resolved").fill_null(False).any().over(ONE_SUBMISSION),
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.fleet import Fleet, Line
 
 DEFAULT = "mmc60"
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]")  # what may not stand in the name of a page
 ROUNDS_BY_DAY = 120
 """How many of the newest rounds are drawn by scoring day."""
 ROUNDS_JUDGED = 500
@@ -29,27 +31,25 @@ with configs as (
     select unnest(from_json(score_configs, '["JSON"]')) as config from rounds
 ), named as (
     select coalesce(config->>'display_name', config->>'name') as metric,
-        max(case when (config->>'is_payout')::boolean
-            then (config->>'default_multiplier')::double else 0 end) as multiplier
+        max(case when try_cast(config->>'is_payout' as boolean)
+            then try_cast(config->>'default_multiplier' as double) else 0 end) as multiplier
     from configs group by 1
 )
 select metric, coalesce(multiplier, 0) as multiplier
-from (select distinct metric from scores where value is not null) left join named using (metric)
+from (
+    select distinct metric from scores where value is not null and metric is not null
+) left join named using (metric)
 order by multiplier desc, metric
 """
-_LAST_DAYS = """
-select * from scores where metric = ?
-qualify row_number() over (partition by model, round, version order by day desc) = 1
-"""
-_BY_DAY = """
-select * from scores where metric = ? and round > (select max(round) from scores) - ?
+_SCORES = """
+from scores where metric = ? and day > 0 and round > (select max(round) from scores) - ?
 """
 
 
 def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
     """Yield each page's name with what it shows; `fleet.html` is that of what is paid most."""
     metrics = metrics_of(platform) or [DEFAULT]
-    names = {metric: f"fleet/{metric}.html" for metric in metrics}
+    names = {metric: f"fleet/{_NO_NAME.sub('_', metric)}.html" for metric in metrics}
     models = {model.name: board_links.model(model) for model in platform.registry.models}
     source = _Source(platform, names, models, board_standings.stakes(platform))
     for metric in metrics:
@@ -86,10 +86,12 @@ class _Source:
 
         from numebot_dagster.reporting import charts, skill_charts
         from numebot_dagster.reporting.pages.fleet import Fleet
+        from numebot_dagster.reporting.selection import scores_of
         from numebot_dagster.reporting.theme import drawn_apart
 
-        last = catalog.query(self.platform.lake, _LAST_DAYS, [metric])
-        by_day = catalog.query(self.platform.lake, _BY_DAY, [metric, ROUNDS_JUDGED])
+        scores = catalog.query(self.platform.lake, _SCORES, [metric, ROUNDS_JUDGED])
+        by_day = scores_of(scores, metric)
+        last = _last_days(by_day)
         models = board_skill.judged(by_day, metric)
         lines = self._lines(last, metric, models)
         order = [line.model for line in lines]
@@ -120,7 +122,8 @@ class _Source:
         for model in newest["model"].unique().sort():
             rounds = final.filter(pl.col("model") == model)
             scored = newest.filter(pl.col("model") == model)
-            percentiles = scored.sort("day", "round")["percentile"].drop_nulls()
+            percentiles = scored.sort("day", "round")["percentile"].drop_nulls().drop_nans()
+            known = judged.get(model)
             lines.append(
                 Line(
                     model=model,
@@ -128,10 +131,10 @@ class _Source:
                     resolved=rounds.height,
                     running=scored.height - rounds.height,
                     independent=independent_rounds(rounds["round"].to_list()),
-                    mean=_known(judged[model].estimate.value),
-                    q_value=_known(judged[model].q_value) if judged[model].has_interval else None,
-                    days=judged[model].estimate.dates,
-                    verdict=judged[model].verdict.words,
+                    mean=_finite(known.estimate.value) if known else None,
+                    q_value=_finite(known.q_value) if known and known.has_interval else None,
+                    days=known.estimate.dates if known else 0,
+                    verdict=known.verdict.words if known else "",
                     percentile=None if percentiles.is_empty() else percentiles[-1],
                     stake=self.stakes.get(model),
                 )
@@ -139,5 +142,16 @@ class _Source:
         return sorted(lines, key=lambda line: (line.mean is None, -(line.mean or 0), line.model))
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _last_days(by_day: pl.DataFrame) -> pl.DataFrame:
+    """Return each round's last day, and its last day with a value, of what `scores_of` returns."""
+    import polars as pl
+
+    rounds = ["model", "round"]
+    last = by_day.unique(rounds, keep="last", maintain_order=True)
+    valued = by_day.filter(pl.col("value").is_not_null())
+    newest = valued.unique(rounds, keep="last", maintain_order=True)
+    return pl.concat([last, newest]).unique(maintain_order=True)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

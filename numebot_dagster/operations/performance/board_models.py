@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 METRICS_SHOWN = 2
 ROUNDS_LISTED = 40
-_SCORES = "from scores where metric in ({}) and value is not null"
+_SCORES = """
+from scores
+where metric in ({}) and day > 0 and round > (select max(round) from scores) - ?
+"""
 _VERSIONS = """
 select model, vintage, code_hash, data_version, trained_at from weights order by trained_at desc
 """
@@ -66,7 +69,8 @@ class _Source:
         lake = platform.lake
         rounds = catalog.query(lake, "select round from rounds")["round"].to_list()
         marks = ", ".join("?" * len(metrics))
-        scores = catalog.query(lake, _SCORES.format(marks), metrics)
+        window = board_fleet.ROUNDS_JUDGED
+        scores = catalog.query(lake, _SCORES.format(marks), [*metrics, window])
         versions, payouts = catalog.query(lake, _VERSIONS), catalog.query(lake, _PAYOUTS)
         return cls(
             metrics,

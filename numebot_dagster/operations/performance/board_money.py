@@ -75,7 +75,7 @@ def _tiles(book: Ledger) -> Iterator[Tile]:
     yield Tile(
         f"settled in {this_year}" if this_year else "settled", _nmr(settled), "payouts less burns"
     )
-    yield Tile("pending", _nmr(sums.pending), counted(running, "running round of models"))
+    yield Tile("pending", _nmr(sums.pending), counted(running, "running position"))
     yield Tile("deferred burns", _nmr(-deferred), "taken off later payouts")
     equal, different = (sums.rounds.get(match, 0) for match in (Match.EQUAL, Match.DIFFERENCE))
     unknown = sums.rounds.get(Match.UNKNOWN, 0)

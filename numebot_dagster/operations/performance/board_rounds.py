@@ -24,9 +24,22 @@ _TIMES = {
     "closed": "close_staking_time",
     "resolves": "resolve_time",
 }
+# As `selection.newest_scores` chooses: the newest version of a metric in a round, then the newest
+# day with a value, as it was published last.
 _NEWEST = """
-select model, round, metric, max(day) as day, arg_max(value, day) as value from scores
-where value is not null group by model, round, metric
+with versions as (
+    select *, rank() over (
+        partition by model, round, metric
+        order by try_cast(regexp_extract(version, '([0-9]+)', 1) as bigint) desc nulls last,
+            version desc nulls last
+    ) as place
+    from scores where round in ({}) and metric is not null and day > 0
+)
+select model, round, metric, day, value from versions
+where place = 1 and value is not null and isfinite(value)
+qualify row_number() over (
+    partition by model, round, metric order by day desc, date desc, resolved desc
+) = 1
 """
 
 
@@ -35,11 +48,10 @@ def changed(platform: Platform, at: Moment) -> Iterator[tuple[int, RoundPage]]:
     rounds = catalog.query(platform.lake, "from rounds order by round")
     rows = [row for row in rounds.iter_rows(named=True) if _is_to_be_written(platform, at, row)]
     numbers = [row["round"] for row in rows]
-    known = _Known(
-        platform,
-        board_standings.standings(platform, numbers),
-        _by_round(catalog.query(platform.lake, _NEWEST)),
-    )
+    if not numbers:
+        return
+    newest = catalog.query(platform.lake, _NEWEST.format(", ".join(map(str, numbers))))
+    known = _Known(platform, board_standings.standings(platform, numbers), _by_round(newest))
     for row in rows:
         yield row["round"], known.page(row, at.now)
 
@@ -55,6 +67,11 @@ def _is_to_be_written(platform: Platform, at: Moment, row: Mapping[str, Any]) ->
 def _is_settled(row: Mapping[str, Any], now: datetime) -> bool:
     resolves = row["resolve_time"]
     return resolves is not None and resolves <= now - SETTLED_AFTER
+
+
+def _is_open(row: Mapping[str, Any], now: datetime) -> bool:
+    opens, closes = row["open_time"], row["close_staking_time"]
+    return opens is not None and closes is not None and opens <= now < closes
 
 
 def _status(row: Mapping[str, Any], now: datetime) -> str:
@@ -92,15 +109,18 @@ class _Known:
 
         number = row["round"]
         scores = self.scores.get(number)
+        lines = list(self._lines(number, row["open_time"], scores))
         return RoundPage(
             number=number,
             status=_status(row, now),
             times={name: row[column] for name, column in _TIMES.items() if row[column]},
             day=None if scores is None else int(str(scores["day"].max())),
-            lines=list(self._lines(number, row["open_time"], scores)),
+            lines=lines,
             rules=list(_rules(row["score_configs"])),
             metrics=_metrics(row["score_configs"], scores),
-            is_final=_is_settled(row, now),
+            # What was not scored yet may still be collected, as after weeks without a run.
+            is_final=_is_settled(row, now) and all(line.scores for line in lines),
+            command=board_links.command_of_round(number, ()) if _is_open(row, now) else "",
         )
 
     def _lines(
@@ -108,11 +128,13 @@ class _Known:
     ) -> Iterator[Line]:
         from numebot_dagster.reporting.pages.round import Line
 
-        for model in self.platform.registry.models:
-            cell = self.standings.get((model.name, number))
-            if cell is None or cell.receipt is None:
-                continue
+        registered = {model.name: model for model in self.platform.registry.models}
+        tried = [name for name, round_number in self.standings if round_number == number]
+        for name in [*(n for n in registered if n in tried), *sorted(set(tried) - set(registered))]:
+            cell, model = self.standings[name, number], registered.get(name)
             receipt = cell.receipt
+            if receipt is None:
+                continue
             state, text = board_standings.state_of(cell)
             times = {
                 "submitted": receipt.submitted_at,
@@ -120,9 +142,9 @@ class _Known:
                 "confirmed": receipt.confirmed_at,
             }
             yield Line(
-                model=model.name,
-                page=board_links.model(model),
-                run=board_links.submission(model, number),
+                model=name,
+                page=board_links.model(model) if model else "",
+                run=board_links.submission(model, number) if model else "",
                 state=state,
                 text=text,
                 rung=receipt.rung,
@@ -131,12 +153,12 @@ class _Known:
                 filename=receipt.filename or "",
                 sha256=receipt.predictions_sha256 or "",
                 moments={
-                    name: (time - opened).total_seconds()
-                    for name, time in times.items()
+                    event: (time - opened).total_seconds()
+                    for event, time in times.items()
                     if time is not None and opened is not None
                 },
                 predict_seconds=receipt.predict_seconds,
-                scores=_scores_of(scores, model.name),
+                scores=_scores_of(scores, name),
             )
 
 
@@ -148,16 +170,15 @@ def _scores_of(scores: pl.DataFrame | None, model: str) -> dict[str, float]:
 
 
 def _rules(score_configs: str | None) -> Iterator[Rule]:
+    """Yield the rules that can be read of what Numerai said of the round."""
     from numebot_dagster.reporting.pages.round import Rule
 
     for config in json.loads(score_configs or "[]"):
-        if config.get("is_payout"):
+        name = isinstance(config, dict) and (config.get("display_name") or config.get("name"))
+        if name and config.get("is_payout") is True:
             multiplier = config.get("default_multiplier")
-            yield Rule(
-                config.get("display_name") or config["name"],
-                config.get("version") or "",
-                "" if multiplier is None else f"{float(multiplier):g}",
-            )
+            plain = f"{multiplier:g}" if isinstance(multiplier, (int, float)) else multiplier
+            yield Rule(str(name), str(config.get("version") or ""), str(plain or ""))
 
 
 def _metrics(score_configs: str | None, scores: pl.DataFrame | None) -> Sequence[str]:

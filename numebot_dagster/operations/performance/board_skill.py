@@ -64,6 +64,7 @@ def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
     if published.is_empty():
         return {}
     horizon = _horizon(metric, int(str(published["day"].max())))
+    published = published.filter(pl.col("day").is_between(1, horizon))
     named = {
         str(name): RoundScores.from_columns(
             rows["round"].to_numpy(),
@@ -72,7 +73,9 @@ def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
             rows["value"].to_numpy(),
             horizon,
         )
-        for (name,), rows in published.filter(pl.col("day") <= horizon).group_by("model")
+        for (name,), rows in published.filter(pl.col("day").is_between(1, horizon)).group_by(
+            "model"
+        )
     }
     estimates = {name: estimate_mean(model) for name, model in named.items()}
     return _with_q_values(estimates, {name: judge(model) for name, model in named.items()})

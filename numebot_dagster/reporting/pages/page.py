@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -99,7 +100,7 @@ def library_version() -> str:
 
 def as_json(value: object) -> Markup:
     """Return JSON that can stand in a script element, whatever the texts in it hold."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character in "<>&\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704 - nothing is left that ends the element
@@ -121,6 +122,16 @@ def age(since: datetime, now: datetime) -> str:
         if count >= (2 if unit == "week" else 1):
             return numbers.counted(count, unit)
     return "a moment"
+
+
+@cache
+def templates_digest() -> str:
+    """Return what changes when a template does."""
+    loader = _environment().loader
+    assert loader is not None
+    names = sorted(loader.list_templates())
+    sources = (loader.get_source(_environment(), name)[0] for name in names)
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:12]
 
 
 def _amount(value: float | None) -> str:

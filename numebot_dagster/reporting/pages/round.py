@@ -8,10 +8,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from numebot_dagster.reporting.pages.page import Frame, render
+from numebot_dagster.reporting.pages.page import Frame, render, templates_digest
 from numebot_dagster.reporting.pages.today import Cell
-
-_FINAL_MARK = Markup('<meta name="numebot-page" content="final">')
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ class RoundPage:
         rules: what the round says of its scores.
         metrics: the columns of scores.
         is_final: whether nothing of the round will change any more.
+        command: what plays the round; empty when it is not open.
     """
 
     number: int
@@ -78,6 +77,7 @@ class RoundPage:
     rules: Sequence[Rule]
     metrics: Sequence[str]
     is_final: bool = False
+    command: str = ""
 
     @property
     def longest(self) -> float:
@@ -87,9 +87,14 @@ class RoundPage:
 
 def page(details: RoundPage, frame: Frame) -> str:
     """Return the page as HTML."""
-    return render("round.html", frame, section="round", details=details, final_mark=_FINAL_MARK)
+    return render("round.html", frame, section="round", details=details, mark=_final_mark())
 
 
 def is_final(text: str) -> bool:
-    """Return whether a page was written when nothing of its round could change any more."""
-    return _FINAL_MARK in text
+    """Return whether a page is as it would be written now, and its round cannot change any more."""
+    return _final_mark() in text
+
+
+def _final_mark() -> Markup:
+    """Return what marks a page that need not be written again, unless templates change."""
+    return Markup('<meta name="numebot-page" content="final {}">').format(templates_digest())

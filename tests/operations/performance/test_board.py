@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -68,25 +68,14 @@ def test_a_round_is_confirmed_and_the_next_one_fails(fresh_world, run_round):
     assert home.read_text().count('<td class="warn">') == 1
 
 
-def test_a_page_of_a_round_that_has_resolved_is_not_written_again(world, run_round):
-    number = world.open_round()
-    assert run_round(world, number).success
-    page = board.write(world.platform).parent / "rounds" / f"{number}.html"
-    world.practice.advance(days=95)
-    board.write(world.platform)
-    assert "resolved" in text_of(page)
-    written = page.stat().st_mtime_ns
-    board.write(world.platform)
-    assert page.stat().st_mtime_ns == written
-
-
 def test_the_command_writes_the_pages_and_names_the_first(world):
     finished = world.numebot("board")
     assert finished.returncode == 0
     assert str(world.platform.lake.board_file("index.html")) in finished.stdout
 
 
-def test_what_is_stored_is_shown_while_numerai_is_away(world):
+def test_what_is_stored_is_shown_while_numerai_is_away(world, run_round):
+    assert run_round(world, world.open_round()).success
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -133,3 +122,74 @@ def test_each_score_has_a_page_and_the_library_is_there_once(fresh_world):
     lake.board_file("vega.txt").write_text("an older one")
     board.write(fresh_world.platform)
     assert library.stat().st_mtime_ns > written
+
+
+def write_scores(lake, *rows):
+    """Store rows of model, round, metric, version, day, value and resolved, by their day."""
+    full = [
+        (model, number, metric, version, day, DAY + timedelta(days=day), value, None, resolved)
+        for model, number, metric, version, day, value, resolved in rows
+    ]
+    frame = pl.DataFrame(full, schema=tables.SCORES.schema, orient="row")
+    for (day,), scores in frame.group_by("date"):
+        parquet.write(lake.day_file("scores", day), scores)
+
+
+def test_odd_rows_cost_no_page(fresh_world):
+    """Whatever Numerai names and however old it is, every page is written, and none elsewhere."""
+    lake = fresh_world.platform.lake
+    configs = '[null, {"is_payout": true}, {"name": "mmc60", "is_payout": "maybe"}, 7]'
+    row = {"round": 1280, "close_staking_time": datetime(2026, 6, 2, 13, tzinfo=UTC)}
+    details = pl.DataFrame(
+        [{**row, "score_configs": configs}], schema=tables.ROUNDS.schema, orient="row"
+    )
+    parquet.write(lake.round_details(1280), details)
+    write_scores(
+        lake,
+        ("retired", 600, "tc", "1", 20, 0.01, True),  # before the rounds that are judged
+        ("second", 1280, "mmc60", "1", 61, 0.01, False),  # beyond a whole round
+        ("second", 1280, "mmc60", "1", 0, 0.01, False),
+        ("second", 1281, "mmc60", "1", 5, float("inf"), False),
+        ("no <longer> registered", 1280, "../../evil", "1", 3, 0.01, False),
+        ("second", 1280, None, "1", 4, 0.01, False),
+    )
+    board.write(fresh_world.platform)
+    names = {path.name for path in lake.board_file("fleet").iterdir()}
+    assert names == {"mmc60.html", "tc.html", "______evil.html"}
+    evil = lake.board_file("fleet/______evil.html").read_text()
+    assert "no &lt;longer&gt; registered" in evil
+    assert 'href=""' not in evil
+    assert "Infinity" not in lake.board_file("fleet/mmc60.html").read_text()
+
+
+def test_the_newest_version_of_a_score_counts_on_every_page(fresh_world, run_round):
+    world = fresh_world
+    number = world.open_round()
+    assert run_round(world, number).success
+    lake = world.platform.lake
+    write_scores(
+        lake,
+        ("second", number, "mmc60", "9", 8, 0.4444, False),
+        ("second", number, "mmc60", "10", 3, 0.1111, False),
+    )
+    home = board.write(world.platform).parent
+    for name in (f"rounds/{number}", "models/second"):
+        assert "+0.1111" in (home / f"{name}.html").read_text()
+        assert "+0.4444" not in (home / f"{name}.html").read_text()
+
+
+def test_a_page_of_a_resolved_round_waits_for_scores(fresh_world, run_round):
+    """After weeks without a run they are collected late."""
+    world = fresh_world
+    number = world.open_round()
+    assert run_round(world, number).success
+    world.practice.advance(days=95)
+    page = board.write(world.platform).parent / "rounds" / f"{number}.html"
+    assert "resolved" in text_of(page)
+    scored = [(name, number, "mmc60", "1", 60, 0.01, True) for name in ("second", "steady-1")]
+    write_scores(world.platform.lake, *scored)
+    board.write(world.platform)
+    assert "+0.0100" in page.read_text()
+    written = page.stat().st_mtime_ns
+    board.write(world.platform)
+    assert page.stat().st_mtime_ns == written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -66,12 +67,13 @@ def test_the_claims_of_a_fleet_are_corrected_for_its_size():
     assert [model.q_value for model in judged.values()] == pytest.approx(expected.tolist())
 
 
-def test_rounds_that_hardly_count_once_have_no_interval():
-    """Where days may not be counted, 120 rounds that share their days are no two observations."""
+def test_less_than_two_observations_have_no_interval():
+    """Student's t of a small part of a degree of freedom reaches beyond all numbers."""
     judged = board_skill.judged(scores(0.001), "mmc60")["a"]
-    assert not judged.has_interval
-    assert judged.in_words("mmc60").startswith("MMC60: ")
-    assert board_skill.frame_of({"a": judged}, ["a"])["low"].to_list() == [None]
+    hardly = replace(judged, estimate=replace(judged.estimate, freedom=0.04))
+    assert not hardly.has_interval
+    assert hardly.in_words("mmc60") == f"MMC60: {judged.verdict.words}."
+    assert board_skill.frame_of({"a": hardly}, ["a"])["low"].to_list() == [None]
 
 
 def test_a_model_of_some_days_is_too_early():

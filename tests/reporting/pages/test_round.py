@@ -26,8 +26,14 @@ RULES = (Rule("mmc60", "1", "15"),)
 
 
 def test_a_round_that_nobody_has_tried():
-    html = round_page.page(RoundPage(1344, "open", {"opened": NOW}, None, (), (), ()), FRAME)
-    assert "numebot run --round 1344" in html
+    command = "numebot run --round 1344"
+    html = round_page.page(
+        RoundPage(1344, "open", {"opened": NOW}, None, (), (), (), command=command), FRAME
+    )
+    assert command in html
+    closed = round_page.page(RoundPage(1344, "resolved", {"opened": NOW}, None, (), (), ()), FRAME)
+    assert "No model has tried this round." in closed
+    assert "numebot run" not in closed
     assert "Numerai named no score configurations" in html
 
 
