@@ -39,6 +39,7 @@ def main() -> None:
         with web_server(Path(folder)), open_page() as page:
             photograph_lineage(page)
             photograph_chart(page)
+        photograph_board(page)
 
 
 @contextmanager
@@ -98,11 +99,20 @@ def photograph_lineage(page: Page) -> None:
 def photograph_chart(page: Page) -> None:
     """Photograph the dashboard at its first chart."""
     page.goto(f"{URL}/assets/performance/overview")
-    chart = page.locator("img[src^='/numebot/figures/corr_by_scoring_day.png?v=']").first
+    chart = page.locator("img[src^='/numebot/figures/corr_by_scoring_day.svg?v=']").first
     chart.wait_for()
     chart.scroll_into_view_if_needed()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=DOCS / "dagster-scores.png")
+
+
+def photograph_board(page: Page) -> None:
+    """Photograph the board: today, and what can be said of the models."""
+    page.set_viewport_size({"width": 880, "height": 860})
+    for name, picture in (("index", "board-today"), ("fleet", "board-fleet")):
+        page.goto(f"{URL}/numebot/{name}.html")
+        page.wait_for_selector("html[data-drawn=all]", state="attached")
+        page.screenshot(path=DOCS / f"{picture}.png")
 
 
 if __name__ == "__main__":
