@@ -39,7 +39,7 @@ def main() -> None:
         with web_server(Path(folder)), open_page() as page:
             photograph_lineage(page)
             photograph_chart(page)
-        photograph_board(page)
+            photograph_board(page)
 
 
 @contextmanager
