@@ -156,7 +156,7 @@ def read(path: Path) -> Block:
         FileNotFoundError: there is none.
         DamagedFile: it is no whole block.
     """
-    return Block(parquet.read(path), originals(path))
+    return files.read_at_once(path, lambda path: Block(parquet.read(path), originals(path)))
 
 
 def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:

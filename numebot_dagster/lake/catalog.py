@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Container, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from numebot_dagster.lake import files, views
-from numebot_dagster.lake.damaged import set_aside
+from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.tables import TABLES, Table
 from numebot_dagster.lake.views import Listing
@@ -93,17 +94,10 @@ def run(
     Args:
         lake: whose views they are.
         sql: the statement.
-        use: is given the relation, or None when the statement has no answer; may be called twice.
+        use: is given the relation, or None when the statement has no answer; may be called again.
         parameters: the values of the statement's question marks.
     """
     import duckdb
-
-    trouble = (
-        duckdb.IOException,
-        duckdb.InvalidInputException,
-        duckdb.SerializationException,
-        duckdb.InternalException,
-    )
 
     def attempt(names: Container[str], *, all_columns: bool) -> T:
         with duckdb.connect() as connection:
@@ -118,11 +112,30 @@ def run(
             if names is VIEWS:  # the message names what was probably meant
                 raise
             names = VIEWS
-        except trouble as error:
-            if not left or not _is_mended(lake, error):
+        except duckdb.Error as error:
+            if not left or not _may_be_of_a_file(error):
+                raise
+            # A file may have been replaced while it was read: look for damage if that repeats.
+            if left < _ATTEMPTS - 1 and not _is_mended(lake, error):
                 raise
             all_columns |= _DIFFERENT_COLUMNS in str(error)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _may_be_of_a_file(error: duckdb.Error) -> bool:
+    """Return whether a statement may have failed because of what it read.
+
+    DuckDB has no class of its own for a footer that is none.
+    """
+    import duckdb
+
+    trouble = (
+        duckdb.IOException,
+        duckdb.InvalidInputException,
+        duckdb.SerializationException,
+        duckdb.InternalException,
+    )
+    return isinstance(error, trouble) or type(error) is duckdb.Error
 
 
 def _is_mended(lake: Lake, error: Exception) -> bool:
@@ -140,13 +153,13 @@ def _has_vanished(lake: Lake, error: Exception) -> bool:
 
 
 def set_damaged_aside(lake: Lake) -> list[Path]:
-    """Set aside every file of the views that DuckDB cannot read; return what they are called now.
+    """Set aside every file of the views that DuckDB cannot read; return those that are gone.
 
     Each file is read, which takes a while: for when a query has failed.
     """
     import duckdb
 
-    aside = []
+    gone = []
     root = lake.root.absolute()
     with duckdb.connect() as connection:
         for table in TABLES:
@@ -154,14 +167,20 @@ def set_damaged_aside(lake: Lake) -> list[Path]:
             if table.blocks:
                 alone += [(path, Listing([], [str(path)])) for path in root.glob(table.blocks)]
             for path, files in sorted(alone, key=lambda pair: pair[0]):
-                try:
-                    connection.execute(views.sql_of_files(table, files))
-                    connection.execute(f'FROM "{table.name}"').fetchall()
-                except duckdb.Error as error:
-                    if not os.access(path, os.R_OK, effective_ids=True):
-                        continue  # a refusal of the operating system is no damage
-                    aside.append(set_aside(path, error))
-    return [path for path in aside if path is not None]
+                sql = views.sql_of_files(table, files)
+                # A refusal of the operating system is no damage.
+                if os.access(path, os.R_OK, effective_ids=True) and not read_or_set_aside(
+                    path, partial(_is_readable, connection, sql, table.name)
+                ):
+                    gone.append(path)
+    return gone
+
+
+def _is_readable(connection: duckdb.DuckDBPyConnection, sql: str, view: str, _path: Path) -> bool:
+    """Read a file as a whole by the view that a statement makes of it; DuckDB raises its errors."""
+    connection.execute(sql)
+    connection.execute(f'FROM "{view}"').fetchall()
+    return True
 
 
 def rebuild(lake: Lake) -> Path:
@@ -216,6 +235,6 @@ def _create_views(
     try:
         create()
     except duckdb.Error as error:
-        if _has_vanished(lake, error) or not set_damaged_aside(lake):
-            raise
+        if not _has_vanished(lake, error):
+            set_damaged_aside(lake)
         create()

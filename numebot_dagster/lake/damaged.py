@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from numebot_dagster.lake import files
+
 LOGGER = logging.getLogger("numebot")
 SUFFIX = ".damaged"
 
@@ -24,7 +26,8 @@ def read_or_set_aside(path: Path, read: Callable[[Path], T]) -> T | None:
     """Return what a file holds, or None where it is missing or cannot be understood.
 
     A file that cannot be understood is renamed, so that nothing reads it again, and named once in
-    the log. A refusal of the operating system is no damage.
+    the log. A refusal of the operating system is no damage, nor is a file that is replaced while it
+    is read: it is read again.
 
     Args:
         path: the file.
@@ -34,7 +37,7 @@ def read_or_set_aside(path: Path, read: Callable[[Path], T]) -> T | None:
         OSError: the system does not let this process read the file.
     """
     try:
-        return read(path)
+        return files.read_at_once(path, read)
     except FileNotFoundError:
         return None
     except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,15 +29,20 @@ def stored_days(lake: Lake, table: str) -> list[date]:
 def days_version(lake: Lake, table: str) -> tuple[object, ...]:
     """Return what changes with any day of a performance table, for the key of a cache."""
     own = [lake.day_file(table, day) for day in lake.stored_days(table)]
-    present = [path for path in (*own, *lake.day_blocks(table)) if path.exists()]
-    return tuple((path, files.version(path)) for path in present)
+    versions: list[object] = []
+    for path in (*own, *lake.day_blocks(table)):
+        with suppress(FileNotFoundError):  # rolled up meanwhile
+            versions.append((path, files.version(path)))
+    return tuple(versions)
 
 
 def read_day(lake: Lake, table: str, day: date, columns: list[str]) -> pl.DataFrame | None:
     """Return columns of a performance table of a day, or None where they are not to be had.
 
-    A damaged file is set aside.
+    A damaged file is set aside. A column that the day had not when it was rolled up is null.
     """
+    own, block = lake.day_file(table, day), lake.day_block(table, day)
+    original = lake.relative(own)
 
     def of_file(path: Path) -> pl.DataFrame:
         return parquet.read(path, columns)
@@ -45,12 +50,13 @@ def read_day(lake: Lake, table: str, day: date, columns: list[str]) -> pl.DataFr
     def of_block(path: Path) -> pl.DataFrame:
         import polars as pl
 
-        original = lake.relative(lake.day_file(table, day))
-        return blocks.read_where(path, pl.col(blocks.ORIGINAL) == original).select(columns)
+        if original not in rollups.paths_in(path):
+            raise FileNotFoundError(path)
+        rows = blocks.read_where(path, pl.col(blocks.ORIGINAL) == original)
+        missing = [name for name in columns if name not in rows.columns]
+        return rows.with_columns(pl.lit(None).alias(name) for name in missing).select(columns)
 
-    readers: dict[Path, Callable[[Path], pl.DataFrame]] = {
-        lake.day_file(table, day): of_file,
-        lake.day_block(table, day): of_block,
-    }
-    frames = (read_or_set_aside(path, read) for path, read in readers.items())
+    # The file is looked for once more: what was rolled up may be written again in between.
+    readers = ((own, of_file), (block, of_block), (own, of_file))
+    frames = (read_or_set_aside(path, read) for path, read in readers)
     return next((frame for frame in frames if frame is not None), None)

@@ -21,6 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # A process id means nothing on another host that shares the folder, so the host is in the name.
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
@@ -212,6 +215,26 @@ def version(path: Path) -> tuple[int, int, int]:
     """Return what changes when the file is replaced or rewritten, for the key of a cache."""
     status = path.stat()
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def read_at_once(path: Path, read: Callable[[Path], T]) -> T:
+    """Return what is read of a file that is opened more than once; again if it was replaced.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    while True:
+        before = version(path)
+        try:
+            answer = read(path)
+        except Exception:
+            if version(path) == before:
+                raise
+            continue
+        with suppress(FileNotFoundError):  # what was removed since was whole
+            if version(path) != before:
+                continue
+        return answer
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,9 @@ def read(path: Path, columns: Sequence[str] | pl.Expr | None = None) -> pl.DataF
         DamagedFile: it is no whole Parquet file.
         polars.exceptions.ColumnNotFoundError: a column is not in the file.
     """
-    scan = _scan(path)
-    return _collect(scan if columns is None else scan.select(columns), path)
+    import polars as pl
+
+    return _collect(path, pl.all() if columns is None else columns)
 
 
 def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:
@@ -61,7 +62,9 @@ def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:
     Raises:
         FileNotFoundError, DamagedFile, polars.exceptions.ColumnNotFoundError: see `read`.
     """
-    return _collect(_scan(path).filter(condition), path)
+    import polars as pl
+
+    return _collect(path, pl.all(), condition)
 
 
 def _scan(path: Path) -> pl.LazyFrame:
@@ -70,11 +73,17 @@ def _scan(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
 
 
-def _collect(scan: pl.LazyFrame, path: Path) -> pl.DataFrame:
+def _collect(
+    path: Path, columns: Sequence[str] | pl.Expr, condition: pl.Expr | None = None
+) -> pl.DataFrame:
     import polars as pl
 
+    def collect(path: Path) -> pl.DataFrame:
+        scan = _scan(path) if condition is None else _scan(path).filter(condition)
+        return scan.select(columns).collect()
+
     try:
-        return scan.collect()
+        return files.read_at_once(path, collect)  # polars opens the footer and the data apart
     except pl.exceptions.ColumnNotFoundError:
         raise
     # A reader that meets nonsense may panic, which is no Exception.

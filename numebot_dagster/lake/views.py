@@ -30,7 +30,8 @@ class Listing:
     Attributes:
         originals: files with rows that count, the newest of a uniform table first.
         blocks: files with the rows of others.
-        hidden: originals, below the root, whose rows in the blocks do not count.
+        hidden: originals, below the root, whose rows in the blocks do not count: those that are
+            read themselves. A block may have more of them by the time when it is read.
     """
 
     originals: Sequence[str]
@@ -44,21 +45,20 @@ def listing(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> 
     An original that is not rewritten need not be opened where a block has it. One that may be is
     taken from its own file, which may be newer than its copy.
     """
+    below: dict[str, str] = {}
+    start = len(f"{lake.root.absolute()}/")
     for _ in range(_TRIES):  # until no roll-up changes the blocks between the two looks
         blocks = _files(connection, lake, table.blocks)
         originals = _files(connection, lake, table.files)
-        if not blocks:
-            copied: dict[str, str] = {}
-        else:
-            start = len(f"{lake.root.absolute()}/")
-            below = {path[start:]: path for path in originals}
-            copied = {path: below[path] for path in rollups.in_blocks(lake, table, below)}
+        below = {path[start:]: path for path in originals}
+        if blocks and not table.is_rewritten:
+            for path in rollups.in_blocks(lake, table, below):
+                del below[path]
         if blocks == _files(connection, lake, table.blocks):
             break
-    if table.is_rewritten:
-        return Listing(originals, blocks, sorted(copied))
-    left = sorted({*originals} - {*copied.values()})
-    return Listing(_newest_first(left) if table.is_uniform else left, blocks)
+    if table.is_uniform:  # no block of such a table is replaced
+        return Listing(_newest_first(below.values()), blocks)
+    return Listing([*below.values()], blocks, [*below])
 
 
 def sql_of_files(table: Table, files: Listing, *, all_columns: bool = False) -> str:

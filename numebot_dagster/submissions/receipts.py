@@ -6,6 +6,7 @@ state of a model and round is its newest receipt, unless that speaks of a mere a
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numebot_dagster.lake.layout import Lake
 
 
+LOGGER = logging.getLogger("numebot")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY_PLAYED = "no run played the round before it closed"
 CAME_LATER = "it was first trained after this round, so it has not missed it"
@@ -223,14 +225,17 @@ class RoundRecord:
         return recorded
 
     def _newest_first(self) -> Iterator[Receipt]:
-        rolled_up = _rolled_up(self._lake, self.round_number).get(self.model_name, {})
-        self._receipts |= rolled_up
-        stored = self._lake.receipts_files(self.model_name, self.round_number)
-        for path in sorted({*stored, *rolled_up}, reverse=True):
-            receipt = self._receipts.get(path) or read_or_set_aside(path, _read)
+        present = _present(self._lake, self.model_name, self.round_number)
+        for path in sorted(present, reverse=True):
+            receipt = present[path] or self._receipts.get(path) or self._read(path)
             if receipt is not None:
                 self._receipts[path] = receipt
                 yield receipt
+
+    def _read(self, path: Path) -> Receipt | None:
+        """Read a receipt from its file, or from the block into which it was rolled up meanwhile."""
+        receipt = read_or_set_aside(path, _read)
+        return receipt or _present(self._lake, self.model_name, self.round_number).get(path)
 
 
 class RoundRecords(dict[str, RoundRecord]):
@@ -248,9 +253,13 @@ class RoundRecords(dict[str, RoundRecord]):
     @property
     def standing(self) -> dict[str, Receipt]:
         """The receipts that stand of all models that have any, by the names of the models."""
-        rolled_up = _rolled_up(self._lake, self.round_number)
-        names = sorted({*self._lake.models_with_receipts(self.round_number), *rolled_up})
-        standing = {name: self[name].standing for name in names}
+        # The block is looked at before and after the folders, see `_present`.
+        names = {
+            *_rolled_up(self._lake, self.round_number),
+            *self._lake.models_with_receipts(self.round_number),
+            *_rolled_up(self._lake, self.round_number),
+        }
+        standing = {name: self[name].standing for name in sorted(names)}
         return {name: receipt for name, receipt in standing.items() if receipt is not None}
 
 
@@ -315,23 +324,40 @@ def _rolled_up(lake: Lake, round_number: int) -> Mapping[str, Mapping[Path, Rece
     return read_or_set_aside(lake.receipts_block(round_number), read) or {}
 
 
+def _present(lake: Lake, model_name: str, round_number: int) -> dict[Path, Receipt | None]:
+    """Return the paths of a model's receipts of a round, with those that a block has.
+
+    The block is looked at before and after the folder, so that neither a roll-up nor its undoing
+    in between hides one.
+    """
+    before = _rolled_up(lake, round_number).get(model_name, {})
+    stored = lake.receipts_files(model_name, round_number)
+    after = _rolled_up(lake, round_number).get(model_name, {})
+    return {**dict.fromkeys(stored), **before, **after}
+
+
 @lru_cache(maxsize=256)
 def _of_block(
     lake: Lake, path: Path, _version: tuple[int, int, int], round_number: int
 ) -> Mapping[str, Mapping[Path, Receipt]]:
+    """Return the receipts of a round in a block; one that is not understood costs no other."""
     import polars as pl
 
     receipts: dict[str, dict[Path, Receipt]] = {}
     for row in blocks.read_where(path, pl.col("round") == round_number).iter_rows(named=True):
-        receipt = from_row(row)
-        receipts.setdefault(receipt.model, {})[lake.root / row[blocks.ORIGINAL]] = receipt
+        original = row[blocks.ORIGINAL]
+        try:
+            receipt = from_row(row)
+        except (ValueError, TypeError) as error:
+            LOGGER.warning("The receipt %s in %s is left out: %s", original, path, error)
+            continue
+        receipts.setdefault(receipt.model, {})[lake.root / original] = receipt
     return receipts
 
 
 def _newest_stamp(lake: Lake, receipt: Receipt) -> int:
-    rolled_up = _rolled_up(lake, receipt.round_number).get(receipt.model, {})
-    stored = lake.receipts_files(receipt.model, receipt.round_number)
-    return max((int(path.stem) for path in (*stored, *rolled_up)), default=0)
+    present = _present(lake, receipt.model, receipt.round_number)
+    return max((int(path.stem) for path in present), default=0)
 
 
 def _file_of(folder: Path, recorded_at: datetime) -> Path:
@@ -349,14 +375,17 @@ def _to_frame(receipt: Receipt) -> polars.DataFrame:
 
 
 def from_row(row: Mapping[str, Any]) -> Receipt:
-    """Return a receipt from a stored row, without columns that a later version added."""
+    """Return a receipt from a stored row, without columns that a later version added.
+
+    In a block, a column that the receipt's own file had not is null.
+    """
     values: dict[str, Any] = {
-        field.name: row[_column(field.name)]
+        field.name: value
         for field in fields(Receipt)
-        if _column(field.name) in row
+        if (value := row.get(_column(field.name))) is not None
     }
     for name, kind in (("outcome", Outcome), ("state", State), ("rung", Rung)):
-        if values.get(name) is not None:
+        if name in values:
             values[name] = kind(values[name])
     return Receipt(**values)
 

@@ -13,6 +13,8 @@ from numebot_dagster.lake import catalog, parquet, tables, views
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.health import upkeep
 from numebot_dagster.operations.health.upkeep import Settled
+from numebot_dagster.submissions import receipts
+from numebot_dagster.submissions.receipts import Receipt
 
 WHAT = Settled(frozenset({1, 2, 3}), frozenset({1, 2, 3}), date(2026, 9, 3))
 
@@ -74,6 +76,45 @@ def test_a_query_that_misses_a_file_is_repeated(lake: Lake) -> None:
 
     assert catalog.run(lake, "from predictions", use) == 3
     assert len(used) == 2
+
+
+@pytest.mark.parametrize("view", ["receipts", "scores"])
+def test_a_block_that_is_replaced_before_it_is_read_doubles_no_row(lake: Lake, view: str) -> None:
+    def write(number: int) -> None:
+        receipts.append(lake, Receipt("m", number))
+        score = pl.DataFrame({"model": ["m"], "value": [0.5]})
+        parquet.write(lake.day_file("scores", date(2026, 8, number)), score)
+
+    def rows(answer: duckdb.DuckDBPyRelation | None) -> int:
+        upkeep.roll_up(lake, WHAT)
+        assert answer is not None
+        return len(answer.fetchall())
+
+    write(1)
+    upkeep.roll_up(lake, WHAT)
+    for number in (2, 3):
+        write(number)
+        copy = Settled(frozenset(), WHAT.closed, WHAT.today)
+        assert catalog.run(lake, f"from {view}", rows) == number
+    receipts.append(lake, Receipt("m", 3))  # its block is replaced, but it stays
+    with catalog.connect(lake) as connection:
+        upkeep.roll_up(lake, copy)
+        assert len(connection.execute("from receipts").fetchall()) == 4
+
+
+def test_a_footer_that_duckdb_does_not_understand_once_is_no_damage(lake: Lake) -> None:
+    predict(lake, 1)
+    calls = []
+
+    def use(answer: duckdb.DuckDBPyRelation | None) -> int:
+        calls.append(answer)
+        assert answer is not None
+        if len(calls) == 1:
+            raise duckdb.Error("TProtocolException: Invalid data")
+        return len(answer.fetchall())
+
+    assert catalog.run(lake, "from predictions", use) == 1
+    assert list(lake.root.rglob("*.damaged")) == []
 
 
 def test_a_listing_is_of_one_moment(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

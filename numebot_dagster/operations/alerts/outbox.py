@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -142,7 +143,12 @@ def _waiting(platform: Platform) -> Iterator[tuple[Path, Raised]]:
 def _changed_since(paths: Iterable[Path], age: timedelta) -> list[Path]:
     """Return the files that were changed within an age; old ones are not opened."""
     oldest = time.time() - age.total_seconds()
-    return [path for path in paths if path.stat().st_mtime > oldest]
+    changed = []
+    for path in paths:
+        with suppress(FileNotFoundError):  # rolled up meanwhile, because it is old
+            if path.stat().st_mtime > oldest:
+                changed.append(path)
+    return changed
 
 
 def _read(platform: Platform, paths: Iterable[Path]) -> Iterator[tuple[Path, Raised]]:

@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from numebot_dagster.lake import catalog, json_records, parquet, rollups
-from numebot_dagster.lake.days import read_day, stored_days
+from numebot_dagster.lake.days import days_version, read_day, stored_days
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
+from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import upkeep
 from numebot_dagster.operations.health.upkeep import Settled
 from numebot_dagster.submissions import receipts, submission_file
-from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, State
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord, Rung, State
 from tests.support.kill_points import killed_before_change
 
 MODELS = ("a-b c/d%20", "007")
@@ -156,6 +157,63 @@ def test_records_days_and_first_rounds_are_read_from_blocks(lake: Lake) -> None:
     assert past is not None
     assert past.rows() == [(1, True)]
     assert [lake.takes_part(MODELS[0], number) for number in (1297, 1298)] == [False, True]
+
+
+def test_a_day_whose_block_has_no_such_column_costs_nothing(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    day = TODAY - timedelta(days=33)
+    past = read_day(lake, "leaderboard", day, ["rank", "added_tomorrow"])
+    assert past is not None
+    assert past.rows() == [(1, None)]
+    assert read_day(lake, "leaderboard", day - timedelta(days=9), ["rank"]) is None
+    assert list(lake.root.rglob("*.damaged")) == []
+
+
+def test_a_receipt_of_a_newer_version_costs_no_other_of_its_block(lake: Lake) -> None:
+    [first, second] = lake.receipts_files(MODELS[0], 1299)
+    newer = parquet.read(second).with_columns(state=pl.lit("added_tomorrow"))
+    parquet.write(second, newer)
+    older = parquet.read(first).drop("rung", "state")
+    parquet.write(first, older)
+    upkeep.roll_up(lake, WHAT)
+    [left] = RoundRecord(lake, MODELS[0], 1299).history
+    assert (left.rung, left.state) == (Rung.LIVE, State.PENDING)
+    assert len(RoundRecord(lake, MODELS[1], 1299).history) == 2
+    assert list(lake.root.rglob("*.damaged")) == []
+
+
+@pytest.mark.parametrize("undone", [False, True])
+def test_a_history_is_whole_while_the_folder_is_rolled_up_or_written_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, undone: bool
+) -> None:
+    if undone:
+        upkeep.roll_up(lake, WHAT)
+    files_of = Lake.receipts_files
+
+    def listed(self: Lake, model: str, number: int) -> list[Path]:
+        monkeypatch.setattr(Lake, "receipts_files", files_of)
+        if undone:
+            upkeep.unroll(lake)
+            return files_of(self, model, number)
+        paths = files_of(self, model, number)
+        upkeep.roll_up(lake, WHAT)
+        return paths
+
+    monkeypatch.setattr(Lake, "receipts_files", listed)
+    assert len(RoundRecord(lake, MODELS[0], 1299).history) == 2
+
+
+def test_alerts_and_days_that_are_rolled_up_while_they_are_listed_are_passed_over(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = lake.alert_files()
+    days = lake.stored_days("scores")
+    upkeep.roll_up(lake, WHAT)
+    changed = outbox._changed_since(paths, timedelta(days=1))
+    assert changed == lake.alert_files()
+    version = days_version(lake, "scores")
+    monkeypatch.setattr(Lake, "stored_days", lambda *_: days)
+    assert days_version(lake, "scores") == version
 
 
 def test_predictions_of_a_resolved_round_are_there_when_asked_for(lake: Lake) -> None:
