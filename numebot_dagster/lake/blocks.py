@@ -93,6 +93,10 @@ class Block:
         rows = self.frame.slice(original.first, original.rows)
         return pl.DataFrame([rows.get_column(name) for name in original.columns])
 
+    def still_has(self, original: Original) -> bool:
+        """Return whether the rows of an original are what the original held."""
+        return digest(self.rows_of(original)) == original.digest
+
     def without(self, paths: Collection[str]) -> Block:
         """Return the block without the rows of some originals."""
         import polars as pl
@@ -189,7 +193,7 @@ def verify(path: Path) -> Block:
     if sum(original.rows for original in block.originals) != block.frame.height:
         raise DamagedFile(f"{path} does not have as many rows as its originals")
     for original in block.originals:
-        if digest(block.rows_of(original)) != original.digest:
+        if not block.still_has(original):
             raise DamagedFile(f"{path} no longer holds what {original.path} held")
     return block
 

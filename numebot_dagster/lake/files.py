@@ -34,9 +34,10 @@ _FULL = "free some space, or set NUMERAI_DATA_FOLDER to another disk, and run ag
 _REFUSED = "make it writable for this user, or set NUMERAI_DATA_FOLDER to another folder"
 _LOCKLESS = "this disk cannot lock files: set NUMERAI_DATA_FOLDER to a folder on a disk that can"
 _UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REMEDIES = {
     **dict.fromkeys((errno.ENOLCK, *_UNSUPPORTED), _LOCKLESS),
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys(FULL_DISK, _FULL),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR), _REFUSED),
 }
 # How disks say that they have no hard links (exFAT, some network mounts), or cannot sync a folder.
@@ -209,6 +210,27 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_unless_changed(path: Path, expected: tuple[int, int, int]) -> bool:
+    """Remove a file that still has a version; return whether it had it.
+
+    It is taken out of the way before it is looked at, so that nobody writes it in between; one that
+    has changed gets its name back, unless there is a still newer one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if version(path) != expected:
+        return False
+    aside = _temporary_name(path)
+    path.rename(aside)
+    is_expected = version(aside) == expected
+    if not is_expected:
+        with suppress(FileExistsError):
+            _take_name(aside, path)
+    aside.unlink(missing_ok=True)
+    return is_expected
 
 
 def version(path: Path) -> tuple[int, int, int]:

@@ -235,9 +235,9 @@ class Lake:
         trained = [place.vintage for place in self.weights_folders(model_name)]
         tables = ("predictions", "submissions") if trained else ("predictions",)
         tried = [
-            int(value)
+            number
             for table in tables
-            for value, _ in _partitions(self.root / table / _part("model", model_name), "round")
+            for number, _ in _rounds(self.root / table / _part("model", model_name))
         ]
         return any(vintage < round_number for vintage in trained) or any(
             number <= round_number for number in tried
@@ -247,15 +247,15 @@ class Lake:
         """Return the models with a folder in `submissions` or `predictions`, by round."""
         models: dict[int, list[str]] = {}
         for name, folder in _partitions(self.root / table, "model"):
-            for value, _ in _partitions(folder, "round"):
-                models.setdefault(int(value), []).append(name)
+            for number, _ in _rounds(folder):
+                models.setdefault(number, []).append(name)
         return dict(sorted(models.items()))
 
     def first_round_folders(self, table: str) -> frozenset[Path]:
         """Return the folders of the models' first rounds in `submissions` or `predictions`."""
         folders = (folder for _, folder in _partitions(self.root / table, "model"))
-        rounds = ([path for _, path in _partitions(folder, "round")] for folder in folders)
-        return frozenset(min(paths, key=_round_of) for paths in rounds if paths)
+        rounds = ([*_rounds(folder)] for folder in folders)
+        return frozenset(min(numbered)[1] for numbered in rounds if numbered)
 
     # Performance
 
@@ -396,10 +396,6 @@ def path_values(relative: str) -> dict[str, str | None]:
     return {key: None if value == _NULL else unquote(value) for key, _, value in parts}
 
 
-def _round_of(folder: Path) -> int:
-    return int(folder.name.removeprefix("round="))
-
-
 def _block_number(path: Path) -> int:
     return int(path.stem.partition("-")[2])
 
@@ -417,3 +413,10 @@ def _partitions(parent: Path, key: str) -> Iterator[tuple[str, Path]]:
     if parent.is_dir():
         for folder in sorted(parent.glob(f"{key}=*")):
             yield unquote(folder.name.removeprefix(f"{key}=")), folder
+
+
+def _rounds(parent: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the folders of rounds of a parent that may not exist, with their numbers."""
+    for value, folder in _partitions(parent, "round"):
+        if value.isdecimal():
+            yield int(value), folder

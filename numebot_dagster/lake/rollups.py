@@ -8,11 +8,11 @@ once: an original that exists counts, and its copy in a block does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import blocks, files, parquet, tables
@@ -70,7 +70,7 @@ class Result:
 def roll_up(lake: Lake, unit: Unit, result: Result) -> None:
     """Put the originals of a unit into its block, then remove those that are to go.
 
-    A damaged block is set aside; its originals, as far as there are any, make a new one.
+    A block that cannot be read is set aside; its originals, as far as there are any, make another.
     """
     digests = _digests(unit.present)
     fresh = [
@@ -79,36 +79,94 @@ def roll_up(lake: Lake, unit: Unit, result: Result) -> None:
         if path in unit.removed or lake.relative(path) not in digests
     ]
     contents = dict(_contents(lake, unit.table, fresh, result))
-    new = [content for content in contents.values() if digests.get(content.path) != content.digest]
-    written = _write(unit, new, result) if new else None
-    for path in {*unit.present, *filter(None, [written])}:
-        digests = _digests([path])
-        copied = [
-            original
-            for original in unit.removed
-            if original in contents
-            and digests.get(contents[original].path) == contents[original].digest
-        ]
-        # What was just written was read back.
-        if copied and (path == written or read_or_set_aside(path, blocks.verify) is not None):
-            for original in copied:
-                result.rolled_up += _remove(original, contents[original], unit.kept)
+    if not contents:
+        return
+    present = {path: read_or_set_aside(path, blocks.read) for path in unit.present}
+    checked = _checked(block for block in present.values() if block is not None)
+    new = [content for content in contents.values() if _is_new(unit, content, checked, result)]
+    if new:
+        former = present.get(unit.target(""))
+        checked |= _write(unit, former, new, result)
+    for original in unit.removed:
+        content = contents.get(original)
+        if content is not None and checked.get(content.path) == content.digest:
+            result.rolled_up += _remove(original, content, unit.kept)
+
+
+def _checked(present: Iterable[Block]) -> dict[str, str | None]:
+    """Return the digests of the originals of blocks; none where the rows are not what they were."""
+    return {
+        original.path: original.digest if block.still_has(original) else None
+        for block in present
+        for original in block.originals
+    }
+
+
+def _is_new(
+    unit: Unit, content: Content, digests: Mapping[str, str | None], result: Result
+) -> bool:
+    """Return whether a content is to be written into the block; name it where it must not be.
+
+    Only a table that is rewritten may have a newer content of the same path. Rows that are not what
+    they were are replaced, unless another block has them.
+    """
+    if content.path not in digests:
+        return True
+    digest = digests[content.path]
+    if digest == content.digest:
+        return False
+    is_mended = digest is None and unit.target("") in unit.present
+    is_replaced = unit.table.is_rewritten or is_mended
+    if not is_replaced:
+        result.problems.append(
+            f"{content.path} stays where it is: it is not what was rolled up of it, which counts"
+        )
+    return is_replaced
 
 
 def unroll(lake: Lake, path: Path, result: Result) -> None:
     """Write the originals of a block again, then remove the block.
 
-    An original that exists stays as it is: it was never removed, or is newer.
+    An original that exists stays as it is where it is sound, or was written again later. The block
+    stays where it no longer has what an original held.
     """
-    block = read_or_set_aside(path, blocks.verify)
+    block = read_or_set_aside(path, blocks.read)
     if block is None:
         result.problems.append(f"{path} is damaged: its files cannot be written again")
         return
+    table = _table_of(lake, path)
+    rotten = [original for original in block.originals if not block.still_has(original)]
     for original in block.originals:
+        if original in rotten:
+            continue
+        digest = None if table.is_rewritten else original.digest
+        _set_aside_unless(lake.root / original.path, digest)
         result.restored += _restore(lake, block, original)
+    if rotten:
+        result.problems += [
+            f"{path} stays: it no longer holds what {original.path} held" for original in rotten
+        ]
+        return
     path.unlink()
     with suppress(OSError):  # another block of the round
         path.parent.rmdir()
+
+
+def _table_of(lake: Lake, path: Path) -> Table:
+    """Return the table whose rows a block has."""
+    relative = PurePosixPath(lake.relative(path))
+    return next(table for table in tables.TABLES if table.blocks and relative.match(table.blocks))
+
+
+def _digest_of_file(path: Path) -> str:
+    return blocks.digest(_frame(path))
+
+
+def _set_aside_unless(path: Path, digest: str | None) -> None:
+    """Set a file aside that cannot be read, or, where a digest is given, has another content."""
+    content = read_or_set_aside(path, _digest_of_file)
+    if None not in (content, digest) and content != digest:
+        set_aside(path, "it is not what was rolled up of it")
 
 
 def bring_back(lake: Lake, model_name: str, round_number: int) -> None:
@@ -135,7 +193,7 @@ def _bring_back(lake: Lake, path: Path, originals: Iterable[str]) -> None:
     block = read_or_set_aside(path, blocks.read) if missing else None
     if block is not None:
         for original in block.originals:
-            if original.path in missing:
+            if original.path in missing and block.still_has(original):
                 _restore(lake, block, original)
 
 
@@ -250,12 +308,10 @@ def _plain(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
-def _write(unit: Unit, new: Sequence[Content], result: Result) -> Path | None:
-    """Write the block of a unit, with what it had before; return its path, if anything fits."""
-    former = None
-    target = unit.target("")
-    if target in unit.present:
-        former = read_or_set_aside(target, blocks.read)
+def _write(
+    unit: Unit, former: Block | None, new: Sequence[Content], result: Result
+) -> dict[str, str]:
+    """Write the block of a unit, with what it had before; return the digests of what it has."""
     replaced = {content.path for content in new}
     kept = None if former is None else former.without(replaced)
     block, unfit = blocks.joined(kept, new)
@@ -264,18 +320,16 @@ def _write(unit: Unit, new: Sequence[Content], result: Result) -> Path | None:
         for path in unfit
     ]
     if len(unfit) == len(new):
-        return None
-    target = unit.target(str(block.frame.schema))
-    blocks.write(target, block)
-    return target
+        return {}
+    blocks.write(unit.target(str(block.frame.schema)), block)
+    return {original.path: original.digest for original in block.originals}
 
 
 def _remove(path: Path, content: Content, kept: Collection[Path]) -> bool:
     """Remove an original unless it was written again meanwhile, and the folders it leaves empty."""
     try:
-        if files.version(path) != content.version:
+        if not files.remove_unless_changed(path, content.version):
             return False
-        path.unlink()
     except FileNotFoundError:
         return False
     for folder in path.parents:
@@ -303,7 +357,7 @@ def _restore(lake: Lake, block: Block, original: Original) -> bool:
             parquet.create(path, frame)
     except FileExistsError:
         return False
-    if blocks.digest(_frame(path)) != original.digest:
+    if _digest_of_file(path) != original.digest:
         set_aside(path, "it was not written as it had been")
         raise DamagedFile(f"{path} was not read back as it had been")
     return True

@@ -234,3 +234,23 @@ def test_a_reused_process_number_does_not_protect_a_temporary(tmp_path: Path) ->
 
 def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert files.free_bytes(tmp_path / "not" / "there") > 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_is_written_again_before_it_is_removed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    rename = Path.rename
+
+    def written_before(self: Path, target: Path) -> Path:
+        if again:
+            path.write_bytes(b"newer")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", written_before)
+    assert files.remove_unless_changed(path, files.version(path)) is not again
+    assert [item.read_bytes() for item in tmp_path.iterdir()] == ([b"newer"] if again else [])
+    path.write_bytes(b"another one")
+    assert not files.remove_unless_changed(path, (0, 0, 0))

@@ -8,13 +8,14 @@ closed are copied into their block as well, so that few files have to be opened,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from numebot_dagster.lake import blocks, json_records, rollups, tables
+from numebot_dagster.lake import blocks, files, json_records, rollups, tables
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import ROUNDS_OF_A_BLOCK, Lake
 from numebot_dagster.lake.locks import sole
@@ -75,10 +76,12 @@ def roll_up(lake: Lake, what: Settled, go_on: GoOn = lambda done, of_all: True) 
     with sole(lake.lock_file("rollup")):
         units = [*_receipts(lake, what), *_predictions(lake, what), *_days(lake, what)]
         units += _alerts(lake)
-        for done, unit in enumerate(units):
+        for done, make in enumerate(units):
             if not go_on(done, len(units)):
                 break
-            rollups.roll_up(lake, unit(), result)
+            unit = make()
+            with _named(result, unit.target("").parent):
+                rollups.roll_up(lake, unit, result)
         result.blocks = len(rollups.all_blocks(lake))
     return result
 
@@ -95,9 +98,25 @@ def unroll(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Result:
         for done, block in enumerate(present):
             if not go_on(done, len(present)):
                 break
-            rollups.unroll(lake, block, result)
+            with _named(result, block):
+                rollups.unroll(lake, block, result)
         result.blocks = len(rollups.all_blocks(lake))
     return result
+
+
+@contextmanager
+def _named(result: Result, place: Path) -> Iterator[None]:
+    """Name what keeps one block from its work, which goes on with the next; not on a full disk.
+
+    Nothing was removed before the block was read back.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number in files.FULL_DISK:
+            raise
+        result.problems.append(f"{place} was left as it was: {type(error).__name__}: {error}")
 
 
 def unsound(lake: Lake) -> list[str]:

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numebot_dagster.lake import catalog, json_records, parquet, rollups
+from numebot_dagster.lake import blocks, catalog, files, json_records, parquet, rollups
+from numebot_dagster.lake.blocks import Block
 from numebot_dagster.lake.days import days_version, read_day, stored_days
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.lake.locks import HeldElsewhere, sole
@@ -293,6 +294,131 @@ def test_an_unsound_block_is_named(lake: Lake) -> None:
     assert str(block) in problem
 
 
+def rot(lake: Lake, block: Path, name: str) -> None:
+    """Change the rows of one original in a block, whose footer goes on saying what they were."""
+    whole = blocks.read(block)
+    rows = pl.col(blocks.ORIGINAL) == name
+    changed = pl.when(rows).then(pl.lit(None)).otherwise(pl.col("predictions_sha256"))
+    frame = whole.frame.with_columns(predictions_sha256=changed)
+    blocks._write_groups(block, Block(frame, whole.originals))
+
+
+@pytest.mark.parametrize("content", [b"rot", "another"])
+def test_unrolling_trusts_no_original_that_is_not_what_it_was(
+    lake: Lake, content: bytes | str
+) -> None:
+    before = contents(lake)
+    upkeep.roll_up(lake, WHAT)
+    path, other = lake.receipts_files(MODELS[0], 1350)
+    path.write_bytes(content if isinstance(content, bytes) else other.read_bytes())
+    assert upkeep.unroll(lake).problems == []
+    assert contents(lake) == before
+    assert path.with_name(f"{path.name}.damaged").exists()
+
+
+def test_unrolling_keeps_a_day_that_was_written_again(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    day = TODAY - timedelta(days=33)
+    collect(lake, day, 9.0)
+    upkeep.unroll(lake)
+    kept = read_day(lake, "scores", day, ["value"])
+    assert kept is not None
+    assert kept["value"].to_list() == [9.0]
+
+
+def test_rotten_rows_of_a_block_cost_no_others(lake: Lake) -> None:
+    before = contents(lake)
+    upkeep.roll_up(lake, WHAT)
+    [name, *_] = (path for path in before if path.startswith("submissions/") and "=1299/" in path)
+    block = lake.receipts_block(1299)
+    rot(lake, block, name)
+    receipts.append(lake, Receipt(MODELS[0], 1299))  # would have to go into that block
+    collect(lake, TODAY - timedelta(days=34), 9.0)
+    rows = len(shown(lake)["receipts"])
+    [problem] = upkeep.roll_up(lake, WHAT).problems
+    assert name in problem
+    assert not lake.day_file("scores", TODAY - timedelta(days=34)).exists()
+    assert len(shown(lake)["receipts"]) == rows
+    [problem] = upkeep.unroll(lake).problems
+    assert name in problem
+    assert rollups.all_blocks(lake) == [block]
+    left = contents(lake)
+    written = {path for path in left if "=1299/" in path and path.startswith("submissions/")}
+    assert {path for path in before if "=1299/" in path and path.startswith("sub")} - written == {
+        name
+    }
+    assert len(shown(lake)["receipts"]) == rows
+
+
+def test_rotten_rows_of_an_original_that_is_there_are_written_anew(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    path = lake.receipts_files(MODELS[0], 1350)[0]
+    rot(lake, lake.receipts_block(1350), lake.relative(path))
+    every = WHAT.closed
+    assert upkeep.roll_up(lake, Settled(every, every, TODAY)).problems == []
+    assert upkeep.unsound(lake) == []
+    assert not path.exists()
+
+
+def test_an_original_that_changed_replaces_no_copy(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    path, other = lake.receipts_files(MODELS[0], 1350)
+    parquet.write(path, parquet.read(other))
+    before = shown(lake)["receipts"]
+    every = WHAT.closed
+    [problem] = upkeep.roll_up(lake, Settled(every, every, TODAY)).problems
+    assert str(lake.relative(path)) in problem
+    assert path.exists()
+    assert shown(lake)["receipts"] == before
+
+
+def test_predictions_of_one_name_are_in_one_block(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    [path] = rollups.predictions_files(lake, MODELS[0], 1299)
+    parquet.write(path, parquet.read(path).with_columns(prediction=pl.lit(0.5)))
+    before = shown(lake)["predictions"]
+    [problem] = upkeep.roll_up(lake, WHAT).problems
+    assert lake.relative(path) in problem
+    assert len(lake.predictions_blocks(1299)) == 1
+    assert shown(lake)["predictions"] == before
+
+
+def test_rotten_predictions_are_not_brought_back(lake: Lake) -> None:
+    upkeep.roll_up(lake, WHAT)
+    [block] = lake.predictions_blocks(1299)
+    whole = blocks.read(block)
+    blocks._write_groups(block, Block(whole.frame.with_columns(id=pl.lit("x")), whole.originals))
+    assert rollups.predictions_files(lake, MODELS[0], 1299) == []
+    assert block.exists()
+
+
+def test_one_failure_stops_no_other_work(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    (lake.root / "submissions" / "model=007" / "round=1299.bak").mkdir()
+    path = lake.day_file("scores", TODAY - timedelta(days=3))
+    remove = files.remove_unless_changed
+
+    def refused(asked: Path, version: tuple[int, int, int]) -> bool:
+        if asked == path:
+            raise PermissionError(13, "refused", str(asked))
+        return remove(asked, version)
+
+    monkeypatch.setattr(files, "remove_unless_changed", refused)
+    before = shown(lake)
+    [problem] = upkeep.roll_up(lake, WHAT).problems
+    assert str(path) in problem
+    assert shown(lake) == before
+    assert len(rollups.all_blocks(lake)) == 2 + 3 + 9 + 1
+
+
+def test_a_full_disk_ends_the_work(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rollups, "roll_up", full)
+    with pytest.raises(OSError, match="No space"):
+        upkeep.roll_up(lake, WHAT)
+
+
 def test_one_roll_up_at_a_time(lake: Lake) -> None:
     with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
         upkeep.roll_up(lake, WHAT)
@@ -308,7 +434,7 @@ def test_a_kill_at_any_change_loses_and_doubles_nothing(tmp_path: Path) -> None:
             with killed_before_change(number):
                 work()
                 ended = True
-            number += 3 if number < 40 else 11
+            number += 3 if number < 40 else 17
             assert shown(lake) == views
     assert contents(lake) == before
 
