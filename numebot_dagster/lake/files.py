@@ -150,7 +150,7 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         FileExistsError: `overwrite` is false and the file exists; it is left as it was.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         temporary = _temporary_name(path)
         try:
             yield temporary
@@ -172,7 +172,7 @@ def folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         FileExistsError: `overwrite` is false and the folder exists; it is left as it was.
     """
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         temporary = _temporary_name(path)
         temporary.mkdir()
         try:
@@ -324,6 +324,16 @@ def existing_parent(path: Path) -> Path:
 def _temporary_name(path: Path) -> Path:
     name = f".{path.name}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
     return path.with_name(name)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder with those above it, and wait until their names are on the disk."""
+    if path.is_dir():
+        return
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        flush_folder(place.parent)
 
 
 def flush_folder(path: Path) -> bool:

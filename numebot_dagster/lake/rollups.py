@@ -67,9 +67,12 @@ class Result:
     problems: list[str] = field(default_factory=list)
 
 
-def roll_up(lake: Lake, unit: Unit, result: Result) -> None:
+def roll_up(
+    lake: Lake, unit: Unit, result: Result, written: Callable[[Path], None] = lambda path: None
+) -> None:
     """Put the originals of a unit into its block, then remove those that are to go.
 
+    `written` is called with the path of a block before any original of it goes.
     A block that cannot be read is set aside; its originals, as far as there are any, make another.
     """
     digests = _digests(unit.present)
@@ -86,7 +89,7 @@ def roll_up(lake: Lake, unit: Unit, result: Result) -> None:
     new = [content for content in contents.values() if _is_new(unit, content, checked, result)]
     if new:
         former = present.get(unit.target(""))
-        checked |= _write(unit, former, new, result)
+        checked |= _write(unit, former, new, result, written)
     for original in unit.removed:
         content = contents.get(original)
         if content is not None and checked.get(content.path) == content.digest:
@@ -309,7 +312,11 @@ def _plain(value: object) -> str | None:
 
 
 def _write(
-    unit: Unit, former: Block | None, new: Sequence[Content], result: Result
+    unit: Unit,
+    former: Block | None,
+    new: Sequence[Content],
+    result: Result,
+    written: Callable[[Path], None],
 ) -> dict[str, str]:
     """Write the block of a unit, with what it had before; return the digests of what it has."""
     replaced = {content.path for content in new}
@@ -321,7 +328,9 @@ def _write(
     ]
     if len(unfit) == len(new):
         return {}
-    blocks.write(unit.target(str(block.frame.schema)), block)
+    target = unit.target(str(block.frame.schema))
+    blocks.write(target, block)
+    written(target)
     return {original.path: original.digest for original in block.originals}
 
 

@@ -254,3 +254,12 @@ def test_a_file_that_is_written_again_before_it_is_removed_stays(
     assert [item.read_bytes() for item in tmp_path.iterdir()] == ([b"newer"] if again else [])
     path.write_bytes(b"another one")
     assert not files.remove_unless_changed(path, (0, 0, 0))
+
+
+def test_the_names_of_new_folders_are_on_the_disk_before_the_file_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = []
+    monkeypatch.setattr(files, "_flush", flushed.append)
+    files.replace_bytes(tmp_path / "a" / "b" / "file", b"")
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} <= {*flushed}

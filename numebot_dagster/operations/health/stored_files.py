@@ -20,6 +20,7 @@ from numebot_dagster.submissions import submission_file
 if TYPE_CHECKING:
     import polars
 
+_Predictions = tuple[str | None, str | None, str]
 _SUFFIXES = (".parquet", ".json")
 
 
@@ -47,10 +48,13 @@ class Report:
 
 @dataclass
 class Names:
-    """The hashes of predictions that are stored, and those that receipts name, with a receipt."""
+    """The predictions that are stored, and those that receipts name, with a receipt of each.
 
-    of_predictions: set[str] = field(default_factory=set)
-    of_receipts: dict[str, Path] = field(default_factory=dict)
+    They are identified by model, round and hash.
+    """
+
+    of_predictions: set[_Predictions] = field(default_factory=set)
+    of_receipts: dict[_Predictions, Path] = field(default_factory=dict)
 
 
 def examine(lake: Lake) -> Report:
@@ -77,9 +81,9 @@ def examine(lake: Lake) -> Report:
     ]
     problems += filter(None, starmap(_problem, checks))
     problems += [
-        Problem(f"the predictions {sha256} that receipts name are not stored: {receipt}", True)
-        for sha256, receipt in sorted(names.of_receipts.items())
-        if sha256 not in names.of_predictions
+        Problem(f"the predictions {named[2]} that receipts name are not stored: {receipt}", True)
+        for named, receipt in sorted(names.of_receipts.items(), key=lambda item: item[1])
+        if named not in names.of_predictions
     ]
     set_aside = tuple(path for path in files if SUFFIX in path.name)
     return Report(len(checks), tuple(problems), set_aside)
@@ -129,13 +133,15 @@ def _check(lake: Lake, path: Path, names: Names) -> None:
 
 def _check_rows(path: Path, original: Path, frame: polars.DataFrame, names: Names) -> None:
     """Check the rows of an original, in the file that has them."""
+    keys = layout.path_values(original.as_posix())
+    model, number = keys.get("model"), keys.get("round")
     sha256 = layout.predictions_sha256(original)
     if sha256 is not None:
         values = frame["prediction"].to_numpy()
         if submission_file.prepare(frame["id"].to_list(), values).sha256 != sha256:
             place = path if path == original else f"{path}: {original}"
             raise DamagedFile(f"{place} does not hold the predictions that its name says")
-        names.of_predictions.add(sha256)
+        names.of_predictions.add((model, number, sha256))
     elif "predictions_sha256" in frame.columns:
         for value in frame["predictions_sha256"].drop_nulls():
-            names.of_receipts.setdefault(value, original)
+            names.of_receipts.setdefault((model, number, value), original)

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from numebot_dagster.lake import blocks, files, json_records, rollups, tables
+from numebot_dagster.lake import blocks, catalog, files, json_records, rollups, tables
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import ROUNDS_OF_A_BLOCK, Lake
 from numebot_dagster.lake.locks import sole
@@ -73,7 +73,7 @@ def roll_up(lake: Lake, what: Settled, go_on: GoOn = lambda done, of_all: True) 
         HeldElsewhere: another process rolls up or unrolls.
     """
     result = Result()
-    with sole(lake.lock_file("rollup")):
+    with sole(lake.lock_file("rollup")), _seen_by_others(lake) as written:
         units = [*_receipts(lake, what), *_predictions(lake, what), *_days(lake, what)]
         units += _alerts(lake)
         for done, make in enumerate(units):
@@ -81,7 +81,7 @@ def roll_up(lake: Lake, what: Settled, go_on: GoOn = lambda done, of_all: True) 
                 break
             unit = make()
             with _named(result, unit.target("").parent):
-                rollups.roll_up(lake, unit, result)
+                rollups.roll_up(lake, unit, result, written)
         result.blocks = len(rollups.all_blocks(lake))
     return result
 
@@ -93,7 +93,7 @@ def unroll(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Result:
         HeldElsewhere: another process rolls up or unrolls.
     """
     result = Result()
-    with sole(lake.lock_file("rollup")):
+    with sole(lake.lock_file("rollup")), _seen_by_others(lake):
         present = rollups.all_blocks(lake)
         for done, block in enumerate(present):
             if not go_on(done, len(present)):
@@ -102,6 +102,38 @@ def unroll(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Result:
                 rollups.unroll(lake, block, result)
         result.blocks = len(rollups.all_blocks(lake))
     return result
+
+
+@contextmanager
+def _seen_by_others(lake: Lake) -> Iterator[Callable[[Path], None]]:
+    """Yield what is called with each block that is written, and shows other clients the first ones.
+
+    Their views look for blocks of a table only if there were any when the views were written.
+    """
+    seen = {_kind(lake, path) for path in rollups.all_blocks(lake)}
+
+    def written(path: Path) -> None:
+        if _kind(lake, path) not in seen:
+            _rebuild(lake)
+            seen.add(_kind(lake, path))
+
+    _rebuild(lake)  # the last roll-up may have been killed before it did
+    try:
+        yield written
+    except BaseException:
+        _rebuild(lake)
+        raise
+
+
+def _kind(lake: Lake, block: Path) -> tuple[str, str]:
+    """Return the table of a block, and what blocks with the same columns begin with."""
+    return lake.relative(block).split("/")[0], block.stem.partition("-")[0]
+
+
+def _rebuild(lake: Lake) -> None:
+    """Write the views for other clients anew, where there are any."""
+    if lake.catalog_file.exists():
+        catalog.rebuild(lake)
 
 
 @contextmanager
@@ -120,15 +152,18 @@ def _named(result: Result, place: Path) -> Iterator[None]:
 
 
 def unsound(lake: Lake) -> list[str]:
-    """Return what is wrong with blocks: those whose rows are no longer what their originals had."""
+    """Return what is wrong with blocks: those whose rows are no longer what their originals had.
+
+    Raises:
+        HeldElsewhere: another process rolls up or unrolls.
+    """
     problems = []
-    for block in rollups.all_blocks(lake):
-        try:
-            blocks.verify(block)
-        except FileNotFoundError:
-            continue  # unrolled meanwhile
-        except DamagedFile as error:
-            problems.append(str(error))
+    with sole(lake.lock_file("rollup")):
+        for block in rollups.all_blocks(lake):
+            try:
+                blocks.verify(block)
+            except DamagedFile as error:
+                problems.append(str(error))
     return problems
 
 

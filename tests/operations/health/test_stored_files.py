@@ -164,6 +164,14 @@ def test_predictions_that_a_receipt_names_must_be_there(lake):
     assert problem.endswith(f"that receipts name are not stored: {receipt}")
 
 
+def test_equal_predictions_of_another_round_are_not_those_that_a_receipt_names(lake):
+    submitted(lake, 1)
+    submitted(lake, 2).unlink()
+    [receipt] = lake.receipts_files("m", 2)
+    [problem] = problems(lake)
+    assert problem.endswith(f"that receipts name are not stored: {receipt}")
+
+
 def test_what_was_rolled_up_is_compared_with_what_it_had_been(lake):
     submitted(lake, 1)
     submitted(lake, 2)
@@ -174,5 +182,8 @@ def test_what_was_rolled_up_is_compared_with_what_it_had_been(lake):
     whole = blocks.read(block)
     changed = Block(whole.frame.with_columns(prediction=pl.lit(0.5)), whole.originals)
     blocks._write_groups(block, changed)
-    [problem] = problems(lake)
+    problem, missing = problems(lake)
     assert problem.startswith(f"{block} no longer holds what predictions/model=m/round=2/")
+    names = (original.path for original in blocks.originals(lake.receipts_block(2)))
+    [receipt] = (name for name in names if "/round=2/" in name)
+    assert missing.endswith(f"are not stored: {lake.root / receipt}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -267,6 +268,37 @@ def test_other_clients_have_the_same_rows(lake: Lake) -> None:
             assert {view: _rows(connection, view) for view in VIEWS} == before
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_other_clients_have_all_rows_before_an_original_goes(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    import duckdb
+
+    before = shown(lake)
+    catalog.rebuild(lake)
+    seen = []
+    remove = files.remove_unless_changed
+
+    def seen_by_others() -> Any:
+        with duckdb.connect(str(lake.catalog_file), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return {view: _rows(connection, view) for view in VIEWS}
+
+    def removed(path: Path, version: tuple[int, int, int]) -> bool:
+        answer = remove(path, version)
+        seen.append(path)
+        if is_killed and "scores" in path.parts:
+            raise KeyboardInterrupt
+        assert len(seen) % 9 or seen_by_others() == before
+        return answer
+
+    monkeypatch.setattr(files, "remove_unless_changed", removed)
+    with suppress(KeyboardInterrupt):
+        assert upkeep.roll_up(lake, WHAT).problems == []
+    assert len(seen) > 9
+    assert seen_by_others() == before
+
+
 def test_a_damaged_original_stays_and_is_named(lake: Lake) -> None:
     path = lake.day_file("scores", TODAY - timedelta(days=3))
     path.write_bytes(b"no parquet")
@@ -420,8 +452,9 @@ def test_a_full_disk_ends_the_work(lake: Lake, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_one_roll_up_at_a_time(lake: Lake) -> None:
-    with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
-        upkeep.roll_up(lake, WHAT)
+    for work in (lambda: upkeep.roll_up(lake, WHAT), lambda: upkeep.unsound(lake)):
+        with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
+            work()
 
 
 def test_a_kill_at_any_change_loses_and_doubles_nothing(tmp_path: Path) -> None:
