@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ from numebot_dagster.settings import load_settings
 
 if TYPE_CHECKING:
     from numebot_dagster.lake.rollups import Result
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Look after the data folder.")
 
@@ -40,7 +42,7 @@ def check() -> None:
         if not lake.root.is_dir():
             errors.fail(f"there is no data folder {lake.root}; set NUMERAI_DATA_FOLDER to yours")
         with screen.error_console.status(f"Reading the files of {lake.root} …"):
-            report = stored_files.examine(lake)
+            report = _alone(lambda: stored_files.examine(lake))
         for path in report.set_aside:
             screen.say_on_one_line(f"set aside earlier, as damaged: {path}")
         for problem in report.problems:
@@ -112,20 +114,27 @@ def unroll() -> None:
         _end(result)
 
 
-def _with_progress(what: str, work: Callable[[Callable[[int, int], bool]], Result]) -> Result:
-    """Show how many blocks are done while a work goes on; another one may be at work already."""
+def _alone(work: Callable[[], T]) -> T:
+    """Do what must not meet a roll-up of another process."""
     from numebot_dagster.lake.locks import HeldElsewhere
 
+    try:
+        return work()
+    except HeldElsewhere as error:
+        errors.fail(
+            f"another roll-up or check is at work: wait until process {error.pid} has ended"
+        )
+
+
+def _with_progress(what: str, work: Callable[[Callable[[int, int], bool]], Result]) -> Result:
+    """Show how many blocks are done while a work goes on; another one may be at work already."""
     with screen.error_console.status(f"{what} …") as shown:
 
         def go_on(done: int, of_all: int) -> bool:
             shown.update(f"{what}: {done} of {of_all} …")
             return True
 
-        try:
-            return work(go_on)
-        except HeldElsewhere as error:
-            errors.fail(f"another roll-up is at work: wait until process {error.pid} has ended")
+        return _alone(lambda: work(go_on))
 
 
 def _end(result: Result) -> None:

@@ -32,7 +32,9 @@ def roll_up_what_is_settled(context: dg.OpExecutionContext, platform: PlatformRe
     try:
         result = upkeep.roll_up(opened.lake, upkeep.settled(opened), go_on)
     except HeldElsewhere as error:
-        raise dg.Failure(f"Another roll-up is at work: {error}", allow_retries=False) from error
+        raise dg.Failure(
+            f"Another roll-up or check is at work: {error}", allow_retries=False
+        ) from error
     for problem in result.problems:
         opened.log.warning("%s", problem)
     catalog.rebuild(opened.lake)

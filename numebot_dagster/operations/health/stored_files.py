@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import starmap
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import blocks, layout, parquet
 from numebot_dagster.lake.damaged import SUFFIX, DamagedFile
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.locks import sole
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.submissions import submission_file
 
@@ -50,11 +53,12 @@ class Report:
 class Names:
     """The predictions that are stored, and those that receipts name, with a receipt of each.
 
-    They are identified by model, round and hash.
+    They are identified by model, round and hash. What was rolled up has its block.
     """
 
     of_predictions: set[_Predictions] = field(default_factory=set)
     of_receipts: dict[_Predictions, Path] = field(default_factory=dict)
+    rolled_up: dict[Path, Path] = field(default_factory=dict)
 
 
 def examine(lake: Lake) -> Report:
@@ -63,7 +67,20 @@ def examine(lake: Lake) -> Report:
     Predictions must be those that were sent, weights those of their manifest, and what was rolled
     up what it had been; and the predictions that a receipt names must be there. Any other file must
     be readable: our own as a whole, large ones of Numerai by their footer and their end.
+
+    Raises:
+        HeldElsewhere: another process rolls up or unrolls, which changes files meanwhile.
     """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(sole(lake.lock_file("rollup")))
+        except OSError as error:  # a folder that may only be read is checked without the lock
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+        return _examine(lake)
+
+
+def _examine(lake: Lake) -> Report:
     refusals: list[OSError] = []
     files = lake.stored_files(refusals.append)
     names = Names()
@@ -129,6 +146,8 @@ def _check(lake: Lake, path: Path, names: Names) -> None:
         originals = [(path, parquet.read(path))]
     for original, frame in originals:
         _check_rows(path, original, frame, names)
+        if original != path and names.rolled_up.setdefault(original, path) != path:
+            raise DamagedFile(f"{path} has {original}, and so has {names.rolled_up[original]}")
 
 
 def _check_rows(path: Path, original: Path, frame: polars.DataFrame, names: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import date
 
 import polars as pl
@@ -11,6 +12,7 @@ from numebot_dagster.lake import blocks, parquet
 from numebot_dagster.lake.blocks import Block
 from numebot_dagster.lake.damaged import DamagedFile
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.lake.locks import HeldElsewhere, sole
 from numebot_dagster.operations.health import stored_files, upkeep
 from numebot_dagster.operations.health.stored_files import Problem, Report
 from numebot_dagster.submissions import receipts, submission_file
@@ -170,6 +172,36 @@ def test_equal_predictions_of_another_round_are_not_those_that_a_receipt_names(l
     [receipt] = lake.receipts_files("m", 2)
     [problem] = problems(lake)
     assert problem.endswith(f"that receipts name are not stored: {receipt}")
+
+
+def test_what_two_blocks_have_is_named(lake):
+    submitted(lake, 1)
+    upkeep.roll_up(lake, upkeep.Settled(frozenset({1}), frozenset({1}), date(2026, 9, 3)))
+    [block] = lake.predictions_blocks(1)
+    twice = block.with_name(block.name.replace("-1.", "-2."))
+    twice.write_bytes(block.read_bytes())
+    [problem] = problems(lake)
+    assert str(block) in problem
+    assert str(twice) in problem
+
+
+def test_files_are_not_checked_while_they_are_rolled_up(lake):
+    with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
+        stored_files.examine(lake)
+
+
+@pytest.mark.parametrize(("number", "is_read"), [(errno.EROFS, True), (errno.ENOSPC, False)])
+def test_a_folder_that_may_only_be_read_is_checked(lake, monkeypatch, number, is_read):
+    def refused(path):
+        raise OSError(number, "refused", str(path))
+
+    monkeypatch.setattr(stored_files, "sole", refused)
+    submitted(lake, 1)
+    if is_read:
+        assert problems(lake) == []
+    else:
+        with pytest.raises(OSError, match="refused"):
+            problems(lake)
 
 
 def test_what_was_rolled_up_is_compared_with_what_it_had_been(lake):
