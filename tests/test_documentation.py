@@ -113,7 +113,8 @@ def test_the_model_of_the_readme_is_tried_trained_judged_and_rehearsed(tmp_path)
     first = next(it for it in blocks(PAGES[0], "bash") if "models try" in it)
     # What comes before belongs to the demo, and what comes after is played in the rehearsal.
     alone = first[first.index("numebot models try") : first.index("numebot practice")]
-    shown = [alone, rehearsal, *blocks(operations_page, "bash")[-1:]]
+    queries = next(it for it in blocks(operations_page, "bash") if "from submissions" in it)
+    shown = [alone, rehearsal, queries]
     with PracticeServer(tmp_path / "rehearsal", Plan(models=("my_slot",))) as practice:
         environment = {
             "NUMERAI_API_URL": practice.url,
