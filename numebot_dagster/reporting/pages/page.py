@@ -83,6 +83,7 @@ def chart(picture: Picture, *, heading: bool = True) -> Markup:
     )
 
 
+@cache
 def library() -> bytes:
     """Return the library that draws charts; it takes seconds to put together."""
     import vl_convert
