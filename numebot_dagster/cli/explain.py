@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,21 +15,20 @@ from numebot_dagster.cli.screen import say, wrapped
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.performance import ledger_export
-from numebot_dagster.operations.performance.explanation import (
-    Change,
-    Explanation,
-    Trace,
-    Trained,
-)
-from numebot_dagster.operations.performance.explanation import (
-    explain as trace_back,
-)
 from numebot_dagster.operations.performance.ledger import read_ledger
 from numebot_dagster.operations.performance.ledger_lines import Line, Match
 from numebot_dagster.operations.performance.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.spelling import meant
 from numebot_dagster.terminal import wait_for_reader
+
+if TYPE_CHECKING:
+    from numebot_dagster.operations.performance.explanation import (
+        Change,
+        Explanation,
+        Trace,
+        Trained,
+    )
 
 WIDTH = 13  # of the first column
 LIBRARIES = "libraries"
@@ -54,6 +53,8 @@ def explain(
     confirmed on time with predictions of the live rung. Everything is read from the data folder;
     for what is not stored the command is named that may help.
     """
+    from numebot_dagster.operations.performance.explanation import explain as trace_back
+
     wait_for_reader()
     with errors.explained():
         platform = session.look_at_platform()

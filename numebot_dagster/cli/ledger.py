@@ -151,10 +151,10 @@ def _show_holdings(book: Ledger) -> None:
     table = plain_table("model", "staking", "at risk", "waiting", "claimable", "deferred burn")
     for column in table.columns[2:]:
         column.justify = "right"
-    for held in book.holdings:
-        amounts = (held.at_risk, held.waiting, held.claimable, held.deferred)
+    for holdings in book.holdings:
+        amounts = (holdings.at_risk, holdings.waiting, holdings.claimable, holdings.deferred)
         cells = (MISSING if amount is None else f"{amount:.3f}" for amount in amounts)
-        table.add_row(held.model, str(held.kind), *cells)
+        table.add_row(holdings.model, str(holdings.kind), *cells)
     show_table(table)
 
 

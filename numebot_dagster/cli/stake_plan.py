@@ -6,22 +6,23 @@ import json
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.operations.causes import names_of
-from numebot_dagster.operations.performance.explanation import code_if_there
 from numebot_dagster.operations.performance.ledger import read_ledger
 from numebot_dagster.operations.performance.ledger_lines import Kind
-from numebot_dagster.operations.performance.stake_plan import NoPlan, Plan, suggest
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import MISSING, score
-from numebot_dagster.scoring.allocation import ALIKE, Interval, ramp
 from numebot_dagster.scoring.payouts import total as sum_of
 from numebot_dagster.terminal import wait_for_reader
+
+if TYPE_CHECKING:
+    from numebot_dagster.operations.performance.stake_plan import Plan
+    from numebot_dagster.scoring.allocation import Interval
 
 NEVER_ACTS = (
     "This is a calculation. Numebot never moves stake: what is staked is up to you, at numer.ai."
@@ -50,6 +51,9 @@ def stake_plan(
     Returns are those of eras that the models have not seen (`numebot models diagnose`), by what the
     newest stored round pays. Each figure has its 95 % interval.
     """
+    from numebot_dagster.operations.performance.explanation import code_if_there
+    from numebot_dagster.operations.performance.stake_plan import NoPlan, suggest
+
     wait_for_reader()
     with errors.explained():
         platform = session.look_at_platform()
@@ -84,6 +88,8 @@ def _total(platform: Platform, text: str | None) -> Decimal:
 
 
 def _show(plan: Plan) -> None:
+    from numebot_dagster.scoring.allocation import ramp
+
     table = plain_table("model", "NMR a round", "weight", "group", "return of an era", "closest")
     for column in table.columns[1:4]:
         column.justify = "right"
@@ -116,8 +122,8 @@ def _verdict(plan: Plan) -> str:
     better = [each.model for each in plan.models if each.differs and _is_above(each.mean, plan)]
     worse = [each.model for each in plan.models if each.differs and each.model not in better]
     texts = [("more", better), ("less", worse)]
-    told = "; ".join(f"{names_of(names)} earned {how}" for how, names in texts if names)
-    return f"{told} than the others, beyond chance. The weights do not follow it: choose --models."
+    who = "; ".join(f"{names_of(names)} earned {how}" for how, names in texts if names)
+    return f"{who} than the others, beyond chance. The weights do not follow it: choose --models."
 
 
 def _is_above(mean: Interval, plan: Plan) -> bool:
@@ -126,6 +132,8 @@ def _is_above(mean: Interval, plan: Plan) -> bool:
 
 
 def _basis(plan: Plan) -> str:
+    from numebot_dagster.scoring.allocation import ALIKE
+
     return (
         f"Returns are {plan.rules.words} (round {plan.rules.round_number}) over {plan.eras} unseen "
         f"eras, which overlap and say as much as {plan.effective_eras:.1f} independent ones. "

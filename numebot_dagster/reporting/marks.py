@@ -217,18 +217,25 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
                 axis=alt.Axis(title=None, labelLimit=150),
                 scale=alt.Scale(paddingInner=0.08),
             ),
-            color=alt.Color(
-                "value:Q",
-                scale=alt.Scale(
-                    domain=[-limit, 0, limit], range="diverging", interpolate="rgb", clamp=True
-                ),
-                legend=alt.Legend(
-                    title=metric, format="+.2f", gradientLength=90, values=[-limit, 0, limit]
-                ),
-            ),
+            color=_diverging(metric, limit),
             opacity=alt.condition("datum.resolved", alt.value(1), alt.value(0.55)),
             tooltip=["model:N", "round:Q", alt.Tooltip("value:Q", format=SIGNED)],
         )
+    )
+
+
+def _diverging(metric: str, limit: float) -> alt.Color:
+    """Return blue above zero and orange below, white at zero and full at the limit."""
+    import altair as alt
+
+    return alt.Color(
+        "value:Q",
+        scale=alt.Scale(
+            domain=[-limit, 0, limit], range="diverging", interpolate="rgb", clamp=True
+        ),
+        legend=alt.Legend(
+            title=metric, format="+.2f", gradientLength=90, values=[-limit, 0, limit]
+        ),
     )
 
 

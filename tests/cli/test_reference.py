@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,15 @@ def test_texts_name_commands_that_exist() -> None:
             assert name != "numebot", (path, words)
             existing = {option for parameter in COMMANDS[name].params for option in parameter.opts}
             assert existing.issuperset(re.findall(r"--[a-z-]+", options)), (path, words, options)
+
+
+@pytest.mark.process
+def test_the_command_starts_without_libraries_for_numbers():
+    """Each command waits for what it loads; those that compute load it when they do."""
+    code = (
+        "import sys, numebot_dagster.cli.main\n"
+        "heavy = {'numpy', 'polars', 'pandas', 'scipy', 'duckdb', 'altair'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

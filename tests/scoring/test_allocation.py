@@ -106,8 +106,8 @@ def test_a_difference_is_seen_only_where_there_is_evidence():
 
 
 def test_models_without_a_difference_are_seldom_told_apart():
-    told = [any(Evidence(drawn(120, 6, seed), 1).differences()) for seed in range(200)]
-    assert np.mean(told) < 0.1
+    apart = [any(Evidence(drawn(120, 6, seed), 1).differences()) for seed in range(200)]
+    assert np.mean(apart) < 0.1
 
 
 def test_the_spread_of_a_shared_stake():

@@ -114,7 +114,6 @@ class _Source:
         import polars as pl
 
         from numebot_dagster.reporting.pages.fleet import Line
-        from numebot_dagster.reporting.performance_tables import independent_rounds
         from numebot_dagster.reporting.selection import final_scores, newest_scores
 
         newest, final = newest_scores(last, metric), final_scores(last, metric)
@@ -123,18 +122,17 @@ class _Source:
             rounds = final.filter(pl.col("model") == model)
             scored = newest.filter(pl.col("model") == model)
             percentiles = scored.sort("day", "round")["percentile"].drop_nulls().drop_nans()
-            known = judged.get(model)
+            skill = judged.get(model)
             lines.append(
                 Line(
                     model=model,
                     page=self.models.get(model, ""),
                     resolved=rounds.height,
                     running=scored.height - rounds.height,
-                    independent=independent_rounds(rounds["round"].to_list()),
-                    mean=_finite(known.estimate.value) if known else None,
-                    q_value=_finite(known.q_value) if known and known.has_interval else None,
-                    days=known.estimate.dates if known else 0,
-                    verdict=known.verdict.words if known else "",
+                    mean=_finite(skill.estimate.value) if skill else None,
+                    q_value=_finite(skill.q_value) if skill and skill.has_interval else None,
+                    days=skill.estimate.dates if skill else 0,
+                    verdict=skill.verdict.words if skill else "",
                     percentile=None if percentiles.is_empty() else percentiles[-1],
                     stake=self.stakes.get(model),
                 )

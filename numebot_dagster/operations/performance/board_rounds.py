@@ -51,9 +51,9 @@ def changed(platform: Platform, at: Moment) -> Iterator[tuple[int, RoundPage]]:
     if not numbers:
         return
     newest = catalog.query(platform.lake, _NEWEST.format(", ".join(map(str, numbers))))
-    known = _Known(platform, board_standings.standings(platform, numbers), _by_round(newest))
+    source = _Source(platform, board_standings.standings(platform, numbers), _by_round(newest))
     for row in rows:
-        yield row["round"], known.page(row, at.now)
+        yield row["round"], source.page(row, at.now)
 
 
 def _is_to_be_written(platform: Platform, at: Moment, row: Mapping[str, Any]) -> bool:
@@ -91,8 +91,8 @@ def _by_round(scores: pl.DataFrame) -> dict[int, pl.DataFrame]:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is known of some rounds.
+class _Source:
+    """What the pages of some rounds are made of.
 
     Attributes:
         standings: by model and round.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numebot_dagster.reporting.numbers import score
-from numebot_dagster.scoring.luck.many_models import q_values
-from numebot_dagster.scoring.luck.mean_estimates import MeanEstimate, estimate_mean
-from numebot_dagster.scoring.luck.verdicts import SkillVerdict, judge
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from numebot_dagster.scoring.luck.mean_estimates import MeanEstimate
+    from numebot_dagster.scoring.luck.verdicts import SkillVerdict
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
 
     from numebot_dagster.reporting.selection import scores_of
     from numebot_dagster.scoring.luck.daily_series import RoundScores
+    from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
+    from numebot_dagster.scoring.luck.verdicts import judge
 
     published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
     if published.is_empty():
@@ -103,6 +105,8 @@ def _with_q_values(
     estimates: Mapping[str, MeanEstimate], verdicts: Mapping[str, SkillVerdict]
 ) -> dict[str, JudgedModel]:
     import numpy as np
+
+    from numebot_dagster.scoring.luck.many_models import q_values
 
     q = q_values(np.array([estimate.p_value for estimate in estimates.values()]))
     return {

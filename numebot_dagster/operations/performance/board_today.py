@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import catalog, files
 from numebot_dagster.operations.causes import by_cause, names_of, one_line, rounds_of
 from numebot_dagster.operations.health import status
-from numebot_dagster.operations.health.status import Moment, RoundModel, Standing
+from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
 from numebot_dagster.operations.performance import board_links, board_standings
 from numebot_dagster.operations.performance.board_standings import BAD
 from numebot_dagster.operations.platform import Platform
@@ -61,11 +61,11 @@ def today(platform: Platform, at: Moment) -> Today:
     """Return all that the page shows."""
     from numebot_dagster.reporting.pages.today import Today
 
-    recent = _Recent.of(platform, at)
+    recent, weights = _Recent.of(platform, at), status.weights_status(platform)
     return Today(
         band=_band(recent),
-        needs=[*_needs(recent), *_weights_needs(platform)],
-        tiles=[*_money(platform), *_freshness(platform, at)],
+        needs=[*_needs(recent), *_weights_needs(weights)],
+        tiles=[*_money(platform), *_freshness(platform, at, weights)],
         rounds=recent.rounds,
         rows=_rows(recent),
         changes=_changes(platform),
@@ -163,11 +163,10 @@ def _needs(recent: _Recent) -> Iterator[Need]:
             )
 
 
-def _weights_needs(platform: Platform) -> Iterator[Need]:
+def _weights_needs(weights: Sequence[WeightsStatus]) -> Iterator[Need]:
     from numebot_dagster.reporting.pages.today import Need
 
-    weights = [model for model in status.weights_status(platform) if model.problem]
-    for cause in by_cause((model.model, model.problem) for model in weights):
+    for cause in by_cause((model.model, model.problem) for model in weights if model.problem):
         text, _, command = cause.text.rpartition(": ")
         is_command = command.startswith("numebot ")
         yield Need(
@@ -190,11 +189,10 @@ def _money(platform: Platform) -> Iterator[Tile]:
     )
 
 
-def _freshness(platform: Platform, at: Moment) -> Iterator[Tile]:
+def _freshness(platform: Platform, at: Moment, weights: Sequence[WeightsStatus]) -> Iterator[Tile]:
     from numebot_dagster.reporting.pages.page import age
     from numebot_dagster.reporting.pages.today import Tile
 
-    weights = status.weights_status(platform)
     trained = [(model.trained_at, model.model) for model in weights if model.trained_at]
     if trained:
         # By this machine's clock, as the training was: practice may live in another year.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from numebot_dagster import command_lines
 from numebot_dagster.lake import catalog, parquet
@@ -20,6 +18,9 @@ from numebot_dagster.operations.performance.ledger_lines import Line
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.submissions import submission_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SUBMISSION = 'from submissions where model = ? and "round" = ?'
 _EVENTS = """

@@ -17,7 +17,6 @@ class Line:
         page: the model's page.
         resolved: rounds with a final score.
         running: rounds with a score that is not final.
-        independent: how many independent rounds say as much as the resolved ones.
         mean: the estimate of the mean final score, in which running rounds count by day; None
             when it is too early for one.
         q_value: the share of false claims expected among the models at or above this one.
@@ -31,7 +30,6 @@ class Line:
     page: str
     resolved: int
     running: int
-    independent: float
     mean: float | None
     percentile: float | None
     stake: float | None

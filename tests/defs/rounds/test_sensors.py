@@ -190,10 +190,10 @@ def test_many_rounds_that_nobody_watched_are_one_quiet_account(fresh_world, look
     assert submissions.rows() == [
         (each, name, "missed") for each in missed for name in ("second", "steady-1")
     ]
-    told = catalog.query(lake, "select subject, title from alerts where kind = 'round-missed'")
+    messages = catalog.query(lake, "select subject, title from alerts where kind = 'round-missed'")
     subject = f"rounds-{missed[0]}-{missed[-1]}/steady-1,second"
     title = f"2 models missed rounds {missed[0]} to {missed[-1]}"
-    assert told.rows() == [(subject, title)]
+    assert messages.rows() == [(subject, title)]
     assert receiver.titles.count(title) == 1
 
 

@@ -220,12 +220,14 @@ def test_claims_and_netted_burns(book, world):
             left = amount - debt
             debt = max(-left, Decimal(0))
             assert (line.netted.realised, line.netted.deferred) == (max(left, Decimal(0)), debt)
-        [held] = [each for each in book.holdings if (each.model, each.kind) == (model, "atomic")]
+        [holdings] = [
+            each for each in book.holdings if (each.model, each.kind) == (model, "atomic")
+        ]
         stake = Decimal(STAKES[model])
-        assert held.at_risk == stake
-        assert (held.waiting, held.claimable) == (0, 2 * stake + sum(amounts))
-        assert (held.realised - held.deferred) == sum(amounts)
-        assert held.deferred == debt
+        assert holdings.at_risk == stake
+        assert (holdings.waiting, holdings.claimable) == (0, 2 * stake + sum(amounts))
+        assert (holdings.realised - holdings.deferred) == sum(amounts)
+        assert holdings.deferred == debt
     burned = [line for line in book.lines if line.netted and line.netted.deferred]
     assert burned, "a burn is part of this season"
 

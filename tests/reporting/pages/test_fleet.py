@@ -14,8 +14,7 @@ PAGES = {"mmc60": "fleet/mmc60.html", "corr60": "fleet/corr60.html"}
 def lines(count):
     names = (f"m{index}" for index in range(count))
     return [
-        Line(name, f"{name}.html", 3, 60, 1.04, 0.0123, 0.876, 7.25, 0.034, 47, "worse")
-        for name in names
+        Line(name, f"{name}.html", 3, 60, 0.0123, 0.876, 7.25, 0.034, 47, "worse") for name in names
     ]
 
 
@@ -54,7 +53,7 @@ def test_models_of_a_large_fleet_can_be_drawn_apart(count, choice):
 
 
 def test_unknown_figures_are_dashes_and_no_scores_are_said():
-    unknown = Line("new", "new.html", 0, 0, 0.0, None, None, None)
+    unknown = Line("new", "new.html", 0, 0, None, None, None)
     html = fleet_page.page(Fleet("mmc60", PAGES, [unknown], []), FRAME)
     assert html.count(">\N{EN DASH}</td>") == 4
     assert "No MMC60 score" in fleet_page.page(Fleet("mmc60", PAGES, [], []), FRAME)
