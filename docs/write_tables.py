@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from numebot_dagster.lake.catalog import VIEWS
-from numebot_dagster.operations.performance.ledger_export import COLUMNS
+from numebot_dagster.operations.performance.money.ledger_export import COLUMNS
 from numebot_dagster.practice.faults.fault import Fault
 from numebot_dagster.practice.faults.kinds import SECTIONS
 from numebot_dagster.scoring.metrics import METRICS

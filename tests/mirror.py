@@ -39,10 +39,10 @@ TESTED_THROUGH = {
         "modeling/worker/execution modeling/worker/messages modeling/worker/worker_process"
     ),
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
-    "operations/performance/test_board.py": (
-        "operations/performance/board_fleet operations/performance/board_links"
-        " operations/performance/board_models operations/performance/board_rounds"
-        " operations/performance/board_standings operations/performance/board_today cli/board"
+    "operations/performance/board/test_pages.py": (
+        "operations/performance/board/fleet_facts operations/performance/board/links"
+        " operations/performance/board/model_facts operations/performance/board/round_facts"
+        " operations/performance/board/standings operations/performance/board/today_facts cli/board"
     ),
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.
@@ -81,13 +81,13 @@ TESTED_THROUGH = {
         "operations/training/library_changes operations/training/vintages"
     ),
     "operations/performance/test_explanation.py": "cli/explain",
-    "operations/performance/test_ledger.py": (
-        "cli/ledger numerai/money operations/performance/ledger_export"
-        " operations/performance/ledger_lines operations/performance/prices"
-        " operations/performance/board_money reporting/pages/money"
-        " operations/performance/stakes"
+    "operations/performance/money/test_ledger.py": (
+        "cli/ledger numerai/money operations/performance/money/ledger_export"
+        " operations/performance/money/ledger_lines operations/performance/money/prices"
+        " operations/performance/board/money_facts reporting/pages/money"
+        " operations/performance/money/stakes"
     ),
-    "operations/performance/test_stake_plan.py": "cli/stake_plan",
+    "operations/performance/money/test_stake_plan.py": "cli/stake_plan",
     "defs/performance/test_assets.py": ("operations/performance/collecting"),
     # The practice tournament is tested by its answers, as Numerai's would be.
     "practice/test_server.py": "practice/__main__ practice/controls practice/creation",

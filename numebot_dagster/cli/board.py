@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import errors, screen, session
-from numebot_dagster.operations.performance import board
+from numebot_dagster.operations.performance.board import pages as board
 
 PATIENCE = 5.0  # seconds for Numerai's answer: the pages can be written without it
 

@@ -14,10 +14,10 @@ from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import say, wrapped
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.operations.performance import ledger_export
-from numebot_dagster.operations.performance.ledger import read_ledger
-from numebot_dagster.operations.performance.ledger_lines import Line, Match
-from numebot_dagster.operations.performance.prices import Prices
+from numebot_dagster.operations.performance.money import ledger_export
+from numebot_dagster.operations.performance.money.ledger import read_ledger
+from numebot_dagster.operations.performance.money.ledger_lines import Line, Match
+from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.spelling import meant
 from numebot_dagster.terminal import wait_for_reader

@@ -14,9 +14,15 @@ from numebot_dagster import command_lines
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import plain_table, say, show_table, warn
 from numebot_dagster.operations.causes import names_of, rounds_of
-from numebot_dagster.operations.performance import ledger_export
-from numebot_dagster.operations.performance.ledger import Ledger, Line, Match, Sums, read_ledger
-from numebot_dagster.operations.performance.prices import Prices
+from numebot_dagster.operations.performance.money import ledger_export
+from numebot_dagster.operations.performance.money.ledger import (
+    Ledger,
+    Line,
+    Match,
+    Sums,
+    read_ledger,
+)
+from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import MISSING, counted
 from numebot_dagster.terminal import wait_for_reader

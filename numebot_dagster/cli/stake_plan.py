@@ -13,15 +13,15 @@ import typer
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.operations.causes import names_of
-from numebot_dagster.operations.performance.ledger import read_ledger
-from numebot_dagster.operations.performance.ledger_lines import Kind
+from numebot_dagster.operations.performance.money.ledger import read_ledger
+from numebot_dagster.operations.performance.money.ledger_lines import Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import MISSING, score
 from numebot_dagster.scoring.payouts import total as sum_of
 from numebot_dagster.terminal import wait_for_reader
 
 if TYPE_CHECKING:
-    from numebot_dagster.operations.performance.stake_plan import Plan
+    from numebot_dagster.operations.performance.money.stake_plan import Plan
     from numebot_dagster.scoring.allocation import Interval
 
 NEVER_ACTS = (
@@ -52,7 +52,7 @@ def stake_plan(
     newest stored round pays. Each figure has its 95 % interval.
     """
     from numebot_dagster.operations.performance.explanation import code_if_there
-    from numebot_dagster.operations.performance.stake_plan import NoPlan, suggest
+    from numebot_dagster.operations.performance.money.stake_plan import NoPlan, suggest
 
     wait_for_reader()
     with errors.explained():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import TimeoutError
 
-from numebot_dagster.operations.performance import board
+from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.reporting.theme import DARK, LIGHT
 from tests.support.fleets import NEWEST, fleet
 

@@ -15,7 +15,8 @@ from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import status
-from numebot_dagster.operations.performance import board, collecting, digest, history
+from numebot_dagster.operations.performance import collecting, digest, history
+from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.performance.history import Dashboard, ModelHistory
 from numebot_dagster.operations.platform import Platform
 

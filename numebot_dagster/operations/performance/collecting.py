@@ -13,7 +13,7 @@ from numebot_dagster.lake.days import stored_days
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.numerai.records import LeaderboardEntry, Model, Payout, Score
 from numebot_dagster.operations import long_work
-from numebot_dagster.operations.performance import stakes
+from numebot_dagster.operations.performance.money import stakes
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:

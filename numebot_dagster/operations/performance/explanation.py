@@ -14,7 +14,7 @@ from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
 from numebot_dagster.modeling.weights.weight_store import DamagedWeights, Manifest
-from numebot_dagster.operations.performance.ledger_lines import Line
+from numebot_dagster.operations.performance.money.ledger_lines import Line
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.submissions import submission_file

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.operations.performance import board_links, board_skill, board_standings
-from numebot_dagster.operations.performance.board_skill import JudgedModel
+from numebot_dagster.operations.performance.board import links, skill, standings
+from numebot_dagster.operations.performance.board.skill import JudgedModel
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
     """Yield each page's name with what it shows; `fleet.html` is that of what is paid most."""
     metrics = metrics_of(platform) or [DEFAULT]
     names = {metric: f"fleet/{_NO_NAME.sub('_', metric)}.html" for metric in metrics}
-    models = {model.name: board_links.model(model) for model in platform.registry.models}
-    source = _Source(platform, names, models, board_standings.stakes(platform))
+    models = {model.name: links.model(model) for model in platform.registry.models}
+    source = _Source(platform, names, models, standings.stakes(platform))
     for metric in metrics:
         yield names[metric], source.fleet(metric)
 
@@ -92,10 +92,10 @@ class _Source:
         scores = catalog.query(self.platform.lake, _SCORES, [metric, ROUNDS_JUDGED])
         by_day = scores_of(scores, metric)
         last = _last_days(by_day)
-        models = board_skill.judged(by_day, metric)
+        models = skill.judged(by_day, metric)
         lines = self._lines(last, metric, models)
         order = [line.model for line in lines]
-        judged = board_skill.frame_of(models, order)
+        judged = skill.frame_of(models, order)
         recent = by_day.filter(pl.col("round") > pl.col("round").max() - ROUNDS_BY_DAY)
         pictures = [
             skill_charts.intervals(judged, metric, by_day["round"].n_unique()),

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.health.status import RoundModel
-from numebot_dagster.operations.performance import (
-    board_fleet,
-    board_links,
-    board_skill,
-    board_standings,
-)
+from numebot_dagster.operations.performance.board import fleet_facts, links, skill, standings
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -38,10 +33,10 @@ select model, round, arg_max(payout_nmr, date) as payout_nmr from payouts group 
 
 def pages(platform: Platform) -> Iterator[tuple[str, ModelPage]]:
     """Yield the name of each registered model's page with what it shows."""
-    metrics = (board_fleet.metrics_of(platform) or [board_fleet.DEFAULT])[:METRICS_SHOWN]
+    metrics = (fleet_facts.metrics_of(platform) or [fleet_facts.DEFAULT])[:METRICS_SHOWN]
     source = _Source.of(platform, metrics)
     for model in platform.registry.models:
-        yield board_links.model(model), source.page(model)
+        yield links.model(model), source.page(model)
 
 
 @dataclass(frozen=True)
@@ -69,16 +64,16 @@ class _Source:
         lake = platform.lake
         rounds = catalog.query(lake, "select round from rounds")["round"].to_list()
         marks = ", ".join("?" * len(metrics))
-        window = board_fleet.ROUNDS_JUDGED
+        window = fleet_facts.ROUNDS_JUDGED
         scores = catalog.query(lake, _SCORES.format(marks), [*metrics, window])
         versions, payouts = catalog.query(lake, _VERSIONS), catalog.query(lake, _PAYOUTS)
         return cls(
             metrics,
-            board_standings.standings(platform, rounds),
+            standings.standings(platform, rounds),
             {str(name): rows for (name,), rows in scores.group_by("model")},
             {(name, number): nmr for name, number, nmr in payouts.iter_rows()},
             {str(name): rows for (name,), rows in versions.group_by("model", maintain_order=True)},
-            board_standings.stakes(platform),
+            standings.stakes(platform),
         )
 
     def page(self, model: RegisteredModel) -> ModelPage:
@@ -98,7 +93,7 @@ class _Source:
             name=model.name,
             description=model.description,
             facts=list(self._facts(model)),
-            history=board_links.in_dagster(model),
+            history=links.in_dagster(model),
             metrics=self.metrics,
             pictures=pictures,
             rounds=self._rounds(model, scores),
@@ -110,9 +105,7 @@ class _Source:
         """Return what can be said of a model's skill, by metric."""
         if scores is None:
             return {}
-        judged = {
-            metric: board_skill.judged(scores, metric).get(model.name) for metric in self.metrics
-        }
+        judged = {metric: skill.judged(scores, metric).get(model.name) for metric in self.metrics}
         return {
             metric: skill.in_words(metric) for metric, skill in judged.items() if skill is not None
         }
@@ -137,12 +130,12 @@ class _Source:
         lines = []
         for number in numbers[: -ROUNDS_LISTED - 1 : -1]:
             cell = self.standings[model.name, number]
-            state, text = board_standings.state_of(cell)
+            state, text = standings.state_of(cell)
             values = newest.get(number, {})
             lines.append(
                 RoundLine(
                     number=number,
-                    page=board_links.round_(number),
+                    page=links.round_(number),
                     state=state,
                     text=text,
                     vintage=None if cell.receipt is None else cell.receipt.vintage,

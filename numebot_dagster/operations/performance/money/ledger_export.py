@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from numebot_dagster.operations.performance.ledger import Holdings, Ledger, Line, Sums
+from numebot_dagster.operations.performance.money.ledger import Holdings, Ledger, Line, Sums
 
 COLUMNS = {
     "date_paid": "day on which the round resolved and paid; empty before that",

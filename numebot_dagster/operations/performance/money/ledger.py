@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.operations.performance.ledger_lines import Kind, Line, Match, Score
-from numebot_dagster.operations.performance.prices import Prices
+from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
+from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.scoring.payouts import exact, net_burns, total
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from numebot_dagster.lake import catalog, files
 from numebot_dagster.operations.causes import by_cause, names_of, one_line, rounds_of
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
-from numebot_dagster.operations.performance import board_links, board_standings
-from numebot_dagster.operations.performance.board_standings import BAD
+from numebot_dagster.operations.performance.board import links, standings
+from numebot_dagster.operations.performance.board.standings import BAD
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import counted, nmr
 from numebot_dagster.submissions.receipts import Rung
@@ -104,7 +104,7 @@ class _Recent:
         if opened is not None and opened.open_time and opened.close_staking_time:
             times[opened.number] = (opened.open_time, opened.close_staking_time)
         rounds = sorted(times)[-ROUNDS_SHOWN:]
-        stakes = board_standings.stakes(platform)
+        stakes = standings.stakes(platform)
         registered = platform.registry.submitting
         models = sorted(registered, key=lambda model: -stakes.get(model.name, 0))
         return cls(
@@ -112,8 +112,8 @@ class _Recent:
             rounds,
             times,
             [model.name for model in models],
-            {model.name: board_links.model(model) for model in models},
-            board_standings.standings(platform, rounds),
+            {model.name: links.model(model) for model in models},
+            standings.standings(platform, rounds),
         )
 
     @cached_property
@@ -158,8 +158,8 @@ def _needs(recent: _Recent) -> Iterator[Need]:
             yield Need(
                 names_of(cause.models),
                 f"{what}: {one_line(cause.text)}" if cause.text else what,
-                board_links.command_of_round(number, cause.models) if is_open else "",
-                board_links.round_(number),
+                links.command_of_round(number, cause.models) if is_open else "",
+                links.round_(number),
             )
 
 
@@ -179,7 +179,7 @@ def _weights_needs(weights: Sequence[WeightsStatus]) -> Iterator[Need]:
 def _money(platform: Platform) -> Iterator[Tile]:
     from numebot_dagster.reporting.pages.today import Tile
 
-    total = sum(board_standings.stakes(platform).values())
+    total = sum(standings.stakes(platform).values())
     day = catalog.query(platform.lake, _LEADERBOARD_DAY)["day"][0]
     note = "the leaderboard was not read yet" if day is None else f"{day:%a} {day.day} {day:%b}"
     yield Tile("at stake", f"{total:,.1f} NMR" if total else "nothing", note)
@@ -241,13 +241,13 @@ def _cell(cell: RoundModel | None, recent: _Recent, number: int) -> tuple[Cell, 
         opened = recent.at.open_round
         is_open = opened is not None and opened.number == number
         return (Cell.OPEN, "open") if is_open else (Cell.NOTHING, "not played")
-    return board_standings.state_of(cell)
+    return standings.state_of(cell)
 
 
 def _changes(platform: Platform) -> list[Change]:
     from numebot_dagster.reporting.pages.today import Change
 
-    pages = {model.name: board_links.model(model) for model in platform.registry.models}
+    pages = {model.name: links.model(model) for model in platform.registry.models}
     frame = catalog.query(platform.lake, _CHANGES, [CHANGES_SHOWN])
     return [
         Change(

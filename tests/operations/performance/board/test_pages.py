@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from numebot_dagster.lake import parquet, tables
-from numebot_dagster.operations.performance import board
+from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from numebot_dagster.operations.performance import board_links, ledger_export
-from numebot_dagster.operations.performance.ledger import Holdings, Ledger, Sums, read_ledger
-from numebot_dagster.operations.performance.ledger_lines import Match
-from numebot_dagster.operations.performance.prices import Prices
+from numebot_dagster.operations.performance.board import links
+from numebot_dagster.operations.performance.money import ledger_export
+from numebot_dagster.operations.performance.money.ledger import Holdings, Ledger, Sums, read_ledger
+from numebot_dagster.operations.performance.money.ledger_lines import Match
+from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import counted, nmr
 
@@ -34,12 +35,12 @@ def money(platform: Platform, book: Ledger) -> Money:
     """Return all that the page shows."""
     from numebot_dagster.reporting.pages.money import Difference, Money
 
-    pages = {model.name: board_links.model(model) for model in platform.registry.models}
+    pages = {model.name: links.model(model) for model in platform.registry.models}
     differences = [
         Difference(
             line.model,
             line.round_number,
-            board_links.round_(line.round_number),
+            links.round_(line.round_number),
             ledger_export.digits(line.computed),
             ledger_export.digits(line.credited),
             line.remark,

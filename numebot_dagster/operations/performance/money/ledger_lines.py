@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
-from numebot_dagster.operations.performance.prices import NO_PRICE, Price
-from numebot_dagster.operations.performance.stakes import ATOMIC_CLIP, FINAL_AFTER
+from numebot_dagster.operations.performance.money.prices import NO_PRICE, Price
+from numebot_dagster.operations.performance.money.stakes import ATOMIC_CLIP, FINAL_AFTER
 from numebot_dagster.scoring.payouts import Netted, Stake, Term
 
 

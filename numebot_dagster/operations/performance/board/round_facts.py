@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.health.status import Moment, RoundModel
-from numebot_dagster.operations.performance import board_links, board_standings
+from numebot_dagster.operations.performance.board import links, standings
 from numebot_dagster.operations.platform import Platform
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def changed(platform: Platform, at: Moment) -> Iterator[tuple[int, RoundPage]]:
     if not numbers:
         return
     newest = catalog.query(platform.lake, _NEWEST.format(", ".join(map(str, numbers))))
-    source = _Source(platform, board_standings.standings(platform, numbers), _by_round(newest))
+    source = _Source(platform, standings.standings(platform, numbers), _by_round(newest))
     for row in rows:
         yield row["round"], source.page(row, at.now)
 
@@ -60,7 +60,7 @@ def _is_to_be_written(platform: Platform, at: Moment, row: Mapping[str, Any]) ->
     """Return whether a page is missing, or was written while its round could still change."""
     from numebot_dagster.reporting.pages.round import is_final
 
-    page = platform.lake.board_file(board_links.round_(row["round"]))
+    page = platform.lake.board_file(links.round_(row["round"]))
     return not _is_settled(row, at.now) or not page.is_file() or not is_final(page.read_text())
 
 
@@ -120,7 +120,7 @@ class _Source:
             metrics=_metrics(row["score_configs"], scores),
             # What was not scored yet may still be collected, as after weeks without a run.
             is_final=_is_settled(row, now) and all(line.scores for line in lines),
-            command=board_links.command_of_round(number, ()) if _is_open(row, now) else "",
+            command=links.command_of_round(number, ()) if _is_open(row, now) else "",
         )
 
     def _lines(
@@ -135,7 +135,7 @@ class _Source:
             receipt = cell.receipt
             if receipt is None:
                 continue
-            state, text = board_standings.state_of(cell)
+            state, text = standings.state_of(cell)
             times = {
                 "submitted": receipt.submitted_at,
                 "accepted": receipt.accepted_at,
@@ -143,8 +143,8 @@ class _Source:
             }
             yield Line(
                 model=name,
-                page=board_links.model(model) if model else "",
-                run=board_links.submission(model, number) if model else "",
+                page=links.model(model) if model else "",
+                run=links.submission(model, number) if model else "",
                 state=state,
                 text=text,
                 rung=receipt.rung,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from numebot_dagster.lake import files
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment
-from numebot_dagster.operations.performance import (
-    board_fleet,
-    board_links,
-    board_models,
-    board_money,
-    board_rounds,
-    board_today,
+from numebot_dagster.operations.performance.board import (
+    fleet_facts,
+    links,
+    model_facts,
+    money_facts,
+    round_facts,
+    today_facts,
 )
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import NUMERAI_API_URL
@@ -48,18 +48,18 @@ def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, 
     from numebot_dagster.reporting.pages import today as today_page
     from numebot_dagster.reporting.pages.page import SECTIONS
 
-    for number, details in board_rounds.changed(platform, at):
-        yield board_links.round_(number), round_page.page(details, frame.below())
-    for name, model in board_models.pages(platform):
+    for number, details in round_facts.changed(platform, at):
+        yield links.round_(number), round_page.page(details, frame.below())
+    for name, model in model_facts.pages(platform):
         yield name, model_page.page(model, frame.below())
-    for index, (name, fleet) in enumerate(board_fleet.pages(platform)):
+    for index, (name, fleet) in enumerate(fleet_facts.pages(platform)):
         yield name, fleet_page.page(fleet, frame.below())
         if index == 0:
             yield SECTIONS["fleet"], fleet_page.page(fleet, frame)
-    book = board_money.book_of(platform)
-    yield from board_money.files(book).items()
-    yield SECTIONS["money"], money_page.page(board_money.money(platform, book), frame)
-    yield HOME, today_page.page(board_today.today(platform, at), frame)
+    book = money_facts.book_of(platform)
+    yield from money_facts.files(book).items()
+    yield SECTIONS["money"], money_page.page(money_facts.money(platform, book), frame)
+    yield HOME, today_page.page(today_facts.today(platform, at), frame)
 
 
 def _keep_library(platform: Platform) -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from numebot_dagster.lake import tables
-from numebot_dagster.operations.performance import board_skill
+from numebot_dagster.operations.performance.board import skill
 from numebot_dagster.reporting.numbers import score
 from numebot_dagster.scoring.luck.daily_series import RoundScores
 from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
@@ -48,7 +48,7 @@ def independent(mean: float, rounds: int = 200, model: str = "a") -> pl.DataFram
 
 def test_it_is_the_estimate_of_the_model_by_itself():
     frame = independent(0.001)
-    judged = board_skill.judged(frame, "mmc60")["a"]
+    judged = skill.judged(frame, "mmc60")["a"]
     columns = (frame[name].to_numpy() for name in ("round", "day", "date", "value"))
     assert judged.estimate == estimate_mean(RoundScores.from_columns(*columns, 60))
     assert judged.has_interval
@@ -56,40 +56,40 @@ def test_it_is_the_estimate_of_the_model_by_itself():
     words = judged.in_words("mmc60")
     assert words.startswith(f"Mean MMC60 {score(judged.estimate.value)} a round over")
     assert judged.verdict.words in words
-    [low, high] = board_skill.frame_of({"a": judged}, ["a"]).select("low", "high").row(0)
+    [low, high] = skill.frame_of({"a": judged}, ["a"]).select("low", "high").row(0)
     assert (low, high) == (judged.estimate.low, judged.estimate.high)
 
 
 def test_the_claims_of_a_fleet_are_corrected_for_its_size():
     fleet = [independent(mean, model=f"m{mean}") for mean in (0.003, 0.0002, 0.0001, 0.0)]
-    judged = board_skill.judged(pl.concat(fleet), "mmc60")
+    judged = skill.judged(pl.concat(fleet), "mmc60")
     expected = false_discovery_control([model.estimate.p_value for model in judged.values()])
     assert [model.q_value for model in judged.values()] == pytest.approx(expected.tolist())
 
 
 def test_less_than_two_observations_have_no_interval():
     """Student's t of a small part of a degree of freedom reaches beyond all numbers."""
-    judged = board_skill.judged(scores(0.001), "mmc60")["a"]
+    judged = skill.judged(scores(0.001), "mmc60")["a"]
     hardly = replace(judged, estimate=replace(judged.estimate, freedom=0.04))
     assert not hardly.has_interval
     assert hardly.in_words("mmc60") == f"MMC60: {judged.verdict.words}."
-    assert board_skill.frame_of({"a": hardly}, ["a"])["low"].to_list() == [None]
+    assert skill.frame_of({"a": hardly}, ["a"])["low"].to_list() == [None]
 
 
 def test_a_model_of_some_days_is_too_early():
-    judged = board_skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
+    judged = skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
     assert math.isnan(judged.q_value) or judged.verdict.words.startswith("too early")
     assert "oo early" in judged.in_words("mmc60")
-    frame = board_skill.frame_of({"a": judged}, ["b", "a"])
+    frame = skill.frame_of({"a": judged}, ["b", "a"])
     assert frame["model"].to_list() == ["a"]
 
 
 def test_no_scores_and_other_metrics():
-    assert board_skill.judged(scores(0.0), "corr60") == {}
+    assert skill.judged(scores(0.0), "corr60") == {}
 
 
 @pytest.mark.parametrize(
     ("metric", "last", "days"), [("mmc60", 12, 60), ("v2_corr20", 5, 20), ("bmc", 7, 7)]
 )
 def test_the_days_of_a_whole_round(metric, last, days):
-    assert board_skill._horizon(metric, last) == days
+    assert skill._horizon(metric, last) == days

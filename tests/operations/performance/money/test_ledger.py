@@ -17,15 +17,13 @@ import pytest
 
 from numebot_dagster.lake import parquet, tables
 from numebot_dagster.numerai.http.transport import Transport
-from numebot_dagster.operations.performance import (
-    board,
-    board_money,
-    collecting,
-    ledger_export,
-)
-from numebot_dagster.operations.performance.ledger import Ledger, read_ledger
-from numebot_dagster.operations.performance.ledger_lines import Kind, Line, Match, Score
-from numebot_dagster.operations.performance.prices import Price, Prices
+from numebot_dagster.operations.performance import collecting
+from numebot_dagster.operations.performance.board import money_facts
+from numebot_dagster.operations.performance.board import pages as board
+from numebot_dagster.operations.performance.money import ledger_export
+from numebot_dagster.operations.performance.money.ledger import Ledger, read_ledger
+from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
+from numebot_dagster.operations.performance.money.prices import Price, Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.market.crowd import Crowd
@@ -467,7 +465,7 @@ def test_the_page_of_the_book_shows_it_to_the_last_digit(world, book):
     platform = world.platform
     home = board.write(platform).parent
     html = (home / "money.html").read_text()
-    assert board_money.book_of(platform) == book
+    assert money_facts.book_of(platform) == book
     sums = book.sums
     for amount in (sums.earned, -sums.burned, sums.settled, sums.pending):
         assert f'title="{amount:f} NMR"' in html
@@ -485,7 +483,7 @@ def test_the_page_of_the_book_shows_it_to_the_last_digit(world, book):
 def test_a_difference_stands_out_on_the_page(world, book):
     [first, *rest] = book.lines
     wrong = replace(first, credited=(first.credited or Decimal()) + 1)
-    shown = board_money.money(world.platform, Ledger((wrong, *rest), book.day))
+    shown = money_facts.money(world.platform, Ledger((wrong, *rest), book.day))
     assert [line.round_number for line in shown.differences] == [first.round_number]
     assert {tile.label: tile.style for tile in shown.tiles}["account book"] == "bad"
     html = money_page.page(shown, Frame("practice tournament", datetime(2026, 9, 3, tzinfo=UTC)))

@@ -1,0 +1,1 @@
+"""What rounds paid, what is at stake, and what could be staked."""
