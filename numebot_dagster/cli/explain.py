@@ -15,9 +15,8 @@ from numebot_dagster.cli.screen import say, wrapped
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.performance.money import ledger_export
-from numebot_dagster.operations.performance.money.ledger import read_ledger
+from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.performance.money.ledger_lines import Line, Match
-from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.spelling import meant
 from numebot_dagster.terminal import wait_for_reader
@@ -59,8 +58,7 @@ def explain(
     with errors.explained():
         platform = session.look_at_platform()
         registered = _registered(platform, model)
-        prices = Prices.of(platform.lake, platform.settings.numebot_rates_file)
-        lines = read_ledger(platform.lake, prices, model, round_).lines
+        lines = account_book(platform, model, round_).lines
         explanation = trace_back(
             platform.lake, model, round_, lines[0] if lines else None, registered
         )

@@ -20,10 +20,8 @@ from numebot_dagster.operations.performance.money.ledger import (
     Line,
     Match,
     Sums,
-    read_ledger,
+    account_book,
 )
-from numebot_dagster.operations.performance.money.prices import Prices
-from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import MISSING, counted
 from numebot_dagster.terminal import wait_for_reader
 
@@ -58,18 +56,13 @@ def ledger(
     """
     wait_for_reader()
     with errors.explained():
-        book = _read(session.look_at_platform()).of(year, _names(models))
+        book = account_book(session.look_at_platform()).of(year, _names(models))
         if form is Format.CSV:
             typer.echo(ledger_export.as_csv(book), nl=False)
         elif form is Format.JSON:
             typer.echo(json.dumps(ledger_export.as_record(book), indent=1))
         else:
             _show(book)
-
-
-def _read(platform: Platform) -> Ledger:
-    prices = Prices.of(platform.lake, platform.settings.numebot_rates_file)
-    return read_ledger(platform.lake, prices)
 
 
 def _names(models: str | None) -> set[str] | None:

@@ -13,7 +13,7 @@ import typer
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import plain_table, say, show_table
 from numebot_dagster.operations.causes import names_of
-from numebot_dagster.operations.performance.money.ledger import read_ledger
+from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.performance.money.ledger_lines import Kind
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import MISSING, score
@@ -73,7 +73,7 @@ def stake_plan(
 def _total(platform: Platform, text: str | None) -> Decimal:
     """Return the NMR to share out: what the user says, or what is at stake in open rounds."""
     if text is None:
-        holdings = read_ledger(platform.lake).holdings
+        holdings = account_book(platform).holdings
         staked = sum_of([each.at_risk for each in holdings if each.kind is Kind.ATOMIC])
         if not staked:
             errors.fail("no stake is known: say how many NMR may be at stake, as --total 100")

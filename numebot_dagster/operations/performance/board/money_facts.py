@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.operations.performance.board import links
 from numebot_dagster.operations.performance.money import ledger_export
-from numebot_dagster.operations.performance.money.ledger import Holdings, Ledger, Sums, read_ledger
+from numebot_dagster.operations.performance.money.ledger import Holdings, Ledger, Sums
 from numebot_dagster.operations.performance.money.ledger_lines import Match
-from numebot_dagster.operations.performance.money.prices import Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.reporting.numbers import counted, nmr
 
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.money import Money, Position, SumLine
     from numebot_dagster.reporting.pages.today import Tile
     from numebot_dagster.reporting.picture import Picture
-
-
-def book_of(platform: Platform) -> Ledger:
-    """Return the account book with the prices that were collected or that the user gives."""
-    prices = Prices.of(platform.lake, platform.settings.numebot_rates_file)
-    return read_ledger(platform.lake, prices)
 
 
 def files(book: Ledger) -> dict[str, str]:

@@ -18,6 +18,7 @@ from numebot_dagster.operations.performance.board import (
     round_facts,
     today_facts,
 )
+from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import NUMERAI_API_URL
 
@@ -56,7 +57,7 @@ def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, 
         yield name, fleet_page.page(fleet, frame.below())
         if index == 0:
             yield SECTIONS["fleet"], fleet_page.page(fleet, frame)
-    book = money_facts.book_of(platform)
+    book = account_book(platform)
     yield from money_facts.files(book).items()
     yield SECTIONS["money"], money_page.page(money_facts.money(platform, book), frame)
     yield HOME, today_page.page(today_facts.today(platform, at), frame)

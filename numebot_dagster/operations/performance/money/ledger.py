@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numebot_dagster.lake import catalog
-from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
 from numebot_dagster.operations.performance.money.prices import Prices
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.scoring.payouts import exact, net_burns, total
 
 if TYPE_CHECKING:
@@ -150,23 +150,23 @@ class Ledger:
         return {name: _sums(lines) for name, lines in _grouped(self.lines, key) if name}
 
 
-def read_ledger(
-    lake: Lake,
-    prices: Prices | None = None,
-    model_name: str | None = None,
-    round_number: int | None = None,
+def account_book(
+    platform: Platform, model_name: str | None = None, round_number: int | None = None
 ) -> Ledger:
-    """Return the account book of everything that is stored, or of one model and round.
+    """Return the account book with the prices that were collected or that the user gives.
 
     Burns are netted over the lines that are read.
 
     Args:
-        lake: the data folder.
-        prices: of NMR by day; by default those that were collected.
+        platform: whose data folder and file of rates to read.
         model_name: whose lines to read; by default those of all.
         round_number: which round's; by default those of all.
+
+    Raises:
+        SettingsError: naming the line of the file of rates that cannot be read.
     """
-    prices = prices or Prices.of(lake)
+    lake = platform.lake
+    prices = Prices.of(lake, platform.settings.numebot_rates_file)
     positions = catalog.query(
         lake, _POSITIONS, [model_name, model_name, round_number, round_number]
     )

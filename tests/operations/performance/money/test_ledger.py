@@ -21,7 +21,7 @@ from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.performance.board import money_facts
 from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.performance.money import ledger_export
-from numebot_dagster.operations.performance.money.ledger import Ledger, read_ledger
+from numebot_dagster.operations.performance.money.ledger import Ledger, account_book
 from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
 from numebot_dagster.operations.performance.money.prices import Price, Prices
 from numebot_dagster.operations.platform import Platform
@@ -58,7 +58,7 @@ class Season:
 
     @property
     def ledger(self) -> Ledger:
-        return read_ledger(self.world.platform.lake)
+        return account_book(self.world.platform)
 
 
 def play(world: World, count: int) -> None:
@@ -260,7 +260,7 @@ def test_values_of_the_day_paid(season, book):
     assert (book.sums.without_usd, book.sums.without_eur) == (2, 8)
 
 
-def test_a_file_of_rates(season, tmp_path):
+def test_a_file_of_rates(season, tmp_path, monkeypatch):
     rates = tmp_path / "rates.csv"
     rates.write_text("date,nmr_usd,eur_usd\n2026-07-03,,1.25\n2026-07-06,10,1.2\n2026-09-01,9,\n")
     prices = Prices.of(season.world.platform.lake, rates)
@@ -272,9 +272,10 @@ def test_a_file_of_rates(season, tmp_path):
         date(2026, 9, 2): (12, None),
         season.ledger.day: (12, None),
     }
+    monkeypatch.setenv("NUMEBOT_RATES_FILE", str(rates))
     [line] = [
         line
-        for line in read_ledger(season.world.platform.lake, prices).lines
+        for line in account_book(season.world.platform).lines
         if (line.model, line.round_number) == ("second", 1281)
     ]
     assert line.usd == (line.credited * 10).quantize(Decimal("0.01"))
@@ -465,7 +466,7 @@ def test_the_page_of_the_book_shows_it_to_the_last_digit(world, book):
     platform = world.platform
     home = board.write(platform).parent
     html = (home / "money.html").read_text()
-    assert money_facts.book_of(platform) == book
+    assert account_book(platform) == book
     sums = book.sums
     for amount in (sums.earned, -sums.burned, sums.settled, sums.pending):
         assert f'title="{amount:f} NMR"' in html
