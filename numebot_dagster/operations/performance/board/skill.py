@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from numebot_dagster.operations.performance import round_scores
 from numebot_dagster.reporting.numbers import score
 
 if TYPE_CHECKING:
@@ -55,30 +55,10 @@ def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
         scores: the `scores` view, of all models; other metrics in it are ignored.
         metric: Numerai's name of the score.
     """
-    import polars as pl
-
-    from numebot_dagster.reporting.selection import scores_of
-    from numebot_dagster.scoring.luck.daily_series import RoundScores
     from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
     from numebot_dagster.scoring.luck.verdicts import judge
 
-    published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
-    if published.is_empty():
-        return {}
-    horizon = _horizon(metric, int(str(published["day"].max())))
-    published = published.filter(pl.col("day").is_between(1, horizon))
-    named = {
-        str(name): RoundScores.from_columns(
-            rows["round"].to_numpy(),
-            rows["day"].to_numpy(),
-            rows["date"].to_numpy(),
-            rows["value"].to_numpy(),
-            horizon,
-        )
-        for (name,), rows in published.filter(pl.col("day").is_between(1, horizon)).group_by(
-            "model"
-        )
-    }
+    named = round_scores.by_model(scores, metric)
     estimates = {name: estimate_mean(model) for name, model in named.items()}
     return _with_q_values(estimates, {name: judge(model) for name, model in named.items()})
 
@@ -113,9 +93,3 @@ def _with_q_values(
         name: JudgedModel(estimate, verdicts[name], float(value))
         for (name, estimate), value in zip(estimates.items(), q, strict=True)
     }
-
-
-def _horizon(metric: str, last_day: int) -> int:
-    """Return the scoring days of a whole round: 60 for mmc60, otherwise as far as days go."""
-    match = re.search(r"(20|60)$", metric)
-    return int(match[1]) if match else last_day

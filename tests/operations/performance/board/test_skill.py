@@ -86,10 +86,3 @@ def test_a_model_of_some_days_is_too_early():
 
 def test_no_scores_and_other_metrics():
     assert skill.judged(scores(0.0), "corr60") == {}
-
-
-@pytest.mark.parametrize(
-    ("metric", "last", "days"), [("mmc60", 12, 60), ("v2_corr20", 5, 20), ("bmc", 7, 7)]
-)
-def test_the_days_of_a_whole_round(metric, last, days):
-    assert skill._horizon(metric, last) == days
