@@ -156,6 +156,8 @@ def day_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
 
     Arguments as for `scores_by_day`, with the scores of one model.
     """
+    import altair as alt
+
     published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
     title = f"A round of this model, {_label(metric)} by scoring day"
     if published.is_empty():
@@ -176,7 +178,7 @@ def day_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         title,
         f"{subtitle}Lines: {counted(len(shown), 'running round')}.",
         _standing(past, recent),
-        marks.plot(*drawn, traces.encode(detail="round:N")),
+        marks.plot(*drawn, traces.encode(alt.Detail("round:N"))),
     )
 
 
@@ -217,10 +219,10 @@ def _rounds_and_means(
     opacity = max(0.12, min(0.5, 6 / recent.select("model", "round").n_unique()))
     rounds = marks.lines(recent.select("model", "round", "day", "value"), x, "value", _unit(metric))
     thin = rounds.encode(
-        detail="round:N",
+        detail=alt.Detail("round:N"),
         color=look["color"],
-        opacity=alt.value(opacity),
-        strokeWidth=alt.value(0.8),
+        opacity=alt.OpacityValue(opacity),
+        strokeWidth=alt.StrokeWidthValue(0.8),
     )
     return [thin, marks.lines(means, x, "value", _unit(metric)).encode(**look)]
 
@@ -248,7 +250,7 @@ def _ground() -> alt.Chart:
     import altair as alt
 
     days = alt.Data(values=[{"first": 0.5, "last": NOISY_DAYS + 0.5}])
-    return alt.Chart(days).mark_rect(style=Mark.GROUND).encode(x="first:Q", x2="last:Q")
+    return alt.Chart(days).mark_rect(style=Mark.GROUND).encode(alt.X("first:Q"), alt.X2("last:Q"))
 
 
 def _resolution(metric: str, last_day: int, x: alt.X) -> list[alt.Chart]:
@@ -260,7 +262,7 @@ def _resolution(metric: str, last_day: int, x: alt.X) -> list[alt.Chart]:
         return []
     day = alt.Chart(alt.Data(values=[{"day": final_day, "text": "resolves"}])).encode(x=x)
     note = day.mark_text(style=Mark.NOTE, align="right", dx=-4, baseline="top")
-    return [day.mark_rule(style=Mark.ZERO), note.encode(text="text:N", y=alt.value(2))]
+    return [day.mark_rule(style=Mark.ZERO), note.encode(alt.Text("text:N"), alt.YValue(2))]
 
 
 def _no_scores(metric: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def feature_exposure(exposure: pl.DataFrame, *, model: str) -> Picture:
     bars = alt.Chart(marks.rounded(top)).encode(
         x=value,
         y=alt.Y("feature:N", sort=None, axis=alt.Axis(title=None, labelLimit=260)),
-        tooltip=["feature:N", alt.Tooltip("mean_exposure:Q", format=marks.SIGNED)],
+        tooltip=[alt.Tooltip("feature:N"), alt.Tooltip("mean_exposure:Q", format=marks.SIGNED)],
     )
     above = bars.mark_bar(style=Mark.ACCENT).transform_filter("datum.mean_exposure >= 0")
     below = bars.mark_bar(style=Mark.WORSE).transform_filter("datum.mean_exposure < 0")
@@ -123,8 +123,8 @@ def _held_out(eras: pl.Series, count: int) -> list[alt.Chart]:
     area = alt.Chart(alt.Data(values=[place]))
     note = area.mark_text(style=Mark.NOTE, align="left", dx=4, baseline="top")
     return [
-        area.mark_rect(style=Mark.GROUND).encode(x="first:Q", x2="last:Q"),
-        note.encode(text="text:N", x="first:Q", y=alt.value(2)),
+        area.mark_rect(style=Mark.GROUND).encode(alt.X("first:Q"), alt.X2("last:Q")),
+        note.encode(alt.Text("text:N"), alt.X("first:Q"), alt.YValue(2)),
     ]
 
 

@@ -60,7 +60,11 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
         .encode(
             x=x,
             y=score_axis(y, y_title),
-            tooltip=["model:N", x.shorthand, alt.Tooltip(f"{y}:Q", format=SIGNED)],
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip(x.shorthand),
+                alt.Tooltip(f"{y}:Q", format=SIGNED),
+            ],
         )
     )
 
@@ -90,7 +94,7 @@ def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> list[al
     last = frame.unique("model", keep="last", maintain_order=True)
     ends = alt.Chart(rounded(last.select(cs.by_name(*_drawn(x, y), require_all=False))))
     names = ends.mark_text(align="right", dx=-6, dy=-7).encode(
-        x=x, y=score_axis(y, y_title), text="model:N", color=color
+        x=x, y=score_axis(y, y_title), text=alt.Text("model:N"), color=color
     )
     chosen = alt.param(name=CHOSEN, value=[])
     return [drawn.add_params(chosen), names.transform_filter(is_chosen)]
@@ -218,8 +222,15 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
                 scale=alt.Scale(paddingInner=0.08),
             ),
             color=_diverging(metric, limit),
-            opacity=alt.condition("datum.resolved", alt.value(1), alt.value(0.55)),
-            tooltip=["model:N", "round:Q", alt.Tooltip("value:Q", format=SIGNED)],
+            opacity=alt.OpacityValue(
+                0.55,
+                condition=alt.ConditionalValueDefnumberExprRef(test="datum.resolved", value=1),
+            ),
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("round:Q"),
+                alt.Tooltip("value:Q", format=SIGNED),
+            ],
         )
     )
 
@@ -252,7 +263,7 @@ def notice(title: str, what: str, when: str) -> Picture:
 
     lines = alt.Chart(alt.Data(values=[{"text": what, "y": 1}, {"text": when, "y": 0}]))
     text = lines.mark_text(style=Mark.LABEL, fontSize=13).encode(
-        text="text:N", y=alt.Y("y:O", sort="descending", axis=None)
+        text=alt.Text("text:N"), y=alt.Y("y:O", sort="descending", axis=None)
     )
     return Picture(title, "Nothing to draw yet", f"{what}. {when}", plot(text, height=90))
 

@@ -53,6 +53,6 @@ def _line(rows: pl.DataFrame, x: alt.X, title: str, style: Mark) -> alt.Chart:
         .encode(
             x=x,
             y=alt.Y("nmr:Q", scale=alt.Scale(zero=True), axis=axis),
-            tooltip=["round:Q", alt.Tooltip("nmr:Q", format="+.3f")],
+            tooltip=[alt.Tooltip("round:Q"), alt.Tooltip("nmr:Q", format="+.3f")],
         )
     )

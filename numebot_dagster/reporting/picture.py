@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.reporting.theme import LIGHT, Theme
@@ -39,6 +40,15 @@ class Picture:
 
     def specification(self, theme: Theme = LIGHT, *, with_title: bool = True) -> dict[str, Any]:
         """Return the chart in Vega-Lite with the colours of a theme."""
+        plain = {**self._plain, "config": theme.config, "description": self.result}
+        if with_title:
+            lines = textwrap.wrap(self.subtitle, LINE_LENGTH)
+            plain["title"] = {"text": self.title, "subtitle": lines}
+        return plain
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        """The chart in Vega-Lite without title and colours."""
         import altair
 
         datasets: dict[str, list[dict[str, Any]]] = {}
@@ -52,13 +62,8 @@ class Picture:
         altair.data_transformers.register("aside", keep)
         with altair.data_transformers.enable("aside"):
             chart = self.chart.to_dict(validate=False)
-        plain = {**chart, "datasets": datasets, "config": theme.config}
-        plain.pop("background", None)
-        plain["description"] = self.result
-        if with_title:
-            lines = textwrap.wrap(self.subtitle, LINE_LENGTH)
-            plain["title"] = {"text": self.title, "subtitle": lines}
-        return plain
+        chart.pop("background", None)
+        return {**chart, "datasets": datasets}
 
     def svg(self, theme: Theme = LIGHT) -> str:
         """Return the picture as an SVG document, `WIDTH` pixels wide or little more."""

@@ -71,7 +71,7 @@ def _of_one_skill(
             axis=alt.Axis(title=None, labelLimit=150),
         ),
         tooltip=[
-            "model:N",
+            alt.Tooltip("model:N"),
             *(alt.Tooltip(f"{name}:Q", format=marks.SIGNED) for name in ("mean", "low", "high")),
         ],
     )
@@ -79,7 +79,7 @@ def _of_one_skill(
         base.mark_rule(style=style, strokeWidth=2).encode(
             x=alt.X("low:Q", axis=axis), x2=alt.X2("high:Q")
         ),
-        base.mark_point(style=style, filled=True, size=45, opacity=1).encode(x="mean:Q"),
+        base.mark_point(style=style, filled=True, size=45, opacity=1).encode(alt.X("mean:Q")),
     ]
 
 

@@ -3,12 +3,23 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import altair
 import polars as pl
 import pytest
 
 from numebot_dagster.lake import tables
 
 FIRST_SCORE = date(2026, 9, 3)
+
+
+@pytest.fixture(autouse=True)
+def _encodings_have_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse `encode(x="day:Q")`: Altair takes 16 ms to tell what each such text is meant to be."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError('give charts `alt.X("day:Q")`, not its text')
+
+    monkeypatch.setattr(altair.SchemaBase, "from_dict", refuse)
 
 
 @pytest.fixture

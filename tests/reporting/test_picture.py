@@ -13,7 +13,7 @@ from tests.support.pictures import Drawing, png_size
 @pytest.fixture
 def picture() -> Picture:
     frame = pl.DataFrame({"x": [1, 2], "y": [0.5, 0.25]})
-    chart = alt.Chart(frame).mark_line(style=Mark.ACCENT).encode(x="x:Q", y="y:Q")
+    chart = alt.Chart(frame).mark_line(style=Mark.ACCENT).encode(alt.X("x:Q"), alt.Y("y:Q"))
     return Picture(
         "Down it goes", "half each time", "It falls from 0.5 to 0.25.", marks.plot(chart)
     )
@@ -45,7 +45,7 @@ def test_a_file_is_of_the_kind_that_is_small(picture):
 
 def test_more_rows_than_altair_takes_by_itself():
     frame = pl.DataFrame({"x": range(6000)})
-    chart = alt.Chart(frame).mark_tick(style=Mark.TRACE).encode(x="x:Q")
+    chart = alt.Chart(frame).mark_tick(style=Mark.TRACE).encode(alt.X("x:Q"))
     plain = Picture("Many", "", "", marks.plot(chart)).specification()
     assert sum(len(rows) for rows in plain["datasets"].values()) == 6000
 
