@@ -10,6 +10,11 @@ import dagster as dg
 
 from numebot_dagster.defs.diagnostics.assets import build_diagnostics
 from numebot_dagster.defs.diagnostics.jobs import diagnose_job
+from numebot_dagster.defs.diagnostics.replays import (
+    build_replay_job,
+    build_replays,
+    replay_schedule,
+)
 from numebot_dagster.defs.health.jobs import preflight_job
 from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
 from numebot_dagster.defs.health.sensors import preflight_sensor, watchdog_sensor
@@ -60,11 +65,13 @@ defs = dg.Definitions(
         *build_scores(registry),
         *build_performance(registry),
     ],
+    asset_checks=[build_replays(registry)],
     jobs=[
         round_job,
         train_today_job,
         train_job,
         diagnose_job,
+        build_replay_job(registry),
         performance_job,
         figures_job,
         preflight_job,
@@ -74,6 +81,7 @@ defs = dg.Definitions(
         weekend_round_schedule,
         daily_performance_schedule,
         retraining_schedule,
+        replay_schedule,
         rollup_schedule,
     ],
     sensors=[

@@ -86,6 +86,11 @@ class AlertKind(StrEnum):
         "other scores, multipliers or limits than the round before; an unknown score; new or "
         "vanished fields of the API",
     )
+    PIPELINE_BROKEN = (
+        "pipeline-broken",
+        "a model that does not predict again what it submitted, or was given other features than "
+        "in its training",
+    )
     DISK_NEARLY_FULL = "disk-nearly-full", "less than 2 GB are left"
     CREDENTIALS_REFUSED = "credentials-refused", "Numerai refuses the key, and what to do"
     KEY_MAY_MOVE_STAKE = "key-may-move-stake", "the key may do more than Numebot needs"

@@ -15,12 +15,16 @@ from numebot_dagster import command_lines
 from numebot_dagster.cli import errors, screen, session
 from numebot_dagster.cli.practice.folder import is_practice_here, is_practice_up, not_running
 from numebot_dagster.cli.screen import console
+from numebot_dagster.modeling.registry import RegistryError
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.health.findings import Check, Finding, Verdict
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.reporting.numbers import counted
 from numebot_dagster.settings import Settings
 from numebot_dagster.terminal import wait_for_reader
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
+_NOT_REPLAYED = "a round is open and has work left, which comes first, or the time was over"
 PATIENCE = 10.0  # seconds for one question to Numerai: someone waits for the answer
 
 
@@ -29,6 +33,14 @@ def doctor(
         bool,
         typer.Option(
             "--live", help="Also compare the API fields that Numebot uses with Numerai's schema."
+        ),
+    ] = False,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay",
+            help="Also predict stored rounds again with the weights that predicted them, and "
+            "compare with what was submitted. Takes minutes.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
@@ -40,7 +52,7 @@ def doctor(
     wait_for_reader()
     with errors.explained():
         findings = []
-        for finding in _examine(_platform(), live=live):
+        for finding in _examine(_platform(), live=live, replays=replay):
             findings.append(finding)
             if not as_json:
                 show(finding)
@@ -55,7 +67,7 @@ def _platform() -> Platform:
     return session.look_at_platform(PATIENCE)
 
 
-def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
+def _examine(platform: Platform, *, live: bool, replays: bool) -> Iterator[Finding]:
     from numebot_dagster.defs.instance import examine_instance
     from numebot_dagster.operations.health.doctor import examine
     from numebot_dagster.operations.health.outlook import outlook
@@ -65,6 +77,35 @@ def _examine(platform: Platform, *, live: bool) -> Iterator[Finding]:
     yield from outlook(platform)
     for finding in examine_instance(platform.settings):
         yield _as_here(platform.settings, finding)
+    if replays:
+        yield from _replay(platform)
+
+
+def _replay(platform: Platform) -> Iterator[Finding]:
+    """Replay every enabled model, unless a round has work left."""
+    from numebot_dagster.defs.instance import has_instance, open_instance
+    from numebot_dagster.defs.rounds.requests import while_no_round_waits
+    from numebot_dagster.operations.diagnostics import replay
+
+    try:
+        models = platform.registry.enabled
+    except RegistryError:
+        return  # reported by the check of the registry
+    if not has_instance():
+        yield Finding(Check.REPLAY, Verdict.OK, "nothing was played yet from this folder")
+        return
+    waiting, reason = len(models), _NOT_REPLAYED
+    with open_instance() as instance:
+        go_on = while_no_round_waits(instance, platform)
+        try:
+            for proof in replay.replay_models(platform, models, go_on):
+                waiting -= 1
+                yield replay.finding_of(proof)
+        except NumeraiError as error:
+            reason = str(error)
+    if waiting:
+        text = f"{counted(waiting, 'model')} not replayed: {reason}"
+        yield Finding(Check.REPLAY, Verdict.WARNING, text, "later: numebot doctor --replay")
 
 
 def _as_here(settings: Settings, finding: Finding) -> Finding:

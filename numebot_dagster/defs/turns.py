@@ -21,7 +21,9 @@ _ACTIVITIES = {READING: "reads scores or training data from Numerai", TRAINING: 
 
 
 @contextmanager
-def turn(context: dg.AssetExecutionContext, lake: Lake, name: str) -> Iterator[None]:
+def turn(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, lake: Lake, name: str
+) -> Iterator[None]:
     """Hold a turn while the block runs; wait for it while another run holds it."""
 
     def log_holder(holder: str) -> None:

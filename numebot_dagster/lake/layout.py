@@ -339,6 +339,10 @@ class Lake:
         """What the last pre-flight found."""
         return self.root / "preflight" / "last.json"
 
+    def replay_file(self, model_name: str) -> Path:
+        """Return what became of the last replay of a model's stored rounds."""
+        return self.root / "replays" / _part("model", model_name) / "last.json"
+
     @property
     def observation_file(self) -> Path:
         """Numerai's data, rules and fields as they were when they were last looked at."""

@@ -13,6 +13,7 @@ from numebot_dagster.lake.installation import Installation
 from numebot_dagster.modeling.weights.weight_store import Manifest, StoredFile
 from numebot_dagster.operations.alerts.outbox import Raised
 from numebot_dagster.operations.diagnostics.diagnosis_store import DiagnosisFacts
+from numebot_dagster.operations.diagnostics.proof import Outcome, Proof, ReplayedRound
 from numebot_dagster.operations.health.changes import Observation
 from numebot_dagster.operations.health.ownership import Owner
 from numebot_dagster.operations.health.preflight import Preflight
@@ -89,6 +90,15 @@ FILES = {
             "findings": [{"name": "disk", "verdict": "failure", "text": "full", "remedy": "free"}]}
         """,
         {"examined_at": NOON},
+    ),
+    Proof: (
+        """{"model": "a", "replayed_at": "2026-06-02T12:00:00.123456+00:00", "left_out": 1,
+            "rounds": [{"round_number": 1400, "vintage": 1390, "outcome": "the same file"}]}""",
+        {
+            "replayed_at": NOON,
+            "rounds": (ReplayedRound(1400, 1390, Outcome.EQUAL),),
+            "reason": "",
+        },
     ),
     DiagnosisFacts: (
         f"""{{"model": "a", "vintage": 1400, "code_hash": "deadbeef", "data_version": "v5.3",

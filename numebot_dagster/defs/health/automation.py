@@ -21,6 +21,7 @@ CONSEQUENCES = {
     "figures_sensor": ("sensor", "figures are drawn once a day and not after each round"),
     "weekend_round_schedule": ("schedule", "the weekend's round has no second start"),
     "daily_performance_schedule": ("schedule", "no scores are collected"),
+    "replay_schedule": ("schedule", "no pipeline is proved by replaying stored rounds"),
     "retraining_schedule": ("schedule", "no model is retrained when it is due"),
 }
 PLAYS = "new_round_sensor"

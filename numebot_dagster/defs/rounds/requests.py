@@ -7,8 +7,9 @@ lower rung.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -23,6 +24,8 @@ from numebot_dagster.submissions.receipts import Receipt, RoundRecord
 
 ATTEMPT_TAG = "numebot/attempt"
 AFTER_CLOSE_TAG = "numebot/after_close"
+
+SECONDS_BETWEEN_LOOKS = 60.0
 
 # How often a round that has closed is tried before its end stays unknown.
 ATTEMPTS_AFTER_CLOSE = 5
@@ -83,6 +86,23 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
         if round_.is_open(now) and not is_settled(instance, platform, round_)
     )
     return next(unsettled, None)
+
+
+def while_no_round_waits(instance: dg.DagsterInstance, platform: Platform) -> Callable[[], bool]:
+    """Return a question for long work to ask: whether no open round has work left.
+
+    Numerai is asked at most once in `SECONDS_BETWEEN_LOOKS`.
+    """
+    looked_at = -math.inf
+
+    def may_go_on() -> bool:
+        nonlocal looked_at
+        if time.monotonic() - looked_at < SECONDS_BETWEEN_LOOKS:
+            return True
+        looked_at = time.monotonic()
+        return round_with_work_left(instance, platform) is None
+
+    return may_go_on
 
 
 def _records(platform: Platform, round_: Round) -> list[RoundRecord]:

@@ -16,6 +16,7 @@ from numebot_dagster.lake import parquet
 from numebot_dagster.modeling.live_data import LiveData
 from numebot_dagster.modeling.training_data import TrainingData
 from numebot_dagster.modeling.weights.comparison import Comparison, compare
+from numebot_dagster.modeling.weights.structure import Structure, compare_structure
 
 ROWS = 500
 _BENCHMARK = "benchmark:"
@@ -83,3 +84,9 @@ def repeat(
     """Predict the stored rows again and compare."""
     rows, expected = read(path, features)
     return compare(expected, predict(rows))
+
+
+def structure_of(path: Path, live: LiveData) -> Structure:
+    """Compare how features go together in the stored rows and in those of a round."""
+    rows, _ = read(path, live.features)
+    return compare_structure(rows.matrix, live.matrix)

@@ -234,6 +234,23 @@ def candidates(
     return sorted(places, key=lambda place: place.code_hash != code_hash)
 
 
+def trained_before(
+    lake: Lake, model_name: str, vintage: int, moment: datetime
+) -> list[tuple[WeightsFolder, Manifest]]:
+    """Return the weights of a vintage that existed at a moment, the last training first.
+
+    Where none is that old, by the clock of the machine that trained them, they are all weights of
+    the vintage. Those whose manifest cannot be read are left out.
+    """
+    readable = []
+    for place in lake.weights_folders(model_name):
+        if place.vintage == vintage:
+            with suppress(DamagedWeights):
+                readable.append((place, read_manifest(place.path)))
+    in_time = [weights for weights in readable if weights[1].trained_at <= moment] or readable
+    return sorted(in_time, key=lambda weights: weights[1].trained_at, reverse=True)
+
+
 def opened(place: WeightsFolder) -> StoredWeights:
     """Return the weights of a folder after verifying that they are whole.
 

@@ -141,6 +141,9 @@ def _predict(
         live = None if missing else _live_data(request, manifest.features)
     with phases("predict"):
         predictions = np.empty(0) if live is None else predict(live).astype(np.float64)
+    structure = None
+    if live is not None and request.compares_features:
+        structure = canary.structure_of(request.weights / weight_store.CANARY, live)
     return PredictResult(
         ids=np.empty(0, dtype=object) if live is None else live.ids,
         predictions=predictions,
@@ -150,6 +153,7 @@ def _predict(
         seconds=phases.total,
         phases=phases.seconds,
         peak_memory_mb=peak_memory_mb(),
+        structure=structure,
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numebot_dagster.modeling.training_data import TrainingFiles
     from numebot_dagster.modeling.weights.comparison import Comparison
+    from numebot_dagster.modeling.weights.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class PredictRequest:
     Attributes:
         live: the round's `live.parquet`, of the data version of the weights.
         inputs: predictions files (`id`, `prediction`) of the model's inputs by their names.
+        compares_features: whether to compare how features go together in the round and in the
+            training, for which there is no time in the hour of a round.
     """
 
     model: str
@@ -111,6 +114,7 @@ class PredictRequest:
     live: Path
     benchmarks: Path | None = None
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    compares_features: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class PredictResult:
         seconds: time taken, the import of the model's code included.
         phases: seconds by phase: import, load, canary, read, predict.
         peak_memory_mb: highest resident size of the worker process, in MB (10^6 bytes).
+        structure: of the features that the model was given, where that was asked for.
     """
 
     ids: np.ndarray
@@ -137,6 +142,7 @@ class PredictResult:
     seconds: float
     phases: dict[str, float]
     peak_memory_mb: float
+    structure: Structure | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Check(StrEnum):
     WEIGHTS = "weights"
     OPENINGS = "openings"
     PREFLIGHT = "pre-flight"
+    REPLAY = "replay"
     # Of the pre-flight alone.
     REHEARSAL = "rehearsal"
     CHANGES = "changes"

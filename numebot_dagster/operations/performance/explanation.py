@@ -13,7 +13,7 @@ from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
 from numebot_dagster.modeling.weights import weight_store
-from numebot_dagster.modeling.weights.weight_store import DamagedWeights, Manifest
+from numebot_dagster.modeling.weights.weight_store import Manifest
 from numebot_dagster.operations.performance.money.ledger_lines import Line
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate
@@ -169,18 +169,11 @@ def _trained(lake: Lake, model_name: str, vintage: int, before: datetime) -> Tra
 
     Receipts name the vintage alone; a vintage with several trainings leaves it uncertain.
     """
-    manifests = []
-    for place in lake.weights_folders(model_name):
-        if place.vintage == vintage:
-            try:
-                manifests.append((place.code_hash, weight_store.read_manifest(place.path)))
-            except DamagedWeights:
-                continue  # `_missing` names weights of which none can be read
-    in_time = [each for each in manifests if each[1].trained_at <= before] or manifests
-    if not in_time:
+    weights = weight_store.trained_before(lake, model_name, vintage, before)
+    if not weights:  # `_missing` names weights of which none can be read
         return None
-    newest = max(in_time, key=lambda each: each[1].trained_at)
-    return Trained(*newest, is_certain=len(in_time) == 1)
+    place, manifest = weights[0]
+    return Trained(place.code_hash, manifest, is_certain=len(weights) == 1)
 
 
 def _live_version(lake: Lake, round_number: int, trained: Trained | None) -> str | None:

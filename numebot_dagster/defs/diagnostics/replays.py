@@ -1,0 +1,115 @@
+"""Define the check that replays stored rounds, its job and its daily schedule."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from numebot_dagster.defs.diagnostics.assets import diagnostics_key
+from numebot_dagster.defs.partitions import TRAINING_RUNS
+from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.rounds.requests import round_with_work_left, while_no_round_waits
+from numebot_dagster.defs.turns import TRAINING, turn
+from numebot_dagster.modeling.registry import RegisteredModel, Registry
+from numebot_dagster.operations.diagnostics import replay
+from numebot_dagster.operations.diagnostics.proof import Pipeline, Proof
+from numebot_dagster.operations.performance.board import pages as board
+
+JOB = "replay_job"
+CHECK = "replays_as_submitted"
+TICK = "10 4 * * *"  # hours after the scores, hours before a round opens
+
+
+def build_replays(registry: Registry) -> dg.AssetChecksDefinition:
+    """Return the check of all enabled models, which one step with one warm worker makes."""
+    models = {check_key(model): model for model in registry.enabled}
+
+    @dg.multi_asset_check(
+        name="replay",
+        specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=key.asset_key,
+                description="The newest stored rounds are predicted again with the weights that "
+                "their receipts name, and compared with what was submitted; the canary rows too.",
+            )
+            for key in models
+        ],
+        can_subset=True,
+    )
+    def replays(
+        context: dg.AssetCheckExecutionContext, platform: PlatformResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        opened = platform.open(context.log)
+        chosen = [models[key] for key in models if key in context.selected_asset_check_keys]
+        go_on = while_no_round_waits(context.instance, opened)
+        with turn(context, opened.lake, TRAINING):
+            proofs = {proof.model: proof for proof in replay.replay_models(opened, chosen, go_on)}
+        board.write(opened)
+        for model in chosen:
+            yield _result(model, proofs.get(model.name))
+
+    return replays
+
+
+def check_key(model: RegisteredModel) -> dg.AssetCheckKey:
+    """Return the key of the check of a model."""
+    return dg.AssetCheckKey(diagnostics_key(model), CHECK)
+
+
+def _result(model: RegisteredModel, proof: Proof | None) -> dg.AssetCheckResult:
+    """Return what the check says; what is not proved is a warning."""
+    if proof is None:
+        text = "Not replayed: a round came first, or other models took the time. It goes on daily."
+        return _checked(model, text, passed=False)
+    return _checked(
+        model,
+        " ".join(proof.sentences),
+        passed=proof.pipeline is Pipeline.SOUND,
+        is_error=proof.pipeline is Pipeline.BROKEN,
+        rounds=len(proof.rounds),
+    )
+
+
+def _checked(
+    model: RegisteredModel, text: str, *, passed: bool, is_error: bool = False, rounds: int = 0
+) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=diagnostics_key(model),
+        check_name=CHECK,
+        severity=severity,
+        description=text,
+        metadata={"rounds": rounds},
+    )
+
+
+def build_replay_job(registry: Registry) -> UnresolvedAssetJobDefinition:
+    """Return the job that makes the check of all enabled models and materializes nothing."""
+    keys = [check_key(model) for model in registry.enabled]
+    return dg.define_asset_job(
+        JOB,
+        selection=dg.AssetSelection.checks(*keys),
+        tags=TRAINING_RUNS,
+        description="Predict the newest stored rounds again with the weights that predicted them, "
+        "and compare with what was submitted. Nothing is submitted.",
+    )
+
+
+@dg.schedule(
+    job_name=JOB,
+    cron_schedule=TICK,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Replay stored rounds, to prove that each model's pipeline is sound, except during "
+    "a round.",
+)
+def replay_schedule(
+    context: dg.ScheduleEvaluationContext, platform: PlatformResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a replay of all models, unless an open round has work left."""
+    round_ = round_with_work_left(context.instance, platform.open_for_tick(context.log))
+    if round_ is not None:
+        return dg.SkipReason(f"Round {round_.number} is open and has work left, which comes first.")
+    return dg.RunRequest()

@@ -1,0 +1,110 @@
+"""Stored rounds are predicted again by real models through the real path of a round."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from numebot_dagster.lake import catalog, parquet
+from numebot_dagster.operations.diagnostics import proof, replay
+from numebot_dagster.operations.diagnostics.proof import Outcome, Pipeline
+from numebot_dagster.operations.rounds import details, live_data
+
+CHANCE = "steady-1,quick_models:Ridge\ncontrarian,quick_models:Dice\n"
+
+
+def replayed(world, go_on=None):
+    """Replay the registered models, and return what that proves by model."""
+    platform = world.platform
+    asks = go_on or (lambda: platform.client.open_rounds() is not None)
+    return {
+        result.model: result
+        for result in replay.replay_models(platform, platform.registry.models, asks)
+    }
+
+
+def outcomes(result):
+    return [round_.outcome for round_ in result.rounds]
+
+
+def shuffle_features(path):
+    """Exchange what the columns of a live file hold; return its former content."""
+    right, frame = path.read_bytes(), parquet.read(path)
+    features = pl.Series([name for name in frame.columns if name.startswith("feature")])
+    pairs = zip(features, features.shuffle(seed=3), strict=True)
+    parquet.write(path, frame.with_columns(frame[other].alias(name) for name, other in pairs))
+    return right
+
+
+def play_shuffled(world, run_round):
+    """Play a round with exchanged features; return its number, live file and right content."""
+    number, platform = world.open_round(), world.platform
+    details.fetch_details(platform, number)
+    live_data.fetch_live(platform, number, platform.registry.enabled)
+    [folder] = platform.lake.live_folders(number).values()
+    right = shuffle_features(folder / live_data.LIVE)
+    assert run_round(world, number).success
+    return number, folder / live_data.LIVE, right
+
+
+def test_a_model_fed_shuffled_features_is_called_broken(fresh_world, run_round):
+    world = fresh_world
+    (world.folder / "model_configs.csv").write_text(f"numerai_name,model_code\n{CHANCE}")
+    world.train("contrarian")
+    first = world.open_round()
+    assert run_round(world, first).success
+
+    honest = replayed(world)
+    assert outcomes(honest["steady-1"]) == [Outcome.EQUAL]
+    assert honest["steady-1"].pipeline is Pipeline.SOUND
+    assert honest["steady-1"].rounds[0].canary_difference == 0
+    assert honest["contrarian"].pipeline is Pipeline.RANDOM  # dice are no defect, and no proof
+    lake = world.platform.lake
+    assert proof.last(lake, "steady-1") == honest["steady-1"]
+    assert catalog.query(lake, "from alerts where kind = 'pipeline-broken'").is_empty()
+
+    number, live, right = play_shuffled(world, run_round)
+    fed = replayed(world)  # the replay is fed the same, and so predicts the same
+    assert outcomes(fed["steady-1"]) == [Outcome.MIXED, Outcome.EQUAL]
+    assert fed["steady-1"].rounds[0].correlation == pytest.approx(1)
+    live.write_bytes(right)
+    fed_rightly = replayed(world)
+    for result in (fed["steady-1"], fed["contrarian"], *fed_rightly.values()):
+        assert result.pipeline is Pipeline.BROKEN
+        assert [round_.round_number for round_ in result.proving] == [number]
+    assert outcomes(fed_rightly["steady-1"]) == [Outcome.DIFFERENT, Outcome.EQUAL]
+    assert abs(fed_rightly["contrarian"].rounds[0].correlation) < 0.5
+    alerts = catalog.query(lake, "from alerts where kind = 'pipeline-broken'")
+    assert alerts.height == 2  # one for each model and round, however often it is seen
+    assert f"numebot explain --model steady-1 --round {number}" in "".join(alerts["text"])
+
+    finished = world.numebot("doctor", "--replay", "--json")
+    assert finished.returncode == 1
+    findings = [each for each in json.loads(finished.stdout) if each["name"] == "replay"]
+    assert [each["verdict"] for each in findings] == ["failure", "failure"]
+    text = " ".join(fed_rightly["steady-1"].sentences)
+    assert findings[0]["text"] == f"steady-1: broken. {text}"
+
+
+def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_round):
+    world = fresh_world
+    assert replayed(world)["second"].pipeline is Pipeline.UNPROVED
+    number = world.open_round()
+    assert run_round(world, number).success
+    assert replayed(world, go_on=lambda: False) == {}  # a round comes first
+    source = world.folder / "quick_models.py"
+    source.write_text(
+        source.read_text().replace("- 2) @ self.weights", "- 1.5) @ self.weights[::-1]")
+    )
+    [folder] = world.platform.lake.live_folders(number).values()
+    other = replayed(world)["second"]
+    assert outcomes(other) == [Outcome.OTHER_CODE]
+    assert other.pipeline is Pipeline.UNPROVED
+    assert "its code was" in other.sentences[0]
+    (folder / live_data.LIVE).unlink()
+    folder.rename(folder.with_name("version=v0"))
+    gone = replayed(world)["second"]
+    assert (gone.rounds, gone.left_out) == ((), 1)
+    assert gone.pipeline is Pipeline.UNPROVED
