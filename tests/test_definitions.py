@@ -40,6 +40,7 @@ ALL = (
     | DAILY
     | {"training/data", "performance/overview"}
 )
+REPLAYS = "replays_as_submitted"
 CHECKS = {
     "rounds/live_data": {"ids_are_new", "live_data_wellformed", "usual_row_count"},
     "predictions": {
@@ -49,6 +50,7 @@ CHECKS = {
         "agrees_with_example",
     },
     "submission": {"confirmed_by_numerai"},
+    "diagnostics": {REPLAYS},
 }
 
 
@@ -140,13 +142,24 @@ def test_checks_with_their_partitions(graph):
     checks: dict[str, set[str]] = {}
     for check in graph.asset_check_keys:
         checks.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
-        partitions = graph.get(check).partitions_def
-        assert partitions == dg.DynamicPartitionsDefinition(name="rounds"), check
+        by_round = dg.DynamicPartitionsDefinition(name="rounds")
+        expected = None if check.name == REPLAYS else by_round
+        assert graph.get(check).partitions_def == expected, check
     assert checks == {"rounds/live_data": CHECKS["rounds/live_data"]} | {
         f"models/{model}/{kind}": CHECKS[kind]
         for model in ("steady_1", "second")
-        for kind in ("predictions", "submission")
+        for kind in ("predictions", "submission", "diagnostics")
     }
+
+
+def test_a_replay_materializes_nothing_and_no_other_job_replays(world):
+    """A replay must not run in the hour of a round, nor with each diagnosis."""
+    definitions = world.definitions()
+    for job in ("replay_job", "diagnose_job"):
+        definition = definitions.resolve_job_def(job)
+        steps = {node.name for node in definition.nodes}
+        assert ("replay" in steps) is (job == "replay_job")
+        assert bool(definition.asset_layer.selected_asset_keys) is (job == "diagnose_job")
 
 
 def test_one_step_plays_the_round(world):

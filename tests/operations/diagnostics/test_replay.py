@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import catalog, parquet
+from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.diagnostics import proof, replay
 from numebot_dagster.operations.diagnostics.proof import Outcome, Pipeline
 from numebot_dagster.operations.rounds import details, live_data
 
+ALERTS = "from alerts where kind = ?"
 CHANCE = "steady-1,quick_models:Ridge\ncontrarian,quick_models:Dice\n"
 
 
@@ -63,7 +65,7 @@ def test_a_model_fed_shuffled_features_is_called_broken(fresh_world, run_round):
     assert honest["contrarian"].pipeline is Pipeline.RANDOM  # dice are no defect, and no proof
     lake = world.platform.lake
     assert proof.last(lake, "steady-1") == honest["steady-1"]
-    assert catalog.query(lake, "from alerts where kind = 'pipeline-broken'").is_empty()
+    assert catalog.query(lake, ALERTS, [Kind.PIPELINE_BROKEN]).is_empty()
 
     number, live, right = play_shuffled(world, run_round)
     fed = replayed(world)  # the replay is fed the same, and so predicts the same
@@ -76,7 +78,7 @@ def test_a_model_fed_shuffled_features_is_called_broken(fresh_world, run_round):
         assert [round_.round_number for round_ in result.proving] == [number]
     assert outcomes(fed_rightly["steady-1"]) == [Outcome.DIFFERENT, Outcome.EQUAL]
     assert abs(fed_rightly["contrarian"].rounds[0].correlation) < 0.5
-    alerts = catalog.query(lake, "from alerts where kind = 'pipeline-broken'")
+    alerts = catalog.query(lake, ALERTS, [Kind.PIPELINE_BROKEN])
     assert alerts.height == 2  # one for each model and round, however often it is seen
     assert f"numebot explain --model steady-1 --round {number}" in "".join(alerts["text"])
 
