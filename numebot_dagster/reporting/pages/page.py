@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib import metadata
 from typing import Any
 
 import jinja2
@@ -83,9 +84,8 @@ def chart(picture: Picture, *, heading: bool = True) -> Markup:
     )
 
 
-@cache
 def library() -> bytes:
-    """Return the library that draws charts; it takes seconds to put together."""
+    """Put the library together that draws charts, which takes seconds."""
     import vl_convert
 
     bundle: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type] # its stub is wrong
@@ -93,10 +93,15 @@ def library() -> bytes:
 
 
 def library_version() -> str:
-    """Return what changes when the library does."""
+    """Return what changes when the library does, as a part of a file's name."""
     import vl_convert
 
-    return f"vega-embed {vl_convert.get_vega_embed_version()}, vega {vl_convert.get_vega_version()}"
+    parts = {
+        "vl-convert": metadata.version("vl-convert-python"),
+        "vega": vl_convert.get_vega_version(),
+        "embed": vl_convert.get_vega_embed_version(),
+    }
+    return "-".join(f"{name}-{version}" for name, version in parts.items())
 
 
 def as_json(value: object) -> Markup:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from markupsafe import Markup
-
-from numebot_dagster.reporting.pages.page import Frame, render, templates_digest
+from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.pages.today import Cell
 
 
@@ -44,6 +42,11 @@ class Line:
     def reason(self) -> str:
         """What is to be said beyond the state."""
         return self.text.partition(": ")[2]
+
+    @property
+    def waits_for_scores(self) -> bool:
+        """Whether the model has submitted in time and has no score."""
+        return not self.scores and self.state in (Cell.ON_TIME, Cell.LOWER)
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,4 @@ class RoundPage:
 
 def page(details: RoundPage, frame: Frame) -> str:
     """Return the page as HTML."""
-    return render("round.html", frame, section="round", details=details, mark=_final_mark())
-
-
-def is_final(text: str) -> bool:
-    """Return whether a page is as it would be written now, and its round cannot change any more."""
-    return _final_mark() in text
-
-
-def _final_mark() -> Markup:
-    """Return what marks a page that need not be written again, unless templates change."""
-    return Markup('<meta name="numebot-page" content="final {}">').format(templates_digest())
+    return render("round.html", frame, section="round", details=details)

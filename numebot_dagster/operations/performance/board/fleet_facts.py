@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.fleet import Fleet, Line
 
 DEFAULT = "mmc60"
+VIEWS = ("rounds", "scores", "leaderboard")
+UNPAID_VIEWS = ("scores",)
+"""Pages of unpaid scores show the rest as it was when the scores last changed."""
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")  # what may not stand in the name of a page
 ROUNDS_BY_DAY = 120
 """How many of the newest rounds are drawn by scoring day."""
@@ -46,23 +50,44 @@ from scores where metric = ? and day > 0 and round > (select max(round) from sco
 """
 
 
-def pages(platform: Platform) -> Iterator[tuple[str, Fleet]]:
-    """Yield each page's name with what it shows; `fleet.html` is that of what is paid most."""
-    metrics = metrics_of(platform) or [DEFAULT]
-    names = {metric: f"fleet/{_NO_NAME.sub('_', metric)}.html" for metric in metrics}
+@dataclass(frozen=True)
+class ScorePage:
+    """The page of all models by one score.
+
+    Attributes:
+        name: of its file.
+        views: those of the lake with which it changes.
+        facts: reads what it shows.
+    """
+
+    name: str
+    views: tuple[str, ...]
+    facts: Callable[[], Fleet]
+
+
+def pages(platform: Platform) -> Iterator[ScorePage]:
+    """Yield the pages of all scores, first that of the one that is paid most."""
+    scores = scores_of_rounds(platform) or {DEFAULT: 0.0}
+    names = {metric: f"fleet/{_NO_NAME.sub('_', metric)}.html" for metric in scores}
     models = {model.name: links.model(model) for model in platform.registry.models}
     source = _Source(platform, names, models, standings.stakes(platform))
-    for metric in metrics:
-        yield names[metric], source.fleet(metric)
+    for metric, multiplier in scores.items():
+        views = VIEWS if multiplier else UNPAID_VIEWS
+        yield ScorePage(names[metric], views, partial(source.fleet, metric))
 
 
 def metrics_of(platform: Platform) -> list[str]:
-    """Return the scores that have values, the one that is paid most first.
+    """Return the scores that have values, the one that is paid most first."""
+    return list(scores_of_rounds(platform))
+
+
+def scores_of_rounds(platform: Platform) -> dict[str, float]:
+    """Return the multiplier of each score that has values, the largest first; unpaid ones have 0.
 
     The `canon_` scores repeat others for foreign clients.
     """
-    metrics = catalog.query(platform.lake, _METRICS)["metric"].to_list()
-    return [metric for metric in metrics if not metric.startswith("canon_")]
+    rows = catalog.query(platform.lake, _METRICS).iter_rows()
+    return {metric: multiplier for metric, multiplier in rows if not metric.startswith("canon_")}
 
 
 @dataclass(frozen=True)

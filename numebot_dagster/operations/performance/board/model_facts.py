@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Version
 
+VIEWS = ("rounds", "scores", "leaderboard", "submissions", "weights", "payouts")
 METRICS_SHOWN = 2
 ROUNDS_LISTED = 40
 _SCORES = """

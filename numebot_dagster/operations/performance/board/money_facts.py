@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.today import Tile
     from numebot_dagster.reporting.picture import Picture
 
+VIEWS = ("positions", "payouts", "claims", "prices")
+
 
 def files(book: Ledger) -> dict[str, str]:
     """Return the account book of each calendar year as CSV, by the name of its file."""

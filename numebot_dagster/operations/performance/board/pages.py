@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numebot_dagster.lake import files
+from numebot_dagster.lake import catalog, files, shared_files
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment
 from numebot_dagster.operations.performance.board import (
     fleet_facts,
-    links,
     model_facts,
     money_facts,
     round_facts,
     today_facts,
 )
+from numebot_dagster.operations.performance.board.written import Part, digest, written_board
 from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import NUMERAI_API_URL
@@ -27,40 +29,115 @@ if TYPE_CHECKING:
 
 HOME = "index.html"
 VERSION = "vega.txt"
+FINAL = "final"
+"""The source of a page that nothing will change any more."""
 
 
 def write(platform: Platform) -> Path:
-    """Write every page anew that may have changed, and return the first one.
+    """Write every page anew whose facts may have changed, and return the first one.
 
-    Each is written aside and renamed, so that nobody sees half a page.
+    Each is written aside and renamed, so that nobody sees half a page. Nothing is more than a day
+    old but what is final, because the day is a part of what pages are made of.
     """
-    at = status.moment(platform)
+    from numebot_dagster.reporting.pages.page import templates_digest
+
     _keep_library(platform)
-    for name, page in _pages(platform, at, _frame(platform, at)):
-        files.replace_text(platform.lake.board_file(name), page)
+    board = _Board(platform, status.moment(platform))
+    with written_board(platform.lake, templates_digest()) as written:
+        is_final = partial(written.is_of, source=FINAL)
+        for part in board.parts(is_final):
+            written.update(part)
     return platform.lake.board_file(HOME)
 
 
-def _pages(platform: Platform, at: Moment, frame: Frame) -> Iterator[tuple[str, str]]:
-    from numebot_dagster.reporting.pages import fleet as fleet_page
-    from numebot_dagster.reporting.pages import model as model_page
-    from numebot_dagster.reporting.pages import money as money_page
-    from numebot_dagster.reporting.pages import round as round_page
-    from numebot_dagster.reporting.pages import today as today_page
-    from numebot_dagster.reporting.pages.page import SECTIONS
+@dataclass(frozen=True)
+class _Board:
+    """What the pages are written from.
 
-    for number, details in round_facts.changed(platform, at):
-        yield links.round_(number), round_page.page(details, frame.below())
-    for name, model in model_facts.pages(platform):
-        yield name, model_page.page(model, frame.below())
-    for index, (name, fleet) in enumerate(fleet_facts.pages(platform)):
-        yield name, fleet_page.page(fleet, frame.below())
-        if index == 0:
-            yield SECTIONS["fleet"], fleet_page.page(fleet, frame)
-    book = account_book(platform)
-    yield from money_facts.files(book).items()
-    yield SECTIONS["money"], money_page.page(money_facts.money(platform, book), frame)
-    yield HOME, today_page.page(today_facts.today(platform, at), frame)
+    Attributes:
+        at: the moment that they show.
+    """
+
+    platform: Platform
+    at: Moment
+
+    def parts(self, is_final: Callable[[str], bool]) -> Iterator[Part]:
+        """Yield the parts of the board.
+
+        Args:
+            is_final: whether a page was written for the last time.
+        """
+        yield from self._rounds(is_final)
+        yield self._part("models", model_facts.VIEWS, self._models)
+        yield from self._fleet()
+        yield self._part("money", money_facts.VIEWS, self._money)
+        yield Part("today", digest(self.at.now), self._today)
+
+    def _part(
+        self, name: str, views: tuple[str, ...], pages: Callable[[], Iterator[tuple[str, str]]]
+    ) -> Part:
+        """Return a part that is written once a day, and when a file of its views changed."""
+        return Part(name, digest(self._shared, catalog.version(self.platform.lake, views)), pages)
+
+    @cached_property
+    def _shared(self) -> tuple[object, ...]:
+        """What all parts are made of: the day, the models, and exchange rates of the user's own."""
+        rates = self.platform.settings.numebot_rates_file
+        version = files.version(rates) if rates is not None and rates.is_file() else None
+        return self.at.now.date(), self.platform.registry.models, version
+
+    def _rounds(self, is_final: Callable[[str], bool]) -> Iterator[Part]:
+        from numebot_dagster.reporting.pages import round as round_page
+
+        def pages(name: str, details: round_page.RoundPage) -> Iterator[tuple[str, str]]:
+            yield name, round_page.page(details, self._frame.below())
+
+        for name, details in round_facts.pages(self.platform, self.at, is_final):
+            source = FINAL if details.is_final else digest(self._shared, details)
+            yield Part(name, source, partial(pages, name, details))
+
+    def _models(self) -> Iterator[tuple[str, str]]:
+        from numebot_dagster.reporting.pages import model as model_page
+
+        for name, model in model_facts.pages(self.platform):
+            yield name, model_page.page(model, self._frame.below())
+
+    def _fleet(self) -> Iterator[Part]:
+        """Yield a part for each score; `fleet.html` is that of what is paid most."""
+        from numebot_dagster.reporting.pages import fleet as fleet_page
+        from numebot_dagster.reporting.pages.page import SECTIONS
+
+        def pages(page: fleet_facts.ScorePage, is_front: bool) -> Iterator[tuple[str, str]]:
+            fleet = page.facts()
+            yield page.name, fleet_page.page(fleet, self._frame.below())
+            if is_front:
+                yield SECTIONS["fleet"], fleet_page.page(fleet, self._frame)
+
+        for index, page in enumerate(fleet_facts.pages(self.platform)):
+            yield self._part(page.name, page.views, partial(pages, page, index == 0))
+
+    def _money(self) -> Iterator[tuple[str, str]]:
+        from numebot_dagster.reporting.pages import money as money_page
+        from numebot_dagster.reporting.pages.page import SECTIONS
+
+        book = account_book(self.platform)
+        yield from money_facts.files(book).items()
+        facts = money_facts.money(self.platform, book)
+        yield SECTIONS["money"], money_page.page(facts, self._frame)
+
+    def _today(self) -> Iterator[tuple[str, str]]:
+        from numebot_dagster.reporting.pages import today as today_page
+
+        yield HOME, today_page.page(today_facts.today(self.platform, self.at), self._frame)
+
+    @cached_property
+    def _frame(self) -> Frame:
+        """What surrounds the pages at the top of the board."""
+        from numebot_dagster.reporting.pages.page import Frame
+
+        is_numerai = self.platform.settings.numerai_api_url == NUMERAI_API_URL
+        name = "Numerai" if is_numerai else "practice tournament"
+        return Frame(name, self.at.now, self.at.now - datetime.now(UTC))
 
 
 def _keep_library(platform: Platform) -> None:
@@ -68,15 +145,9 @@ def _keep_library(platform: Platform) -> None:
     from numebot_dagster.reporting.pages import page
 
     library, version = (platform.lake.board_file(name) for name in (page.LIBRARY, VERSION))
-    if library.is_file() and version.is_file() and version.read_text() == page.library_version():
+    present = page.library_version()
+    if library.is_file() and version.is_file() and version.read_text() == present:
         return
-    files.replace_bytes(library, page.library())
-    files.replace_text(version, page.library_version())
-
-
-def _frame(platform: Platform, at: Moment) -> Frame:
-    from numebot_dagster.reporting.pages.page import Frame
-
-    is_numerai = platform.settings.numerai_api_url == NUMERAI_API_URL
-    name = "Numerai" if is_numerai else "practice tournament"
-    return Frame(name, at.now, at.now - datetime.now(UTC))
+    content = shared_files.made_once(f"charts-{present}.js", page.library)
+    files.replace_bytes(library, content)
+    files.replace_text(version, present)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,25 +43,26 @@ qualify row_number() over (
 """
 
 
-def changed(platform: Platform, at: Moment) -> Iterator[tuple[int, RoundPage]]:
-    """Yield the rounds whose page is missing or may have changed, with what it shows."""
+def pages(
+    platform: Platform, at: Moment, is_final: Callable[[str], bool]
+) -> Iterator[tuple[str, RoundPage]]:
+    """Yield the name of each round's page with what it shows, unless it is final already.
+
+    Args:
+        platform: whose rounds they are.
+        at: the moment that the pages show.
+        is_final: whether a page was written for the last time.
+    """
     rounds = catalog.query(platform.lake, "from rounds order by round")
-    rows = [row for row in rounds.iter_rows(named=True) if _is_to_be_written(platform, at, row)]
+    names = {number: links.round_(number) for number in rounds["round"]}
+    rows = [row for row in rounds.iter_rows(named=True) if not is_final(names[row["round"]])]
     numbers = [row["round"] for row in rows]
     if not numbers:
         return
     newest = catalog.query(platform.lake, _NEWEST.format(", ".join(map(str, numbers))))
     source = _Source(platform, standings.standings(platform, numbers), _by_round(newest))
     for row in rows:
-        yield row["round"], source.page(row, at.now)
-
-
-def _is_to_be_written(platform: Platform, at: Moment, row: Mapping[str, Any]) -> bool:
-    """Return whether a page is missing, or was written while its round could still change."""
-    from numebot_dagster.reporting.pages.round import is_final
-
-    page = platform.lake.board_file(links.round_(row["round"]))
-    return not _is_settled(row, at.now) or not page.is_file() or not is_final(page.read_text())
+        yield names[row["round"]], source.page(row, at.now)
 
 
 def _is_settled(row: Mapping[str, Any], now: datetime) -> bool:
@@ -119,7 +120,7 @@ class _Source:
             rules=list(_rules(row["score_configs"])),
             metrics=_metrics(row["score_configs"], scores),
             # What was not scored yet may still be collected, as after weeks without a run.
-            is_final=_is_settled(row, now) and all(line.scores for line in lines),
+            is_final=_is_settled(row, now) and not any(line.waits_for_scores for line in lines),
             command=links.command_of_round(number, ()) if _is_open(row, now) else "",
         )
 

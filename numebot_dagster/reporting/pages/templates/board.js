@@ -79,7 +79,7 @@ function tick() {
     else element.textContent = `closed ${inWords((now() - closes) / 1000)} ago`;
   }
   const hours = (now() - written) / 3600000;
-  document.querySelector(".stale").classList.toggle("shown", hours > 24);
+  document.querySelector(".stale")?.classList.toggle("shown", hours > 24);
 }
 
 for (const time of document.querySelectorAll("time")) time.title = new Date(time.dateTime).toLocaleString();

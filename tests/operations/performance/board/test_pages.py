@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from numebot_dagster.lake import parquet, tables
+from numebot_dagster.lake import catalog, parquet, tables
+from numebot_dagster.operations.performance.board import fleet_facts, model_facts, money_facts
 from numebot_dagster.operations.performance.board import pages as board
+from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
@@ -193,3 +195,56 @@ def test_a_page_of_a_resolved_round_waits_for_scores(fresh_world, run_round):
     written = page.stat().st_mtime_ns
     board.write(world.platform)
     assert page.stat().st_mtime_ns == written
+
+
+def test_a_part_changes_with_every_view_that_it_shows(fresh_world, run_round, monkeypatch):
+    """Facts that read another view have to name it in `VIEWS`, or their pages would stay old."""
+    world = fresh_world
+    number = world.open_round()
+    assert run_round(world, number).success
+    write_scores(world.platform.lake, ("second", number, "mmc60", "1", 8, 0.01, False))
+    read, query = set(), catalog.query
+
+    def note(lake, sql, parameters=()):
+        read.update(name for name in catalog.VIEWS if re.search(rf"\b(from|join) {name}\b", sql))
+        return query(lake, sql, parameters)
+
+    monkeypatch.setattr(catalog, "query", note)
+    for facts, gather in (
+        (fleet_facts, lambda platform: [page.facts() for page in fleet_facts.pages(platform)]),
+        (model_facts, lambda platform: list(model_facts.pages(platform))),
+        (money_facts, lambda platform: money_facts.money(platform, account_book(platform))),
+    ):
+        read.clear()
+        gather(world.platform)
+        assert read
+        assert read <= {*facts.VIEWS}, f"{facts.__name__}.VIEWS lacks a view"
+
+
+def test_only_what_changed_is_written_again(fresh_world):
+    lake = fresh_world.platform.lake
+    paid = '[{"name": "mmc60", "is_payout": true, "default_multiplier": 15.0}]'
+    row = {"round": 1280, "score_configs": paid}
+    details = pl.DataFrame([row], schema=tables.ROUNDS.schema, orient="row")
+    parquet.write(lake.round_details(1280), details)
+    rows = [("second", 1280, metric, "1", 8, 0.01, False) for metric in ("mmc60", "corr20")]
+    write_scores(lake, *rows)
+    names = ("index", "fleet", "fleet/mmc60", "fleet/corr20", "models/second", "money")
+
+    def written():
+        """Return the names of the pages that are written now."""
+        before = {name: lake.board_file(f"{name}.html") for name in names}
+        stamps = {name: path.stat().st_mtime_ns for name, path in before.items() if path.is_file()}
+        board.write(fresh_world.platform)
+        now = {name: path.stat().st_mtime_ns for name, path in before.items()}
+        return {name for name in names if now[name] != stamps.get(name)}
+
+    assert written() == {*names}
+    assert written() == {"index"}
+    stakes = pl.DataFrame({"model": ["second"], "nmr_staked": [7.5], "own": [True]})
+    parquet.write(lake.day_file("leaderboard", DAY), stakes)
+    assert written() == {"index", "fleet", "fleet/mmc60", "models/second"}
+    write_scores(lake, *((*row[:4], 9, *row[5:]) for row in rows))
+    assert written() == {*names} - {"money"}
+    fresh_world.practice.advance(days=1)
+    assert written() == {*names}
