@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ class Original:
         digest: of its content, see `digest`.
         columns: its own, in their order.
         first: its first row in the block.
+        keys: a digest of what else its rows have, as from the names of its folders; None in blocks
+            of earlier versions.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Original:
     columns: tuple[str, ...]
     first: int
     rows: int
+    keys: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,14 @@ class Block:
         """Return whether the rows of an original are what the original held."""
         return digest(self.rows_of(original)) == original.digest
 
+    def is_sound(self, original: Original) -> bool:
+        """Return whether that is so, and their other columns are what they were."""
+        rows = self.frame.slice(original.first, original.rows)
+        return self.still_has(original) and original.keys in (
+            None,
+            _digest_of_keys(rows, original.columns),
+        )
+
     def without(self, paths: Collection[str]) -> Block:
         """Return the block without the rows of some originals."""
         import polars as pl
@@ -126,7 +137,8 @@ def joined(former: Block | None, contents: Sequence[Content]) -> tuple[Block, li
             continue
         schema |= dict(rows.schema)
         columns = tuple(content.frame.columns)
-        originals.append(Original(content.path, content.digest, columns, 0, rows.height))
+        keys = _digest_of_keys(rows, columns)
+        originals.append(Original(content.path, content.digest, columns, 0, rows.height, keys))
         frames.append(rows)
     frame = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
     return Block(frame, tuple(_renumbered(originals))), unfit
@@ -195,6 +207,8 @@ def verify(path: Path) -> Block:
     for original in block.originals:
         if not block.still_has(original):
             raise DamagedFile(f"{path} no longer holds what {original.path} held")
+        if not block.is_sound(original):
+            raise DamagedFile(f"{path} no longer says which model, round or day {original.path} is")
     return block
 
 
@@ -223,10 +237,26 @@ def digest(frame: pl.DataFrame) -> str:
     return content.hexdigest()[:32]
 
 
+def _digest_of_keys(rows: pl.DataFrame, columns: Sequence[str]) -> str:
+    """Return a hash of the columns of an original's rows in a block that are not its own.
+
+    Each row has the same. Columns of other originals are null.
+    """
+    import polars as pl
+
+    others = [
+        column
+        for column in rows.iter_columns()
+        if column.name not in columns and column.null_count() < rows.height
+    ]
+    keys = pl.DataFrame(sorted(others, key=lambda column: column.name))
+    return digest(keys if keys.height < 2 else keys.unique(maintain_order=True))
+
+
 def _renumbered(originals: Iterable[Original]) -> Iterator[Original]:
     first = 0
     for original in originals:
-        yield Original(original.path, original.digest, original.columns, first, original.rows)
+        yield replace(original, first=first)
         first += original.rows
 
 
@@ -255,7 +285,9 @@ def _dump(originals: Sequence[Original]) -> bytes:
         [original.path, original.digest, original.rows, number[original.columns]]
         for original in originals
     ]
-    return json.dumps({"columns": columns, "originals": rows}, ensure_ascii=False).encode()
+    keys = [original.keys for original in originals]
+    content = {"columns": columns, "originals": rows, "keys": keys}
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
 @lru_cache(maxsize=4096)
@@ -268,9 +300,12 @@ def _originals(path: Path, _version: tuple[int, int, int]) -> tuple[Original, ..
         content: dict[str, Any] = json.loads(metadata[_KEY])
         columns = [tuple(names) for names in content["columns"]]
         rows = content["originals"]
-        return tuple(
-            _renumbered(Original(at, digest, columns[n], 0, rows) for at, digest, rows, n in rows)
+        keys = content.get("keys", [None] * len(rows))
+        listed = (
+            Original(at, digest, columns[n], 0, rows, of_keys)
+            for (at, digest, rows, n, *_), of_keys in zip(rows, keys, strict=True)
         )
+        return tuple(_renumbered(listed))
     except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError) as error:
         raise DamagedFile(f"{path} is no whole block: {error!r}") from error
     except OSError as error:  # pyarrow has no number for a file that is too short

@@ -205,6 +205,7 @@ def rebuild(lake: Lake) -> Path:
     import duckdb
 
     with files.writing(lake.catalog_file) as temporary:
+        temporary.unlink()  # DuckDB takes an empty file for a damaged one
         with duckdb.connect(str(temporary)) as connection:
             _create_views(connection, lake, by_pattern=True)
             connection.execute("CHECKPOINT")

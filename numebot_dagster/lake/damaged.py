@@ -36,15 +36,28 @@ def read_or_set_aside(path: Path, read: Callable[[Path], T]) -> T | None:
     Raises:
         OSError: the system does not let this process read the file.
     """
+    while True:
+        try:
+            version = files.version(path)
+            return files.read_at_once(path, read)
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            if isinstance(error, OSError) and not isinstance(error, DamagedFile):
+                raise
+            if _set_aside_unless_changed(path, version, error):
+                return None
+
+
+def _set_aside_unless_changed(path: Path, version: tuple[int, int, int], reason: object) -> bool:
+    """Set a file aside that still has a version; return whether it is gone."""
     try:
-        return files.read_at_once(path, read)
+        with files.unchanged(path, version) as is_same:
+            if is_same:
+                set_aside(path, reason)
+            return is_same
     except FileNotFoundError:
-        return None
-    except Exception as error:
-        if isinstance(error, OSError) and not isinstance(error, DamagedFile):
-            raise
-        set_aside(path, error)
-        return None
+        return True
 
 
 def set_aside(path: Path, reason: object) -> Path | None:

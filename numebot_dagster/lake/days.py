@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 def stored_days(lake: Lake, table: str) -> list[date]:
     """Return the UTC days for which a performance table is stored, in order."""
+    own = lake.stored_days(table)
     rolled_up = {
         date.fromisoformat(day)
         for path in lake.day_blocks(table)
         for original in rollups.paths_in(path)
         if (day := path_values(original).get("date"))
     }
-    return sorted({*lake.stored_days(table), *rolled_up})
+    # The folders are looked at before and after the blocks: neither a roll-up nor its undoing in
+    # between hides a day.
+    return sorted({*own, *rolled_up, *lake.stored_days(table)})
 
 
 def days_version(lake: Lake, table: str) -> tuple[object, ...]:

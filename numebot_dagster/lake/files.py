@@ -40,9 +40,12 @@ _REMEDIES = {
     **dict.fromkeys(FULL_DISK, _FULL),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR), _REFUSED),
 }
-# How disks say that they have no hard links (exFAT, some network mounts), or cannot sync a folder.
+# How disks say that they have no hard links (exFAT, some network mounts), or cannot sync or lock a
+# folder.
 _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, *_UNSUPPORTED))
 _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.EISDIR, *_UNSUPPORTED))
+_NO_FOLDER_LOCK = _NO_FOLDER_SYNC | {errno.ENOLCK}
+_TRIES = 10
 # The texts of SQLite, under Dagster and SQLAlchemy.
 _SQLITE = {
     "database or disk is full": errno.ENOSPC,
@@ -150,13 +153,13 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         FileExistsError: `overwrite` is false and the file exists; it is left as it was.
     """
     with explained(path):
-        _make_folder(path.parent)
-        temporary = _temporary_name(path)
+        temporary = _new_temporary(path)
         try:
             yield temporary
             _flush(temporary)
             if overwrite:
-                temporary.replace(path)
+                with _turn(path.parent):
+                    temporary.replace(path)
             else:
                 _take_name(temporary, path)
         finally:
@@ -215,22 +218,24 @@ def remove(path: Path) -> None:
 def remove_unless_changed(path: Path, expected: tuple[int, int, int]) -> bool:
     """Remove a file that still has a version; return whether it had it.
 
-    It is taken out of the way before it is looked at, so that nobody writes it in between; one that
-    has changed gets its name back, unless there is a still newer one.
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with unchanged(path, expected) as is_expected:
+        if is_expected:
+            path.unlink()
+    return is_expected
+
+
+@contextmanager
+def unchanged(path: Path, expected: tuple[int, int, int]) -> Iterator[bool]:
+    """Yield whether a file still has a version; nobody replaces it before the block ends.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
-    if version(path) != expected:
-        return False
-    aside = _temporary_name(path)
-    path.rename(aside)
-    is_expected = version(aside) == expected
-    if not is_expected:
-        with suppress(FileExistsError):
-            _take_name(aside, path)
-    aside.unlink(missing_ok=True)
-    return is_expected
+    with _turn(path.parent):
+        yield version(path) == expected
 
 
 def version(path: Path) -> tuple[int, int, int]:
@@ -326,6 +331,20 @@ def _temporary_name(path: Path) -> Path:
     return path.with_name(name)
 
 
+def _new_temporary(path: Path) -> Path:
+    """Make an empty file to write to, which keeps its folder from being removed as an empty one."""
+    temporary = _temporary_name(path)
+    for left in reversed(range(_TRIES)):
+        try:
+            _make_folder(path.parent)
+            temporary.touch(exist_ok=False)
+            break
+        except FileNotFoundError:  # a roll-up emptied the folder, and removed it
+            if not left:
+                raise
+    return temporary
+
+
 def _make_folder(path: Path) -> None:
     """Make a folder with those above it, and wait until their names are on the disk."""
     if path.is_dir():
@@ -363,6 +382,21 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _turn(folder_path: Path) -> Iterator[None]:
+    """Let the replacements and removals in a folder take turns, on a disk that can lock it.
+
+    A killed process leaves no lock behind.
+    """
+    with _opened(folder_path) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_LOCK:
+                raise
+        yield
 
 
 def _take_name(temporary: Path, path: Path) -> None:

@@ -99,7 +99,7 @@ def roll_up(
 def _checked(present: Iterable[Block]) -> dict[str, str | None]:
     """Return the digests of the originals of blocks; none where the rows are not what they were."""
     return {
-        original.path: original.digest if block.still_has(original) else None
+        original.path: original.digest if block.is_sound(original) else None
         for block in present
         for original in block.originals
     }
@@ -162,7 +162,7 @@ def _table_of(lake: Lake, path: Path) -> Table:
 
 
 def _digest_of_file(path: Path) -> str:
-    return blocks.digest(_frame(path))
+    return blocks.digest(_frame(path, is_text=path.suffix == ".json"))
 
 
 def _set_aside_unless(path: Path, digest: str | None) -> None:
@@ -269,10 +269,11 @@ def _content(lake: Lake, table: Table, path: Path) -> Content:
     import polars as pl
 
     version, relative = files.version(path), lake.relative(path)
-    frame = _frame(path)
+    is_text = path.suffix == ".json"
+    frame = _frame(path, is_text=is_text)
     values = _fields_of_path(table, relative)
     types = {name: table.types[name] for name in values}
-    if path.suffix == ".json":
+    if is_text:
         values = _fields(table, frame[TEXT][0])
         types = dict.fromkeys(values, pl.String())
     elif reserved := {*HIDDEN} & {*frame.columns}:
@@ -290,11 +291,11 @@ def _fields_of_path(table: Table, relative: str) -> dict[str, object]:
     }
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def _frame(path: Path, *, is_text: bool) -> pl.DataFrame:
     """Read an original: a table, or the text of a JSON file as one of one row."""
     import polars as pl
 
-    if path.suffix == ".json":
+    if is_text:
         return pl.DataFrame({TEXT: [path.read_bytes().decode()]})
     return parquet.read(path)
 
@@ -355,18 +356,19 @@ def _restore(lake: Lake, block: Block, original: Original) -> bool:
     """Write an original again where it is missing; return whether it was.
 
     Raises:
-        DamagedFile: what was read back is not what the original held.
+        DamagedFile: what was read back is not what the original held; nothing is written then.
     """
     path = lake.root / original.path
+    is_text = path.suffix == ".json"
     frame = block.rows_of(original)
     try:
-        if path.suffix == ".json":
-            files.create_bytes(path, frame[TEXT][0].encode())
-        else:
-            parquet.create(path, frame)
+        with files.writing(path, overwrite=False) as temporary:
+            if is_text:
+                temporary.write_bytes(frame[TEXT][0].encode())
+            else:
+                frame.write_parquet(temporary, compression="zstd")
+            if blocks.digest(_frame(temporary, is_text=is_text)) != original.digest:
+                raise DamagedFile(f"{path} was not read back as it had been")
     except FileExistsError:
         return False
-    if _digest_of_file(path) != original.digest:
-        set_aside(path, "it was not written as it had been")
-        raise DamagedFile(f"{path} was not read back as it had been")
     return True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numebot_dagster.lake import blocks
-from numebot_dagster.lake.blocks import Block, Content
+from numebot_dagster.lake.blocks import Block, Content, Original
 from numebot_dagster.lake.damaged import DamagedFile
 
 NOW = datetime(2026, 9, 3, 12, tzinfo=UTC)
@@ -101,6 +104,53 @@ def test_a_damaged_block_is_told(tmp_path: Path, damage) -> None:
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DamagedFile, match="whole"):
         blocks.originals(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {blocks.ORIGINAL: pl.lit("b")},
+        {"model": pl.lit("008")},
+        {"model": pl.lit(None)},
+        {"date": pl.Series([date(2026, 9, 3), date(2026, 9, 4)])},
+        {"vintage": pl.lit(1)},
+    ],
+)
+def test_columns_that_are_not_of_the_original_are_proved_too(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = tmp_path / "block.parquet"
+    keys = {"model": "007", "date": date(2026, 9, 3), "vintage": None}
+    block, _ = blocks.joined(None, [content("a", pl.DataFrame({"x": [1, 2]}), **keys)])
+    blocks.write(path, block)
+    changed = block.frame.with_columns(**change)  # type: ignore[arg-type]
+    blocks._write_groups(path, Block(changed, block.originals))
+    with pytest.raises(DamagedFile, match="which model, round or day a is"):
+        blocks.verify(path)
+    [original] = blocks.read(path).originals
+    assert blocks.read(path).rows_of(original)["x"].to_list() == [1, 2]
+
+
+def test_a_block_of_an_earlier_version_proves_no_such_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "block.parquet"
+    block, _ = blocks.joined(None, [content("a", pl.DataFrame({"x": [1, 2]}), model="007")])
+    dump = blocks._dump
+
+    def as_before(originals: Sequence[Original]) -> bytes:
+        footer = json.loads(dump(originals))
+        del footer["keys"]
+        return json.dumps(footer).encode()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks, "_dump", as_before)
+        blocks._write_groups(path, block)
+    former = blocks.verify(path)
+    assert former.originals == (replace(block.originals[0], keys=None),)
+    later, _ = blocks.joined(former, [content("b", pl.DataFrame({"x": [3]}), model="008")])
+    blocks.write(path, later)
+    assert [original.keys is None for original in blocks.originals(path)] == [True, False]
 
 
 def test_rows_that_are_not_those_of_the_original_are_told(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from numebot_dagster.lake import blocks, parquet
+from numebot_dagster.lake import blocks, files, parquet
 from numebot_dagster.lake.blocks import Content
 from numebot_dagster.lake.damaged import DamagedFile, read_or_set_aside
 
@@ -27,6 +28,40 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(tmp_path: Path) 
 
     assert read_or_set_aside(path, read) == b"newer"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_replaced_after_it_was_read_is_not_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"no parquet")
+    read_at_once = files.read_at_once
+
+    def replaced_after(path: Path, read: Callable[[Path], object]) -> object:
+        try:
+            return read_at_once(path, read)
+        except DamagedFile:
+            parquet.write(path, pl.DataFrame({"x": [1]}))
+            raise
+
+    monkeypatch.setattr(files, "read_at_once", replaced_after)
+    frame = read_or_set_aside(path, parquet.read)
+    assert frame is not None
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_a_damaged_file_that_is_gone_costs_nothing_more(tmp_path: Path, gone: str) -> None:
+    path = tmp_path / "folder" / "file"
+    files.replace_bytes(path, b"no parquet")
+
+    def read(path: Path) -> None:
+        path.unlink()
+        if gone == "folder":
+            path.parent.rmdir()
+        raise DamagedFile("no parquet")
+
+    assert read_or_set_aside(path, read) is None
 
 
 def test_a_damaged_file_is_set_aside_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -236,24 +238,60 @@ def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert files.free_bytes(tmp_path / "not" / "there") > 0
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_a_file_that_is_written_again_before_it_is_removed_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
-) -> None:
+def test_a_file_that_was_written_again_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    rename = Path.rename
+    version = files.version(path)
+    files.replace_bytes(path, b"newer")
+    assert not files.remove_unless_changed(path, version)
+    assert files.remove_unless_changed(path, files.version(path))
+    assert names(tmp_path) == []
 
-    def written_before(self: Path, target: Path) -> Path:
-        if again:
-            path.write_bytes(b"newer")
-        return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", written_before)
-    assert files.remove_unless_changed(path, files.version(path)) is not again
-    assert [item.read_bytes() for item in tmp_path.iterdir()] == ([b"newer"] if again else [])
-    path.write_bytes(b"another one")
-    assert not files.remove_unless_changed(path, (0, 0, 0))
+def test_nobody_replaces_a_file_between_the_look_at_it_and_its_removal(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    writer = threading.Thread(target=files.replace_bytes, args=(path, b"newer"))
+    with files.unchanged(path, files.version(path)) as is_same:
+        writer.start()
+        writer.join(0.05)
+        assert is_same
+        assert path.read_bytes() == b"old"
+        path.unlink()
+    writer.join()
+    assert path.read_bytes() == b"newer"
+
+
+def test_a_disk_that_cannot_lock_a_folder_loses_only_the_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    files.replace_bytes(tmp_path / "file", b"")
+    assert files.remove_unless_changed(tmp_path / "file", files.version(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("removals", [1, 99])
+def test_a_folder_that_is_removed_as_an_empty_one_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removals: int
+) -> None:
+    touch, left = Path.touch, removals
+
+    def removed_before(self: Path, **more: bool) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            self.parent.rmdir()
+        touch(self, **more)
+
+    monkeypatch.setattr(Path, "touch", removed_before)
+    path = tmp_path / "date=2026-09-03" / "scores.parquet"
+    expected = contextlib.nullcontext() if removals == 1 else pytest.raises(FileNotFoundError)
+    with expected:
+        files.replace_bytes(path, b"rows")
+    assert path.exists() is (removals == 1)
 
 
 def test_the_names_of_new_folders_are_on_the_disk_before_the_file_is_said_to_be(

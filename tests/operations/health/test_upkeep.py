@@ -205,6 +205,24 @@ def test_a_history_is_whole_while_the_folder_is_rolled_up_or_written_again(
     assert len(RoundRecord(lake, MODELS[0], 1299).history) == 2
 
 
+@pytest.mark.parametrize("undone", [False, True])
+def test_no_day_is_hidden_while_it_is_rolled_up_or_written_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, undone: bool
+) -> None:
+    days = stored_days(lake, "scores")
+    if undone:
+        upkeep.roll_up(lake, WHAT)
+    day_blocks = Lake.day_blocks
+
+    def changed_before(self: Lake, table: str) -> list[Path]:
+        monkeypatch.setattr(Lake, "day_blocks", day_blocks)
+        upkeep.unroll(lake) if undone else upkeep.roll_up(lake, WHAT)
+        return day_blocks(self, table)
+
+    monkeypatch.setattr(Lake, "day_blocks", changed_before)
+    assert stored_days(lake, "scores") == days
+
+
 def test_alerts_and_days_that_are_rolled_up_while_they_are_listed_are_passed_over(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +374,40 @@ def test_unrolling_keeps_a_day_that_was_written_again(lake: Lake) -> None:
     kept = read_day(lake, "scores", day, ["value"])
     assert kept is not None
     assert kept["value"].to_list() == [9.0]
+
+
+def test_a_day_that_is_written_again_as_soon_as_it_is_restored_stays(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep.roll_up(lake, WHAT)
+    day, take_name = TODAY - timedelta(days=33), files._take_name
+
+    def rewritten_after(temporary: Path, path: Path) -> None:
+        take_name(temporary, path)
+        if path == lake.day_file("scores", day):
+            collect(lake, day, 9.0)
+
+    monkeypatch.setattr(files, "_take_name", rewritten_after)
+    assert upkeep.unroll(lake).problems == []
+    kept = read_day(lake, "scores", day, ["value"])
+    assert kept is not None
+    assert kept["value"].to_list() == [9.0]
+    assert list(lake.root.rglob("*.damaged")) == []
+
+
+def test_wrong_keys_of_a_block_are_named_and_do_not_outlive_unrolling(lake: Lake) -> None:
+    before, views = contents(lake), shown(lake)
+    upkeep.roll_up(lake, WHAT)
+    block = lake.day_block("leaderboard", TODAY)
+    whole = blocks.read(block)
+    wrong = whole.frame.with_columns(date=pl.lit(date(1999, 1, 1)))
+    blocks._write_groups(block, Block(wrong, whole.originals))
+    [problem] = upkeep.unsound(lake)
+    assert str(block) in problem
+    assert upkeep.unroll(lake).problems == []
+    assert contents(lake) == before
+    assert upkeep.roll_up(lake, WHAT).problems == []
+    assert shown(lake) == views
 
 
 def test_rotten_rows_of_a_block_cost_no_others(lake: Lake) -> None:
