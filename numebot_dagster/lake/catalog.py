@@ -44,9 +44,29 @@ QUALIFY row_number() OVER (
 ) = 1
 """
 
+# A score has the name under which it is shown, if it has one.
+_PAID_METRICS = """
+CREATE OR REPLACE VIEW paid_metrics AS
+WITH configs AS (
+    SELECT "round", unnest(from_json(score_configs, '["JSON"]')) AS config
+    FROM rounds WHERE json_valid(score_configs)
+)
+SELECT "round", coalesce(config->>'display_name', config->>'name') AS metric,
+    try_cast(config->>'default_multiplier' AS DOUBLE) AS multiplier,
+    try_cast(config->>'clip_threshold' AS DOUBLE) AS clip
+FROM configs WHERE try_cast(config->>'is_payout' AS BOOLEAN)
+"""
+
+_DERIVED = {
+    "submissions": ("receipts", _LATEST_RECEIPTS),
+    "paid_metrics": ("rounds", _PAID_METRICS),
+}
+"""Views over another one: its name, and the statement."""
+
 VIEWS = {
     **{table.name: table.row for table in TABLES},
     "submissions": "the present state of a model's submission to a round",
+    "paid_metrics": "a score that a round pays by: its multiplier, and what it is clipped to",
 }
 """What one row of each view is, by its name."""
 
@@ -235,11 +255,13 @@ def _create_views(
 
     def create() -> None:
         connection.execute("SET TimeZone = 'UTC'")
+        derived = {name: view for name, view in _DERIVED.items() if name in names}
+        below = {source for source, _ in derived.values()}
         for table in TABLES:
-            if table.name in names or (table.name == "receipts" and "submissions" in names):
+            if table.name in names or table.name in below:
                 connection.execute(view_of(table))
-        if "submissions" in names:
-            connection.execute(_LATEST_RECEIPTS)
+        for _, statement in derived.values():
+            connection.execute(statement)
 
     def view_of(table: Table) -> str:
         if by_pattern:

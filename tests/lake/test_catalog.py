@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ PROMISED = {
     "claims": "date model round payout_nmr burn_nmr",
     "prices": "date nmr_usd nmr_eur",
     "alerts": "kind subject title text raised_at sent",
+    "paid_metrics": "round metric multiplier clip",
 }
 TIMES = ("open_time", "trained_at", "submitted_at", "recorded_at", "raised_at")
 
@@ -231,6 +233,24 @@ def test_files_of_other_views_are_left_alone(lake: Lake) -> None:
     assert score.exists()
     assert len(catalog.query(lake, "from scores")) == 0
     assert not score.exists()
+
+
+def test_what_a_round_pays_by(lake: Lake) -> None:
+    paid = {"is_payout": True, "default_multiplier": "0.75", "clip_threshold": 0.05}
+    configs = [
+        {"name": "a", "display_name": "corr60", **paid},
+        {"name": "mmc60", "display_name": None, **paid, "default_multiplier": "many"},
+        {"name": "bmc", "is_payout": False},
+        {"name": "odd", "is_payout": "maybe"},
+        "no configuration",
+    ]
+    details = {"round": [1343, 1344, 1345], "score_configs": [json.dumps(configs), "[{", None]}
+    parquet.write(lake.round_details(1343), pl.DataFrame(details))
+    assert rows(lake, "FROM paid_metrics ORDER BY metric") == [
+        (1343, "corr60", 0.75, 0.05),
+        (1343, "mmc60", None, 0.05),
+    ]
+    assert catalog.query(lake, "select count(*) from paid_metrics").item() == 2
 
 
 def test_of_two_receipts_of_one_instant_the_further_one_is_the_latest(lake: Lake) -> None:

@@ -21,17 +21,13 @@ _NEWEST_DAY = """
 with newest as (
     from scores where value is not null
     and date = (select max(date) from scores where value is not null)
-), configs as (
-    select unnest(from_json(score_configs, '["JSON"]')) as config
-    from rounds semi join newest using (round)
 ), paid as (
-    select distinct coalesce(config->>'display_name', config->>'name') as metric
-    from configs where (config->>'is_payout')::boolean
+    select distinct metric from paid_metrics semi join newest using (round)
 )
 select model, metric, count(distinct round) as rounds, avg(value) as mean,
     count(distinct round) filter (resolved) as resolved,
     avg(value) filter (resolved) as final, date
-from newest where not exists (from paid) or metric in (select metric from paid)
+from newest where not exists (from paid) or metric in (from paid)
 group by all order by model, metric
 """
 

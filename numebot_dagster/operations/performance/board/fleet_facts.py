@@ -31,19 +31,11 @@ ROUNDS_JUDGED = 500
 
 # Scores that rounds name for payment come first, by their multiplier.
 _METRICS = """
-with configs as (
-    select unnest(from_json(score_configs, '["JSON"]')) as config from rounds
-), named as (
-    select coalesce(config->>'display_name', config->>'name') as metric,
-        max(case when try_cast(config->>'is_payout' as boolean)
-            then try_cast(config->>'default_multiplier' as double) else 0 end) as multiplier
-    from configs group by 1
-)
-select metric, coalesce(multiplier, 0) as multiplier
+select metric, coalesce(max(multiplier), 0) as multiplier
 from (
     select distinct metric from scores where value is not null and metric is not null
-) left join named using (metric)
-order by multiplier desc, metric
+) left join paid_metrics using (metric)
+group by metric order by multiplier desc, metric
 """
 _SCORES = """
 from scores where metric = ? and day > 0 and round > (select max(round) from scores) - ?

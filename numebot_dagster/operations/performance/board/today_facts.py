@@ -42,9 +42,7 @@ where not settled and date = (select max(date) from payouts)
 """
 _CHANGES = """
 with paid as (
-    select distinct coalesce(config->>'display_name', config->>'name') as metric
-    from (select unnest(from_json(score_configs, '["JSON"]')) as config from rounds)
-    where try_cast(config->>'is_payout' as boolean)
+    select distinct metric from paid_metrics
 ), moves as (
     select model, round, day, metric, value, percentile, date,
         value - lag(value) over (partition by model, round, metric, version order by day) as change

@@ -34,12 +34,7 @@ with newest as (
 select model, coalesce(min(round) filter (not resolved), max(round) + 1) from newest group by model
 """
 _CLIPS = """
-with configs as (
-    select round, unnest(from_json(score_configs, '["JSON"]')) as config from rounds
-)
-select round, min((config->>'clip_threshold')::double) from configs
-where (config->>'is_payout')::boolean group by round
-having count(distinct config->>'clip_threshold') = 1
+select round, min(clip) from paid_metrics group by round having count(distinct clip) = 1
 """
 _TO_CLAIM = """
 select distinct model, round from positions anti join claims using (model, round)
