@@ -209,8 +209,9 @@ def version(lake: Lake, names: Collection[str]) -> str:
     """Return what changes with any file of some views; none is opened."""
     root = lake.root.absolute()
     digest = hashlib.sha256()
+    below = {source for name, (source, _) in _DERIVED.items() if name in names}
     for table in TABLES:
-        if table.name in names or (table.name == "receipts" and "submissions" in names):
+        if table.name in names or table.name in below:
             for path in sorted([*root.glob(table.files), *(root.glob(table.blocks or "-"))]):
                 with suppress(FileNotFoundError):  # rolled up meanwhile
                     digest.update(f"{path}{files.version(path)}".encode())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.fleet import Fleet, Line
 
 DEFAULT = "mmc60"
-VIEWS = ("rounds", "scores", "leaderboard")
+VIEWS = ("paid_metrics", "scores", "leaderboard")
 UNPAID_VIEWS = ("scores",)
 """Pages of unpaid scores show the rest as it was when the scores last changed."""
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")  # what may not stand in the name of a page
@@ -39,6 +39,7 @@ group by metric order by multiplier desc, metric
 """
 _SCORES = """
 from scores where metric = ? and day > 0 and round > (select max(round) from scores) - ?
+order by model, round, day
 """
 
 

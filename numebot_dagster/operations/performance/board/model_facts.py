@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Version
 
-VIEWS = ("rounds", "scores", "leaderboard", "submissions", "weights", "payouts")
+VIEWS = ("rounds", "paid_metrics", "scores", "leaderboard", "submissions", "weights", "payouts")
 METRICS_SHOWN = 2
 ROUNDS_LISTED = 40
 _SCORES = """
 from scores
 where metric in ({}) and day > 0 and round > (select max(round) from scores) - ?
+order by model, round, day
 """
 _VERSIONS = """
 select model, vintage, code_hash, data_version, trained_at from weights order by trained_at desc
@@ -71,7 +72,7 @@ class _Source:
         return cls(
             metrics,
             standings.standings(platform, rounds),
-            {str(name): rows for (name,), rows in scores.group_by("model")},
+            {str(name): rows for (name,), rows in scores.group_by("model", maintain_order=True)},
             {(name, number): nmr for name, number, nmr in payouts.iter_rows()},
             {str(name): rows for (name,), rows in versions.group_by("model", maintain_order=True)},
             standings.stakes(platform),
