@@ -3,8 +3,9 @@
     python -m benchmarks.lakes [--models 50] [--rounds 10 100 1000] [--folder FOLDER]
 
 Each lake is made by the product's own writers, beside a practice tournament with as many models,
-and kept in the folder for the next time. Each figure is of one call in a process of its own:
-starting Python and imports are left out.
+and kept in the folder for the next time, and so is the same lake rolled up. Both are measured
+alike: on a fresh copy, at the same hour of the tournament. Each figure is of one call in a process
+of its own: starting Python and imports are left out.
 """
 
 from __future__ import annotations
@@ -219,6 +220,32 @@ def made(folder: Path, models: int, rounds: int) -> Path:
     return place
 
 
+def rolled_up(source: Path) -> Path:
+    """Return a copy of a folder whose lake is rolled up; made when missing."""
+    place = source.with_name(f"{source.name}-rolled-up")
+    if not place.exists():
+        unfinished = source.with_name("unfinished")
+        copy(source, unfinished)
+        start = time.perf_counter()
+        result = upkeep.roll_up(Lake(unfinished / "data"), history_of(source).settled)
+        seconds = time.perf_counter() - start
+        if result.problems:
+            raise RuntimeError(result.problems[0])
+        print(f"{result.rolled_up:,} files were rolled up in {seconds:.0f} s", flush=True)
+        unfinished.rename(place)
+    return place
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder; tables are shared, for each is replaced as a whole and never changed."""
+
+    def share(file: str, copied: str) -> None:
+        (os.link if file.endswith(".parquet") else shutil.copy2)(file, copied)
+
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, copy_function=share)
+
+
 def history_of(folder: Path) -> History:
     """Return the history that was written into a folder."""
     return json_records.read(folder / "history.json", History)
@@ -305,26 +332,17 @@ def call_here(folder: Path, name: str) -> None:
 
 
 def measure_lake(folder: Path, models: int, rounds: int) -> list[dict[str, str]]:
-    """Return a row for each call, before and after the roll-up of a copy of the lake."""
-    source = made(folder, models, rounds)
-    place = folder / "measured"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(source, place)
-    history, lake = history_of(place), Lake(place / "data")
+    """Return a row for each call, for a lake before and after its roll-up."""
+    source, place = made(folder, models, rounds), folder / "measured"
+    names = list(calls(Platform(load_settings()), history_of(source).end - 1))
     columns: dict[str, dict[str, tuple[float, float]]] = {}
-    with PracticeServer(place / "tournament") as practice:
-        names = list(calls(Platform(load_settings()), history.end - 1))
-        for state in ("before", "after"):
-            columns[state] = {}
+    for state, of_state in (("before", source), ("after", rolled_up(source))):
+        columns[state] = {}
+        copy(of_state, place)
+        with PracticeServer(place / "tournament") as practice:
             for name in names:
                 columns[state][name] = measure(place, practice, name)
                 print(f"{rounds} rounds, {state}: {name}: {columns[state][name]}", flush=True)
-            if state == "before":
-                start = time.perf_counter()
-                rolled_up = upkeep.roll_up(lake, history.settled).rolled_up
-                seconds = time.perf_counter() - start
-                print(f"{rolled_up:,} files were rolled up in {seconds:.0f} s", flush=True)
-            practice.advance("next-open")
     return [
         {
             "rounds": f"{rounds:,}",

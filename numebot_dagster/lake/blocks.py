@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,10 +85,15 @@ class Content:
 
 @dataclass(frozen=True)
 class Block:
-    """The rows of a block, and their originals in the order of their rows."""
+    """The rows of a block, and their originals in the order of their rows.
+
+    Attributes:
+        version: of the file that was read, see `files.version`.
+    """
 
     frame: pl.DataFrame
     originals: tuple[Original, ...]
+    version: tuple[int, int, int] | None = None
 
     def rows_of(self, original: Original) -> pl.DataFrame:
         """Return the content of an original."""
@@ -98,7 +104,8 @@ class Block:
 
     def still_has(self, original: Original) -> bool:
         """Return whether the rows of an original are what the original held."""
-        return digest(self.rows_of(original)) == original.digest
+        has_columns = {*original.columns} <= {*self.frame.columns}
+        return has_columns and digest(self.rows_of(original)) == original.digest
 
     def is_sound(self, original: Original) -> bool:
         """Return whether that is so, and their other columns are what they were."""
@@ -152,17 +159,26 @@ def _usual_types(contents: Sequence[Content]) -> dict[str, pl.DataType]:
     return {name: counts.most_common(1)[0][0] for name, counts in types.items()}
 
 
-def write(path: Path, block: Block) -> None:
+def write(path: Path, block: Block, former: Block | None = None) -> None:
     """Write a block under a name that nobody reads, read it back, and give it its name.
 
+    Args:
+        path: its name.
+        block: what is written.
+        former: what was read of the file that it replaces; None where there must be none.
+
     Raises:
-        DamagedFile: what was read back is not what was written; nothing is changed then.
+        DamagedFile: what was read back is not what was written, or another process wrote the
+            block meanwhile, as on a shared disk without locks; nothing is changed then.
     """
     with files.writing(path) as temporary:
         _write_groups(temporary, block)
         verify(temporary)
         if originals(temporary) != block.originals or not read(temporary).frame.equals(block.frame):
             raise DamagedFile(f"{path} was not read back as it was written")
+        present = files.version(path) if path.exists() else None
+        if present != (None if former is None else former.version):
+            raise DamagedFile(f"{path} was written by another process meanwhile")
 
 
 def read(path: Path) -> Block:
@@ -172,7 +188,11 @@ def read(path: Path) -> Block:
         FileNotFoundError: there is none.
         DamagedFile: it is no whole block.
     """
-    return files.read_at_once(path, lambda path: Block(parquet.read(path), originals(path)))
+
+    def whole(path: Path) -> Block:
+        return Block(parquet.read(path), originals(path), files.version(path))
+
+    return files.read_at_once(path, whole)
 
 
 def read_where(path: Path, condition: pl.Expr) -> pl.DataFrame:
@@ -301,11 +321,12 @@ def _originals(path: Path, _version: tuple[int, int, int]) -> tuple[Original, ..
         columns = [tuple(names) for names in content["columns"]]
         rows = content["originals"]
         keys = content.get("keys", [None] * len(rows))
-        listed = (
-            Original(at, digest, columns[n], 0, rows, of_keys)
-            for (at, digest, rows, n, *_), of_keys in zip(rows, keys, strict=True)
+        described = zip(rows, keys, strict=True)
+        firsts = accumulate((row[2] for row in rows), initial=0)  # and the end of the last
+        return tuple(
+            Original(at, digest, columns[n], first, count, of_keys)
+            for ((at, digest, count, n, *_), of_keys), first in zip(described, firsts, strict=False)
         )
-        return tuple(_renumbered(listed))
     except (pa.ArrowException, KeyError, ValueError, TypeError, IndexError) as error:
         raise DamagedFile(f"{path} is no whole block: {error!r}") from error
     except OSError as error:  # pyarrow has no number for a file that is too short

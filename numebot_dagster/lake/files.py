@@ -46,8 +46,9 @@ _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, *_UNSUPPORTED))
 _NO_FOLDER_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.EISDIR, *_UNSUPPORTED))
 _NO_FOLDER_LOCK = _NO_FOLDER_SYNC | {errno.ENOLCK}
 _TRIES = 10
-# The texts of SQLite, under Dagster and SQLAlchemy.
-_SQLITE = {
+# The texts of DuckDB, and of SQLite under Dagster and SQLAlchemy.
+_DATABASES = {
+    **{os.strerror(number): number for number in FULL_DISK},
     "database or disk is full": errno.ENOSPC,
     "attempt to write a readonly database": errno.EACCES,
     "unable to open database file": errno.EACCES,
@@ -86,7 +87,7 @@ def _system_error(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno:
         return error.errno
     text = str(error)
-    for words, number in _SQLITE.items():
+    for words, number in _DATABASES.items():
         if words in text:
             return number
     match = _OS_ERROR.search(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from urllib.parse import quote, unquote
 
 ROUNDS_OF_A_BLOCK = 100
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # how hive writes, and DuckDB reads, a value that is absent
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -268,7 +270,7 @@ class Lake:
         return sorted(
             date.fromisoformat(value)
             for value, folder in _partitions(self.root / table, "date")
-            if (folder / f"{table}.parquet").is_file()
+            if _DAY.fullmatch(value) and (folder / f"{table}.parquet").is_file()
         )
 
     # Alerts

@@ -219,16 +219,17 @@ def in_blocks(lake: Lake, table: Table, paths: Iterable[str]) -> set[str]:
     for path in paths:
         value = path_values(path)[keys.get(table.name, "date")]
         by_value.setdefault(value or "", set()).add(path)
-    return {
-        path
-        for value, asked in by_value.items()
-        for block in _blocks_for(lake, table, value)
-        for path in asked & paths_in(block)
-    }
+    asked: dict[Path, set[str]] = {}
+    for value, of_value in by_value.items():
+        for block in _blocks_for(lake, table, value):
+            asked.setdefault(block, set()).update(of_value)
+    return {path for block, of_block in asked.items() for path in of_block & paths_in(block)}
 
 
 def _blocks_for(lake: Lake, table: Table, value: str) -> list[Path]:
     """Return the blocks that may have an original of a round, kind or day."""
+    if table in (tables.RECEIPTS, tables.PREDICTIONS) and not value.isdecimal():
+        return []  # as of a copy that somebody made beside it
     if table is tables.RECEIPTS:
         return [lake.receipts_block(int(value))]
     if table is tables.PREDICTIONS:
@@ -330,7 +331,7 @@ def _write(
     if len(unfit) == len(new):
         return {}
     target = unit.target(str(block.frame.schema))
-    blocks.write(target, block)
+    blocks.write(target, block, former)
     written(target)
     return {original.path: original.digest for original in block.originals}
 

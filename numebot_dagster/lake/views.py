@@ -107,7 +107,12 @@ def _files(connection: duckdb.DuckDBPyConnection, lake: Lake, pattern: str) -> l
 
 def _newest_first(paths: Iterable[str]) -> list[str]:
     """Order files by round, so that the columns of a newer version are seen."""
-    return sorted(paths, key=lambda path: int(path_values(path)["round"] or 0), reverse=True)
+
+    def number(path: str) -> int:
+        value = path_values(path)["round"] or ""
+        return int(value) if value.isdecimal() else 0
+
+    return sorted(paths, key=number, reverse=True)
 
 
 def _view(table: Table, selects: Sequence[str]) -> str:

@@ -149,8 +149,30 @@ def test_a_block_of_an_earlier_version_proves_no_such_columns(
     former = blocks.verify(path)
     assert former.originals == (replace(block.originals[0], keys=None),)
     later, _ = blocks.joined(former, [content("b", pl.DataFrame({"x": [3]}), model="008")])
-    blocks.write(path, later)
+    blocks.write(path, later, former)
     assert [original.keys is None for original in blocks.originals(path)] == [True, False]
+
+
+def test_a_column_whose_name_is_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "block.parquet"
+    block, _ = blocks.joined(None, [content("a", pl.DataFrame({"x": [1]}))])
+    blocks._write_groups(path, Block(block.frame.rename({"x": "y"}), block.originals))
+    with pytest.raises(DamagedFile, match="no longer holds what a held"):
+        blocks.verify(path)
+
+
+def test_a_block_of_another_process_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "block.parquet"
+    block, _ = blocks.joined(None, [content("a", pl.DataFrame({"x": [1]}))])
+    blocks.write(path, block)
+    former = blocks.read(path)
+    blocks.write(path, block, former)
+    for seen in (None, former):
+        with pytest.raises(DamagedFile, match="by another process meanwhile"):
+            blocks.write(path, Block(block.frame.clear(), ()), seen)
+    path.unlink()
+    with pytest.raises(DamagedFile, match="by another process meanwhile"):
+        blocks.write(path, block, former)
 
 
 def test_rows_that_are_not_those_of_the_original_are_told(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_block_is_read_as_it_was_at_one_moment(
     def replaced_after(path: Path) -> pl.DataFrame:
         frame = read(path)
         monkeypatch.setattr(parquet, "read", read)
-        blocks.write(path, block_of("a", "b"))
+        blocks.write(path, block_of("a", "b"), blocks.read(path))
         return frame
 
     monkeypatch.setattr(parquet, "read", replaced_after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -474,6 +475,25 @@ def test_rotten_predictions_are_not_brought_back(lake: Lake) -> None:
     blocks._write_groups(block, Block(whole.frame.with_columns(id=pl.lit("x")), whole.originals))
     assert rollups.predictions_files(lake, MODELS[0], 1299) == []
     assert block.exists()
+
+
+def test_copies_that_somebody_made_cost_only_themselves(lake: Lake) -> None:
+    before = shown(lake)
+    day = TODAY - timedelta(days=3)
+    originals = [
+        lake.receipts_folder(MODELS[0], 1299),
+        lake.predictions_folder(MODELS[0], 1299),
+        lake.day_file("scores", day).parent,
+    ]
+    upkeep.roll_up(lake, replace(WHAT, resolved=frozenset({1298})))
+    upkeep.unroll(lake)
+    upkeep.roll_up(lake, replace(WHAT, resolved=frozenset({1298}), today=day))
+    for folder in originals:
+        shutil.copytree(folder, folder.with_name(f"{folder.name} (copy)"))
+    for view in ("predictions", "receipts", "scores"):
+        assert len(catalog.query(lake, f"from {view}")) == len(before[view])
+    assert upkeep.roll_up(lake, WHAT).problems == []
+    assert shown(lake) == before
 
 
 def test_one_failure_stops_no_other_work(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
