@@ -70,8 +70,8 @@ def rollup() -> None:
     """Roll up what can no longer change into few files, so that queries stay fast.
 
     Those are receipts and predictions of resolved rounds, days before yesterday, and old alerts.
-    Each file is removed only after its rows were read back from the new one. It is done every day
-    where `rollup_schedule` is switched on in the UI; `numebot lake unroll` undoes it.
+    Each file is removed only after its rows were read back from the new one. `numebot up` does it
+    every day by `rollup_schedule`; `numebot lake unroll` undoes it.
     """
     from numebot_dagster.cli import session
     from numebot_dagster.defs.instance import open_instance
@@ -98,7 +98,7 @@ def rollup() -> None:
 def unroll() -> None:
     """Write all files again that were rolled up, each as it was, and remove the rolled up ones.
 
-    Where the schedule `rollup_schedule` was switched on in the UI, switch it off: it begins anew.
+    Switch the schedule `rollup_schedule` off in the UI under Automation: it begins anew.
     """
     from numebot_dagster.cli import session
     from numebot_dagster.lake import catalog

@@ -23,6 +23,7 @@ CONSEQUENCES = {
     "daily_performance_schedule": ("schedule", "no scores are collected"),
     "replay_schedule": ("schedule", "no pipeline is proved by replaying stored rounds"),
     "retraining_schedule": ("schedule", "no model is retrained when it is due"),
+    "rollup_schedule": ("schedule", "files pile up, and queries slow down over the years"),
 }
 PLAYS = "new_round_sensor"
 MODULE = "numebot_dagster.definitions"

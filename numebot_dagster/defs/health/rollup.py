@@ -1,4 +1,4 @@
-"""Define the job that rolls up what can no longer change, and its schedule, off by default."""
+"""Define the job that rolls up what can no longer change, and its daily schedule."""
 
 import time
 
@@ -58,8 +58,8 @@ def rollup_job() -> None:
     job=rollup_job,
     cron_schedule=TICK,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Roll up what can no longer change, except during a round; off until switched on.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Roll up what can no longer change, except during a round.",
 )
 def rollup_schedule(
     context: dg.ScheduleEvaluationContext, platform: PlatformResource

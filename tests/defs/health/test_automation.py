@@ -24,7 +24,6 @@ from dagster._daemon.types import DaemonHeartbeat
 from numebot_dagster.definitions import defs
 from numebot_dagster.defs.health import automation
 from numebot_dagster.defs.health.automation import examine_automation
-from numebot_dagster.defs.health.rollup import rollup_schedule
 from numebot_dagster.operations.health.findings import Verdict
 
 
@@ -85,7 +84,7 @@ def test_what_was_stopped_is_named_with_what_it_means(disk_instance):
 def test_every_sensor_and_schedule_has_its_consequence():
     on_by_default = {
         *(item.name for item in defs.sensors),
-        *(item.name for item in defs.schedules if item is not rollup_schedule),
+        *(item.name for item in defs.schedules),
     }
     assert on_by_default == set(automation.CONSEQUENCES)
 

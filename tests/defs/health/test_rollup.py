@@ -39,8 +39,8 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     assert lake.catalog_file.is_file()
 
 
-def test_the_schedule_is_off_until_it_is_switched_on():
-    assert rollup_schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+def test_the_schedule_is_on_by_default():
+    assert rollup_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def test_two_roll_ups_do_not_work_at_once(world, instance):
