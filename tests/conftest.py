@@ -37,6 +37,7 @@ LONGEST = (
     "test_dagster_ui",
     "test_demo",
     "test_up",
+    "test_weekly_work",
 )
 
 

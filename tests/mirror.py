@@ -144,5 +144,6 @@ OF_SEVERAL_MODULES = {
         " model_code/test_models support/test_forks support/test_official_scores"
         " support/test_payouts test_architecture test_bad_input_table test_deploy"
         " test_documentation ui/test_board_pages ui/test_dagster_ui ui/test_log_in"
+        " ui/test_weekly_work"
     ),
 }

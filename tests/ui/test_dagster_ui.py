@@ -5,16 +5,11 @@ And what another web page can do through it: nothing.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
 import requests
 
-from tests.support.ports import free_port
 from tests.ui.hostile_page import ADD, ATTACKS, FORGED, MATERIALIZATIONS, OWN, VINTAGES
+from tests.ui.serving import serving
 
 pytestmark = pytest.mark.browser
 
@@ -29,33 +24,9 @@ def ui(_module_world, browser):
     world.practice.advance(days=9)
     assert world.numebot("collect").returncode == 0
     assert world.numebot("models", "diagnose", "steady-1").returncode == 0
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("guarded_server.py")), str(port)],
-        cwd=world.folder,
-        env=world.whole_environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port)
+    with serving(world) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        yield page, f"http://127.0.0.1:{port}", number
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5)
-        except requests.ConnectionError:
-            assert time.monotonic() < deadline, "the web server does not answer"
-            time.sleep(0.3)
-        else:
-            return
+        yield page, url, number
 
 
 def test_no_dialog_greets_the_first_visitor_and_the_groups_are_there(ui):
