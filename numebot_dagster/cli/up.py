@@ -67,18 +67,10 @@ def up(
     NUMEBOT_UI_PASSWORD set, the UI asks its visitors for it.
     """
     with errors.explained(), ExitStack() as stack:
-        if folder is not None:
-            if not folder.is_dir():
-                raise SettingsError(f"there is no folder {folder}")
-            session.use_only(folder)
-        settings = load_settings()
+        settings = _settings_of(folder)
         if not without_password:
             _refuse_open_door(host, port, settings)
-        refuse_hiding_modules(Path.cwd())
-        refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
-        platform = Platform(settings)
-        _ = platform.registry  # refused where it is missing, as in another folder
-        refuse_other_endpoint(platform)
+        platform = _checked_platform(settings)
         session.prepare_instance(settings)
         stack.enter_context(_alone(settings))
         _refuse_taken(host, port)
@@ -88,14 +80,48 @@ def up(
             console.print(screen.styled(start, "yellow"), soft_wrap=True)
         with suppress(NumeraiUnavailable):  # each run asks again
             claim(platform)
-        session.show_in_force(platform)
-        if settings.numerai_public_id is None:
-            text = "Without a key nothing is submitted and no score is read:"
-            console.print(screen.styled(text, "yellow", f" {settings.key_remedy}"), soft_wrap=True)
-        say(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)")
-        say(f"The board: {url(host, port)}{BOARD}/")
-        _warn_of_visitors(host, settings)
+        _show_start(platform, host, port)
         raise typer.Exit(_serve(host, port, *([READ_ONLY] if read_only else [])))
+
+
+def _settings_of(folder: Path | None) -> Settings:
+    """Return the settings of a folder, which becomes the working directory, or of this one.
+
+    Raises:
+        SettingsError: there is no such folder, or a setting is wrong.
+    """
+    if folder is not None:
+        if not folder.is_dir():
+            raise SettingsError(f"there is no folder {folder}")
+        session.use_only(folder)
+    return load_settings()
+
+
+def _checked_platform(settings: Settings) -> Platform:
+    """Return the platform of a folder in which Dagster can run.
+
+    Raises:
+        SettingsError: what the folder holds would be hidden from Dagster, or is another's.
+        RegistryError: the registry is missing or wrong, as in another folder.
+    """
+    refuse_hiding_modules(Path.cwd())
+    refuse_other_home(str(settings.instance_folder), dotenv_lines(Path.cwd()))
+    platform = Platform(settings)
+    _ = platform.registry
+    refuse_other_endpoint(platform)
+    return platform
+
+
+def _show_start(platform: Platform, host: str, port: int) -> None:
+    """Say what is in force, what is missing, and where the UI is."""
+    settings = platform.settings
+    session.show_in_force(platform)
+    if settings.numerai_public_id is None:
+        text = "Without a key nothing is submitted and no score is read:"
+        console.print(screen.styled(text, "yellow", f" {settings.key_remedy}"), soft_wrap=True)
+    say(f"The Dagster UI: {url(host, port)} (Ctrl-C stops it)")
+    say(f"The board: {url(host, port)}{BOARD}/")
+    _warn_of_visitors(host, settings)
 
 
 def _refuse_open_door(host: str, port: int, settings: Settings) -> None:

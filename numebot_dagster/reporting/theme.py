@@ -35,6 +35,9 @@ class Mark(StrEnum):
     GROUND = "ground"  # a shaded part of the plot
 
 
+_BARE_AXIS = {"domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8}
+
+
 @dataclass(frozen=True)
 class Theme:
     """Colours by what they mean, as `#rrggbb`.
@@ -68,7 +71,13 @@ class Theme:
     @property
     def config(self) -> dict[str, Any]:
         """The Vega-Lite configuration."""
-        text = {"font": FONT, "color": self.soft, "fontSize": 11}
+        words = {
+            "labelColor": self.soft,
+            "titleColor": self.soft,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+        }
         return {
             "background": self.panel,
             "font": FONT,
@@ -83,46 +92,33 @@ class Theme:
                 "subtitlePadding": 5,
                 "offset": 12,
             },
-            "axis": {
-                "labelColor": self.soft,
-                "titleColor": self.soft,
-                "labelFontSize": 11,
-                "titleFontSize": 11,
-                "titleFontWeight": "normal",
-                "gridColor": self.grid,
-                "domain": False,
-                "ticks": False,
-                "labelPadding": 6,
-                "titlePadding": 8,
-            },
-            "legend": {
-                "labelColor": self.soft,
-                "titleColor": self.soft,
-                "labelFontSize": 11,
-                "titleFontSize": 11,
-                "titleFontWeight": "normal",
-                "labelLimit": 150,
-                "symbolStrokeWidth": 2,
-            },
+            "axis": {**words, "gridColor": self.grid, **_BARE_AXIS},
+            "legend": {**words, "labelLimit": 150, "symbolStrokeWidth": 2},
             "range": {
                 "category": list(self.lines),
                 "ordinal": list(self.states),
                 "diverging": [self.worse, self.panel, self.accent],
             },
             "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
-            "style": {
-                Mark.ACCENT: {"color": self.accent},
-                Mark.UNTOLD: {"color": self.untold},
-                Mark.WORSE: {"color": self.worse},
-                Mark.OUTER_BAND: {"color": self.accent, "opacity": 0.12},
-                Mark.INNER_BAND: {"color": self.accent, "opacity": 0.2},
-                Mark.MIDDLE: {"color": self.accent, "strokeDash": [4, 3], "strokeWidth": 1.5},
-                Mark.TRACE: {"color": self.ink, "strokeWidth": 1, "opacity": 0.35},
-                Mark.ZERO: {"color": self.soft, "strokeDash": [3, 3], "strokeWidth": 1},
-                Mark.NOTE: {**text, "fontStyle": "italic"},
-                Mark.LABEL: {**text, "color": self.ink},
-                Mark.GROUND: {"color": self.shade, "opacity": 1},
-            },
+            "style": self._styles,
+        }
+
+    @property
+    def _styles(self) -> dict[Mark, dict[str, Any]]:
+        """How each mark is drawn."""
+        text = {"font": FONT, "color": self.soft, "fontSize": 11}
+        return {
+            Mark.ACCENT: {"color": self.accent},
+            Mark.UNTOLD: {"color": self.untold},
+            Mark.WORSE: {"color": self.worse},
+            Mark.OUTER_BAND: {"color": self.accent, "opacity": 0.12},
+            Mark.INNER_BAND: {"color": self.accent, "opacity": 0.2},
+            Mark.MIDDLE: {"color": self.accent, "strokeDash": [4, 3], "strokeWidth": 1.5},
+            Mark.TRACE: {"color": self.ink, "strokeWidth": 1, "opacity": 0.35},
+            Mark.ZERO: {"color": self.soft, "strokeDash": [3, 3], "strokeWidth": 1},
+            Mark.NOTE: {**text, "fontStyle": "italic"},
+            Mark.LABEL: {**text, "color": self.ink},
+            Mark.GROUND: {"color": self.shade, "opacity": 1},
         }
 
 

@@ -55,12 +55,7 @@ def new_round_sensor(
         return dg.SkipReason(f"No round has opened since {newest}. {expected}")
     going_on = [round_ for round_ in fresh if round_.is_open(now)]
     over = [round_ for round_ in fresh if ours and now >= round_.close_staking_time]
-    caught_up = _catch_up(context, opened, over)
-    unsettled = [
-        round_
-        for round_ in over
-        if round_.number not in caught_up and not is_settled(context.instance, opened, round_)
-    ]
+    unsettled = _unsettled(context, opened, over)
     # One closed round at a time, so that an open one never waits behind a week of them.
     answers = [request_for(context.instance, opened, round_) for round_ in going_on + unsettled[:1]]
     requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
@@ -74,6 +69,18 @@ def new_round_sensor(
         dynamic_partitions_requests=_partitions_of(unknown),
         cursor=str(_cursor(fresh, going_on + unsettled)),
     )
+
+
+def _unsettled(
+    context: dg.SensorEvaluationContext, opened: Platform, over: Sequence[Round]
+) -> list[Round]:
+    """Record how rounds ended that closed unwatched, and return those that need a run for it."""
+    caught_up = _catch_up(context, opened, over)
+    return [
+        round_
+        for round_ in over
+        if round_.number not in caught_up and not is_settled(context.instance, opened, round_)
+    ]
 
 
 def _to_look_at(begun: Sequence[Round], cursor: int | None, lake: Lake) -> tuple[list[Round], bool]:
