@@ -151,6 +151,9 @@ RECEIPTS = Table(
         "filename": "VARCHAR",
         "reason": "VARCHAR",
         "recorded_at": "TIMESTAMPTZ",
+        "predicted_at": "TIMESTAMPTZ",
+        "peak_memory_mb": "DOUBLE",
+        "gates": "VARCHAR",
     },
     blocks="submissions/rollup/rounds=*/receipts.parquet",
 )

@@ -85,6 +85,9 @@ class Receipt:
         rung_reason: why predictions of this rung were sent: what the higher rungs failed with.
         reason: why the submission failed, was refused or replaced another.
         recorded_at: set by `append`, strictly growing within a model and round.
+        predicted_at: when the worker had predicted; unknown when none was asked.
+        peak_memory_mb: highest resident size of the worker, in MB (10^6 bytes).
+        gates: the verdicts on the predictions, as `gates.as_text` writes them.
     """
 
     model: str
@@ -104,6 +107,9 @@ class Receipt:
     confirmed_at: datetime | None = None
     reason: str | None = None
     recorded_at: datetime | None = None
+    predicted_at: datetime | None = None
+    peak_memory_mb: float | None = None
+    gates: str | None = None
 
     @property
     def is_pending(self) -> bool:

@@ -29,6 +29,9 @@ FULL = Receipt(
     accepted_at=NOON.replace(minute=1),
     confirmed_at=NOON.replace(minute=2),
     reason="because",
+    predicted_at=NOON,
+    peak_memory_mb=512.0,
+    gates='[{"name": "canary"}]',
 )
 
 
@@ -47,12 +50,12 @@ def test_a_receipt_comes_back_as_it_was_written(lake, receipt):
 
 def test_receipts_of_an_earlier_version_are_read_as_well(lake):
     """They lack the columns that were added since; so does their view, until a new one is there."""
-    added = ["predict_seconds", "rung_reason"]
+    added = ["predict_seconds", "rung_reason", "predicted_at", "peak_memory_mb", "gates"]
     receipts.append(lake, FULL)
     [path] = lake.receipts_folder(FULL.model, FULL.round_number).iterdir()
     parquet.write(path, parquet.read(path).drop(added))
     [old] = RoundRecord(lake, FULL.model, FULL.round_number).history
-    assert replace(old, recorded_at=None) == replace(FULL, predict_seconds=None, rung_reason=None)
+    assert replace(old, recorded_at=None) == replace(FULL, **dict.fromkeys(added))
     query = "SELECT rows, predict_seconds, rung_reason FROM receipts ORDER BY recorded_at"
     assert catalog.query(lake, query).rows() == [(6000, None, None)]
     receipts.append(lake, FULL)

@@ -6,6 +6,7 @@ Each gate is a pure function; asset checks report its verdict.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,6 +58,20 @@ class GateClosed(Exception):
 def closed(gates: Iterable[Gate]) -> list[Gate]:
     """Return the blocking gates that did not pass."""
     return [gate for gate in gates if gate.blocking and not gate.passed]
+
+
+def as_text(verdicts: Iterable[Gate]) -> str | None:
+    """Return verdicts as a receipt keeps them, without their facts; None for none."""
+    plain = [
+        {"name": gate.name, "passed": gate.passed, "blocking": gate.blocking, "text": gate.text}
+        for gate in verdicts
+    ]
+    return json.dumps(plain) if plain else None
+
+
+def from_text(text: str | None) -> tuple[Gate, ...]:
+    """Return the verdicts that a receipt keeps; see `as_text`."""
+    return tuple(Gate(**verdict) for verdict in json.loads(text or "[]"))
 
 
 def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:

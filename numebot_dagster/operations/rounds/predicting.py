@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Prediction:
         values: one number in (0, 1) per id: the ranked output of the model.
         rung_reason: why a lower rung than the live one was used, and what stands in.
         seconds: from the request to the answer of the worker; unknown when none was asked.
+        made_at: when the worker had answered, by Numerai's clock.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Prediction:
     gates: tuple[Gate, ...] = ()
     seconds: float | None = None
     peak_memory_mb: float | None = None
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,18 @@ def predict(platform: Platform, worker: Worker, task: Task) -> Prediction:
     model, number = task.model, task.round_number
     folder = live_folder(platform, number, task.weights.manifest.data_version)
     result = worker.predict(request_for(model, task.weights, folder, task.inputs), task.seconds)
+    made_at = platform.client.now()
     verdicts = gates_of_model(result)
     if gates.closed(verdicts):
         raise GateClosed(verdicts)
     made = StandIn(list(result.ids), result.predictions, task.weights.vintage)
     stored = _judged_and_stored(platform, model.name, number, made, folder, verdicts)
     return replace(
-        stored, rung=task.rung, seconds=result.seconds, peak_memory_mb=result.peak_memory_mb
+        stored,
+        rung=task.rung,
+        seconds=result.seconds,
+        peak_memory_mb=result.peak_memory_mb,
+        made_at=made_at,
     )
 
 
@@ -186,7 +194,10 @@ def stored_prediction(platform: Platform, receipt: Receipt) -> Prediction | None
         path=path,
         rung=receipt.rung,
         rung_reason=receipt.rung_reason,
+        gates=gates.from_text(receipt.gates),
         seconds=receipt.predict_seconds,
+        peak_memory_mb=receipt.peak_memory_mb,
+        made_at=receipt.predicted_at,
     )
 
 

@@ -8,11 +8,12 @@ registration; then see `acceptance` and `confirmation`.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from numebot_dagster.numerai.errors import RoundNotOpen, SubmissionRejected
 from numebot_dagster.numerai.records import Round
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds import phases
+from numebot_dagster.operations.rounds import gates, phases
 from numebot_dagster.operations.rounds.acceptance import accept
 from numebot_dagster.operations.rounds.predicting import Prediction
 from numebot_dagster.submissions.file_names import name_for
@@ -54,15 +55,7 @@ def submit(
 
 def promote(record: RoundRecord, receipt: Receipt, prediction: Prediction) -> Receipt:
     """Record that the file of a receipt is also what a higher rung predicts."""
-    return record.append(
-        replace(
-            receipt,
-            rung=prediction.rung,
-            rung_reason=prediction.rung_reason,
-            vintage=prediction.vintage,
-            predict_seconds=prediction.seconds,
-        )
-    )
+    return record.append(replace(receipt, **_made_by(prediction)))
 
 
 def _upload(
@@ -142,13 +135,23 @@ def _intent(prediction: Prediction) -> Receipt:
     return Receipt(
         model=prediction.model,
         round_number=prediction.round_number,
-        rung=prediction.rung,
-        rung_reason=prediction.rung_reason,
-        vintage=prediction.vintage,
         predictions_sha256=prediction.submission.sha256,
         rows=prediction.submission.rows,
-        predict_seconds=prediction.seconds,
+        **_made_by(prediction),
     )
+
+
+def _made_by(prediction: Prediction) -> dict[str, Any]:
+    """Return what a receipt says of how predictions were made."""
+    return {
+        "rung": prediction.rung,
+        "rung_reason": prediction.rung_reason,
+        "vintage": prediction.vintage,
+        "predict_seconds": prediction.seconds,
+        "predicted_at": prediction.made_at,
+        "peak_memory_mb": prediction.peak_memory_mb,
+        "gates": gates.as_text(prediction.gates),
+    }
 
 
 def require_uploads(platform: Platform, round_: Round, *, late: bool = False) -> None:
