@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -31,10 +32,13 @@ from numebot_dagster.operations.health.status import (
     WeightsStatus,
     Window,
 )
+from numebot_dagster.operations.performance.newest_scores import PaidScores, paid_scores
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.reporting.numbers import score
 from numebot_dagster.terminal import wait_for_reader
 
 ALERTS_SHOWN = 5
+MODELS_NAMED = 4
 QUOTED = 40  # characters by which a reason is recognised in another text
 PATIENCE = 5.0  # seconds: someone waits for the answer
 
@@ -48,6 +52,7 @@ class Overview:
         alerts: not sent yet; none without a channel.
         automation: what keeps `numebot up` from playing rounds, where it was used.
         unseen: the numbers of rounds that closed before a run looked at them.
+        scores: the newest of these rounds, and of the last one that has resolved.
     """
 
     at: Moment
@@ -59,13 +64,14 @@ class Overview:
     alerts: Sequence[Raised]
     automation: Sequence[str] = ()
     unseen: frozenset[int] = frozenset()
+    scores: PaidScores = field(default_factory=PaidScores)
 
 
 def status(
     rounds: Annotated[int, typer.Option(min=1, help="How many of the newest rounds to show.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Show what is confirmed, missing or failed by round and model, why, and which weights are old.
+    """Show what is confirmed, scored, missing or failed by round and model, and old weights.
 
     Everything is read from the data folder, except the open round: Numerai is asked for it, for at
     most five seconds.
@@ -100,6 +106,7 @@ def _overview(platform: Platform, rounds: int) -> Overview:
         reading.unsent_alerts(platform) if platform.settings.numebot_notify_urls else (),
         instance.automation_warnings(),
         recent.unseen,
+        paid_scores(platform.lake, [window.number for window in recent.windows], at.now.date()),
     )
 
 
@@ -109,7 +116,8 @@ def _as_json(overview: Overview) -> dict[str, Any]:
         "now": overview.at.now.isoformat(),
         "problem": overview.at.problem or None,
         "open_round": None if opened is None else _window_json(opened, overview.at),
-        "rounds": [_cell_json(cell) for cell in overview.cells],
+        "rounds": [_cell_json(cell, overview.scores) for cell in overview.cells],
+        "last_resolved": _resolved_json(overview.scores),
         "rounds_not_seen": sorted(overview.unseen),
         "run_failures": overview.failures,
         "weights": [asdict(weights) for weights in overview.weights],
@@ -126,8 +134,17 @@ def _window_json(window: Window, at: Moment) -> dict[str, Any]:
     return {"round": window.number, "closes": window.close_staking_time, "seconds_left": left}
 
 
-def _cell_json(cell: RoundModel) -> dict[str, Any]:
+def _resolved_json(scores: PaidScores) -> dict[str, Any] | None:
+    number = scores.last_resolved
+    if number is None:
+        return None
+    by_model = {model: asdict(scored) for model, scored in scores.of_round(number).items()}
+    return {"round": number, "scores": by_model}
+
+
+def _cell_json(cell: RoundModel, scores: PaidScores) -> dict[str, Any]:
     receipt = cell.receipt
+    scored = scores.by_place.get((cell.model, cell.round_number))
     return {
         "round": cell.round_number,
         "model": cell.model,
@@ -137,6 +154,7 @@ def _cell_json(cell: RoundModel) -> dict[str, Any]:
         "rung": None if receipt is None else receipt.rung,
         "vintage": None if receipt is None else receipt.vintage,
         "reason": cell.reason,
+        "score": None if scored is None else asdict(scored),
     }
 
 
@@ -144,7 +162,10 @@ def _show(overview: Overview) -> None:
     say(_headline(overview.at))
     if overview.cells:
         width = screen.console.width
-        show_table(grid(overview.windows, overview.cells, overview.unseen, width))
+        scores = overview.scores
+        show_table(grid(overview.windows, overview.cells, overview.unseen, scores, width))
+        if scores.last_resolved is not None:
+            say(_last_resolved(scores, scores.last_resolved))
     else:
         say("No round was played yet. To play the open one: numebot run\n")
     for text in _reasons(overview):
@@ -152,6 +173,18 @@ def _show(overview: Overview) -> None:
     _show_weights(overview.weights)
     for text in _remarks(overview):
         say(text)
+
+
+def _last_resolved(scores: PaidScores, round_number: int) -> str:
+    """Return the final scores of the last round that has resolved, as a sentence."""
+    final = {model: each.value for model, each in scores.of_round(round_number).items()}
+    if len(final) <= MODELS_NAMED:
+        text = ", ".join(f"{model} {score(value)}" for model, value in final.items())
+    else:
+        values = sorted(final.values())
+        low, middle, high = map(score, (values[0], median(values), values[-1]))
+        text = f"{len(final)} models from {low} to {high}, median {middle}"
+    return f"Round {round_number} is the last that has resolved: {scores.metric.upper()} {text}."
 
 
 def _headline(at: Moment) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from numebot_dagster.cli.screen import plain_table
 from numebot_dagster.operations.health.status import RoundModel, Standing, Window
+from numebot_dagster.operations.performance.newest_scores import PaidScores, Scored
+from numebot_dagster.reporting.numbers import score
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,25 +36,34 @@ LOOKS = {
 
 
 def grid(
-    windows: Sequence[Window], cells: Sequence[RoundModel], unseen: Collection[int], width: int
+    windows: Sequence[Window],
+    cells: Sequence[RoundModel],
+    unseen: Collection[int],
+    scores: PaidScores,
+    width: int,
 ) -> Table:
     """Return a row per round with a cell per model, or a count per standing where these do not fit.
 
     Neighbouring rounds that nobody looked at while they were open share a row, if they ended alike.
+    Once a submission has a score, that stands in place of `confirmed`.
     """
     names = list(dict.fromkeys(cell.model for cell in cells))
     rows = list(_rows(windows, cells, unseen))
     table = plain_table("round", "opens")
     # A cell is as wide as its word, its symbol and two columns of space.
-    margin = 16 + max((len(_numbers(row)) for row in rows), default=0)
+    margin = 16 + max((len(_numbers(row)) for row in rows), default=0) + 10 * bool(scores.metric)
     fits = margin + sum(max(len(name), 14) + 2 for name in names) <= width
     for name in names if fits else ["models"]:
         table.add_column(name, overflow="fold")
+    if scores.metric:
+        table.add_column(scores.metric.upper())
     for row in rows:
         here = [cell for cell in cells if cell.round_number == row[0].number]
-        shown = [_cell(cell) for cell in here] if fits else [_counts(here)]
+        scored = scores.of_round(row[0].number)
+        shown = [_cell(cell, scored.get(cell.model)) for cell in here] if fits else [_counts(here)]
         opens = "" if row[-1].open_time is None else f"{row[-1].open_time:%a %d %b}"
-        table.add_row(_numbers(row), opens, *shown)
+        progress = [_progress(scored, with_median=not fits)] if scores.metric else []
+        table.add_row(_numbers(row), opens, *shown, *progress)
     return table
 
 
@@ -95,9 +107,23 @@ def _look(standing: Standing, more: str = "") -> Text:
     return Text(f"{symbol} {standing}{more}", style)
 
 
-def _cell(cell: RoundModel) -> Text:
+def _cell(cell: RoundModel, scored: Scored | None) -> Text:
     lower = "" if cell.receipt is None or cell.receipt.rung == "live" else f" {cell.receipt.rung}"
-    return _look(cell.standing, lower)
+    if scored is None:
+        return _look(cell.standing, lower)
+    symbol, style = LOOKS[cell.standing]
+    word = "" if LOOKS[cell.standing][0] == _GOOD[0] else f" {cell.standing}"
+    return Text(f"{symbol}{word} {score(scored.value)}{lower}", style)
+
+
+def _progress(scored: Mapping[str, Scored], *, with_median: bool) -> str:
+    """Return how far the scores of a round are, and the median of many models."""
+    if not scored:
+        return ""
+    is_resolved = any(each.is_resolved for each in scored.values())
+    day = "resolved" if is_resolved else f"day {max(each.day for each in scored.values())}"
+    middle = median(each.value for each in scored.values())
+    return f"{day}, median {score(middle)}" if with_median else day
 
 
 def _counts(cells: Sequence[RoundModel]) -> Text:

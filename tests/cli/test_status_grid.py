@@ -16,6 +16,7 @@ from numebot_dagster.operations.health.status import (
     Standing,
     Window,
 )
+from numebot_dagster.operations.performance.newest_scores import PaidScores, Scored
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
 
 NOW = datetime(2026, 6, 2, 12, 17, tzinfo=UTC)
@@ -54,6 +55,44 @@ def test_a_grid_of_few_models_has_a_cell_each():
     assert row.split() == cells.split()
     assert "Round 1280, m2: failed: it raised [oops]" in text
     assert "\x1b[" not in text
+
+
+def scored(models, day=12, *, resolved=False):
+    """Return scores of so many models in round 1280, each ten times the one before."""
+    value = Scored("mmc60", "1", day, 0.001, resolved)
+    scores = {
+        (f"m{index}", 1280): replace(value, value=0.001 * 10**index) for index in range(models)
+    }
+    return PaidScores("mmc60", scores, 1280 if resolved else None)
+
+
+@pytest.mark.parametrize(
+    ("models", "scores", "row"),
+    [
+        (3, scored(2), "✓ +0.0010 ✓ +0.0100 previous ✗ failed day 12"),
+        (3, scored(1, 60, resolved=True), "✓ +0.0010 ✓ confirmed previous ✗ failed resolved"),
+        (3, PaidScores("mmc60"), "✓ confirmed ✓ confirmed previous ✗ failed"),
+        (50, scored(3), "✓ 49 confirmed, ✗ 1 failed day 12, median +0.0100"),
+    ],
+)
+def test_a_score_stands_beside_the_state(models, scores, row):
+    text = shown(replace(overview(models), scores=scores), width=80)
+    [line] = [line for line in text.splitlines() if line.lstrip().startswith("1280")]
+    assert line.split() == f"1280 Tue 02 Jun {row}".split()
+    assert "MMC60" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (2, "MMC60 m0 +0.0010, m1 +0.0100."),
+        (5, "MMC60 5 models from +0.0010 to +10.0000, median +0.1000."),
+    ],
+)
+def test_the_last_resolved_round_is_named(models, words):
+    text = shown(replace(overview(models), scores=scored(models, 60, resolved=True)), width=80)
+    assert f"Round 1280 is the last that has resolved: {words}" in " ".join(text.split())
 
 
 def test_a_grid_of_many_models_counts_them():
