@@ -53,7 +53,8 @@ WITH configs AS (
 )
 SELECT "round", coalesce(config->>'display_name', config->>'name') AS metric,
     try_cast(config->>'default_multiplier' AS DOUBLE) AS multiplier,
-    try_cast(config->>'clip_threshold' AS DOUBLE) AS clip
+    try_cast(config->>'clip_threshold' AS DOUBLE) AS clip,
+    try_cast(config->>'total_score_days' AS BIGINT) AS days
 FROM configs WHERE try_cast(config->>'is_payout' AS BOOLEAN)
 """
 
@@ -66,7 +67,7 @@ _DERIVED = {
 VIEWS = {
     **{table.name: table.row for table in TABLES},
     "submissions": "the present state of a model's submission to a round",
-    "paid_metrics": "a score that a round pays by: its multiplier, and what it is clipped to",
+    "paid_metrics": "a score that a round pays by: its multiplier, clip and scoring days",
 }
 """What one row of each view is, by its name."""
 

@@ -1,4 +1,4 @@
-"""Draw what was paid so far."""
+"""Draw what was paid so far, and where the open rounds may end."""
 
 from __future__ import annotations
 
@@ -14,45 +14,81 @@ from numebot_dagster.reporting.theme import Mark
 if TYPE_CHECKING:
     import altair as alt
 
+TITLE = "Paid so far, and where the open rounds may end"
+BAND = ("q05", "q25", "q75", "q95")
+"""The columns of quantiles that are drawn, as `marks.QUANTILES` names them."""
 
-def paid(rounds: pl.DataFrame) -> Picture:
-    """Draw payouts less burns, cumulated over the rounds, and what is expected of running ones.
+
+def paid(days: pl.DataFrame, paths: pl.DataFrame | None = None) -> Picture:
+    """Draw payouts less burns, cumulated by the day paid, and where open rounds may end.
 
     Args:
-        rounds: round, nmr (of all models together) and resolved, by round.
+        days: date, nmr (of all models together) and resolved; running rounds by the day on which
+            they resolve, with what they would pay by the newest scores.
+        paths: date and the columns of `BAND`: NMR that open rounds pay up to that day.
     """
-    title = "Paid so far, and what the running rounds would pay today"
-    if rounds.is_empty():
-        return marks.notice(title, "No round had a stake yet", "numebot collect reads positions.")
-    total = rounds.sort("round").with_columns(nmr=pl.col("nmr").cum_sum())
-    settled = total.filter(pl.col("resolved"))
-    x, title_of_y = marks.whole_axis("round", "round"), "NMR, cumulated"
-    # From the last resolved round on, so that the two lines meet.
-    running = total.filter(pl.col("round") >= pl.lit(settled["round"].max()).fill_null(0))
-    last = total["nmr"][-1]
+    if days.is_empty():
+        return marks.notice(TITLE, "No round had a stake yet", "numebot collect reads positions.")
+    total = days.group_by("date", "resolved").agg(pl.col("nmr").sum())
+    total = total.sort(["resolved", "date"], descending=[True, False])
+    total = total.with_columns(nmr=pl.col("nmr").cum_sum())
+    settled, running = total.filter("resolved"), total.filter(~pl.col("resolved"))
     so_far = settled["nmr"][-1] if settled.height else 0.0
-    return Picture(
-        title,
-        "Solid: rounds that have resolved. Dashed: as of the newest scores, which will move.",
-        f"{nmr(so_far)} so far; {nmr(last)} if all running rounds ended as they stand.",
-        marks.plot(
-            marks.zero_line(),
-            _line(running, x, title_of_y, Mark.MIDDLE),
-            _line(settled, x, title_of_y, Mark.ACCENT),
-        ),
-    )
+    drawn = [marks.zero_line()]
+    words = f"{nmr(so_far)} so far; {nmr(total['nmr'][-1])} if all open rounds ended as they stand."
+    how = "Solid: rounds that have resolved. Dashed: open rounds by the newest scores."
+    if paths is not None:
+        ends = paths.select("date", *(pl.col(name) + so_far for name in BAND))
+        ends = _from(settled, ends, BAND)
+        drawn += [
+            _area(ends, *BAND[::3], Mark.OUTER_BAND),
+            _area(ends, *BAND[1:3], Mark.INNER_BAND),
+        ]
+        low, high = ends["q05"][-1], ends["q95"][-1]
+        words += f" Nine of ten simulated paths end between {nmr(low)} and {nmr(high)}."
+        how += " Bands: half and nine tenths of the simulated paths."
+    drawn += [_line(_from(settled, running, ("nmr",)), Mark.MIDDLE), _line(settled, Mark.ACCENT)]
+    return Picture(TITLE, how, words, marks.plot(*drawn))
 
 
-def _line(rows: pl.DataFrame, x: alt.X, title: str, style: Mark) -> alt.Chart:
+def _from(settled: pl.DataFrame, rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Return rows that begin where the settled line ends."""
+    start = settled.tail(1).select("date", *(pl.col("nmr").alias(name) for name in columns))
+    return pl.concat([start, rows.select("date", *columns)])
+
+
+def _line(rows: pl.DataFrame, style: Mark) -> alt.Chart:
     import altair as alt
 
-    axis = alt.Axis(title=title, format=",.2f", tickCount=6)
-    return (
-        alt.Chart(marks.rounded(rows.select("round", "nmr")))
-        .mark_line(style=style)
-        .encode(
-            x=x,
-            y=alt.Y("nmr:Q", scale=alt.Scale(zero=True), axis=axis),
-            tooltip=[alt.Tooltip("round:Q"), alt.Tooltip("nmr:Q", format="+.3f")],
-        )
-    )
+    when = alt.Tooltip("date:T", format="%a %-d %b %Y", timeUnit="utcyearmonthdate")
+    return _chart(rows).mark_line(style=style).encode(
+        x=_days(), y=_amount("nmr"), tooltip=[when, alt.Tooltip("nmr:Q", format="+.3f")]
+    )  # fmt: skip
+
+
+def _area(rows: pl.DataFrame, low: str, high: str, style: Mark) -> alt.Chart:
+    import altair as alt
+
+    return _chart(rows).mark_area(style=style).encode(
+        x=_days(), y=_amount(low), y2=alt.Y2(f"{high}:Q")
+    )  # fmt: skip
+
+
+def _chart(rows: pl.DataFrame) -> alt.Chart:
+    import altair as alt
+
+    return alt.Chart(marks.rounded(rows).with_columns(pl.col("date").cast(pl.String)))
+
+
+def _days() -> alt.X:
+    import altair as alt
+
+    axis = alt.Axis(title="day on which a round pays", grid=False, tickCount=8)
+    return alt.X("date:T", scale=alt.Scale(type="utc", nice=False), axis=axis)
+
+
+def _amount(field: str) -> alt.Y:
+    import altair as alt
+
+    axis = alt.Axis(title="NMR, cumulated", format=",.4~r", tickCount=6)
+    return alt.Y(f"{field}:Q", scale=alt.Scale(zero=True), axis=axis)

@@ -20,6 +20,12 @@ def nmr(value: float | None) -> str:
     return text if text == MISSING else f"{text} NMR"
 
 
+def brief_nmr(value: float | None) -> str:
+    """Return an amount of NMR for a glance, of one to three digits, as `+12.40` or `+1,059.7`."""
+    size = abs(value or 0.0)
+    return _signed(value, 1 if size >= 100 else 2 if size >= 10 else 3)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, as `1 model` or `3 models`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -33,7 +39,7 @@ def plotted(value: float) -> float:
 def _signed(value: float | None, digits: int) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
-    text = f"{value:+.{digits}f}"
-    if float(text) == 0:
+    text = f"{value:+,.{digits}f}"
+    if not text.strip("+-0."):
         return text[1:]
     return text.replace("-", "\N{MINUS SIGN}")

@@ -41,7 +41,7 @@ PROMISED = {
     "claims": "date model round payout_nmr burn_nmr",
     "prices": "date nmr_usd nmr_eur",
     "alerts": "kind subject title text raised_at sent",
-    "paid_metrics": "round metric multiplier clip",
+    "paid_metrics": "round metric multiplier clip days",
 }
 TIMES = ("open_time", "trained_at", "submitted_at", "recorded_at", "raised_at")
 
@@ -238,7 +238,7 @@ def test_files_of_other_views_are_left_alone(lake: Lake) -> None:
 def test_what_a_round_pays_by(lake: Lake) -> None:
     paid = {"is_payout": True, "default_multiplier": "0.75", "clip_threshold": 0.05}
     configs = [
-        {"name": "a", "display_name": "corr60", **paid},
+        {"name": "a", "display_name": "corr60", **paid, "total_score_days": 60},
         {"name": "mmc60", "display_name": None, **paid, "default_multiplier": "many"},
         {"name": "bmc", "is_payout": False},
         {"name": "odd", "is_payout": "maybe"},
@@ -247,8 +247,8 @@ def test_what_a_round_pays_by(lake: Lake) -> None:
     details = {"round": [1343, 1344, 1345], "score_configs": [json.dumps(configs), "[{", None]}
     parquet.write(lake.round_details(1343), pl.DataFrame(details))
     assert rows(lake, "FROM paid_metrics ORDER BY metric") == [
-        (1343, "corr60", 0.75, 0.05),
-        (1343, "mmc60", None, 0.05),
+        (1343, "corr60", 0.75, 0.05, 60),
+        (1343, "mmc60", None, 0.05, None),
     ]
     assert catalog.query(lake, "select count(*) from paid_metrics").item() == 2
 

@@ -27,6 +27,21 @@ def test_amounts_have_their_unit():
     assert numbers.nmr(None) == "\N{EN DASH}"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1059.74, "+1,059.7"),
+        (-99.994, "\N{MINUS SIGN}99.99"),
+        (12.4, "+12.40"),
+        (0.0014, "+0.001"),
+        (0.0, "0.000"),
+        (None, "\N{EN DASH}"),
+    ],
+)
+def test_amounts_at_a_glance_have_one_to_three_digits(value, text):
+    assert numbers.brief_nmr(value) == text
+
+
 def test_counts_and_digits():
     assert (numbers.counted(1, "model"), numbers.counted(0, "model")) == ("1 model", "0 models")
     assert numbers.plotted(0.123456789012) == 0.123457

@@ -92,7 +92,6 @@ class PayoutPaths:
     Attributes:
         days: (D,) from 0, today, to the last end of a round.
         quantiles: (levels, D) at `LEVELS` of the sum paid or burned up to a day.
-        mean: (D,) of that sum.
         totals: (draws,) the sums of all stakes.
         burn_streaks: (draws,) the longest run of days with ending rounds that burned on the whole.
         mean_share: how much of the past means the paths have.
@@ -100,7 +99,6 @@ class PayoutPaths:
 
     days: np.ndarray
     quantiles: np.ndarray
-    mean: np.ndarray
     totals: np.ndarray
     burn_streaks: np.ndarray
     mean_share: float
@@ -155,7 +153,6 @@ def simulate_paths(
     return PayoutPaths(
         days=np.arange(last + 1),
         quantiles=np.quantile(sums, LEVELS, axis=0),
-        mean=sums.mean(axis=0),
         totals=sums[:, -1],
         burn_streaks=_longest_runs(paid[:, ends] < 0),
         mean_share=mean_share,

@@ -12,8 +12,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from numebot_dagster.lake import catalog
+from numebot_dagster.operations.causes import names_of, rounds_of
 from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
-from numebot_dagster.operations.performance.money.prices import Prices
+from numebot_dagster.operations.performance.money.prices import Price, Prices
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.scoring.payouts import exact, net_burns, total
 
@@ -51,13 +52,15 @@ class Sums:
         earned: NMR of payouts.
         burned: NMR of burns, positive.
         pending: NMR that Numerai expects of unresolved rounds.
-        usd: of the lines with a price; `without_usd` counts the others that paid something.
+        paid: lines that paid or burned something.
+        usd: of those with a price; `without_usd` counts the others.
     """
 
     rounds: dict[Match, int]
     earned: Decimal
     burned: Decimal
     pending: Decimal
+    paid: int
     usd: Decimal
     eur: Decimal
     without_usd: int
@@ -78,6 +81,7 @@ class Holdings:
             stake, the largest.
         waiting: of resolved positions that cannot be claimed yet, stake and payout.
         claimable: of the others, stake and payout.
+        settled: payouts less burns of resolved rounds.
         realised: payouts after the burns before them; of atomic staking alone.
         deferred: burns that later payouts have to make up for; of atomic staking alone.
     """
@@ -87,6 +91,7 @@ class Holdings:
     at_risk: Decimal
     waiting: Decimal
     claimable: Decimal
+    settled: Decimal
     realised: Decimal | None
     deferred: Decimal | None
 
@@ -97,10 +102,12 @@ class Ledger:
 
     Attributes:
         day: up to which it is known; None when no position was ever read.
+        newest_price: of one NMR, with its day.
     """
 
     lines: tuple[Line, ...]
     day: date | None
+    newest_price: tuple[date, Price] | None = None
 
     def of(self, year: int | None = None, models: Collection[str] | None = None) -> Ledger:
         """Return the lines of some models that were paid in a year."""
@@ -115,6 +122,16 @@ class Ledger:
     def that(self, match: Match) -> list[Line]:
         """Return the lines that match in a way."""
         return [line for line in self.lines if line.match is match]
+
+    @property
+    def not_compared(self) -> list[str]:
+        """What cannot be compared with Numerai's figures, and why, in sentences."""
+        texts = []
+        for missing, lines in _grouped(self.that(Match.UNKNOWN), attrgetter("remark")):
+            rounds = rounds_of(sorted({line.round_number for line in lines}))
+            models = names_of(sorted({line.model for line in lines}))
+            texts.append(f"Not compared: {rounds}, {models}: Numerai gave no {missing}.")
+        return texts
 
     @property
     def sums(self) -> Sums:
@@ -177,7 +194,8 @@ def account_book(
         for key, rows in groupby(positions.iter_rows(named=True), _key)
     ]
     day = max(positions["date"].to_list(), default=None)
-    return Ledger(tuple(_with_burns(line for line in lines if _counts(line))), day)
+    lines = list(_with_burns(line for line in lines if _counts(line)))
+    return Ledger(tuple(lines), day, prices.newest)
 
 
 def _by_round(frame: pl.DataFrame) -> dict[tuple[str, int], Row]:
@@ -259,6 +277,7 @@ def _sums(lines: Iterable[Line]) -> Sums:
         earned=total([amount for amount in amounts if amount and amount > 0]),
         burned=-total([amount for amount in amounts if amount and amount < 0]),
         pending=total([line.credited for line in lines if not line.resolved]),
+        paid=len(paid),
         usd=total([line.usd for line in paid]),
         eur=total([line.eur for line in paid]),
         without_usd=sum(line.usd is None for line in paid),
@@ -268,10 +287,11 @@ def _sums(lines: Iterable[Line]) -> Sums:
 
 def _holdings(model: str, kind: Kind, lines: Sequence[Line], today: date) -> Holdings:
     at_risk = [line.at_risk or Decimal(0) for line in lines if not line.resolved]
+    resolved = [line for line in lines if line.resolved]
+    settled = total([line.paid for line in resolved])
     if kind is Kind.LEGACY:
         largest = max(at_risk, default=Decimal(0))
-        return Holdings(model, kind, largest, Decimal(0), Decimal(0), None, None)
-    resolved = [line for line in lines if line.resolved]
+        return Holdings(model, kind, largest, Decimal(0), Decimal(0), settled, None, None)
     waiting = [line for line in resolved if not line.is_claimable(today)]
     claimable = [line for line in resolved if line.is_claimable(today)]
     netted = [line for line in resolved if line.netted is not None]
@@ -284,6 +304,7 @@ def _holdings(model: str, kind: Kind, lines: Sequence[Line], today: date) -> Hol
         total(at_risk),
         total([amount for line in waiting for amount in (line.at_risk, line.paid)]),
         total([amount for line in claimable for amount in (line.at_risk, line.paid)]),
+        settled,
         total([line.netted.realised for line in netted if line.netted]),
         newest.netted.deferred if newest and newest.netted else Decimal(0),
     )

@@ -121,6 +121,7 @@ def holdings_of(holdings: Holdings) -> dict[str, str]:
         "at_risk_nmr": digits(holdings.at_risk),
         "waiting_nmr": digits(holdings.waiting),
         "claimable_nmr": digits(holdings.claimable),
+        "settled_nmr": digits(holdings.settled),
         "realised_nmr": digits(holdings.realised),
         "deferred_nmr": digits(holdings.deferred),
     }

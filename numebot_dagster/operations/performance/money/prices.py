@@ -61,6 +61,12 @@ class Prices:
         days = collected.keys() | rates.keys()
         return cls({day: _price(collected.get(day, NO_PRICE), rates.get(day, {})) for day in days})
 
+    @property
+    def newest(self) -> tuple[date, Price] | None:
+        """The last day with a price in USD, and the price."""
+        priced = (item for item in self.by_day.items() if item[1].usd is not None)
+        return max(priced, default=None, key=lambda item: item[0])
+
     def on(self, day: date | None) -> Price:
         """Return the price of a day."""
         return NO_PRICE if day is None else self.by_day.get(day, NO_PRICE)
