@@ -42,7 +42,8 @@ TESTED_THROUGH = {
     "operations/performance/board/test_pages.py": (
         "operations/performance/board/fleet_facts operations/performance/board/links"
         " operations/performance/board/model_facts operations/performance/board/round_facts"
-        " operations/performance/board/standings operations/performance/board/today_facts cli/board"
+        " operations/performance/board/needs operations/performance/board/standings"
+        " operations/performance/board/today_facts cli/board"
     ),
     "submissions/test_submission_file.py": "submissions/file_names",
     # The client is tested by its answers, and by what Numerai may do to it.

@@ -13,11 +13,9 @@ import typer
 from numebot_dagster import command_lines
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import plain_table, say, show_table, warn
-from numebot_dagster.operations.causes import names_of, rounds_of
 from numebot_dagster.operations.performance.money import ledger_export
 from numebot_dagster.operations.performance.money.ledger import (
     Ledger,
-    Line,
     Match,
     Sums,
     account_book,
@@ -102,17 +100,8 @@ def _show_exceptions(book: Ledger) -> None:
             table.add_row(line.model, str(line.round_number), *numbers, line.remark)
         show_table(table)
     say(f"{equal} of {counted(len(settled), 'settled payout')} equal what Numerai credited.")
-    for missing, lines in _by_missing(book).items():
-        rounds = rounds_of(sorted({line.round_number for line in lines}))
-        models = names_of(sorted({line.model for line in lines}))
-        say(f"Not compared: {rounds}, {models}: Numerai gave no {missing}.")
-
-
-def _by_missing(book: Ledger) -> dict[str, list[Line]]:
-    groups: dict[str, list[Line]] = {}
-    for line in book.that(Match.UNKNOWN):
-        groups.setdefault(line.remark, []).append(line)
-    return groups
+    for sentence in book.not_compared:
+        say(sentence)
 
 
 def _show_sums(heading: str, groups: Mapping[str, Sums]) -> None:
@@ -130,16 +119,16 @@ def _cells(sums: Sums) -> list[str]:
         str(sum(sums.rounds.values())),
         f"{sums.rounds[Match.EQUAL]} of {settled}",
         *(_nmr(amount) for amount in (sums.earned, -sums.burned, sums.settled, sums.pending)),
-        _money(sums.usd, sums.without_usd, settled),
-        _money(sums.eur, sums.without_eur, settled),
+        _money(sums.usd, sums.without_usd, sums.paid),
+        _money(sums.eur, sums.without_eur, sums.paid),
     ]
 
 
-def _money(amount: Decimal, without: int, settled: int) -> str:
+def _money(amount: Decimal, without: int, paid: int) -> str:
     """Return a sum, with a mark where lines lack their price."""
-    if not settled:
+    if not paid:
         return MISSING
-    return "unknown" if without and not amount else f"{amount:+.2f}{'*' * bool(without)}"
+    return "unknown" if without == paid else f"{amount:+.2f}{'*' * bool(without)}"
 
 
 def _nmr(amount: Decimal) -> str:

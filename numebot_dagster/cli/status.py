@@ -179,12 +179,12 @@ def _last_resolved(scores: PaidScores, round_number: int) -> str:
     """Return the final scores of the last round that has resolved, as a sentence."""
     final = {model: each.value for model, each in scores.of_round(round_number).items()}
     if len(final) <= MODELS_NAMED:
-        text = ", ".join(f"{model} {score(value)}" for model, value in final.items())
+        text = ": " + ", ".join(f"{model} {score(value)}" for model, value in final.items())
     else:
         values = sorted(final.values())
         low, middle, high = map(score, (values[0], median(values), values[-1]))
-        text = f"{len(final)} models from {low} to {high}, median {middle}"
-    return f"Round {round_number} is the last that has resolved: {scores.metric.upper()} {text}."
+        text = f" of {len(final)} models from {low} to {high}, median {middle}"
+    return f"Round {round_number} is the last that has resolved: {scores.metric.upper()}{text}."
 
 
 def _headline(at: Moment) -> str:

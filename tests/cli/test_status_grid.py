@@ -86,8 +86,8 @@ def test_a_score_stands_beside_the_state(models, scores, row):
 @pytest.mark.parametrize(
     ("models", "words"),
     [
-        (2, "MMC60 m0 +0.0010, m1 +0.0100."),
-        (5, "MMC60 5 models from +0.0010 to +10.0000, median +0.1000."),
+        (2, "MMC60: m0 +0.0010, m1 +0.0100."),
+        (5, "MMC60 of 5 models from +0.0010 to +10.0000, median +0.1000."),
     ],
 )
 def test_the_last_resolved_round_is_named(models, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from numebot_dagster.lake import parquet, tables
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.operations.performance.newest_scores import newest_scores
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
 from numebot_dagster.submissions import receipts
@@ -44,6 +46,7 @@ def fleet(folder: Path, count: int) -> Platform:
         for index, name in enumerate(names):
             _write_receipt(lake, name, number, fails=(number + index) % 17 == 0)
     _write_scores(lake, names, numbers)
+    _write_positions(lake, names, numbers)
     stakes = [(name, index, float(index), True) for index, name in enumerate(names, 1)]
     schema = tables.LEADERBOARD.schema
     parquet.write(
@@ -87,6 +90,29 @@ def _write_receipt(lake: Lake, name: str, number: int, *, fails: bool) -> None:
             *(submitted, accepted, confirmed),
         )
     receipts.append(lake, receipt)
+
+
+def _write_positions(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> None:
+    """Store a stake of one NMR for each model and round, as of the newest scores."""
+    newest = {
+        (row["model"], row["round"], row["metric"]): row
+        for row in newest_scores(lake, numbers).iter_rows(named=True)
+    }
+    rows = []
+    for number in numbers:
+        resolves = (_opened(number) + timedelta(days=89)).date()
+        for name in names:
+            for metric, multiplier in METRICS.items():
+                score = newest.get((name, number, metric), {"day": None, "value": None})
+                value = score["value"]
+                paid = None if value is None else Decimal(repr(value)) * Decimal(multiplier)
+                stake = (name, number, Decimal(1), "1", 1.0)
+                end = (resolves, resolves <= OPENED.date())
+                rows.append((*stake, *end, metric, "1", multiplier, score["day"], value, paid))
+    frame = pl.DataFrame(rows, schema=tables.POSITIONS.schema, orient="row")
+    parquet.write(lake.day_file("positions", OPENED.date()), frame)
+    price = pl.DataFrame([(Decimal(12), Decimal(11))], schema=tables.PRICES.schema, orient="row")
+    parquet.write(lake.day_file("prices", OPENED.date()), price)
 
 
 def _write_scores(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from tests.support.fleets import NEWEST, fleet
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("index", "fleet", "models/model_00", f"rounds/{NEWEST}")
+PAGES = ("index", "fleet", "money", "models/model_00", f"rounds/{NEWEST}")
 # What sticks out of the page, and texts that are cut off within their box.
 CUT_OFF = """() => [
     document.documentElement.scrollWidth > document.documentElement.clientWidth ? "the page" : "",
@@ -70,7 +70,7 @@ def test_a_page_is_drawn_whole_and_fits(pages, visit, name):
     """In a window and on a telephone, by day and by night."""
     _, folder = pages
     page, complaints = visit(folder / f"{name}.html")
-    has_charts = name.split("/")[0] in ("fleet", "models")
+    has_charts = name.split("/")[0] in ("fleet", "money", "models")
     assert bool(page.evaluate(DRAWN)) is has_charts
     for width, scheme in ((900, "light"), (390, "dark")):
         page.emulate_media(color_scheme=scheme)

@@ -5,10 +5,9 @@ import dagster as dg
 from numebot_dagster.defs.performance.jobs import collecting_runs, performance_job
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import round_with_work_left
-from numebot_dagster.operations.performance import collecting
+from numebot_dagster.operations.performance import collecting, due
 
-# Scores are published in the morning hours of UTC; the second tick is for a late publication.
-TICKS = ["30 14 * * *", "30 22 * * *"]
+TICKS = [f"{at.minute} {at.hour} * * *" for at in due.READ_AT]
 
 
 @dg.schedule(

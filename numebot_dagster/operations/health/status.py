@@ -89,12 +89,17 @@ class RecentRounds:
 
 @dataclass(frozen=True)
 class WeightsStatus:
-    """The weights that a model would predict with, and their problem if they have one."""
+    """The weights that a model would predict with, and their problem if they have one.
+
+    Attributes:
+        retrain_weeks: the age at which its policy asks for new ones; None where age does not.
+    """
 
     model: str
     vintage: int | None
     trained_at: datetime | None
     problem: str
+    retrain_weeks: float | None = None
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,10 @@ def _weights_of(platform: Platform, model: RegisteredModel) -> WeightsStatus:
         problem = f"trained with {', '.join(changed)}: {train} if its canary fails"
     else:
         problem = ""
-    return WeightsStatus(model.name, chosen.vintage, chosen.manifest.trained_at, problem)
+    manifest = chosen.manifest
+    return WeightsStatus(
+        model.name, chosen.vintage, manifest.trained_at, problem, manifest.retrain_weeks
+    )
 
 
 def unsent_alerts(platform: Platform) -> list[Raised]:

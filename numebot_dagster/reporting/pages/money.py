@@ -13,15 +13,24 @@ from numebot_dagster.reporting.picture import Picture
 
 @dataclass(frozen=True)
 class SumLine:
-    """Sums of a month, a year or a model, in NMR, with the value in USD where it is known."""
+    """Sums of a month, a year or a model, in NMR, with their value on the days paid.
+
+    Attributes:
+        usd: of the payouts with a price; None where none has one.
+        without_usd: payouts without a price of the day paid.
+    """
 
     name: str
+    page: str
     rounds: int
     earned: Decimal
     burned: Decimal
     settled: Decimal
     pending: Decimal
     usd: Decimal | None
+    eur: Decimal | None
+    without_usd: int
+    without_eur: int
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,10 @@ class Position:
 
     model: str
     page: str
-    kind: str
     at_risk: Decimal
     waiting: Decimal
     claimable: Decimal
+    settled: Decimal
     realised: Decimal | None
     deferred: Decimal | None
 
@@ -55,15 +64,22 @@ class Money:
     """All that the page shows.
 
     Attributes:
+        outlook: what may become of the open rounds, in sentences.
+        unmatched: what cannot be compared with Numerai's figures, in sentences.
         sums: tables by their title: by year, month and model.
+        atomic: positions of rounds that each have a stake of their own.
+        legacy: those of older rounds, in which one stake is at risk in all of them.
         files: CSV files of the account book by calendar year.
     """
 
     tiles: Sequence[Tile]
     picture: Picture
+    outlook: Sequence[str]
     differences: Sequence[Difference]
+    unmatched: Sequence[str]
     sums: Mapping[str, Sequence[SumLine]]
-    positions: Sequence[Position]
+    atomic: Sequence[Position]
+    legacy: Sequence[Position]
     files: Mapping[str, str]
 
 

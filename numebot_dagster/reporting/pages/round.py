@@ -11,22 +11,44 @@ from numebot_dagster.reporting.pages.today import Cell
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a gate said of predictions."""
+
+    gate: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """The newest value of a score, by the definition that its version names."""
+
+    value: float
+    day: int
+    version: str | None
+
+
+@dataclass(frozen=True)
 class Line:
     """A model in the round.
 
     Attributes:
         page: the model's page.
-        run: Dagster's page of the submission.
+        dagster: Dagster's pages of it in this round, by what they are.
+        weights_page: Dagster's page of the weights.
         state: one of the states of operation, and what to say of it.
-        moments: seconds since the round opened, by what happened: `submitted`, `accepted`,
-            `confirmed`.
+        moments: seconds since the round opened, by what happened: `predicting`, `predicted`,
+            `submitted`, `accepted`, `confirmed`.
         predict_seconds: what the worker took, if it was measured.
-        scores: the newest value by metric, with its scoring day.
+        memory_mb: highest resident size of the worker.
+        verdicts: of the gates on the predictions; none of what earlier versions played.
+        scores: the newest by metric.
     """
 
     model: str
     page: str
-    run: str
+    dagster: Mapping[str, str]
+    weights_page: str
     state: Cell
     text: str
     rung: str
@@ -36,7 +58,9 @@ class Line:
     sha256: str
     moments: Mapping[str, float]
     predict_seconds: float | None
-    scores: Mapping[str, float]
+    memory_mb: float | None
+    verdicts: Sequence[Verdict]
+    scores: Mapping[str, Value]
 
     @property
     def reason(self) -> str:
@@ -48,14 +72,22 @@ class Line:
         """Whether the model has submitted in time and has no score."""
         return not self.scores and self.state in (Cell.ON_TIME, Cell.LOWER)
 
+    @property
+    def stopped(self) -> list[Verdict]:
+        """The verdicts of the gates that did not pass."""
+        return [verdict for verdict in self.verdicts if not verdict.passed]
+
 
 @dataclass(frozen=True)
 class Rule:
-    """How a score of the round is paid."""
+    """How a score of the round is paid, in the round's own figures; empty where it has none."""
 
     metric: str
     version: str
+    days: str
     multiplier: str
+    clip: str
+    payout_factor: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +98,8 @@ class RoundPage:
         number: of the round.
         times: its own times by name, as far as they are known.
         day: the newest scoring day, if there is one.
+        first_scores: when the first ones are due, in words; empty where it is not known.
+        dagster: Dagster's pages of the round, by what they are.
         rules: what the round says of its scores.
         metrics: the columns of scores.
         is_final: whether nothing of the round will change any more.
@@ -79,6 +113,8 @@ class RoundPage:
     lines: Sequence[Line]
     rules: Sequence[Rule]
     metrics: Sequence[str]
+    first_scores: str
+    dagster: Mapping[str, str]
     is_final: bool = False
     command: str = ""
 
@@ -86,6 +122,10 @@ class RoundPage:
     def longest(self) -> float:
         """The last moment of all, in seconds since the round opened; at least one minute."""
         return max([60.0, *(moment for line in self.lines for moment in line.moments.values())])
+
+    def place(self, seconds: float) -> float:
+        """Return where on the line of a model seconds are, in percent."""
+        return round(100 * seconds / self.longest, 2)
 
 
 def page(details: RoundPage, frame: Frame) -> str:

@@ -43,6 +43,7 @@ class Band:
         round_number: of the newest round; None when none was ever seen.
         opens: aware UTC.
         closes: aware UTC.
+        following: when the next round is expected to open, where none is open now.
         confirmed: how many models' submissions were compared with Numerai's copy.
         models: how many take part.
         rest: how the others stand: `2 predicting`, for example.
@@ -51,6 +52,7 @@ class Band:
     round_number: int | None
     opens: datetime | None
     closes: datetime | None
+    following: datetime | None
     confirmed: int
     models: int
     rest: str = ""
@@ -69,13 +71,15 @@ class Need:
         subject: which models or rounds it concerns.
         text: what happened.
         command: what to type; empty when nothing helps.
-        link: where more about it is: a run in Dagster, for example.
+        page: of the board, with more about it.
+        runs: Dagster's list of the runs in which it happened.
     """
 
     subject: str
     text: str
     command: str = ""
-    link: str = ""
+    page: str = ""
+    runs: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Change:
     round_number: int
     day: int
     metric: str
+    version: str | None
     value: float
     change: float | None
     percentile: float | None
@@ -127,6 +132,7 @@ class Today:
     Attributes:
         rounds: numbers, oldest first.
         rows: the models, by stake.
+        first_scores: when the first scores are due, as a sentence; empty once there are any.
     """
 
     band: Band
@@ -135,6 +141,7 @@ class Today:
     rounds: Sequence[int]
     rows: Sequence[Row]
     changes: Sequence[Change]
+    first_scores: str
     notices: Sequence[Notice]
 
 

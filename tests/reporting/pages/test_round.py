@@ -1,8 +1,9 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from numebot_dagster.reporting.pages import round as round_page
 from numebot_dagster.reporting.pages.page import Frame
-from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule
+from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule, Value, Verdict
 from numebot_dagster.reporting.pages.today import Cell
 
 NOW = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
@@ -10,7 +11,8 @@ FRAME = Frame("Numerai", NOW).below()
 LINE = Line(
     model="lark",
     page="lark.html",
-    run="/assets/models/lark/submission?partition=1344",
+    dagster={"submission": "/assets/models/lark/submission?partition=1344"},
+    weights_page="/assets/models/lark/weights?partition=1340",
     state=Cell.LOWER,
     text="confirmed: out of memory",
     rung="previous",
@@ -18,39 +20,73 @@ LINE = Line(
     rows=6012,
     filename="predictions.csv",
     sha256="0" * 64,
-    moments={"submitted": 20.0, "accepted": 60.5, "confirmed": 121.0},
-    predict_seconds=3.21,
-    scores={"mmc60": 0.0021},
+    moments={
+        "predicting": 12.1,
+        "predicted": 18.15,
+        "submitted": 20.0,
+        "accepted": 60.5,
+        "confirmed": 121.0,
+    },
+    predict_seconds=6.05,
+    memory_mb=1512.4,
+    verdicts=(
+        Verdict("canary_predicts_as_trained", True, "as trained"),
+        Verdict("agrees_with_example", False, "rank correlation -0.1"),
+    ),
+    scores={"mmc60": Value(0.0021, 11, "1")},
 )
-RULES = (Rule("mmc60", "1", "15"),)
+RULES = (Rule("mmc60", "1", "60", "15", "1", ""),)
+DUE = "First scores of round 1344 are due on Tue 1 Dec, about 14:30 UTC."
 
 
 def test_a_round_that_nobody_has_tried():
     command = "numebot run --round 1344"
     html = round_page.page(
-        RoundPage(1344, "open", {"opened": NOW}, None, (), (), (), command=command), FRAME
+        RoundPage(1344, "open", {"opened": NOW}, None, (), (), (), DUE, {}, command=command), FRAME
     )
     assert command in html
-    closed = round_page.page(RoundPage(1344, "resolved", {"opened": NOW}, None, (), (), ()), FRAME)
+    closed = round_page.page(
+        RoundPage(1344, "resolved", {"opened": NOW}, None, (), (), (), DUE, {}), FRAME
+    )
     assert "No model has tried this round." in closed
     assert "numebot run" not in closed
     assert "Numerai named no score configurations" in html
 
 
 def test_who_submitted_what_when():
-    details = RoundPage(1344, "closed", {"opened": NOW}, 12, (LINE,), RULES, ("corr60", "mmc60"))
+    runs = {"runs": "/runs?q[]=tag"}
+    metrics = ("corr60", "mmc60")
+    details = RoundPage(1344, "closed", {"opened": NOW}, 12, (LINE,), RULES, metrics, DUE, runs)
     html = round_page.page(details, FRAME)
     assert details.longest == 121.0
     assert '<a href="../lark.html">lark</a>' in html
     assert 'style="left:50.0%" title="accepted after 60.5 s"' in html
     assert "121.0 s" in html
-    assert "↓ previous weights</span><br><small>out of memory</small>" in html
+    assert '↓ previous weights</span><small class="reason">out of memory</small>' in html
     assert "6,012" in html
-    assert "3.2 s" in html
+    assert "6.0 s" in html
+    assert "1,512 MB" in html
+    assert 'style="left:10.0%;width:5.0%" title="predicted after 18.1 s"' in html
+    verdict = "agrees_with_example: rank correlation -0.1"
+    assert f'1 of 2 passed</span><small class="reason">{verdict}</small>' in html
+    assert '<a href="/assets/models/lark/weights?partition=1340">1340</a>' in html
+    assert '<a href="/assets/models/lark/submission?partition=1344">submission</a>' in html
+    assert '<a href="/runs?q[]=tag">runs</a>' in html
+    assert DUE not in html
     assert "scoring day 12" in html
-    assert "+0.0021" in html
-    assert '<td>MMC60</td><td>1</td><td class="number">15</td>' in html
+    assert 'title="version 1, day 11">+0.0021' in html
+    figures = ("60", "15", "1", "\N{EN DASH}")
+    row = "".join(f'<td class="number">{figure}</td>' for figure in figures)
+    assert f"<td>MMC60</td><td>1</td>{row}" in html
+
+
+def test_before_the_first_score_it_says_when_it_is_due():
+    unscored = replace(LINE, scores={})
+    html = round_page.page(
+        RoundPage(1344, "closed", {"opened": NOW}, None, (unscored,), RULES, (), DUE, {}), FRAME
+    )
+    assert DUE in html
 
 
 def test_a_quick_round_is_drawn_on_a_minute():
-    assert RoundPage(1, "open", {}, None, (), (), ()).longest == 60
+    assert RoundPage(1, "open", {}, None, (), (), (), "", {}).longest == 60

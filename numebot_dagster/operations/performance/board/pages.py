@@ -19,8 +19,8 @@ from numebot_dagster.operations.performance.board import (
     round_facts,
     today_facts,
 )
+from numebot_dagster.operations.performance.board.money_facts import Accounts
 from numebot_dagster.operations.performance.board.written import Part, digest, written_board
-from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import NUMERAI_API_URL
 
@@ -120,15 +120,20 @@ class _Board:
         from numebot_dagster.reporting.pages import money as money_page
         from numebot_dagster.reporting.pages.page import SECTIONS
 
-        book = account_book(self.platform)
-        yield from money_facts.files(book).items()
-        facts = money_facts.money(self.platform, book)
+        yield from money_facts.files(self._accounts.book).items()
+        facts = money_facts.money(self.platform, self._accounts)
         yield SECTIONS["money"], money_page.page(facts, self._frame)
 
     def _today(self) -> Iterator[tuple[str, str]]:
         from numebot_dagster.reporting.pages import today as today_page
 
-        yield HOME, today_page.page(today_facts.today(self.platform, self.at), self._frame)
+        facts = today_facts.today(self.platform, self.at, self._accounts)
+        yield HOME, today_page.page(facts, self._frame)
+
+    @cached_property
+    def _accounts(self) -> Accounts:
+        """The account book, which two pages show, and what the open rounds may pay."""
+        return Accounts.of(self.platform)
 
     @cached_property
     def _frame(self) -> Frame:

@@ -9,14 +9,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.lake import catalog
+from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.health.status import Moment, RoundModel
+from numebot_dagster.operations.performance import due
 from numebot_dagster.operations.performance.board import links, standings
+from numebot_dagster.operations.performance.newest_scores import newest_scores
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.operations.rounds import gates
+from numebot_dagster.submissions.receipts import Receipt
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule
+    from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule, Value, Verdict
 
 SETTLED_AFTER = timedelta(days=3)  # for scores that are published late
 _TIMES = {
@@ -24,23 +29,6 @@ _TIMES = {
     "closed": "close_staking_time",
     "resolves": "resolve_time",
 }
-# As `selection.newest_scores` chooses: the newest version of a metric in a round, then the newest
-# day with a value, as it was published last.
-_NEWEST = """
-with versions as (
-    select *, rank() over (
-        partition by model, round, metric
-        order by try_cast(regexp_extract(version, '([0-9]+)', 1) as bigint) desc nulls last,
-            version desc nulls last
-    ) as place
-    from scores where round in ({}) and metric is not null and day > 0
-)
-select model, round, metric, day, value from versions
-where place = 1 and value is not null and isfinite(value)
-qualify row_number() over (
-    partition by model, round, metric order by day desc, date desc, resolved desc
-) = 1
-"""
 
 
 def pages(
@@ -59,8 +47,11 @@ def pages(
     numbers = [row["round"] for row in rows]
     if not numbers:
         return
-    newest = catalog.query(platform.lake, _NEWEST.format(", ".join(map(str, numbers))))
-    source = _Source(platform, standings.standings(platform, numbers), _by_round(newest))
+    newest = newest_scores(platform.lake, numbers)
+    stakes = standings.stakes(platform)
+    order = sorted(platform.registry.models, key=lambda model: -stakes.get(model.name, 0))
+    models = {model.name: model for model in order}
+    source = _Source(models, standings.standings(platform, numbers), _by_round(newest))
     for row in rows:
         yield names[row["round"]], source.page(row, at.now)
 
@@ -96,11 +87,12 @@ class _Source:
     """What the pages of some rounds are made of.
 
     Attributes:
+        models: the registered ones by name, in the order of their stakes.
         standings: by model and round.
-        scores: the newest ones by round: model, metric, day, value.
+        scores: the newest ones by round: model, metric, version, day, value.
     """
 
-    platform: Platform
+    models: Mapping[str, RegisteredModel]
     standings: Mapping[tuple[str, int], RoundModel]
     scores: Mapping[int, pl.DataFrame]
 
@@ -119,6 +111,8 @@ class _Source:
             lines=lines,
             rules=list(_rules(row["score_configs"])),
             metrics=_metrics(row["score_configs"], scores),
+            first_scores=due.first_scores(number, row["score_time"]),
+            dagster=links.of_round(number),
             # What was not scored yet may still be collected, as after weeks without a run.
             is_final=_is_settled(row, now) and not any(line.waits_for_scores for line in lines),
             command=links.command_of_round(number, ()) if _is_open(row, now) else "",
@@ -129,45 +123,66 @@ class _Source:
     ) -> Iterator[Line]:
         from numebot_dagster.reporting.pages.round import Line
 
-        registered = {model.name: model for model in self.platform.registry.models}
-        tried = [name for name, round_number in self.standings if round_number == number]
-        for name in [*(n for n in registered if n in tried), *sorted(set(tried) - set(registered))]:
-            cell, model = self.standings[name, number], registered.get(name)
+        tried = {name for name, round_number in self.standings if round_number == number}
+        for name in [*(n for n in self.models if n in tried), *sorted(tried - set(self.models))]:
+            cell, model = self.standings[name, number], self.models.get(name)
             receipt = cell.receipt
             if receipt is None:
                 continue
             state, text = standings.state_of(cell)
-            times = {
-                "submitted": receipt.submitted_at,
-                "accepted": receipt.accepted_at,
-                "confirmed": receipt.confirmed_at,
-            }
+            vintage = receipt.vintage
             yield Line(
                 model=name,
                 page=links.model(model) if model else "",
-                run=links.submission(model, number) if model else "",
+                dagster=links.of_line(model, number) if model else {},
+                weights_page=links.weights(model, vintage) if model and vintage else "",
                 state=state,
                 text=text,
                 rung=receipt.rung,
-                vintage=receipt.vintage,
+                vintage=vintage,
                 rows=receipt.rows,
                 filename=receipt.filename or "",
                 sha256=receipt.predictions_sha256 or "",
-                moments={
-                    event: (time - opened).total_seconds()
-                    for event, time in times.items()
-                    if time is not None and opened is not None
-                },
+                moments={} if opened is None else _moments(receipt, opened),
                 predict_seconds=receipt.predict_seconds,
+                memory_mb=receipt.peak_memory_mb,
+                verdicts=_verdicts(receipt),
                 scores=_scores_of(scores, name),
             )
 
 
-def _scores_of(scores: pl.DataFrame | None, model: str) -> dict[str, float]:
+def _moments(receipt: Receipt, opened: datetime) -> dict[str, float]:
+    """Return when things happened, in seconds since the round opened, in their order."""
+    predicted, seconds = receipt.predicted_at, receipt.predict_seconds
+    started = None
+    if predicted is not None and seconds is not None:
+        started = predicted - timedelta(seconds=seconds)
+    times = {
+        "predicting": started,
+        "predicted": predicted if started else None,
+        "submitted": receipt.submitted_at,
+        "accepted": receipt.accepted_at,
+        "confirmed": receipt.confirmed_at,
+    }
+    return {
+        event: (time - opened).total_seconds() for event, time in times.items() if time is not None
+    }
+
+
+def _verdicts(receipt: Receipt) -> list[Verdict]:
+    from numebot_dagster.reporting.pages.round import Verdict
+
+    judged = gates.from_text(receipt.gates)
+    return [Verdict(gate.name, gate.passed, gate.text) for gate in judged]
+
+
+def _scores_of(scores: pl.DataFrame | None, model: str) -> dict[str, Value]:
+    from numebot_dagster.reporting.pages.round import Value
+
     if scores is None:
         return {}
-    rows = scores.filter(scores["model"] == model)
-    return dict(rows.select("metric", "value").rows())
+    rows = scores.filter(scores["model"] == model).select("metric", "value", "day", "version")
+    return {metric: Value(*score) for metric, *score in rows.rows()}
 
 
 def _rules(score_configs: str | None) -> Iterator[Rule]:
@@ -177,9 +192,16 @@ def _rules(score_configs: str | None) -> Iterator[Rule]:
     for config in json.loads(score_configs or "[]"):
         name = isinstance(config, dict) and (config.get("display_name") or config.get("name"))
         if name and config.get("is_payout") is True:
-            multiplier = config.get("default_multiplier")
-            plain = f"{multiplier:g}" if isinstance(multiplier, (int, float)) else multiplier
-            yield Rule(str(name), str(config.get("version") or ""), str(plain or ""))
+            figures = ("version", "total_score_days", "default_multiplier")
+            limits = ("clip_threshold", "payout_factor")
+            yield Rule(str(name), *(_plain(config.get(key)) for key in (*figures, *limits)))
+
+
+def _plain(figure: object) -> str:
+    """Return a figure of a round as text, a number without trailing zeros."""
+    if isinstance(figure, float):
+        return f"{figure:g}"
+    return "" if figure is None else str(figure)
 
 
 def _metrics(score_configs: str | None, scores: pl.DataFrame | None) -> Sequence[str]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog, files
-from numebot_dagster.operations.causes import by_cause, names_of, one_line, rounds_of
 from numebot_dagster.operations.health import status
+from numebot_dagster.operations.health.preflight import next_opening
 from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
-from numebot_dagster.operations.performance.board import links, standings
-from numebot_dagster.operations.performance.board.standings import BAD
+from numebot_dagster.operations.performance import due
+from numebot_dagster.operations.performance.board import links, money_facts, needs, standings
+from numebot_dagster.operations.performance.board.money_facts import Accounts
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.reporting.numbers import counted, nmr
-from numebot_dagster.submissions.receipts import Rung
 
 if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.today import (
         Band,
         Cell,
         Change,
-        Need,
         Notice,
         Row,
         Tile,
@@ -35,16 +33,13 @@ ROUNDS_TO_ACT_ON = 2
 CHANGES_SHOWN = 8
 NOTICES_SHOWN = 5
 
-_LEADERBOARD_DAY = "select max(date) as day from leaderboard"
-_PENDING = """
-select sum(payout_nmr) as pending, count(distinct round) as rounds from payouts
-where not settled and date = (select max(date) from payouts)
-"""
+_NEWEST_SCORES = "select max(date) as day from scores where value is not null"
+_FIRST_ROUND = "select min(round), min(score_time) from rounds"
 _CHANGES = """
 with paid as (
     select distinct metric from paid_metrics
 ), moves as (
-    select model, round, day, metric, value, percentile, date,
+    select model, round, day, metric, version, value, percentile, date,
         value - lag(value) over (partition by model, round, metric, version order by day) as change
     from scores
     where date > (select max(date) from scores where value is not null) - 10
@@ -55,18 +50,35 @@ order by abs(coalesce(change, value)) desc, model, round limit ?
 """
 
 
-def today(platform: Platform, at: Moment) -> Today:
+def today(platform: Platform, at: Moment, accounts: Accounts) -> Today:
     """Return all that the page shows."""
     from numebot_dagster.reporting.pages.today import Today
 
     recent, weights = _Recent.of(platform, at), status.weights_status(platform)
+    newest = catalog.query(platform.lake, _NEWEST_SCORES)["day"][0]
+    first = "" if newest else due.first_scores(*catalog.query(platform.lake, _FIRST_ROUND).row(0))
+    newest_rounds = recent.rounds[-ROUNDS_TO_ACT_ON:]
+    tried = [cell for number in newest_rounds for cell in recent.of_round(number)]
     return Today(
         band=_band(recent),
-        needs=[*_needs(recent), *_weights_needs(weights)],
-        tiles=[*_money(platform), *_freshness(platform, at, weights)],
+        needs=[
+            *needs.of_numerai(at),
+            *needs.of_rounds(tried, at),
+            *needs.of_weights(weights),
+            *needs.of_scores(newest, at),
+            *needs.of_money(accounts.book),
+        ],
+        tiles=[
+            money_facts.at_stake(accounts.book),
+            money_facts.pending(accounts),
+            _weights(weights),
+            _scores(newest, first, at),
+            _disk(platform),
+        ],
         rounds=recent.rounds,
         rows=_rows(recent),
         changes=_changes(platform),
+        first_scores=first,
         notices=_notices(platform),
     )
 
@@ -119,7 +131,7 @@ class _Recent:
         """The open round, or the last one."""
         return self.rounds[-1] if self.rounds else None
 
-    def in_round(self, number: int) -> list[RoundModel]:
+    def of_round(self, number: int) -> list[RoundModel]:
         """Return how the models stand in a round that have tried it."""
         keys = ((model, number) for model in self.models)
         return [self.standings[key] for key in keys if key in self.standings]
@@ -129,91 +141,54 @@ def _band(recent: _Recent) -> Band:
     from numebot_dagster.reporting.pages.today import Band
 
     if recent.newest is None:
-        return Band(None, None, None, 0, 0)
-    cells = recent.in_round(recent.newest)
+        return Band(None, None, None, None, 0, 0)
+    cells = recent.of_round(recent.newest)
     confirmed = sum(cell.standing is Standing.CONFIRMED for cell in cells)
     rest = [cell.standing.value for cell in cells if cell.standing is not Standing.CONFIRMED]
     rest += ["not tried yet"] * (len(recent.models) - len(cells))
     texts = (f"{rest.count(name)} {name}" for name in dict.fromkeys(rest))
     opens, closes = recent.times[recent.newest]
-    return Band(recent.newest, opens, closes, confirmed, len(recent.models), ", ".join(texts))
-
-
-def _needs(recent: _Recent) -> Iterator[Need]:
-    """Yield the failures of the last rounds, each cause once."""
-    from numebot_dagster.reporting.pages.today import Need
-
-    groups: dict[tuple[Standing, int], list[RoundModel]] = {}
-    for number in recent.rounds[-ROUNDS_TO_ACT_ON:]:
-        for cell in recent.in_round(number):
-            if cell.standing in BAD or (cell.receipt and cell.receipt.rung is not Rung.LIVE):
-                groups.setdefault((cell.standing, number), []).append(cell)
-    for (standing, number), cells in groups.items():
-        is_open = recent.at.open_round is not None and recent.at.open_round.number == number
-        how = standing if standing in BAD else "on a lower rung"
-        what = f"{how} in {rounds_of([number]).lower()}"
-        for cause in by_cause((cell.model, cell.reason) for cell in cells):
-            yield Need(
-                names_of(cause.models),
-                f"{what}: {one_line(cause.text)}" if cause.text else what,
-                links.command_of_round(number, cause.models) if is_open else "",
-                links.round_(number),
-            )
-
-
-def _weights_needs(weights: Sequence[WeightsStatus]) -> Iterator[Need]:
-    from numebot_dagster.reporting.pages.today import Need
-
-    for cause in by_cause((model.model, model.problem) for model in weights if model.problem):
-        text, _, command = cause.text.rpartition(": ")
-        is_command = command.startswith("numebot ")
-        yield Need(
-            names_of(cause.models),
-            text if is_command else cause.text,
-            command if is_command else "",
-        )
-
-
-def _money(platform: Platform) -> Iterator[Tile]:
-    from numebot_dagster.reporting.pages.today import Tile
-
-    total = sum(standings.stakes(platform).values())
-    day = catalog.query(platform.lake, _LEADERBOARD_DAY)["day"][0]
-    note = "the leaderboard was not read yet" if day is None else f"{day:%a} {day.day} {day:%b}"
-    yield Tile("at stake", f"{total:,.1f} NMR" if total else "nothing", note)
-    pending, rounds = catalog.query(platform.lake, _PENDING).row(0)
-    yield Tile(
-        "pending", nmr(pending), counted(rounds, "open round") if rounds else "no open round"
+    openings = [opens for opens, _ in recent.times.values() if opens is not None]
+    expected = next_opening(openings, recent.at.now)
+    following = None if recent.at.open_round else expected
+    return Band(
+        recent.newest, opens, closes, following, confirmed, len(recent.models), ", ".join(texts)
     )
 
 
-def _freshness(platform: Platform, at: Moment, weights: Sequence[WeightsStatus]) -> Iterator[Tile]:
+def _weights(weights: Sequence[WeightsStatus]) -> Tile:
     from numebot_dagster.reporting.pages.page import age
     from numebot_dagster.reporting.pages.today import Tile
 
-    trained = [(model.trained_at, model.model) for model in weights if model.trained_at]
-    if trained:
-        # By this machine's clock, as the training was: practice may live in another year.
-        oldest, name = min(trained)
-        passed = age(oldest, datetime.now(oldest.tzinfo))
-        yield Tile(
-            "oldest weights", passed, name, "warn" if any(m.problem for m in weights) else ""
-        )
-    else:
-        yield Tile("weights", "none", "numebot train makes some", "warn")
-    newest = catalog.query(
-        platform.lake, "select max(date) as day from scores where value is not null"
-    )["day"][0]
-    note = (
-        "read every day by numebot up"
-        if newest is None
-        else f"{(at.now.date() - newest).days} days ago"
+    trained = [(each.trained_at, each) for each in weights if each.trained_at]
+    if not trained:
+        return Tile("weights", "none", "numebot train makes some", "warn")
+    moment, oldest = min(trained, key=lambda each: each[0])
+    # By this machine's clock, as the training was: practice may live in another year.
+    passed = age(moment, datetime.now(moment.tzinfo))
+    policy = f", of {oldest.retrain_weeks:g} weeks" if oldest.retrain_weeks else ""
+    style = "warn" if any(model.problem for model in weights) else ""
+    return Tile("oldest weights", passed, f"{oldest.model}{policy}", style)
+
+
+def _scores(newest: date | None, first: str, at: Moment) -> Tile:
+    from numebot_dagster.reporting.pages.today import Tile
+
+    if newest is None:
+        return Tile("scores", "none yet", first or "read every day by numebot up")
+    return Tile(
+        "scores",
+        f"{newest:%a} {newest.day} {newest:%b}",
+        f"next: {due.in_words(due.next_day(newest))}",
+        "warn" if due.are_overdue(newest, at.now) else "",
     )
-    yield Tile(
-        "scores", "none yet" if newest is None else f"{newest:%a} {newest.day} {newest:%b}", note
-    )
+
+
+def _disk(platform: Platform) -> Tile:
+    from numebot_dagster.reporting.pages.today import Tile
+
     free = files.free_bytes(platform.lake.root) / 1e9
-    yield Tile("disk", f"{free:,.0f} GB", "free", "warn" if free < 10 else "")
+    return Tile("disk", f"{free:,.0f} GB", "free", "warn" if free < 10 else "")
 
 
 def _rows(recent: _Recent) -> list[Row]:
@@ -254,6 +229,7 @@ def _changes(platform: Platform) -> list[Change]:
             row["round"],
             row["day"],
             row["metric"],
+            row["version"],
             row["value"],
             row["change"],
             row["percentile"],

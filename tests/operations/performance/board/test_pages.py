@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import socket
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+import sqlite3
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 import polars as pl
+import pytest
 
 from numebot_dagster.lake import catalog, parquet, tables
-from numebot_dagster.operations.performance.board import fleet_facts, model_facts, money_facts
+from numebot_dagster.operations.health.status import Moment
+from numebot_dagster.operations.performance.board import (
+    fleet_facts,
+    model_facts,
+    money_facts,
+    today_facts,
+)
 from numebot_dagster.operations.performance.board import pages as board
-from numebot_dagster.operations.performance.money.ledger import account_book
+from numebot_dagster.operations.performance.board.money_facts import Accounts
+from numebot_dagster.practice.rules.clock import Round
+from numebot_dagster.reporting.numbers import brief_nmr, score
+from numebot_dagster.reporting.pages import today as today_page
+from numebot_dagster.reporting.pages.page import Frame
+from numebot_dagster.reporting.pages.today import Cell
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, Receipt, Rung, State
+from tests.support.world import STAKES, World
 
 DAY = date(2026, 6, 4)
 
@@ -213,7 +230,7 @@ def test_a_part_changes_with_every_view_that_it_shows(fresh_world, run_round, mo
     for facts, gather in (
         (fleet_facts, lambda platform: [page.facts() for page in fleet_facts.pages(platform)]),
         (model_facts, lambda platform: list(model_facts.pages(platform))),
-        (money_facts, lambda platform: money_facts.money(platform, account_book(platform))),
+        (money_facts, lambda platform: money_facts.money(platform, Accounts.of(platform))),
     ):
         read.clear()
         gather(world.platform)
@@ -245,6 +262,231 @@ def test_only_what_changed_is_written_again(fresh_world):
     parquet.write(lake.day_file("leaderboard", DAY), stakes)
     assert written() == {"index", "fleet", "fleet/mmc60", "models/second"}
     write_scores(lake, *((*row[:4], 9, *row[5:]) for row in rows))
-    assert written() == {*names} - {"money"}
+    assert written() == {*names}
     fresh_world.practice.advance(days=1)
     assert written() == {*names}
+
+
+@dataclass(frozen=True)
+class Played:
+    """A round that was played and scored for some days, and the pages that show it."""
+
+    world: World
+    number: int
+    home: Path
+
+    def text(self, name: str) -> str:
+        """Return a page's HTML."""
+        return (self.home / f"{name}.html").read_text()
+
+    def state(self, columns: str, model: str, more: str) -> list[sqlite3.Row]:
+        """Return rows of a model in the round, as the tournament itself has them."""
+        return self.world.rows(
+            f"SELECT {columns} JOIN models m ON m.id = model_id WHERE m.name = ?"
+            f" AND round = ? {more}",
+            model,
+            self.number,
+        )
+
+    @property
+    def newest_day(self) -> int:
+        """The newest scoring day that the tournament has published."""
+        rows = self.world.rows("SELECT max(day) AS day FROM scored WHERE round = ?", self.number)
+        return rows[0]["day"]
+
+
+@pytest.fixture(scope="module")
+def played(make_world):
+    world = make_world()
+    with pytest.MonkeyPatch.context() as patch:
+        world.enter(patch)
+        number = world.open_round()
+        assert world.numebot("run").returncode == 0
+        world.practice.advance(days=13)  # no round is open
+        assert world.numebot("collect").returncode == 0
+        yield Played(world, number, board.write(world.platform).parent)
+
+
+def cells_of(section: str) -> list[list[str]]:
+    """Return the cells of the rows of a table, as they are read."""
+    rows = re.findall(
+        r"(?s)<tr>(.*?)</tr>", section.partition("<tbody>")[2].partition("</tbody>")[0]
+    )
+    return [
+        [
+            re.sub(r"<[^>]*>", "", cell).strip()
+            for cell in re.findall(r"(?s)<td[^>]*>(.*?)</td>", row)
+        ]
+        for row in rows
+    ]
+
+
+def section_of(html: str, heading: str) -> str:
+    [section] = [part for part in html.split("<section") if f"<h2>{heading}" in part]
+    return section
+
+
+def test_the_round_page_by_the_state_of_the_tournament(played):
+    """Times, files, moments, scores and rules, past what the participant has stored."""
+    html, rules = played.text(f"rounds/{played.number}"), Round(played.number)
+    for moment in (rules.open_time, rules.close_staking_time, rules.resolve_time):
+        assert f'<time datetime="{moment.isoformat()}">' in html
+    assert f"scoring day {played.newest_day}<" in html
+    submissions = {row[0]: row for row in cells_of(section_of(html, "Submissions"))}
+    assert list(submissions) == ["second", "steady-1"]  # by stake
+    scored = {row[0]: row[1:] for row in cells_of(section_of(html, "Scores so far"))}
+    heading = section_of(html, "Scores so far").partition("<thead>")[2].partition("</thead>")[0]
+    metrics = re.findall(r">([A-Z0-9_]+)</th>", heading)
+    assert metrics[:2] == ["CORR60", "MMC60"]
+    for model in ("second", "steady-1"):
+        [sent] = played.state("s.filename, s.inserted_at FROM submissions s", model, "")
+        [upload] = played.world.rows("SELECT * FROM uploads WHERE filename = ?", sent["filename"])
+        shown = submissions[model]
+        assert shown[9] == sent["filename"]
+        assert f'title="sha256 {upload["sha256"]}">{sent["filename"]}' in html
+        assert shown[1:3] == ["✓ on time", "live"]
+        assert shown[6] == "4 of 4 passed"
+        assert re.fullmatch(r"[0-9]+\.[0-9] s", shown[4])
+        assert int(shown[5].removesuffix(" MB").replace(",", "")) > 50
+        [row] = re.findall(rf'(?s)<tr><th scope="row"><a [^>]*>{model}</a>.*?</tr>', html)
+        moments = dict(re.findall(r'title="(\w+) after ([0-9.]+) s"', row))
+        registered = datetime.fromisoformat(sent["inserted_at"]) - rules.open_time
+        assert list(moments) == ["predicted", "submitted", "accepted", "confirmed"]
+        assert float(moments["submitted"]) <= registered.total_seconds() + 0.1
+        assert registered.total_seconds() <= float(moments["accepted"]) + 0.1
+        assert row.endswith(f"{moments['confirmed']} s</td></tr>")
+        values = {
+            row["name"].upper(): score(row["value"])
+            for row in played.state(
+                "s.name, s.value FROM scores s", model, f"AND day = {played.newest_day}"
+            )
+        }
+        assert dict(zip(metrics, scored[model], strict=True)) == {
+            name: values[name] for name in metrics
+        }
+    paid = cells_of(section_of(html, "The rules that it carries"))
+    assert [[row[0], *row[2:5]] for row in paid] == [
+        ["CORR60", "60", "3", "1"],
+        ["MMC60", "60", "15", "1"],
+    ]
+    assert f"/runs?q[]=tag%3Adagster%2Fpartition%3D{played.number}" in html
+    assert f"/assets/models/second/submission?partition={played.number}" in html
+
+
+def test_the_page_today_by_the_state_of_the_tournament(played):
+    html, rules = played.text("index"), Round(played.number)
+    assert f'data-until="{rules.close_staking_time.isoformat()}"' in html
+    assert "2 of 2 confirmed" in html
+    grid = html.partition('class="grid"')[2].partition("</table>")[0]
+    assert re.findall(r'<th scope="row" title="([^"]+)"', grid) == ["second", "steady-1"]
+    assert re.findall(r'<td class="(\w+)">', grid) == ["good", "good"]
+    positions = played.world.rows(
+        "SELECT m.name, nmr FROM positions JOIN models m ON m.id = model_id"
+    )
+    stakes = {row["name"]: float(row["nmr"]) for row in positions if row["name"] in STAKES}
+    values = {
+        (model, row["name"], row["day"]): row
+        for model in stakes
+        for row in played.state("s.name, s.day, s.value, s.percentile FROM scores s", model, "")
+    }
+    newest, multipliers = played.newest_day, {"corr60": 3, "mmc60": 15}
+    pending = sum(
+        stake
+        * sum(times * values[model, name, newest]["value"] for name, times in multipliers.items())
+        for model, stake in stakes.items()
+    )
+    tiles = dict(
+        re.findall(r'<div class="tile[^>]*><span class="soft">(.*?)</span><b>(.*?)</b>', html)
+    )
+    assert tiles["at stake"] == f"{sum(stakes.values()):.1f} NMR"
+    assert tiles["pending"] == f"{brief_nmr(pending)} NMR"
+    published = rules.publication(newest)
+    assert tiles["scores"] == f"{published:%a} {published.day} {published:%b}"
+    expected = []
+    for model in stakes:
+        for name in multipliers:
+            now, before = values[model, name, newest], values[model, name, newest - 1]
+            change = now["value"] - before["value"]
+            percentile = f"{100 * now['percentile']:.0f}"
+            cells = [model, str(played.number), str(newest), name.upper(), score(now["value"])]
+            expected.append((-abs(change), [*cells, score(change), percentile]))
+    expected.sort(key=lambda row: row[0])
+    assert cells_of(section_of(html, "Since yesterday")) == [row for _, row in expected]
+
+
+def test_a_closed_round_says_when_the_next_is_expected(played):
+    closes = Round(played.number).close_staking_time.isoformat()
+    [band] = re.findall(rf'(?s)data-until="{re.escape(closes)}".*?</small>', played.text("index"))
+    assert "; the next one is expected <time" in band
+
+
+def test_the_status_names_the_newest_scores(played):
+    values = {
+        model: score(
+            played.state(
+                "s.value FROM scores s",
+                model,
+                f"AND s.name = 'mmc60' AND day = {played.newest_day}",
+            )[0]["value"]
+        )
+        for model in STAKES
+    }
+    text = played.world.numebot("status").stdout
+    [row] = [line for line in text.splitlines() if line.lstrip().startswith(f"{played.number} ")]
+    cells = f"✓ {values['steady-1']} ✓ {values['second']} day {played.newest_day}"
+    assert " ".join(row.split()).endswith(cells)
+    cell = json.loads(played.world.numebot("status", "--json").stdout)["rounds"][-1]
+    assert cell["score"]["day"] == played.newest_day
+
+
+def test_states_that_are_easy_to_forget(played):
+    """Of one world: a model joins, one is disabled, a day is missing, and Numerai is away."""
+    world = played.world
+    with pytest.MonkeyPatch.context() as patch:
+        world.enter(patch)
+        newest = catalog.query(world.platform.lake, "select max(date) from scores").item()
+        world.register("steady-1", "untrained")  # and `second` no more
+        late = datetime.combine(newest + timedelta(days=9), time(12), UTC)
+        at = Moment(late, problem="the connection failed")
+        shown = today_facts.today(world.platform, at, Accounts.of(world.platform))
+    html = today_page.page(shown, Frame("practice tournament", late))
+    grid = {row.model: row.cells[played.number] for row in shown.rows}
+    assert grid == {
+        "steady-1": (Cell.ON_TIME, "confirmed"),
+        "untrained": (Cell.NOTHING, "not played"),
+    }
+    assert (shown.band.confirmed, shown.band.models, shown.band.rest) == (1, 2, "1 not tried yet")
+    needs = {need.subject: need for need in shown.needs}
+    assert "the connection failed" in needs["Numerai"].text
+    assert needs["Scores"].command == "numebot collect"
+    assert f"end on {newest:%a} {newest.day} {newest:%b}" in needs["Scores"].text
+    assert "train" in needs["untrained"].command
+    assert {tile.label: tile.style for tile in shown.tiles}["scores"] == "warn"
+    assert {change.model for change in shown.changes} == {"steady-1", "second"}
+    assert "<td>second</td>" in html  # without a page: it is registered no more
+
+
+def test_a_page_that_cannot_be_written_leaves_the_former_one(played, monkeypatch):
+    former = played.text("index")
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        played.world.enter(patch)
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="no space left"):
+            board.write(played.world.platform)
+    assert played.text("index") == former
+
+
+def test_the_first_round_without_a_score_says_when_it_is_due(fresh_world):
+    number = fresh_world.open_round()
+    assert fresh_world.numebot("run", "--models", "steady-1").returncode == 0
+    home = board.write(fresh_world.platform).parent
+    due = Round(number).publication(1)
+    words = (
+        f"First scores of round {number} are due on {due:%a} {due.day} {due:%b}, about 14:30 UTC."
+    )
+    assert words in text_of(home / "index.html")
+    assert words in text_of(home / "rounds" / f"{number}.html")

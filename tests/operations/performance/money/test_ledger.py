@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -20,7 +22,9 @@ from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.operations.performance import collecting
 from numebot_dagster.operations.performance.board import money_facts
 from numebot_dagster.operations.performance.board import pages as board
+from numebot_dagster.operations.performance.board.money_facts import Accounts
 from numebot_dagster.operations.performance.money import ledger_export
+from numebot_dagster.operations.performance.money.forecast import Forecast
 from numebot_dagster.operations.performance.money.ledger import Ledger, account_book
 from numebot_dagster.operations.performance.money.ledger_lines import Kind, Line, Match, Score
 from numebot_dagster.operations.performance.money.prices import Price, Prices
@@ -31,9 +35,9 @@ from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.market.population import Attendance
 from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.practice.server import PracticeServer
-from numebot_dagster.reporting.numbers import nmr
 from numebot_dagster.reporting.pages import money as money_page
 from numebot_dagster.reporting.pages.page import Frame
+from numebot_dagster.scoring.luck.stake_paths import PayoutPaths
 from numebot_dagster.settings import SettingsError, load_settings
 from numebot_dagster.submissions import submission_file
 from tests.support import quick_models
@@ -42,7 +46,7 @@ from tests.support.world import TOURNAMENT, World
 STAKES = {"steady-1": "1", "second": "2.500000000000000007"}
 LEGACY, ATOMIC, PENDING = (1280, 1281), (1282, 1283), 1347
 PAID_ON = {1280: "2026-07-03", 1281: "2026-07-06", 1282: "2026-09-01", 1283: "2026-09-02"}
-STAKE_CAP, WEI = Decimal(72_000), Decimal("1e-18")
+STAKE_CAP, WEI, CENT = Decimal(72_000), Decimal("1e-18"), Decimal("0.01")
 RULES = {
     Kind.LEGACY: ({"v2_corr20": Decimal("0.75"), "mmc": Decimal("2.25")}, Decimal("0.05"), 20),
     Kind.ATOMIC: ({"corr60": Decimal(3), "mmc60": Decimal(15)}, Decimal(1), 60),
@@ -462,31 +466,151 @@ def test_an_empty_book(tmp_path, monkeypatch, world):
     assert answer.stdout == "No model had a stake in a round that was paid then.\n"
 
 
-def test_the_page_of_the_book_shows_it_to_the_last_digit(world, book):
-    platform = world.platform
-    home = board.write(platform).parent
+MINUS = "\N{MINUS SIGN}"
+
+
+def digits_of(html: str, heading: str) -> dict[str, list[Decimal | str]]:
+    """Return the rows of a table of the page by their first cell, amounts with all digits."""
+    [section] = [part for part in html.split("<section") if f"<h2>{heading} <small>" in part]
+    rows = {}
+    for row in re.findall(r"<tr><td>(.*?)</tr>", section):
+        name, *cells = row.split("<td")
+        amounts = [
+            Decimal(title[1])
+            if (title := re.search(r'title="(-?[0-9.]+) NMR"', cell))
+            else text_of(cell)
+            for cell in cells
+        ]
+        rows[text_of(f">{name}")] = amounts
+    return rows
+
+
+def text_of(cell: str) -> str:
+    """Return what is read in a cell, from the end of its opening tag."""
+    return re.sub(r"<[^>]*>", "", cell.partition(">")[2])
+
+
+def tiles_of(html: str) -> dict[str, tuple[str, str]]:
+    """Return value and note of each tile by its label."""
+    note = r'<span class="soft">(.*?)</span>'
+    tile = rf'<div class="tile[^>]*>{note}<b>(.*?)</b>{note}'
+    return {label: (value, note) for label, value, note in re.findall(tile, html)}
+
+
+def brief(amount: Decimal) -> str:
+    """Return an amount below ten NMR, as tiles show it."""
+    return f"{amount:+.3f} NMR".replace("-", MINUS)
+
+
+def test_every_number_of_the_page_by_the_rules(world, book):
+    """From the tournament's own scores and stakes, past the book."""
+    home = board.write(world.platform).parent
     html = (home / "money.html").read_text()
-    assert account_book(platform) == book
-    sums = book.sums
-    for amount in (sums.earned, -sums.burned, sums.settled, sums.pending):
-        assert f'title="{amount:f} NMR"' in html
-    for holdings in book.holdings:
-        assert f'title="{holdings.at_risk:f} NMR"' in html
-    settled = len([line for line in book.lines if line.match is not Match.PENDING])
-    assert f"<b>{settled} of {settled}</b>" in html
+    paid = {key: paid_by_the_rules(world, *key) for key in SETTLED}
+    [day] = {score.day for line in book.that(Match.PENDING) for score in line.scores}
+    running = {model: paid_by_the_rules(world, model, PENDING, day) for model in STAKES}
+    stakes = {model: Decimal(stake) for model, stake in STAKES.items()}
+
+    def sums(keys, pending=Decimal(0)):
+        amounts = [paid[key] for key in keys]
+        earned, burned = (sum(a for a in amounts if sign * a > 0) for sign in (1, -1))
+        return [earned, burned, earned + burned, pending]
+
+    by_month = {
+        month: [str(len(keys)), *sums(keys)]
+        for month, numbers in (("2026-07", LEGACY), ("2026-09", ATOMIC))
+        if (keys := [(model, number) for model in STAKES for number in numbers])
+    }
+    shown = digits_of(html, "By month")
+    assert {month: row[:5] for month, row in shown.items()} == by_month
+    in_usd = {
+        month: sum((paid[key] * 12).quantize(CENT) for key in keys)
+        for month, keys in (
+            ("2026-07", [(model, 1280) for model in STAKES]),  # 1281: no price on that day
+            ("2026-09", [(model, number) for model in STAKES for number in ATOMIC]),
+        )
+    }
+    assert [row[5] for row in shown.values()] == [
+        f"{amount:+,.2f}".replace("-", MINUS) + "*" * (month == "2026-07")
+        for month, amount in in_usd.items()
+    ]
+    assert digits_of(html, "By year")["2026"][:5] == ["8", *sums(SETTLED)]
+    by_model = digits_of(html, "By model")
+    assert list(by_model) == ["second", "steady-1", "all"]  # by stake
+    for model in STAKES:
+        keys = [(model, number) for number in (*LEGACY, *ATOMIC)]
+        assert by_model[model][:5] == ["5", *sums(keys, running[model])]
+        debt = realised = Decimal(0)
+        for number in ATOMIC:
+            left = paid[model, number] - debt
+            debt, realised = max(-left, Decimal(0)), realised + max(left, Decimal(0))
+        settled = sum(paid[model, number] for number in ATOMIC)
+        assert digits_of(html, "Positions and claims")[model] == [
+            *(stakes[model], Decimal(0), 2 * stakes[model] + settled, settled, realised, debt)
+        ]
+        assert digits_of(html, "Older rounds")[model] == [
+            *(Decimal(0), sum(paid[model, number] for number in LEGACY))
+        ]
+    assert by_model["all"][:5] == ["10", *sums(SETTLED, sum(running.values()))]
+    tiles = tiles_of(html)
+    at_stake = sum(stakes.values())
+    assert tiles["at stake"][0] == f"{at_stake:.1f} NMR"
+    assert tiles["at stake"][1].startswith(f"{at_stake * 12:,.0f} USD at 12.00 on ")
+    assert tiles["settled in 2026"] == (brief(sum(paid.values())), "payouts less burns")
+    assert tiles["pending"] == (brief(sum(running.values())), "1 open round")
+    deferred = sum(row[-1] for row in digits_of(html, "Positions and claims").values())
+    assert tiles["deferred burns"][0] == brief(-deferred)
+    assert tiles["account book"] == ("8 of 8", "match Numerai to the last digit")
+    total = sum(paid.values()) + sum(running.values())
+    assert f"{brief(total)} if all open rounds ended as they stand." in html
+    assert tiles_of((home / "index.html").read_text())["pending"] == tiles["pending"]
+
+
+def test_the_page_has_a_file_a_year_and_no_differences(world, book):
+    home = world.platform.lake.board_file("index.html").parent
+    html = (home / "money.html").read_text()
     assert "Differences to Numerai" not in html
     assert (home / "money-2026.csv").read_text() == ledger_export.as_csv(book.of(2026))
     assert '<a href="money-2026.csv" download>2026.csv</a>' in html
-    expected = nmr(float(sum(line.credited or 0 for line in book.lines)))
-    assert f"{expected} if all running rounds ended as they stand." in html
 
 
 def test_a_difference_stands_out_on_the_page(world, book):
     [first, *rest] = book.lines
     wrong = replace(first, credited=(first.credited or Decimal()) + 1)
-    shown = money_facts.money(world.platform, Ledger((wrong, *rest), book.day))
+    lost = replace(rest[0], at_risk=None)
+    accounts = Accounts(Ledger((wrong, lost, *rest[1:]), book.day), None)
+    shown = money_facts.money(world.platform, accounts)
     assert [line.round_number for line in shown.differences] == [first.round_number]
     assert {tile.label: tile.style for tile in shown.tiles}["account book"] == "bad"
     html = money_page.page(shown, Frame("practice tournament", datetime(2026, 9, 3, tzinfo=UTC)))
     assert "Differences to Numerai's own figures" in html
     assert shown.differences[0].remark in html
+    assert f"Round {lost.round_number}, {lost.model}: Numerai gave no atRisk." in html
+
+
+def test_an_empty_book_says_what_to_type(world):
+    shown = money_facts.money(world.platform, Accounts(Ledger((), None), None))
+    html = money_page.page(shown, Frame("Numerai", datetime(2026, 9, 3, tzinfo=UTC)))
+    assert "No position was read yet: <code>numebot collect</code>" in html
+    assert tiles_of(html)["at stake"] == ("\N{EN DASH}", "no position was read yet")
+
+
+def test_where_open_rounds_may_end_in_words(book):
+    paths = PayoutPaths(
+        days=np.arange(2),
+        quantiles=np.array([[0.0, level] for level in (-31.04, -5, 1, 9, 1058.25)]),
+        totals=np.array([-40.0, *range(1, 20)]),
+        burn_streaks=np.array([2] * 18 + [7, 9]),
+        mean_share=0.3,
+    )
+    outlook = Forecast(paths, [(date(2026, 12, 1), 1)], 120, ["new"], 0.4, 4)
+    assert money_facts.pending(Accounts(book, outlook)).note == (
+        f"between {MINUS}31.04 and +1,058.2; 1 open round"
+    )
+    result, streak, basis, borrowed, without = money_facts.in_words(outlook)
+    assert "5% of all burn more than they pay" in result
+    assert f"ends at {MINUS}40.00 NMR on average" in result
+    assert "2 in the middle path, 9 or more in the worst twentieth; so far it was 4" in streak
+    assert "drawn from 120 past days" in basis
+    assert borrowed.startswith("Up to 40% of a model's days are others of its own")
+    assert without.startswith("Without new: ")
