@@ -15,8 +15,14 @@ from numebot_dagster.defs.diagnostics.replays import (
     build_replays,
     replay_schedule,
 )
+from numebot_dagster.defs.health.checks import (
+    build_weights_checks,
+    checks_job,
+    daily_checks_schedule,
+    rollup_sound,
+)
 from numebot_dagster.defs.health.jobs import preflight_job
-from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
+from numebot_dagster.defs.health.rollup import rollup, rollup_job, rollup_schedule
 from numebot_dagster.defs.health.sensors import preflight_sensor, watchdog_sensor
 from numebot_dagster.defs.logs import terminal_logger
 from numebot_dagster.defs.performance.assets import (
@@ -64,8 +70,9 @@ defs = dg.Definitions(
         payouts,
         *build_scores(registry),
         *build_performance(registry),
+        rollup,
     ],
-    asset_checks=[build_replays(registry)],
+    asset_checks=[build_replays(registry), rollup_sound, *build_weights_checks(registry)],
     jobs=[
         round_job,
         train_today_job,
@@ -76,6 +83,7 @@ defs = dg.Definitions(
         figures_job,
         preflight_job,
         rollup_job,
+        checks_job,
     ],
     schedules=[
         weekend_round_schedule,
@@ -83,6 +91,7 @@ defs = dg.Definitions(
         retraining_schedule,
         replay_schedule,
         rollup_schedule,
+        daily_checks_schedule,
     ],
     sensors=[
         new_round_sensor,

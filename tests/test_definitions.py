@@ -7,13 +7,20 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
+from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
+from dagster_shared.cli import WorkspaceOpts
 
+from numebot_dagster.defs import catalogue
 from numebot_dagster.defs.health import automation
+from numebot_dagster.lake import tables
+from numebot_dagster.modeling.registry import read_registry
 from numebot_dagster.reporting.embed import BOARD_IS_SERVED
 from numebot_dagster.web import services
 
@@ -38,7 +45,7 @@ ALL = (
     | SCORES_BY_ROUND
     | HISTORIES
     | DAILY
-    | {"training/data", "performance/overview"}
+    | {"training/data", "performance/overview", "health/rollup"}
 )
 REPLAYS = "replays_as_submitted"
 CHECKS = {
@@ -51,6 +58,13 @@ CHECKS = {
     },
     "submission": {"confirmed_by_numerai"},
     "diagnostics": {REPLAYS},
+}
+# Of the present state and not of a partition.
+STANDING_CHECKS = {
+    "performance/scores": {"scores_arrived"},
+    "performance/overview": {"everything_confirmed"},
+    "health/rollup": {"rollup_sound"},
+    **{key: {"weights_fresh"} for key in WEIGHTS},
 }
 
 
@@ -96,7 +110,7 @@ def test_partitions(graph):
         assert definition_of(name) == dg.DynamicPartitionsDefinition(name="vintages"), name
     for name in DAILY:
         assert definition_of(name) == dg.DailyPartitionsDefinition("2021-01-01", end_offset=1), name
-    for name in HISTORIES | {"performance/overview"}:
+    for name in HISTORIES | {"performance/overview", "health/rollup"}:
         assert definition_of(name) is None, name
 
 
@@ -142,10 +156,10 @@ def test_checks_with_their_partitions(graph):
     checks: dict[str, set[str]] = {}
     for check in graph.asset_check_keys:
         checks.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
-        by_round = dg.DynamicPartitionsDefinition(name="rounds")
-        expected = None if check.name == REPLAYS else by_round
+        is_standing = check.name == REPLAYS or check.asset_key.to_user_string() in STANDING_CHECKS
+        expected = None if is_standing else dg.DynamicPartitionsDefinition(name="rounds")
         assert graph.get(check).partitions_def == expected, check
-    assert checks == {"rounds/live_data": CHECKS["rounds/live_data"]} | {
+    assert checks == STANDING_CHECKS | {"rounds/live_data": CHECKS["rounds/live_data"]} | {
         f"models/{model}/{kind}": CHECKS[kind]
         for model in ("steady_1", "second")
         for kind in ("predictions", "submission", "diagnostics")
@@ -174,11 +188,34 @@ def test_one_step_plays_the_round(world):
         ("train_job", WEIGHTS | {"training/data"}),
         ("diagnose_job", DIAGNOSTICS),
         ("performance_job", DAILY | HISTORIES | {"performance/overview"}),
+        ("rollup_job", {"health/rollup"}),
+        ("checks_job", set()),
     ],
 )
 def test_jobs_hold_their_assets(world, job, keys):
     definition = world.definitions().resolve_job_def(job)
     assert names(definition.asset_layer.selected_asset_keys) == keys
+
+
+def test_no_check_of_the_whole_is_a_part_of_a_round(world):
+    """They read much or ask Numerai, and the hour belongs to the submissions."""
+    jobs = {
+        job: {
+            check.name
+            for check in world.definitions()
+            .resolve_job_def(job)
+            .asset_layer.asset_graph.asset_check_keys
+        }
+        for job in ("round_job", "figures_job", "performance_job", "train_job", "checks_job")
+    }
+    standing = {REPLAYS}.union(*STANDING_CHECKS.values())
+    assert {job: names & standing for job, names in jobs.items()} == {
+        "round_job": set(),
+        "figures_job": {"everything_confirmed"},
+        "performance_job": {"everything_confirmed", "scores_arrived"},
+        "train_job": {"weights_fresh"},
+        "checks_job": {"weights_fresh", "rollup_sound"},
+    }
 
 
 def test_sensor_and_schedules_are_on_by_default(world):
@@ -231,12 +268,106 @@ def test_a_model_that_only_feeds_others_has_no_submission(world):
     }
 
 
+def test_owners_tags_and_source_come_from_the_registry(world):
+    (world.folder / "model_configs.csv").write_text(
+        "numerai_name,model_code,owner,tags\n"
+        "steady-1,quick_models:Ridge,jane@example.com;team:lab,family=linear;new\n"
+        "second,quick_models:Stubborn,,\n"
+    )
+    defs = world.definitions()
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    module = str(world.folder / "quick_models.py")
+    for key in graph.get_all_asset_keys():
+        node, name = graph.get(key), key.to_user_string()
+        own_tags = {tag for tag in node.tags if not tag.startswith("dagster/")}
+        is_steady = name.startswith("models/steady_1/")
+        assert node.owners == (["jane@example.com", "team:lab"] if is_steady else []), name
+        assert own_tags == ({"family", "new"} if is_steady else set()), name
+        *models, defined = node.metadata["dagster/code_references"].value.code_references
+        assert [model.file_path for model in models] == [module] * name.startswith("models/"), name
+        lines = Path(defined.file_path).read_text().splitlines()
+        assert "catalogue.source(" in lines[defined.line_number - 1], name
+
+
+def test_a_module_in_an_archive_has_no_link(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "models.zip", "w") as archive:
+        archive.writestr("packed.py", "class Packed: ...")
+    monkeypatch.syspath_prepend(str(tmp_path / "models.zip"))
+    registry = tmp_path / "model_configs.csv"
+    registry.write_text("numerai_name,model_code\na,packed\n")
+    [model] = read_registry(registry).models
+    [defined] = catalogue.source(model)["dagster/code_references"].value.code_references
+    assert defined.file_path == __file__
+
+
+def test_what_is_daily_has_to_be_fresh_each_night(graph):
+    """The schedule ticks at 14:30 and 22:30 UTC."""
+    for key in graph.get_all_asset_keys():
+        name, policy = key.to_user_string(), graph.get(key).freshness_policy
+        if name in DAILY | HISTORIES | {"performance/overview"}:
+            assert (policy.deadline_cron, policy.timezone) == ("30 23 * * *", "UTC"), name
+            assert policy.lower_bound_delta == timedelta(hours=10), name
+        elif name == "health/rollup":
+            assert (policy.deadline_cron, policy.timezone) == ("0 12 * * *", "UTC")
+            assert policy.lower_bound_delta == timedelta(hours=9)
+        else:
+            assert policy is None, name
+
+
+def test_columns_are_those_of_the_views(graph):
+    of_assets = {
+        "rounds/details": tables.ROUNDS,
+        "performance/scores": tables.SCORES,
+        "performance/leaderboard": tables.LEADERBOARD,
+        "performance/payouts": tables.PAYOUTS,
+    }
+    named, shown = {}, {}
+    for key in graph.get_all_asset_keys():
+        name, metadata = key.to_user_string(), graph.get(key).metadata
+        if "dagster/table_name" in metadata:
+            named[name] = metadata["dagster/table_name"]
+        if "dagster/column_schema" in metadata:
+            columns = metadata["dagster/column_schema"].columns
+            shown[name] = {column.name: column.type for column in columns}
+    # Two assets of one name would be shown as one table.
+    assert named == {name: table.name for name, table in of_assets.items()}
+    of_assets |= {
+        f"models/{name}/predictions": tables.PREDICTIONS for name in ("steady_1", "second")
+    }
+    assert shown == {name: table.columns for name, table in of_assets.items()}
+
+
+def fields(kind, path=()):
+    """Yield the fields of a form with their names."""
+    for name, field in (getattr(kind, "fields", None) or {}).items():
+        yield (*path, name), field
+        yield from fields(field.config_type, (*path, name))
+
+
+def test_every_field_of_a_launch_form_says_what_it_does(world):
+    repository = world.definitions().get_repository_def()
+    shown = {
+        path: field
+        for job in repository.get_all_jobs()
+        for path, field in fields(job.run_config_schema.config_type)
+        if path[0] in ("ops", "resources") and path[-2:-1] == ("config",)
+    }
+    ours = {path: field for path, field in shown.items() if path[1] != "io_manager"}
+    assert {path[-1] for path in ours} == {
+        "again", "dry_run", "force", "late", "models", "opening", "settings_folder",
+    }  # fmt: skip
+    for path, field in ours.items():
+        assert len(field.description) > 40, path
+        assert not field.is_required, path
+
+
 def test_a_registry_without_models_still_loads(world):
     (world.folder / "model_configs.csv").write_text("numerai_name,model_code\n")
     defs = world.definitions()
     dg.Definitions.validate_loadable(defs)
     assert names(defs.resolve_asset_graph().get_all_asset_keys()) == (
-        ROUND_ASSETS | DAILY | {"training/data", "performance/overview"}
+        ROUND_ASSETS | DAILY | {"training/data", "performance/overview", "health/rollup"}
     )
 
 
@@ -247,6 +378,22 @@ def test_the_code_location_has_one_name_however_dagster_is_started():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
     names |= {project["code_location_name"], project["code_location_target_module"]}
     assert names == {automation.MODULE} == {services.DEFINITIONS}
+
+
+@pytest.mark.parametrize("way", ["workspace", "module", "project", "up"])
+def test_dagster_itself_calls_the_code_location_so(way, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    options = {
+        "workspace": {"workspace": ["workspace.yaml"]},  # dagster dev -w, the containers
+        "module": {"module_name": [automation.MODULE]},  # dagster dev -m, dagster asset … -m
+        "project": {},  # dagster dev in the checkout
+    }
+    if way == "up":
+        target = services.definitions_target()
+    else:
+        target = workspace_opts_to_load_target(WorkspaceOpts(**options[way]))
+    [origin] = target.create_origins()
+    assert origin.location_name == automation.MODULE
 
 
 @pytest.mark.parametrize("is_served", [False, True])

@@ -39,6 +39,8 @@ COLUMNS = {
     "age": "",
     "inputs": "",
     "fallback": "",
+    "owner": "",
+    "tags": "",
 }
 """The columns of the list of models, each with the value of an ordinary model."""
 
@@ -65,7 +67,7 @@ def show() -> None:
         table = plain_table(*columns)
         for row in rows:
             table.add_row(*(row[name] for name in columns))
-        show_table(table, ("age", "fallback", "inputs", "code"))
+        show_table(table, ("age", "tags", "owner", "fallback", "inputs", "code"))
 
 
 def _registered(platform: Platform, model: RegisteredModel) -> dict[str, str]:
@@ -87,6 +89,8 @@ def _registered(platform: Platform, model: RegisteredModel) -> dict[str, str]:
         "age": age,
         "inputs": "; ".join(model.inputs),
         "fallback": model.fallback or "",
+        "owner": "; ".join(model.owners),
+        "tags": "; ".join("=".join(filter(None, tag)) for tag in model.tags),
     }
 
 
@@ -199,7 +203,7 @@ def _vintage(platform: Platform, model: RegisteredModel, vintage: int | None) ->
 
 def _run(platform: Platform, model: RegisteredModel, vintage: int, *, again: bool) -> bool:
     """Make the asset, so that the UI shows the same; return whether that succeeded."""
-    from numebot_dagster.defs.diagnostics.assets import diagnostics_key
+    from numebot_dagster.defs.model_assets import diagnostics_key
     from numebot_dagster.operations.diagnostics.diagnosis_store import folder_of
 
     key = diagnostics_key(model)

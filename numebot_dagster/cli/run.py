@@ -126,8 +126,8 @@ def _say_what_closed_means(round_: Round, *, dry_run: bool) -> None:
 def _request(
     number: int, models: list[RegisteredModel], *, dry_run: bool, force: bool, late: bool
 ) -> Request:
+    from numebot_dagster.defs.model_assets import predictions_key, submission_key
     from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
-    from numebot_dagster.defs.training.weights import predictions_key, submission_key
 
     selection = [DETAILS, LIVE_DATA]
     for model in models:
@@ -143,7 +143,7 @@ def _request(
 
 def _report_dry_run(models: list[RegisteredModel], result: Result) -> bool:
     """Name the models that were not predicted; return whether all were."""
-    from numebot_dagster.defs.training.weights import predictions_key
+    from numebot_dagster.defs.model_assets import predictions_key
 
     missing = [model.name for model in models if predictions_key(model) not in result.made]
     if missing:

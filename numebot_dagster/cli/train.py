@@ -36,8 +36,8 @@ def train(
     data files that its class lists in `data_files`. Comments, docstrings and formatting do not
     count.
     """
+    from numebot_dagster.defs.model_assets import weights_key
     from numebot_dagster.defs.training.assets import TRAINING_DATA
-    from numebot_dagster.defs.training.weights import weights_key
 
     with errors.explained():
         platform = session.open_platform()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ from dagster._check import not_none as check_not_none
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from numebot_dagster.lake import parquet
 from numebot_dagster.lake.figures import Figure
+from numebot_dagster.lake.tables import Table
 from numebot_dagster.operations.rounds.gates import Gate
-from numebot_dagster.reporting.numbers import plotted
+from numebot_dagster.reporting.numbers import plotted, score
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +99,7 @@ def as_evaluation(result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckE
 
 
 def readable(facts: Mapping[str, Any]) -> Metadata:
-    """Return facts with as many digits as are significant: the UI shows all."""
+    """Return facts with the digits that they deserve: the UI shows all that it is given."""
     return {
         name: plotted(value) if isinstance(value, float) else value for name, value in facts.items()
     }
@@ -132,16 +132,38 @@ def with_board(description: str, charts: Iterable[str]) -> str:
     return "\n\n".join([description, f"[Open the board]({BOARD}/)", *pictures])
 
 
-def table_metadata(rows: int, columns: Sequence[tuple[str, str]]) -> Metadata:
-    """Return row count and column schema as Dagster's catalogue shows them."""
-    return {
-        "dagster/row_count": rows,
-        "dagster/column_schema": dg.TableSchema(
-            [dg.TableColumn(name, kind) for name, kind in columns]
-        ),
+def stored_in(table: Table, place: Path, rows: int | None = None) -> Metadata:
+    """Return where the rows of a partition are, how many they are, and the view that has them.
+
+    The number is left out where it is always one, and where its long name would widen the table of
+    a page that is short of room.
+    """
+    return {"dagster/table_name": table.name, **stored_at(place, rows)}
+
+
+def stored_at(place: Path, rows: int | None = None) -> Metadata:
+    """Return the file or folder of a partition, and how many rows it has."""
+    counted = {} if rows is None else {"dagster/partition_row_count": rows}
+    return {"dagster/uri": place.absolute().as_uri(), **counted}
+
+
+def rows_of(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """Return a frame as a table in the catalogue, its scores with sign and four digits.
+
+    Half a dozen short columns fit on an asset's page; wider tables are `markdown`.
+    """
+    kinds = {
+        name: "string" if kind.is_float() else str(kind).lower()
+        for name, kind in frame.schema.items()
     }
-
-
-def columns_of(path: Path) -> list[tuple[str, str]]:
-    """Return names and types of the columns of a stored Parquet file."""
-    return list(parquet.schema(path).items())
+    records = [
+        dg.TableRecord(
+            {
+                name: score(value) if frame.schema[name].is_float() else value
+                for name, value in row.items()
+            }
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+    columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))

@@ -6,6 +6,7 @@ from logging import Logger
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from numebot_dagster.defs.event_log import STORAGE_ERRORS, cause, tolerate_lost_events
 from numebot_dagster.defs.runs import tag_run
@@ -23,7 +24,11 @@ class PlatformResource(dg.ConfigurableResource):
     configuration, so that they cannot appear in a run's config.
     """
 
-    settings_folder: str | None = None
+    settings_folder: str | None = Field(
+        default=None,
+        description="The folder whose .env and .secret are read; by default the one in which "
+        "Numebot was started. It never holds a credential itself.",
+    )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Tag the run with the process that executes it, so that a killed run is noticed.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from numebot_dagster.lake import files, views
 from numebot_dagster.lake.damaged import read_or_set_aside
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.lake.tables import TABLES, Table
+from numebot_dagster.lake.tables import SUBMISSIONS, TABLES, Table
 from numebot_dagster.lake.views import Listing
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _DERIVED = {
 
 VIEWS = {
     **{table.name: table.row for table in TABLES},
-    "submissions": "the present state of a model's submission to a round",
+    SUBMISSIONS.name: SUBMISSIONS.row,
     "paid_metrics": "a score that a round pays by: its multiplier, clip and scoring days",
 }
 """What one row of each view is, by its name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -157,6 +157,11 @@ RECEIPTS = Table(
     },
     blocks="submissions/rollup/rounds=*/receipts.parquet",
 )
+SUBMISSIONS = replace(
+    RECEIPTS, name="submissions", row="the present state of a model's submission to a round"
+)
+"""The view of the newest receipts; it has the columns of all of them."""
+
 SCORES = Table(
     "scores",
     "a metric of a submission on a scoring day",

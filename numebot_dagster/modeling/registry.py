@@ -18,6 +18,10 @@ from numebot_dagster.spelling import meant
 BENCHMARK = "benchmark"
 _TRUE = ("true", "yes", "1")
 _FALSE = ("false", "no", "0")
+# What Dagster accepts as an owner, and as key and value of a tag.
+_OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+_TAG = re.compile(r"(?P<key>([\w.-]{1,63}/)?[\w.-]{1,63})(=(?P<value>[\w.-]{0,63}))?", re.ASCII)
+_RESERVED = "dagster/"
 _INVISIBLE = ("Cc", "Cf", "Zl", "Zp")  # categories of Unicode
 
 __all__ = [
@@ -38,9 +42,12 @@ class RegisteredModel:
         name: the Numerai name.
         asset_name: the name with everything outside `[A-Za-z0-9_]` replaced by `_`.
         code: where its class is found.
+        source: the file of its module; a package without `__init__` has none.
         inputs: names of the models whose predictions it is given.
         fallback: the model, or `benchmark`, that stands in for it when it fails.
         vintage: the only vintage to predict with, if one is pinned.
+        owners: e-mail addresses and teams, as `team:research`.
+        tags: keys and values, by which Dagster's catalogue can be filtered.
         line: of the registry on which it begins, if it was read from one.
     """
 
@@ -54,6 +61,9 @@ class RegisteredModel:
     inputs: tuple[str, ...] = ()
     fallback: str | None = None
     vintage: int | None = None
+    owners: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    source: Path | None = None
     line: int | None = None
 
     @property
@@ -141,23 +151,33 @@ def _model(row: Row, search_path: tuple[str, ...]) -> RegisteredModel:
                 "numerai_name",
                 f"{name!r} has an invisible character (U+{ord(letter):04X}); type the name anew",
             )
-    inputs = [cell.strip() for cell in row.cells.get("inputs", "").split(";")]
+    code, source = _code(row, search_path)
     return RegisteredModel(
         name=name,
         asset_name=re.sub(r"[^A-Za-z0-9_]", "_", name),
         model_code=row.cells["model_code"],
-        code=_code(row, search_path),
+        code=code,
+        source=source,
         description=row.cells.get("description", ""),
         enabled=_truth(row, "enabled"),
         submit=_truth(row, "submit"),
-        inputs=tuple(dict.fromkeys(filter(None, inputs))),
+        inputs=_several(row, "inputs"),
         fallback=row.cells.get("fallback") or None,
         vintage=_vintage(row),
+        owners=_owners(row),
+        tags=_tags(row),
         line=row.line,
     )
 
 
-def _code(row: Row, search_path: tuple[str, ...]) -> ModelCode:
+def _several(row: Row, column: str) -> tuple[str, ...]:
+    """Return what a cell joins by semicolons, each once."""
+    parts = (part.strip() for part in row.cells.get(column, "").split(";"))
+    return tuple(dict.fromkeys(filter(None, parts)))
+
+
+def _code(row: Row, search_path: tuple[str, ...]) -> tuple[ModelCode, Path | None]:
+    """Return where the class of a model is found, and the file of its module."""
     text = row.cells["model_code"]
     if not text:
         raise row.error("model_code", "it is empty; write for example model_code.example_model")
@@ -169,10 +189,10 @@ def _code(row: Row, search_path: tuple[str, ...]) -> ModelCode:
         )
     module, _, class_name = text.partition(":")
     try:
-        find_module(module, search_path)
+        source = find_module(module, search_path).file
     except SourceNotFound as error:
         raise row.error("model_code", f"{error}; correct it, or install the package") from error
-    return ModelCode(module, class_name or _camel_case(module), search_path)
+    return ModelCode(module, class_name or _camel_case(module), search_path), source
 
 
 def _camel_case(module: str) -> str:
@@ -194,6 +214,36 @@ def _vintage(row: Row) -> int | None:
     if not text.isascii() or not text.isdigit():
         raise row.error("vintage", f"{text!r} is not a round number; write one, or nothing")
     return int(text)
+
+
+def _owners(row: Row) -> tuple[str, ...]:
+    owners = _several(row, "owner")
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            raise row.error(
+                "owner",
+                f"{owner!r} is neither an e-mail address nor a team; write for example "
+                "jane@example.com or team:research",
+            )
+    return owners
+
+
+def _tags(row: Row) -> tuple[tuple[str, str], ...]:
+    tags: dict[str, str] = {}
+    for text in _several(row, "tags"):
+        tag = _TAG.fullmatch(text)
+        if tag is None:
+            raise row.error(
+                "tags",
+                f"{text!r} is not a tag; write for example family=trees or experimental, of "
+                "letters, digits, _, - and . and at most 63 of them",
+            )
+        if text.startswith(_RESERVED):
+            raise row.error("tags", f"{text!r}: {_RESERVED} is Dagster's own; choose another name")
+        if tag["key"] in tags:
+            raise row.error("tags", f"{tag['key']} appears twice; remove one")
+        tags[tag["key"]] = tag["value"] or ""
+    return tuple(tags.items())
 
 
 def _check_names(pairs: Sequence[tuple[Row, RegisteredModel]]) -> None:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REQUIRED_COLUMNS = ("numerai_name", "model_code")
-COLUMNS = (*REQUIRED_COLUMNS, "description", "enabled", "submit", "inputs", "fallback", "vintage")
+COLUMNS = (
+    *REQUIRED_COLUMNS,
+    *("description", "enabled", "submit", "inputs", "fallback", "vintage", "owner", "tags"),
+)
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", re.ASCII)
 _DELIMITERS = (",", ";", "\t")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's word for the next lines

@@ -7,6 +7,7 @@ import math
 MISSING = "\N{EN DASH}"
 SCORE_DIGITS = 4
 NMR_DIGITS = 3
+SMALL = 0.001
 
 
 def score(value: float | None) -> str:
@@ -32,8 +33,17 @@ def counted(count: int, noun: str) -> str:
 
 
 def plotted(value: float) -> float:
-    """Return a number rounded to six significant digits."""
-    return float(f"{value:.6g}")
+    """Return a number as a curve and its table need it: four digits, or all of a whole number.
+
+    Of these, at most four lie behind the point, as in `0.0123` and `51.25`; below a thousandth,
+    three significant ones say more.
+    """
+    if not math.isfinite(value) or value == 0:
+        return value
+    if abs(value) < SMALL:
+        return float(f"{value:.3g}")
+    before_the_point = max(0, math.floor(math.log10(abs(value))) + 1)
+    return round(value, max(0, SCORE_DIGITS - before_the_point))
 
 
 def _signed(value: float | None, digits: int) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from numebot_dagster.reporting.numbers import NMR_DIGITS
 from numebot_dagster.reporting.selection import ONE_SUBMISSION, final_scores, newest_scores
 
 CORR, MMC = "corr60", "mmc60"
 HORIZON_DAYS = 60
 LEAST_FOR_SHARPE = 3.0  # independent rounds, which take about eight months
 ROUNDS_ON_THE_DASHBOARD = 40
+ROUNDS_OF_A_MODEL = 10
 
 
 def rounds_summary(scores: pl.DataFrame, submissions: pl.DataFrame) -> pl.DataFrame:
@@ -40,6 +42,27 @@ def rounds_summary(scores: pl.DataFrame, submissions: pl.DataFrame) -> pl.DataFr
             pl.col("resolved").fill_null(False),
         )
         .sort("round", "model", descending=[True, False])
+    )  # fmt: skip
+
+
+def scored_rounds(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the newest rounds of one model that have scores, the newest first.
+
+    Returns:
+        round, day, corr, mmc and percentile (0 to 100, of CORR), of the newest scoring day with a
+        value, and resolved.
+    """
+    mmc = newest_scores(scores, MMC).select("round", mmc="value")
+    return (
+        newest_scores(scores, CORR)
+        .join(mmc, on="round", how="left")
+        .sort("round", descending=True)
+        .head(ROUNDS_OF_A_MODEL)
+        .select(
+            "round", "day", "mmc", "resolved", corr="value",
+            percentile=(pl.col("percentile") * 100).round().cast(pl.Int64),
+        )
+        .select("round", "day", "corr", "mmc", "percentile", "resolved")
     )  # fmt: skip
 
 
@@ -101,9 +124,14 @@ def model_summary(scores: pl.DataFrame, payouts: pl.DataFrame) -> pl.DataFrame:
 
 def models_of_dashboard(summary: pl.DataFrame) -> pl.DataFrame:
     """Return the columns of a `model_summary` that fit on a page of the Dagster UI."""
-    independent = pl.col("independent").round(1)
-    shown = summary.select("model", "resolved", independent, "mean_corr", "mean_mmc", "settled_nmr")
-    return shown.rename({"settled_nmr": "settled NMR"})
+    return summary.select(
+        "model",
+        "resolved",
+        pl.col("independent").map_elements("{:.1f}".format, pl.String),
+        "mean_corr",
+        "mean_mmc",
+        pl.col("settled_nmr").round(NMR_DIGITS).alias("settled NMR"),
+    )
 
 
 def independent_rounds(rounds: Sequence[int]) -> float:

@@ -92,17 +92,23 @@ def main(host: str, port: int, *, read_only: bool) -> int:
         return 1
 
 
-@contextmanager
-def _code_server(instance: dg.DagsterInstance) -> Iterator[Path]:
-    """Load the definitions in a process of its own; yield a workspace file that names it."""
-    target = ModuleTarget(
+def definitions_target() -> ModuleTarget:
+    """Return what is loaded: the code location that has the name of its module, as by `-m`."""
+    return ModuleTarget(
         module_name=DEFINITIONS,
         attribute=None,
         working_directory=str(Path.cwd()),
         location_name=None,
     )
+
+
+@contextmanager
+def _code_server(instance: dg.DagsterInstance) -> Iterator[Path]:
+    """Load the definitions in a process of its own; yield a workspace file that names it."""
     with (
-        ProxyServerManager(instance, target, code_server_log_level=LOG_LEVEL) as code_server,
+        ProxyServerManager(
+            instance, definitions_target(), code_server_log_level=LOG_LEVEL
+        ) as code_server,
         tempfile.TemporaryDirectory() as folder,
     ):
         workspace = Path(folder) / "workspace.yaml"

@@ -37,12 +37,14 @@ def write(folder: Path, text: str) -> Path:
 def test_a_full_registry(folder: Path) -> None:
     path = write(
         folder,
-        "\ufeffnumerai_name, model_code ,description,enabled,submit,inputs,fallback,vintage\n"
-        'a-b c,my_models.first_model,"one, two",,,,benchmark,\n'
+        "\ufeffnumerai_name, model_code ,description,enabled,submit,inputs,fallback,vintage,"
+        "owner,tags\n"
+        'a-b c,my_models.first_model,"one, two",,,,benchmark,,,\n'
         "\n"
-        "both,my_models.deep.third:Best,,TRUE,no,a-b c; lone ;a-b c,a-b c,1343\n"
+        "both,my_models.deep.third:Best,,TRUE,no,a-b c; lone ;a-b c,a-b c,1343,"
+        "jane.doe@example.com; team:research;team:research, family=trees ;lab/new;\n"
         "lone,lonely_model\n"
-        "off,my_models.second,,false,,,,\n",
+        "off,my_models.second,,false,,,,,,\n",
     )
     registry = read_registry(path)
     assert [model.name for model in registry.models] == ["a-b c", "both", "lone", "off"]
@@ -55,6 +57,10 @@ def test_a_full_registry(folder: Path) -> None:
     assert (first.inputs, first.fallback, first.vintage) == ((), "benchmark", None)
     assert (both.class_name, both.enabled, both.submit) == ("Best", True, False)
     assert (both.inputs, both.fallback, both.vintage) == (("a-b c", "lone"), "a-b c", 1343)
+    assert (first.owners, first.tags) == ((), ())
+    assert both.owners == ("jane.doe@example.com", "team:research")
+    assert both.tags == (("family", "trees"), ("lab/new", ""))
+    assert first.source == folder / "my_models/first_model.py"
     assert lone.class_name == "LonelyModel"
     assert not off.enabled
     assert registry["both"] is both
@@ -81,6 +87,7 @@ def test_an_empty_registry_is_none_yet(folder: Path) -> None:
 
 
 HEAD = "numerai_name,model_code,inputs,fallback,enabled,submit,vintage\n"
+LABELS = "numerai_name,model_code,owner,tags\na,my_models.second,"
 GOOD = "a,my_models.first_model,,,,,\n"
 
 
@@ -114,6 +121,21 @@ GOOD = "a,my_models.first_model,,,,,\n"
         (HEAD + "a,my_models.second,,,,2,\n", "column submit: '2' is neither true nor false"),
         (HEAD + "a,my_models.second,,,,,v5\n", "column vintage: 'v5' is not a round number"),
         (HEAD + "a,my_models.second,a,,,,\n", "column inputs: 'a' names itself"),
+        (
+            LABELS + "jane,\n",
+            "line 2, column owner: 'jane' is neither an e-mail address nor a team",
+        ),
+        (LABELS + "team:,\n", "column owner: 'team:' is neither"),
+        (LABELS + "j@x.y; a@b.org,\n", "column owner: 'j@x.y' is neither"),
+        (
+            LABELS + ",a=b=c\n",
+            "line 2, column tags: 'a=b=c' is not a tag; write for example family",
+        ),
+        (LABELS + ",two words\n", "column tags: 'two words' is not a tag"),
+        (LABELS + f",{'a' * 64}\n", "a' is not a tag"),
+        (LABELS + ",dagster/kind/x\n", "column tags: 'dagster/kind/x' is not a tag"),
+        (LABELS + ",dagster/x=y\n", "column tags: 'dagster/x=y': dagster/ is Dagster's own"),
+        (LABELS + ",a=1;a=2\n", "column tags: a appears twice; remove one"),
         (
             HEAD + GOOD + "b,my_models.second,c,,,,\n",
             "line 3, column inputs: there is no model 'c'; the others are: a",

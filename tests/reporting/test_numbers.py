@@ -44,4 +44,24 @@ def test_amounts_at_a_glance_have_one_to_three_digits(value, text):
 
 def test_counts_and_digits():
     assert (numbers.counted(1, "model"), numbers.counted(0, "model")) == ("1 model", "0 models")
-    assert numbers.plotted(0.123456789012) == 0.123457
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.123456789012, 0.1235),
+        (-0.0123456, -0.0123),
+        (0.00123456, 0.0012),
+        (0.000123456, 0.000123),
+        (-2.34567e-10, -2.35e-10),
+        (1.0, 1.0),
+        (51.25412, 51.25),
+        (372.5432, 372.5),
+        (123456.789, 123457.0),
+        (0.0, 0.0),
+        (float("inf"), float("inf")),
+    ],
+)
+def test_what_is_plotted_has_four_digits(value, shown):
+    assert numbers.plotted(value) == shown
+    assert numbers.plotted(shown) == shown

@@ -5,6 +5,8 @@ And what another web page can do through it: nothing.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import requests
 
@@ -18,7 +20,11 @@ pytestmark = pytest.mark.browser
 def ui(_module_world, browser):
     """Serve a world that was diagnosed, played and scored behind the guard; return its visitor."""
     world = _module_world
-    world.register("steady-1", "second")
+    (world.folder / "model_configs.csv").write_text(
+        "numerai_name,model_code,owner,tags\n"
+        "steady-1,quick_models:Ridge,jane@example.com,family=linear\n"
+        "second,quick_models:Stubborn,,\n"
+    )
     number = world.open_round()
     assert world.numebot("run").returncode == 0
     world.practice.advance(days=9)
@@ -138,6 +144,44 @@ def test_diagnostics_show_their_tables_and_charts_in_sight(ui):
     for chart in ("score_chart", "exposure_chart"):
         shown = page.get_by_role("row").filter(has_text=chart)
         assert_drawn(shown.locator(f"img[src^='/numebot/figures/steady_1_{chart}_']").first)
+
+
+def test_an_asset_says_whose_it_is_and_opens_its_source(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/assets/models/steady_1/predictions")
+    page.get_by_text("jane@example.com").first.wait_for(timeout=30_000)
+    page.get_by_text("family: linear").first.wait_for(timeout=30_000)
+    source = page.get_by_role("link", name="quick_models.py").first
+    assert source.get_attribute("href").endswith("/participant/quick_models.py:1")
+    page.get_by_role("link", name="play_round.py").first.wait_for(timeout=30_000)
+
+
+def test_the_dashboard_is_fresh_and_its_check_says_what_is_confirmed(ui):
+    page, url, number = ui
+    page.goto(f"{url}/assets/performance/overview")
+    page.get_by_text("Deadline: At 11:30 PM UTC").wait_for(timeout=30_000)
+    page.goto(f"{url}/assets/performance/overview?view=checks")
+    page.get_by_text(f"round {number}: 2 models confirmed").first.wait_for(timeout=30_000)
+    page.goto(f"{url}/assets/performance/scores?view=checks")
+    page.get_by_text("are stored of 2 submissions in scoring").first.wait_for(timeout=30_000)
+
+
+def test_a_launch_form_says_what_its_fields_do(ui):
+    page, url, _ = ui
+    page.goto(f"{url}/locations/numebot_dagster.definitions/jobs/round_job/playground")
+    page.locator(".cm-atom, .CodeMirror-line").get_by_text("dry_run").first.click(timeout=60_000)
+    page.get_by_text("Predict and check with every model").first.wait_for(timeout=30_000)
+
+
+def test_no_page_has_more_digits_than_anybody_reads(ui):
+    page, url, _ = ui
+    of_model = ("diagnostics", "predictions", "submission", "scores", "performance")
+    pages = {f"models/steady_1/{kind}" for kind in of_model}
+    pages |= {f"performance/{kind}" for kind in ("scores", "leaderboard", "payouts", "overview")}
+    for name in (*pages, "rounds/details", "rounds/live_data"):
+        page.goto(f"{url}/assets/{name}")
+        page.get_by_role("row").filter(has_text="Timestamp").first.wait_for(timeout=30_000)
+        assert re.findall(r"\d\.\d{7,}", page.locator("body").inner_text()) == [], name
 
 
 def ask(url, query):

@@ -3,13 +3,18 @@
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs import metadata
+from numebot_dagster.defs import catalogue, metadata
 from numebot_dagster.defs.metadata import Metadata
+from numebot_dagster.defs.model_assets import (
+    code_version,
+    diagnostics_key,
+    shared_attributes,
+    weights_key,
+)
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.defs.training.weights import code_version, group_of, weights_key
 from numebot_dagster.defs.turns import TRAINING, turn
-from numebot_dagster.lake import parquet
+from numebot_dagster.lake import tables
 from numebot_dagster.lake.layout import Lake
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.diagnostics import diagnosis_figures
@@ -22,11 +27,6 @@ class DiagnoseConfig(dg.Config):
     again: bool = Field(
         default=False, description="Diagnose the model again although a diagnosis is stored."
     )
-
-
-def diagnostics_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's diagnostics."""
-    return dg.AssetKey(["models", model.asset_name, "diagnostics"])
 
 
 def build_diagnostics(registry: Registry) -> list[dg.AssetsDefinition]:
@@ -45,7 +45,6 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
             weights_key(model),
             *(diagnostics_key(registry[name]) for name in model.inputs if registry[name].enabled),
         ],
-        group_name=group_of(model),
         kinds={"python", "parquet"},
         code_version=code_version(model),
         description=(
@@ -59,6 +58,8 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
             "tuning and blending. `numebot models diagnose` shows the same in a terminal, and "
             "compares it with Numerai's own diagnostics on request."
         ),
+        metadata=catalogue.source(model),
+        **shared_attributes(model),
     )
     def diagnostics(
         context: dg.AssetExecutionContext, config: DiagnoseConfig, platform: PlatformResource
@@ -74,7 +75,6 @@ def _diagnostics(model: RegisteredModel, registry: Registry) -> dg.AssetsDefinit
 
 def diagnosis_metadata(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis) -> Metadata:
     """Return tables, charts (which are stored below `figures/` as well) and numbers to plot."""
-    predictions = diagnosis.predictions
     return {
         "recipe": diagnosis.recipe,
         **_tables(diagnosis),
@@ -84,10 +84,8 @@ def diagnosis_metadata(lake: Lake, model: RegisteredModel, diagnosis: Diagnosis)
         "benchmark": diagnosis.benchmark or "",
         "data_version": diagnosis.data_version,
         "code_hash": diagnosis.code_hash,
-        "file": dg.MetadataValue.path(predictions),
-        **metadata.table_metadata(
-            parquet.verify(predictions).rows, metadata.columns_of(predictions)
-        ),
+        "predictions": dg.MetadataValue.path(diagnosis.predictions),
+        **metadata.stored_in(tables.DIAGNOSTICS, diagnosis.predictions.parent),
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from numebot_dagster.defs.diagnostics.assets import diagnostics_key
+from numebot_dagster.defs.model_assets import diagnostics_key
 from numebot_dagster.defs.partitions import TRAINING_RUNS
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import round_with_work_left, while_no_round_waits

@@ -22,6 +22,7 @@ CONSEQUENCES = {
     "weekend_round_schedule": ("schedule", "the weekend's round has no second start"),
     "daily_performance_schedule": ("schedule", "no scores are collected"),
     "replay_schedule": ("schedule", "no pipeline is proved by replaying stored rounds"),
+    "daily_checks_schedule": ("schedule", "weights and roll-ups are not checked"),
     "retraining_schedule": ("schedule", "no model is retrained when it is due"),
     "rollup_schedule": ("schedule", "files pile up, and queries slow down over the years"),
 }

@@ -5,24 +5,29 @@ from typing import Any
 
 import dagster as dg
 
-from numebot_dagster.defs import metadata
-from numebot_dagster.defs.metadata import Metadata, readable
+from numebot_dagster.defs import catalogue, metadata
+from numebot_dagster.defs.metadata import Metadata, readable, stored_in
+from numebot_dagster.defs.model_assets import (
+    performance_key,
+    scores_key,
+    shared_attributes,
+    submission_key,
+)
 from numebot_dagster.defs.partitions import days, rounds
+from numebot_dagster.defs.performance import lineage
+from numebot_dagster.defs.performance.lineage import PAYOUTS, SCORES
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.defs.training.weights import group_of, submission_key
 from numebot_dagster.defs.turns import READING, turn
-from numebot_dagster.lake import catalog
+from numebot_dagster.lake import catalog, parquet, tables
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.alerts import outbox
-from numebot_dagster.operations.health import status
+from numebot_dagster.operations.health import standing_checks, status
 from numebot_dagster.operations.performance import collecting, digest, history
 from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.performance.history import Dashboard, ModelHistory
 from numebot_dagster.operations.platform import Platform
 
-SCORES = dg.AssetKey(["performance", "scores"])
 LEADERBOARD = dg.AssetKey(["performance", "leaderboard"])
-PAYOUTS = dg.AssetKey(["performance", "payouts"])
 OVERVIEW = dg.AssetKey(["performance", "overview"])
 
 MODELS_BETWEEN_LINES = 5  # a model's figures take a second
@@ -33,8 +38,8 @@ _DAILY: dict[str, Any] = {
     "kinds": {"numerai", "parquet"},
     # A whole range of days is one run with one query per model.
     "backfill_policy": dg.BackfillPolicy.single_run(),
+    "freshness_policy": catalogue.DAILY,
 }
-
 
 _OVERVIEW = (
     "The dashboard: every model and round in tables, and three charts. CORR by scoring day for "
@@ -44,17 +49,19 @@ _OVERVIEW = (
 )
 
 
-def performance_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's history."""
-    return dg.AssetKey(["models", model.asset_name, "performance"])
-
-
-def scores_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's newest scores by round."""
-    return dg.AssetKey(["models", model.asset_name, "scores"])
-
-
-@dg.asset(key=SCORES, **_DAILY)
+@dg.asset(
+    key=SCORES,
+    metadata={**catalogue.source(), **catalogue.table(tables.SCORES)},
+    check_specs=[
+        dg.AssetCheckSpec(
+            standing_checks.SCORES_ARRIVED,
+            asset=SCORES,
+            description="Warns: the scores of the last publication are stored of every submission "
+            "in scoring. Numerai publishes them from Tuesday to Saturday.",
+        )
+    ],
+    **_DAILY,
+)
 def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Read every score that Numerai published on a day for the registered models.
 
@@ -66,13 +73,11 @@ def scores(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
     with turn(context, opened.lake, READING):
         counts = collecting.collect_scores(opened, days)
     _report_scores_by_round(context, opened, days)
-    return dg.MaterializeResult(
-        metadata={
-            "scores": sum(counts.values()),
-            "days_with_scores": sum(1 for count in counts.values() if count),
-            "days": len(counts),
-        }
-    )
+    for day, count in counts.items():
+        stored = stored_in(tables.SCORES, opened.lake.day_file(tables.SCORES.name, day), count)
+        context.add_asset_metadata(stored, partition_key=day.isoformat())
+    gate = standing_checks.scores_arrived(opened, opened.client.now())
+    return dg.MaterializeResult(check_results=list(metadata.check_results(SCORES, [gate])))
 
 
 def _report_scores_by_round(
@@ -91,7 +96,11 @@ def _report_scores_by_round(
             )
 
 
-@dg.asset(key=LEADERBOARD, **_DAILY)
+@dg.asset(
+    key=LEADERBOARD,
+    metadata={**catalogue.source(), **catalogue.table(tables.LEADERBOARD)},
+    **_DAILY,
+)
 def leaderboard(
     context: dg.AssetExecutionContext, platform: PlatformResource
 ) -> dg.MaterializeResult:
@@ -100,7 +109,8 @@ def leaderboard(
     Numerai publishes only today's, so a past day without a run stays empty.
     """
     opened = platform.open(context.log)
-    if collecting.today(opened) not in _days(context):
+    today = collecting.today(opened)
+    if today not in _days(context):
         return dg.MaterializeResult(
             metadata={
                 "empty": "No run read the leaderboard on this day, and Numerai shows only today's."
@@ -108,25 +118,33 @@ def leaderboard(
         )
     with turn(context, opened.lake, READING):
         own = collecting.collect_leaderboard(opened)
+    file = opened.lake.day_file(tables.LEADERBOARD.name, today)
     ranks = [entry.rank for entry in own if entry.rank is not None]
     staked = sum(float(entry.nmr_staked or 0) for entry in own)
     best = {"best_rank": min(ranks)} if ranks else {}
     empty = status.days_without_leaderboard(opened, opened.client.now())
     return dg.MaterializeResult(
         metadata=readable(
-            {"own_models": len(own), "nmr_staked": staked, "days_not_watched": len(empty), **best}
+            {
+                "own_models": len(own),
+                "nmr_staked": staked,
+                "days_not_watched": len(empty),
+                **best,
+                **stored_in(tables.LEADERBOARD, file, parquet.verify(file).rows),
+            }
         )
     )
 
 
-@dg.asset(key=PAYOUTS, **_DAILY)
+@dg.asset(key=PAYOUTS, metadata={**catalogue.source(), **catalogue.table(tables.PAYOUTS)}, **_DAILY)
 def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Read pending and settled payouts of the registered models as they are today, in NMR.
 
     Numerai publishes only today's, so a past day without a run stays empty.
     """
     opened = platform.open(context.log)
-    if collecting.today(opened) not in _days(context):
+    today = collecting.today(opened)
+    if today not in _days(context):
         return dg.MaterializeResult(
             metadata={
                 "empty": "No run read the payouts on this day, and Numerai shows only today's."
@@ -143,7 +161,10 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
         for name, of_state in by_state.items()
         if of_state  # no payout is not a payout of zero
     }
-    return dg.MaterializeResult(metadata=readable({**sums, "dagster/row_count": len(payouts)}))
+    file = opened.lake.day_file(tables.PAYOUTS.name, today)
+    return dg.MaterializeResult(
+        metadata=readable({**sums, **stored_in(tables.PAYOUTS, file, len(payouts))})
+    )
 
 
 def build_scores(registry: Registry) -> list[dg.AssetSpec]:
@@ -156,8 +177,9 @@ def _scores_by_round(model: RegisteredModel) -> dg.AssetSpec:
         scores_key(model),
         partitions_def=rounds,
         deps=[submission_key(model)],
-        group_name=group_of(model),
         kinds={"numerai"},
+        metadata=catalogue.source(model),
+        **shared_attributes(model),
         description=(
             f"The newest scores and percentiles of each submission of {model.name}. *Overview → "
             "Metadata → Plots* shows them as curves over rounds. `performance/scores` reports them "
@@ -180,9 +202,11 @@ def _performance(model: RegisteredModel, number: int, of_all: int) -> dg.AssetsD
     @dg.asset(
         key=performance_key(model),
         deps=[SCORES, PAYOUTS],
-        group_name=group_of(model),
         kinds={"duckdb"},
         description=f"The history of {model.name}: CORR and MMC by round, and its payouts.",
+        freshness_policy=catalogue.DAILY,
+        metadata=catalogue.source(model),
+        **shared_attributes(model),
     )
     def performance(
         context: dg.AssetExecutionContext, platform: PlatformResource
@@ -209,6 +233,16 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         group_name="performance",
         kinds={"duckdb"},
         description=metadata.with_board(_OVERVIEW, history.CHARTS),
+        freshness_policy=catalogue.DAILY,
+        metadata=catalogue.source(),
+        check_specs=[
+            dg.AssetCheckSpec(
+                standing_checks.EVERYTHING_CONFIRMED,
+                asset=OVERVIEW,
+                description="Every submission to the newest round is confirmed. Made after each "
+                "round and every day.",
+            )
+        ],
     )
     def overview(
         context: dg.AssetExecutionContext, platform: PlatformResource
@@ -218,7 +252,10 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
         shown = _dashboard_metadata(history.draw_dashboard(opened.lake))
         shown["board"] = dg.MetadataValue.path(board.write(opened).absolute())
         outbox.send(opened, *digest.newest_scores(opened))
-        return dg.MaterializeResult(metadata=shown)
+        gate = standing_checks.everything_confirmed(opened, status.moment(opened))
+        return dg.MaterializeResult(
+            metadata=shown, check_results=list(metadata.check_results(OVERVIEW, [gate]))
+        )
 
     return overview
 
@@ -226,7 +263,7 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
 def _history_metadata(shown: ModelHistory) -> Metadata:
     return {
         "corr_by_round": dg.MetadataValue.md(shown.curve),
-        "summary": metadata.markdown(shown.summary),
+        "newest_rounds": metadata.rows_of(shown.rounds),
         **readable(shown.numbers),
     }
 
@@ -239,6 +276,7 @@ def _dashboard_metadata(dashboard: Dashboard) -> Metadata:
 
     rounds = dashboard.rounds
     return {
+        **lineage.of_models(dashboard.models),
         "mean_corr_by_round": dg.MetadataValue.md(dashboard.curve),
         "models": metadata.markdown(models_of_dashboard(dashboard.models)),
         "rounds": metadata.markdown(rounds_of_dashboard(rounds)),

@@ -8,13 +8,13 @@ from datetime import date
 
 import dagster as dg
 
+from numebot_dagster.defs.model_assets import performance_key
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.performance.assets import (
     LEADERBOARD,
     OVERVIEW,
     PAYOUTS,
     SCORES,
-    performance_key,
 )
 from numebot_dagster.modeling.registry import Registry
 

@@ -1,22 +1,26 @@
 """Define the assets of a round's details and live data."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from logging import DEBUG, WARNING
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs import metadata
+from numebot_dagster.defs import catalogue, metadata
+from numebot_dagster.defs.model_assets import predictions_key, submission_key
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds import results
-from numebot_dagster.defs.training.weights import predictions_key, submission_key
+from numebot_dagster.lake import parquet, tables
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.numerai.errors import DataNotReady, NumeraiError, RoundNotOpen
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import follow_up, gates
 from numebot_dagster.operations.rounds.details import fetch_details
 from numebot_dagster.operations.rounds.live_data import LIVE, FetchedLiveData, fetch_live
+from numebot_dagster.reporting.numbers import counted
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Receipt
 
@@ -25,6 +29,7 @@ LIVE_DATA = dg.AssetKey(["rounds", "live_data"])
 
 # Live data have come late by minutes; ten minutes of patience leave time for the rest of the hour.
 LATE_DATA_RETRIES, LATE_DATA_WAIT = 20, 30
+_FEATURE = "feature_"
 _CHECKS = {
     gates.NEW_IDS: "Blocks: the live ids differ from the last round's.",
     gates.WELLFORMED: "Blocks: the ids are unique, the features are whole numbers from 0 to 4.",
@@ -44,7 +49,13 @@ class LiveConfig(dg.Config):
     )
 
 
-@dg.asset(key=DETAILS, partitions_def=rounds, group_name="rounds", kinds={"numerai", "parquet"})
+@dg.asset(
+    key=DETAILS,
+    partitions_def=rounds,
+    group_name="rounds",
+    kinds={"numerai", "parquet"},
+    metadata={**catalogue.source(), **catalogue.table(tables.ROUNDS)},
+)
 def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Fetch the times, the status and the score configurations of one round.
 
@@ -58,12 +69,10 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
         metadata={
             "open_time": dg.MetadataValue.timestamp(round_.open_time),
             "close_staking_time": dg.MetadataValue.timestamp(round_.close_staking_time),
-            "window_minutes": window.total_seconds() / 60,
+            "window_minutes": round(window.total_seconds() / 60),
             "score_configurations": len(round_.score_configs),
             "paid_scores": ", ".join(paid) or "none stated",
-            **metadata.table_metadata(
-                1, metadata.columns_of(opened.lake.round_details(round_.number))
-            ),
+            **metadata.stored_in(tables.ROUNDS, opened.lake.round_details(round_.number)),
         }
     )
 
@@ -77,6 +86,7 @@ def details(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
             deps=[DETAILS],
             group_name="rounds",
             kinds={"numerai", "parquet"},
+            metadata=catalogue.source(),
             skippable=True,
             description=(
                 "The live features of one round, with benchmark and example predictions.\n\n"
@@ -133,12 +143,24 @@ def _fetched(fetched: Sequence[FetchedLiveData]) -> dg.MaterializeResult:
             "data_versions": ", ".join(data.data_version for data in fetched),
             "columns": len(newest.columns),
             "folder": dg.MetadataValue.path(newest.folder),
-            **metadata.table_metadata(newest.rows, metadata.columns_of(newest.folder / LIVE)[:50]),
+            "dagster/column_schema": _columns(newest.folder / LIVE),
+            **metadata.stored_at(newest.folder / LIVE, newest.rows),
         },
         check_results=list(
             metadata.check_results(LIVE_DATA, [gate for data in fetched for gate in data.gates])
         ),
     )
+
+
+def _columns(live: Path) -> dg.TableSchema:
+    """Return the columns of the live data, with one line for all features of a type."""
+    columns = parquet.schema(live)
+    others = {name: kind for name, kind in columns.items() if not name.startswith(_FEATURE)}
+    features = Counter(kind for name, kind in columns.items() if name not in others)
+    shown = [dg.TableColumn(name, kind) for name, kind in others.items()]
+    for kind, count in features.items():
+        shown.append(dg.TableColumn(f"{_FEATURE}…", kind, counted(count, "feature")))
+    return dg.TableSchema(shown)
 
 
 def _pipeline(opened: Platform) -> str:

@@ -6,16 +6,18 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
+from numebot_dagster.defs import catalogue
+from numebot_dagster.defs.model_assets import (
+    predictions_key,
+    shared_attributes,
+    submission_key,
+    weights_key,
+)
 from numebot_dagster.defs.partitions import rounds
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds import results
 from numebot_dagster.defs.rounds.assets import LIVE_DATA
-from numebot_dagster.defs.training.weights import (
-    group_of,
-    predictions_key,
-    submission_key,
-    weights_key,
-)
+from numebot_dagster.lake import tables
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.causes import MODELS_FAILED
 from numebot_dagster.operations.rounds import gates
@@ -78,7 +80,7 @@ def build_play_round(registry: Registry) -> list[dg.AssetsDefinition]:
             Play(number, chosen, submit=not config.dry_run, force=config.force, late=config.late),
         )
         for ended in played:
-            yield from results.events(context, ended)
+            yield from results.events(context, opened.lake, ended)
         _require_all(number, played)
 
     return [play_round]
@@ -122,7 +124,8 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
             "them are tried, then the fallback that the registry names: `rung` says what it came "
             "to, `rung_reason` why."
         ),
-        group_name=group_of(model),
+        metadata={**catalogue.source(model), **catalogue.columns(tables.PREDICTIONS)},
+        **shared_attributes(model),
         kinds={"python", "parquet"},
         skippable=True,
     )
@@ -135,7 +138,8 @@ def _specs(model: RegisteredModel, registry: Registry) -> list[dg.AssetSpec]:
             "what was sent, id by id. Playing a round again never submits twice: what Numerai "
             "holds is asked first."
         ),
-        group_name=group_of(model),
+        metadata=catalogue.source(model),
+        **shared_attributes(model),
         kinds={"numerai", "parquet"},
         skippable=True,
     )

@@ -9,7 +9,9 @@ import dagster as dg
 
 from numebot_dagster.defs import metadata
 from numebot_dagster.defs.metadata import Metadata
-from numebot_dagster.defs.training.weights import predictions_key, submission_key
+from numebot_dagster.defs.model_assets import predictions_key, submission_key
+from numebot_dagster.lake import tables
+from numebot_dagster.lake.layout import Lake
 from numebot_dagster.operations.causes import by_cause
 from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.gates import Gate
@@ -20,13 +22,13 @@ from numebot_dagster.submissions.receipts import Receipt
 Event = dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation
 
 
-def events(context: dg.AssetExecutionContext, played: Played) -> Iterator[Event]:
+def events(context: dg.AssetExecutionContext, lake: Lake, played: Played) -> Iterator[Event]:
     """Report of one model what was made, what was checked, and why nothing was made."""
     predictions, submission = predictions_key(played.model), submission_key(played.model)
     if predictions in context.selected_asset_keys:
         yield from _of_predictions(context, predictions, played)
     if submission in context.selected_asset_keys:
-        yield from _of_submission(context, submission, played)
+        yield from _of_submission(context, lake, submission, played)
 
 
 def _of_predictions(
@@ -46,14 +48,14 @@ def _of_predictions(
 
 
 def _of_submission(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, played: Played
+    context: dg.AssetExecutionContext, lake: Lake, key: dg.AssetKey, played: Played
 ) -> Iterator[Event]:
     receipt = played.receipt
     failure = played.text if played.ending is Ending.FAILED else None
     checks = _completed(context, key, submission_verdict(key, receipt, failure))
     confirmed = receipt is not None and receipt.is_confirmed
     if receipt is not None and confirmed and _is_news(context, key, played):
-        facts = receipt_metadata(receipt)
+        facts = receipt_metadata(lake, receipt)
         yield dg.MaterializeResult(asset_key=key, metadata=facts, check_results=checks)
         return
     yield from checks
@@ -117,10 +119,11 @@ def _observation(
 def prediction_metadata(prediction: Prediction) -> Metadata:
     """Return numbers worth a curve over rounds, and what tells predictions apart."""
     numbers = {
-        f"{gate.name}_{name}": value
-        for gate in prediction.gates
-        for name, value in gate.facts.items()
-        if gate.name in (gates.CANARY, gates.LIKE_EXAMPLE)
+        f"{shown}_{name}": value
+        for gate, shown in ((gates.CANARY, "canary"), (gates.LIKE_EXAMPLE, "example"))
+        for verdict in prediction.gates
+        if verdict.name == gate
+        for name, value in verdict.facts.items()
     }
     facts = {
         "vintage": "" if prediction.vintage is None else str(prediction.vintage),
@@ -128,18 +131,16 @@ def prediction_metadata(prediction: Prediction) -> Metadata:
         **_known("rung_reason", prediction.rung_reason),
         **_known("seconds", prediction.seconds),
         **_known("peak_memory_mb", prediction.peak_memory_mb),
-        "sha256": prediction.submission.sha256,
-        "file": dg.MetadataValue.path(prediction.path),
+        "sha256": _short(prediction.submission.sha256),
         **numbers,
-        **metadata.table_metadata(
-            len(prediction.ids), [("id", "string"), ("prediction", "float64, in (0, 1)")]
-        ),
+        **metadata.stored_in(tables.PREDICTIONS, prediction.path, len(prediction.ids)),
     }
     return metadata.readable(facts)
 
 
-def receipt_metadata(receipt: Receipt) -> Metadata:
+def receipt_metadata(lake: Lake, receipt: Receipt) -> Metadata:
     """Return a receipt as the asset page shows it; seconds by Numerai's clock."""
+    folder = lake.receipts_folder(receipt.model, receipt.round_number)
     return {
         "outcome": str(receipt.outcome),
         "state": str(receipt.state),
@@ -147,11 +148,17 @@ def receipt_metadata(receipt: Receipt) -> Metadata:
         **_known("rung_reason", receipt.rung_reason),
         "submission_id": receipt.submission_id or "",
         "vintage": "" if receipt.vintage is None else str(receipt.vintage),
-        "predictions_sha256": receipt.predictions_sha256 or "",
+        "predictions_sha256": _short(receipt.predictions_sha256 or ""),
         **_seconds("seconds_to_accepted", receipt.submitted_at, receipt.accepted_at),
         **_seconds("seconds_to_confirmed", receipt.submitted_at, receipt.confirmed_at),
-        **({} if receipt.rows is None else {"dagster/row_count": receipt.rows}),
+        **_known("rows", receipt.rows),
+        **metadata.stored_in(tables.SUBMISSIONS, folder),
     }
+
+
+def _short(sha256: str) -> str:
+    """Return the beginning of a hash, which tells files apart and fits on the page."""
+    return sha256[:16]
 
 
 def _known(name: str, value: str | float | None) -> Metadata:

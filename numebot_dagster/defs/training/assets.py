@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from numebot_dagster.defs import catalogue
+from numebot_dagster.defs.metadata import stored_at
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.turns import READING, turn
@@ -14,7 +16,11 @@ TRAINING_DATA = dg.AssetKey(["training", "data"])
 
 
 @dg.asset(
-    key=TRAINING_DATA, partitions_def=vintages, group_name="training", kinds={"numerai", "parquet"}
+    key=TRAINING_DATA,
+    partitions_def=vintages,
+    group_name="training",
+    kinds={"numerai", "parquet"},
+    metadata=catalogue.source(),
 )
 def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.MaterializeResult:
     """Pin the training data of one vintage: features, train, validation, benchmarks and meta model.
@@ -37,7 +43,7 @@ def data(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.Ma
             "validation_rows": facts[VALIDATION].rows,
             "columns": len(facts[TRAIN].columns),
             "megabytes": sum(path.stat().st_size for path in vintage.files.values()) // 1_000_000,
-            "dagster/row_count": facts[TRAIN].rows,
+            **stored_at(vintage.files[TRAIN], facts[TRAIN].rows),
         }
     )
 

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
+from numebot_dagster.defs.model_assets import weights_key
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.runs import was_requested
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
-from numebot_dagster.defs.training.weights import weights_key
 from numebot_dagster.operations.training import trainer
 
 # Hours after the usual close of a weekday's round and of the weekend's.

@@ -3,12 +3,13 @@
 import dagster as dg
 from pydantic import Field
 
+from numebot_dagster.defs.model_assets import weights_key
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.runs import newly_finished
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.training.jobs import train_job
-from numebot_dagster.defs.training.weights import TrainConfig, weights_key
+from numebot_dagster.defs.training.weights import TrainConfig
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.training import trainer
 

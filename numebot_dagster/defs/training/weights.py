@@ -1,17 +1,17 @@
-"""Define the weights asset of every model, and the keys of a model's assets."""
-
-from contextlib import suppress
+"""Define the weights asset of every model."""
 
 import dagster as dg
 from pydantic import Field
 
-from numebot_dagster.defs.metadata import Metadata, readable
+from numebot_dagster.defs import catalogue
+from numebot_dagster.defs.metadata import Metadata, readable, stored_in
+from numebot_dagster.defs.model_assets import code_version, shared_attributes, weights_key
 from numebot_dagster.defs.partitions import vintages
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.training.assets import TRAINING_DATA
 from numebot_dagster.defs.turns import TRAINING, turn
-from numebot_dagster.modeling.registry import RegisteredModel, Registry, code_hash
-from numebot_dagster.modeling.source.modules import SourceNotFound
+from numebot_dagster.lake import tables
+from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.modeling.weights.weight_store import StoredWeights
 from numebot_dagster.modeling.worker.failures import ModelError
 from numebot_dagster.operations.platform import Platform
@@ -31,36 +31,6 @@ class TrainConfig(dg.Config):
     )
 
 
-def weights_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's weights."""
-    return dg.AssetKey(["models", model.asset_name, "weights"])
-
-
-def predictions_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's predictions."""
-    return dg.AssetKey(["models", model.asset_name, "predictions"])
-
-
-def submission_key(model: RegisteredModel) -> dg.AssetKey:
-    """Return the key of a model's receipts."""
-    return dg.AssetKey(["models", model.asset_name, "submission"])
-
-
-def group_of(model: RegisteredModel) -> str:
-    """Return the group of a model's assets."""
-    return f"models/{model.asset_name}"
-
-
-def code_version(model: RegisteredModel) -> str | None:
-    """Return the hash of a model's code, if its source can be read.
-
-    A source that cannot be read fails the training and the round of this model alone.
-    """
-    with suppress(SourceNotFound):
-        return code_hash(model)
-    return None
-
-
 def build_weights(registry: Registry) -> list[dg.AssetsDefinition]:
     """Return the weights asset of every enabled model."""
     return [_weights(model) for model in registry.enabled]
@@ -71,7 +41,6 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
         key=weights_key(model),
         partitions_def=vintages,
         deps=[TRAINING_DATA],
-        group_name=group_of(model),
         kinds={"python"},
         code_version=code_version(model),
         description=(
@@ -81,6 +50,8 @@ def _weights(model: RegisteredModel) -> dg.AssetsDefinition:
             "predictions are checked. Never changed: a forced training of the same vintage and "
             "code is stored beside the first."
         ),
+        metadata=catalogue.source(model),
+        **shared_attributes(model),
     )
     def weights(
         context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformResource
@@ -109,6 +80,7 @@ def _facts(stored: StoredWeights) -> Metadata:
             "libraries": dg.MetadataValue.json(manifest.library_versions),
             "code_hash": stored.code_hash,
             "folder": dg.MetadataValue.path(stored.folder),
+            **stored_in(tables.WEIGHTS, stored.folder),
         }
     )
 

@@ -7,7 +7,7 @@ closed are copied into their block as well, so that few files have to be opened,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +44,21 @@ class Settled:
     resolved: frozenset[int]
     closed: frozenset[int]
     today: date
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a look at the blocks has shown.
+
+    Attributes:
+        blocks: how many were read.
+        left: how many were not, because it was stopped.
+        problems: what is wrong, naming each block.
+    """
+
+    blocks: int
+    left: int
+    problems: Sequence[str]
 
 
 def settled(platform: Platform) -> Settled:
@@ -151,20 +166,23 @@ def _named(result: Result, place: Path) -> Iterator[None]:
         result.problems.append(f"{place} was left as it was: {type(error).__name__}: {error}")
 
 
-def unsound(lake: Lake) -> list[str]:
-    """Return what is wrong with blocks: those whose rows are no longer what their originals had.
+def verify(lake: Lake, go_on: GoOn = lambda done, of_all: True) -> Verification:
+    """Look for blocks whose rows are no longer what their originals had.
 
     Raises:
         HeldElsewhere: another process rolls up or unrolls.
     """
-    problems = []
+    problems: list[str] = []
     with sole(lake.lock_file("rollup")):
-        for block in rollups.all_blocks(lake):
+        present = rollups.all_blocks(lake)
+        for done, block in enumerate(present):
+            if not go_on(done, len(present)):
+                return Verification(done, len(present) - done, problems)
             try:
                 blocks.verify(block)
             except DamagedFile as error:
                 problems.append(str(error))
-    return problems
+    return Verification(len(present), 0, problems)
 
 
 def _stored_rounds(lake: Lake) -> set[int]:

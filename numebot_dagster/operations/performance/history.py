@@ -74,7 +74,7 @@ class NewestScores:
     """The newest scores of one submission.
 
     Attributes:
-        numbers: the scoring day, and score and percentile by metric.
+        numbers: the scoring day, and score and percentile (0 to 1, of two digits) by metric.
     """
 
     model: str
@@ -89,10 +89,12 @@ class ModelHistory:
     Attributes:
         curve: Markdown image of the newest CORR of each round.
         summary: see `performance_tables.model_summary`; one row, or none without scores.
+        rounds: see `performance_tables.scored_rounds`.
     """
 
     curve: str
     summary: pl.DataFrame
+    rounds: pl.DataFrame
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -100,7 +102,10 @@ class ModelHistory:
         if self.summary.is_empty():
             return {}
         row = self.summary.drop("model").row(0, named=True)
-        return {name: value for name, value in row.items() if value is not None}
+        numbers = {name: value for name, value in row.items() if value is not None}
+        if "percentile" in numbers:
+            numbers["percentile"] = round(numbers["percentile"], 2)
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def scores_to_plot(lake: Lake, days: Sequence[date]) -> Iterator[NewestScores]:
         for metric, value, percentile in rows.select("metric", "value", "percentile").iter_rows():
             numbers[metric] = value
             if percentile is not None:
-                numbers[f"{metric}_percentile"] = percentile
+                numbers[f"{metric}_percentile"] = round(percentile, 2)
         yield NewestScores(str(model), int(str(round_number)), numbers)
 
 
@@ -142,7 +147,7 @@ def model_history(lake: Lake, model_name: str) -> ModelHistory:
     """Return a model's curve over its rounds and its summary."""
     import polars as pl
 
-    from numebot_dagster.reporting.performance_tables import CORR, model_summary
+    from numebot_dagster.reporting.performance_tables import CORR, model_summary, scored_rounds
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
@@ -150,7 +155,7 @@ def model_history(lake: Lake, model_name: str) -> ModelHistory:
     scores, payouts = _last_scores(lake).filter(is_own), _last_payouts(lake).filter(is_own)
     newest = newest_scores(scores, CORR)["value"].to_list()
     curve = sparkline(newest, alt=f"newest {CORR} of each round")
-    return ModelHistory(curve, model_summary(scores, payouts))
+    return ModelHistory(curve, model_summary(scores, payouts), scored_rounds(scores))
 
 
 def _last_scores(lake: Lake) -> pl.DataFrame:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.defs.diagnostics.assets import diagnostics_key
+from numebot_dagster.defs.model_assets import diagnostics_key
 from numebot_dagster.lake import catalog
 from numebot_dagster.operations.diagnostics.diagnosis_store import read_diagnosis
 from numebot_dagster.reporting.embed import INLINE_LIMIT
+from numebot_dagster.reporting.numbers import plotted
 from tests.support.pictures import Drawing
 
 OP = "models__{}__diagnostics"
@@ -109,15 +111,16 @@ def test_tables_charts_and_numbers_of_a_vintage(world, diagnose):
         "held_out_eras": len(corr),
         "refits": 0,
     }
-    assert {name: metadata[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    rounded = {name: plotted(float(value)) for name, value in expected.items()}
+    assert {name: metadata[name] for name in expected} == pytest.approx(rounded)
 
     assert_pictures_are_stored(metadata, lake)
 
     # What lies behind it.
-    predictions = pl.read_parquet(metadata["file"])
-    assert metadata["dagster/row_count"] == predictions.height
-    schema = {column.name: column.type for column in metadata["dagster/column_schema"].columns}
-    assert schema == {name: str(kind) for name, kind in predictions.schema.items()}
+    predictions = pl.read_parquet(metadata["predictions"])
+    assert predictions.columns == ["id", "era", "prediction"]
+    assert metadata["dagster/table_name"] == "diagnostics"
+    assert metadata["dagster/uri"] == Path(metadata["predictions"]).parent.as_uri()
 
 
 def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
@@ -128,7 +131,7 @@ def test_a_model_that_has_seen_every_era_is_trained_anew(world, diagnose):
     assert "trained again 4 times walking forward over eras" in metadata["recipe"]
     assert "the weights in use have seen these eras" in metadata["recipe"]
     assert metadata["refits"] == 4
-    predictions = pl.read_parquet(metadata["file"])
+    predictions = pl.read_parquet(metadata["predictions"])
     vintage = world.platform.lake.stored_vintages()[-1]
     model = world.platform.registry["greedy"]
     by_era = read_diagnosis(world.platform, model, vintage).by_era

@@ -5,17 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from numebot_dagster.defs.health import rollup
-from numebot_dagster.defs.health.rollup import rollup_job, rollup_schedule
-from numebot_dagster.defs.resources import PlatformResource
+from numebot_dagster.defs.health.rollup import rollup_schedule
 from numebot_dagster.lake.locks import sole
 
-RESOURCES = {"platform": PlatformResource()}
 
-
-def run(instance, *, raise_on_error=True):
-    return rollup_job.execute_in_process(
-        instance=instance, resources=RESOURCES, raise_on_error=raise_on_error
-    )
+def run(world, instance, job="rollup_job", *, raise_on_error=True):
+    definition = world.definitions().resolve_job_def(job)
+    return definition.execute_in_process(instance=instance, raise_on_error=raise_on_error)
 
 
 def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, monkeypatch):
@@ -28,14 +24,14 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     monkeypatch.setattr(rollup, "SECONDS_BETWEEN_LOOKS", 0.0)
     monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: later)
     lake = world.platform.lake
-    assert run(instance).success
+    assert run(world, instance).success
     assert lake.receipts_files("second", number)
     monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: None)
-    result = run(instance)
+    result = run(world, instance)
     assert result.success
     assert lake.receipts_files("second", number) == []
-    [event] = [event for event in result.all_events if event.is_successful_output]
-    assert event.event_specific_data.metadata["blocks"].value == 2
+    [made] = result.asset_materializations_for_node("health__rollup")
+    assert made.metadata["blocks"].value == 2
     assert lake.catalog_file.is_file()
 
 
@@ -45,4 +41,5 @@ def test_the_schedule_is_on_by_default():
 
 def test_two_roll_ups_do_not_work_at_once(world, instance):
     with sole(world.platform.lake.lock_file("rollup")):
-        assert not run(instance, raise_on_error=False).success
+        assert not run(world, instance, raise_on_error=False).success
+        assert not run(world, instance, "checks_job", raise_on_error=False).success

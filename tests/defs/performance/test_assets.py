@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,10 @@ from numerai_tools import scoring
 from numerapi import base_api
 
 from numebot_dagster.defs.performance.jobs import collecting_runs
-from numebot_dagster.lake import catalog, parquet
+from numebot_dagster.lake import catalog, parquet, tables
 from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.operations.alerts import outbox
+from numebot_dagster.operations.health import standing_checks
 from numebot_dagster.operations.performance import collecting, digest
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
@@ -31,6 +32,7 @@ from numebot_dagster.practice.rules.clock import Round
 from numebot_dagster.reporting.embed import INLINE_LIMIT
 from numebot_dagster.reporting.numbers import plotted, score
 from numebot_dagster.reporting.theme import LIGHT
+from tests.support.digits import assert_few_digits
 from tests.support.payouts import payout, payout_scores
 from tests.support.pictures import Drawing
 
@@ -330,9 +332,83 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
         assert f"](/numebot/figures/{name}.svg?v=" in shown[name]
         assert len(shown[name]) < INLINE_LIMIT
     assert (shown["submissions"], shown["confirmed"], shown["resolved_submissions"]) == (4, 4, 2)
-    for text in ("steady-1", "second"):
-        assert text in shown["models"]
+    for name in MODELS:
+        assert name in shown["rounds"]
+        [row] = [line for line in shown["models"].splitlines() if f" {name} |" in line]
+        sql = (
+            "select avg(final) from (select arg_max(value, day) as final from scores "
+            "where metric = 'corr60' and resolved and model = ? group by round)"
+        )
+        assert f" {season.query(sql, name).item():.4f} |" in row
+        assert " 1.0 |" in row  # independent rounds
     assert world.platform.lake.catalog_file.is_file()
+
+
+def test_the_columns_of_the_dashboard_lead_back_to_those_of_the_scores(season):
+    shown = season.metadata("performance/overview")
+    columns = [column.name for column in shown["dagster/column_schema"].columns]
+    assert [name.replace("_", " ").lower() for name in columns] == [
+        heading.strip().lower() for heading in shown["models"].splitlines()[0].split("|")[1:-1]
+    ]
+    lineage = shown["dagster/column_lineage"].deps_by_column
+    assert set(lineage) == set(columns)
+    promised = {
+        "performance/scores": tables.SCORES.columns,
+        "performance/payouts": tables.PAYOUTS.columns,
+    }
+    for column, sources in lineage.items():
+        assert sources, column
+        for source in sources:
+            assert source.column_name in promised[source.asset_key.to_user_string()], column
+    assert ("performance/scores", "value") in {
+        (source.asset_key.to_user_string(), source.column_name) for source in lineage["mean_corr"]
+    }
+
+
+def test_each_day_says_where_its_scores_are_and_how_many(season, world):
+    for record in season.instance.fetch_materializations(
+        dg.AssetKey(["performance", "scores"]), limit=len(season.days)
+    ).records:
+        shown = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+        day = date.fromisoformat(record.partition_key)
+        count = season.query("select count(*) from scores where date = ?", day).item()
+        assert shown == {
+            "dagster/partition_row_count": count,
+            "dagster/table_name": "scores",
+            "dagster/uri": world.platform.lake.day_file("scores", day).as_uri(),
+        }
+
+
+def test_scores_and_confirmations_are_checked_where_they_are_read(season):
+    verdicts = {
+        check.check_name: (check.passed, check.description)
+        for result in season.results
+        for check in result.get_asset_check_evaluations()
+    }
+    day = f"{today(season):%a %d %b}"
+    assert verdicts == {
+        "scores_arrived": (True, f"scores of {day} are stored of 4 submissions in scoring"),
+        "everything_confirmed": (True, f"round {season.rounds[-1]}: 2 models confirmed"),
+    }
+    for result in season.results:
+        assert_few_digits(result)
+
+
+def test_missing_scores_are_named(season, world):
+    lake = world.platform.lake
+    now = datetime.combine(today(season), standing_checks.PUBLISHED_AT)
+    file = lake.day_file("scores", today(season))
+    whole = parquet.read(file)
+    try:
+        parquet.write(file, whole.filter(pl.col("model") != "second"))
+        gate = standing_checks.scores_arrived(world.platform, now)
+    finally:
+        parquet.write(file, whole)
+    assert not gate.passed
+    assert "are missing of 2 of 4 submissions in scoring: second, rounds " in gate.text
+    assert standing_checks.scores_arrived(world.platform, now).passed
+    years_later = standing_checks.scores_arrived(world.platform, now + timedelta(days=800))
+    assert years_later.text.endswith("are stored of 0 submissions in scoring")
 
 
 def test_the_newest_scores_are_told_once(season, world, receiver, monkeypatch):
@@ -362,6 +438,9 @@ def test_each_model_has_its_history(season):
         shown = season.metadata(f"models/{model}/performance")
         assert "data:image/svg+xml;base64," in shown["corr_by_round"]
         assert len(shown["corr_by_round"]) < 1000  # longer ones are hidden behind a link
+        rounds = [record.data for record in shown["newest_rounds"].records]
+        assert [row["round"] for row in rounds] == season.rounds[::-1]
+        assert all(0 <= row["percentile"] <= 100 for row in rounds)
         numbers = {key: value for key, value in shown.items() if isinstance(value, int | float)}
         assert len(numbers) >= 3
         assert all(np.isfinite(value) for value in numbers.values())

@@ -13,6 +13,7 @@ from numebot_dagster.operations.rounds import gates
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, RoundRecord, State
+from tests.support.digits import assert_few_digits
 
 ROUND = {"rounds/details", "rounds/live_data"}
 STEADY = {"models/steady_1/predictions", "models/steady_1/submission"}
@@ -84,23 +85,30 @@ def test_what_a_played_round_shows(world, run_round, instance):
     shown = {
         name: value.value for name, value in made["models/steady_1/predictions"].metadata.items()
     }
-    assert shown["dagster/row_count"] == frame.height == shown_rows(world, number)
-    assert shown["file"] == str(stored[0])
+    assert shown["dagster/partition_row_count"] == frame.height == shown_rows(world, number)
+    assert shown["dagster/uri"] == stored[0].as_uri()
+    assert shown["dagster/table_name"] == "predictions"
     assert shown["vintage"] == "1279"
     assert shown["rung"] == "live"
     assert 0 < shown["seconds"] < 30
-    assert shown["canary_predicts_as_trained_largest_difference"] < 1e-9
-    assert -1 < shown["agrees_with_example_correlation"] < 1
+    assert shown["canary_largest_difference"] < 1e-9
+    assert -1 < shown["example_correlation"] < 1
     receipt = {
         name: value.value for name, value in made["models/steady_1/submission"].metadata.items()
     }
     assert (receipt["state"], receipt["outcome"]) == ("confirmed", "on_time")
     assert receipt["predictions_sha256"] == shown["sha256"]
+    assert f"sha256={shown['sha256']}" in str(stored[0])
+    assert receipt["dagster/table_name"] == "submissions"
     submissions = world.rows("SELECT id FROM submissions WHERE round = ?", number)
     assert receipt["submission_id"] in {row["id"] for row in submissions}
     details = {name: value.value for name, value in made["rounds/details"].metadata.items()}
     assert details["window_minutes"] in (60, 26 * 60)
     assert details["paid_scores"] == "corr60, mmc60"
+    assert_few_digits(result)
+    live = made["rounds/live_data"].metadata["dagster/column_schema"].value
+    assert [(column.name, column.description) for column in live.columns][-1][0] == "feature_…"
+    assert len(live.columns) < 8
 
 
 def shown_rows(world, number):

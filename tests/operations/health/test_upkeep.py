@@ -338,10 +338,10 @@ def test_a_damaged_block_is_set_aside_and_costs_no_other(lake: Lake) -> None:
 
 def test_an_unsound_block_is_named(lake: Lake) -> None:
     upkeep.roll_up(lake, WHAT)
-    assert upkeep.unsound(lake) == []
+    assert upkeep.verify(lake).problems == []
     block = lake.receipts_block(1300)
     block.write_bytes(block.read_bytes()[:-100])
-    [problem] = upkeep.unsound(lake)
+    [problem] = upkeep.verify(lake).problems
     assert str(block) in problem
 
 
@@ -441,7 +441,7 @@ def test_rotten_rows_of_an_original_that_is_there_are_written_anew(lake: Lake) -
     rot(lake, lake.receipts_block(1350), lake.relative(path))
     every = WHAT.closed
     assert upkeep.roll_up(lake, Settled(every, every, TODAY)).problems == []
-    assert upkeep.unsound(lake) == []
+    assert upkeep.verify(lake).problems == []
     assert not path.exists()
 
 
@@ -524,7 +524,7 @@ def test_a_full_disk_ends_the_work(lake: Lake, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_one_roll_up_at_a_time(lake: Lake) -> None:
-    for work in (lambda: upkeep.roll_up(lake, WHAT), lambda: upkeep.unsound(lake)):
+    for work in (lambda: upkeep.roll_up(lake, WHAT), lambda: upkeep.verify(lake)):
         with sole(lake.lock_file("rollup")), pytest.raises(HeldElsewhere):
             work()
 
