@@ -24,7 +24,7 @@ from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.practice.creation import Plan
 from numebot_dagster.practice.server import ONE_THREAD, PracticeServer
 from numebot_dagster.settings import Settings
-from tests.support import forks, needs, quick_dagster
+from tests.support import forks, needs, quick_dagster, shared_data
 from tests.support.receiver import Receiver, receiving
 from tests.support.world import HONEST, MODELS, STAKES, TOURNAMENT, World, copy_participant
 
@@ -50,11 +50,14 @@ def pytest_configure() -> None:
     needs.watch()
     forks.install()
     quick_dagster.install()
+    shared_data.install()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile our modules once, where Python may not: hundreds of processes are started."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = session.config._tmp_path_factory.getbasetemp()
+        os.environ[shared_data.FOLDER] = str(folder / "shared_data")
         compileall.compile_dir(Path(numebot_dagster.__file__).parent, quiet=2)
     elif not sys.dont_write_bytecode:
         _rewrite_its_part(session.config)

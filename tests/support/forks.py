@@ -263,8 +263,9 @@ def main() -> None:
     kind, address, others = sys.argv[1:]
     _addresses.update({**json.loads(others), kind: address})
     if kind == "commands":
-        from tests.support import quick_dagster  # imports Dagster, which no worker has
+        from tests.support import quick_dagster, shared_data  # imports what no worker has
 
+        shared_data.install()
         quick_dagster.install()
         quick_dagster.read_scripts()
     _import_all(IMPORTED[kind])
