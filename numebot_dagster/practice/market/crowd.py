@@ -98,12 +98,28 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     ranks = np.empty(columns.shape)
     places = np.broadcast_to(np.arange(1.0, len(values) + 1.0), columns.shape)
     np.put_along_axis(ranks, order, places, axis=-1)
-    untied = (ordered[..., 1:] > ordered[..., :-1]).all(axis=-1)
-    if not untied.all():
-        from scipy import stats
-
-        ranks[~untied] = stats.rankdata(columns[~untied], axis=-1)
+    tied = ~(ordered[..., 1:] > ordered[..., :-1]).all(axis=-1)
+    if tied.any():
+        averages = _tied_ranks(ordered[tied])
+        averages[np.isnan(ordered[tied][..., -1])] = np.nan
+        shared = np.empty(averages.shape)
+        np.put_along_axis(shared, order[tied], averages, axis=-1)
+        ranks[tied] = shared
     return ranks.T
+
+
+def _tied_ranks(ordered: np.ndarray) -> np.ndarray:
+    """Return the average ranks of rows whose values ascend."""
+    places = np.arange(1, ordered.shape[-1] + 1)
+    differs = ordered[..., 1:] != ordered[..., :-1]
+    edge = np.ones((*ordered.shape[:-1], 1), dtype=bool)
+    begins = np.concatenate([edge, differs], axis=-1)
+    ends = np.concatenate([differs, edge], axis=-1)
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)
+    behind = np.where(ends, places, ordered.shape[-1])[..., ::-1]
+    last = np.minimum.accumulate(behind, axis=-1)[..., ::-1]
+    averages: np.ndarray = (first + last) / 2
+    return averages
 
 
 def weighted_ranks(ranks: Iterable[np.ndarray], stakes: Iterable[float]) -> np.ndarray:

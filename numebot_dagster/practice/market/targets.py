@@ -78,6 +78,7 @@ class SiblingTargets:
             return random.standard_normal((SOURCES_OF_DISAGREEMENT, slots), dtype=np.float32)
 
         self._week = lru_cache(maxsize=16)(week)
+        self._weeks = lru_cache(maxsize=2)(self._sum_of_weeks)
 
     def of_era(
         self, era: int, days: int, returns: np.ndarray, slots: np.ndarray
@@ -115,9 +116,12 @@ class SiblingTargets:
     def _disagreement(self, era: int, days: int, slots: np.ndarray) -> np.ndarray:
         """Return the (sources, rows) standard normal disagreement over the weeks of a horizon."""
         weeks = -(-days // DAYS_A_WEEK)
-        total = np.sum([self._week(era + week) for week in range(weeks)], axis=0)
+        total = self._weeks(era, weeks)
         disagreement: np.ndarray = total[:, slots] / np.sqrt(weeks, dtype=np.float32)
         return disagreement
+
+    def _sum_of_weeks(self, era: int, weeks: int) -> np.ndarray:
+        return np.asarray(np.sum([self._week(era + week) for week in range(weeks)], axis=0))
 
 
 def _mixed(correlation: float, agreed: np.ndarray, own: np.ndarray) -> np.ndarray:

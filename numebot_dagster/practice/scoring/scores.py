@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from itertools import repeat
+from itertools import chain
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from numebot_dagster.practice.rules.tournament import Tournament
 
 # Rounds whose ranked predictions are kept in memory, about 1.7 MB each: all that are unresolved.
 KEPT_FIELDS = 80
+# A round's scores are tens of thousands of rows: one statement for each takes twice as long.
+ROWS_OF_A_STATEMENT = 1000
 
 
 SCORE_VERSION = "1"
@@ -58,7 +60,16 @@ class Score:
 
 @dataclass(frozen=True)
 class _Field:
-    """Who plays a round, with predictions ranked and gaussianised; columns follow `models`."""
+    """Who plays a round; columns follow `models`.
+
+    Attributes:
+        models: Their ids.
+        predictions: (rows, models) places of their ranks, see `places_of`.
+        meta_model: (rows,) gaussianised.
+        benchmark: (rows,) mean of the benchmarks' ranks, gaussianised.
+        neutral: As `predictions`, of what is neutral to features.
+        likeness: (models,) of each score that does not depend on the target.
+    """
 
     models: tuple[str, ...]
     predictions: np.ndarray
@@ -68,6 +79,17 @@ class _Field:
     likeness: dict[Formula, np.ndarray]
 
 
+class _Targets:
+    """The (rows, days) target of one name; what several scores need is computed once."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    @cached_property
+    def powers(self) -> tuple[np.ndarray, np.ndarray]:
+        return centred(power(self.values - self.values.mean(axis=0)))
+
+
 class _Formulas:
     """Scores of a field; what several of them need is computed once."""
 
@@ -75,21 +97,25 @@ class _Formulas:
         self._field = field
 
     @cached_property
-    def _powers(self) -> tuple[np.ndarray, np.ndarray]:
-        return centred(power(self._field.predictions))
+    def _predictions(self) -> np.ndarray:
+        return quantiles_at(self._field.predictions)
 
-    def scores(self, formula: Formula, targets: np.ndarray) -> np.ndarray:
-        """Return (models, days) scores on (rows, days) targets."""
+    @cached_property
+    def _powers(self) -> tuple[np.ndarray, np.ndarray]:
+        return centred(powers_at(self._field.predictions))
+
+    def scores(self, formula: Formula, targets: _Targets) -> np.ndarray:
+        """Return (models, days) scores."""
         field = self._field
         if formula in field.likeness:
-            return np.repeat(field.likeness[formula][:, None], targets.shape[1], axis=1)
+            return np.repeat(field.likeness[formula][:, None], targets.values.shape[1], axis=1)
         if formula is Formula.CONTRIBUTION:
-            return contribution(field.predictions, field.meta_model, targets)
+            return contribution(self._predictions, field.meta_model, targets.values)
         if formula is Formula.BENCHMARK_CONTRIBUTION:
-            return contribution(field.predictions, field.benchmark, targets)
+            return contribution(self._predictions, field.benchmark, targets.values)
         if formula is Formula.NEUTRAL_CORR:
-            return corr(field.neutral, targets)
-        return corr_of_centred(self._powers, targets)
+            return correlations_of_centred(centred(powers_at(field.neutral)), targets.powers)
+        return correlations_of_centred(self._powers, targets.powers)
 
 
 def gaussianised(predictions: np.ndarray) -> np.ndarray:
@@ -99,8 +125,22 @@ def gaussianised(predictions: np.ndarray) -> np.ndarray:
 
 def quantiles_of(ranks: np.ndarray) -> np.ndarray:
     """Return the normal quantiles of tie-kept ranks in (0, 1); see `ranks_of`."""
-    places = np.rint(2 * len(ranks) * ranks).astype(np.int64) - 1
-    return np.asarray(_quantiles(len(ranks))[places])
+    return quantiles_at(places_of(ranks))
+
+
+def places_of(ranks: np.ndarray) -> np.ndarray:
+    """Return the int32 places of tie-kept ranks among all that there are."""
+    return np.rint(2 * len(ranks) * ranks).astype(np.int32) - 1
+
+
+def quantiles_at(places: np.ndarray) -> np.ndarray:
+    """Return the normal quantiles of the ranks at places."""
+    return np.asarray(_quantiles(len(places))[places])
+
+
+def powers_at(places: np.ndarray) -> np.ndarray:
+    """Return the `power` of the normal quantiles of the ranks at places."""
+    return np.asarray(_powers(len(places))[places])
 
 
 @lru_cache(maxsize=8)
@@ -111,6 +151,11 @@ def _quantiles(rows: int) -> np.ndarray:
     return np.asarray(special.ndtri((np.arange(2, 2 * rows + 1) / 2 - 0.5) / rows))
 
 
+@lru_cache(maxsize=8)
+def _powers(rows: int) -> np.ndarray:
+    return power(_quantiles(rows))
+
+
 def power(values: np.ndarray) -> np.ndarray:
     """Return `sign(x) |x|^1.5`."""
     return np.asarray(np.sign(values) * np.abs(values) ** 1.5)
@@ -118,7 +163,7 @@ def power(values: np.ndarray) -> np.ndarray:
 
 def correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation of each column of `left` (rows) with each of `right`."""
-    return correlations_of_centred(centred(left), right)
+    return correlations_of_centred(centred(left), centred(right))
 
 
 def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,20 +172,17 @@ def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values, np.linalg.norm(values, axis=0)
 
 
-def correlations_of_centred(left: tuple[np.ndarray, np.ndarray], right: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of each column of what was `centred` with each of `right`."""
-    (left_values, left_norms), (right_values, right_norms) = left, centred(right)
+def correlations_of_centred(
+    left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return Pearson's correlation of each column with each other one; both were `centred`."""
+    (left_values, left_norms), (right_values, right_norms) = left, right
     return np.asarray((left_values.T @ right_values) / np.outer(left_norms, right_norms))
 
 
 def corr(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return Numerai's CORR of gaussianised predictions (n, p) with targets (n, d), as (p, d)."""
-    return corr_of_centred(centred(power(predictions)), targets)
-
-
-def corr_of_centred(powers: tuple[np.ndarray, np.ndarray], targets: np.ndarray) -> np.ndarray:
-    """Return CORR of `centred` powers of gaussianised predictions, shared by several targets."""
-    return correlations_of_centred(powers, power(targets - targets.mean(axis=0)))
+    return correlations_of_centred(centred(power(predictions)), _Targets(targets).powers)
 
 
 def contribution(predictions: np.ndarray, meta: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -253,15 +295,13 @@ class Scorer:
                 "get it by Tournament.round, which applies its rules"
             )
         field = self._field(self._lineups.of(round_))
-        rows: list[tuple[int, int, str, str, float, float]] = []
-        for rule, table, ranked in self._tables(round_, field, days):
-            for model_id, values, ranks in zip(
-                field.models, table.tolist(), ranked.tolist(), strict=True
-            ):
-                rows += zip(repeat(round_.number), days, repeat(model_id), repeat(rule.name),
-                            values, ranks)  # fmt: skip
+        tables = {
+            rule.name: (values.T.tolist(), ranks.T.tolist())
+            for rule, values, ranks in self._tables(round_, field, days)
+        }
+        rows = _rows_of(round_, days, field.models, tables)
         with tournament.state.transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows)
+            _insert(db, rows)
             db.executemany(
                 "INSERT OR REPLACE INTO scored VALUES (?, ?)",
                 [(round_.number, day) for day in days],
@@ -275,7 +315,7 @@ class Scorer:
         Scores that differ in nothing but their days are computed once: the longer ones come first.
         """
         rules, formulas = self._tournament.timetable.rules(round_), _Formulas(field)
-        targets: dict[str, np.ndarray] = {}
+        targets: dict[str, _Targets] = {}
         made: dict[tuple[Formula, str], tuple[np.ndarray, np.ndarray]] = {}
         season = np.zeros((len(field.models), len(days)))
         for rule in rules.scores:
@@ -293,27 +333,65 @@ class Scorer:
                 season += rule.multiplier * values
             yield rule, values, ranks
 
-    def _targets(self, round_: Round, name: str, days: list[int]) -> np.ndarray:
+    def _targets(self, round_: Round, name: str, days: list[int]) -> _Targets:
         """Return the (rows, days) target of a name as it was realised by each day."""
         market = self._tournament.market
         with self._tournament.market_lock:
             columns = [market.realised_target(round_.opened, day, name) for day in days]
             rows = len(market.live_ids(round_.opened))
-        return np.column_stack([np.empty((rows, 0)), *columns])
+        return _Targets(np.column_stack([np.empty((rows, 0)), *columns]))
+
+
+_Row = tuple[int, int, str, str, float, float]
+
+
+def _rows_of(
+    round_: Round,
+    days: Sequence[int],
+    models: Sequence[str],
+    tables: dict[str, tuple[list[list[float]], list[list[float]]]],
+) -> list[_Row]:
+    """Return the rows of the table of scores in its own order, which is the quickest to insert.
+
+    Args:
+        round_: the round.
+        days: ascending; a score that ends earlier has fewer of them.
+        models: the ids of the participants.
+        tables: values and percentiles by day and participant, by the name of the score.
+    """
+    columns = sorted((model_id, column) for column, model_id in enumerate(models))
+    return [
+        (round_.number, day, model_id, name, values[place][column], ranks[place][column])
+        for place, day in enumerate(days)
+        for scored in [[name for name in sorted(tables) if place < len(tables[name][0])]]
+        for model_id, column in columns
+        for name in scored
+        for values, ranks in [tables[name]]
+    ]
+
+
+def _insert(db: sqlite3.Connection, rows: list[_Row]) -> None:
+    many = ", ".join(["(?, ?, ?, ?, ?, ?)"] * ROWS_OF_A_STATEMENT)
+    whole = len(rows) - len(rows) % ROWS_OF_A_STATEMENT
+    for start in range(0, whole, ROWS_OF_A_STATEMENT):
+        values = [*chain.from_iterable(rows[start : start + ROWS_OF_A_STATEMENT])]
+        db.execute(f"INSERT OR REPLACE INTO scores VALUES {many}", values)  # noqa: S608
+    db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", rows[whole:])
 
 
 def _field_of(lineup: Lineup) -> _Field:
     # Whole numbers, so that equal means stay equal.
     ranks = average_ranks(lineup.benchmarks)
-    predictions = quantiles_of(lineup.ranks)
-    with_meta_model = correlations(power(predictions), lineup.meta_model[:, None])[:, 0]
+    predictions = places_of(lineup.ranks)
+    powers, meta_model = powers_at(predictions), lineup.meta_model[:, None]
+    with_meta_model = correlations(powers, meta_model)[:, 0]
     with_benchmarks = correlations(lineup.ranks, ranks)
     return _Field(
         models=lineup.models,
         predictions=predictions,
         meta_model=gaussianised(lineup.meta_model),
         benchmark=gaussianised(ranks.mean(axis=1)),
-        neutral=gaussianised(neutralised(predictions, lineup.neutralizers)),
+        neutral=places_of(ranks_of(neutralised(quantiles_at(predictions), lineup.neutralizers))),
         likeness={
             Formula.LIKENESS: with_meta_model,
             Formula.LARGEST_LIKENESS: with_benchmarks.max(axis=1),
