@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
-from numebot_dagster.practice.market.market import FULL, SMALL, Market
+from numebot_dagster.practice.market.market import FULL, SMALL, Market, Scale
 from numebot_dagster.practice.market.population import population
 from numebot_dagster.practice.rules.clock import PRACTICE_START, Pace, Refused, newest_opened
 from numebot_dagster.practice.rules.keys import add_key
@@ -129,7 +130,13 @@ def _check(settings: Mapping[str, str], plan: Plan, folder: Path) -> None:
 
 def _tournament(state: State, plan: Plan) -> Tournament:
     start = datetime.fromisoformat(state.settings["start"]).date()
-    return Tournament(state, Market(plan.seed, SCALES[plan.scale], start))
+    return Tournament(state, shared_market(plan.seed, SCALES[plan.scale], start))
+
+
+@lru_cache(maxsize=2)
+def shared_market(seed: int, scale: Scale, start: date) -> Market:
+    """Return a market; tournaments of one process share it, and what it has computed."""
+    return Market(seed, scale, start)
 
 
 def credentials(tournament: Tournament) -> Credentials:

@@ -116,7 +116,7 @@ class Season:
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     folder = tmp_path_factory.mktemp("faults") / "practice"
-    plan = Plan(seed=5, models=("alpha", "beta"), stakes={"alpha": "10"})
+    plan = Plan(models=("alpha", "beta"), stakes={"alpha": "10"})
     with PracticeServer(folder, plan, strict=True) as practice:
 
         def make(**changes: Any) -> NumeraiClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,6 +20,12 @@ from numebot_dagster.practice.market.market import Market
 from numebot_dagster.practice.rules.tournament import Tournament
 from numebot_dagster.practice.server import PracticeServer
 from tests.practice.served_tournament import ServedTournament
+
+
+@cache
+def _market() -> Market:
+    """Return a market for comparisons, which no tournament has."""
+    return Market()
 
 
 class Serving:
@@ -58,7 +65,7 @@ def make_tournament(
         tournament = open_tournament(folder, Plan(**plan))
         running.append(Serving(tournament, rate_limits))
         return ServedTournament(
-            Controls(running[-1].url), folder, credentials(tournament), Market()
+            Controls(running[-1].url), folder, credentials(tournament), _market()
         )
 
     yield make
@@ -94,5 +101,5 @@ def tournament_of(
 ) -> Callable[[PracticeServer], ServedTournament]:
     """Wrap a server in a process of its own."""
     return lambda practice: connect(
-        ServedTournament(practice, practice.folder, practice.credentials, Market())
+        ServedTournament(practice, practice.folder, practice.credentials, _market())
     )

@@ -266,6 +266,7 @@ def main() -> None:
         from tests.support import quick_dagster, shared_data  # imports what no worker has
 
         shared_data.install()
+        shared_data.compute_ahead()
         quick_dagster.install()
         quick_dagster.read_scripts()
     _import_all(IMPORTED[kind])

@@ -1,6 +1,7 @@
 """Make each data file of the practice tournament once per test run, and copy it from then on.
 
-Files of equal markets and moments are the same to the last byte, and large ones take seconds.
+Files of equal markets and moments are the same to the last byte, and large ones take seconds. What
+every server computes before its first answer is computed before they are forked.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.practice.creation import shared_market
 from numebot_dagster.practice.datasets import files
 from numebot_dagster.practice.datasets.contents import dataset_stamp, write_dataset
-from numebot_dagster.practice.market.market import Market
+from numebot_dagster.practice.market.market import PRACTICE_START, SMALL, Market
+from numebot_dagster.practice.schema.dialect import schema
 
 FOLDER = "TESTS_SHARED_DATA"
 """The environment variable with the folder that all processes of a run share."""
@@ -27,6 +30,14 @@ FOLDER = "TESTS_SHARED_DATA"
 def install() -> None:
     """Let the tournaments of this process, and of those forked from it, share their files."""
     files.write_dataset = _write_shared  # type: ignore[assignment]
+
+
+def compute_ahead() -> None:
+    """Compute what the tournaments need that will be forked from this process."""
+    schema()
+    market = shared_market(0, SMALL, PRACTICE_START)
+    market.realised_return(PRACTICE_START + timedelta(weeks=20), 1)
+    market.benchmarks(PRACTICE_START + timedelta(days=1))
 
 
 def _write_shared(

@@ -14,17 +14,15 @@ from importlib import resources
 from typing import Any
 
 from graphql import (
+    DefinitionNode,
     DocumentNode,
-    FieldDefinitionNode,
     GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
     ObjectTypeDefinitionNode,
-    Visitor,
     build_ast_schema,
     parse,
     validate,
-    visit,
 )
 
 from numebot_dagster.practice.schema.leniency import changed, same_name, to_the_letter
@@ -33,7 +31,7 @@ from numebot_dagster.practice.schema.leniency import changed, same_name, to_the_
 @cache
 def schema(removed: frozenset[str] = frozenset()) -> GraphQLSchema:
     """Return Numerai's schema, with scalars written as the service writes them."""
-    document = visit(_document(), _Removal(removed)) if removed else _document()
+    document = _without(_document(), removed) if removed else _document()
     built = build_ast_schema(document, assume_valid_sdl=True)  # the file is ours, and tested
     writers = {"Time": _write_time, "Date": _write_date, "Nmr": _write_nmr, "Usd": _write_usd}
     for name, write in writers.items():
@@ -84,23 +82,22 @@ def admit(
     return document
 
 
-class _Removal(Visitor):
-    """Removes fields from the types of a schema."""
+def _without(document: DocumentNode, removed: frozenset[str]) -> DocumentNode:
+    """Return a schema without some fields of its object types."""
 
-    def __init__(self, removed: frozenset[str]) -> None:
-        super().__init__()
-        self._removed = removed
-
-    def enter_object_type_definition(
-        self, node: ObjectTypeDefinitionNode, *_: Any
-    ) -> ObjectTypeDefinitionNode:
-        def stays(field: FieldDefinitionNode) -> bool:
-            return f"{node.name.value}.{field.name.value}" not in self._removed
-
-        fewer: ObjectTypeDefinitionNode = changed(
-            node, fields=tuple(filter(stays, node.fields or ()))
-        )
+    def rest(node: DefinitionNode) -> DefinitionNode:
+        if not isinstance(node, ObjectTypeDefinitionNode):
+            return node
+        fields = [
+            field
+            for field in node.fields or ()
+            if f"{node.name.value}.{field.name.value}" not in removed
+        ]
+        fewer: DefinitionNode = changed(node, fields=tuple(fields))
         return fewer
+
+    fewer: DocumentNode = changed(document, definitions=tuple(map(rest, document.definitions)))
+    return fewer
 
 
 def _write_time(value: Any) -> str:

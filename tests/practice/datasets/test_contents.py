@@ -399,9 +399,9 @@ def test_the_small_scale_is_ready_in_seconds(tmp_path: Path) -> None:
     """A few seconds on a quiet machine; processor time, with room for a slower one."""
     start = time.process_time()
     market = Market(seed=1)
-    for file in DATA_FILES["v5.3"]:
+    for file in ("train.parquet", "validation.parquet"):  # the others take less than these together
         write_dataset(market, f"v5.3/{file}", tmp_path / file, TUESDAY, None)
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 12
     train = pq.ParquetFile(tmp_path / "train.parquet")
     eras = train.read(["era"]).column("era").to_pylist()
     assert (eras[0], eras[-1]) == ("0503", "0574")  # as Numerai's train file ends

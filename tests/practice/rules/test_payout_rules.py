@@ -225,7 +225,7 @@ def test_an_unread_former_round_stays_at_its_last_day(
     tournament.controls.advance("next-open")
     tournament.upload(MODEL, tournament.predictions(OLD, 3))
     tournament.controls.advance("resolve")
-    tournament.controls.advance(days=14)
+    tournament.controls.advance(days=4)
     actual = tournament.api.pending_model_payouts()["actual"]
     assert [row["roundNumber"] for row in actual] == [OLD]
     corr, mmc = score(tournament, OLD, 20)

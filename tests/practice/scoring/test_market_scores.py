@@ -106,10 +106,9 @@ def test_a_small_model_is_as_close_to_the_benchmark_as_expected(market: Market) 
 
 def score(market: Market, day: date, predicted: np.ndarray) -> tuple[float, float, float]:
     """Return CORR, MMC and the rank correlation with the meta model, by numerai-tools."""
-    ids = market.live_ids(day)
-    prediction = pd.DataFrame({"honest": predicted}, index=ids)
-    target = pd.Series(market.realised_target(day, 60), index=ids, name="target")
-    meta_model = pd.Series(Crowd(market).meta_model(day), index=ids, name="meta")
+    prediction = pd.DataFrame({"honest": predicted})
+    target = pd.Series(market.realised_target(day, 60), name="target")
+    meta_model = pd.Series(Crowd(market).meta_model(day), name="meta")
     return (
         float(numerai_corr(prediction, target)["honest"]),
         float(correlation_contribution(prediction, meta_model, target)["honest"]),
@@ -128,18 +127,17 @@ def test_an_honest_model_scores_as_in_reality(honest: Track) -> None:
 # Dependence of scores, on many participants at once because one alone says too little
 
 
-def rivals(market: Market, opened: date) -> pd.DataFrame:
-    return pd.DataFrame(
-        {number: market.rival_predictions(opened, 0.3, number) for number in range(RIVALS)},
-        index=market.live_ids(opened),
+def rivals(market: Market, opened: date) -> np.ndarray:
+    """Return the (rows, rivals) predictions of participants of equal skill."""
+    return np.column_stack(
+        [market.rival_predictions(opened, 0.3, number) for number in range(RIVALS)]
     )
 
 
 def rival_scores(market: Market, opened: date, days: int) -> np.ndarray:
     """Return their CORR, which test_scores.py compares with numerai-tools'."""
     target = market.realised_target(opened, days)
-    predictions = rivals(market, opened).to_numpy()
-    return corr(gaussianised(predictions), target[:, None])[:, 0]
+    return corr(gaussianised(rivals(market, opened)), target[:, None])[:, 0]
 
 
 @pytest.mark.heavy
@@ -159,8 +157,8 @@ def test_scores_are_as_dependent_as_their_windows_overlap(market: Market) -> Non
                 by_stock(market, second, market.realised_target(second, 60)),
             )
             predictions = correlation(
-                by_stock(market, first, rivals(market, first)[0].to_numpy()),
-                by_stock(market, second, rivals(market, second)[0].to_numpy()),
+                by_stock(market, first, market.rival_predictions(first, 0.3, 0)),
+                by_stock(market, second, market.rival_predictions(second, 0.3, 0)),
             )
             products.append(targets * predictions)
         return float(np.mean(products))

@@ -73,6 +73,19 @@ def close(amount: Decimal | str, expected: Decimal) -> bool:
     return abs(Decimal(amount) - expected) < Decimal("1e-15")
 
 
+def test_returns_are_payouts_over_stakes(tournament: ServedTournament) -> None:
+    """On the day of the resolution; the first test here, as a later one moves the clock."""
+    tournament.api.pending_model_payouts()  # so that the scores are in the state
+    earned = payouts(tournament)
+    leaders = {entry["username"]: entry for entry in tournament.api.get_leaderboard()}
+    for name, stake in ((MODEL, Decimal("75.25")), (OTHER, Decimal("250.5"))):
+        rate = float(earned[name] / stake)
+        assert leaders[name]["return_52_weeks"] == pytest.approx(rate, abs=1e-12)
+        assert leaders[name]["return_1_day"] == pytest.approx(rate, abs=1e-12)
+    assert leaders["v53_lgbm_ender60"]["return_52_weeks"] is None
+    assert tournament.api.public_user_profile(MODEL)["nmrStaked"] == 0  # all is settled
+
+
 def test_the_wallet(tournament: ServedTournament) -> None:
     tournament.api.pending_model_payouts()  # so that the scores are in the state
     before = tournament.api.wallet_transactions()
