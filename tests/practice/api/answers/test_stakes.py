@@ -83,7 +83,8 @@ def test_returns_are_payouts_over_stakes(tournament: ServedTournament) -> None:
         assert leaders[name]["return_52_weeks"] == pytest.approx(rate, abs=1e-12)
         assert leaders[name]["return_1_day"] == pytest.approx(rate, abs=1e-12)
     assert leaders["v53_lgbm_ender60"]["return_52_weeks"] is None
-    assert tournament.api.public_user_profile(MODEL)["nmrStaked"] == 0  # all is settled
+    profile = tournament.post(f'{{v3UserProfile(modelName: "{MODEL}") {{nmrStaked}}}}')
+    assert Decimal(profile["data"]["v3UserProfile"]["nmrStaked"]) == 0  # all is settled
 
 
 def test_the_wallet(tournament: ServedTournament) -> None:
