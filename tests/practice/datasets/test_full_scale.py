@@ -207,5 +207,5 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert float(done.stdout) < 1.0
+    assert float(done.stdout) < 2.0
     assert time.monotonic() - started < 60
