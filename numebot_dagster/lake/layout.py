@@ -259,6 +259,11 @@ class Lake:
         rounds = ([*_rounds(folder)] for folder in folders)
         return frozenset(min(numbered)[1] for numbered in rounds if numbered)
 
+    @property
+    def live_correlations_file(self) -> Path:
+        """The correlations of models' predictions in the last rounds."""
+        return self.root / "correlations" / "live.parquet"
+
     # Performance
 
     def day_file(self, table: str, day: date) -> Path:

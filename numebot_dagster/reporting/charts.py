@@ -76,18 +76,18 @@ def final_by_round(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     if final.is_empty():
         return marks.notice(title, *_nothing_resolved(scores, metric))
     means = final.group_by("model").agg(pl.col("value").mean())
-    if not drawn_apart(final["model"]):
-        return scores_by_round(scores, metric, _from_best(means))
-    lines = marks.lines(
+    drawn = marks.lines_or_bands(
         final, marks.whole_axis("round", "round"), "value", f"final {_unit(metric)}"
     )
-    chart = marks.plot(marks.zero_line(), lines.encode(**marks.by_model(_from_best(means))))
+    bands = "" if drawn_apart(final["model"]) else (
+        " Bands: half and nine tenths of the models. Dashed: their median."
+    )  # fmt: skip
     return Picture(
         f"{title}, {_rounds(final)}, {_models(final)}",
         "The score of each round's last day, which alone is paid. "
-        "Neighbouring rounds share most of their days.",
+        f"Neighbouring rounds share most of their days.{bands}",
         f"Final {_label(metric)} of {_rounds(final)}. {_ends(means)}",
-        chart,
+        marks.plot(marks.zero_line(), *drawn),
     )
 
 
@@ -113,7 +113,7 @@ def scores_by_round(scores: pl.DataFrame, metric: str, models: Sequence[str]) ->
         f"{title}, {_rounds(recent)}, {_models(recent)}",
         "Blue: above zero. Orange: below. Lighter: the round is still running.",
         f"Newest {_label(metric)} of {_rounds(recent)}. {_ends(means)}",
-        marks.plot(chart, height=max(110, 40 + marks.ROW_HEIGHT * len(models))),
+        marks.rows(chart),
         is_dense=True,
     )
 
@@ -133,7 +133,7 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     y_title = f"mean final {_unit(metric)}"
     if drawn_apart(running["model"]):
         subtitle = "Rounds overlap: 64 in a row hold about 1.6 independent observations."
-        lines = marks.lines(running, x, "mean", y_title)
+        lines = marks.lines(running.drop("round"), x, "mean", y_title)
         drawn = [lines.encode(**marks.by_model(_from_best(last)))]
     else:
         subtitle = (
@@ -141,7 +141,7 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         )
         by_count = running.group_by("resolved").agg(*marks.quantiles("mean"), models=pl.len())
         enough = by_count.filter(pl.col("models") * 2 >= pl.col("models").max()).sort("resolved")
-        chosen = marks.chosen_lines(running, x, "mean", y_title)
+        chosen = marks.chosen_lines(running.drop("round"), x, "mean", y_title)
         drawn = [*marks.bands(enough, x, y_title), *chosen]
     return Picture(
         f"{title}, {_models(final)}",

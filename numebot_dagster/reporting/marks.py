@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import polars.selectors as cs
 
 from numebot_dagster.reporting.picture import WIDTH, Picture
-from numebot_dagster.reporting.theme import DASHES, Mark, shortened
+from numebot_dagster.reporting.theme import DASHES, MOST_LINES, Mark, drawn_apart, shortened
 
 if TYPE_CHECKING:
     import altair as alt
 
 HEIGHT = 280
 ROW_HEIGHT = 14
-CHOSEN = "chosen"
-"""The parameter of a chart that lists the models whose lines are drawn; `board.js` sets it."""
+CHOSEN, SINCE = "chosen", "since"
+"""The parameters of every chart: the models that are shown, none for all, and the first round.
+
+`board.js` sets them to what the reader of a page has chosen.
+"""
+IS_CHOSEN = f"indexof({CHOSEN}, datum.model) >= 0"
+IS_SHOWN = f"(!length({CHOSEN}) || {IS_CHOSEN})"
+IN_ROUNDS = f"(!isValid(datum.round) || datum.round >= {SINCE})"
 
 MOST_POINTS = 160
 """Where a chart has more, its lines have none."""
@@ -26,6 +33,24 @@ MOST_POINTS = 160
 NAME_LENGTH = 20
 SIGNED = "+.4f"
 """Scores have four digits and a sign; Vega writes a true minus."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Describe what a vertical axis measures.
+
+    Attributes:
+        format: of its numbers.
+        has_zero: whether zero is a part of the axis.
+        is_falling: whether the smallest value is at the top, as for ranks.
+    """
+
+    format: str = SIGNED
+    has_zero: bool = True
+    is_falling: bool = False
+
+
+SCORE = Measure()
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
@@ -38,10 +63,30 @@ def plot(*charts: alt.Chart, height: int = HEIGHT) -> alt.LayerChart:
     import altair as alt
 
     fit = alt.AutoSizeParams(type="fit", contains="padding")
-    return alt.LayerChart(layer=list(charts), width=WIDTH, height=height, autosize=fit)
+    return _layers(charts, height=height, autosize=fit)
 
 
-def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
+def rows(*charts: alt.Chart) -> alt.LayerChart:
+    """Return charts over each other that have a row for each model that is shown."""
+    import altair as alt
+
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return _layers(charts, height=alt.Step(ROW_HEIGHT), autosize=fit)
+
+
+def _layers(charts: Sequence[alt.Chart], **look: Any) -> alt.LayerChart:
+    import altair as alt
+
+    parameters = [
+        alt.VariableParameter(name=CHOSEN, value=[]),
+        alt.VariableParameter(name=SINCE, value=0),
+    ]
+    return alt.LayerChart(layer=list(charts), width=WIDTH, params=parameters, **look)
+
+
+def lines(
+    frame: pl.DataFrame, x: alt.X, y: str, y_title: str, measure: Measure = SCORE
+) -> alt.Chart:
     """Return lines, with points where there are few; `by_model` tells them apart.
 
     Args:
@@ -49,6 +94,7 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
         x: the horizontal axis.
         y: the column of the vertical axis.
         y_title: its title.
+        measure: what it measures.
     """
     import altair as alt
 
@@ -56,14 +102,15 @@ def lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> alt.Chart:
     point = alt.OverlayMarkDef(size=22, strokeWidth=0, filled=True)
     return (
         alt.Chart(rounded(frame.select(cs.by_name(*_drawn(x, y), require_all=False))))
+        .transform_filter(f"{IS_SHOWN} && {IN_ROUNDS}")
         .mark_line(point=point if is_short else False)
         .encode(
             x=x,
-            y=score_axis(y, y_title),
+            y=vertical_axis(y, y_title, measure),
             tooltip=[
                 alt.Tooltip("model:N"),
                 alt.Tooltip(x.shorthand),
-                alt.Tooltip(f"{y}:Q", format=SIGNED),
+                alt.Tooltip(f"{y}:Q", format=measure.format),
             ],
         )
     )
@@ -74,30 +121,32 @@ def _drawn(x: alt.X, y: str) -> tuple[str, ...]:
     return ("model", "round", str(x.shorthand).partition(":")[0], y)
 
 
-def chosen_lines(frame: pl.DataFrame, x: alt.X, y: str, y_title: str) -> list[alt.Chart]:
+def chosen_lines(
+    frame: pl.DataFrame, x: alt.X, y: str, y_title: str, measure: Measure = SCORE
+) -> list[alt.Chart]:
     """Return the lines of the models that the reader of a page has chosen, each with its name.
 
-    At first there are none. Their names stand at their ends, because a legend without entries
-    cannot be laid out.
+    At first, and for more than `MOST_LINES`, there are none. Their names stand at their ends,
+    because a legend without entries cannot be laid out.
 
     Args:
         frame: a row per point and model, in the order of the x axis.
         x: the horizontal axis.
         y: the column of the vertical axis.
         y_title: its title.
+        measure: what it measures.
     """
     import altair as alt
 
-    is_chosen = f"indexof({CHOSEN}, datum.model) >= 0"
+    is_drawn = f"length({CHOSEN}) <= {MOST_LINES} && {IS_CHOSEN} && {IN_ROUNDS}"
     color = alt.Color("model:N", legend=None)
-    drawn = lines(frame, x, y, y_title).transform_filter(is_chosen).encode(color=color)
+    drawn = lines(frame, x, y, y_title, measure).transform_filter(is_drawn).encode(color=color)
     last = frame.unique("model", keep="last", maintain_order=True)
     ends = alt.Chart(rounded(last.select(cs.by_name(*_drawn(x, y), require_all=False))))
     names = ends.mark_text(align="right", dx=-6, dy=-7).encode(
-        x=x, y=score_axis(y, y_title), text=alt.Text("model:N"), color=color
+        x=x, y=vertical_axis(y, y_title, measure), text=alt.Text("model:N"), color=color
     )
-    chosen = alt.param(name=CHOSEN, value=[])
-    return [drawn.add_params(chosen), names.transform_filter(is_chosen)]
+    return [drawn, names.transform_filter(is_drawn)]
 
 
 def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) -> alt.X:
@@ -111,12 +160,21 @@ def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) ->
     return alt.X(f"{field}:Q", scale=scale, axis=axis)
 
 
-def score_axis(field: str, title: str) -> alt.Y:
-    """Return a vertical axis of scores, of which zero is a part."""
+def day_axis(field: str) -> alt.X:
+    """Return a horizontal axis of dates."""
     import altair as alt
 
-    axis = alt.Axis(title=title, format=SIGNED, tickCount=6)
-    return alt.Y(f"{field}:Q", scale=alt.Scale(zero=True), axis=axis)
+    axis = alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6, labelOverlap=True)
+    return alt.X(f"{field}:T", scale=alt.Scale(nice=False), axis=axis)
+
+
+def vertical_axis(field: str, title: str, measure: Measure = SCORE) -> alt.Y:
+    """Return a vertical axis of what is measured."""
+    import altair as alt
+
+    axis = alt.Axis(title=title, format=measure.format, tickCount=6)
+    scale = alt.Scale(zero=measure.has_zero, reverse=measure.is_falling)
+    return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 
 
 def zero_line() -> alt.Chart:
@@ -162,25 +220,42 @@ def _short(name: str) -> str:
     return shortened(name, NAME_LENGTH)
 
 
-def bands(frame: pl.DataFrame, x: alt.X, title: str) -> list[alt.Chart]:
+def bands(frame: pl.DataFrame, x: alt.X, title: str, measure: Measure = SCORE) -> list[alt.Chart]:
     """Return nine tenths, half and the median of values.
 
     Args:
         frame: a row per place on the x axis with the columns of `QUANTILES`.
         x: the horizontal axis.
         title: of the vertical axis.
+        measure: what it measures.
     """
     import altair as alt
 
-    base = alt.Chart(rounded(frame)).encode(x=x)
-    outer = base.mark_area(style=Mark.OUTER_BAND).encode(
-        score_axis("q05", title), y2=alt.Y2("q95:Q")
-    )
-    inner = base.mark_area(style=Mark.INNER_BAND).encode(
-        score_axis("q25", title), y2=alt.Y2("q75:Q")
-    )
-    middle = base.mark_line(style=Mark.MIDDLE).encode(score_axis("q50", title))
-    return [outer, inner, middle]
+    base = alt.Chart(rounded(frame)).transform_filter(IN_ROUNDS).encode(x=x)
+
+    def area(low: str, high: str, style: Mark) -> alt.Chart:
+        y = vertical_axis(low, title, measure)
+        return base.mark_area(style=style).encode(y, y2=alt.Y2(f"{high}:Q"))
+
+    middle = base.mark_line(style=Mark.MIDDLE).encode(vertical_axis("q50", title, measure))
+    return [area("q05", "q95", Mark.OUTER_BAND), area("q25", "q75", Mark.INNER_BAND), middle]
+
+
+def lines_or_bands(
+    frame: pl.DataFrame, x: alt.X, y: str, y_title: str, measure: Measure = SCORE
+) -> list[alt.Chart]:
+    """Return a line for each of a few models; of more, bands and the lines that a reader chooses.
+
+    Arguments as for `lines`.
+    """
+    if drawn_apart(frame["model"]):
+        last = frame.unique("model", keep="last", maintain_order=True).sort("model")
+        order = last.sort(y, descending=not measure.is_falling, maintain_order=True)["model"]
+        return [lines(frame, x, y, y_title, measure).encode(**by_model(order.to_list()))]
+    place = x.shorthand.partition(":")[0]
+    among = frame.group_by(place).agg(*quantiles(y)).sort(place)
+    chosen = chosen_lines(frame, x, y, y_title, measure)
+    return [*bands(among, x, y_title, measure), *chosen]
 
 
 def quantiles(value: str = "value") -> list[pl.Expr]:
@@ -202,26 +277,23 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
     import altair as alt
 
     first, last = min(frame["round"]), max(frame["round"])
+    axis = alt.Axis(
+        title="round (lighter: still running)",
+        values=_ticks(first, last),
+        format="d",
+        grid=False,
+        labelOverlap=True,
+    )
     return (
         alt.Chart(rounded(frame))
+        .transform_filter(f"{IS_SHOWN} && {IN_ROUNDS}")
+        .transform_calculate(left="datum.round - 0.5", right="datum.round + 0.5")
         .mark_rect()
         .encode(
-            x=alt.X(
-                "round:O",
-                scale=alt.Scale(
-                    domain=list(range(first, last + 1)), paddingInner=0, paddingOuter=0
-                ),
-                axis=alt.Axis(
-                    title="round (lighter: still running)", values=_ticks(first, last), labelAngle=0
-                ),
-            ),
-            y=alt.Y(
-                "model:N",
-                sort=list(models),
-                axis=alt.Axis(title=None, labelLimit=150),
-                scale=alt.Scale(paddingInner=0.08),
-            ),
-            color=_diverging(metric, limit),
+            x=alt.X("left:Q", scale=alt.Scale(zero=False, nice=False), axis=axis),
+            x2=alt.X2("right:Q"),
+            y=model_rows(models),
+            color=diverging(metric, limit, "+.2f"),
             opacity=alt.OpacityValue(
                 0.55,
                 condition=alt.ConditionalValueDefnumberExprRef(test="datum.resolved", value=1),
@@ -235,8 +307,22 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
     )
 
 
-def _diverging(metric: str, limit: float) -> alt.Color:
-    """Return blue above zero and orange below, white at zero and full at the limit."""
+def model_rows(models: Sequence[str]) -> alt.Y:
+    """Return a vertical axis with a row for each model that is shown, in this order."""
+    import altair as alt
+
+    axis = alt.Axis(title=None, labelLimit=150)
+    return alt.Y("model:N", sort=list(models), axis=axis, scale=alt.Scale(paddingInner=0.08))
+
+
+def diverging(title: str, limit: float, numbers: str) -> alt.Color:
+    """Return blue above zero and orange below, white at zero and full at the limit.
+
+    Args:
+        title: of the legend.
+        limit: the value of full colour.
+        numbers: the format of the legend.
+    """
     import altair as alt
 
     return alt.Color(
@@ -245,7 +331,7 @@ def _diverging(metric: str, limit: float) -> alt.Color:
             domain=[-limit, 0, limit], range="diverging", interpolate="rgb", clamp=True
         ),
         legend=alt.Legend(
-            title=metric, format="+.2f", gradientLength=90, values=[-limit, 0, limit]
+            title=title, format=numbers, gradientLength=90, values=[-limit, 0, limit]
         ),
     )
 

@@ -73,12 +73,17 @@ def test_fifty_models_are_bands_or_rows_and_no_lines(chart, score_frame):
     assert drawn.size[0] == 700
     assert not set(LIGHT.lines) & set(drawn.colours)
     assert picture.result.endswith("Highest: m49 +0.0490; lowest: m00 0.0000.")
-    if picture.is_dense:
-        assert [text for text in drawn.texts if text in names] == names[::-1]
-        file_name, png = picture.file("heat")
-        assert (file_name, png_size(png)) == ("heat.png", drawn.size)
-    else:
-        assert drawn.colours[LIGHT.accent] == 3  # two bands and the median
+    assert drawn.colours[LIGHT.accent] == 3  # two bands and the median
+
+
+def test_a_heat_map_has_a_row_for_each_model_and_is_stored_as_dots(score_frame):
+    names = [f"m{index:02}" for index in range(50)]
+    rows = [(name, 1343, "corr60", 60, 0.01, "1", None, True) for name in names]
+    picture = charts.scores_by_round(score_frame(*rows), "corr60", names[::-1])
+    drawn = Drawing(picture.svg())
+    assert [text for text in drawn.texts if text in names] == names[::-1]
+    file_name, png = picture.file("heat")
+    assert (file_name, png_size(png)) == ("heat.png", drawn.size)
 
 
 @pytest.mark.parametrize("chart", CHARTS)

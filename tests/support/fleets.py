@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ OPENED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 METRICS = {"mmc60": 15.0, "corr60": 3.0}
 ROUNDS = 75  # of which the oldest have resolved
 WITH_RECEIPTS = 6
+ROWS = 60
 
 
 def fleet(folder: Path, count: int) -> Platform:
@@ -47,12 +49,8 @@ def fleet(folder: Path, count: int) -> Platform:
             _write_receipt(lake, name, number, fails=(number + index) % 17 == 0)
     _write_scores(lake, names, numbers)
     _write_positions(lake, names, numbers)
-    stakes = [(name, index, float(index), True) for index, name in enumerate(names, 1)]
-    schema = tables.LEADERBOARD.schema
-    parquet.write(
-        lake.day_file("leaderboard", OPENED.date()),
-        pl.DataFrame(stakes, schema=schema, orient="row"),
-    )
+    _write_predictions(lake, names, numbers[-2])
+    _write_leaderboards(lake, names)
     return Platform(settings)
 
 
@@ -86,7 +84,14 @@ def _write_receipt(lake: Lake, name: str, number: int, *, fails: bool) -> None:
         submitted, accepted, confirmed = moments
         receipt = Receipt(
             *(name, number, f"{name}.csv", f"{name}-{number}", Outcome.ON_TIME, State.CONFIRMED),
-            *(Rung.PREVIOUS if number % 5 == 0 else Rung.LIVE, 1300, "0" * 64, 6000, 2.5, None),
+            *(
+                Rung.PREVIOUS if number % 5 == 0 else Rung.LIVE,
+                1300,
+                sha256_of(name),
+                ROWS,
+                2.5,
+                None,
+            ),
             *(submitted, accepted, confirmed),
         )
     receipts.append(lake, receipt)
@@ -113,6 +118,35 @@ def _write_positions(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -
     parquet.write(lake.day_file("positions", OPENED.date()), frame)
     price = pl.DataFrame([(Decimal(12), Decimal(11))], schema=tables.PRICES.schema, orient="row")
     parquet.write(lake.day_file("prices", OPENED.date()), price)
+
+
+def _write_predictions(lake: Lake, names: Sequence[str], number: int) -> None:
+    """Write predictions for a round: each third model's are nearly those of the one before it."""
+    random = np.random.default_rng(2)
+    ids = [f"n{row:04}" for row in range(ROWS)]
+    predictions = random.random(ROWS)
+    for index, name in enumerate(names):
+        fresh = random.random(ROWS)
+        predictions = predictions + fresh / 10 if index % 3 == 2 else fresh
+        frame = pl.DataFrame({"id": ids, "prediction": predictions})
+        parquet.write(lake.predictions_file(name, number, 1300, sha256_of(name)), frame)
+
+
+def sha256_of(name: str) -> str:
+    """Return the hash by which the receipts name a model's predictions."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _write_leaderboards(lake: Lake, names: Sequence[str]) -> None:
+    """Write the leaderboards of three days, of which the last one counts for the stakes."""
+    for back in range(3):
+        rows = [
+            {"model": name, "rank": 100 * index + back, "nmr_staked": float(index), "own": True,
+             "mmc60Rep": 0.001 * index}
+            for index, name in enumerate(names, 1)
+        ]  # fmt: skip
+        day = OPENED.date() - timedelta(days=back)
+        parquet.write(lake.day_file("leaderboard", day), pl.DataFrame(rows))
 
 
 def _write_scores(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> None:

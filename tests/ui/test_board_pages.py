@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import TimeoutError
 
 from numebot_dagster.operations.performance.board import pages as board
+from numebot_dagster.reporting.numbers import score
 from numebot_dagster.reporting.theme import DARK, LIGHT
 from tests.support.fleets import NEWEST, fleet
 
@@ -138,21 +139,54 @@ def test_a_cell_of_the_grid_is_reached_by_keyboard_and_opens_its_round(pages, vi
     page.wait_for_url(f"**/rounds/{NEWEST}.html")
 
 
-def test_chosen_models_are_drawn_apart_and_stand_in_the_address(pages, visit):
+ROWS = "[...document.querySelectorAll('.estimates tbody tr:not([hidden])')]"
+
+
+def test_chosen_models_alone_are_shown_and_stand_in_the_address(pages, visit):
     count, folder = pages
-    page, _ = visit(folder / "fleet.html", query="?models=model-03&models=model-05")
+    page, complaints = visit(folder / "fleet.html", query="?models=model-03&models=model-05")
     boxes = page.query_selector_all("input[name=models]")
-    if count <= 8:
-        assert boxes == []  # each has a line anyway
+    if count == 1:
+        assert boxes == []
+        return
+    if count < 8:
         return
     assert [box.get_attribute("value") for box in boxes if box.is_checked()] == [
         "model-03",
         "model-05",
     ]
     names = "[...document.querySelectorAll('figure svg text')].map((text) => text.textContent)"
-    # A row of the intervals and one of the heat map, and two ends of lines.
-    assert page.evaluate(names).count("model-03") == 4
+    shown = f"{ROWS}.map((row) => row.dataset.model).sort().join()"
+    assert page.evaluate(shown) == "model-03,model-05"
+    # A row of each heat map, and an end of a line in each chart of lines.
+    assert page.evaluate(names).count("model-03") == 8
     page.uncheck("input[value=model-03]")
     page.check("input[value=model-07]")
     assert page.url.endswith("?models=model-05&models=model-07")
-    page.wait_for_function(f"{names}.filter((name) => name === 'model-07').length === 4")
+    page.wait_for_function(f"{names}.filter((name) => name === 'model-07').length === 8")
+    assert page.evaluate(shown) == "model-05,model-07"
+    page.click("text=show all")
+    assert page.url.endswith("fleet.html")
+    assert page.evaluate(f"{ROWS}.length") == count
+    assert complaints == []
+
+
+def test_what_models_are_compared_with_stands_in_the_address(pages, visit):
+    """The figures are those that the page holds; a model beside itself has none."""
+    count, folder = pages
+    page, complaints = visit(folder / "fleet.html")
+    data = page.evaluate("JSON.parse(document.getElementById('estimates').textContent)")
+    window = data["windows"][0]
+    others = [name for name in window["estimates"] if name != "zero"]
+    if count > 1:
+        page.select_option("select[name=against]", label=others[0])
+        assert page.url.endswith(f"?against={others[0]}")
+    chosen = others[0] if count > 1 else "zero"
+    means = page.evaluate(f"{ROWS}.map((row) => row.querySelector('.mean').textContent)")
+    assert means == [score(row[0]) for row in window["estimates"][chosen]]
+    drawn = page.evaluate(f"{ROWS}.filter((row) => row.querySelector('circle')).length")
+    assert drawn == sum(row[1] is not None for row in window["estimates"][chosen])
+    assert f"better than {chosen}" in page.inner_text(".said")
+    again, _ = visit(folder / "fleet/mmc60.html", query=f"?against={chosen}&rounds=none")
+    assert again.evaluate(f"{ROWS}.map((row) => row.querySelector('.mean').textContent)") == means
+    assert complaints == []

@@ -152,7 +152,7 @@ def model_history(lake: Lake, model_name: str) -> ModelHistory:
     from numebot_dagster.reporting.sparkline import sparkline
 
     is_own = pl.col("model") == model_name
-    scores, payouts = _last_scores(lake).filter(is_own), _last_payouts(lake).filter(is_own)
+    scores, payouts = _last_scores(lake).filter(is_own), last_payouts(lake).filter(is_own)
     newest = newest_scores(scores, CORR)["value"].to_list()
     curve = sparkline(newest, alt=f"newest {CORR} of each round")
     return ModelHistory(curve, model_summary(scores, payouts), scored_rounds(scores))
@@ -163,7 +163,7 @@ def _last_scores(lake: Lake) -> pl.DataFrame:
     return _last(lake, "scores", days_version(lake, "scores"))
 
 
-def _last_payouts(lake: Lake) -> pl.DataFrame:
+def last_payouts(lake: Lake) -> pl.DataFrame:
     """Return the newest payout of each submission."""
     return _last(lake, "payouts", days_version(lake, "payouts"))
 
@@ -186,7 +186,7 @@ def draw_dashboard(lake: Lake) -> Dashboard:
     from numebot_dagster.reporting.selection import newest_scores
     from numebot_dagster.reporting.sparkline import sparkline
 
-    scores, payouts = _last_scores(lake), _last_payouts(lake)
+    scores, payouts = _last_scores(lake), last_payouts(lake)
     by_day = catalog.query(lake, _BY_DAY, [CORR, ROUNDS_BY_DAY])
     pictures = (
         charts.scores_by_day(by_day, CORR),

@@ -84,6 +84,11 @@ class RoundScores:
         first = np.argmax(~np.isnan(self.values), axis=1)
         return np.asarray(self.date_of[np.arange(len(self.rounds)), first] - first)
 
+    def since(self, first_round: int) -> RoundScores:
+        """Return the scores of the rounds from one on."""
+        kept = self.rounds >= first_round
+        return RoundScores(self.rounds[kept], self.dates, self.values[kept], self.date_of[kept])
+
     def minus(self, other: RoundScores) -> RoundScores:
         """Return this model's scores minus another's, of the rounds and days that both have."""
         rounds, mine, others = np.intersect1d(
@@ -127,6 +132,21 @@ class DailySeries:
     def residuals(self) -> np.ndarray:
         """(T,) values without their mean, in units in which the span of days does not matter."""
         return np.asarray((self.values - self.mean * self.spans) / np.sqrt(self.spans))
+
+    def minus(self, other: DailySeries) -> DailySeries:
+        """Return what this model earned more than another, on the dates that both have."""
+        dates, mine, others = np.intersect1d(
+            self.dates, other.dates, assume_unique=True, return_indices=True
+        )
+        spans = self.spans[mine]
+        return DailySeries(
+            horizon=self.horizon,
+            dates=dates,
+            values=self.values[mine] - other.values[others],
+            spans=spans,
+            running=np.minimum(self.running[mine], other.running[others]),
+            weights=np.full(len(dates), 1 / max(spans.sum(), 1.0)),
+        )
 
     @property
     def size(self) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from numebot_dagster.scoring.luck.daily_series import DailySeries, aligned
-from numebot_dagster.scoring.luck.verdicts import LEAST_DATES
+from numebot_dagster.scoring.luck.preconditions import days_are_independent
+from numebot_dagster.scoring.luck.verdicts import LEAST_DATES, Skill, dates_apart
 
 _LEVEL = 0.05
 
@@ -25,6 +27,50 @@ class Groups:
 
     groups: tuple[tuple[int, ...], ...]
     unplaced: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Estimate how much the mean final score of a model exceeds that of another, paired by date.
+
+    Attributes:
+        value: the estimate; NaN for fewer than `LEAST_DATES` common dates.
+        half_width: of its 95 % interval; NaN where days may not be counted.
+        p_value: of no difference, two-sided; NaN as well.
+        dates: that both have.
+        skill: what is known of the model beside the other, however often somebody looks.
+    """
+
+    value: float
+    half_width: float
+    p_value: float
+    dates: int
+    skill: Skill
+
+    def reversed(self) -> Difference:
+        """Return the difference as the other model sees it."""
+        turned = {Skill.BETTER: Skill.WORSE, Skill.WORSE: Skill.BETTER}
+        return replace(self, value=-self.value, skill=turned.get(self.skill, self.skill))
+
+
+def difference(model: DailySeries, other: DailySeries) -> Difference:
+    """Compare two models by what they earned on the same dates."""
+    from scipy.special import stdtr, stdtrit
+
+    series = model.minus(other)
+    dates, scale = len(series.dates), math.sqrt(series.horizon)
+    if dates < LEAST_DATES:
+        return Difference(math.nan, math.nan, math.nan, dates, Skill.TOO_EARLY)
+    value, error = scale * series.mean, scale * series.std / math.sqrt(series.size)
+    if not days_are_independent(series):
+        return Difference(value, math.nan, math.nan, dates, Skill.NOT_TOLD_APART)
+    freedom = series.size - 1
+    p_value = 2 * stdtr(freedom, -abs(value) / error) if error else float(not value)
+    skill = Skill.NOT_TOLD_APART
+    if dates_apart(series).beyond(0.0) > 0:
+        skill = Skill.BETTER if value > 0 else Skill.WORSE
+    half_width = float(stdtrit(freedom, 0.975)) * error
+    return Difference(value, half_width, float(p_value), dates, skill)
 
 
 def q_values(p_values: np.ndarray) -> np.ndarray:

@@ -94,6 +94,12 @@ def examine(scores: RoundScores, series: DailySeries) -> Preconditions:
     return Preconditions(spread, pieces, autocorrelations, bands)
 
 
+def days_are_independent(series: DailySeries) -> bool:
+    """Return whether the autocorrelations of a series are no larger than chance makes them."""
+    autocorrelations, bands = _autocorrelations(series)
+    return bool((np.abs(autocorrelations) <= bands).all())
+
+
 def _spread_by_day(scores: RoundScores, series: DailySeries) -> Ratio:
     """Return the spread on late days over that on early ones.
 

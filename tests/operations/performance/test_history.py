@@ -62,7 +62,7 @@ def test_summaries_of_the_last_scores_are_those_of_all(tmp_path: Path, seed: int
     scores, payouts = catalog.query(lake, "from scores"), catalog.query(lake, "from payouts")
     submissions = catalog.query(lake, "from submissions")
     last = history._last_scores(lake)
-    last_payouts = history._last_payouts(lake)
+    last_payouts = history.last_payouts(lake)
     assert model_summary(last, last_payouts).equals(model_summary(scores, payouts))
     assert rounds_summary(last, submissions).equals(rounds_summary(scores, submissions))
     of_model = history.model_history(lake, "a").summary

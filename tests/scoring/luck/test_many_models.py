@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from numebot_dagster.scoring.luck.many_models import group_models, pair_p_values, q_values
+from numebot_dagster.scoring.luck.many_models import (
+    difference,
+    group_models,
+    pair_p_values,
+    q_values,
+)
+from numebot_dagster.scoring.luck.verdicts import Skill
 from tests.support.luck_cases import NAN, series_of
 
 
@@ -61,3 +67,34 @@ def test_without_skill_all_are_one_group_as_a_rule():
 
 def test_no_models_make_no_groups():
     assert group_models([]).groups == ()
+
+
+def test_two_models_are_compared_on_the_dates_that_both_have():
+    random = np.random.default_rng(2)
+    market = random.normal(0, 5, size=120)  # what both share cannot be seen in the difference
+    first = market + random.normal(0.5, 1, size=120)
+    second = market[20:] + random.normal(0, 1, size=100)
+    compared = difference(series_of(first), series_of(second, first=20))
+    test = stats.ttest_rel(first[20:], second)
+    interval = test.confidence_interval(0.95)
+    assert compared.dates == 100
+    assert compared.p_value == pytest.approx(test.pvalue)
+    assert compared.value - compared.half_width == pytest.approx(2 * interval.low)
+    assert compared.value + compared.half_width == pytest.approx(2 * interval.high)
+    assert compared.skill is Skill.BETTER
+    turned = difference(series_of(second, first=20), series_of(first))
+    assert turned == compared.reversed()
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "skill", "p_value"),
+    [
+        ([1.0] * 29, [0.0] * 29, Skill.TOO_EARLY, NAN),
+        ([1.0, 0.0] * 20, [1.0, 0.0] * 20, Skill.NOT_TOLD_APART, 1.0),
+        ([1.0] * 20 + [0.0] * 20, [0.5] * 40, Skill.NOT_TOLD_APART, NAN),  # days that depend
+    ],
+)
+def test_differences_of_which_little_can_be_said(values, others, skill, p_value):
+    compared = difference(series_of(values), series_of(others))
+    assert compared.skill is skill
+    assert compared.p_value == pytest.approx(p_value, nan_ok=True)

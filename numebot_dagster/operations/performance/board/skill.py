@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numebot_dagster.reporting.numbers import score
 if TYPE_CHECKING:
     import polars as pl
 
+    from numebot_dagster.scoring.luck.daily_series import RoundScores
     from numebot_dagster.scoring.luck.mean_estimates import MeanEstimate
     from numebot_dagster.scoring.luck.verdicts import SkillVerdict
 
@@ -55,41 +56,20 @@ def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
         scores: the `scores` view, of all models; other metrics in it are ignored.
         metric: Numerai's name of the score.
     """
-    from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
-    from numebot_dagster.scoring.luck.verdicts import judge
-
-    named = round_scores.by_model(scores, metric)
-    estimates = {name: estimate_mean(model) for name, model in named.items()}
-    return _with_q_values(estimates, {name: judge(model) for name, model in named.items()})
+    return judged_rounds(round_scores.by_model(scores, metric))
 
 
-def frame_of(models: Mapping[str, JudgedModel], order: Sequence[str]) -> pl.DataFrame:
-    """Return model, mean, low, high (null without an interval) and skill, in this order."""
-    import polars as pl
-
-    rows = [
-        (name, model.estimate.value, *_ends(model), model.verdict.skill)
-        for name in order
-        if (model := models.get(name)) is not None
-    ]
-    columns = {"model": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-    return pl.DataFrame(rows, schema={**columns, "skill": pl.String}, orient="row")
-
-
-def _ends(model: JudgedModel) -> tuple[float | None, float | None]:
-    """Return the ends of a model's interval, or none where it has no interval."""
-    return (model.estimate.low, model.estimate.high) if model.has_interval else (None, None)
-
-
-def _with_q_values(
-    estimates: Mapping[str, MeanEstimate], verdicts: Mapping[str, SkillVerdict]
-) -> dict[str, JudgedModel]:
+def judged_rounds(models: Mapping[str, RoundScores]) -> dict[str, JudgedModel]:
+    """Return what can be said of each model by its scores, corrected for their number."""
     import numpy as np
 
     from numebot_dagster.scoring.luck.many_models import q_values
+    from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
+    from numebot_dagster.scoring.luck.verdicts import judge
 
+    estimates = {name: estimate_mean(scores) for name, scores in models.items()}
     q = q_values(np.array([estimate.p_value for estimate in estimates.values()]))
     return {
-        name: JudgedModel(estimate, verdicts[name], float(value))
+        name: JudgedModel(estimate, judge(models[name]), float(value))
         for (name, estimate), value in zip(estimates.items(), q, strict=True)
     }

@@ -3,7 +3,8 @@
 const looks = JSON.parse(document.getElementById("looks").textContent);
 const dark = matchMedia("screen and (prefers-color-scheme: dark)");
 
-let views = []; // of the charts in which models can be drawn apart
+let views = []; // of the charts that are drawn
+let whenDrawn = async () => {}; // what a page does with them
 
 async function draw() {
   views = [];
@@ -17,45 +18,26 @@ async function draw() {
       console.error(`not drawn: ${figure.ariaLabel}`, error);
     }
   }
-  await showChosen();
+  await whenDrawn();
   document.documentElement.dataset.drawn = "all";
+}
+
+// Texts of a column, and the names of columns, are written once.
+function rowsOf({ columns, texts, rows }) {
+  const value = (column, cell) => column in texts && cell !== null ? texts[column][cell] : cell;
+  return rows.map((row) => Object.fromEntries(columns.map((column, index) => [column, value(column, row[index])])));
 }
 
 async function drawFigure(figure) {
   const specification = JSON.parse(figure.querySelector("script").textContent);
+  for (const [name, table] of Object.entries(specification.datasets)) specification.datasets[name] = rowsOf(table);
   let place = figure.querySelector("div");
   if (!place) place = figure.appendChild(document.createElement("div"));
   const options = { config: looks[dark.matches ? "dark" : "light"], actions: false, renderer: "svg", ast: true };
   const { view } = await vegaEmbed(place, specification, options);
   figure.classList.add("drawn");
-  if (specification.params?.some((parameter) => parameter.name === "chosen")) views.push(view);
+  views.push(view);
 }
-
-// Which models are drawn apart stands in the address, so that it can be linked to.
-const boxes = [...document.querySelectorAll("input[name=models]")];
-
-async function showChosen() {
-  const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
-  for (const box of boxes) box.disabled = !box.checked && chosen.length >= 8;
-  for (const view of views) await view.signal("chosen", chosen).runAsync();
-}
-
-function choose() {
-  const address = new URL(location);
-  address.searchParams.delete("models");
-  for (const box of boxes) if (box.checked) address.searchParams.append("models", box.value);
-  history.replaceState(null, "", address);
-  showChosen();
-}
-
-const linked = new URLSearchParams(location.search).getAll("models");
-for (const box of boxes) {
-  box.checked = linked.includes(box.value);
-  box.addEventListener("change", choose);
-  if (box.checked) box.closest("details").open = true;
-}
-for (const select of document.querySelectorAll("select[data-pages]"))
-  select.addEventListener("change", () => { location.href = select.value + location.search; });
 
 function inWords(seconds) {
   const minutes = Math.floor(seconds / 60);
@@ -97,4 +79,4 @@ for (const button of document.querySelectorAll("button.copy"))
 tick();
 setInterval(tick, 20000);
 dark.addEventListener("change", draw);
-draw();
+addEventListener("DOMContentLoaded", draw);

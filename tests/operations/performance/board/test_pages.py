@@ -127,9 +127,11 @@ def test_each_score_has_a_page_and_the_library_is_there_once(fresh_world):
     assert names == {"mmc60.html", "corr60.html"}  # `canon_mmc` repeats another one
     seen = text_of(lake.board_file("fleet/mmc60.html"))
     assert "What can be said of each model by MMC60" in seen
-    figures = "mean q days resolved running percentile NMR against zero"
+    figures = "mean q days NMR rounds percentile beside zero"
     assert figures in seen
-    assert "too early (fewer than 30 dates)" in seen
+    assert seen.count("1 + 1") == 2  # rounds, resolved and running
+    assert seen.count("too early") == 2
+    assert "In no group, because" in seen
     model = text_of(lake.board_file("models/steady_1.html"))
     assert model.startswith("steady-1")
     assert "A round of this model, MMC60 by scoring day" in model

@@ -56,8 +56,6 @@ def test_it_is_the_estimate_of_the_model_by_itself():
     words = judged.in_words("mmc60")
     assert words.startswith(f"Mean MMC60 {score(judged.estimate.value)} a round over")
     assert judged.verdict.words in words
-    [low, high] = skill.frame_of({"a": judged}, ["a"]).select("low", "high").row(0)
-    assert (low, high) == (judged.estimate.low, judged.estimate.high)
 
 
 def test_the_claims_of_a_fleet_are_corrected_for_its_size():
@@ -73,15 +71,12 @@ def test_less_than_two_observations_have_no_interval():
     hardly = replace(judged, estimate=replace(judged.estimate, freedom=0.04))
     assert not hardly.has_interval
     assert hardly.in_words("mmc60") == f"MMC60: {judged.verdict.words}."
-    assert skill.frame_of({"a": hardly}, ["a"])["low"].to_list() == [None]
 
 
 def test_a_model_of_some_days_is_too_early():
     judged = skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
     assert math.isnan(judged.q_value) or judged.verdict.words.startswith("too early")
     assert "oo early" in judged.in_words("mmc60")
-    frame = skill.frame_of({"a": judged}, ["b", "a"])
-    assert frame["model"].to_list() == ["a"]
 
 
 def test_no_scores_and_other_metrics():
