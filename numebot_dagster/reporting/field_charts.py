@@ -59,7 +59,7 @@ def ranks(leaderboard: pl.DataFrame) -> Picture:
     title, rows = "Rank in Numerai's leaderboard", leaderboard.drop_nulls("rank")
     if rows.is_empty():
         return _no_leaderboard(title)
-    drawn = marks.lines_or_bands(_by_text(rows, "rank"), _dates(), "rank", "rank", RANK)
+    drawn = marks.lines_or_bands(_by_text(rows, "rank"), _dates(rows), "rank", "rank", RANK)
     last = rows.filter(pl.col("date") == pl.col("date").max()).sort("rank", "model")
     places = [f"{row['model']} is at {row['rank']:,}" for row in last.iter_rows(named=True)]
     result = ", ".join(dict.fromkeys((places[0], places[-1])))
@@ -82,7 +82,7 @@ def reputations(leaderboard: pl.DataFrame, metric: str) -> Picture:
     rows = leaderboard.drop_nulls("reputation")
     if rows.is_empty():
         return _no_leaderboard(title)
-    drawn = marks.lines_or_bands(_by_text(rows, "reputation"), _dates(), "reputation", title)
+    drawn = marks.lines_or_bands(_by_text(rows, "reputation"), _dates(rows), "reputation", title)
     last = rows.filter(pl.col("date") == pl.col("date").max()).sort("reputation", "model")
     ends = [f"{row['model']} {score(row['reputation'])}" for row in last.iter_rows(named=True)]
     result = f"Highest: {ends[-1]}; lowest: {ends[0]}." if len(ends) > 1 else f"{ends[0]}."
@@ -132,8 +132,8 @@ def _by_text(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.sort("date").select("model", column, date=pl.col("date").cast(pl.String))
 
 
-def _dates() -> alt.X:
-    return marks.day_axis("date")
+def _dates(rows: pl.DataFrame) -> alt.X:
+    return marks.day_axis("date", rows["date"].n_unique())
 
 
 def _no_leaderboard(title: str) -> Picture:

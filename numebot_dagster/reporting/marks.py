@@ -31,6 +31,7 @@ MOST_POINTS = 160
 """Where a chart has more, its lines have none."""
 
 NAME_LENGTH = 20
+FEW_DAYS = 12
 SIGNED = "+.4f"
 """Scores have four digits and a sign; Vega writes a true minus."""
 
@@ -160,11 +161,18 @@ def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) ->
     return alt.X(f"{field}:Q", scale=scale, axis=axis)
 
 
-def day_axis(field: str) -> alt.X:
-    """Return a horizontal axis of dates."""
+def day_axis(field: str, days: int) -> alt.X:
+    """Return a horizontal axis of so many dates."""
     import altair as alt
 
-    axis = alt.Axis(title=None, format="%-d %b %y", grid=False, tickCount=6, labelOverlap=True)
+    daily = alt.TimeIntervalStep(interval="day", step=1)  # as Vega names hours of a few days
+    axis = alt.Axis(
+        title=None,
+        format="%-d %b %y",
+        grid=False,
+        tickCount=6 if days > FEW_DAYS else daily,
+        labelOverlap=True,
+    )
     return alt.X(f"{field}:T", scale=alt.Scale(nice=False), axis=axis)
 
 
@@ -283,6 +291,7 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
         format="d",
         grid=False,
         labelOverlap=True,
+        labelSeparation=6,
     )
     return (
         alt.Chart(rounded(frame))
@@ -330,8 +339,13 @@ def diverging(title: str, limit: float, numbers: str) -> alt.Color:
         scale=alt.Scale(
             domain=[-limit, 0, limit], range="diverging", interpolate="rgb", clamp=True
         ),
-        legend=alt.Legend(
-            title=title, format=numbers, gradientLength=90, values=[-limit, 0, limit]
+        legend=alt.Legend(  # above, because few rows have no room for it beside them
+            title=title,
+            format=numbers,
+            orient="top",
+            titleOrient="left",
+            gradientLength=120,
+            values=[-limit, 0, limit],
         ),
     )
 
