@@ -32,8 +32,11 @@ def fleet(folder: Path, count: int) -> Platform:
     """Return the platform of so many models, whose Numerai does not answer."""
     names = [f"model-{index:02}" for index in range(count)]
     registry = folder / "model_configs.csv"
-    rows = "".join(f"{name},model_code.example_model\n" for name in names)
-    registry.write_text(f"numerai_name,model_code\n{rows}")
+    tags = ("family=tree", "")
+    rows = "".join(
+        f"{name},model_code.example_model,{tags[index % 2]}\n" for index, name in enumerate(names)
+    )
+    registry.write_text(f"numerai_name,model_code,tags\n{rows}")
     settings = Settings(
         numerai_api_url="http://127.0.0.1:9",
         numerai_data_folder=folder / "data",

@@ -171,6 +171,23 @@ def test_chosen_models_alone_are_shown_and_stand_in_the_address(pages, visit):
     assert complaints == []
 
 
+def test_models_with_a_tag_are_shown_until_others_are_chosen(pages, visit):
+    count, folder = pages
+    page, complaints = visit(folder / "fleet.html", query="?tag=family%3Dtree")
+    assert page.evaluate(f"{ROWS}.length") == (count + 1) // 2
+    page.select_option("select[name=tag]", label="any")
+    assert page.evaluate(f"{ROWS}.length") == count
+    if count > 1:
+        page.click("summary")
+        page.check("input[value=model-01]")
+        page.select_option("select[name=tag]", label="family=tree")
+        assert page.url.endswith("?tag=family%3Dtree")
+        page.check("input[value=model-01]")
+        assert page.url.endswith("?models=model-01")
+        assert page.evaluate(f"{ROWS}.length") == 1
+    assert complaints == []
+
+
 def test_what_models_are_compared_with_stands_in_the_address(pages, visit):
     """The figures are those that the page holds; a model beside itself has none."""
     count, folder = pages

@@ -82,6 +82,7 @@ class Line:
         running: rounds with a score that is not final.
         percentile: the newest one, from 0 to 1.
         stake: in NMR.
+        tags: of the registry, as `key=value`.
     """
 
     model: str
@@ -90,6 +91,7 @@ class Line:
     running: int
     percentile: float | None
     stake: float | None
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,11 @@ class Fleet:
     windows: Sequence[Window]
     pictures: Sequence[Picture]
     live: LivePredictions | None = None
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of all models."""
+        return sorted({tag for line in self.lines for tag in line.tags})
 
     @property
     def data(self) -> dict[str, Any]:

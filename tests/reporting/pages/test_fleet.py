@@ -92,6 +92,17 @@ def test_bets_with_and_without_a_stake(share, score_frame):
     assert (">\N{MINUS SIGN}0.50<" in html) is (share is not None)
 
 
+def test_tags_of_the_registry_can_be_chosen():
+    lines = [
+        Line("m0", "", 0, 0, None, None, ["family=<tree>"]), Line("m1", "", 0, 0, None, None),
+    ]  # fmt: skip
+    window = Window(1, 0, {"zero": [BETTER, UNTOLD]})
+    html = fleet_page.page(Fleet("mmc60", PAGES, lines, [window], []), FRAME)
+    assert "<option>family=&lt;tree&gt;</option>" in html
+    assert html.count("data-tags=") == 1
+    assert 'name="tag"' not in fleet_page.page(fleet(BETTER), FRAME)
+
+
 def test_unknown_figures_are_dashes_and_no_scores_are_said():
     html = fleet_page.page(
         Fleet("mmc60", PAGES, [Line("new", "new.html", 0, 0, None, None)],

@@ -113,6 +113,14 @@ class _Source:
         return {model.name: links.model(model) for model in self.platform.registry.models}
 
     @cached_property
+    def tags(self) -> dict[str, Sequence[str]]:
+        """The tags of each registered model."""
+        return {
+            model.name: [f"{key}={value}" if value else key for key, value in model.tags]
+            for model in self.platform.registry.models
+        }
+
+    @cached_property
     def leaderboard(self) -> pl.DataFrame:
         """The models' rows of the leaderboards of all days."""
         return catalog.query(self.platform.lake, "from leaderboard where own order by date")
@@ -196,6 +204,7 @@ class _Source:
                     running=scored.height - rounds.height,
                     percentile=None if percentiles.is_empty() else percentiles[-1],
                     stake=self.stakes.get(model),
+                    tags=self.tags.get(model, ()),
                 )
             )
 

@@ -4,14 +4,17 @@ const filters = document.querySelector("form.filters");
 const boxes = [...filters.querySelectorAll("input[name=models]")];
 const estimates = JSON.parse(document.getElementById("estimates")?.textContent ?? "null");
 
-const chosenModels = () => boxes.filter((box) => box.checked).map((box) => box.value);
+const tag = filters.elements.tag;
+const hasTag = (box) => JSON.parse(box.dataset.tags ?? "[]").includes(tag.value);
+// Those that are checked, or those with the tag: to choose by one gives up the other.
+const chosenModels = () => boxes.filter((box) => tag?.value ? hasTag(box) : box.checked).map((box) => box.value);
 const chosenWindow = () => filters.elements.rounds.selectedIndex;
 
 function readAddress() {
   const address = new URLSearchParams(location.search);
-  for (const name of ["rounds", "against"]) {
+  for (const name of ["rounds", "against", "tag"]) {
     const select = filters.elements[name], value = address.get(name) ?? "";
-    if ([...select.options].some((option) => option.value === value)) select.value = value;
+    if (select && [...select.options].some((option) => option.value === value)) select.value = value;
   }
   const models = address.getAll("models");
   for (const box of boxes) box.checked = models.includes(box.value);
@@ -20,7 +23,7 @@ function readAddress() {
 
 function writeAddress() {
   const address = new URL(location);
-  for (const name of ["rounds", "against", "models"]) address.searchParams.delete(name);
+  for (const name of ["rounds", "against", "tag", "models"]) address.searchParams.delete(name);
   for (const [name, value] of new FormData(filters)) if (value) address.searchParams.append(name, value);
   history.replaceState(null, "", address);
 }
@@ -117,6 +120,8 @@ async function show() {
 filters.addEventListener("change", (event) => {
   if (event.target.matches("[data-pages]")) location.href = event.target.value + location.search;
   else {
+    if (event.target === tag) for (const box of boxes) box.checked = false;
+    else if (tag && event.target.matches("[name=models]")) tag.value = "";
     writeAddress();
     show();
   }
@@ -124,6 +129,7 @@ filters.addEventListener("change", (event) => {
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.querySelector("button.all")?.addEventListener("click", () => {
   for (const box of boxes) box.checked = false;
+  if (tag) tag.value = "";
   writeAddress();
   show();
 });
