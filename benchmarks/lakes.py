@@ -39,6 +39,7 @@ from numebot_dagster.operations.alerts.outbox import Kind, Raised
 from numebot_dagster.operations.health import upkeep
 from numebot_dagster.operations.health.upkeep import Settled
 from numebot_dagster.operations.performance import history as performance
+from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.reporting.tables import markdown_table
@@ -261,6 +262,8 @@ def calls(platform: Platform, newest: int) -> dict[str, Callable[[], object]]:
         **queries,
         "numebot status": _status,
         "figures of all models": partial(_figures, platform),
+        "pages of the board, the first time": partial(board.write, platform),
+        "figures and pages, the next day": partial(_refresh, platform),
         "play of a round": partial(_play, platform),
     }
 
@@ -277,6 +280,14 @@ def _figures(platform: Platform) -> None:
     for model in platform.registry.enabled:
         performance.model_history(platform.lake, model.name)
     performance.draw_dashboard(platform.lake)
+
+
+def _refresh(platform: Platform) -> None:
+    """Draw and write what `numebot collect` does after it has read the scores of a day."""
+    newest = platform.lake.stored_days("scores")[-1]
+    platform.lake.day_file("scores", newest).touch()
+    _figures(platform)
+    board.write(platform)
 
 
 def _play(platform: Platform) -> None:

@@ -107,9 +107,10 @@ def photograph_chart(page: Page) -> None:
 
 
 def photograph_board(page: Page) -> None:
-    """Photograph the board: today, and what can be said of the models."""
+    """Photograph the board: today, what can be said of the models, and the account book."""
     page.set_viewport_size({"width": 880, "height": 860})
-    for name, picture in (("index", "board-today"), ("fleet", "board-fleet")):
+    pictures = {"index": "board-today", "fleet": "board-fleet", "money": "board-money"}
+    for name, picture in pictures.items():
         page.goto(f"{URL}/numebot/{name}.html")
         page.wait_for_selector("html[data-drawn=all]", state="attached")
         page.screenshot(path=DOCS / f"{picture}.png")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.lake import catalog
@@ -118,12 +119,20 @@ class _Source:
             command=links.command_of_round(number, ()) if _is_open(row, now) else "",
         )
 
+    @cached_property
+    def _tried(self) -> Mapping[int, set[str]]:
+        """The models that have tried each round."""
+        tried: dict[int, set[str]] = {}
+        for name, number in self.standings:
+            tried.setdefault(number, set()).add(name)
+        return tried
+
     def _lines(
         self, number: int, opened: datetime | None, scores: pl.DataFrame | None
     ) -> Iterator[Line]:
         from numebot_dagster.reporting.pages.round import Line
 
-        tried = {name for name, round_number in self.standings if round_number == number}
+        values, tried = _by_model(scores), self._tried.get(number, set())
         for name in [*(n for n in self.models if n in tried), *sorted(tried - set(self.models))]:
             cell, model = self.standings[name, number], self.models.get(name)
             receipt = cell.receipt
@@ -147,7 +156,7 @@ class _Source:
                 predict_seconds=receipt.predict_seconds,
                 memory_mb=receipt.peak_memory_mb,
                 verdicts=_verdicts(receipt),
-                scores=_scores_of(scores, name),
+                scores=values.get(name, {}),
             )
 
 
@@ -176,13 +185,16 @@ def _verdicts(receipt: Receipt) -> list[Verdict]:
     return [Verdict(gate.name, gate.passed, gate.text) for gate in judged]
 
 
-def _scores_of(scores: pl.DataFrame | None, model: str) -> dict[str, Value]:
+def _by_model(scores: pl.DataFrame | None) -> dict[str, dict[str, Value]]:
+    """Return the newest scores of a round by model and metric."""
     from numebot_dagster.reporting.pages.round import Value
 
-    if scores is None:
-        return {}
-    rows = scores.filter(scores["model"] == model).select("metric", "value", "day", "version")
-    return {metric: Value(*score) for metric, *score in rows.rows()}
+    values: dict[str, dict[str, Value]] = {}
+    if scores is not None:
+        columns = scores.select("model", "metric", "value", "day", "version")
+        for model, metric, *score in columns.iter_rows():
+            values.setdefault(model, {})[metric] = Value(*score)
+    return values
 
 
 def _rules(score_configs: str | None) -> Iterator[Rule]:
