@@ -392,12 +392,12 @@ def _turn(folder_path: Path) -> Iterator[None]:
     A killed process leaves no lock behind.
     """
     with _opened(folder_path) as descriptor:
+        is_locked = _can(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX), _NO_FOLDER_LOCK)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in _NO_FOLDER_LOCK:
-                raise
-        yield
+            yield
+        finally:
+            if is_locked:  # closing is not enough: a process that was forked meanwhile has a copy
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _take_name(temporary: Path, path: Path) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -260,6 +261,28 @@ def test_nobody_replaces_a_file_between_the_look_at_it_and_its_removal(tmp_path:
         path.unlink()
     writer.join()
     assert path.read_bytes() == b"newer"
+
+
+def test_a_process_that_was_forked_meanwhile_keeps_no_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, open_file = [], os.open
+
+    def copied(*arguments: Any) -> int:
+        descriptor = open_file(*arguments)
+        copies.append(os.dup(descriptor))  # as a fork does
+        return descriptor
+
+    monkeypatch.setattr(os, "open", copied)
+    files.replace_bytes(tmp_path / "file", b"first")
+    second = threading.Thread(
+        target=files.replace_bytes, args=(tmp_path / "file", b"second"), daemon=True
+    )
+    second.start()
+    second.join(10)
+    assert (tmp_path / "file").read_bytes() == b"second"
+    for descriptor in copies:
+        os.close(descriptor)
 
 
 def test_a_disk_that_cannot_lock_a_folder_loses_only_the_turns(
