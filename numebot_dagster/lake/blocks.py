@@ -107,13 +107,14 @@ class Block:
         has_columns = {*original.columns} <= {*self.frame.columns}
         return has_columns and digest(self.rows_of(original)) == original.digest
 
-    def is_sound(self, original: Original) -> bool:
-        """Return whether that is so, and their other columns are what they were."""
+    def still_has_keys(self, original: Original) -> bool:
+        """Return whether the other columns of its rows are what they were, where that is known."""
         rows = self.frame.slice(original.first, original.rows)
-        return self.still_has(original) and original.keys in (
-            None,
-            _digest_of_keys(rows, original.columns),
-        )
+        return original.keys in (None, _digest_of_keys(rows, original.columns))
+
+    def is_sound(self, original: Original) -> bool:
+        """Return whether all columns of the rows of an original are what they were."""
+        return self.still_has(original) and self.still_has_keys(original)
 
     def without(self, paths: Collection[str]) -> Block:
         """Return the block without the rows of some originals."""
@@ -227,7 +228,7 @@ def verify(path: Path) -> Block:
     for original in block.originals:
         if not block.still_has(original):
             raise DamagedFile(f"{path} no longer holds what {original.path} held")
-        if not block.is_sound(original):
+        if not block.still_has_keys(original):
             raise DamagedFile(f"{path} no longer says which model, round or day {original.path} is")
     return block
 
