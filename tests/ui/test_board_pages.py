@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_a_page_is_drawn_whole_and_fits(pages, visit, name):
         panel = page.evaluate("getComputedStyle(document.querySelector('header')).backgroundColor")
         assert panel == colour_of({"light": LIGHT, "dark": DARK}[scheme].panel)
     assert complaints == []
+
+
+def test_a_page_older_than_a_day_says_so_itself(pages, visit):
+    _, folder = pages
+    text = (folder / "index.html").read_text()
+    page, _ = visit(folder / "index.html")
+    assert not page.is_visible(".stale")
+    former = re.sub(r'data-written="\d{4}', 'data-written="2020', text, count=1)
+    (folder / "former.html").write_text(former)
+    page, _ = visit(folder / "former.html")
+    assert page.inner_text(".stale").startswith("This page is more than a day old.")
+    assert page.is_visible(".stale")
 
 
 def test_a_chart_that_cannot_be_drawn_stops_no_other(pages, visit):

@@ -10,6 +10,9 @@ from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.pages.today import Tile
 from numebot_dagster.reporting.picture import Picture
 
+ROWS_AT_ONCE = 24
+"""Rows of a table of sums that are shown before the rest is asked for: two years of months."""
+
 
 @dataclass(frozen=True)
 class SumLine:
@@ -85,4 +88,4 @@ class Money:
 
 def page(money: Money, frame: Frame) -> str:
     """Return the page as HTML."""
-    return render("money.html", frame, section="money", money=money)
+    return render("money.html", frame, section="money", money=money, rows_at_once=ROWS_AT_ONCE)

@@ -70,10 +70,10 @@ def money(platform: Platform, accounts: Accounts) -> Money:
         differences=_differences(book),
         unmatched=book.not_compared,
         sums={
-            "By year": _lines(book.by_year, {}),
-            "By month": _lines(book.by_month, {}),
-            "By model": _lines({name: by_model[name] for name in order}, pages)
-            + _lines({"all": book.sums} if book.lines else {}, {}),
+            "By year": _newest_first(book.by_year),
+            "By month": _newest_first(book.by_month),
+            "By model": _lines({"all": book.sums} if book.lines else {}, {})
+            + _lines({name: by_model[name] for name in order}, pages),
         },
         atomic=[_position(each, pages) for each in by_stake if each.kind is Kind.ATOMIC],
         legacy=[_position(each, pages) for each in by_stake if each.kind is Kind.LEGACY],
@@ -236,6 +236,10 @@ def _differences(book: Ledger) -> list[Difference]:
         )
         for line in book.that(Match.DIFFERENCE)
     ]
+
+
+def _newest_first(sums: Mapping[str, Sums]) -> list[SumLine]:
+    return _lines(dict(sorted(sums.items(), reverse=True)), {})
 
 
 def _lines(sums: Mapping[str, Sums], pages: Mapping[str, str]) -> list[SumLine]:

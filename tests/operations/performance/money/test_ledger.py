@@ -532,11 +532,11 @@ def test_every_number_of_the_page_by_the_rules(world, book):
     }
     assert [row[5] for row in shown.values()] == [
         f"{amount:+,.2f}".replace("-", MINUS) + "*" * (month == "2026-07")
-        for month, amount in in_usd.items()
+        for month, amount in reversed(in_usd.items())
     ]
     assert digits_of(html, "By year")["2026"][:5] == ["8", *sums(SETTLED)]
     by_model = digits_of(html, "By model")
-    assert list(by_model) == ["second", "steady-1", "all"]  # by stake
+    assert list(by_model) == ["all", "second", "steady-1"]  # by stake
     for model in STAKES:
         keys = [(model, number) for number in (*LEGACY, *ATOMIC)]
         assert by_model[model][:5] == ["5", *sums(keys, running[model])]
@@ -593,6 +593,19 @@ def test_an_empty_book_says_what_to_type(world):
     html = money_page.page(shown, Frame("Numerai", datetime(2026, 9, 3, tzinfo=UTC)))
     assert "No position was read yet: <code>numebot collect</code>" in html
     assert tiles_of(html)["at stake"] == ("\N{EN DASH}", "no position was read yet")
+
+
+def test_months_beyond_two_years_are_asked_for(world, book):
+    """The newest come first."""
+    [line, *_] = [line for line in book.lines if line.resolved]
+    days = [date(2020 + months // 12, months % 12 + 1, 3) for months in range(30)]
+    lines = tuple(replace(line, resolve_date=day) for day in days)
+    shown = money_facts.money(world.platform, Accounts(Ledger(lines, book.day), None))
+    html = money_page.page(shown, Frame("practice tournament", datetime(2026, 9, 3, tzinfo=UTC)))
+    months = list(digits_of(html, "By month"))
+    assert (months[0], months[-1], len(months)) == ("2022-06", "2020-01", 30)
+    assert "<summary>6 more</summary>" in html
+    assert html.index("2020-07</td>") < html.index("<summary>6 more") < html.index("2020-06</td>")
 
 
 def test_where_open_rounds_may_end_in_words(book):
