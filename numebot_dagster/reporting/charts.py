@@ -27,8 +27,6 @@ NOISY_DAYS = 5
 share of k/60 of the variance of what a 60-day round is finally scored on; 8 % on day 5."""
 
 MOST_TRACES = 60
-RUNNING_SHOWN = 6
-LEAST_FOR_BANDS = 5
 HEAT_MAP_ROUNDS = 120
 LEAST_LIMIT = 0.005
 """The full colour of a heat map stands at least for this score."""
@@ -151,37 +149,6 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
     )
 
 
-def day_by_day(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
-    """Draw how the scores of one model's rounds moved, and where its running rounds stand in that.
-
-    Arguments as for `scores_by_day`, with the scores of one model.
-    """
-    import altair as alt
-
-    published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
-    title = f"A round of this model, {_label(metric)} by scoring day"
-    if published.is_empty():
-        return marks.notice(title, *_no_scores(metric))
-    past, running = published.filter("resolved"), published.filter(~pl.col("resolved"))
-    x = marks.whole_axis("day", "scoring day", (0.5, max(max(published["day"]), 10) + 0.5))
-    shown = _spread(running["round"].unique().sort().to_list(), RUNNING_SHOWN)
-    recent = running.filter(pl.col("round").is_in(shown)).select("model", "round", "day", "value")
-    drawn = [marks.zero_line()]
-    if past["round"].n_unique() >= LEAST_FOR_BANDS:
-        by_day = past.group_by("day").agg(*marks.quantiles()).sort("day")
-        drawn += marks.bands(by_day, x, _label(metric))
-        subtitle = f"Bands: half and nine tenths of {past['round'].n_unique()} past rounds. "
-    else:
-        subtitle = f"Bands are drawn from {LEAST_FOR_BANDS} resolved rounds on. "
-    traces = marks.lines(recent, x, "value", _label(metric)).mark_line(style=Mark.TRACE)
-    return Picture(
-        title,
-        f"{subtitle}Lines: {counted(len(shown), 'running round')}.",
-        _standing(past, recent),
-        marks.plot(*drawn, traces.encode(alt.Detail("round:N"))),
-    )
-
-
 def running_means(final: pl.DataFrame) -> pl.DataFrame:
     """Return model, round, resolved (how many up to this round) and mean (of their scores).
 
@@ -225,24 +192,6 @@ def _rounds_and_means(
         strokeWidth=alt.StrokeWidthValue(0.8),
     )
     return [thin, marks.lines(means, x, "value", _unit(metric)).encode(**look)]
-
-
-def _spread(numbers: Sequence[int], count: int) -> list[int]:
-    """Return at most so many numbers, from the first to the last, about evenly apart."""
-    if len(numbers) <= count:
-        return list(numbers)
-    return [numbers[index * (len(numbers) - 1) // (count - 1)] for index in range(count)]
-
-
-def _standing(past: pl.DataFrame, running: pl.DataFrame) -> str:
-    """Return how many of the running rounds stand within nine tenths of the past ones."""
-    newest = running.unique("round", keep="last", maintain_order=True)
-    band = past.group_by("day").agg(*marks.quantiles())
-    placed = newest.join(band, on="day")
-    if placed.is_empty():
-        return f"{counted(newest.height, 'running round')}; none to compare with yet."
-    inside = placed.filter(pl.col("value").is_between("q05", "q95")).height
-    return f"{inside} of {placed.height} running rounds stand within nine tenths of the past ones."
 
 
 def _ground() -> alt.Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.pages.today import Cell
@@ -45,11 +45,29 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """Something that is known of the model, or not.
+
+    Attributes:
+        title: the answer.
+        paragraphs: why.
+        style: the colour of a state of operation; empty for what is none.
+        command: that may tell more; empty where none does.
+    """
+
+    title: str
+    paragraphs: Sequence[str]
+    style: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class ModelPage:
     """All that the page shows.
 
     Attributes:
-        luck: what can be said of its skill, in words, by metric.
+        pipeline: whether it predicts and submits what it should.
+        luck: what can be said of its skill.
         facts: what stands beside the name: stake, code, weights.
         history: the model's pages in Dagster by name.
         metrics: of the table of rounds.
@@ -60,13 +78,14 @@ class ModelPage:
 
     name: str
     description: str
+    pipeline: Statement
+    luck: Statement
     facts: Sequence[str]
     history: Mapping[str, str]
     metrics: Sequence[str]
     pictures: Sequence[Picture]
     rounds: Sequence[RoundLine]
     versions: Sequence[Version]
-    luck: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(model: ModelPage, frame: Frame) -> str:

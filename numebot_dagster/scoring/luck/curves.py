@@ -22,7 +22,6 @@ class ExpectedCurve:
 
     Attributes:
         days: (h,) from 1.
-        mean: (h,).
         quantiles: (levels, h) at `LEVELS`.
         rounds: past rounds.
         independent_rounds: as far as they do not overlap: what the quantiles rest on.
@@ -30,7 +29,6 @@ class ExpectedCurve:
     """
 
     days: np.ndarray
-    mean: np.ndarray
     quantiles: np.ndarray
     rounds: int
     independent_rounds: float
@@ -66,18 +64,26 @@ class Drawdown:
     The unit is a final score: the sum grows as if one round a day had been played.
 
     Attributes:
-        now: how far the sum is below its peak.
-        deepest: the deepest fall so far.
+        falls: (T,) how far the sum was below its peak on each date.
         expected: the mean of the deepest falls of redrawn histories of the same length.
         high: their 95 % quantile.
         mean_share: how much of the past mean the redrawn histories have.
     """
 
-    now: float
-    deepest: float
+    falls: np.ndarray
     expected: float
     high: float
     mean_share: float
+
+    @property
+    def now(self) -> float:
+        """How far the sum is below its peak."""
+        return float(self.falls[-1])
+
+    @property
+    def deepest(self) -> float:
+        """The deepest fall so far."""
+        return float(self.falls.max())
 
 
 def expected_curve(scores: RoundScores) -> ExpectedCurve | None:
@@ -90,12 +96,10 @@ def expected_curve(scores: RoundScores) -> ExpectedCurve | None:
     if not len(past):
         return None
     days = np.arange(1, scores.horizon + 1)
-    mean = np.full(len(days), np.nan)
     quantiles = np.full((len(LEVELS), len(days)), np.nan)
     scored = ~np.isnan(past).all(axis=0)
-    mean[scored] = np.nanmean(past[:, scored], axis=0)
     quantiles[:, scored] = np.nanquantile(past[:, scored], LEVELS, axis=0)
-    return ExpectedCurve(days, mean, quantiles, len(past), independent_rounds(scores), past)
+    return ExpectedCurve(days, quantiles, len(past), independent_rounds(scores), past)
 
 
 def running_rounds(scores: RoundScores, curve: ExpectedCurve) -> list[RunningRound]:
@@ -131,8 +135,7 @@ def drawdown(
     days = redraw(random, len(earned), (_DRAWS, len(earned)))
     deepest = _falls(shrunk(earned, mean_share)[days]).max(axis=1)
     return Drawdown(
-        now=float(falls[-1]),
-        deepest=float(falls.max()),
+        falls=falls,
         expected=float(deepest.mean()),
         high=float(np.quantile(deepest, 0.95)),
         mean_share=mean_share,

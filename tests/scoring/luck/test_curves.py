@@ -16,7 +16,6 @@ PAST = [[0.1, 0.2, 0.3], [0.3, 0.4, 0.1], [0.2, NAN, 0.2]]
 def test_the_curve_is_that_of_resolved_rounds():
     curve = expected_curve(scores_of([*PAST, [9.0, 9.0, NAN]]))
     np.testing.assert_array_equal(curve.days, [1, 2, 3])
-    np.testing.assert_allclose(curve.mean, [0.2, 0.3, 0.2])
     np.testing.assert_allclose(curve.quantiles[:, 0], [0.11, 0.15, 0.2, 0.25, 0.29])
     assert (curve.rounds, curve.independent_rounds) == (3, 1)
 
@@ -74,6 +73,6 @@ def test_the_expected_drawdown_is_that_of_random_walks():
 
 def test_chance_is_seeded():
     steps = series_of(np.random.default_rng(0).normal(size=50))
-    assert drawdown(steps, seed=1) == drawdown(steps, seed=1)
-    assert drawdown(steps, seed=1) != drawdown(steps, seed=2)
+    first, again, other = (drawdown(steps, seed=seed).high for seed in (1, 1, 2))
+    assert first == again != other
     assert drawdown(series_of([])) is None

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
-from numebot_dagster.operations.health.status import RoundModel
-from numebot_dagster.operations.performance.board import fleet_facts, links, skill, standings
+from numebot_dagster.operations.diagnostics import proof
+from numebot_dagster.operations.health.status import Moment, RoundModel
+from numebot_dagster.operations.performance import round_scores
+from numebot_dagster.operations.performance.board import (
+    fleet_facts,
+    links,
+    model_pictures,
+    pipeline,
+    skill,
+    standings,
+    validation,
+)
+from numebot_dagster.operations.performance.board.model_pictures import JudgedScore
 from numebot_dagster.operations.platform import Platform
+from numebot_dagster.submissions.receipts import Rung
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Version
+    from numebot_dagster.reporting.model_charts import Change
+    from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Statement, Version
 
-VIEWS = ("rounds", "paid_metrics", "scores", "leaderboard", "submissions", "weights", "payouts")
+VIEWS = (
+    *("rounds", "paid_metrics", "scores", "leaderboard"),
+    *("submissions", "weights", "payouts", "diagnostics"),
+)
 METRICS_SHOWN = 2
 ROUNDS_LISTED = 40
 _SCORES = """
@@ -33,10 +51,10 @@ select model, round, arg_max(payout_nmr, date) as payout_nmr from payouts group 
 """
 
 
-def pages(platform: Platform) -> Iterator[tuple[str, ModelPage]]:
+def pages(platform: Platform, at: Moment) -> Iterator[tuple[str, ModelPage]]:
     """Yield the name of each registered model's page with what it shows."""
     metrics = (fleet_facts.metrics_of(platform) or [fleet_facts.DEFAULT])[:METRICS_SHOWN]
-    source = _Source.of(platform, metrics)
+    source = _Source.of(platform, metrics, at.now)
     for model in platform.registry.models:
         yield links.model(model), source.page(model)
 
@@ -46,6 +64,8 @@ class _Source:
     """What the pages of all models are made of.
 
     Attributes:
+        now: aware UTC.
+        opened: when each round opened.
         standings: by model and round.
         scores: of the shown metrics, by model.
         payouts: the newest known NMR, by model and round.
@@ -53,7 +73,10 @@ class _Source:
         stakes: in NMR, of the newest leaderboard.
     """
 
+    platform: Platform
     metrics: Sequence[str]
+    now: datetime
+    opened: Mapping[int, datetime]
     standings: Mapping[tuple[str, int], RoundModel]
     scores: Mapping[str, pl.DataFrame]
     payouts: Mapping[tuple[str, int], float]
@@ -61,17 +84,20 @@ class _Source:
     stakes: Mapping[str, float]
 
     @classmethod
-    def of(cls, platform: Platform, metrics: Sequence[str]) -> _Source:
+    def of(cls, platform: Platform, metrics: Sequence[str], now: datetime) -> _Source:
         """Read it from the lake."""
         lake = platform.lake
-        rounds = catalog.query(lake, "select round from rounds")["round"].to_list()
+        opened = dict(catalog.query(lake, "select round, open_time from rounds").iter_rows())
         marks = ", ".join("?" * len(metrics))
         window = fleet_facts.ROUNDS_JUDGED
         scores = catalog.query(lake, _SCORES.format(marks), [*metrics, window])
         versions, payouts = catalog.query(lake, _VERSIONS), catalog.query(lake, _PAYOUTS)
         return cls(
+            platform,
             metrics,
-            standings.standings(platform, rounds),
+            now,
+            opened,
+            standings.standings(platform, list(opened)),
             {str(name): rows for (name,), rows in scores.group_by("model", maintain_order=True)},
             {(name, number): nmr for name, number, nmr in payouts.iter_rows()},
             {str(name): rows for (name,), rows in versions.group_by("model", maintain_order=True)},
@@ -80,37 +106,69 @@ class _Source:
 
     def page(self, model: RegisteredModel) -> ModelPage:
         """Return what the page of a model shows."""
-        from numebot_dagster.reporting import charts
         from numebot_dagster.reporting.pages.model import ModelPage
 
-        scores = self.scores.get(model.name)
-        pictures = []
-        if scores is not None:
-            for metric in self.metrics:
-                pictures += [
-                    charts.day_by_day(scores, metric),
-                    charts.final_by_round(scores, metric),
-                ]
+        scores, cells = self.scores.get(model.name), self._cells(model)
+        judged = self._judged(model, scores)
         return ModelPage(
             name=model.name,
             description=model.description,
             facts=list(self._facts(model)),
             history=links.in_dagster(model),
             metrics=self.metrics,
-            pictures=pictures,
-            rounds=self._rounds(model, scores),
+            pictures=model_pictures.pictures(judged, self._changes(model, cells)),
+            rounds=self._rounds(cells, scores),
             versions=self._versions(model),
-            luck=self._luck(model, scores),
+            pipeline=pipeline.statement(
+                proof.last(self.platform.lake, model.name), cells, self.now
+            ),
+            luck=_luck(model, judged),
         )
 
-    def _luck(self, model: RegisteredModel, scores: pl.DataFrame | None) -> dict[str, str]:
-        """Return what can be said of a model's skill, by metric."""
+    def _cells(self, model: RegisteredModel) -> list[RoundModel]:
+        """Return how a model stands in its rounds, the newest first."""
+        numbers = sorted((number for name, number in self.standings if name == model.name))
+        return [self.standings[model.name, number] for number in reversed(numbers)]
+
+    def _judged(self, model: RegisteredModel, scores: pl.DataFrame | None) -> list[JudgedScore]:
+        """Return what can be said of a model by each metric of which it has scores."""
         if scores is None:
-            return {}
-        judged = {metric: skill.judged(scores, metric).get(model.name) for metric in self.metrics}
-        return {
-            metric: skill.in_words(metric) for metric, skill in judged.items() if skill is not None
-        }
+            return []
+        vintages = [version.vintage for version in self._versions(model)]
+        diagnosis = validation.newest_diagnosis(
+            self.platform.lake, model.name, list(dict.fromkeys(vintages))
+        )
+        judged = []
+        for metric in self.metrics:
+            by_round = round_scores.by_model(scores, metric).get(model.name)
+            skilled = skill.judged(scores, metric).get(model.name)
+            if by_round is not None and skilled is not None:
+                foretold = None
+                if diagnosis is not None:
+                    foretold = validation.foretold(diagnosis, metric, skilled)
+                judged.append(JudgedScore(metric, by_round, skilled, foretold))
+        return judged
+
+    def _changes(self, model: RegisteredModel, cells: Sequence[RoundModel]) -> list[Change]:
+        """Return the rounds that were the first to be played with other weights or code."""
+        from numebot_dagster.reporting.model_charts import Change
+
+        codes = {version.vintage: version.code_hash for version in reversed(self._versions(model))}
+        played = [
+            (cell.round_number, cell.receipt.vintage)
+            for cell in reversed(cells)
+            if cell.receipt is not None
+            and cell.receipt.vintage is not None
+            and cell.receipt.rung is not Rung.FALLBACK
+        ]
+        changes = []
+        for (_, before), (number, vintage) in pairwise(played):
+            if vintage != before and self.opened.get(number) is not None:
+                code = codes.get(vintage, "")
+                is_other = bool(code) and code != codes.get(before)
+                opened = self.opened[number].date()
+                changes.append(Change(opened, vintage, code if is_other else ""))
+        return changes
 
     def _facts(self, model: RegisteredModel) -> Iterator[str]:
         stake = self.stakes.get(model.name)
@@ -123,15 +181,14 @@ class _Source:
         if not model.enabled:
             yield "disabled"
 
-    def _rounds(self, model: RegisteredModel, scores: pl.DataFrame | None) -> list[RoundLine]:
+    def _rounds(self, cells: Sequence[RoundModel], scores: pl.DataFrame | None) -> list[RoundLine]:
         """Return the newest rounds of a model, the newest first."""
         from numebot_dagster.reporting.pages.model import RoundLine
 
         newest = {} if scores is None else self._newest(scores)
-        numbers = sorted(number for name, number in self.standings if name == model.name)
         lines = []
-        for number in numbers[: -ROUNDS_LISTED - 1 : -1]:
-            cell = self.standings[model.name, number]
+        for cell in cells[:ROUNDS_LISTED]:
+            number = cell.round_number
             state, text = standings.state_of(cell)
             values = newest.get(number, {})
             lines.append(
@@ -144,7 +201,7 @@ class _Source:
                     day=max((day for day, _, _ in values.values()), default=None),
                     scores={metric: value for metric, (_, value, _) in values.items()},
                     is_resolved=any(resolved for _, _, resolved in values.values()),
-                    payout_nmr=self.payouts.get((model.name, number)),
+                    payout_nmr=self.payouts.get((cell.model, number)),
                 )
             )
         return lines
@@ -179,3 +236,18 @@ class _Source:
             )
             for row in ([] if rows is None else rows.iter_rows(named=True))
         ]
+
+
+def _luck(model: RegisteredModel, judged: Sequence[JudgedScore]) -> Statement:
+    """Return what can be said of a model's skill, the score that is paid most first."""
+    from numebot_dagster.reporting.pages.model import Statement
+
+    if not judged:
+        return Statement("Luck: too early", ["No score of this model has been published yet."])
+    said = [" ".join(score.sentences) for score in judged]
+    is_diagnosed = any(score.validation is not None for score in judged)
+    command = "" if is_diagnosed else f"numebot models diagnose {model.name}"
+    if not is_diagnosed:
+        said.append("There is no diagnosis to say what validation foretold.")
+    answer, _, _ = judged[0].judged.verdict.words.partition(" (")
+    return Statement(f"Luck: {answer}", said, "", command)

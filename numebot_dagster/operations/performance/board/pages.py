@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog, files, shared_files
+from numebot_dagster.operations.diagnostics import proof
+from numebot_dagster.operations.diagnostics.proof import Proof
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment
 from numebot_dagster.operations.performance.board import (
@@ -68,16 +70,21 @@ class _Board:
             is_final: whether a page was written for the last time.
         """
         yield from self._rounds(is_final)
-        yield self._part("models", model_facts.VIEWS, self._models)
+        yield self._part("models", model_facts.VIEWS, self._models, self._proofs)
         yield from self._fleet()
         yield self._part("money", money_facts.VIEWS, self._money)
         yield Part("today", digest(self.at.now), self._today)
 
     def _part(
-        self, name: str, views: tuple[str, ...], pages: Callable[[], Iterator[tuple[str, str]]]
+        self,
+        name: str,
+        views: tuple[str, ...],
+        pages: Callable[[], Iterator[tuple[str, str]]],
+        more: object = None,
     ) -> Part:
-        """Return a part that is written once a day, and when a file of its views changed."""
-        return Part(name, digest(self._shared, catalog.version(self.platform.lake, views)), pages)
+        """Return a part that is written once a day, and when a file of its views or more changed."""
+        source = digest(self._shared, catalog.version(self.platform.lake, views), more)
+        return Part(name, source, pages)
 
     @cached_property
     def _shared(self) -> tuple[object, ...]:
@@ -96,10 +103,16 @@ class _Board:
             source = FINAL if details.is_final else digest(self._shared, details)
             yield Part(name, source, partial(pages, name, details))
 
+    @property
+    def _proofs(self) -> list[Proof | None]:
+        """What the last replays proved."""
+        lake, models = self.platform.lake, self.platform.registry.models
+        return [proof.last(lake, model.name) for model in models]
+
     def _models(self) -> Iterator[tuple[str, str]]:
         from numebot_dagster.reporting.pages import model as model_page
 
-        for name, model in model_facts.pages(self.platform):
+        for name, model in model_facts.pages(self.platform, self.at):
             yield name, model_page.page(model, self._frame.below())
 
     def _fleet(self) -> Iterator[Part]:

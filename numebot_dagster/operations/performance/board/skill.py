@@ -37,16 +37,28 @@ class JudgedModel:
         """Whether at least two independent observations were seen, as an interval needs."""
         return self.estimate.freedom >= 1 and self.estimate.standard_error > 0
 
-    def in_words(self, metric: str) -> str:
-        """Return what can be said, in two or three sentences."""
-        estimate = self.estimate
+    def sentences(self, metric: str) -> list[str]:
+        """Return what can be said, sentence by sentence."""
+        from numebot_dagster.scoring.luck.mean_estimates import Method
+        from numebot_dagster.scoring.luck.verdicts import Skill
+
+        estimate, verdict = self.estimate, self.verdict
         if not self.has_interval:
-            return f"{metric.upper()}: {self.verdict.words}."
-        return (
+            return [f"{metric.upper()}: {verdict.words}."]
+        said = [
             f"Mean {metric.upper()} {score(estimate.value)} a round over {estimate.dates} days, "
-            f"between {score(estimate.low)} and {score(estimate.high)}: {self.verdict.words}. "
-            f"So far only a mean beyond ±{estimate.smallest_visible:.4f} could have been seen."
-        )
+            f"between {score(estimate.low)} and {score(estimate.high)}: {verdict.words}."
+        ]
+        if verdict.skill is Skill.NOT_TOLD_APART and not estimate.low <= 0 <= estimate.high:
+            said.append(
+                "Who looks every day needs a wider interval: between "
+                f"{score(verdict.low)} and {score(verdict.high)}."
+            )
+        if estimate.method is Method.BY_INDEPENDENT_ROUND:
+            said.append(f"Only rounds that do not overlap are counted, because {estimate.reason}.")
+        visible = f"{estimate.smallest_visible:.4f}"
+        said.append(f"So far only a mean beyond ±{visible} could have been seen.")
+        return said
 
 
 def judged(scores: pl.DataFrame, metric: str) -> dict[str, JudgedModel]:
