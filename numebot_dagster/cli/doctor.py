@@ -86,6 +86,7 @@ def _replay(platform: Platform) -> Iterator[Finding]:
     from numebot_dagster.defs.instance import has_instance, open_instance
     from numebot_dagster.defs.rounds.requests import while_no_round_waits
     from numebot_dagster.operations.diagnostics import replay
+    from numebot_dagster.operations.performance.board import pages as board
 
     try:
         models = platform.registry.enabled
@@ -103,6 +104,8 @@ def _replay(platform: Platform) -> Iterator[Finding]:
                 yield replay.finding_of(proof)
         except NumeraiError as error:
             reason = str(error)
+    if waiting < len(models):
+        board.write(platform)  # the pages of the models say it
     if waiting:
         text = f"{counted(waiting, 'model')} not replayed: {reason}"
         yield Finding(Check.REPLAY, Verdict.WARNING, text, "later: numebot doctor --replay")

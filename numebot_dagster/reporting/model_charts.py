@@ -84,11 +84,12 @@ def day_by_day(scores: RoundScores, metric: str) -> Picture:
     curve = expected_curve(scores)
     newest = int(np.flatnonzero(~np.isnan(scores.values).all(axis=0))[-1]) + 1
     x = marks.whole_axis("day", "scoring day", (0.5, max(newest, 10) + 0.5))
-    running = [] if curve is None else running_rounds(scores, curve)
+    running: Sequence[RunningRound] = []
     shown, traces = _running_lines(scores, x, metric)
     drawn = [marks.zero_line()]
     subtitle = f"Bands are drawn from {LEAST_FOR_BANDS} resolved rounds on. "
     if curve is not None and curve.rounds >= LEAST_FOR_BANDS:
+        running = running_rounds(scores, curve)
         drawn += marks.bands(_band(curve), x, metric.upper())
         subtitle = (
             f"Bands: half and nine tenths of {curve.rounds} past rounds, which say as much as "
@@ -208,7 +209,7 @@ def _standing(running: Sequence[RunningRound]) -> str:
     """Return how many of the running rounds stand within nine tenths of the past ones."""
     placed = [round_ for round_ in running if not math.isnan(round_.share_below)]
     if not placed:
-        return f"{counted(len(running), 'running round')}; none to compare with yet."
+        return "There are no running rounds and past ones to compare yet."
     inside = sum(round_.is_in_band for round_ in placed)
     text = f"{inside} of {len(placed)} running rounds stand within nine tenths of the past ones"
     outside = [round_ for round_ in placed if not round_.is_in_band]

@@ -151,32 +151,3 @@ def test_a_mean_ends_where_few_rounds_have_come(score_frame):
     means = charts.means_by_day(frame)
     assert means["day"].to_list() == list(range(1, 31))  # one round of four has come further
     assert means["value"].to_list() == pytest.approx([0.01] * 30)
-
-
-def day_by_day_frame(score_frame, past, running):
-    rows = [
-        ("a", number, "mmc60", day, number / 1e5, "1", None, True)
-        for number in range(1, past + 1)
-        for day in (1, 2, 3)
-    ]
-    rows += [("a", 1000 + number, "mmc60", 2, 0.0003) for number in range(running)]
-    return score_frame(*rows)
-
-
-def test_running_rounds_stand_in_the_band_of_the_past_ones(score_frame):
-    picture = charts.day_by_day(day_by_day_frame(score_frame, 60, 20), "mmc60")
-    drawn = Drawing(picture.svg())
-    assert drawn.colours[LIGHT.accent] == 3  # two bands and the median
-    assert picture.subtitle.endswith("60 past rounds. Lines: 6 running rounds.")
-    assert picture.result.startswith("6 of 6 running rounds stand within nine tenths")
-
-
-@pytest.mark.parametrize(("past", "bands"), [(4, 0), (5, 3)])
-def test_a_band_needs_some_rounds(score_frame, past, bands):
-    picture = charts.day_by_day(day_by_day_frame(score_frame, past, 1), "mmc60")
-    assert Drawing(picture.svg()).colours[LIGHT.accent] == bands
-
-
-def test_numbers_are_chosen_evenly_from_first_to_last():
-    assert charts._spread([1, 2, 3], 6) == [1, 2, 3]
-    assert charts._spread(list(range(100)), 6) == [0, 19, 39, 59, 79, 99]

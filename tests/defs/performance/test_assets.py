@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +18,7 @@ import polars as pl
 import pytest
 from numerai_tools import scoring
 from numerapi import base_api
+from scipy import stats
 
 from numebot_dagster.defs.performance.jobs import collecting_runs
 from numebot_dagster.lake import catalog, parquet, tables
@@ -495,3 +498,67 @@ def test_resolved_rounds_are_not_read_again(season, world, monkeypatch):
     newest = practice.state()["newest_round"]
     _, asked = collected(platform, monkeypatch, collecting.days_to_collect(platform))
     assert asked == [newest - second] * len(MODELS)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the page of a model should say of one score, by the tournament's own state."""
+
+    values: dict[tuple[int, int], float]  # by round and day
+
+    @property
+    def pieces(self):
+        """By date what a day added to sqrt(day) * score, as the mean of the rounds that ran."""
+        first = min(number for number, _ in self.values)
+        by_date = {}
+        for (number, day), value in self.values.items():
+            before = self.values.get((number, day - 1), 0.0)
+            piece = day**0.5 * value - (day - 1) ** 0.5 * before
+            by_date.setdefault(number - first + day, []).append(piece)  # one round a day opened
+        return np.array([np.mean(by_date[place]) for place in sorted(by_date)])
+
+
+def told_by_tournament(world, model, metric):
+    rows = world.rows(
+        "SELECT s.round, s.day, s.value FROM scores s JOIN models m ON m.id = s.model_id "
+        "WHERE m.name = ? AND s.name = ?",
+        *(model, metric),
+    )
+    return Told({(row["round"], row["day"]): row["value"] for row in rows})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_page_of_a_model_shows_the_tournaments_own_scores(season, world, model):
+    page = world.platform.lake.board_file(f"models/{model.replace('-', '_')}.html").read_text()
+    charts = re.findall(r'(?s)<script type="application/json">(.*?)</script><p>(.*?)</p>', page)
+    shown = re.sub(r"<[^>]+>|\s+", " ", page)
+    for place, metric in enumerate(("mmc60", "corr60")):
+        told = told_by_tournament(world, model, metric)
+        curve, summed, falls = charts[3 * place : 3 * place + 3]
+        [running] = [rows for rows in datasets(curve) if "round" in rows[0]]
+        assert {(row["round"], row["day"]): row["value"] for row in running} == {
+            key: pytest.approx(value, abs=1e-6)
+            for key, value in told.values.items()
+            if key[0] == season.rounds[1]  # the first has resolved
+        }
+        sums = 60**0.5 * np.cumsum(told.pieces)
+        [drawn] = [rows for rows in datasets(summed) if "sum" in rows[0]]
+        assert [row["sum"] for row in drawn] == pytest.approx(sums.tolist(), abs=1e-6)
+        below = sums - np.maximum.accumulate(np.maximum(sums, 0))
+        assert f"Now {score(below[-1])} from its peak" in falls[1]
+        assert f"at the deepest {score(below.min())}" in falls[1]
+        mean, error = 60**0.5 * told.pieces.mean(), 60**0.5 * stats.sem(told.pieces)
+        half, power = stats.t.ppf([0.975, 0.8], len(told.pieces) - 1) * error
+        assert (
+            f"Mean {metric.upper()} {score(mean)} a round over {len(told.pieces)} days, between "
+            f"{score(mean - half)} and {score(mean + half)}: cannot be told apart" in shown
+        )
+        assert f"only a mean beyond ±{half + power:.4f} could have been seen" in shown
+        for number, day in zip(season.rounds, (60, 59), strict=True):
+            [row] = re.findall(rf"<tr[^>]*><td><a [^>]*>{number}</a>.*?</tr>", page)
+            assert f">{score(told.values[number, day])}<" in row
+
+
+def datasets(chart):
+    """Return the rows of a chart, as they stand in the page."""
+    return [rows for rows in json.loads(chart[0])["datasets"].values() if rows]

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
-from numebot_dagster.reporting import charts
+from numebot_dagster.reporting import marks
 from numebot_dagster.reporting.pages import model as model_page
-from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Version
+from numebot_dagster.reporting.pages.model import ModelPage, RoundLine, Statement, Version
 from numebot_dagster.reporting.pages.page import LIBRARY, Frame
 from numebot_dagster.reporting.pages.today import Cell
 
@@ -20,11 +20,17 @@ LINE = RoundLine(
 )
 
 
-def test_a_model_with_its_rounds_and_weights(score_frame):
-    picture = charts.day_by_day(score_frame(("lark", 1343, "mmc60", 1, 0.01)), "mmc60")
+PIPELINE = Statement("Pipeline: broken", ["Round <1343>", "None failed."], "bad", "numebot run")
+LUCK = Statement("Luck: too early", ["Nothing yet."])
+
+
+def test_a_model_with_its_rounds_and_weights():
+    picture = marks.notice("A chart", "Nothing yet", "Soon")
     model = ModelPage(
         name="lark",
         description="flies <high>",
+        pipeline=PIPELINE,
+        luck=LUCK,
         facts=["stake 7.0 NMR"],
         history={"weights": "/assets/models/lark/weights"},
         metrics=["mmc60", "corr60"],
@@ -36,6 +42,8 @@ def test_a_model_with_its_rounds_and_weights(score_frame):
     for text in (
         *("flies &lt;high&gt;", "stake 7.0 NMR", "4f2a91c0", picture.title),
         *("\N{MINUS SIGN}0.0021", "\N{MINUS SIGN}0.500", '<tr class="running">'),
+        *('<section class="bad"><h2>Pipeline: broken</h2>', "<p>Round &lt;1343&gt;</p>"),
+        *('<section class=""><h2>Luck: too early</h2>', "<code>numebot run</code>"),
         '<a href="../rounds/1344.html">1344</a>',
         '<a href="/assets/models/lark/weights">weights</a>',
         f'<script src="../{LIBRARY}"></script>',
@@ -44,7 +52,7 @@ def test_a_model_with_its_rounds_and_weights(score_frame):
 
 
 def test_a_model_that_has_done_nothing_yet():
-    model = ModelPage("new", "", [], {}, ["mmc60"], [], [], [])
+    model = ModelPage("new", "", PIPELINE, LUCK, [], {}, ["mmc60"], [], [], [])
     html = model_page.page(model, FRAME)
     assert "This model has not tried a round yet." in html
     assert "numebot train --models new" in html

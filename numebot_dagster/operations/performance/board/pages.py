@@ -82,7 +82,7 @@ class _Board:
         pages: Callable[[], Iterator[tuple[str, str]]],
         more: object = None,
     ) -> Part:
-        """Return a part that is written once a day, and when a file of its views or more changed."""
+        """Return a part, written once a day and when a file of its views, or more, changed."""
         source = digest(self._shared, catalog.version(self.platform.lake, views), more)
         return Part(name, source, pages)
 

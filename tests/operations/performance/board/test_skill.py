@@ -15,7 +15,8 @@ from numebot_dagster.lake import tables
 from numebot_dagster.operations.performance.board import skill
 from numebot_dagster.reporting.numbers import score
 from numebot_dagster.scoring.luck.daily_series import RoundScores
-from numebot_dagster.scoring.luck.mean_estimates import estimate_mean
+from numebot_dagster.scoring.luck.mean_estimates import Method, estimate_mean
+from numebot_dagster.scoring.luck.verdicts import Skill
 
 FIRST = date(2026, 1, 1)
 
@@ -53,7 +54,7 @@ def test_it_is_the_estimate_of_the_model_by_itself():
     assert judged.estimate == estimate_mean(RoundScores.from_columns(*columns, 60))
     assert judged.has_interval
     assert judged.q_value == pytest.approx(judged.estimate.p_value)
-    words = judged.in_words("mmc60")
+    words = " ".join(judged.sentences("mmc60"))
     assert words.startswith(f"Mean MMC60 {score(judged.estimate.value)} a round over")
     assert judged.verdict.words in words
 
@@ -70,14 +71,31 @@ def test_less_than_two_observations_have_no_interval():
     judged = skill.judged(scores(0.001), "mmc60")["a"]
     hardly = replace(judged, estimate=replace(judged.estimate, freedom=0.04))
     assert not hardly.has_interval
-    assert hardly.in_words("mmc60") == f"MMC60: {judged.verdict.words}."
+    assert hardly.sentences("mmc60") == [f"MMC60: {judged.verdict.words}."]
 
 
 def test_a_model_of_some_days_is_too_early():
     judged = skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
     assert math.isnan(judged.q_value) or judged.verdict.words.startswith("too early")
-    assert "oo early" in judged.in_words("mmc60")
+    assert "oo early" in judged.sentences("mmc60")[0]
 
 
 def test_no_scores_and_other_metrics():
     assert skill.judged(scores(0.0), "corr60") == {}
+
+
+def test_the_interval_of_a_daily_look_and_the_method_are_named_where_they_differ():
+    judged = skill.judged(independent(0.001), "mmc60")["a"]
+    estimate = replace(judged.estimate, value=0.02, standard_error=0.009)
+    told = replace(judged.verdict, skill=Skill.NOT_TOLD_APART, low=-0.004, high=0.044)
+    [_, wider, visible] = replace(judged, estimate=estimate, verdict=told).sentences("mmc60")
+    assert wider == (
+        "Who looks every day needs a wider interval: between \N{MINUS SIGN}0.0040 and +0.0440."
+    )
+    assert (
+        visible
+        == f"So far only a mean beyond ±{estimate.smallest_visible:.4f} could have been seen."
+    )
+    apart = replace(estimate, method=Method.BY_INDEPENDENT_ROUND, reason="days are correlated")
+    [_, _, why, _] = replace(judged, estimate=apart, verdict=told).sentences("mmc60")
+    assert why == "Only rounds that do not overlap are counted, because days are correlated."
