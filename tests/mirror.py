@@ -41,9 +41,9 @@ TESTED_THROUGH = {
     "scoring/test_era_scores.py": "scoring/era_rows scoring/projection scoring/ranks",
     "operations/performance/board/test_pages.py": (
         "operations/performance/board/fleet_facts operations/performance/board/links"
-        " operations/performance/board/live_facts"
-        " operations/performance/board/model_facts operations/performance/board/round_facts"
-        " operations/performance/board/needs operations/performance/board/standings"
+        " operations/performance/board/live_facts operations/performance/board/needs"
+        " operations/performance/board/model_facts operations/performance/board/model_pictures"
+        " operations/performance/board/round_facts operations/performance/board/standings"
         " operations/performance/board/today_facts cli/board"
     ),
     "submissions/test_submission_file.py": "submissions/file_names",

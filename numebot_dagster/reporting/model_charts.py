@@ -31,8 +31,9 @@ RUNNING_SHOWN = 6
 LEAST_FOR_BANDS = 5
 CODES_NAMED = 6
 """Changes of code whose hash is written beside its mark; all show it when they are pointed at."""
+_DAY = 86_400_000  # milliseconds
 _SUM, _BELOW = "summed scores", "below the peak"
-_SIGNED = "+.2f"
+_SIGNED = "+.2~r"
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,7 @@ def day_by_day(scores: RoundScores, metric: str) -> Picture:
     if curve is not None and curve.rounds >= LEAST_FOR_BANDS:
         running = running_rounds(scores, curve)
         drawn += marks.bands(_band(curve), x, metric.upper())
-        subtitle = (
-            f"Bands: half and nine tenths of {curve.rounds} past rounds, which say as much as "
-            f"{curve.independent_rounds:.1f} that do not overlap. "
-        )
+        subtitle = f"Bands: half and nine tenths of {curve.rounds} past rounds, {_overlap(curve)}. "
     subtitle += f"Lines: {counted(len(shown), 'running round')}."
     return Picture(title, subtitle, _standing(running), marks.plot(*drawn, *traces))
 
@@ -119,7 +117,8 @@ def cumulated(
     subtitle = "As if a round a day had been played. "
     if foretold is not None:
         subtitle += "Dashed: what validation foretold, with 95 %. "
-    subtitle += "Thin marks: other weights; thick: other code." if seen else ""
+    if seen:
+        subtitle += "Thin marks: other weights; thick: other code."
     drawn = [] if foretold is None else _promise(frame)
     return Picture(
         f"{metric.upper()} day by day, summed",
@@ -146,16 +145,8 @@ def falls(series: DailySeries, fall: Drawdown, metric: str) -> Picture:
         .mark_area(style=Mark.INNER_BAND)
         .encode(_dates(), _sums("fall", _BELOW))
     )
-    levels = pl.DataFrame(
-        {
-            "fall": [-fall.expected, -fall.high],
-            "text": ["expected of luck", "once in twenty"],
-        }
-    )
-    base = alt.Chart(marks.rounded(levels)).encode(_sums("fall", _BELOW))
-    note = base.mark_text(style=Mark.NOTE, align="left", baseline="bottom", dy=-2).encode(
-        alt.Text("text:N"), alt.XValue(4)
-    )
+    expected = _level(-fall.expected, "expected of luck", "left")
+    rare = _level(-fall.high, "once in twenty", "right")
     said = (
         f"Now {score(-fall.now)} from its peak, at the deepest {score(-fall.deepest)}. Its own "
         f"days in another order fall by {score(-fall.expected)} on average, and once in twenty by "
@@ -165,8 +156,19 @@ def falls(series: DailySeries, fall: Drawdown, metric: str) -> Picture:
         f"{metric.upper()} below its peak",
         f"{said} or more, with {100 * fall.mean_share:.0f} % of its past mean.",
         f"{said}.",
-        marks.plot(area, base.mark_rule(style=Mark.ZERO), note, height=180),
+        marks.plot(area, *expected, *rare, height=180),
     )
+
+
+def _level(value: float, text: str, align: Literal["left", "right"]) -> list[alt.Chart]:
+    """Return a dashed line at a value, with a text above one end of it."""
+    import altair as alt
+
+    frame = pl.DataFrame({"fall": [value], "text": [text]})
+    base = alt.Chart(marks.rounded(frame)).encode(_sums("fall", _BELOW))
+    note = base.mark_text(style=Mark.NOTE, align=align, baseline="bottom", dy=-2)
+    place = alt.XValue("width") if align == "right" else alt.XValue(4)
+    return [base.mark_rule(style=Mark.ZERO), note.encode(alt.Text("text:N"), place)]
 
 
 def _running_lines(
@@ -197,6 +199,13 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
     if len(numbers) <= count:
         return list(numbers)
     return [numbers[index * (len(numbers) - 1) // (count - 1)] for index in range(count)]
+
+
+def _overlap(curve: ExpectedCurve) -> str:
+    """Return how much the rounds of a curve say, as they overlap."""
+    if curve.independent_rounds < 1:
+        return "which all overlap"
+    return f"which say as much as {curve.independent_rounds:.1f} that do not overlap"
 
 
 def _band(curve: ExpectedCurve) -> pl.DataFrame:
@@ -230,7 +239,7 @@ def _days(series: DailySeries) -> list[str]:
 def _dates() -> alt.X:
     import altair as alt
 
-    axis = alt.Axis(title=None, grid=False, tickCount=7, labelOverlap=True)
+    axis = alt.Axis(title=None, grid=False, tickCount=7, tickMinStep=_DAY, labelOverlap=True)
     return alt.X("day:T", scale=alt.Scale(type="utc"), axis=axis)
 
 

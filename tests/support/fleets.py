@@ -14,6 +14,11 @@ import polars as pl
 
 from numebot_dagster.lake import parquet, tables
 from numebot_dagster.lake.layout import Lake
+from numebot_dagster.modeling.weights import weight_store
+from numebot_dagster.modeling.weights.weight_store import Manifest
+from numebot_dagster.operations.diagnostics import diagnosis_store, era_metrics, proof
+from numebot_dagster.operations.diagnostics.diagnosis_store import Diagnosis
+from numebot_dagster.operations.diagnostics.proof import Proof, ReplayedRound
 from numebot_dagster.operations.performance.newest_scores import newest_scores
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.settings import Settings
@@ -26,6 +31,8 @@ METRICS = {"mmc60": 15.0, "corr60": 3.0}
 ROUNDS = 75  # of which the oldest have resolved
 WITH_RECEIPTS = 6
 ROWS = 60
+CODES = {1300: "4f2a91c0", 1341: "4f2a91c0", 1342: "a1b2c3d4"}
+"""The code of the weights of each vintage."""
 
 
 def fleet(folder: Path, count: int) -> Platform:
@@ -54,6 +61,7 @@ def fleet(folder: Path, count: int) -> Platform:
     _write_positions(lake, names, numbers)
     _write_predictions(lake, names, numbers[-2])
     _write_leaderboards(lake, names)
+    _write_past(lake, names[0])
     return Platform(settings)
 
 
@@ -89,7 +97,7 @@ def _write_receipt(lake: Lake, name: str, number: int, *, fails: bool) -> None:
             *(name, number, f"{name}.csv", f"{name}-{number}", Outcome.ON_TIME, State.CONFIRMED),
             *(
                 Rung.PREVIOUS if number % 5 == 0 else Rung.LIVE,
-                1300,
+                _vintage(number),
                 sha256_of(name),
                 ROWS,
                 2.5,
@@ -132,7 +140,7 @@ def _write_predictions(lake: Lake, names: Sequence[str], number: int) -> None:
         fresh = random.random(ROWS)
         predictions = predictions + fresh / 10 if index % 3 == 2 else fresh
         frame = pl.DataFrame({"id": ids, "prediction": predictions})
-        parquet.write(lake.predictions_file(name, number, 1300, sha256_of(name)), frame)
+        parquet.write(lake.predictions_file(name, number, _vintage(number), sha256_of(name)), frame)
 
 
 def sha256_of(name: str) -> str:
@@ -152,6 +160,46 @@ def _write_leaderboards(lake: Lake, names: Sequence[str]) -> None:
         parquet.write(lake.day_file("leaderboard", day), pl.DataFrame(rows))
 
 
+def _vintage(number: int) -> int:
+    return max(vintage for vintage in CODES if vintage < number)
+
+
+def _write_past(lake: Lake, name: str) -> None:
+    """Store weights of two codes, a diagnosis and a replay of a model, as the board reads them."""
+    for vintage, code in CODES.items():
+        folder = lake.weights_folder(name, vintage, code)
+        folder.mkdir(parents=True)
+        made = OPENED - timedelta(days=NEWEST - vintage)
+        text = {"model": name, "vintage": vintage, "code_hash": code, "data_version": "v5.3"}
+        weight_store.write_manifest(
+            folder,
+            Manifest(
+                **text, data_stamp="0", features=("f",), targets=("target",), target_is={},
+                inputs=(), parameters={}, library_versions={}, train_eras=1, first_era=1,
+                last_era=1, train_rows=1, seconds=1, peak_memory_mb=1, retrain_weeks=None,
+                retrain_on_new_data_version=False, time_budget=1, memory_budget=1,
+                trained_at=made, canary_rows=1, files={},
+            ),
+        )  # fmt: skip
+    eras = pl.Series("era", range(1000, 1104), pl.Int16)
+    values = np.random.default_rng(2).normal(0.006, 0.02, len(eras))
+    by_era = pl.DataFrame({"era": eras, "metric": "mmc", "value": values})
+    summaries = era_metrics.summaries(by_era, "target_ender_60")
+    vintage, code = next(iter(CODES.items()))
+    folder = lake.diagnosis_folder(name, vintage, code)
+    diagnosis_store.write(
+        Diagnosis(
+            model=name, vintage=vintage, code_hash=code, data_version="v5.3", recipe="",
+            walk_forward=False, refits=0, target="target_ender_60", benchmark=None,
+            summaries=summaries, held_out=summaries, by_era=by_era,
+            exposure_by_feature=pl.DataFrame({"feature": ["f"], "mean_exposure": [0.1]}),
+            predictions=folder / "predictions.parquet",
+        )
+    )  # fmt: skip
+    replayed = [ReplayedRound(NEWEST - back, 1342, proof.Outcome.EQUAL, 1, 0) for back in range(3)]
+    proof.store(lake, Proof(name, OPENED, tuple(replayed)))
+
+
 def _write_scores(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> None:
     random = np.random.default_rng(1)
     rows = []
@@ -160,7 +208,8 @@ def _write_scores(lake: Lake, names: Sequence[str], numbers: Sequence[int]) -> N
         for name in names:
             for metric in METRICS:
                 path = np.cumsum(random.normal(0.0005, 0.01, 60)) / np.sqrt(np.arange(1, 61))
-                for day in range(max(1, days - 2), days + 1):
+                first = 1 if name == names[0] else max(1, days - 2)
+                for day in range(first, days + 1):
                     when = (_opened(number) + timedelta(days=5 + day * 7 // 5)).date()
                     value, percentile = float(path[day - 1]), float(random.uniform())
                     rows.append(

@@ -38,3 +38,4 @@ def test_rounds_are_replayed_when_none_is_open(fresh_world, tick, instance, run_
     assert checks["second"].severity is dg.AssetCheckSeverity.WARN
     assert f"for round {number} the very file" in checks["second"].description
     assert proof.last(lake, "second").pipeline is Pipeline.SOUND
+    assert "Pipeline: sound" in lake.board_file("models/second.html").read_text()

@@ -88,6 +88,9 @@ def test_a_model_fed_shuffled_features_is_called_broken(fresh_world, run_round):
     assert [each["verdict"] for each in findings] == ["failure", "failure"]
     text = " ".join(fed_rightly["steady-1"].sentences)
     assert findings[0]["text"] == f"steady-1: broken. {text}"
+    page = lake.board_file("models/steady_1.html").read_text()
+    assert "<h2>Pipeline: broken</h2>" in page
+    assert f"Round {number}, by the weights of" in page
 
 
 def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_round):

@@ -48,13 +48,14 @@ def _of_score(score: JudgedScore, changes: Sequence[Change]) -> Iterator[Picture
     from numebot_dagster.reporting import model_charts
     from numebot_dagster.scoring.luck.curves import drawdown
     from numebot_dagster.scoring.luck.daily_series import daily_series
+    from numebot_dagster.scoring.luck.verdicts import LEAST_DATES
 
     yield model_charts.day_by_day(score.scores, score.metric)
     series = daily_series(score.scores)
     foretold = _foretold(score, series)
     yield model_charts.cumulated(series, score.metric, changes, foretold)
     fall = drawdown(series)
-    if fall is not None:
+    if fall is not None and len(series.dates) >= LEAST_DATES:
         yield model_charts.falls(series, fall, score.metric)
 
 
