@@ -99,6 +99,8 @@ def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_rou
     number = world.open_round()
     assert run_round(world, number).success
     assert replayed(world, go_on=lambda: False) == {}  # a round comes first
+    models = world.platform.registry.models
+    assert list(replay.replay_models(world.platform, models, lambda: True, seconds=0)) == []
     source = world.folder / "quick_models.py"
     source.write_text(
         source.read_text().replace("- 2) @ self.weights", "- 1.5) @ self.weights[::-1]")
