@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from numebot_dagster.lake import catalog, parquet, tables
+from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment
 from numebot_dagster.operations.performance.board import (
     fleet_facts,
@@ -231,7 +232,7 @@ def test_a_part_changes_with_every_view_that_it_shows(fresh_world, run_round, mo
     monkeypatch.setattr(catalog, "query", note)
     for facts, gather in (
         (fleet_facts, lambda platform: [page.facts() for page in fleet_facts.pages(platform)]),
-        (model_facts, lambda platform: list(model_facts.pages(platform))),
+        (model_facts, lambda platform: [*model_facts.pages(platform, status.moment(platform))]),
         (money_facts, lambda platform: money_facts.money(platform, Accounts.of(platform))),
     ):
         read.clear()
