@@ -10,6 +10,7 @@ from numebot_dagster.operations.causes import by_cause, names_of, rounds_of
 from numebot_dagster.operations.health import status
 from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
 from numebot_dagster.operations.health.upkeep import Verification
+from numebot_dagster.operations.performance import due
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.reporting.numbers import counted
@@ -18,10 +19,6 @@ EVERYTHING_CONFIRMED = "everything_confirmed"
 SCORES_ARRIVED = "scores_arrived"
 WEIGHTS_FRESH = "weights_fresh"
 ROLLUP_SOUND = "rollup_sound"
-
-# Scores are published in the morning hours of UTC, from Tuesday to Saturday.
-PUBLISHED_AT = time(14, tzinfo=UTC)
-_PUBLICATION_WEEKDAYS = range(1, 6)
 
 _WELL = (Standing.CONFIRMED, Standing.ELSEWHERE)
 _UNDER_WAY = (Standing.WAITING, Standing.SENDING)
@@ -71,12 +68,12 @@ def scores_arrived(platform: Platform, now: datetime) -> Gate:
         platform: whose lake is read.
         now: aware UTC, by Numerai's clock.
     """
-    day = last_publication(now)
-    due = _due(platform, day)
+    day = due.last_publication(now)
+    in_scoring = _in_scoring(platform, day)
     scored = set(catalog.query(platform.lake, _SCORED, [day]).iter_rows())
-    missing = sorted(due - scored)
-    facts = {"in_scoring": len(due), "missing": len(missing)}
-    submissions = counted(len(due), "submission")
+    missing = sorted(in_scoring - scored)
+    facts = {"in_scoring": len(in_scoring), "missing": len(missing)}
+    submissions = counted(len(in_scoring), "submission")
     if not missing:
         text = f"scores of {day:%a %d %b} are stored of {submissions} in scoring"
         return Gate(SCORES_ARRIVED, True, False, text, facts)
@@ -87,14 +84,6 @@ def scores_arrived(platform: Platform, now: datetime) -> Gate:
         f"{models}, {rounds[0].lower()}{rounds[1:]}. To read them again: numebot collect"
     )
     return Gate(SCORES_ARRIVED, False, False, text, facts)
-
-
-def last_publication(now: datetime) -> date:
-    """Return the newest day whose scores should be published by now."""
-    day = now.date()
-    while day.weekday() not in _PUBLICATION_WEEKDAYS or now < datetime.combine(day, PUBLISHED_AT):
-        day -= timedelta(days=1)
-    return day
 
 
 def weights_fresh(weights: WeightsStatus) -> Gate:
@@ -116,7 +105,7 @@ def rollup_sound(verification: Verification) -> Gate:
     return Gate(ROLLUP_SOUND, True, False, text, facts)
 
 
-def _due(platform: Platform, day: date) -> set[tuple[str, int]]:
+def _in_scoring(platform: Platform, day: date) -> set[tuple[str, int]]:
     """Return model and round of what was sent in time and is scored on a day."""
     begin = datetime.combine(day, time(), UTC)
     rounds = catalog.query(platform.lake, _IN_SCORING, [begin + timedelta(days=1), begin])

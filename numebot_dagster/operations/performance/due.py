@@ -1,4 +1,4 @@
-"""Say when the next scores are due."""
+"""Say when scores are due."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def next_day(newest: date) -> date:
     day = newest + timedelta(days=1)
     while day.weekday() in _WITHOUT_SCORES:
         day += timedelta(days=1)
+    return day
+
+
+def last_publication(now: datetime) -> date:
+    """Return the newest day whose scores should have been published by now (aware UTC)."""
+    day = now.date()
+    while day.weekday() in _WITHOUT_SCORES or now < datetime.combine(day, READ_AT[0], UTC):
+        day -= timedelta(days=1)
     return day
 
 

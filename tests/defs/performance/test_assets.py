@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +25,7 @@ from numebot_dagster.lake import catalog, parquet, tables
 from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import standing_checks
-from numebot_dagster.operations.performance import collecting, digest
+from numebot_dagster.operations.performance import collecting, digest, due
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.practice.market.crowd import Crowd
@@ -399,7 +399,7 @@ def test_scores_and_confirmations_are_checked_where_they_are_read(season):
 
 def test_missing_scores_are_named(season, world):
     lake = world.platform.lake
-    now = datetime.combine(today(season), standing_checks.PUBLISHED_AT)
+    now = datetime.combine(today(season), due.READ_AT[0], UTC)
     file = lake.day_file("scores", today(season))
     whole = parquet.read(file)
     try:

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from numebot_dagster.operations.health import standing_checks
 from numebot_dagster.operations.health.status import RoundModel, Standing, WeightsStatus
 from numebot_dagster.operations.health.upkeep import Verification
-
-
-@pytest.mark.parametrize(
-    ("now", "day"),
-    [
-        ("2026-11-24T14:00", "2026-11-24"),  # a Tuesday
-        ("2026-11-24T13:59", "2026-11-21"),  # the Saturday before
-        ("2026-11-28T23:00", "2026-11-28"),
-        ("2026-11-29T20:00", "2026-11-28"),
-        ("2026-11-30T20:00", "2026-11-28"),
-        ("2026-11-27T00:10", "2026-11-26"),
-    ],
-)
-def test_scores_are_expected_from_tuesday_to_saturday(now, day):
-    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    assert standing_checks.last_publication(at) == date.fromisoformat(day)
-
 
 CONFIRMED, ACCEPTED, FAILED = Standing.CONFIRMED, Standing.ACCEPTED, Standing.FAILED
 

@@ -20,6 +20,20 @@ def test_scores_are_published_from_tuesday_to_saturday(newest, following):
 
 
 @pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        (datetime(2026, 11, 24, 14, 30, tzinfo=UTC), date(2026, 11, 24)),  # Tuesday
+        (datetime(2026, 11, 24, 14, 29, tzinfo=UTC), date(2026, 11, 21)),  # that of Saturday
+        (datetime(2026, 11, 28, 23, 0, tzinfo=UTC), date(2026, 11, 28)),
+        (datetime(2026, 11, 30, 20, 0, tzinfo=UTC), date(2026, 11, 28)),
+        (datetime(2026, 11, 27, 0, 10, tzinfo=UTC), date(2026, 11, 26)),
+    ],
+)
+def test_the_last_publication_is_that_of_the_day_before_until_it_is_read(now, day):
+    assert due.last_publication(now) == day
+
+
+@pytest.mark.parametrize(
     ("now", "overdue"),
     [
         (datetime(2026, 11, 30, 23, 45, tzinfo=UTC), False),
