@@ -26,6 +26,7 @@ from numebot_dagster.settings import Settings, SettingsError
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
 from tests.support.commands import numebot
+from tests.support.forks import FORKED_SERVICES
 from tests.support.world import World
 
 LAUNCH = """
@@ -124,7 +125,7 @@ def up(
         process = subprocess.Popen(
             [*command, *options],
             cwd=world.folder,
-            env={**world.whole_environment, **secret},
+            env={**world.whole_environment, FORKED_SERVICES: "", **secret},
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -19,6 +19,7 @@ import requests
 from numebot_dagster.cli.practice.folder import PracticeFolder
 from numebot_dagster.practice.controls import Controls, read_address
 from tests.support.commands import Finished, run_here
+from tests.support.forks import FORKED_SERVICES
 from tests.support.ports import free_port
 
 COMMAND = [sys.executable, "-m", "numebot_dagster.cli.main"]
@@ -50,7 +51,7 @@ def up(demo: PracticeFolder, port: int, log: Path) -> Iterator[subprocess.Popen[
         process = subprocess.Popen(
             [*COMMAND, "up", "--folder", "play", "--port", str(port)],
             cwd=demo.path.parent,
-            env=environment(),
+            env={**environment(), FORKED_SERVICES: ""},
             stdout=output,
             stderr=output,
             start_new_session=True,

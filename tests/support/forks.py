@@ -6,7 +6,8 @@ that has them, the nursery, to fork instead: what is forked runs the module from
 the arguments, environment, folder, descriptors and session it was started with, dies of signals and
 has an exit status. Whatever else is started is started as ever, and so is what belongs to a
 terminal or to a test marked `unforked`. The processes of pytest-xdist are forked as well, and share
-the nurseries. It is for Linux.
+the nurseries. Of `numebot up`, which ends its family by its process group, the services are forked
+too where its environment has `FORKED_SERVICES`. It is for Linux.
 """
 
 from __future__ import annotations
@@ -28,27 +29,40 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
+from numebot_dagster import terminal
 from numebot_dagster.practice.server import ONE_THREAD
 
 WORKER = "numebot_dagster.modeling.worker.entry_point"
 COMMANDS = ("numebot_dagster.cli.main", "numebot_dagster.practice")
 """What is forked when it is started by `python -m`, as are modules of the tests."""
+SERVICES = "numebot_dagster.web.services"
+DAGSTER = ("dagster", "dagster._daemon")
+"""Forked below forked services alone: elsewhere it reads what its own process was started with."""
+FORKED_SERVICES = "TESTS_FORKED_SERVICES"
+"""In the environment of `numebot up`: its services are forked as well."""
 XDIST = ["-u", "-c", "import sys;exec(eval(sys.stdin.readline()))"]
 """How pytest-xdist starts its processes, which are forked too."""
 
 # A worker notes which libraries its model has loaded, so it has a nursery with few of its own.
 IMPORTED = {
-    "worker": (WORKER, "numebot_dagster.modeling.training_data", "polars"),
+    "worker": (
+        WORKER,
+        "numebot_dagster.modeling.training_data",
+        "numpy.ma",
+        "polars",
+        "pydantic.dataclasses",
+    ),
     "commands": (
         COMMANDS[0],
         "alembic.script",
@@ -67,6 +81,7 @@ IMPORTED = {
         "numebot_dagster.modeling.weights.canary",
         "numebot_dagster.numerai.client",
         "numebot_dagster.practice.api.app",
+        SERVICES,
         "numerai_tools.submissions",
         "pandas",
         "polars",
@@ -87,8 +102,10 @@ _LENGTH = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
 _Popen = subprocess.Popen
 _is_on = True
+_is_below_services = False
 _addresses: dict[str, str] = {}
 _kept: list[Any] = []  # the nurseries' processes
+_files: set[int] = set()  # descriptors of files that libraries opened, such as mapped data
 _one_at_a_time = threading.RLock()
 
 
@@ -115,15 +132,19 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
         words = [os.fspath(word) for word in args] if isinstance(args, list | tuple) else []
         if is_xdist := words[1:] == XDIST:
             words = [words[0], "-m", __name__.replace("forks", "xdist_process"), words[-1]]
-        place = _place_of_module(words)
         environment = dict(os.environ if given["env"] is None else given["env"])
+        is_here = words[1:3] == ["-m", SERVICES] and FORKED_SERVICES in environment
+        is_here = is_here and _is_alone()
+        place = 2 if is_here else _place_of_module(words)
         descriptors = {
             0: 0 if given["p2cread"] == -1 else given["p2cread"],
             1: 1 if given["c2pwrite"] == -1 else given["c2pwrite"],
             2: 2 if given["errwrite"] == -1 else given["errwrite"],
             **{number: number for number in given["pass_fds"]},
         }
-        odd = given["preexec_fn"] or given["shell"] or given["process_group"] not in (-1, None)
+        prepare = given["preexec_fn"]
+        odd = (prepare and not is_here) or given["shell"]
+        odd = odd or given["process_group"] not in (-1, None)
         odd = odd or (_has_terminal(descriptors) and not is_xdist)
         if not place or odd or not _is_alike(environment):
             super()._execute_child(args, executable, *more)
@@ -139,7 +160,10 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
         )
         if not Path(start.folder).is_dir():
             raise FileNotFoundError(f"{start.folder} is no folder")
-        self._connection, self.pid = _forked(start, list(descriptors.values()))
+        if is_here:
+            self.pid = _forked_here(start, list(descriptors.values()), prepare)
+        else:
+            self._connection, self.pid = _forked(start, list(descriptors.values()))
         self._child_created = True
         self._close_pipe_fds(
             *(given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite")),
@@ -194,7 +218,8 @@ def _place_of_module(words: Sequence[str]) -> int:
     if not _is_on or not words or words[0] != sys.executable or "-m" not in words[:-1]:
         return 0
     place = words.index("-m") + 1
-    may_be = words[place].startswith("tests.") or words[place] in (WORKER, *COMMANDS)
+    ours = (WORKER, *COMMANDS, *(DAGSTER if _is_below_services else ()))
+    may_be = words[place].startswith("tests.") or words[place] in ours
     return place if may_be and words[1 : place - 1] in ([], ["-X", "faulthandler"]) else 0
 
 
@@ -215,6 +240,14 @@ def _forked(start: _Start, descriptors: list[int]) -> tuple[socket.socket, int]:
     connection.sendall(content)
     (pid,) = _STATUS.unpack(_received(connection, _STATUS.size))
     return connection, pid
+
+
+def _forked_here(start: _Start, descriptors: list[int], prepare: Callable[[], None] | None) -> int:
+    """Fork this process, which is a fork itself, so that the other is its child."""
+    pid = os.fork()
+    if pid == 0:
+        _become(start, descriptors, prepare)
+    return pid
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
@@ -243,7 +276,7 @@ def _started_nursery(kind: str) -> str:
     process = _Popen(
         [sys.executable, "-m", __name__, kind, address, json.dumps(_addresses)],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, **_SETTLED},
+        env={**_without_settings(), **_SETTLED},
         stdin=subprocess.PIPE,  # closes when this process ends, and so the nursery ends
         stdout=subprocess.PIPE,
     )
@@ -253,6 +286,14 @@ def _started_nursery(kind: str) -> str:
         raise RuntimeError("the nursery did not start")
     _kept.append(process)
     return address
+
+
+def _without_settings() -> dict[str, str]:
+    """Return the environment without a participant's: it would be seen as that of every fork."""
+    from numebot_dagster.settings import Settings  # imports what no worker has
+
+    own = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name not in own}
 
 
 # --- in the nursery
@@ -270,10 +311,26 @@ def main() -> None:
         quick_dagster.install()
         quick_dagster.read_scripts()
     _import_all(IMPORTED[kind])
+    _read_records()
     install()
+    for number in _descriptors():
+        with suppress(OSError):  # the listing's own is closed by now
+            if stat.S_ISREG(os.fstat(number).st_mode):
+                _files.add(number)
+    listener = _listening(address)
+    print("ready", flush=True)  # noqa: T201
+    _tend(address, listener, sys.stdin)
+
+
+def _listening(address: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
+    return listener
+
+
+def _tend(address: str, listener: socket.socket, end: IO[Any]) -> NoReturn:
+    """Fork whatever is asked for, until the other end of a pipe is closed."""
     woken, waker = socket.socketpair()
     woken.setblocking(False)
     waker.setblocking(False)
@@ -281,13 +338,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     selector = selectors.DefaultSelector()
-    for source in (listener, woken, sys.stdin):
+    for source in (listener, woken, end):
         selector.register(source, selectors.EVENT_READ)
-    print("ready", flush=True)  # noqa: T201
     children: dict[int, socket.socket] = {}
     while True:
         sources = [key.fileobj for key, _ in selector.select()]
-        if sys.stdin in sources:
+        if end in sources:
             Path(address).unlink(missing_ok=True)
             Path(address).parent.rmdir()
             os._exit(0)  # libraries would tell of what they have not freed
@@ -303,14 +359,50 @@ def main() -> None:
         _tell_of_ends(children)
 
 
+def _found_nursery() -> None:
+    """Fork a nursery for what this process starts: all stay below it and in its process group."""
+    global _is_below_services
+    _is_below_services = True
+    address = str(Path(tempfile.mkdtemp(prefix="nursery-")) / "socket")
+    listener = _listening(address)
+    _addresses["commands"] = address
+    end, alive = os.pipe()
+    if os.fork() == 0:
+        os.close(alive)
+        _tend(address, listener, os.fdopen(end, "rb"))
+    os.close(end)
+    listener.close()
+    _kept.append(alive)  # closed when this process ends
+
+
 def _import_all(names: Sequence[str]) -> None:
     for name in names:
         importlib.import_module(name)
-    others = [name for name in _threads() if name not in _HARMLESS_THREADS]
-    if len(others) > 1:
-        raise RuntimeError(f"a fork would lack the threads {others[1:]} and keep all their locks")
+    if others := _other_threads():
+        raise RuntimeError(f"a fork would lack the threads {others} and keep all their locks")
     gc.collect()
     gc.freeze()  # pages that the collector does not touch stay shared with the forks
+
+
+def _read_records() -> None:
+    """Build what reads the records of weights, which takes longer than the reading."""
+    from numebot_dagster.lake import json_records
+    from numebot_dagster.modeling.weights import weight_store
+
+    for kind in (weight_store.Manifest, list[str]):
+        json_records._adapter(kind)
+
+
+def _is_alone() -> bool:
+    """Return whether this process has one thread, once those that are about to end have ended."""
+    deadline = time.monotonic() + 1
+    while (others := _other_threads()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not others
+
+
+def _other_threads() -> list[str]:
+    return [name for name in _threads() if name not in _HARMLESS_THREADS][1:]
 
 
 def _threads() -> list[str]:
@@ -340,11 +432,15 @@ def _tell_of_ends(children: dict[int, socket.socket]) -> None:
                 connection.sendall(_STATUS.pack(status))
 
 
-def _become(start: _Start, descriptors: list[int]) -> NoReturn:
+def _become(
+    start: _Start, descriptors: list[int], prepare: Callable[[], None] | None = None
+) -> NoReturn:
     """Run the module as a new interpreter would, to its exit status."""
     status = 1
     try:
-        _take_place(start, descriptors)
+        _take_place(start, descriptors, prepare)
+        if start.module == SERVICES:
+            _found_nursery()
         status = _status_of(start)
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -376,12 +472,14 @@ def _status_of(start: _Start) -> int:
     return 0
 
 
-def _take_place(start: _Start, descriptors: list[int]) -> None:
+def _take_place(start: _Start, descriptors: list[int], prepare: Callable[[], None] | None) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if start.new_session:
         os.setsid()
+    if prepare is not None:
+        prepare()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     high = [fcntl.fcntl(number, fcntl.F_DUPFD, _HIGH) for number in descriptors]
     for number, own in zip(start.descriptors, high, strict=True):
         os.dup2(own, number)
@@ -400,17 +498,23 @@ def _take_place(start: _Start, descriptors: list[int]) -> None:
     importlib.invalidate_caches()
     faulthandler.enable()
     np.random.seed()
+    if start.module == COMMANDS[0]:
+        terminal.guard()  # as it does when it is imported
     if (logs := sys.modules.get("numebot_dagster.defs.logs")) is not None:
         logs._TERMINAL = logs.terminal.guarded(os.dup(2))
 
 
 def _close_others(kept: set[int]) -> None:
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
-        number = int(name)
-        if number > 2 and number not in kept:
+    for number in _descriptors():
+        if number not in kept | _files:
             with suppress(OSError):
-                if not stat.S_ISREG(os.fstat(number).st_mode):  # e.g. mapped data of a library
-                    os.close(number)
+                os.close(number)
+
+
+def _descriptors() -> list[int]:
+    """Return the open descriptors of this process but those of the standard streams."""
+    numbers = map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return [number for number in numbers if number > 2]
 
 
 if __name__ == "__main__":
