@@ -50,6 +50,7 @@ def pytest_configure() -> None:
     needs.watch()
     forks.install()
     quick_dagster.install()
+    quick_dagster.spare_tails()
     shared_data.install()
 
 
