@@ -6,6 +6,7 @@ import re
 import runpy
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from numebot_dagster.practice.server import PracticeServer
 from numebot_dagster.settings import AlertKind
 from tests.support.commands import run_here
 
+COMMAND = typer.main.get_command(app)
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = PAGES[0].read_text()
@@ -64,7 +66,7 @@ def test_every_command_that_is_shown_exists(command):
     if name == "make":
         assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif name == "numebot":
-        parse(typer.main.get_command(app), arguments)
+        parse(COMMAND, arguments)
     else:
         assert name in OUTSIDE
 
@@ -84,11 +86,15 @@ def test_tables_are_as_the_code(name):
     assert (ROOT / "docs" / name).read_text() == TABLES["page"](name), "run `make docs`"
 
 
+@cache
+def sources(folder: str) -> list[str]:
+    return [path.read_text() for path in (ROOT / folder).rglob("*.py")]
+
+
 @pytest.mark.parametrize("kind", AlertKind)
 def test_a_kind_of_alert_is_sent_and_tested(kind):
     def somewhere(folder, *texts):
-        sources = (path.read_text() for path in (ROOT / folder).rglob("*.py"))
-        return any(text in source for source in sources for text in texts)
+        return any(text in source for source in sources(folder) for text in texts)
 
     assert somewhere("numebot_dagster", f"Kind.{kind.name}")
     assert somewhere("tests", f"Kind.{kind.name}", f'"{kind}')

@@ -7,16 +7,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from typer import testing
 from typer.testing import CliRunner
 
 from numebot_dagster.cli.main import app
 from numebot_dagster.defs import logs
 
 Finished = subprocess.CompletedProcess[str]
+
+# All commands and their options are put together once, not once a command.
+testing._get_command = cache(testing._get_command)
 
 
 def run_here(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Finished:
