@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -19,44 +17,6 @@ from numebot_dagster.cli.main import app
 from numebot_dagster.lake.files import CannotWrite, explained
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
-
-# Plays a round thrice: no room for the live data, none for predictions, and with room again.
-# The limit on the size of files is enforced on root too: a write beyond it fails half way, as on a
-# disk that is full.
-PLAYER = """
-import json, resource, sys
-from pathlib import Path
-import numerai_tools.submissions, pandas, polars  # what is imported later may write caches
-from numebot_dagster.operations.rounds import live_data as live
-from numebot_dagster.operations.platform import Platform
-from numebot_dagster.operations.rounds.playing import Play
-from numebot_dagster.operations.rounds.playing import play
-from numebot_dagster.settings import load_settings
-
-number = int(sys.argv[1])
-platform = Platform(load_settings(Path.cwd()))
-models = platform.registry.enabled
-
-def limit(size):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-def attempt():
-    results = play(platform, Play(number, models))
-    return {result.model.name: [result.ending, result.text] for result in results}
-
-platform.client.round(number)
-limit(1000)
-try:
-    live.fetch_live(platform, number, models)
-except OSError as error:
-    print(json.dumps(str(error)))
-limit(resource.RLIM_INFINITY)
-live.fetch_live(platform, number, models)
-limit(20_000)
-print(json.dumps(attempt()))
-limit(resource.RLIM_INFINITY)
-print(json.dumps(attempt()))
-"""
 
 
 def numebot(command):
@@ -69,10 +29,7 @@ def numebot(command):
 def test_a_disk_that_is_full(world):
     number = world.open_round()
     lake = world.platform.lake
-    finished = subprocess.run(
-        [sys.executable, "-c", PLAYER, str(number)],
-        cwd=world.folder, env=world.whole_environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    finished = world.process(str(number), driver="tests.cli.full_disk")
     assert finished.returncode == 0, finished.stderr
     no_data, no_room, room = map(json.loads, finished.stdout.splitlines())
     remedy = "File too large: free some space, or set NUMERAI_DATA_FOLDER to another disk"

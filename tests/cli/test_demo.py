@@ -43,12 +43,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plant_few_trees(folder: Path) -> None:
-    """Give a demo the shipped models with a tenth of their trees."""
+    """Give a demo the shipped models with a hundredth of their trees."""
     PracticeFolder(folder).claim()
     shipped = Path(model_code.__file__).parent
     (folder / "model_code").mkdir()
     for path in shipped.glob("*.py"):
-        code = path.read_text().replace("trees = 2000", "trees = 200")
+        code = path.read_text().replace("trees = 2000", "trees = 20")
         (folder / "model_code" / path.name).write_text(code)
 
 

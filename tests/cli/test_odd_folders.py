@@ -26,6 +26,6 @@ def test_a_data_folder_of_any_name_works_where_dagster_has_its_own(fresh_world):
     assert world.submissions(number) == {"steady-1": 1}
     assert "ArithmeticError: the stars ☾ are not right" in played.stdout
     query = "select model, reason from submissions order by model"
-    asked = world.process("sql", query, "--format=csv", **elsewhere, **OTHER_LOCALE)
+    asked = world.numebot("sql", query, "--format=csv", **elsewhere)
     assert "the stars ☾ are not right" in asked.stdout
     assert "steady-1" in asked.stdout

@@ -33,11 +33,17 @@ def states(world, number):
 
 def test_a_round_is_played_for_nobody_to_read(world):
     number = world.open_round()
-    command = f"{sys.executable} -m numebot_dagster.cli.main run 2>&1 | head -c 1; exit $PIPESTATUS"
-    finished = subprocess.run(
-        ["bash", "-c", command], cwd=world.folder, env=world.whole_environment, timeout=120
-    )
-    assert finished.returncode == 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "numebot_dagster.cli.main", "run"],
+        cwd=world.folder,
+        env=world.whole_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        process.stdout.close()  # as of `numebot run | head -c 1`
+        assert process.wait(120) == 0
     assert states(world, number) == CONFIRMED
     assert world.submissions(number) == {"steady-1": 1, "second": 1}
 

@@ -24,7 +24,7 @@ from numebot_dagster.cli.main import app
 from numebot_dagster.defs.failures import chain_of
 from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.rounds import details, live_data
-from numebot_dagster.operations.rounds.playing import Play, play
+from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import Outcome, State
 
@@ -44,10 +44,14 @@ def failure_of(result):
     return " ".join(error.message for error in chain_of(result.get_step_failure_events()[0]))
 
 
-def assert_played(world, number, run_round):
-    assert run_round(world, number).success
+def assert_played(world, number):
+    platform = world.platform
+    models = platform.registry.enabled
+    details.fetch_details(platform, number)
+    live_data.fetch_live(platform, number, models)
+    assert {result.ending for result in play(platform, Play(number, models))} == {Ending.CONFIRMED}
     assert world.submissions(number) == BOTH
-    latest = receipts.latest(world.platform.lake, number)
+    latest = receipts.latest(platform.lake, number)
     assert {name: receipt.state for name, receipt in latest.items()} == dict.fromkeys(
         BOTH, State.CONFIRMED
     )
@@ -74,10 +78,10 @@ def test_credentials(world, practice, run_round, monkeypatch, settings, withdraw
     assert "nonsense" not in text
     assert world.submissions(number) == {}
     practice.remove_faults()
-    assert_played(world, number, run_round)
+    assert_played(world, number)
 
 
-def test_faults_that_pass_are_waited_out(world, practice, run_round):
+def test_faults_that_pass_are_waited_out(world, practice):
     number = world.open_round()
     for kind, values in (
         ("latency", {"seconds": 0.5}),
@@ -91,18 +95,18 @@ def test_faults_that_pass_are_waited_out(world, practice, run_round):
         practice.add_fault(kind, where="graphql:*", times=1, values=values)
     practice.add_fault("cut", where="upload:*", times=1)
     practice.add_fault("status", where="download:*", times=1, values={"status": 503})
-    assert_played(world, number, run_round)
+    assert_played(world, number)
     struck = [fault["struck"] for fault in practice.faults()]
     assert struck == [1] * 9
 
 
 @pytest.mark.parametrize("kind", ["redirect", "html"])
-def test_a_log_in_page_in_the_place_of_files_is_waited_out(world, practice, run_round, kind):
+def test_a_log_in_page_in_the_place_of_files_is_waited_out(world, practice, kind):
     """It is taken neither for live data nor for a submission, of which none is sent twice."""
     number = world.open_round()
     for where in ("download:*live*", "submission:*"):
         practice.add_fault(kind, where=where, times=1)
-    assert_played(world, number, run_round)
+    assert_played(world, number)
     assert [fault["struck"] for fault in practice.faults()] == [1, 1]
 
 
@@ -137,27 +141,27 @@ def test_faults_that_stay_are_named_and_the_round_is_played_when_they_are_gone(
             assert "the connection failed: Connection refused" in failure_of(
                 run_round(world, number)
             )
-    assert_played(world, number, run_round)
+    assert_played(world, number)
 
 
-def test_a_clock_that_is_skewed(world, practice, run_round):
+def test_a_clock_that_is_skewed(world, practice):
     """This machine's clock is months from the tournament's anyway; now Numerai's own is ahead."""
     number = world.open_round()
     practice.add_fault("clock-skew", values={"seconds": 900})
-    assert_played(world, number, run_round)
+    assert_played(world, number)
     accepted = receipts.latest(world.platform.lake, number)["second"].accepted_at
     opened = world.platform.client.round(number).open_time
     assert timedelta(minutes=14) < accepted - opened < timedelta(minutes=20)
 
 
-def test_a_round_that_opens_late(world, practice, run_round):
+def test_a_round_that_opens_late(world, practice):
     number = world.open_round()
     practice.add_fault("not-open")
     refused = CliRunner().invoke(app, ["run"])
     assert refused.exit_code == 1
     assert "no round is open at" in refused.stderr
     practice.remove_faults()
-    assert_played(world, number, run_round)
+    assert_played(world, number)
 
 
 def test_a_round_that_closes_early(world, practice, run_round):
@@ -185,7 +189,7 @@ def test_a_round_that_is_cancelled(world, practice, run_round):
     assert world.submissions(number) == {}
     assert number in world.platform.lake.stored_rounds()
     practice.remove_faults()
-    assert_played(world, number, run_round)
+    assert_played(world, number)
 
 
 def first_feature(frame):
@@ -225,7 +229,7 @@ def rewritten(change):
     return spoil
 
 
-def test_live_data_that_are_served_wrong(world, run_round):
+def test_live_data_that_are_served_wrong(world):
     """Each is refused before it is stored; then a file with a single NaN is taken and played."""
     number = world.open_round()
     platform = world.platform
@@ -250,4 +254,4 @@ def test_live_data_that_are_served_wrong(world, run_round):
     served.write_bytes(content)
     rewritten(with_nan)(served)
     os.utime(served, (stamp, stamp))
-    assert_played(world, number, run_round)
+    assert_played(world, number)

@@ -11,7 +11,7 @@ import pytest
 from numebot_dagster.operations.platform import Platform
 from numebot_dagster.operations.rounds import live_data
 from numebot_dagster.operations.rounds.playing import Play, play
-from numebot_dagster.operations.training import trainer, vintages
+from numebot_dagster.operations.training import vintages
 from numebot_dagster.submissions import receipts
 from numebot_dagster.submissions.receipts import State
 
@@ -19,20 +19,21 @@ OLD, NEW = "v5.2", "v5.3"
 
 
 @pytest.fixture
-def settled(fresh_world, monkeypatch):
-    """Return a participant whose newest vintage and only weights are of the older version."""
+def settled(fresh_world):
+    """Return a participant whose vintage and weights are of the older version, by their manifests.
+
+    The small set has the same features in both.
+    """
     world = fresh_world
-    world.register("untrained")
-    number = world.open_round()
-    with monkeypatch.context() as patch:
-        patch.setenv("NUMEBOT_DATA_VERSION", OLD)
-        platform = world.platform
-        vintage = vintages.fetch_training(platform, number)
-        trainer.train(platform, platform.registry["untrained"], vintage)
-    return world, number
+    data = world.folder / "data"
+    objects = data / "training" / "objects"
+    (objects / f"version={NEW}").rename(objects / f"version={OLD}")
+    for manifest in data.rglob("manifest.json"):
+        manifest.write_text(manifest.read_text().replace(f'"{NEW}"', f'"{OLD}"'))
+    return world, world.open_round()
 
 
-def test_a_new_data_version_is_not_adopted_by_itself(settled):
+def test_a_new_data_version_is_not_adopted_by_itself(settled, monkeypatch):
     world, number = settled
     platform: Platform = world.platform
     assert platform.client.enrichment.newest_data_version() == NEW
@@ -41,6 +42,9 @@ def test_a_new_data_version_is_not_adopted_by_itself(settled):
     [stored] = live_data.fetch_live(platform, number, platform.registry.enabled)
     assert stored.data_version == OLD
     play(platform, Play(number, platform.registry.enabled))
-    assert receipts.latest(platform.lake, number)["untrained"].state is State.CONFIRMED
-    assert world.submissions(number) == {"untrained": 1}
+    assert receipts.latest(platform.lake, number)["steady-1"].state is State.CONFIRMED
+    assert world.submissions(number) == {"steady-1": 1, "second": 1}
     assert list(platform.lake.live_folders(number)) == [OLD]
+
+    monkeypatch.setenv("NUMEBOT_DATA_VERSION", NEW)
+    assert vintages.training_version(world.platform) == NEW
