@@ -563,5 +563,10 @@ def test_the_page_of_a_model_shows_the_tournaments_own_scores(season, world, mod
 
 
 def datasets(chart):
-    """Return the rows of a chart, as they stand in the page."""
-    return [rows for rows in json.loads(chart[0])["datasets"].values() if rows]
+    """Return the numbers of a chart as rows, from the columns and rows that stand in the page."""
+    tables = json.loads(chart[0])["datasets"].values()
+    return [
+        [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+        for table in tables
+        if table["rows"]
+    ]
