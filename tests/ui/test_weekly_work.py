@@ -19,7 +19,7 @@ from tests.support.waiting import until
 from tests.support.world import World
 from tests.ui.serving import LAUNCH, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 90_000  # milliseconds, for a process of Dagster's to start and to end
 
 
@@ -156,7 +156,6 @@ def test_a_model_is_trained_again(visitor):
     assert (newest.vintage, newest.attempt) == (vintage, before[0].attempt + 1)
 
 
-@pytest.mark.slow
 def test_a_model_is_diagnosed(visitor):
     lake = visitor.world.platform.lake
     vintage = lake.stored_vintages()[-1]
