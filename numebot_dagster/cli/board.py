@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from numebot_dagster.cli import errors, screen, session
-from numebot_dagster.operations.performance.board import pages as board
 
 PATIENCE = 5.0  # seconds for Numerai's answer: the pages can be written without it
 
@@ -21,6 +20,8 @@ def board_(
     They are files without a server or network, in the folder `board` of the data folder, which can
     be archived or sent as it is. `numebot up` serves them at /numebot/ and writes them every day.
     """
+    from numebot_dagster.operations.performance.board import pages as board
+
     with errors.explained():
         home = board.write(session.look_at_platform(PATIENCE))
         screen.say("The board is written:")

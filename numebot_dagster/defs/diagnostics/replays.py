@@ -13,7 +13,6 @@ from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.diagnostics import replay
 from numebot_dagster.operations.diagnostics.proof import Pipeline, Proof
-from numebot_dagster.operations.performance.board import pages as board
 
 JOB = "replay_job"
 CHECK = "replays_as_submitted"
@@ -40,6 +39,8 @@ def build_replays(registry: Registry) -> dg.AssetChecksDefinition:
     def replays(
         context: dg.AssetCheckExecutionContext, platform: PlatformResource
     ) -> Iterator[dg.AssetCheckResult]:
+        from numebot_dagster.operations.performance.board import pages as board
+
         opened = platform.open(context.log)
         chosen = [models[key] for key in models if key in context.selected_asset_check_keys]
         go_on = while_no_round_waits(context.instance, opened)

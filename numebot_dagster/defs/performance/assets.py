@@ -23,7 +23,6 @@ from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import standing_checks, status
 from numebot_dagster.operations.performance import collecting, digest, history
-from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.performance.history import Dashboard, ModelHistory
 from numebot_dagster.operations.platform import Platform
 
@@ -247,6 +246,8 @@ def _overview(registry: Registry) -> dg.AssetsDefinition:
     def overview(
         context: dg.AssetExecutionContext, platform: PlatformResource
     ) -> dg.MaterializeResult:
+        from numebot_dagster.operations.performance.board import pages as board
+
         opened = platform.open(context.log)
         catalog.rebuild(opened.lake)
         shown = _dashboard_metadata(history.draw_dashboard(opened.lake))

@@ -7,6 +7,7 @@ Each gate is a pure function; asset checks report its verdict.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from numebot_dagster.modeling.weights.comparison import Comparison
+
+LOGGER = logging.getLogger("numebot")
 
 NEW_IDS = "ids_are_new"
 WELLFORMED = "live_data_wellformed"
@@ -70,8 +73,15 @@ def as_text(verdicts: Iterable[Gate]) -> str | None:
 
 
 def from_text(text: str | None) -> tuple[Gate, ...]:
-    """Return the verdicts that a receipt keeps; see `as_text`."""
-    return tuple(Gate(**verdict) for verdict in json.loads(text or "[]"))
+    """Return the verdicts that a receipt keeps; see `as_text`.
+
+    None are returned when they cannot be read: they are told, and decide nothing any more.
+    """
+    try:
+        return tuple(Gate(**verdict) for verdict in json.loads(text or "[]"))
+    except (ValueError, TypeError) as error:
+        LOGGER.warning("The gates' verdicts that a receipt keeps cannot be read: %s", error)
+        return ()
 
 
 def ids_are_new(ids: Sequence[str], previous: Sequence[str] | None) -> Gate:

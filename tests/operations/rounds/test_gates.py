@@ -139,6 +139,25 @@ def test_submission_rules_block(values, passed):
     assert (gate.passed, gate.blocking) == (passed, True)
 
 
+VERDICTS = [Gate("w", False, False, "odd"), Gate("f", True, True, "right")]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        (gates.as_text(VERDICTS), VERDICTS),
+        (gates.as_text([]), []),
+        ("", []),
+        ('[{"name": "w", "passed"; false}]', []),  # a bit of it flipped
+        ('[{"name": "w"}]', []),
+        ('[{"name": "w", "passed": true, "blocking": true, "text": "", "newer": 1}]', []),
+        ("null", []),
+    ],
+)
+def test_verdicts_of_a_receipt_cost_no_round(text, verdicts):
+    assert gates.from_text(text) == tuple(verdicts)
+
+
 def test_only_blocking_gates_close():
     warning = Gate("w", False, False, "odd")
     blocking = Gate("b", False, True, "wrong")
