@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from numebot_dagster.operations.causes import names_of
 from numebot_dagster.operations.performance.board import links
 from numebot_dagster.operations.performance.money import ledger_export
-from numebot_dagster.operations.performance.money.forecast import Forecast, forecast
+from numebot_dagster.operations.performance.money.forecast import LEAST_DATES, Forecast, forecast
 from numebot_dagster.operations.performance.money.ledger import (
     Holdings,
     Ledger,
@@ -219,7 +219,10 @@ def in_words(outlook: Forecast) -> Iterator[str]:
         )
     if outlook.left_out:
         names = names_of(outlook.left_out)
-        yield f"Without {names}: no scores yet from which its days could be drawn."
+        yield (
+            f"Without rounds of {names}: their scores have fewer than {LEAST_DATES} past days, or "
+            "what they pay by is not stored."
+        )
 
 
 def _differences(book: Ledger) -> list[Difference]:

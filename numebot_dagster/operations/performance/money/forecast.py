@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROUNDS_OF_THE_PAST = 250
 """How many of the newest rounds the days are drawn from: a year."""
 LEAST_DATES = 30
-"""Past days below which nothing is foretold."""
+"""Past days of a model's score below which nothing is foretold of what it is paid for."""
 
 _SCORES = """
 select model, round, metric, version, day, date, value, resolved from scores
@@ -34,6 +34,7 @@ where day > 0 and model in ({models}) and metric in ({metrics})
 _HORIZONS = "select metric, max(days) from paid_metrics group by metric"
 
 Past = dict[tuple[str, str], "DailySeries"]
+"""By model and paid score, which is a metric in one version."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Forecast:
         paths: simulated.
         ends: the days on which rounds pay, each with its place in the paths.
         dates: past days that were drawn from.
-        left_out: models with a stake that has no past to draw from.
+        left_out: models with a stake in a round that is not simulated, as the past is too short.
         borrowed: the largest share of a model's days for which others of its own stand in.
         longest_burn: days in a row on which rounds burned on the whole, as it was in the past.
     """
@@ -70,33 +71,37 @@ def forecast(lake: Lake, book: Ledger) -> Forecast | None:
     horizons = _horizons(lake, lines)
     past = _past(lake, lines, horizons)
     simulated = [line for line in lines if _has_past(line, past)]
-    metrics = sorted({score.metric for line in simulated for score in line.scores})
+    paid = sorted({score.name for line in simulated for score in line.scores})
     if not simulated:
         return None
     models = sorted({line.model for line in simulated})
     # A score that a model is not paid for counts nothing: any series may stand there.
     anything = next(iter(past.values()))
-    rows = [[past.get((model, metric), anything) for metric in metrics] for model in models]
+    rows = [[past.get((model, score), anything) for score in paid] for model in models]
     days = PastDays.of(rows)
-    if len(days.values) < LEAST_DATES:
-        return None
     newest = max(series.dates[-1] for series in past.values()).astype(date)
-    stakes = _Columns(models, metrics, horizons, newest).of(simulated)
+    stakes = _Columns(models, paid, horizons, newest).of(simulated)
     return Forecast(
         paths=simulate_paths(days, stakes),
         ends=_ends(simulated, stakes),
         dates=len(days.values),
-        left_out=sorted({line.model for line in book.lines if not line.resolved} - {*models}),
+        left_out=_left_out(book, simulated),
         borrowed=float(days.borrowed.max()),
         longest_burn=_longest_burn(book),
     )
 
 
+def _left_out(book: Ledger, simulated: Sequence[Line]) -> list[str]:
+    """Return the models of which a round that runs is not simulated."""
+    running = {(line.model, line.round_number) for line in book.lines if not line.resolved}
+    return sorted({model for model, _ in running - {(s.model, s.round_number) for s in simulated}})
+
+
 def _is_complete(line: Line) -> bool:
-    """Return whether all is known that a payout needs, apart from the scores to come."""
-    known = (line.at_risk, line.payout_factor, line.clip, line.resolve_date)
+    """Return whether all is there that a payout needs, apart from the scores to come."""
+    rules = (line.at_risk, line.payout_factor, line.clip, line.resolve_date)
     multipliers = [score.multiplier for score in line.scores]
-    return bool(multipliers) and None not in known and None not in multipliers
+    return bool(multipliers) and None not in rules and None not in multipliers
 
 
 def _horizons(lake: Lake, lines: Sequence[Line]) -> dict[str, int]:
@@ -108,7 +113,9 @@ def _horizons(lake: Lake, lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _past(lake: Lake, lines: Sequence[Line], horizons: Mapping[str, int]) -> Past:
-    """Return the daily series of each model with a stake and each metric that it is paid for."""
+    """Return the daily series, where long enough, of each model's scores that it is paid for."""
+    import polars as pl
+
     from numebot_dagster.scoring.luck.daily_series import daily_series
 
     models = sorted({line.model for line in lines})
@@ -116,17 +123,19 @@ def _past(lake: Lake, lines: Sequence[Line], horizons: Mapping[str, int]) -> Pas
         return {}
     places = {"models": ", ".join("?" * len(models)), "metrics": ", ".join("?" * len(horizons))}
     scores = catalog.query(lake, _SCORES.format(**places), [*models, *horizons, ROUNDS_OF_THE_PAST])
-    series = {
-        (model, metric): daily_series(rounds)
-        for metric, days in horizons.items()
-        for model, rounds in round_scores.by_model(scores, metric, days).items()
-    }
-    return {key: each for key, each in series.items() if len(each.dates)}
+    paid = {score.name: score for line in lines for score in line.scores}
+    series = {}
+    for name, score in paid.items():
+        if score.metric in horizons:
+            own = scores.filter(pl.col("version").eq_missing(pl.lit(score.version)))
+            by_model = round_scores.by_model(own, score.metric, horizons[score.metric])
+            series.update({(model, name): daily_series(each) for model, each in by_model.items()})
+    return {key: each for key, each in series.items() if len(each.dates) >= LEAST_DATES}
 
 
 def _has_past(line: Line, past: Past) -> bool:
     """Return whether all scores of a line have a past, and run equally long."""
-    series = [past.get((line.model, score.metric)) for score in line.scores]
+    series = [past.get((line.model, score.name)) for score in line.scores]
     horizons = {each.horizon for each in series if each is not None}
     return None not in series and len(horizons) == 1
 
@@ -136,11 +145,13 @@ class _Columns:
     """The order in which stakes are written down.
 
     Attributes:
+        paid: names of scores.
+        horizons: by metric.
         newest: the last day that has scores.
     """
 
     models: Sequence[str]
-    metrics: Sequence[str]
+    paid: Sequence[str]
     horizons: Mapping[str, int]
     newest: date
 
@@ -175,15 +186,15 @@ class _Columns:
         return max(ends_in - horizon, 0), max(ends_in, horizon)
 
     def _heights(self, line: Line) -> list[float]:
-        """Return sqrt(day) times the newest score, by metric; 0 before the first one."""
+        """Return sqrt(day) times the newest score, by paid score; 0 before the first one."""
         heights = {
-            score.metric: (score.day or 0) ** 0.5 * float(score.value or 0) for score in line.scores
+            score.name: (score.day or 0) ** 0.5 * float(score.value or 0) for score in line.scores
         }
-        return [heights.get(metric, 0.0) for metric in self.metrics]
+        return [heights.get(name, 0.0) for name in self.paid]
 
     def _multipliers(self, line: Line) -> list[float]:
-        multipliers = {score.metric: float(score.multiplier or 0) for score in line.scores}
-        return [multipliers.get(metric, 0.0) for metric in self.metrics]
+        multipliers = {score.name: float(score.multiplier or 0) for score in line.scores}
+        return [multipliers.get(name, 0.0) for name in self.paid]
 
 
 def _numbers(amounts: Iterable[Decimal | None]) -> np.ndarray:

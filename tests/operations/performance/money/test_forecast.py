@@ -12,9 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from numebot_dagster.lake import parquet, tables
+from numebot_dagster.lake import catalog, parquet, tables
 from numebot_dagster.lake.layout import Lake
-from numebot_dagster.operations.performance.money import forecast as foretelling
 from numebot_dagster.operations.performance.money.forecast import forecast
 from numebot_dagster.operations.performance.money.ledger import Ledger
 from numebot_dagster.operations.performance.money.ledger_lines import Line, Score
@@ -106,6 +105,23 @@ def test_what_steady_days_pay(lake, lines, seen):
     assert outlook.ends[-1][1] == len(outlook.paths.days) - 1
 
 
+def test_each_version_of_a_metric_is_paid_by_its_own_multiplier(lake):
+    """Of an ended round, what is foretold is what the book computes."""
+    first, second = line("a", 60, 0).scores
+    again = replace(second, version="2", multiplier=Decimal("7.5"))
+    for (day,), scores in catalog.query(lake, "select * from scores").group_by("date"):
+        other = scores.filter(pl.col("metric") == "mmc60").with_columns(version=pl.lit("2"))
+        parquet.write(lake.day_file("scores", day), pl.concat([scores, other]))
+    ended = line("a", 60, 0, scores=(first, second, again))
+    outlook = forecast(lake, Ledger((ended,), NEWEST))
+    assert outlook.range == pytest.approx((float(ended.computed),) * 2)
+    unscored = replace(again, version="3")
+    alone = line("a", 20, 40, round_number=1001, scores=(first, second, unscored))
+    outlook = forecast(lake, Ledger((ended, alone), NEWEST))
+    assert outlook.left_out == ["a"]
+    assert outlook.range == pytest.approx((float(ended.computed),) * 2)
+
+
 def test_a_model_without_a_past_is_left_out_and_named(lake):
     alone = line("new", None, 60)
     outlook = forecast(lake, Ledger((line("a", 20, 40), alone), NEWEST))
@@ -128,9 +144,16 @@ def test_nothing_is_foretold_of_what_is_not_known(lake, changes):
     assert forecast(lake, Ledger((line("a", 20, 40, **changes),), NEWEST)) is None
 
 
-def test_too_few_days_foretell_nothing(lake, monkeypatch):
-    monkeypatch.setattr(foretelling, "LEAST_DATES", 1000)
-    assert forecast(lake, Ledger((line("a", 20, 40),), NEWEST)) is None
+def test_too_few_days_of_a_model_foretell_nothing_of_it(lake):
+    """However many days others have."""
+    for day in catalog.query(lake, "select distinct date from scores order by date")["date"][:-29]:
+        scores = parquet.read(lake.day_file("scores", day))
+        parquet.write(lake.day_file("scores", day), scores.filter(pl.col("model") != "b"))
+    lines = (line("a", 20, 40), line("b", 20, 40))
+    outlook = forecast(lake, Ledger(lines, NEWEST))
+    assert outlook.left_out == ["b"]
+    assert outlook.range[0] == pytest.approx(by_hand(lines[0], 20))
+    assert forecast(lake, Ledger(lines[1:], NEWEST)) is None
 
 
 def test_burns_in_a_row_are_counted_by_the_day_paid(lake):

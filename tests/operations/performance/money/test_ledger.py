@@ -626,4 +626,4 @@ def test_where_open_rounds_may_end_in_words(book):
     assert "2 in the middle path, 9 or more in the worst twentieth; so far it was 4" in streak
     assert "drawn from 120 past days" in basis
     assert borrowed.startswith("Up to 40% of a model's days are others of its own")
-    assert without.startswith("Without new: ")
+    assert without.startswith("Without rounds of new: ")
