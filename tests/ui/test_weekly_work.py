@@ -5,11 +5,12 @@ Each ends with what the data folder and the practice tournament then hold.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import dagster as dg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from numebot_dagster.defs.partitions import VINTAGES
 from numebot_dagster.lake.layout import Lake
@@ -47,8 +48,19 @@ class Visitor:
         """Choose a partition of those that the form offers."""
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_text("No errors").wait_for()
-        dialog.get_by_placeholder("Partition").fill(str(partition))
-        self.page.locator("[class*=menuItem]", has_text=str(partition)).first.click()
+        field = dialog.get_by_placeholder("Partition")
+        item = self.page.locator("[class*=menuItem]", has_text=str(partition)).first
+
+        def was_chosen() -> bool:
+            # The form is drawn anew when it has loaded more, and forgets then what was typed.
+            field.fill("")
+            field.fill(str(partition))
+            with suppress(TimeoutError):
+                item.click(timeout=3_000)
+                return True
+            return False
+
+        until(was_chosen, 60)
 
     def switch_on(self, option: str) -> None:
         """Write `true` behind an option of the form."""
