@@ -197,6 +197,32 @@ def test_jobs_hold_their_assets(world, job, keys):
     assert names(definition.asset_layer.selected_asset_keys) == keys
 
 
+def test_a_model_may_be_called_like_a_kind_of_asset(world):
+    kinds = ("weights", "diagnostics", "predictions", "submission", "performance")
+    lines = [f"{kind}-a,quick_models:Ridge\n" for kind in kinds]
+    (world.folder / "model_configs.csv").write_text("numerai_name,model_code\n" + "".join(lines))
+    definitions = world.definitions()
+    definitions.get_repository_def()  # resolves every job
+    expected = {
+        "round_job": ROUND_ASSETS | of_models(kinds, "predictions", "submission"),
+        "train_job": {"training/data"} | of_models(kinds, "weights"),
+        "diagnose_job": of_models(kinds, "diagnostics"),
+        "figures_job": {"performance/overview"} | of_models(kinds, "performance"),
+        "checks_job": set(),
+    }
+    for job, keys in expected.items():
+        layer = definitions.resolve_job_def(job).asset_layer
+        assert names(layer.selected_asset_keys) == keys, job
+    checked = definitions.resolve_job_def("checks_job").asset_layer.asset_graph.asset_check_keys
+    assert {key.asset_key.to_user_string() for key in checked} == (
+        of_models(kinds, "weights") | {"health/rollup"}
+    )
+
+
+def of_models(models, *kinds):
+    return {f"models/{model}_a/{kind}" for model in models for kind in kinds}
+
+
 def test_no_check_of_the_whole_is_a_part_of_a_round(world):
     """They read much or ask Numerai, and the hour belongs to the submissions."""
     jobs = {

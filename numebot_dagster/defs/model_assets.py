@@ -41,6 +41,11 @@ def performance_key(model: RegisteredModel) -> dg.AssetKey:
     return _key(model, "performance")
 
 
+def of_all_models(kind: str) -> dg.AssetSelection:
+    """Select the assets of one kind of all models, whatever the models are called."""
+    return dg.AssetSelection.from_string(f'key:"models/*/{kind}"')
+
+
 def shared_attributes(model: RegisteredModel) -> dict[str, Any]:
     """Return group, owners and tags of a model's assets, as the registry has them."""
     return {

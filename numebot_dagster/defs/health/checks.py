@@ -15,7 +15,7 @@ from numebot_dagster.defs.health.rollup import (
     unless_a_round_is_open,
     until_a_round_opens,
 )
-from numebot_dagster.defs.model_assets import weights_key
+from numebot_dagster.defs.model_assets import of_all_models, weights_key
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.lake.locks import HeldElsewhere
@@ -82,7 +82,7 @@ def build_weights_checks(registry: Registry) -> list[dg.AssetChecksDefinition]:
 checks_job = dg.define_asset_job(
     "checks_job",
     selection=dg.AssetSelection.all_asset_checks()
-    & (dg.AssetSelection.assets(ROLLUP) | dg.AssetSelection.key_substring("/weights")),
+    & (dg.AssetSelection.assets(ROLLUP) | of_all_models("weights")),
     tags=COLLECTING_RUNS,
     description="Check that weights are fresh and that roll-ups have the rows of their originals.",
 )

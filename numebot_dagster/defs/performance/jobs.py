@@ -8,7 +8,7 @@ from datetime import date
 
 import dagster as dg
 
-from numebot_dagster.defs.model_assets import performance_key
+from numebot_dagster.defs.model_assets import of_all_models, performance_key
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.performance.assets import (
     LEADERBOARD,
@@ -25,7 +25,7 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 performance_job = dg.define_asset_job(
     "performance_job",
     selection=dg.AssetSelection.assets(SCORES, LEADERBOARD, PAYOUTS, OVERVIEW)
-    | dg.AssetSelection.key_substring("/performance"),
+    | of_all_models("performance"),
     tags=COLLECTING_RUNS,
     description="Read scores, leaderboard and payouts of a range of days, then draw all figures.",
 )
@@ -33,7 +33,7 @@ performance_job = dg.define_asset_job(
 
 figures_job = dg.define_asset_job(
     "figures_job",
-    selection=dg.AssetSelection.assets(OVERVIEW) | dg.AssetSelection.key_substring("/performance"),
+    selection=dg.AssetSelection.assets(OVERVIEW) | of_all_models("performance"),
     tags=COLLECTING_RUNS,
     description="Draw every model's history and the dashboard again from the stored scores.",
 )

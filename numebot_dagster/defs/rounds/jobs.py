@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from numebot_dagster.defs.model_assets import of_all_models
 from numebot_dagster.defs.rounds.assets import DETAILS, LIVE_DATA
 
 # Ahead of everything else that waits in the queue.
@@ -12,8 +13,8 @@ ROUND_PRIORITY = {"dagster/priority": "10"}
 round_job = dg.define_asset_job(
     "round_job",
     selection=dg.AssetSelection.assets(DETAILS, LIVE_DATA)
-    | dg.AssetSelection.key_substring("/predictions")
-    | dg.AssetSelection.key_substring("/submission"),
+    | of_all_models("predictions")
+    | of_all_models("submission"),
     tags=ROUND_PRIORITY,
     description="One round: its details and live data, then every model predicted and submitted.",
 )
