@@ -32,6 +32,7 @@ where place = 1 and value is not null and isfinite(value)
 qualify row_number() over (
     partition by model, round, metric order by day desc, date desc, resolved desc
 ) = 1
+order by round, model, metric
 """
 _PAID = """
 recent as (

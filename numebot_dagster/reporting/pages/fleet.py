@@ -65,10 +65,10 @@ class Window:
     def words(self) -> str:
         """What is known of how many models beside zero."""
         skills = [estimate.skill for estimate in self.estimates[ZERO]]
-        better, worse = skills.count("better"), skills.count("worse")
+        _, better, worse, untold, early = (skills.count(skill) for skill in SKILLS)
         return (
             f"{counted(self.rounds, 'round')}: {better} better than zero, {worse} worse, "
-            f"{len(skills) - better - worse} cannot be told apart"
+            f"{untold} cannot be told apart" + (f", {early} too early" if early else "")
         )
 
 

@@ -26,6 +26,7 @@ class Value:
     value: float
     day: int
     version: str | None
+    resolved: bool
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,14 @@ class Line:
 
     @property
     def waits_for_scores(self) -> bool:
-        """Whether the model has submitted in time and has no score."""
-        return not self.scores and self.state in (Cell.ON_TIME, Cell.LOWER)
+        """Whether a score is missing, or may be collected later, as after weeks without a run.
+
+        A score of fewer days may have ended long before its round resolves: the last day counts.
+        """
+        if not self.scores:
+            return self.state in (Cell.ON_TIME, Cell.LOWER)
+        last = max(score.day for score in self.scores.values())
+        return not all(score.resolved for score in self.scores.values() if score.day == last)
 
     @property
     def stopped(self) -> list[Verdict]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from numebot_dagster.scoring.luck.daily_series import DailySeries, aligned
+from numebot_dagster.scoring.luck.daily_series import DailySeries
 from numebot_dagster.scoring.luck.preconditions import days_are_independent
 from numebot_dagster.scoring.luck.verdicts import LEAST_DATES, Skill, dates_apart
-
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -20,13 +18,13 @@ class Groups:
     """Group models in the place of a ranking.
 
     Attributes:
-        groups: places of models, best group first; the first model of each is its best, and none of
+        groups: names of models, best group first; the first model of each is its best, and none of
             the others can be told apart from it.
-        unplaced: places of models with fewer than `LEAST_DATES` dates.
+        unplaced: names of models with fewer than `LEAST_DATES` dates.
     """
 
-    groups: tuple[tuple[int, ...], ...]
-    unplaced: tuple[int, ...]
+    groups: tuple[tuple[str, ...], ...]
+    unplaced: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,60 +90,30 @@ def q_values(p_values: np.ndarray) -> np.ndarray:
     return result
 
 
-def pair_p_values(values: np.ndarray) -> np.ndarray:
-    """Return the p-values of no difference in mean of each pair of models, paired by date.
-
-    Args:
-        values: (T, models) by date; NaN where a model has none.
-
-    Returns:
-        (models, models), symmetric; NaN for fewer than `LEAST_DATES` common dates.
-    """
-    from scipy.special import stdtr
-
-    models = values.shape[1]
-    p_values = np.full((models, models), np.nan)
-    for model in range(models):
-        differences = values[:, model, np.newaxis] - values
-        present = ~np.isnan(differences)
-        n = present.sum(axis=0)
-        enough = (n >= LEAST_DATES) & (np.arange(models) != model)
-        mean, std = _mean_and_std(differences[:, enough], n[enough])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.abs(mean) / (std / np.sqrt(n[enough]))
-        p_values[model, enough] = np.where(std > 0, 2 * stdtr(n[enough] - 1, -t), mean == 0)
-    return p_values
-
-
-def group_models(series: Sequence[DailySeries]) -> Groups:
+def group_models(
+    series: Mapping[str, DailySeries], differences: Mapping[tuple[str, str], Difference]
+) -> Groups:
     """Return groups of models that cannot be told apart from the best of their group.
 
-    The best of all leads the first group, to which all belong whose difference to it, paired by
-    date, has a q-value of 5 % or more over all pairs; the best of the others leads the next one.
+    The best of all leads the first group, to which all belong that `differences` do not tell from
+    it; the best of the others leads the next one. So a pair without a difference is split with at
+    most 5 %, however often somebody looks.
 
     Args:
-        series: of each model, of the same metric.
+        series: of each model by name, of the same metric.
+        differences: of each model to each other one.
     """
-    _, values = aligned(series)
-    placed = [model for model, days in enumerate(series) if len(days.dates) >= LEAST_DATES]
-    unplaced = tuple(sorted(set(range(len(series))) - set(placed)))
-    p_values = pair_p_values(values)
-    upper = np.triu_indices(len(series), 1)
-    q_of_pair = np.full(p_values.shape, np.nan)
-    q_of_pair[upper] = q_values(p_values[upper])
-    q_of_pair = np.fmax(q_of_pair, q_of_pair.T)
-    left = sorted(placed, key=lambda model: -series[model].mean)
+    placed = [name for name, days in series.items() if len(days.dates) >= LEAST_DATES]
+    unplaced = tuple(name for name in series if name not in placed)
+    left = sorted(placed, key=lambda name: -series[name].mean)
     groups = []
     while left:
         leader = left[0]
-        group = tuple(model for model in left if not q_of_pair[leader, model] < _LEVEL)
-        groups.append(group)
-        left = [model for model in left if model not in group]
+        apart = [
+            name
+            for name in left[1:]
+            if differences[leader, name].skill in (Skill.BETTER, Skill.WORSE)
+        ]
+        groups.append(tuple(name for name in left if name not in apart))
+        left = apart
     return Groups(tuple(groups), unplaced)
-
-
-def _mean_and_std(values: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each column of n values, NaN left out."""
-    mean = np.nansum(values, axis=0) / n
-    squares = np.nansum((values - mean) ** 2, axis=0)
-    return mean, np.sqrt(squares / (n - 1))

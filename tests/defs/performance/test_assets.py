@@ -26,6 +26,7 @@ from numebot_dagster.numerai.http.transport import Transport
 from numebot_dagster.operations.alerts import outbox
 from numebot_dagster.operations.health import standing_checks
 from numebot_dagster.operations.performance import collecting, digest, due
+from numebot_dagster.operations.performance.board import pages as board
 from numebot_dagster.operations.rounds import details, live_data
 from numebot_dagster.operations.rounds.playing import Ending, Play, play
 from numebot_dagster.practice.market.crowd import Crowd
@@ -345,6 +346,30 @@ def test_the_overview_has_its_charts_and_numbers(season, world):
         assert f" {season.query(sql, name).item():.4f} |" in row
         assert " 1.0 |" in row  # independent rounds
     assert world.platform.lake.catalog_file.is_file()
+
+
+def test_a_board_that_cannot_be_written_costs_neither_digest_nor_check(season, world, monkeypatch):
+    sent = []
+
+    def fail(_platform):
+        raise ValueError("no such rate")
+
+    monkeypatch.setattr(board, "write", fail)
+    monkeypatch.setattr(outbox, "send", lambda _platform, *alerts: sent.extend(alerts))
+    result = (
+        world.definitions()
+        .resolve_job_def("performance_job")
+        .execute_in_process(
+            instance=season.instance,
+            asset_selection=[dg.AssetKey(["performance", "overview"])],
+            raise_on_error=False,
+        )
+    )
+    assert not result.success
+    assert sent
+    assert [check.check_name for check in result.get_asset_check_evaluations()] == [
+        "everything_confirmed"
+    ]
 
 
 def test_the_columns_of_the_dashboard_lead_back_to_those_of_the_scores(season):

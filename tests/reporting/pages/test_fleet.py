@@ -67,7 +67,7 @@ def test_what_a_reader_may_choose():
     for option in ('value="">all 345', 'value="60">last 60', 'value="">zero', 'value="m0">m0'):
         assert option in html
     assert '<input type="checkbox" name="models" value="m1">' in html
-    assert "none of 2 models can be told from m0" in html
+    assert "the other model cannot be told apart from m0" in html
     assert "<li>m0</li><li>m1</li>" in html
     assert "depend on each other: m2." in html
     assert "would need 4,210 more days" in html
@@ -111,3 +111,17 @@ def test_unknown_figures_are_dashes_and_no_scores_are_said():
     )  # fmt: skip
     assert html.count(">\N{EN DASH}</td>") == 4
     assert "No MMC60 score" in fleet_page.page(NOTHING, FRAME)
+
+
+def test_models_that_are_too_early_are_counted_alone():
+    early, none = Estimate(skill="too early"), Estimate()
+    window = Window(63, 1200, {"zero": [BETTER, UNTOLD, UNTOLD, early, none]})
+    told = "63 rounds: 1 better than zero, 0 worse, 2 cannot be told apart, 1 too early"
+    assert window.words == told
+
+
+def test_a_group_of_several_counts_the_others():
+    html = fleet_page.page(fleet(BETTER, UNTOLD, UNTOLD), FRAME)
+    assert "One group: the other 2 models cannot be told apart from m0" in html
+    assert "at most 5 %, however often you look" in html
+    assert "One group" not in fleet_page.page(fleet(BETTER), FRAME)

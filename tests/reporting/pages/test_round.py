@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from numebot_dagster.reporting.pages import round as round_page
 from numebot_dagster.reporting.pages.page import Frame
 from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule, Value, Verdict
@@ -33,7 +35,7 @@ LINE = Line(
         Verdict("canary_predicts_as_trained", True, "as trained"),
         Verdict("agrees_with_example", False, "rank correlation -0.1"),
     ),
-    scores={"mmc60": Value(0.0021, 11, "1")},
+    scores={"mmc60": Value(0.0021, 11, "1", False)},
 )
 RULES = (Rule("mmc60", "1", "60", "15", "1", ""),)
 DUE = "First scores of round 1344 are due on Tue 1 Dec, about 14:30 UTC."
@@ -90,3 +92,27 @@ def test_before_the_first_score_it_says_when_it_is_due():
 
 def test_a_quick_round_is_drawn_on_a_minute():
     assert RoundPage(1, "open", {}, None, (), (), (), "", {}).longest == 60
+
+
+@pytest.mark.parametrize(
+    ("scores", "state", "waits"),
+    [
+        ([], Cell.ON_TIME, True),
+        ([], Cell.FAILED, False),
+        ([(30, False)], Cell.ON_TIME, True),
+        ([(20, True), (30, False)], Cell.ON_TIME, True),
+        ([(20, False), (60, True)], Cell.ON_TIME, False),  # of 20 days: it ended before the round
+        ([(60, True), (60, False)], Cell.ON_TIME, True),
+    ],
+)
+def test_what_may_still_be_scored(scores, state, waits):
+    values = {f"{place}": Value(0.01, day, "1", last) for place, (day, last) in enumerate(scores)}
+    assert replace(LINE, scores=values, state=state).waits_for_scores is waits
+
+
+def test_a_resolved_round_without_scores_awaits_none():
+    unscored = replace(LINE, scores={})
+    html = round_page.page(
+        RoundPage(1344, "resolved", {"opened": NOW}, None, (unscored,), RULES, (), "", {}), FRAME
+    )
+    assert "None has been stored." in html

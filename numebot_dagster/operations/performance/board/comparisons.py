@@ -69,8 +69,8 @@ class RoundWindow:
 
     @cached_property
     def groups(self) -> Groups:
-        """The groups of `series` that cannot be told apart, by their places."""
-        return group_models(list(self.series.values()))
+        """The groups of `series` that cannot be told apart."""
+        return group_models(self.series, self.differences)
 
 
 def windows(models: Mapping[str, RoundScores]) -> Iterator[RoundWindow]:
@@ -101,12 +101,8 @@ def shown(window: RoundWindow, order: Sequence[str]) -> Window:
             },
         },
         visible=_visible(window),
-        groups=[[names[place] for place in group] for group in window.groups.groups],
-        unplaced=[
-            name
-            for name in order
-            if name not in names or names.index(name) in window.groups.unplaced
-        ],
+        groups=window.groups.groups,
+        unplaced=[name for name in order if name not in names or name in window.groups.unplaced],
     )
 
 

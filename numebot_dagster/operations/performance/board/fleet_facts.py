@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numebot_dagster.reporting.picture import Picture
 
 DEFAULT = "mmc60"
-VIEWS = ("paid_metrics", "scores", "leaderboard", "payouts")
+VIEWS = ("paid_metrics", "scores", "leaderboard", "payouts", "submissions")
 UNPAID_VIEWS = ("scores",)
 """Pages of unpaid scores show the rest as it was when the scores last changed."""
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")  # what may not stand in the name of a page
@@ -195,7 +195,7 @@ class _Source:
         for model in newest["model"].unique().sort():
             rounds = final.filter(pl.col("model") == model)
             scored = newest.filter(pl.col("model") == model)
-            percentiles = scored.sort("day", "round")["percentile"].drop_nulls().drop_nans()
+            percentiles = scored.sort("date", "day", "round")["percentile"].drop_nulls().drop_nans()
             lines.append(
                 Line(
                     model=model,

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 HOME = "index.html"
 VERSION = "vega.txt"
-FINAL = "final"
-"""The source of a page that nothing will change any more."""
+FINAL = "resolved"
+"""The source of a page that nothing will change any more.
+
+It was "final" of pages that may have been written before the last scores were collected."""
 
 
 def write(platform: Platform) -> Path:
@@ -47,8 +49,7 @@ def write(platform: Platform) -> Path:
     board = _Board(platform, status.moment(platform))
     with written_board(platform.lake, templates_digest()) as written:
         is_final = partial(written.is_of, source=FINAL)
-        for part in board.parts(is_final):
-            written.update(part)
+        written.update_all(board.parts(is_final))
     return platform.lake.board_file(HOME)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numebot_dagster.reporting.pages.round import Line, RoundPage, Rule, Value, Verdict
 
+_RESOLVED = "resolved"
 SETTLED_AFTER = timedelta(days=3)  # for scores that are published late
 _TIMES = {
     "opened": "open_time",
@@ -73,7 +74,7 @@ def _status(row: Mapping[str, Any], now: datetime) -> str:
         name: row[column] is not None and row[column] <= now for name, column in _TIMES.items()
     }
     if passed["resolves"]:
-        return "resolved"
+        return _RESOLVED
     if passed["closed"]:
         return "closed, being scored"
     return "open" if passed["opened"] else "not open yet"
@@ -104,17 +105,19 @@ class _Source:
         number = row["round"]
         scores = self.scores.get(number)
         lines = list(self._lines(number, row["open_time"], scores))
+        status = _status(row, now)
         return RoundPage(
             number=number,
-            status=_status(row, now),
+            status=status,
             times={name: row[column] for name, column in _TIMES.items() if row[column]},
             day=None if scores is None else int(str(scores["day"].max())),
             lines=lines,
             rules=list(_rules(row["score_configs"])),
             metrics=_metrics(row["score_configs"], scores),
-            first_scores=due.first_scores(number, row["score_time"]),
+            first_scores=(
+                "" if status == _RESOLVED else due.first_scores(number, row["score_time"])
+            ),
             dagster=links.of_round(number),
-            # What was not scored yet may still be collected, as after weeks without a run.
             is_final=_is_settled(row, now) and not any(line.waits_for_scores for line in lines),
             command=links.command_of_round(number, ()) if _is_open(row, now) else "",
         )
@@ -191,7 +194,7 @@ def _by_model(scores: pl.DataFrame | None) -> dict[str, dict[str, Value]]:
 
     values: dict[str, dict[str, Value]] = {}
     if scores is not None:
-        columns = scores.select("model", "metric", "value", "day", "version")
+        columns = scores.select("model", "metric", "value", "day", "version", "resolved")
         for model, metric, *score in columns.iter_rows():
             values.setdefault(model, {})[metric] = Value(*score)
     return values
@@ -201,12 +204,21 @@ def _rules(score_configs: str | None) -> Iterator[Rule]:
     """Yield the rules that can be read of what Numerai said of the round."""
     from numebot_dagster.reporting.pages.round import Rule
 
-    for config in json.loads(score_configs or "[]"):
+    for config in _configs(score_configs):
         name = isinstance(config, dict) and (config.get("display_name") or config.get("name"))
         if name and config.get("is_payout") is True:
             figures = ("version", "total_score_days", "default_multiplier")
             limits = ("clip_threshold", "payout_factor")
             yield Rule(str(name), *(_plain(config.get(key)) for key in (*figures, *limits)))
+
+
+def _configs(score_configs: str | None) -> Sequence[Any]:
+    """Return what Numerai said of the scores; nothing of what is no list, or no JSON at all."""
+    try:
+        configs = json.loads(score_configs or "[]")
+    except ValueError:
+        return []
+    return configs if isinstance(configs, list) else []
 
 
 def _plain(figure: object) -> str:

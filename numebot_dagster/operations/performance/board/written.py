@@ -71,11 +71,23 @@ class WrittenBoard:
         """Write a part, unless it was made of the same."""
         if self.is_of(part.name, part.source):
             return
+        self._state.parts.pop(part.name, None)
         names = []
         for name, text in part.pages():
             files.replace_text(self._lake.board_file(name), text)
             names.append(name)
         self._state.parts[part.name] = _Written(part.source, names)
+
+    def update_all(self, parts: Iterable[Part]) -> None:
+        """Write all parts that can be, then raise what the first of the others raised."""
+        failures = []
+        for part in parts:
+            try:
+                self.update(part)
+            except Exception as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
 
 @contextmanager
@@ -86,8 +98,10 @@ def written_board(lake: Lake, templates: str) -> Iterator[WrittenBoard]:
         state = json_records.read_or_set_aside(file, _State)
         if state is None or state.templates != templates:
             state = _State(templates)
-        yield WrittenBoard(lake, state)
-        json_records.write(file, state)
+        try:
+            yield WrittenBoard(lake, state)
+        finally:
+            json_records.write(file, state)
 
 
 def digest(*facts: object) -> str:

@@ -98,9 +98,9 @@ function showEstimates() {
     fill(row, estimate);
   }
   const count = (skill) => shown.filter((estimate) => skillOf(estimate) === skill).length;
-  const better = count("better"), worse = count("worse"), others = shown.length - better - worse - count("");
+  const [, better, worse, untold, early] = estimates.skills.map(count);
   document.querySelector(".against").textContent = against;
-  document.querySelector(".said").textContent = `${window.rounds} rounds: ${better} better than ${against}, ${worse} worse, ${others} cannot be told apart`;
+  document.querySelector(".said").textContent = `${window.rounds} rounds: ${better} better than ${against}, ${worse} worse, ${untold} cannot be told apart${early ? `, ${early} too early` : ""}`;
   const visible = against === "zero" && window.visible;
   document.querySelector(".visible").textContent = visible ? `So far only a mean beyond ±${visible.toFixed(4)} would be seen four times in five.` : "";
 }

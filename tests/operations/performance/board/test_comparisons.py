@@ -55,7 +55,7 @@ def test_a_difference_is_that_of_a_paired_t_test(models):
     p_values = [test.pvalue, stats.ttest_rel(series["bad"].values, series["good"].values).pvalue]
     q_values = stats.false_discovery_control(p_values)
     assert [even.q_value, bad.q_value] == pytest.approx(q_values.tolist(), abs=1e-12)
-    assert shown.groups == [["good"], ["even"], ["bad"]]
+    assert shown.groups == (("good",), ("even",), ("bad",))
     assert shown.unplaced == []
 
 
@@ -73,6 +73,6 @@ def test_a_model_whose_days_depend_on_each_other_is_in_no_group(models):
 def test_no_scores_and_one_model():
     window = next(comparisons.windows({}))
     shown = comparisons.shown(window, ["new"])
-    assert (shown.rounds, shown.groups, shown.estimates["zero"][0].skill) == (0, [], "")
+    assert (shown.rounds, shown.groups, shown.estimates["zero"][0].skill) == (0, (), "")
     window = next(comparisons.windows({"alone": scores(0.02, 1)}))
     assert list(comparisons.shown(window, ["alone"]).estimates) == ["zero"]

@@ -131,7 +131,8 @@ def test_each_score_has_a_page_and_the_library_is_there_once(fresh_world):
     figures = "mean q days NMR rounds percentile beside zero"
     assert figures in seen
     assert seen.count("1 + 1") == 2  # rounds, resolved and running
-    assert seen.count("too early") == 2
+    assert "2 too early" in seen
+    assert seen.count("too early") == 3
     assert "In no group, because" in seen
     model = text_of(lake.board_file("models/steady_1.html"))
     assert model.startswith("steady-1")
@@ -162,10 +163,13 @@ def test_odd_rows_cost_no_page(fresh_world):
     lake = fresh_world.platform.lake
     configs = '[null, {"is_payout": true}, {"name": "mmc60", "is_payout": "maybe"}, 7]'
     row = {"round": 1280, "close_staking_time": datetime(2026, 6, 2, 13, tzinfo=UTC)}
-    details = pl.DataFrame(
-        [{**row, "score_configs": configs}], schema=tables.ROUNDS.schema, orient="row"
-    )
-    parquet.write(lake.round_details(1280), details)
+    for number, odd in ((1280, configs), (1281, "null"), (1282, "[{"), (1283, "7")):
+        details = pl.DataFrame(
+            [{**row, "round": number, "score_configs": odd}],
+            schema=tables.ROUNDS.schema,
+            orient="row",
+        )
+        parquet.write(lake.round_details(number), details)
     write_scores(
         lake,
         ("retired", 600, "tc", "1", 20, 0.01, True),  # before the rounds that are judged
@@ -208,10 +212,13 @@ def test_a_page_of_a_resolved_round_waits_for_scores(fresh_world, run_round):
     world.practice.advance(days=95)
     page = board.write(world.platform).parent / "rounds" / f"{number}.html"
     assert "resolved" in text_of(page)
-    scored = [(name, number, "mmc60", "1", 60, 0.01, True) for name in ("second", "steady-1")]
-    write_scores(world.platform.lake, *scored)
-    board.write(world.platform)
-    assert "+0.0100" in page.read_text()
+    assert "are due on" not in text_of(page)
+    names = ("second", "steady-1")
+    for day, value, shown in ((30, 0.02, "+0.0200"), (60, 0.01, "+0.0100")):
+        scored = [(name, number, "mmc60", "1", day, value, day == 60) for name in names]
+        write_scores(world.platform.lake, *scored)
+        board.write(world.platform)
+        assert shown in page.read_text()
     written = page.stat().st_mtime_ns
     board.write(world.platform)
     assert page.stat().st_mtime_ns == written
@@ -238,8 +245,8 @@ def test_a_part_changes_with_every_view_that_it_shows(fresh_world, run_round, mo
         read.clear()
         gather(world.platform)
         assert read
-        # Correlations of live predictions are shown as of the day: they change with each round.
-        named = {*facts.VIEWS, *({"submissions", "predictions"} if facts is fleet_facts else ())}
+        # A prediction counts once it is submitted, so that the views of submissions stand for it.
+        named = {*facts.VIEWS, *({"predictions"} if facts is fleet_facts else ())}
         assert read <= named, f"{facts.__name__}.VIEWS lacks a view"
 
 
@@ -265,6 +272,8 @@ def test_only_what_changed_is_written_again(fresh_world):
     assert written() == {"index"}
     stakes = pl.DataFrame({"model": ["second"], "nmr_staked": [7.5], "own": [True]})
     parquet.write(lake.day_file("leaderboard", DAY), stakes)
+    assert written() == {"index", "fleet", "fleet/mmc60", "models/second"}
+    receipts.append(lake, Receipt("second", 1280, outcome=Outcome.FAILED, reason="it raised"))
     assert written() == {"index", "fleet", "fleet/mmc60", "models/second"}
     write_scores(lake, *((*row[:4], 9, *row[5:]) for row in rows))
     assert written() == {*names}

@@ -65,6 +65,23 @@ def test_what_fails_is_written_the_next_time(lake):
     assert write(lake, "a") == 1
 
 
+def test_a_part_that_fails_costs_no_other_one(lake):
+    def fail():
+        yield "money.html", "half of it"
+        raise ValueError("no such rate")
+
+    parts = [
+        Part("first", "a", lambda: [("first.html", "1")]),
+        Part("money", "a", fail),
+        Part("today", "a", lambda: [("index.html", "2")]),
+    ]
+    with pytest.raises(ValueError, match="no such rate"), written_board(lake, "1") as board:
+        board.update_all(parts)
+    assert lake.board_file("index.html").read_text() == "2"
+    with written_board(lake, "1") as board:
+        assert [board.is_of(part.name, "a") for part in parts] == [True, False, True]
+
+
 def test_the_state_names_its_pages(lake):
     write(lake, "a")
     state = json.loads(lake.board_file(written.FILE).read_text())
