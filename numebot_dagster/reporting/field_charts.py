@@ -30,7 +30,7 @@ def percentiles(scores: pl.DataFrame, metric: str) -> Picture:
         metric: Numerai's name of the score.
     """
     title = f"Percentile in the field, {metric.upper()} by round"
-    newest = newest_scores(scores, metric).filter(pl.col("percentile").is_not_null())
+    newest = newest_scores(scores, metric).filter(pl.col("percentile").is_finite())
     if newest.is_empty():
         return marks.notice(
             title, "Numerai has named no percentile yet", "It comes with the scores of a round."

@@ -45,6 +45,7 @@ def test_running_rounds_have_a_grey_ground_and_count_for_no_median(score_frame):
         ("a", 1341, "mmc60", 60, 0.01, "1", 0.75, True),
         ("a", 1342, "mmc60", 60, 0.01, "1", 0.8, True),
         ("a", 1343, "mmc60", 12, 0.01, "1", 0.01, False),
+        ("b", 1340, "mmc60", 60, 0.01, "1", float("nan"), True),
     ]
     picture = field_charts.percentiles(score_frame(*rows), "mmc60")
     assert picture.result == "Median percentile of 3 resolved rounds: 75."

@@ -69,11 +69,11 @@ def scores_arrived(platform: Platform, now: datetime) -> Gate:
         now: aware UTC, by Numerai's clock.
     """
     day = due.last_publication(now)
-    in_scoring = _in_scoring(platform, day)
+    submitted = in_scoring(platform, day)
     scored = set(catalog.query(platform.lake, _SCORED, [day]).iter_rows())
-    missing = sorted(in_scoring - scored)
-    facts = {"in_scoring": len(in_scoring), "missing": len(missing)}
-    submissions = counted(len(in_scoring), "submission")
+    missing = sorted(submitted - scored)
+    facts = {"in_scoring": len(submitted), "missing": len(missing)}
+    submissions = counted(len(submitted), "submission")
     if not missing:
         text = f"scores of {day:%a %d %b} are stored of {submissions} in scoring"
         return Gate(SCORES_ARRIVED, True, False, text, facts)
@@ -105,7 +105,7 @@ def rollup_sound(verification: Verification) -> Gate:
     return Gate(ROLLUP_SOUND, True, False, text, facts)
 
 
-def _in_scoring(platform: Platform, day: date) -> set[tuple[str, int]]:
+def in_scoring(platform: Platform, day: date) -> set[tuple[str, int]]:
     """Return model and round of what was sent in time and is scored on a day."""
     begin = datetime.combine(day, time(), UTC)
     rounds = catalog.query(platform.lake, _IN_SCORING, [begin + timedelta(days=1), begin])

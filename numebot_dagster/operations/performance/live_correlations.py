@@ -1,4 +1,4 @@
-"""Correlate the models' live predictions, each of the last rounds once."""
+"""Correlate the predictions that Numerai holds of the models, each of the last rounds once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _LOOKED_AT = 15  # of the newest rounds, for those that were played
 
 _SUBMITTED = """
 select round, model, predictions_sha256 as sha256 from submissions
-where round >= ? and predictions_sha256 is not null order by all
+where round >= ? and predictions_sha256 is not null and state in ('accepted', 'confirmed')
+order by all
 """
 _PREDICTIONS = """
 select model, id, any_value(prediction) as prediction from predictions

@@ -10,7 +10,8 @@ from numebot_dagster.reporting.numbers import counted
 from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.picture import Picture
 
-ZERO = "zero"
+ZERO = ""
+"""The name of zero among models; it is written out where it is shown, as one may be called so."""
 SKILLS = ("", "better", "worse", "cannot be told apart", "too early")
 """What can be said of a model beside another; nothing of a model beside itself."""
 

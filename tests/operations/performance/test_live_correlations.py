@@ -17,14 +17,15 @@ from tests.support.world import HONEST, TOURNAMENT
 IDS = ["a", "b", "c", "d", "e"]
 
 
-def submit(lake: Lake, model: str, number: int, predictions: list[float], sha256: str = "") -> None:
+def submit(
+    lake: Lake, model: str, number: int, predictions: list[float], sha256: str = "",
+    state: State = State.CONFIRMED,
+) -> None:  # fmt: skip
     """Store predictions for the first ids, and a receipt that names them."""
     name = sha256 or f"{model}{number}"
     frame = pl.DataFrame({"id": IDS[: len(predictions)], "prediction": predictions})
     parquet.write(lake.predictions_file(model, number, 1300, name), frame)
-    receipt = Receipt(
-        model, number, outcome=Outcome.ON_TIME, state=State.CONFIRMED, predictions_sha256=name
-    )
+    receipt = Receipt(model, number, outcome=Outcome.ON_TIME, state=state, predictions_sha256=name)
     receipts.append(lake, receipt)
 
 
@@ -36,6 +37,8 @@ def lake(tmp_path):
         submit(lake, "first", number, [0.1, 0.2, 0.3, 0.4, 0.5])
         submit(lake, "second", number, [0.1, 0.2, 0.3, 0.5, 0.4])
     submit(lake, "third", 1347, [0.5, 0.4, 0.3])
+    for state in (State.PENDING, State.INVALID):  # was never held by Numerai
+        submit(lake, state.value, 1347, [0.1, 0.3, 0.2, 0.4, 0.5], state=state)
     return lake
 
 

@@ -20,13 +20,13 @@ FRAME = Frame("Numerai", datetime(2026, 11, 29, 12, 30, tzinfo=UTC))
 PAGES = {"mmc60": "fleet/mmc60.html", "corr60": "fleet/corr60.html"}
 BETTER = Estimate(0.0123, 0.004, 0.034, 47, "better", None)
 UNTOLD = Estimate(-0.00213456, 0.01, 0.9, 261, "cannot be told apart", 4210.0)
-NOTHING = Fleet("mmc60", PAGES, [], [Window(0, 0, {"zero": []})], [])
+NOTHING = Fleet("mmc60", PAGES, [], [Window(0, 0, {"": []})], [])
 
 
 def fleet(*estimates: Estimate, **more) -> Fleet:
     """Return what a page shows of as many models."""
     names = [f"m{index}" for index in range(len(estimates))]
-    window = Window(63, 1200, {"zero": estimates}, 0.012, [names])
+    window = Window(63, 1200, {"": estimates}, 0.012, [names])
     lines = [Line(name, f"{name}.html", 3, 60, 0.876, 7.25) for name in names]
     return Fleet("mmc60", PAGES, lines, [window], **{"pictures": [], **more})
 
@@ -58,9 +58,9 @@ def test_from_a_page_below_all_links_lead_up():
 
 
 def test_what_a_reader_may_choose():
-    few = Window(60, 1285, {"zero": [BETTER, UNTOLD]}, None, [["m0"], ["m1"]], ["m2"])
+    few = Window(60, 1285, {"": [BETTER, UNTOLD]}, None, [["m0"], ["m1"]], ["m2"])
     every = Window(
-        345, 1000, {"zero": [UNTOLD, BETTER], "m0": [Estimate(), UNTOLD]}, 0.01, [["m0", "m1"]]
+        345, 1000, {"": [UNTOLD, BETTER], "m0": [Estimate(), UNTOLD]}, 0.01, [["m0", "m1"]]
     )
     lines = [Line(name, "", 0, 0, None, None) for name in ("m0", "m1")]
     html = fleet_page.page(Fleet("mmc60", PAGES, lines, [every, few], []), FRAME)
@@ -96,7 +96,7 @@ def test_tags_of_the_registry_can_be_chosen():
     lines = [
         Line("m0", "", 0, 0, None, None, ["family=<tree>"]), Line("m1", "", 0, 0, None, None),
     ]  # fmt: skip
-    window = Window(1, 0, {"zero": [BETTER, UNTOLD]})
+    window = Window(1, 0, {"": [BETTER, UNTOLD]})
     html = fleet_page.page(Fleet("mmc60", PAGES, lines, [window], []), FRAME)
     assert "<option>family=&lt;tree&gt;</option>" in html
     assert html.count("data-tags=") == 1
@@ -106,7 +106,7 @@ def test_tags_of_the_registry_can_be_chosen():
 def test_unknown_figures_are_dashes_and_no_scores_are_said():
     html = fleet_page.page(
         Fleet("mmc60", PAGES, [Line("new", "new.html", 0, 0, None, None)],
-              [Window(0, 0, {"zero": [Estimate()]})], []),
+              [Window(0, 0, {"": [Estimate()]})], []),
         FRAME,
     )  # fmt: skip
     assert html.count(">\N{EN DASH}</td>") == 4
@@ -115,7 +115,7 @@ def test_unknown_figures_are_dashes_and_no_scores_are_said():
 
 def test_models_that_are_too_early_are_counted_alone():
     early, none = Estimate(skill="too early"), Estimate()
-    window = Window(63, 1200, {"zero": [BETTER, UNTOLD, UNTOLD, early, none]})
+    window = Window(63, 1200, {"": [BETTER, UNTOLD, UNTOLD, early, none]})
     told = "63 rounds: 1 better than zero, 0 worse, 2 cannot be told apart, 1 too early"
     assert window.words == told
 

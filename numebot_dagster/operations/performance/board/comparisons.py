@@ -20,7 +20,7 @@ from numebot_dagster.scoring.luck.many_models import (
     group_models,
     q_values,
 )
-from numebot_dagster.scoring.luck.mean_estimates import ZERO, Method
+from numebot_dagster.scoring.luck.mean_estimates import Method
 
 if TYPE_CHECKING:
     from numebot_dagster.reporting.pages.fleet import Estimate, Window
@@ -86,14 +86,14 @@ def windows(models: Mapping[str, RoundScores]) -> Iterator[RoundWindow]:
 
 def shown(window: RoundWindow, order: Sequence[str]) -> Window:
     """Return what a page shows of a window, models in this order."""
-    from numebot_dagster.reporting.pages.fleet import Window
+    from numebot_dagster.reporting.pages import fleet
 
     names = list(window.series)
-    return Window(
+    return fleet.Window(
         rounds=len(window.rounds),
         since=window.rounds[0] if window.rounds else 0,
         estimates={
-            ZERO: [_of_model(window.judged.get(name)) for name in order],
+            fleet.ZERO: [_of_model(window.judged.get(name)) for name in order],
             **{
                 other: [_of_difference(*pair) for pair in _against(window, other, order)]
                 for other in names

@@ -24,7 +24,7 @@ from numebot_dagster.operations.performance.board import (
 )
 from numebot_dagster.operations.performance.board.model_pictures import JudgedScore
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.submissions.receipts import Rung
+from numebot_dagster.submissions.receipts import Receipt, Rung
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,7 +116,7 @@ class _Source:
             facts=list(self._facts(model)),
             history=links.in_dagster(model),
             metrics=self.metrics,
-            pictures=model_pictures.pictures(judged, self._changes(model, cells)),
+            pictures=model_pictures.pictures(judged, self._changes(cells)),
             rounds=self._rounds(cells, scores),
             versions=self._versions(model),
             pipeline=pipeline.statement(
@@ -149,26 +149,36 @@ class _Source:
                 judged.append(JudgedScore(metric, by_round, skilled, foretold))
         return judged
 
-    def _changes(self, model: RegisteredModel, cells: Sequence[RoundModel]) -> list[Change]:
+    def _changes(self, cells: Sequence[RoundModel]) -> list[Change]:
         """Return the rounds that were the first to be played with other weights or code."""
         from numebot_dagster.reporting.model_charts import Change
 
-        codes = {version.vintage: version.code_hash for version in reversed(self._versions(model))}
         played = [
-            (cell.round_number, cell.receipt.vintage)
+            (cell.round_number, cell.receipt.vintage, self._code(cell.receipt))
             for cell in reversed(cells)
             if cell.receipt is not None
             and cell.receipt.vintage is not None
             and cell.receipt.rung is not Rung.FALLBACK
         ]
         changes = []
-        for (_, before), (number, vintage) in pairwise(played):
-            if vintage != before and self.opened.get(number) is not None:
-                code = codes.get(vintage, "")
-                is_other = bool(code) and code != codes.get(before)
+        for (_, before, former), (number, vintage, code) in pairwise(played):
+            is_other = bool(code and former) and code != former
+            if (is_other or vintage != before) and self.opened.get(number) is not None:
                 opened = self.opened[number].date()
                 changes.append(Change(opened, vintage, code if is_other else ""))
         return changes
+
+    def _code(self, receipt: Receipt) -> str:
+        """Return the code of the weights that predicted; nothing where they are stored no more.
+
+        Of several trainings of a vintage it is the one that `weight_store.trained_before` names.
+        """
+        rows = self.versions.get(receipt.model)
+        made = [] if rows is None else rows.select("vintage", "trained_at", "code_hash").rows()
+        own = [(at, code) for vintage, at, code in made if vintage == receipt.vintage]
+        moment = receipt.predicted_at or receipt.submitted_at or receipt.recorded_at
+        in_time = [code for at, code in own if moment is None or at <= moment]
+        return str((in_time or [code for _, code in own] or [""])[0])[:8]
 
     def _facts(self, model: RegisteredModel) -> Iterator[str]:
         stake = self.stakes.get(model.name)

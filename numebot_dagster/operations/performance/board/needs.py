@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from numebot_dagster import command_lines
 from numebot_dagster.operations.causes import by_cause, names_of, one_line, rounds_of
+from numebot_dagster.operations.health import standing_checks
 from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
 from numebot_dagster.operations.performance import due
 from numebot_dagster.operations.performance.board import links
 from numebot_dagster.operations.performance.board.standings import BAD
 from numebot_dagster.operations.performance.money.ledger import Ledger
 from numebot_dagster.operations.performance.money.ledger_lines import Match
+from numebot_dagster.operations.platform import Platform
 from numebot_dagster.submissions.receipts import Rung
 
 if TYPE_CHECKING:
@@ -65,13 +67,19 @@ def of_weights(weights: Sequence[WeightsStatus]) -> Iterator[Need]:
         )
 
 
-def of_scores(newest: date | None, at: Moment) -> Iterator[Need]:
-    """Yield that scores are overdue, if so."""
+def are_scores_overdue(platform: Platform, newest: date | None, now: datetime) -> bool:
+    """Return whether scores after the newest day should be stored by now, of what is in scoring."""
+    if newest is None or not due.are_overdue(newest, now):
+        return False
+    return bool(standing_checks.in_scoring(platform, due.last_publication(now)))
+
+
+def of_scores(newest: date) -> Iterator[Need]:
+    """Yield that scores are overdue."""
     from numebot_dagster.reporting.pages.today import Need
 
-    if newest is not None and due.are_overdue(newest, at.now):
-        text = f"end on {newest:%a} {newest.day} {newest:%b}: those of the days since are missing"
-        yield Need("Scores", text, command_lines.numebot("collect"))
+    text = f"end on {newest:%a} {newest.day} {newest:%b}: those of the days since are missing"
+    yield Need("Scores", text, command_lines.numebot("collect"))
 
 
 def of_money(book: Ledger) -> Iterator[Need]:
@@ -83,5 +91,5 @@ def of_money(book: Ledger) -> Iterator[Need]:
     if different:
         rounds = rounds_of(sorted({line.round_number for line in different})).lower()
         models = names_of(sorted({line.model for line in different}))
-        text = f"was credited something else than its rules give in {rounds}"
+        text = f"was not credited what its rules give in {rounds}"
         yield Need(models, text, command_lines.numebot("ledger"), SECTIONS["money"])

@@ -43,7 +43,7 @@ def statement(proof: Proof | None, cells: Sequence[RoundModel], now: datetime) -
     replayed = f"Replayed {at}, {age(proof.replayed_at, now)} before this page was written."
     style = "warn" if is_old else _STYLES.get(proof.pipeline, "")
     proved = " ".join([replayed, *proof.sentences, *_newer_weights(proof, cells)])
-    title = f"Pipeline: {proof.pipeline}{', but that is old' * is_old}"
+    title = f"Pipeline: {proof.pipeline}{', last replayed over a week ago' * is_old}"
     command = REPLAY if is_old or proof.pipeline is Pipeline.UNPROVED else ""
     return Statement(title, [proved, *recent], style, command)
 

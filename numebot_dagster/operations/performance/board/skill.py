@@ -51,7 +51,7 @@ class JudgedModel:
         ]
         if verdict.skill is Skill.NOT_TOLD_APART and not estimate.low <= 0 <= estimate.high:
             said.append(
-                "Who looks every day needs a wider interval: between "
+                "Looking every day takes a wider interval: between "
                 f"{score(verdict.low)} and {score(verdict.high)}."
             )
         if estimate.method is Method.BY_INDEPENDENT_ROUND:

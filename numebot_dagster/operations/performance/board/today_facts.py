@@ -56,6 +56,7 @@ def today(platform: Platform, at: Moment, accounts: Accounts) -> Today:
 
     recent, weights = _Recent.of(platform, at), status.weights_status(platform)
     newest = catalog.query(platform.lake, _NEWEST_SCORES)["day"][0]
+    is_overdue = needs.are_scores_overdue(platform, newest, at.now)
     first = "" if newest else due.first_scores(*catalog.query(platform.lake, _FIRST_ROUND).row(0))
     newest_rounds = recent.rounds[-ROUNDS_TO_ACT_ON:]
     tried = [cell for number in newest_rounds for cell in recent.of_round(number)]
@@ -65,14 +66,14 @@ def today(platform: Platform, at: Moment, accounts: Accounts) -> Today:
             *needs.of_numerai(at),
             *needs.of_rounds(tried, at),
             *needs.of_weights(weights),
-            *needs.of_scores(newest, at),
+            *(needs.of_scores(newest) if is_overdue else ()),
             *needs.of_money(accounts.book),
         ],
         tiles=[
             money_facts.at_stake(accounts.book),
             money_facts.pending(accounts),
             _weights(weights),
-            _scores(newest, first, at),
+            _scores(newest, first, is_overdue=is_overdue),
             _disk(platform),
         ],
         rounds=recent.rounds,
@@ -171,7 +172,7 @@ def _weights(weights: Sequence[WeightsStatus]) -> Tile:
     return Tile("oldest weights", passed, f"{oldest.model}{policy}", style)
 
 
-def _scores(newest: date | None, first: str, at: Moment) -> Tile:
+def _scores(newest: date | None, first: str, *, is_overdue: bool) -> Tile:
     from numebot_dagster.reporting.pages.today import Tile
 
     if newest is None:
@@ -180,7 +181,7 @@ def _scores(newest: date | None, first: str, at: Moment) -> Tile:
         "scores",
         f"{newest:%a} {newest.day} {newest:%b}",
         f"next: {due.in_words(due.next_day(newest))}",
-        "warn" if due.are_overdue(newest, at.now) else "",
+        "warn" if is_overdue else "",
     )
 
 

@@ -84,11 +84,11 @@ function fill(row, estimate) {
 
 function showEstimates() {
   if (!estimates) return;
-  const against = filters.elements.against.value || "zero", models = chosenModels();
+  const other = filters.elements.against.value, against = other || "zero", models = chosenModels();
   const window = estimates.windows[chosenWindow()], nothing = [null, null, null, 0, 0, null];
   const rows = [...document.querySelectorAll(".estimates tbody tr")].map((row, index) => {
     row.hidden = models.length > 0 && !models.includes(row.dataset.model);
-    return { row, estimate: (window.estimates[against] ?? [])[index] ?? nothing };
+    return { row, estimate: (window.estimates[other] ?? [])[index] ?? nothing };
   });
   const shown = rows.filter(({ row }) => !row.hidden).map(({ estimate }) => estimate);
   const scale = scaleOf(shown);
@@ -101,7 +101,7 @@ function showEstimates() {
   const [, better, worse, untold, early] = estimates.skills.map(count);
   document.querySelector(".against").textContent = against;
   document.querySelector(".said").textContent = `${window.rounds} rounds: ${better} better than ${against}, ${worse} worse, ${untold} cannot be told apart${early ? `, ${early} too early` : ""}`;
-  const visible = against === "zero" && window.visible;
+  const visible = !other && window.visible;
   document.querySelector(".visible").textContent = visible ? `So far only a mean beyond ±${visible.toFixed(4)} would be seen four times in five.` : "";
 }
 

@@ -66,13 +66,20 @@ def test_a_model_whose_days_depend_on_each_other_is_in_no_group(models):
     shown = comparisons.shown(window, sorted(models))
     assert shown.unplaced == ["slow"]
     assert "slow" not in shown.estimates
-    assert shown.estimates["zero"][-1].skill != ""
+    assert shown.estimates[""][-1].skill != ""
     assert shown.estimates["good"][-1].mean is None
+
+
+def test_a_model_named_zero_is_not_zero(models):
+    window = next(comparisons.windows({"zero": models["good"], "bad": models["bad"]}))
+    shown = comparisons.shown(window, ["zero", "bad"])
+    assert list(shown.estimates) == ["", "zero", "bad"]
+    assert [each.skill for each in shown.estimates[""]] == ["better", "worse"]
 
 
 def test_no_scores_and_one_model():
     window = next(comparisons.windows({}))
     shown = comparisons.shown(window, ["new"])
-    assert (shown.rounds, shown.groups, shown.estimates["zero"][0].skill) == (0, (), "")
+    assert (shown.rounds, shown.groups, shown.estimates[""][0].skill) == (0, (), "")
     window = next(comparisons.windows({"alone": scores(0.02, 1)}))
-    assert list(comparisons.shown(window, ["alone"]).estimates) == ["zero"]
+    assert list(comparisons.shown(window, ["alone"]).estimates) == [""]

@@ -462,7 +462,10 @@ def test_states_that_are_easy_to_forget(played):
         world.register("steady-1", "untrained")  # and `second` no more
         late = datetime.combine(newest + timedelta(days=9), time(12), UTC)
         at = Moment(late, problem="the connection failed")
-        shown = today_facts.today(world.platform, at, Accounts.of(world.platform))
+        accounts = Accounts.of(world.platform)
+        shown = today_facts.today(world.platform, at, accounts)
+        paused = Moment(late + timedelta(days=365))
+        after = today_facts.today(world.platform, paused, accounts)
     html = today_page.page(shown, Frame("practice tournament", late))
     grid = {row.model: row.cells[played.number] for row in shown.rows}
     assert grid == {
@@ -476,6 +479,9 @@ def test_states_that_are_easy_to_forget(played):
     assert f"end on {newest:%a} {newest.day} {newest:%b}" in needs["Scores"].text
     assert "train" in needs["untrained"].command
     assert {tile.label: tile.style for tile in shown.tiles}["scores"] == "warn"
+    # Once all rounds have resolved, no scores are due.
+    assert "Scores" not in {need.subject for need in after.needs}
+    assert {tile.label: tile.style for tile in after.tiles}["scores"] == ""
     assert {change.model for change in shown.changes} == {"steady-1", "second"}
     assert "<td>second</td>" in html  # without a page: it is registered no more
 

@@ -34,7 +34,12 @@ CELLS = [cell(1301), cell(1300)]
     [
         (None, UNPROVED, "", pipeline.REPLAY),
         (proof(Outcome.EQUAL), "Pipeline: sound", "good", ""),
-        (proof(Outcome.EQUAL, 8), "Pipeline: sound, but that is old", "warn", pipeline.REPLAY),
+        (
+            proof(Outcome.EQUAL, 8),
+            "Pipeline: sound, last replayed over a week ago",
+            "warn",
+            pipeline.REPLAY,
+        ),
         (proof(Outcome.MIXED), "Pipeline: broken", "bad", ""),
         (proof(Outcome.OTHER_CODE), UNPROVED, "", pipeline.REPLAY),
         (

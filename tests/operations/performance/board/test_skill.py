@@ -90,7 +90,7 @@ def test_the_interval_of_a_daily_look_and_the_method_are_named_where_they_differ
     told = replace(judged.verdict, skill=Skill.NOT_TOLD_APART, low=-0.004, high=0.044)
     [_, wider, visible] = replace(judged, estimate=estimate, verdict=told).sentences("mmc60")
     assert wider == (
-        "Who looks every day needs a wider interval: between \N{MINUS SIGN}0.0040 and +0.0440."
+        "Looking every day takes a wider interval: between \N{MINUS SIGN}0.0040 and +0.0440."
     )
     assert (
         visible
