@@ -284,22 +284,13 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
     """
     import altair as alt
 
-    first, last = min(frame["round"]), max(frame["round"])
-    axis = alt.Axis(
-        title="round (lighter: still running)",
-        values=_ticks(first, last),
-        format="d",
-        grid=False,
-        labelOverlap=True,
-        labelSeparation=6,
-    )
     return (
         alt.Chart(rounded(frame))
         .transform_filter(f"{IS_SHOWN} && {IN_ROUNDS}")
         .transform_calculate(left="datum.round - 0.5", right="datum.round + 0.5")
         .mark_rect()
         .encode(
-            x=alt.X("left:Q", scale=alt.Scale(zero=False, nice=False), axis=axis),
+            x=_cell_rounds(min(frame["round"]), max(frame["round"])),
             x2=alt.X2("right:Q"),
             y=model_rows(models),
             color=diverging(metric, limit, "+.2f"),
@@ -314,6 +305,20 @@ def heat_map(frame: pl.DataFrame, models: Sequence[str], metric: str, limit: flo
             ],
         )
     )
+
+
+def _cell_rounds(first: int, last: int) -> alt.X:
+    import altair as alt
+
+    axis = alt.Axis(
+        title="round (lighter: still running)",
+        values=_ticks(first, last),
+        format="d",
+        grid=False,
+        labelOverlap=True,
+        labelSeparation=6,
+    )
+    return alt.X("left:Q", scale=alt.Scale(zero=False, nice=False), axis=axis)
 
 
 def model_rows(models: Sequence[str]) -> alt.Y:

@@ -59,15 +59,7 @@ def main(host: str, port: int, *, read_only: bool) -> int:
     configure_loggers(log_level=LOG_LEVEL.upper())
     setup_interrupt_handlers()
     os.environ[BOARD_IS_SERVED] = "1"
-    settings = load_settings()
-    site = Site(
-        host,
-        port,
-        Lake(settings.numerai_data_folder).board_folder,
-        settings.numebot_ui_hosts,
-        settings.numebot_ui_password,
-        read_only,
-    )
+    site = _site(host, port, read_only=read_only)
     with ExitStack() as stack:
         instance = stack.enter_context(dg.DagsterInstance.get())
         workspace = stack.enter_context(_code_server(instance))
@@ -90,6 +82,18 @@ def main(host: str, port: int, *, read_only: bool) -> int:
                 "Dagster's daemon has ended, so no round is played any more"
             )
         return 1
+
+
+def _site(host: str, port: int, *, read_only: bool) -> Site:
+    settings = load_settings()
+    return Site(
+        host,
+        port,
+        Lake(settings.numerai_data_folder).board_folder,
+        settings.numebot_ui_hosts,
+        settings.numebot_ui_password,
+        read_only,
+    )
 
 
 def definitions_target() -> ModuleTarget:

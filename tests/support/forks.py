@@ -136,12 +136,7 @@ class ForkedPopen(_Popen):  # type: ignore[type-arg]
         is_here = words[1:3] == ["-m", SERVICES] and FORKED_SERVICES in environment
         is_here = is_here and _is_alone()
         place = 2 if is_here else _place_of_module(words)
-        descriptors = {
-            0: 0 if given["p2cread"] == -1 else given["p2cread"],
-            1: 1 if given["c2pwrite"] == -1 else given["c2pwrite"],
-            2: 2 if given["errwrite"] == -1 else given["errwrite"],
-            **{number: number for number in given["pass_fds"]},
-        }
+        descriptors = _passed_on(given)
         prepare = given["preexec_fn"]
         odd = (prepare and not is_here) or given["shell"]
         odd = odd or given["process_group"] not in (-1, None)
@@ -221,6 +216,16 @@ def _place_of_module(words: Sequence[str]) -> int:
     ours = (WORKER, *COMMANDS, *(DAGSTER if _is_below_services else ()))
     may_be = words[place].startswith("tests.") or words[place] in ours
     return place if may_be and words[1 : place - 1] in ([], ["-X", "faulthandler"]) else 0
+
+
+def _passed_on(given: dict[str, Any]) -> dict[int, int]:
+    """Return the descriptors that a process is started with, by its own numbers."""
+    return {
+        0: 0 if given["p2cread"] == -1 else given["p2cread"],
+        1: 1 if given["c2pwrite"] == -1 else given["c2pwrite"],
+        2: 2 if given["errwrite"] == -1 else given["errwrite"],
+        **{number: number for number in given["pass_fds"]},
+    }
 
 
 def _is_alike(environment: dict[str, str]) -> bool:

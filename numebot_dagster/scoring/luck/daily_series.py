@@ -20,7 +20,7 @@ _MOST_IMBALANCE = 0.1  # of the mean day of the running rounds, against that of 
 
 @dataclass(frozen=True)
 class RoundScores:
-    """One metric of one model, or its difference to another model, by round and scoring day.
+    """One metric of one model by round and scoring day.
 
     Attributes:
         rounds: (R,) numbers of the rounds, ascending.
@@ -88,17 +88,6 @@ class RoundScores:
         """Return the scores of the rounds from one on."""
         kept = self.rounds >= first_round
         return RoundScores(self.rounds[kept], self.dates, self.values[kept], self.date_of[kept])
-
-    def minus(self, other: RoundScores) -> RoundScores:
-        """Return this model's scores minus another's, of the rounds and days that both have."""
-        rounds, mine, others = np.intersect1d(
-            self.rounds, other.rounds, assume_unique=True, return_indices=True
-        )
-        difference = self.values[mine] - other.values[others]
-        scored = ~np.isnan(difference).all(axis=1)
-        return RoundScores(
-            rounds[scored], self.dates, difference[scored], self.date_of[mine][scored]
-        )
 
 
 @dataclass(frozen=True)
@@ -261,9 +250,11 @@ def _series(
     by_day_first: bool = False,
 ) -> DailySeries:
     """Return the series in which each piece has a share of the whole."""
-    size = len(scores.dates)
+    dates = len(scores.dates)
     totals = (share, share * pieces.values, share * pieces.spans, np.ones_like(share))
-    weight, value, span, running = (np.bincount(pieces.places, it, size)[used] for it in totals)
+    weight, value, span, running = (
+        np.bincount(pieces.places, part, dates)[used] for part in totals
+    )
     return DailySeries(
         horizon=scores.horizon,
         dates=scores.dates[used],

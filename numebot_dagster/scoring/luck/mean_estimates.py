@@ -1,4 +1,4 @@
-"""Estimate mean final scores and differences of them, with what could have been seen so far."""
+"""Estimate mean final scores, with what could have been seen so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numebot_dagster.scoring.luck.preconditions import examine
 from numebot_dagster.scoring.summaries import Summary
 
 POWER = 0.8
-ZERO = "zero"
 
 
 class Method(StrEnum):
@@ -25,27 +24,23 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class MeanEstimate:
-    """Estimate a mean final score, less that of what it is compared with.
+    """Estimate a mean final score, or what it is more than validation foretold.
 
     Attributes:
-        against: what it is compared with, in words: "zero", "the benchmark".
         value: the estimate.
         standard_error: NaN where too little was seen.
         freedom: degrees of freedom of Student's t.
         dates: dates that count.
         independent_rounds: resolved rounds, as far as they do not overlap.
-        days_an_observation: days that one observation takes.
         method: what counts as one observation.
         reason: why, in words.
     """
 
-    against: str
     value: float
     standard_error: float
     freedom: float
     dates: int
     independent_rounds: float
-    days_an_observation: int
     method: Method
     reason: str
 
@@ -75,20 +70,6 @@ class MeanEstimate:
         (t(0.975) + t(0.8)) standard errors: Bloom, "Minimum detectable effects" (1995).
         """
         return (self._quantile(0.975) + self._quantile(POWER)) * self.standard_error
-
-    @property
-    def more_days(self) -> float:
-        """The days still to come until the difference seen so far would be seen with 80 % power.
-
-        The standard error falls as the root of the observations. 0 when it is large enough by now;
-        infinite for no difference, NaN where too little was seen.
-        """
-        if not self.standard_error > 0:
-            return math.nan
-        if not self.value:
-            return math.inf
-        growth = (self.smallest_visible / self.value) ** 2 - 1
-        return max(0, math.ceil((self.freedom + 1) * self.days_an_observation * growth))
 
     def _quantile(self, probability: float) -> float:
         from scipy.special import stdtrit
@@ -120,21 +101,16 @@ class Promise:
         return cls(mean.value, half / float(stdtrit(freedom, 0.975)), freedom)
 
 
-def estimate_mean(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
-    """Estimate the mean final score by calendar day, or conservatively where that is not allowed.
-
-    Args:
-        scores: of a model; or for a difference `model.minus(other)`, which pairs by round and day.
-        against: what is taken off in the scores, in words.
-    """
+def estimate_mean(scores: RoundScores) -> MeanEstimate:
+    """Estimate the mean final score by calendar day, or by rounds where that is not allowed."""
     preconditions = examine(scores, daily_series(scores))
     if preconditions.hold:
-        return estimate_by_date(scores, against)
-    estimate = estimate_by_independent_round(scores, against)
+        return estimate_by_date(scores)
+    estimate = estimate_by_independent_round(scores)
     return replace(estimate, reason=" and ".join(preconditions.failures))
 
 
-def estimate_by_date(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
+def estimate_by_date(scores: RoundScores) -> MeanEstimate:
     """Estimate the mean final score from what a model earned by calendar day.
 
     sqrt(h) mean(x) with the standard error sqrt(h) std(x) / sqrt(dates): a round of h days adds up
@@ -146,19 +122,17 @@ def estimate_by_date(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
     if series.by_day_first:
         reason += "; averaged by day of the round first, because the running rounds are of one age"
     return MeanEstimate(
-        against=against,
         value=scale * series.mean if len(series.dates) else math.nan,
         standard_error=scale * series.std / math.sqrt(series.size) if series.size else math.nan,
         freedom=series.size - 1,
         dates=len(series.dates),
         independent_rounds=independent_rounds(scores),
-        days_an_observation=1,
         method=Method.BY_DATE,
         reason=reason,
     )
 
 
-def estimate_by_independent_round(scores: RoundScores, against: str = ZERO) -> MeanEstimate:
+def estimate_by_independent_round(scores: RoundScores) -> MeanEstimate:
     """Estimate the mean of the final scores, n overlapping rounds counting as n / h observations.
 
     The mean has the standard error std / sqrt(n / h), and t has n / h - 1 degrees of freedom.
@@ -166,13 +140,11 @@ def estimate_by_independent_round(scores: RoundScores, against: str = ZERO) -> M
     finals, independent = scores.finals, independent_rounds(scores)
     spread = float(finals.std(ddof=1)) if len(finals) > 1 else math.nan
     return MeanEstimate(
-        against=against,
         value=float(finals.mean()) if len(finals) else math.nan,
         standard_error=spread / math.sqrt(independent) if independent > 1 else math.nan,
         freedom=independent - 1,
         dates=len(daily_series(scores).dates),
         independent_rounds=independent,
-        days_an_observation=scores.horizon,
         method=Method.BY_INDEPENDENT_ROUND,
         reason="asked for",
     )
@@ -200,21 +172,7 @@ def compare_with_promise(estimate: MeanEstimate, promise: Promise) -> MeanEstima
     parts = live**2 / estimate.freedom + foretold**2 / promise.freedom
     return replace(
         estimate,
-        against="validation's promise",
         value=estimate.value - promise.value,
         standard_error=math.sqrt(live + foretold),
         freedom=(live + foretold) ** 2 / parts if parts else estimate.freedom,
     )
-
-
-def narrower(own: MeanEstimate, difference: MeanEstimate) -> MeanEstimate:
-    """Return the estimate with the narrower interval; its `against` names what is compared.
-
-    A difference to the benchmark is of use only where it takes off more noise than it brings.
-    """
-    return min(own, difference, key=_width)
-
-
-def _width(estimate: MeanEstimate) -> float:
-    width = estimate.high - estimate.low
-    return math.inf if math.isnan(width) else width

@@ -145,8 +145,8 @@ def _size_of_pieces(scores: RoundScores, series: DailySeries) -> Ratio:
         (pieces.values[first] - series.mean * spans) ** 2 / spans,
         (pieces.heights[first] - series.mean * days) ** 2 / days,
     )
-    by_date = [np.bincount(places, it)[counts > 0] / counts[counts > 0] for it in squares]
-    added, scored = (float(part.mean()) for part in by_date)
+    by_date = [np.bincount(places, part)[counts > 0] / counts[counts > 0] for part in squares]
+    added, scored = (float(means.mean()) for means in by_date)
     if not added or not scored:
         return _NOT_TESTED
     apart = by_date[0] / added - by_date[1] / scored

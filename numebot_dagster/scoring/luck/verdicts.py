@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from numebot_dagster.scoring.luck.daily_series import DailySeries, RoundScores, daily_series
-from numebot_dagster.scoring.luck.mean_estimates import ZERO, Method
+from numebot_dagster.scoring.luck.mean_estimates import Method
 from numebot_dagster.scoring.luck.preconditions import examine
 from numebot_dagster.scoring.luck.sequential import (
     Observations,
@@ -38,8 +38,7 @@ class SkillVerdict:
 
     Attributes:
         skill: what is known.
-        against: what it is compared with, in words: "zero", "the benchmark".
-        low: lower end of the interval of the mean final score or difference, which holds on all
+        low: lower end of the interval of the mean final score, which holds on all
             days together with 95 %; NaN when it is too early.
         high: its upper end.
         more_days: days still to come until the difference seen so far would be told with 80 %
@@ -49,7 +48,6 @@ class SkillVerdict:
     """
 
     skill: Skill
-    against: str
     low: float
     high: float
     more_days: float
@@ -60,7 +58,7 @@ class SkillVerdict:
     def words(self) -> str:
         """The verdict in words."""
         if self.skill is Skill.BETTER:
-            return f"better than {self.against}"
+            return "better than zero"
         if self.skill is Skill.WORSE:
             return "worse"
         if self.skill is Skill.TOO_EARLY:
@@ -74,15 +72,11 @@ class SkillVerdict:
         return f"cannot be told apart (would need {days} for the difference seen so far)"
 
 
-def judge(scores: RoundScores, against: str = ZERO) -> SkillVerdict:
+def judge(scores: RoundScores) -> SkillVerdict:
     """Return what is known of a model by an interval that holds on all days together.
 
     Where days may not be taken for independent, the final scores of rounds that do not overlap are
     the observations.
-
-    Args:
-        scores: of a model; or for a difference `model.minus(other)`, which pairs by round and day.
-        against: what is taken off in the scores, in words.
     """
     series = daily_series(scores)
     failures = () if len(series.dates) < LEAST_DATES else examine(scores, series).failures
@@ -91,7 +85,7 @@ def judge(scores: RoundScores, against: str = ZERO) -> SkillVerdict:
     reason = " and ".join(failures)
     if len(observations.values) < observations.warm_up:
         unknown = (math.nan, math.nan, math.nan)
-        return SkillVerdict(Skill.TOO_EARLY, against, *unknown, method, reason)
+        return SkillVerdict(Skill.TOO_EARLY, *unknown, method, reason)
     scale = 1.0 if failures else math.sqrt(scores.horizon)
     low, high = (scale * end for end in confidence_interval(observations))
     skill, more_days = Skill.NOT_TOLD_APART, 0.0
@@ -101,7 +95,7 @@ def judge(scores: RoundScores, against: str = ZERO) -> SkillVerdict:
         skill = Skill.WORSE
     else:
         more_days = _more_observations(observations) * (scores.horizon if failures else 1)
-    return SkillVerdict(skill, against, low, high, more_days, method, reason)
+    return SkillVerdict(skill, low, high, more_days, method, reason)
 
 
 def dates_apart(series: DailySeries) -> Observations:

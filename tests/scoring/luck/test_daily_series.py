@@ -111,18 +111,6 @@ def test_early_pieces_do_not_outweigh_late_ones_in_the_first_dates():
     assert later.size == len(later.dates)
 
 
-def test_differences_are_of_what_both_played():
-    mine = scores_of([[1.0, 2.0], [3.0, NAN], [5.0, NAN]])
-    other = RoundScores.from_columns(
-        [102, 100, 103], [1, 2, 1], MONDAY + np.array([2, 1, 3]), [4.0, 0.5, 9.0], 2
-    )
-    difference = mine.minus(other)
-    np.testing.assert_array_equal(difference.rounds, [100, 102])
-    np.testing.assert_array_equal(difference.values, [[NAN, 1.5], [1.0, NAN]])
-    np.testing.assert_array_equal(difference.opened, [0, 2])
-    np.testing.assert_array_equal(difference.finals, [1.5])
-
-
 def test_the_spread_of_a_day_allows_for_gaps():
     random = np.random.default_rng(0)
     pieces = random.normal(0.2, 1.0, size=4000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmarks.overlapping_rounds import with_mean
-from numebot_dagster.scoring.luck.daily_series import balanced_series
+from numebot_dagster.scoring.luck.daily_series import RoundScores, balanced_series
 from numebot_dagster.scoring.luck.mean_estimates import (
     MeanEstimate,
     Method,
@@ -22,7 +21,6 @@ from numebot_dagster.scoring.luck.mean_estimates import (
     estimate_by_independent_round,
     estimate_mean,
     independent_rounds,
-    narrower,
 )
 from numebot_dagster.scoring.summaries import summarise
 from tests.support.luck_cases import NAN, from_pieces, scores_of
@@ -30,8 +28,8 @@ from tests.support.luck_cases import NAN, from_pieces, scores_of
 
 def estimate(value: float = 0.01, error: float = 0.005, **changes: object) -> MeanEstimate:
     fields = {
-        "against": "zero", "value": value, "standard_error": error, "freedom": 99.0, "dates": 100,
-        "independent_rounds": 1.5, "days_an_observation": 1, "method": Method.BY_DATE, "reason": "",
+        "value": value, "standard_error": error, "freedom": 99.0, "dates": 100,
+        "independent_rounds": 1.5, "method": Method.BY_DATE, "reason": "",
     }  # fmt: skip
     return MeanEstimate(**{**fields, **changes})
 
@@ -66,7 +64,6 @@ def test_by_independent_round_n_rounds_count_as_n_over_h():
     error = finals.std(ddof=1) / math.sqrt(6)
     assert result.value == pytest.approx(finals.mean())
     assert result.high == pytest.approx(finals.mean() + stats.t.ppf(0.975, 5) * error)
-    assert result.days_an_observation == 5
 
 
 @pytest.mark.parametrize(
@@ -80,9 +77,9 @@ def test_by_independent_round_n_rounds_count_as_n_over_h():
 )
 def test_independent_rounds(opened, expected):
     daily = scores_of(np.full((41, 5), 0.3))
-    rarely = scores_of(np.full((len(opened), 5), 0.1), opened)
-    rarely = replace(rarely, rounds=np.array(opened) + 100)
-    assert independent_rounds(daily.minus(rarely)) == pytest.approx(expected)
+    played = (daily.values[opened], daily.date_of[opened])
+    rarely = RoundScores(daily.rounds[opened], daily.dates, *played)
+    assert independent_rounds(rarely) == pytest.approx(expected)
 
 
 def test_the_conservative_estimate_stands_where_days_depend_on_each_other():
@@ -99,7 +96,7 @@ def test_the_conservative_estimate_stands_where_days_depend_on_each_other():
 def test_too_little_makes_no_interval(table):
     for make in (estimate_mean, estimate_by_date, estimate_by_independent_round):
         result = make(scores_of(table))
-        for figure in (result.low, result.p_value, result.smallest_visible, result.more_days):
+        for figure in (result.low, result.p_value, result.smallest_visible):
             assert math.isnan(figure)
 
 
@@ -110,21 +107,10 @@ def test_the_smallest_visible_mean_is_seen_with_its_power():
     assert power == pytest.approx(0.8, abs=0.005)
 
 
-@pytest.mark.parametrize("value", [0.02, -0.02])
-def test_days_until_the_difference_seen_so_far_is_seen(value):
-    near = estimate(value=value, error=0.01)
-    n = 100 + near.more_days
-    later = estimate(value=value, error=0.01 * math.sqrt(100 / n), freedom=n - 1.0)
-    assert later.smallest_visible == pytest.approx(0.02, rel=0.01)
-    assert estimate(value=0.05, error=0.01).more_days == 0
-    assert estimate(value=0.0).more_days == math.inf
-
-
 def test_against_the_promise_both_are_uncertain():
     compared = compare_with_promise(
         estimate(0.01, 0.004, freedom=99.0), Promise(0.02, 0.003, freedom=9.0)
     )
-    assert compared.against == "validation's promise"
     assert compared.value == pytest.approx(-0.01)
     assert compared.standard_error == pytest.approx(0.005)
     assert compared.freedom == pytest.approx(0.005**4 / (0.004**4 / 99 + 0.003**4 / 9))
@@ -138,15 +124,6 @@ def test_a_promise_is_the_mean_of_validation_with_its_error():
     assert promise.freedom == summary.effective_n - 1
     error = eras.std() / math.sqrt(summary.effective_n - 1)
     assert promise.standard_error == pytest.approx(error)
-
-
-def test_a_difference_counts_where_its_interval_is_narrower():
-    own = estimate(error=0.005)
-    wide, narrow = (estimate(error=error, against="the benchmark") for error in (0.006, 0.004))
-    assert narrower(own, wide).against == "zero"
-    assert narrower(own, narrow).against == "the benchmark"
-    assert narrower(own, estimate(error=NAN)).against == "zero"
-    assert narrower(estimate(error=NAN), own) is own
 
 
 @given(st.floats(-0.05, 0.05))

@@ -24,7 +24,7 @@ SUMMARY = summarise(ERAS, 60)
 
 def live(value: float, freedom: float = 240.0) -> JudgedModel:
     estimate = MeanEstimate(
-        "zero", value, 0.003, freedom, 241, 4.0, 1, Method.BY_DATE, "nothing speaks against it"
+        value, 0.003, freedom, 241, 4.0, Method.BY_DATE, "nothing speaks against it"
     )
     return JudgedModel(estimate, None, 0.5)
 
