@@ -116,7 +116,7 @@ def cumulated(
     seen = [change for change in changes if frame["day"][0] < str(change.day) <= frame["day"][-1]]
     subtitle = "As if a round a day had been played. "
     if foretold is not None:
-        subtitle += "Dashed: what validation foretold, with 95 %. "
+        subtitle += "Dashed: what validation gives, with 95 %. "
     if seen:
         subtitle += "Thin marks: other weights; thick: other code."
     drawn = [] if foretold is None else _promise(frame)

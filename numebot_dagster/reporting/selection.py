@@ -40,6 +40,19 @@ def _newest_version(scores: pl.DataFrame) -> pl.DataFrame:
     return scores.sort(order, nulls_last=False).filter(pl.col("version").eq_missing(newest))
 
 
+def of_newest_version(scores: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the newest version of all, of one metric.
+
+    What an earlier version measured is another score, so that no mean may be taken over both.
+    """
+    number = pl.col("version").str.extract(r"(\d+)").cast(pl.Int64, strict=False)
+    versions = scores.select(pl.col("version").unique()).sort(number, "version", nulls_last=False)
+    if versions.height <= 1:
+        return scores
+    newest = pl.lit(versions["version"][-1], pl.String)
+    return scores.filter(pl.col("version").eq_missing(newest))
+
+
 def _is_arranged(scores: pl.DataFrame) -> bool:
     """Return whether rows are sorted by model, round and day, and none of these is there twice."""
     is_after = pl.lit(False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def by_model(
     scores: pl.DataFrame, metric: str, horizon: int | None = None
 ) -> dict[str, RoundScores]:
-    """Return the scores of each model that has any.
+    """Return the scores of each model that has any, by the newest version of the metric alone.
 
     Args:
         scores: the `scores` view, of all models; other metrics in it are ignored.
@@ -23,9 +23,10 @@ def by_model(
     """
     import polars as pl
 
-    from numebot_dagster.reporting.selection import scores_of
+    from numebot_dagster.reporting.selection import of_newest_version, scores_of
 
     published = scores_of(scores, metric).filter(pl.col("value").is_not_null())
+    published = of_newest_version(published)
     if published.is_empty():
         return {}
     days = horizon or horizon_of(metric, int(str(published["day"].max())))

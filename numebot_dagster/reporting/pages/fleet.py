@@ -67,8 +67,9 @@ class Window:
         """What is known of how many models beside zero."""
         skills = [estimate.skill for estimate in self.estimates[ZERO]]
         _, better, worse, untold, early = (skills.count(skill) for skill in SKILLS)
+        since = f" since round {self.since}" if self.rounds else ""
         return (
-            f"{counted(self.rounds, 'round')}: {better} better than zero, {worse} worse, "
+            f"{counted(self.rounds, 'round')}{since}: {better} better than zero, {worse} worse, "
             f"{untold} cannot be told apart" + (f", {early} too early" if early else "")
         )
 
@@ -160,6 +161,7 @@ class Fleet:
                 {
                     "rounds": window.rounds,
                     "since": window.since if index else 0,
+                    "first": window.since,
                     "visible": window.visible,
                     "estimates": {
                         against: [_short(estimate) for estimate in estimates]

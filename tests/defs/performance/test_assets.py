@@ -578,8 +578,9 @@ def test_the_page_of_a_model_shows_the_tournaments_own_scores(season, world, mod
         mean, error = 60**0.5 * told.pieces.mean(), 60**0.5 * stats.sem(told.pieces)
         half, power = stats.t.ppf([0.975, 0.8], len(told.pieces) - 1) * error
         assert (
-            f"Mean {metric.upper()} {score(mean)} a round over {len(told.pieces)} days, between "
-            f"{score(mean - half)} and {score(mean + half)}: cannot be told apart" in shown
+            f"Mean {metric.upper()} {score(mean)} a round over {len(told.pieces)} days "
+            f"since round {season.rounds[0]}, between {score(mean - half)} and "
+            f"{score(mean + half)}: cannot be told apart" in shown
         )
         assert f"only a mean beyond ±{half + power:.4f} could have been seen" in shown
         for number, day in zip(season.rounds, (60, 59), strict=True):

@@ -43,7 +43,11 @@ def test_a_model_with_its_figures(score_frame):
     html = fleet_page.page(fleet(BETTER, pictures=[picture]), FRAME)
     for text in ("+0.0123", ">88<", ">0.03<", ">47<", ">3 + 60<", ">7.2<", ">better<", "±0.0120"):
         assert text in html
-    for text in (picture.title, picture.result, "63 rounds: 1 better than zero, 0 worse, 0 cannot"):
+    for text in (
+        picture.title,
+        picture.result,
+        "63 rounds since round 1200: 1 better than zero, 0 worse, 0 cannot",
+    ):
         assert text in html
     assert '<option value="fleet/mmc60.html" selected>MMC60</option>' in html
     assert '<option value="fleet/corr60.html">CORR60</option>' in html
@@ -116,8 +120,10 @@ def test_unknown_figures_are_dashes_and_no_scores_are_said():
 def test_models_that_are_too_early_are_counted_alone():
     early, none = Estimate(skill="too early"), Estimate()
     window = Window(63, 1200, {"": [BETTER, UNTOLD, UNTOLD, early, none]})
-    told = "63 rounds: 1 better than zero, 0 worse, 2 cannot be told apart, 1 too early"
-    assert window.words == told
+    assert window.words == (
+        "63 rounds since round 1200: 1 better than zero, 0 worse, 2 cannot be told apart, "
+        "1 too early"
+    )
 
 
 def test_a_group_of_several_counts_the_others():

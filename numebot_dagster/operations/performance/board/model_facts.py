@@ -145,7 +145,8 @@ class _Source:
             if by_round is not None and skilled is not None:
                 foretold = None
                 if diagnosis is not None:
-                    foretold = validation.foretold(diagnosis, metric, skilled)
+                    played = skill.judged_since(by_round, diagnosis.vintage)
+                    foretold = validation.foretold(diagnosis, metric, played)
                 judged.append(JudgedScore(metric, by_round, skilled, foretold))
         return judged
 

@@ -26,11 +26,13 @@ class JudgedModel:
         verdict: what is known of it, however often somebody looks.
         q_value: the share of false claims expected among the models at or above this one; NaN
             where too little was seen.
+        since: the first round that counts.
     """
 
     estimate: MeanEstimate
     verdict: SkillVerdict
     q_value: float
+    since: int
 
     @property
     def has_interval(self) -> bool:
@@ -46,7 +48,8 @@ class JudgedModel:
         if not self.has_interval:
             return [f"{metric.upper()}: {verdict.words}."]
         said = [
-            f"Mean {metric.upper()} {score(estimate.value)} a round over {estimate.dates} days, "
+            f"Mean {metric.upper()} {score(estimate.value)} a round over {estimate.dates} days "
+            f"since round {self.since}, "
             f"between {score(estimate.low)} and {score(estimate.high)}: {verdict.words}."
         ]
         if verdict.skill is Skill.NOT_TOLD_APART and not estimate.low <= 0 <= estimate.high:
@@ -82,6 +85,12 @@ def judged_rounds(models: Mapping[str, RoundScores]) -> dict[str, JudgedModel]:
     estimates = {name: estimate_mean(scores) for name, scores in models.items()}
     q = q_values(np.array([estimate.p_value for estimate in estimates.values()]))
     return {
-        name: JudgedModel(estimate, judge(models[name]), float(value))
+        name: JudgedModel(estimate, judge(models[name]), float(value), int(models[name].rounds[0]))
         for (name, estimate), value in zip(estimates.items(), q, strict=True)
     }
+
+
+def judged_since(scores: RoundScores, first_round: int) -> JudgedModel | None:
+    """Return what can be said of a model by its rounds from one on; None where it has none."""
+    newest = scores.since(first_round)
+    return judged_rounds({"": newest})[""] if len(newest.rounds) else None

@@ -29,12 +29,14 @@ class Validation:
         metric: Numerai's name of the live score.
         promise: of the mean; None where validation was scored by something else.
         source: what it rests on, in words.
+        since: the first round that the live mean counts: that of the diagnosed weights.
         difference: of the live mean to the promise; None where there is no interval of it.
     """
 
     metric: str
     promise: Promise | None
     source: str
+    since: int
     difference: MeanEstimate | None
 
     @property
@@ -44,13 +46,13 @@ class Validation:
             return f"{self.source}: {self.metric.upper()} is not compared with it."
         foretold = f"Validation foretold {score(self.promise.value)} ({self.source})"
         if self.difference is None:
-            return f"{foretold}: too early to compare."
-        difference = self.difference
+            return f"{foretold}: too early to compare with the rounds since {self.since}."
+        difference, live = self.difference, f"the live mean since round {self.since}"
         if difference.low <= 0 <= difference.high:
-            return f"{foretold}: the live mean is inside what that allows."
+            return f"{foretold}: {live} is inside what that allows."
         side = "below" if difference.value < 0 else "above"
         return (
-            f"{foretold}: the live mean is outside what that allows, {side} it by between "
+            f"{foretold}: {live} is outside what that allows, {side} it by between "
             f"{abs(difference.high):.4f} and {abs(difference.low):.4f}."
         )
 
@@ -72,25 +74,32 @@ def newest_diagnosis(lake: Lake, model_name: str, vintages: Sequence[int]) -> Di
     return None
 
 
-def foretold(diagnosis: Diagnosis, metric: str, judged: JudgedModel) -> Validation | None:
+def foretold(diagnosis: Diagnosis, metric: str, judged: JudgedModel | None) -> Validation | None:
     """Return what a diagnosis foretold of a live score; None of a score that it does not have.
 
     Metrics are compared only where their targets look as far ahead.
+
+    Args:
+        diagnosis: of some weights of the model.
+        metric: Numerai's name of the live score.
+        judged: the model in the rounds from the vintage of the weights on, because what was played
+            before is not theirs; None where there is none.
     """
     from numebot_dagster.scoring.luck.mean_estimates import Promise, compare_with_promise
 
     named, horizon = _LIVE_SCORE.fullmatch(metric), _HORIZON.search(diagnosis.target)
+    since = diagnosis.vintage
     if named is None:
         return None
     if horizon is None or horizon[1] != named[2]:
-        return Validation(metric, None, f"Validation was scored by {diagnosis.target}", None)
+        return Validation(metric, None, f"Validation was scored by {diagnosis.target}", since, None)
     held_out = named[1] in diagnosis.held_out
     summary = (diagnosis.held_out if held_out else diagnosis.summaries).get(named[1])
     if summary is None:
         return None
     promise = Promise.of(summary)
-    eras = f"{summary.n} {'held-out ' if held_out else ''}eras of vintage {diagnosis.vintage}"
+    eras = f"{summary.n} {'held-out ' if held_out else ''}eras of vintage {since}"
     difference = None
-    if judged.has_interval and math.isfinite(promise.standard_error):
+    if judged is not None and judged.has_interval and math.isfinite(promise.standard_error):
         difference = compare_with_promise(judged.estimate, promise)
-    return Validation(metric, promise, f"{eras}, {diagnosis.target}", difference)
+    return Validation(metric, promise, f"{eras}, {diagnosis.target}", since, difference)

@@ -100,7 +100,7 @@ function showEstimates() {
   const count = (skill) => shown.filter((estimate) => skillOf(estimate) === skill).length;
   const [, better, worse, untold, early] = estimates.skills.map(count);
   document.querySelector(".against").textContent = against;
-  document.querySelector(".said").textContent = `${window.rounds} rounds: ${better} better than ${against}, ${worse} worse, ${untold} cannot be told apart${early ? `, ${early} too early` : ""}`;
+  document.querySelector(".said").textContent = `${window.rounds} rounds since round ${window.first}: ${better} better than ${against}, ${worse} worse, ${untold} cannot be told apart${early ? `, ${early} too early` : ""}`;
   const visible = !other && window.visible;
   document.querySelector(".visible").textContent = visible ? `So far only a mean beyond ±${visible.toFixed(4)} would be seen four times in five.` : "";
 }

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from numebot_dagster.lake import tables
+from numebot_dagster.operations.performance import round_scores
 from numebot_dagster.operations.performance.board import skill
 from numebot_dagster.reporting.numbers import score
 from numebot_dagster.scoring.luck.daily_series import RoundScores
@@ -78,6 +79,26 @@ def test_a_model_of_some_days_is_too_early():
     judged = skill.judged(scores(0.0, rounds=3), "mmc60")["a"]
     assert math.isnan(judged.q_value) or judged.verdict.words.startswith("too early")
     assert "oo early" in judged.sentences("mmc60")[0]
+
+
+def test_only_the_newest_version_counts():
+    """An earlier one measured something else: a mean over both would be of neither."""
+    early, late = independent(0.003), independent(-0.003, rounds=80)
+    late = late.with_columns(pl.col("round") + 200, pl.col("date") + timedelta(days=200))
+    late = late.with_columns(version=pl.lit("10"))
+    both = pl.concat([early.with_columns(version=pl.lit("9")), late])
+    judged, alone = (skill.judged(frame, "mmc60")["a"] for frame in (both, late))
+    assert judged == alone
+    assert judged.since == 1200
+    assert "days since round 1200, between" in judged.sentences("mmc60")[0]
+    gone = pl.concat([early.with_columns(version=pl.lit("9"), model=pl.lit("gone")), late])
+    assert set(skill.judged(gone, "mmc60")) == {"a"}
+
+
+def test_the_rounds_from_one_on():
+    by_round = round_scores.by_model(independent(0.001), "mmc60")["a"]
+    assert skill.judged_since(by_round, 1120).estimate == estimate_mean(by_round.since(1120))
+    assert skill.judged_since(by_round, 1200) is None
 
 
 def test_no_scores_and_other_metrics():

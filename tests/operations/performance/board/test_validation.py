@@ -26,7 +26,7 @@ def live(value: float, freedom: float = 240.0) -> JudgedModel:
     estimate = MeanEstimate(
         value, 0.003, freedom, 241, 4.0, Method.BY_DATE, "nothing speaks against it"
     )
-    return JudgedModel(estimate, None, 0.5)
+    return JudgedModel(estimate, None, 0.5, 1287)
 
 
 def diagnosis(target="target_ender_60", held_out=("mmc",), everything=("mmc", "corr")):
@@ -45,13 +45,21 @@ HELD_OUT = f"Validation foretold {MEAN} (104 held-out eras of vintage 1287, targ
 @pytest.mark.parametrize(
     ("metric", "value", "words"),
     [
-        ("mmc60", 0.004, f"{HELD_OUT}: the live mean is inside what that allows."),
-        ("mmc60", -0.2, f"{HELD_OUT}: the live mean is outside what that allows, below it by"),
-        ("mmc60", 0.2, f"{HELD_OUT}: the live mean is outside what that allows, above it by"),
+        ("mmc60", 0.004, f"{HELD_OUT}: the live mean since round 1287 is inside what that allows."),
+        (
+            "mmc60",
+            -0.2,
+            f"{HELD_OUT}: the live mean since round 1287 is outside what that allows, below it by",
+        ),
+        (
+            "mmc60",
+            0.2,
+            f"{HELD_OUT}: the live mean since round 1287 is outside what that allows, above it by",
+        ),
         (
             "v2_corr60",
             0.004,
-            "(104 eras of vintage 1287, target_ender_60): the live mean is inside",
+            "(104 eras of vintage 1287, target_ender_60): the live mean since round 1287 is inside",
         ),
         ("v2_corr20", 0.004, "Validation was scored by target_ender_60: V2_CORR20 is not compared"),
     ],
@@ -78,4 +86,6 @@ def test_a_bare_target_or_few_days_cannot_be_compared():
     bare = validation.foretold(diagnosis("target"), "mmc60", live(0.0))
     assert bare.promise is None
     early = validation.foretold(diagnosis(), "mmc60", live(0.0, freedom=0.5))
-    assert early.in_words == f"{HELD_OUT}: too early to compare."
+    assert early.in_words == f"{HELD_OUT}: too early to compare with the rounds since 1287."
+    unplayed = validation.foretold(diagnosis(), "mmc60", None)
+    assert unplayed.in_words == early.in_words
