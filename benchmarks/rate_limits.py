@@ -142,9 +142,10 @@ def play_round(platform: Platform, number: int) -> Counter[str]:
 def cold_start(platform: Platform) -> int:
     """Collect a year of scores into a folder without any."""
     list(doctor.examine(platform))
-    days = collecting.collect_scores(platform, collecting.days_to_collect(platform))
-    collecting.collect_leaderboard(platform)
-    collecting.collect_payouts(platform)
+    days = collecting.days_to_collect(platform)
+    collecting.collect_scores(platform, days)
+    collecting.collect_leaderboard(platform, days[-1])
+    collecting.collect_payouts(platform, days[-1])
     return len(days)
 
 

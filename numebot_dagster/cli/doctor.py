@@ -85,6 +85,7 @@ def _replay(platform: Platform) -> Iterator[Finding]:
     """Replay every enabled model, unless a round has work left."""
     from numebot_dagster.defs.instance import has_instance, open_instance
     from numebot_dagster.defs.rounds.requests import while_no_round_waits
+    from numebot_dagster.defs.turns import TRAINING, turn_of
     from numebot_dagster.operations.diagnostics import replay
     from numebot_dagster.operations.performance.board import pages as board
 
@@ -99,13 +100,14 @@ def _replay(platform: Platform) -> Iterator[Finding]:
     with open_instance() as instance:
         go_on = while_no_round_waits(instance, platform)
         try:
-            for proof in replay.replay_models(platform, models, go_on):
-                waiting -= 1
-                yield replay.finding_of(proof)
+            with turn_of("numebot doctor --replay", platform.lake, TRAINING, screen.note):
+                for proof in replay.replay_models(platform, models, go_on):
+                    waiting -= 1
+                    yield replay.finding_of(proof)
+            if waiting < len(models) and go_on():
+                board.write(platform)  # the pages of the models say it
         except NumeraiError as error:
             reason = str(error)
-    if waiting < len(models):
-        board.write(platform)  # the pages of the models say it
     if waiting:
         text = f"{counted(waiting, 'model')} not replayed: {reason}"
         yield Finding(Check.REPLAY, Verdict.WARNING, text, "later: numebot doctor --replay")

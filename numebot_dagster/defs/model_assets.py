@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_selection import KeyWildCardAssetSelection
 
 from numebot_dagster.modeling.registry import RegisteredModel, code_hash
 from numebot_dagster.modeling.source.modules import SourceNotFound
@@ -43,7 +44,8 @@ def performance_key(model: RegisteredModel) -> dg.AssetKey:
 
 def of_all_models(kind: str) -> dg.AssetSelection:
     """Select the assets of one kind of all models, whatever the models are called."""
-    return dg.AssetSelection.from_string(f'key:"models/*/{kind}"')
+    # As `from_string` would make it, which imports a parser for 80 ms.
+    return KeyWildCardAssetSelection(selected_key_wildcard=f"models/*/{kind}")
 
 
 def shared_attributes(model: RegisteredModel) -> dict[str, Any]:

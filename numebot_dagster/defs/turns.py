@@ -7,7 +7,7 @@ and ignores signals. A lock ends with its process, and waiting for it costs noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -25,11 +25,18 @@ def turn(
     context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, lake: Lake, name: str
 ) -> Iterator[None]:
     """Hold a turn while the block runs; wait for it while another run holds it."""
-
-    def log_holder(holder: str) -> None:
-        context.log.info("Waiting: another run %s (%s)", _ACTIVITIES[name], holder)
-
     holder = f"run {context.run.run_id[:8]} of {context.run.job_name}"
+    with turn_of(holder, lake, name, lambda text: context.log.info("%s", text)):
+        yield
+
+
+@contextmanager
+def turn_of(holder: str, lake: Lake, name: str, say: Callable[[str], object]) -> Iterator[None]:
+    """Hold a turn outside of a run, under a name that those see who wait for it."""
+
+    def log_holder(other: str) -> None:
+        say(f"Waiting: another run {_ACTIVITIES[name]} ({other})")
+
     with exclusive(lake.lock_file(name), log_holder, holder):
         yield
 

@@ -14,8 +14,9 @@ import pytest
 
 from numebot_dagster.cli import session
 from numebot_dagster.defs.instance import examine_instance
-from numebot_dagster.defs.turns import READING, TRAINING
+from numebot_dagster.defs.turns import READING, TRAINING, running
 from numebot_dagster.lake.locks import exclusive
+from numebot_dagster.operations.diagnostics import replay
 
 NUMEBOT = [sys.executable, "-m", "numebot_dagster.cli.main"]
 HOLDER = "run 0a1b2c3d of train_job"
@@ -67,6 +68,16 @@ def test_doctor_names_the_run_that_others_wait_for(world):
         assert HOLDER in texts["runs"]
     texts = {finding.name: finding.text for finding in examine_instance(settings)}
     assert HOLDER not in texts["runs"]
+
+
+def test_a_replay_takes_the_turn_of_a_training(world, monkeypatch):
+    lake, seen = world.platform.lake, []
+    session.prepare_instance(world.platform.settings)
+    monkeypatch.setattr(replay, "replay_models", lambda *_: seen.append(running(lake)) or iter(()))
+    assert "not replayed" in world.numebot("doctor", "--replay").stdout
+    [holders] = seen
+    assert holders["trains"].startswith("numebot doctor --replay, process ")
+    assert running(lake) == {}
 
 
 def test_a_run_that_was_cut_off_keeps_nobody_waiting(world):

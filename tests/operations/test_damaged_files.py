@@ -97,8 +97,8 @@ def played(_module_world, tmp_path_factory):
         '{"examined_at": "2026-06-02T10:00:00", "findings": []}'
     )
     collecting.collect_scores(platform, [collecting.today(platform)])
-    collecting.collect_leaderboard(platform)
-    collecting.collect_payouts(platform)
+    collecting.collect_leaderboard(platform, collecting.today(platform))
+    collecting.collect_payouts(platform, collecting.today(platform))
     catalog.rebuild(platform.lake)
     copy = tmp_path_factory.mktemp("lake") / "data"
     shutil.copytree(platform.lake.root, copy, ignore=shutil.ignore_patterns("training"))

@@ -55,6 +55,13 @@ class OnEverything(Ridge):
     train_on = "all"
 
 
+class Stacked(Ridge):
+    """Adds what its inputs predict."""
+
+    def predict(self, data: LiveData) -> np.ndarray:
+        return super().predict(data) + sum(data.inputs.values())
+
+
 class Raising(Ridge):
     """Raises on a round, but not on the canary."""
 

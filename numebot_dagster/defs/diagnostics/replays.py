@@ -11,6 +11,7 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import round_with_work_left, while_no_round_waits
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.diagnostics import replay
 from numebot_dagster.operations.diagnostics.proof import Pipeline, Proof
 
@@ -44,9 +45,15 @@ def build_replays(registry: Registry) -> dg.AssetChecksDefinition:
         opened = platform.open(context.log)
         chosen = [models[key] for key in models if key in context.selected_asset_check_keys]
         go_on = while_no_round_waits(context.instance, opened)
-        with turn(context, opened.lake, TRAINING):
-            proofs = {proof.model: proof for proof in replay.replay_models(opened, chosen, go_on)}
-        board.write(opened)
+        proofs: dict[str, Proof] = {}
+        try:
+            with turn(context, opened.lake, TRAINING):
+                for proof in replay.replay_models(opened, chosen, go_on):
+                    proofs[proof.model] = proof
+            if go_on():  # otherwise the round's own run writes it
+                board.write(opened)
+        except NumeraiError as error:
+            opened.log.warning("Replays end: whether a round is open is not known: %s", error)
         for model in chosen:
             yield _result(model, proofs.get(model.name))
 
@@ -61,7 +68,10 @@ def check_key(model: RegisteredModel) -> dg.AssetCheckKey:
 def _result(model: RegisteredModel, proof: Proof | None) -> dg.AssetCheckResult:
     """Return what the check says; what is not proved is a warning."""
     if proof is None:
-        text = "Not replayed: a round came first, or other models took the time. It goes on daily."
+        text = (
+            "Not replayed: a round came first, other models took the time, or Numerai did not say "
+            "whether a round is open. It goes on daily."
+        )
         return _checked(model, text, passed=False)
     return _checked(
         model,

@@ -58,7 +58,7 @@ def build_weights_checks(registry: Registry) -> list[dg.AssetChecksDefinition]:
                 standing_checks.WEIGHTS_FRESH,
                 asset=weights_key(model),
                 description="Warns: there are weights of the present code that are not due for "
-                "retraining. Made at night and after each training.",
+                "retraining. Made at night, and after a training in which no model failed.",
             )
             for model in models
         ],

@@ -11,6 +11,7 @@ from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.defs.rounds.requests import round_with_work_left
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.locks import HeldElsewhere
+from numebot_dagster.numerai.errors import NumeraiError
 from numebot_dagster.operations.health import upkeep
 from numebot_dagster.operations.platform import Platform
 
@@ -57,7 +58,10 @@ def rollup(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
 def until_a_round_opens(
     instance: dg.DagsterInstance, platform: Platform, what: str
 ) -> Callable[[int, int], bool]:
-    """Return what is asked after each block: whether to go on. It looks once a minute."""
+    """Return what is asked after each block: whether to go on. It looks once a minute.
+
+    Where Numerai does not answer, a round may be open, so that the rest is left for another time.
+    """
     looked_at = time.monotonic()
 
     def go_on(done: int, of_all: int) -> bool:
@@ -66,7 +70,11 @@ def until_a_round_opens(
             return True
         looked_at = time.monotonic()
         platform.log.info("%s: %d of %d blocks are done", what, done, of_all)
-        return round_with_work_left(instance, platform) is None
+        try:
+            return round_with_work_left(instance, platform) is None
+        except NumeraiError as error:
+            platform.log.warning("%s stops: whether a round is open is not known: %s", what, error)
+            return False
 
     return go_on
 

@@ -109,15 +109,16 @@ def leaderboard(
     Numerai publishes only today's, so a past day without a run stays empty.
     """
     opened = platform.open(context.log)
-    today = collecting.today(opened)
-    if today not in _days(context):
+    with turn(context, opened.lake, READING):
+        today = collecting.today(opened)  # only now: the wait may have passed midnight
+        is_of_today = today in _days(context)
+        own = collecting.collect_leaderboard(opened, today) if is_of_today else []
+    if not is_of_today:
         return dg.MaterializeResult(
             metadata={
                 "empty": "No run read the leaderboard on this day, and Numerai shows only today's."
             }
         )
-    with turn(context, opened.lake, READING):
-        own = collecting.collect_leaderboard(opened)
     file = opened.lake.day_file(tables.LEADERBOARD.name, today)
     ranks = [entry.rank for entry in own if entry.rank is not None]
     staked = sum(float(entry.nmr_staked or 0) for entry in own)
@@ -143,15 +144,16 @@ def payouts(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg
     Numerai publishes only today's, so a past day without a run stays empty.
     """
     opened = platform.open(context.log)
-    today = collecting.today(opened)
-    if today not in _days(context):
+    with turn(context, opened.lake, READING):
+        today = collecting.today(opened)  # only now: the wait may have passed midnight
+        is_of_today = today in _days(context)
+        payouts = collecting.collect_payouts(opened, today) if is_of_today else []
+    if not is_of_today:
         return dg.MaterializeResult(
             metadata={
                 "empty": "No run read the payouts on this day, and Numerai shows only today's."
             }
         )
-    with turn(context, opened.lake, READING):
-        payouts = collecting.collect_payouts(opened)
     by_state = {
         "pending_nmr": [payout for payout in payouts if not payout.settled],
         "settled_nmr": [payout for payout in payouts if payout.settled],

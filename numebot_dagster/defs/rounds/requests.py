@@ -91,16 +91,17 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
 def while_no_round_waits(instance: dg.DagsterInstance, platform: Platform) -> Callable[[], bool]:
     """Return a question for long work to ask: whether no open round has work left.
 
-    Numerai is asked at most once in `SECONDS_BETWEEN_LOOKS`.
+    Numerai is asked at most once in `SECONDS_BETWEEN_LOOKS`; meanwhile its last answer holds, and
+    where it gave none the work may not go on.
     """
-    looked_at = -math.inf
+    looked_at, may = -math.inf, False
 
     def may_go_on() -> bool:
-        nonlocal looked_at
-        if time.monotonic() - looked_at < SECONDS_BETWEEN_LOOKS:
-            return True
-        looked_at = time.monotonic()
-        return round_with_work_left(instance, platform) is None
+        nonlocal looked_at, may
+        if time.monotonic() - looked_at >= SECONDS_BETWEEN_LOOKS:
+            looked_at, may = time.monotonic(), False
+            may = round_with_work_left(instance, platform) is None
+        return may
 
     return may_go_on
 

@@ -15,6 +15,8 @@ MOST_FEATURES = 100  # 4,950 pairs are plenty
 LEAST_REPEATED = 0.3
 # Exchanged columns agree by chance alone: far less than two halves of the training rows do.
 LEAST_SHARE = 0.5
+# With fewer, the correlations of exchanged columns, or of others, agree or not by chance alone.
+LEAST_FEATURES = 15
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,17 @@ class Structure:
     Attributes:
         agreement: between the rows of the training and those of the round.
         repeated: between two halves of the rows of the training: what can be expected.
+        features: how many were compared.
     """
 
     agreement: float
     repeated: float
+    features: int
 
     @property
     def is_mixed(self) -> bool:
         """Whether the features of the round are not those of the training."""
-        can_be_told = self.repeated >= LEAST_REPEATED
+        can_be_told = self.features >= LEAST_FEATURES and self.repeated >= LEAST_REPEATED
         return can_be_told and not self.agreement >= LEAST_SHARE * self.repeated
 
 
@@ -47,7 +51,8 @@ def compare_structure(training: np.ndarray, live: np.ndarray) -> Structure:
     columns = np.unique(np.linspace(0, features - 1, min(features, MOST_FEATURES)).astype(int))
     training, live = training[:, columns], live[:, columns]
     halves = _correlations(training[::2]), _correlations(training[1::2])
-    return Structure(_agreement(_correlations(training), _correlations(live)), _agreement(*halves))
+    agreement = _agreement(_correlations(training), _correlations(live))
+    return Structure(agreement, _agreement(*halves), len(columns))
 
 
 def _correlations(matrix: np.ndarray) -> np.ndarray:

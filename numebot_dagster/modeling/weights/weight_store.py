@@ -235,12 +235,13 @@ def candidates(
 
 
 def trained_before(
-    lake: Lake, model_name: str, vintage: int, moment: datetime
+    lake: Lake, model_name: str, vintage: int, moment: datetime, code_hash: str | None = None
 ) -> list[tuple[WeightsFolder, Manifest]]:
     """Return the weights of a vintage that existed at a moment, the last training first.
 
-    Where none is that old, by the clock of the machine that trained them, they are all weights of
-    the vintage. Those whose manifest cannot be read are left out.
+    Those of a given code go before all others, as `choose` prefers them. Where none is that old, by
+    the clock of the machine that trained them, they are all weights of the vintage. Those whose
+    manifest cannot be read are left out.
     """
     readable = []
     for place in lake.weights_folders(model_name):
@@ -248,7 +249,10 @@ def trained_before(
             with suppress(DamagedWeights):
                 readable.append((place, read_manifest(place.path)))
     in_time = [weights for weights in readable if weights[1].trained_at <= moment] or readable
-    return sorted(in_time, key=lambda weights: weights[1].trained_at, reverse=True)
+    last_first = sorted(in_time, key=lambda weights: weights[1].trained_at, reverse=True)
+    if code_hash is None:
+        return last_first
+    return sorted(last_first, key=lambda weights: weights[0].code_hash != code_hash)
 
 
 def opened(place: WeightsFolder) -> StoredWeights:

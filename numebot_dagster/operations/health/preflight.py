@@ -193,7 +193,7 @@ def _stakes(platform: Platform) -> Finding:
     try:
         today = collecting.today(platform)
         if today not in stored_days(platform.lake, "leaderboard"):
-            collecting.collect_leaderboard(platform)
+            collecting.collect_leaderboard(platform, today)
     except NumeraiError as error:
         text = f"not read, so models are ordered by the last stored ones: {error}"
         return Finding(Check.STAKES, Verdict.WARNING, text, "nothing: the daily job tries again")

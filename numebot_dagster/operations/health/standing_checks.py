@@ -101,7 +101,8 @@ def rollup_sound(verification: Verification) -> Gate:
         return Gate(ROLLUP_SOUND, False, True, "; ".join(verification.problems), facts)
     text = f"{counted(verification.blocks, 'block')} have the rows of the files that they replaced"
     if verification.left:
-        text += f"; a round opened before {counted(verification.left, 'block')} could be read"
+        left = counted(verification.left, "block")
+        text += f"; a round opened, or Numerai did not answer, before {left} could be read"
     return Gate(ROLLUP_SOUND, True, False, text, facts)
 
 

@@ -93,22 +93,31 @@ def collect_scores(platform: Platform, days: Sequence[date]) -> dict[date, int]:
     return {day: len(scores) for day, scores in by_day.items()}
 
 
-def collect_leaderboard(platform: Platform) -> list[LeaderboardEntry]:
-    """Store today's leaderboard, the only one that there is; return the registered models' rows."""
+def collect_leaderboard(platform: Platform, day: date) -> list[LeaderboardEntry]:
+    """Store today's leaderboard, the only one that there is; return the registered models' rows.
+
+    Args:
+        platform: whose lake stores it.
+        day: today, as `today` has just said.
+    """
     entries = platform.client.enrichment.leaderboard(LEADERBOARD_ROWS)
     own = _own_names(platform)
     frame = _leaderboard_frame(entries, own)
-    parquet.write(platform.lake.day_file("leaderboard", today(platform)), frame)
+    parquet.write(platform.lake.day_file("leaderboard", day), frame)
     return [entry for entry in entries if entry.model in own]
 
 
-def collect_payouts(platform: Platform) -> list[Payout]:
+def collect_payouts(platform: Platform, day: date) -> list[Payout]:
     """Store the pending and settled payouts of the registered models as they are today.
 
     Positions, claims and the price of NMR are stored beside them; what Numerai refuses of these is
     logged.
+
+    Args:
+        platform: whose lake stores them.
+        day: today, as `today` has just said.
     """
-    own, day = _own_names(platform), today(platform)
+    own = _own_names(platform)
     payouts = [payout for payout in platform.client.enrichment.payouts() if payout.model in own]
     parquet.write(platform.lake.day_file("payouts", day), _payouts_frame(payouts))
     models = _own_models(platform)

@@ -7,6 +7,7 @@ import dagster as dg
 from numebot_dagster.defs.health import rollup
 from numebot_dagster.defs.health.rollup import rollup_schedule
 from numebot_dagster.lake.locks import sole
+from numebot_dagster.numerai.errors import NumeraiUnavailable
 
 
 def run(world, instance, job="rollup_job", *, raise_on_error=True):
@@ -33,6 +34,15 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     [made] = result.asset_materializations_for_node("health__rollup")
     assert made.metadata["blocks"].value == 2
     assert lake.catalog_file.is_file()
+
+    def refuse(*_):
+        raise NumeraiUnavailable("503")
+
+    monkeypatch.setattr(rollup, "round_with_work_left", refuse)
+    checks = run(world, instance, "checks_job").get_asset_check_evaluations()
+    [sound] = [check for check in checks if check.check_name == "rollup_sound"]
+    assert sound.passed
+    assert "Numerai did not answer, before 2 blocks could be read" in sound.description
 
 
 def test_the_schedule_is_on_by_default():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from numerai_tools import scoring
 from numerapi import base_api
 from scipy import stats
 
+from numebot_dagster.defs.performance import assets
 from numebot_dagster.defs.performance.jobs import collecting_runs
 from numebot_dagster.lake import catalog, parquet, tables
 from numebot_dagster.numerai.http.transport import Transport
@@ -81,7 +83,9 @@ def season(make_world):
             rounds.append(number)
             instance.add_dynamic_partitions("rounds", [str(number)])
         world.practice.advance(days=10)
-        collecting.collect_payouts(world.platform)  # as they were when nothing was settled
+        collecting.collect_payouts(
+            world.platform, collecting.today(world.platform)
+        )  # as they were when nothing was settled
         world.practice.advance("resolve")
         days = collecting.days_to_collect(world.platform)
         job = world.definitions().resolve_job_def("performance_job")
@@ -260,6 +264,34 @@ def test_a_past_day_says_that_it_was_not_watched(season, world, instance, name):
     [event] = result.get_asset_materialization_events()
     assert "No run read the " in event.materialization.metadata["empty"].value
     assert world.platform.lake.stored_days(name) == before
+
+
+@pytest.mark.parametrize("name", ["leaderboard", "payouts"])
+def test_a_wait_that_passes_midnight_leaves_the_day_empty(
+    season, world, instance, name, monkeypatch
+):
+    """The day is that of the reading, not that of the beginning of the wait."""
+    now = [today(season)]
+
+    @contextmanager
+    def late_turn(*_):
+        now[0] += timedelta(days=1)
+        yield
+
+    monkeypatch.setattr(assets, "turn", late_turn)
+    monkeypatch.setattr(collecting, "today", lambda _: now[0])
+    result = (
+        world.definitions()
+        .resolve_job_def("performance_job")
+        .execute_in_process(
+            instance=instance,
+            partition_key=today(season).isoformat(),
+            asset_selection=[dg.AssetKey(["performance", name])],
+        )
+    )
+    [event] = result.get_asset_materialization_events()
+    assert "No run read the " in event.materialization.metadata["empty"].value
+    assert world.platform.lake.stored_days(name)[-1] == today(season)
 
 
 def test_the_days_that_nobody_watched_are_counted(season, world, instance):

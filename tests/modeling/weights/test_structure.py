@@ -48,6 +48,17 @@ def test_features_that_do_not_go_together_cannot_be_told(features):
     assert not structure.is_mixed
 
 
+@pytest.mark.parametrize("features", [3, 5, 8, 14])
+def test_few_features_cannot_be_told_by_chance(features):
+    """Independent ones agree with themselves by chance alone, and not with those of a round."""
+    random = np.random.default_rng(4)
+    structures = [
+        compare_structure(*(bins(random, rows, np.zeros((1, features))) for rows in (500, 3000)))
+        for _ in range(40)
+    ]
+    assert not any(structure.is_mixed for structure in structures)
+
+
 def test_columns_of_many_features_are_taken_from_all(rows):
     training, live = (np.tile(part, 10) for part in rows)
     swapped = np.hstack([live[:, :200], live[:, 200:][:, ::-1]])

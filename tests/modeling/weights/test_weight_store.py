@@ -118,6 +118,19 @@ def test_damage_is_named_and_such_weights_are_not_chosen(lake: Lake, damage, com
     assert weight_store.choose(lake, "a-b c", "0123abcd").vintage == 1340
 
 
+def test_weights_of_a_code_go_before_later_ones_that_were_there_in_time(lake: Lake) -> None:
+    for hours, code in ((1, "aaaaaaaa"), (2, "bbbbbbbb"), (4, "cccccccc")):
+        store(lake, 1343, code, NOON + timedelta(hours=hours))
+    moment = NOON + timedelta(hours=3)
+
+    def codes(code_hash: str | None) -> list[str]:
+        made = weight_store.trained_before(lake, "a-b c", 1343, moment, code_hash)
+        return [place.code_hash for place, _ in made]
+
+    assert codes(None) == codes("bbbbbbbb") == ["bbbbbbbb", "aaaaaaaa"]
+    assert codes("aaaaaaaa") == ["aaaaaaaa", "bbbbbbbb"]
+
+
 def test_stored_weights_come_newest_first(lake: Lake) -> None:
     store(lake, 1340, "bbbbbbbb")
     store(lake, 1343, "cccccccc", NOON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from numebot_dagster.operations.alerts.outbox import Kind
 from numebot_dagster.operations.diagnostics import proof, replay
 from numebot_dagster.operations.diagnostics.proof import Outcome, Pipeline
 from numebot_dagster.operations.rounds import details, live_data
+from numebot_dagster.submissions.receipts import RoundRecord
 
 ALERTS = "from alerts where kind = ?"
 CHANCE = "steady-1,quick_models:Ridge\ncontrarian,quick_models:Dice\n"
@@ -93,14 +95,25 @@ def test_a_model_fed_shuffled_features_is_called_broken(fresh_world, run_round):
     assert f"Round {number}, by the weights of" in page
 
 
-def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_round):
+def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_round, monkeypatch):
     world = fresh_world
+    (world.folder / "model_configs.csv").write_text(
+        "numerai_name,model_code,inputs\nsteady-1,quick_models:Ridge,\n"
+        "second,quick_models:Stubborn,\ncontrarian,quick_models:Stacked,steady-1\n"
+    )
+    world.train("contrarian")
     assert replayed(world)["second"].pipeline is Pipeline.UNPROVED
     number = world.open_round()
     assert run_round(world, number).success
     assert replayed(world, go_on=lambda: False) == {}  # a round comes first
     models = world.platform.registry.models
     assert list(replay.replay_models(world.platform, models, lambda: True, seconds=0)) == []
+    assert_another_model_goes_on(world, monkeypatch)
+    assert outcomes(replayed(world)["contrarian"]) == [Outcome.EQUAL]
+    record = RoundRecord(world.platform.lake, "steady-1", number)
+    record.append(replace(record.standing, predicted_at=world.platform.client.now()))
+    stacked = replayed(world)["contrarian"]  # what it was given stands no more
+    assert (stacked.rounds, stacked.left_out) == ((), 1)
     source = world.folder / "quick_models.py"
     source.write_text(
         source.read_text().replace("- 2) @ self.weights", "- 1.5) @ self.weights[::-1]")
@@ -110,8 +123,35 @@ def test_what_is_not_stored_or_of_other_code_proves_nothing(fresh_world, run_rou
     assert outcomes(other) == [Outcome.OTHER_CODE]
     assert other.pipeline is Pipeline.UNPROVED
     assert "its code was" in other.sentences[0]
-    (folder / live_data.LIVE).unlink()
+    world.train("second")  # by the other code, of the same vintage
+    both = replayed(world)["second"]
+    assert outcomes(both) == [Outcome.OTHER_CODE]
+    assert "by other code than" in both.sentences[0]
+    live = folder / live_data.LIVE
+    live.write_bytes(live.read_bytes()[:-100])
+    assert_left_out(replayed(world)["second"])
+    live.unlink()
+    assert_left_out(replayed(world)["second"])
     folder.rename(folder.with_name("version=v0"))
-    gone = replayed(world)["second"]
-    assert (gone.rounds, gone.left_out) == ((), 1)
-    assert gone.pipeline is Pipeline.UNPROVED
+    assert_left_out(replayed(world)["second"])
+
+
+def assert_another_model_goes_on(world, monkeypatch):
+    """Replay while one model meets an error that nobody expects."""
+    changed = replay.changed_libraries
+
+    def fails_for_second(manifest):
+        if manifest.model == "second":
+            raise KeyError("numpy")
+        return changed(manifest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "changed_libraries", fails_for_second)
+        results = replayed(world)
+    assert results["second"].sentences == ["It could not be replayed: KeyError: 'numpy'."]
+    assert results["steady-1"].pipeline is Pipeline.SOUND
+
+
+def assert_left_out(result):
+    assert (result.rounds, result.left_out) == ((), 1)
+    assert result.pipeline is Pipeline.UNPROVED

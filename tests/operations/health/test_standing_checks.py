@@ -46,7 +46,7 @@ def test_weights_are_fresh_without_a_problem():
     ("verification", "passed", "text"),
     [
         (Verification(0, 0, []), True, "0 blocks have the rows of the files that they replaced"),
-        (Verification(3, 1, []), True, "a round opened before 1 block could be read"),
+        (Verification(3, 1, []), True, "before 1 block could be read"),
         (Verification(3, 1, ["b: changed"]), False, "b: changed"),
     ],
 )

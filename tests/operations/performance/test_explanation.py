@@ -50,7 +50,7 @@ def rounds(make_world):
         trainer.train(platform, platform.registry["steady-1"], vintage)
         second = play_round(world)
         world.practice.advance(days=10)
-        collecting.collect_payouts(world.platform)
+        collecting.collect_payouts(world.platform, collecting.today(world.platform))
         yield Rounds(world, first, second)
 
 

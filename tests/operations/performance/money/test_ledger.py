@@ -92,7 +92,7 @@ def collect_on(world: World, *days: str) -> None:
     """Collect on these days of the tournament's calendar, which lie ahead."""
     for day in days:
         world.practice.advance(days=(date.fromisoformat(day) - today(world)).days)
-        collecting.collect_payouts(world.platform)
+        collecting.collect_payouts(world.platform, collecting.today(world.platform))
 
 
 def today(world: World) -> date:
