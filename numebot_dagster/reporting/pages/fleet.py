@@ -14,6 +14,7 @@ ZERO = ""
 """The name of zero among models; it is written out where it is shown, as one may be called so."""
 SKILLS = ("", "better", "worse", "cannot be told apart", "too early")
 """What can be said of a model beside another; nothing of a model beside itself."""
+TWENTY_YEARS = 5040  # scoring days; `fleet.js` counts alike
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Estimate:
     @property
     def words(self) -> str:
         """The verdict in words; `board.js` says the same of other comparisons."""
-        return f"would need {self.more_days:,.0f} more days" if self.more_days else self.skill
+        if not self.more_days:
+            return self.skill
+        if self.more_days > TWENTY_YEARS:
+            return "in over 20 more years"
+        return f"in {self.more_days:,.0f} more days"
 
 
 @dataclass(frozen=True)

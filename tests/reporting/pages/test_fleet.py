@@ -74,7 +74,7 @@ def test_what_a_reader_may_choose():
     assert "the other model cannot be told apart from m0" in html
     assert "<li>m0</li><li>m1</li>" in html
     assert "depend on each other: m2." in html
-    assert "would need 4,210 more days" in html
+    assert "in 4,210 more days" in html
     data = data_of(html)
     assert [window["since"] for window in data["windows"]] == [0, 1285]
     own, other = data["windows"][0]["estimates"]["m0"]

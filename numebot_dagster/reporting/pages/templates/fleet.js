@@ -36,7 +36,13 @@ function signed(value) {
 }
 
 const skillOf = (estimate) => estimates.skills[estimate[4]];
-const words = (estimate) => estimate[5] ? `would need ${estimate[5].toLocaleString("en")} more days` : skillOf(estimate);
+const TWENTY_YEARS = 5040; // as in fleet.py
+
+function words(estimate) {
+  const days = estimate[5];
+  if (!days) return skillOf(estimate);
+  return days > TWENTY_YEARS ? "in over 20 more years" : `in ${days.toLocaleString("en")} more days`;
+}
 
 // The scale that all rows share, from the ends of their intervals; zero is a part of it.
 function scaleOf(rows) {
