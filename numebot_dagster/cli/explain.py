@@ -12,13 +12,11 @@ import typer
 
 from numebot_dagster.cli import errors, session
 from numebot_dagster.cli.screen import say, wrapped
-from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
 from numebot_dagster.operations.performance.money import ledger_export
 from numebot_dagster.operations.performance.money.ledger import account_book
 from numebot_dagster.operations.performance.money.ledger_lines import Line, Match
 from numebot_dagster.operations.platform import Platform
-from numebot_dagster.spelling import meant
 from numebot_dagster.terminal import wait_for_reader
 
 if TYPE_CHECKING:
@@ -72,16 +70,8 @@ def explain(
 
 def _registered(platform: Platform, name: str) -> RegisteredModel | None:
     """Return the registered model; one that is registered no more may have stored rounds."""
-    models = {model.name: model for model in platform.registry.models}
-    if name not in models and name not in _stored_models(platform):
-        hint = meant(name, models, "numebot models list")
-        errors.fail(f"there is no model {name}: {hint}")
-    return models.get(name)
-
-
-def _stored_models(platform: Platform) -> set[str]:
-    frame = catalog.query(platform.lake, "select distinct model from submissions")
-    return set(frame["model"].to_list())
+    session.check_model_name(platform, name)
+    return {model.name: model for model in platform.registry.models}.get(name)
 
 
 def _rows(explanation: Explanation) -> Iterator[Row]:
@@ -93,7 +83,8 @@ def _rows(explanation: Explanation) -> Iterator[Row]:
     yield from _of_weights(trace.trained, explanation.code_now)
     yield from _of_comparison(explanation)
     for missing in explanation.missing:
-        yield "not stored", f"{missing.what}. Try: {missing.command}"
+        remedy = f". Try: {missing.command}" if missing.command else ""
+        yield "not stored", f"{missing.what}{remedy}"
 
 
 def _of_payout(line: Line | None) -> Iterator[Row]:
@@ -125,8 +116,11 @@ def _of_submission(trace: Trace) -> Iterator[Row]:
     if sent is None:
         return
     outcome = (sent["outcome"] or "unknown").replace("_", " ")
-    yield "submission", f"{sent['state']}, {outcome}, rung {sent['rung']}"
-    yield "", f"file {sent['filename'] or 'none'}, id {sent['submission_id'] or 'none'}"
+    if trace.is_submitted:
+        yield "submission", f"{sent['state']}, {outcome}, rung {sent['rung']}"
+        yield "", f"file {sent['filename'] or 'none'}, id {sent['submission_id'] or 'none'}"
+    else:
+        yield "submission", "none: the round was missed"
     times = [
         f"{name} {sent[f'{name}_at']:%H:%M:%S}"
         for name in ("submitted", "accepted", "confirmed")
@@ -165,7 +159,7 @@ def _of_weights(trained: Trained | None, code_now: str | None) -> Iterator[Row]:
         f"trained {manifest.trained_at:%Y-%m-%d %H:%M} in {manifest.seconds:.1f} s, "
         f"{manifest.peak_memory_mb:.0f} MB",
     )
-    target = ", ".join(f"{name} = {real}" for name, real in manifest.target_is.items())
+    target = ", ".join(real or name for name, real in manifest.target_is.items())
     yield (
         "data",
         f"{manifest.data_version} ({manifest.data_stamp}), eras {manifest.first_era} to "
@@ -182,6 +176,8 @@ def _of_weights(trained: Trained | None, code_now: str | None) -> Iterator[Row]:
 
 def _of_comparison(explanation: Explanation) -> Iterator[Row]:
     good = explanation.last_good
+    if not explanation.trace.is_submitted:
+        return
     if good is None:
         yield "compared", "no round before it was confirmed on time by the live rung"
     elif not explanation.changes:

@@ -54,7 +54,11 @@ def ledger(
     """
     wait_for_reader()
     with errors.explained():
-        book = account_book(session.look_at_platform()).of(year, _names(models))
+        platform = session.look_at_platform()
+        names, book = _names(models), account_book(platform)
+        for name in sorted(names or ()):
+            session.check_model_name(platform, name, book.by_model)
+        book = book.of(year, names)
         if form is Format.CSV:
             typer.echo(ledger_export.as_csv(book), nl=False)
         elif form is Format.JSON:

@@ -117,7 +117,8 @@ def _say_what_closed_means(round_: Round, *, dry_run: bool) -> None:
     meaning = (
         "it can be predicted if its live data are stored."
         if dry_run
-        else "nothing is uploaded without --late. Numerai has these submissions:"
+        else "nothing is uploaded without --late. Numebot asks Numerai what was submitted, and "
+        "records a model without a submission as missed."
     )
     closed = f"{round_.close_staking_time:%a %d %b at %H:%M} UTC"
     say(f"Round {round_.number} closed on {closed}: {meaning}")

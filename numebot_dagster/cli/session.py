@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from numebot_dagster.cli import screen
+from numebot_dagster.cli import errors, screen
 from numebot_dagster.environment import refuse_hiding_modules
-from numebot_dagster.lake import files
+from numebot_dagster.lake import catalog, files
 from numebot_dagster.modeling.registry import RegisteredModel, Registry, RegistryError
 from numebot_dagster.operations.health.ownership import account_name, claim, refuse_other_endpoint
 from numebot_dagster.operations.platform import Platform
@@ -105,6 +106,14 @@ def show_in_force(platform: Platform) -> None:
     """Print endpoint, account and data folder, and where each comes from."""
     for line in in_force(platform.settings, origins(), account_name(platform)):
         screen.say_on_one_line(line)
+
+
+def check_model_name(platform: Platform, name: str, more: Collection[str] = ()) -> None:
+    """End the command for a name that is neither registered, nor stored, nor among `more`."""
+    registered = {model.name for model in platform.registry.models}
+    stored = catalog.query(platform.lake, "select distinct model from submissions")["model"]
+    if name not in registered | {*more, *stored}:
+        errors.fail(f"there is no model {name}: {meant(name, registered, 'numebot models list')}")
 
 
 def chosen_models(registry: Registry, names: str | None) -> list[RegisteredModel]:

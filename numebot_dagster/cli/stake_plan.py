@@ -109,8 +109,8 @@ def _show(plan: Plan) -> None:
     steps = ramp(float(plan.a_round * plan.rounds), plan.rounds, plan.rounds)
     at_stake = ", ".join(f"{nmr:.1f} NMR after {rounds}" for rounds, nmr in steps)
     say(f"Ramp of {plan.a_round:f} NMR a round: {at_stake} rounds.")
-    for name, command in plan.left_out.items():
-        say(f"Left out, without enough eras: {name}. To add it: {command}")
+    for name, shortage in plan.left_out.items():
+        say(f"Left out, without enough eras: {name} {shortage}")
     say(NEVER_ACTS)
 
 

@@ -88,13 +88,17 @@ def caveat(summaries: Mapping[str, Summary]) -> str:
         f"The targets of neighbouring eras overlap: the {first.n} eras of {label} say as much as "
         f"{first.effective_n:.1f} that share no day, and ±95% counts only these."
     )
-    undecided = [
-        f"{label} ({summary.n} eras, worth {summary.effective_n:.1f})"
-        for label, summary in own
-        if not (summary["mean"].low > 0 or summary["mean"].high < 0)  # also where it is unknown
-    ]
+    undecided, unknown = [], []
+    for label, summary in own:
+        named = f"{label} ({summary.n} eras, worth {summary.effective_n:.1f})"
+        if _extent(summary) is None:
+            unknown.append(named)
+        elif summary["mean"].low <= 0 <= summary["mean"].high:
+            undecided.append(named)
     if undecided:
         text += f" The interval includes zero, so that it may be luck: {', '.join(undecided)}."
+    if unknown:
+        text += f" There are too few eras for an interval: {', '.join(unknown)}."
     return text
 
 
@@ -114,12 +118,18 @@ def summaries_beside(
 
 
 def _row(metric: str, summary: Summary) -> tuple[object, ...]:
-    mean, _, high = summary["mean"]
-    # All scores lie between -1 and 1: a wider interval means that there are too few eras.
-    extent = high - mean if high - mean < 1 else None
     adds_up = METRICS[metric].adds_up
     earned = (summary[name].value if adds_up else None for name in _EARNED)
-    return (METRICS[metric].label, summary.n, mean, extent, *earned)
+    return (METRICS[metric].label, summary.n, summary["mean"].value, _extent(summary), *earned)
+
+
+def _extent(summary: Summary) -> float | None:
+    """Return half the width of the mean's interval, or None where there are too few eras.
+
+    All scores lie between -1 and 1, so that a wider one says nothing.
+    """
+    mean, _, high = summary["mean"]
+    return high - mean if high - mean < 1 else None
 
 
 @dataclass(frozen=True)

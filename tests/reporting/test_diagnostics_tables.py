@@ -68,16 +68,22 @@ def test_only_what_adds_up_has_a_sharpe_ratio(metric):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "undecided"),
-    [(0.002, 0.022, False), (-0.02, -0.01, False), (-0.6, 0.6, True), (NAN, NAN, True)],
+    ("low", "high", "verdict"),
+    [
+        (0.002, 0.022, ""),
+        (-0.02, -0.01, ""),
+        (-0.6, 0.6, "The interval includes zero, so that it may be luck"),
+        (-2.0, 2.0, "There are too few eras for an interval"),
+        (NAN, NAN, "There are too few eras for an interval"),
+    ],
 )
-def test_the_caveat_counts_eras_that_do_not_overlap(low, high, undecided):
+def test_the_caveat_counts_eras_that_do_not_overlap(low, high, verdict):
     mmc = summary(n=13, effective_n=1.84, mean_low=low, mean_high=high)
     corr = summary(effective_n=8.66, mean_low=0.002, mean_high=0.022)
     text = caveat({"max_feature_exposure": SUMMARY, "mmc": mmc, "corr": corr})
     assert "the 104 eras of CORR say as much as 8.7 that share no day" in text
-    luck = "The interval includes zero, so that it may be luck: MMC (13 eras, worth 1.8)."
-    assert text.endswith(luck) is undecided
+    end = f" {verdict}: MMC (13 eras, worth 1.8)." if verdict else "±95% counts only these."
+    assert text.endswith(end)
     assert caveat({"max_feature_exposure": SUMMARY}) == ""
 
 

@@ -32,6 +32,21 @@ def outlook(platform: Platform) -> Iterator[Finding]:
     yield _last_preflight(platform)
 
 
+def following_opening(platform: Platform, now: datetime) -> datetime | None:
+    """Return when the next round is expected; None when Numerai does not answer, or cannot tell.
+
+    It asks Numerai, because a young data folder has too few rounds to know the days of a week.
+    """
+    try:
+        rounds = platform.client.rounds(limit=ROUNDS_FOR_AN_ESTIMATE)
+    except NumeraiError as error:
+        platform.log.warning("The next round's opening is not known: %s", error)
+        return None
+    if len(rounds) < ROUNDS_FOR_A_WEEK:
+        return None
+    return next_opening([round_.open_time for round_ in rounds], now)
+
+
 def expected_openings(opened: list[datetime], now: datetime) -> Finding:
     """Return when the next rounds are expected, judged by when the last ones opened."""
     expected: list[datetime] = []

@@ -18,6 +18,7 @@ from numebot_dagster.operations.performance.money.ledger_lines import Line
 from numebot_dagster.operations.rounds import gates, live_data
 from numebot_dagster.operations.rounds.gates import Gate
 from numebot_dagster.submissions import submission_file
+from numebot_dagster.submissions.receipts import Outcome
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +85,11 @@ class Trace:
     live_version: str | None
     live_rows: int | None
 
+    @property
+    def is_submitted(self) -> bool:
+        """Whether anything was sent; a round that was missed has a receipt, too."""
+        return self.submission is not None and self.submission["outcome"] != Outcome.MISSED
+
 
 @dataclass(frozen=True)
 class Change:
@@ -96,7 +102,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Missing:
-    """What is not stored, and the command that may help."""
+    """What is not stored, and the command that may help; empty where none can."""
 
     what: str
     command: str
@@ -142,8 +148,8 @@ def explain(
         trace=trace,
         code_now=code_if_there(model),
         last_good=last_good,
-        changes=() if last_good is None else tuple(_changes(last_good, trace)),
-        missing=tuple(_missing(model_name, trace, line)),
+        changes=tuple(_changes(last_good, trace)) if last_good and trace.is_submitted else (),
+        missing=tuple(_missing(lake, model_name, trace, line)),
     )
 
 
@@ -284,16 +290,15 @@ def _seconds(seconds: float | None) -> str | None:
     return None if seconds is None else f"{seconds:.1f}"
 
 
-def _missing(model_name: str, trace: Trace, line: Line | None) -> Iterator[Missing]:
+def _missing(lake: Lake, model_name: str, trace: Trace, line: Line | None) -> Iterator[Missing]:
     """Yield what is not stored, each with the command that makes or looks for it."""
     number, submission = trace.round_number, trace.submission
+    if submission is None or not trace.is_submitted:
+        yield _nothing_submitted(lake, model_name, number)
+        return
     if line is None:
         command = command_lines.numebot("collect")
         yield Missing("a position: the model had no stake, or none was read", command)
-    if submission is None:
-        command = command_lines.run(number, [model_name])
-        yield Missing("a receipt: nothing was submitted from this folder", command)
-        return
     check = command_lines.numebot("lake", "check")
     if submission["predictions_sha256"] is None:
         yield Missing("the predictions: the file was not uploaded from this folder", check)
@@ -303,3 +308,11 @@ def _missing(model_name: str, trace: Trace, line: Line | None) -> Iterator[Missi
         yield Missing(f"the weights of vintage {submission['vintage']}", check)
     if trace.live_version is None:
         yield Missing("the live data of the round", command_lines.numebot("rounds", "add", number))
+
+
+def _nothing_submitted(lake: Lake, model_name: str, number: int) -> Missing:
+    """Return that nothing was submitted; a round before the newest stored one has closed."""
+    text = "a submission: nothing was submitted from this folder"
+    if number < max(lake.stored_rounds(), default=0):
+        return Missing(f"{text}, and the round has closed: it can no longer be played", "")
+    return Missing(text, command_lines.run(number, [model_name]))

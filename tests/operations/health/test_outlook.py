@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from numebot_dagster.numerai.errors import NumeraiUnavailable
 from numebot_dagster.operations.health import outlook
 
 TUESDAY = datetime(2026, 6, 2, 12, tzinfo=UTC)
@@ -24,3 +27,22 @@ def test_how_far_the_estimate_of_openings_reaches(rounds: int, start: str, end: 
     finding = outlook.expected_openings(opened, TUESDAY + timedelta(hours=3))
     assert finding.text.startswith(start)
     assert finding.text.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("answer", "following"),
+    [
+        ([TUESDAY - timedelta(days=day) for day in range(25)], TUESDAY + timedelta(days=1)),
+        ([TUESDAY], None),
+        (NumeraiUnavailable("the connection failed"), None),
+    ],
+)
+def test_the_following_opening_is_the_doctors(answer, following) -> None:
+    def rounds(limit: int) -> list[SimpleNamespace]:
+        if isinstance(answer, Exception):
+            raise answer
+        return [SimpleNamespace(open_time=opened) for opened in answer[-limit:]]
+
+    client = SimpleNamespace(rounds=rounds)
+    platform = SimpleNamespace(client=client, log=logging.getLogger("test"))
+    assert outlook.following_opening(platform, TUESDAY + timedelta(hours=3)) == following

@@ -17,6 +17,7 @@ from numebot_dagster.operations.rounds.outcomes import Ending, Play
 from numebot_dagster.operations.rounds.playing import play
 from numebot_dagster.operations.training import trainer, vintages
 from numebot_dagster.submissions import submission_file
+from numebot_dagster.submissions.receipts import Outcome, Receipt, RoundRecord
 from tests.support.world import World
 
 
@@ -110,7 +111,8 @@ def test_weights_data_and_code_are_those_of_the_manifest(rounds, world):
     text = explain(world, "steady-1", rounds.second)
     assert f"vintage {rounds.first}, code {newest.code_hash}" in text
     assert f"{manifest.data_version} ({manifest.data_stamp})" in text
-    assert f"{len(manifest.features)} features" in text
+    assert f"{len(manifest.features)} features, target target_" in text
+    assert "target target =" not in text
     assert f"{newest.code_hash}, unchanged since" in text
     former = explain(world, "steady-1", rounds.first)
     assert f"{weight_store.stored(world.platform.lake, 'steady-1')[1].code_hash} then" in former
@@ -152,8 +154,21 @@ def test_what_is_missing_is_named_with_a_command(rounds, world, tmp_path):
     for part in ("the predictions that were sent", "the weights of vintage", "the live data"):
         assert part in text
     assert "Try: numebot lake check" in " ".join(text.split())
-    text = " ".join(explain(world, "second", 1).split())
-    assert "nothing was submitted from this folder. Try: numebot run --round 1" in text
+    later = rounds.second + 1000
+    text = " ".join(explain(world, "second", later).split())
+    assert f"nothing was submitted from this folder. Try: numebot run --round {later}" in text
+
+
+def test_a_closed_round_without_a_submission(rounds, world):
+    """Nothing is compared, and no command is named that cannot help."""
+    text = " ".join(explain(world, "second", rounds.first - 1).split())
+    assert text.endswith("and the round has closed: it can no longer be played")
+    assert "Try:" not in text
+    folder = RoundRecord(world.platform.lake, "second", later := rounds.second + 999)
+    folder.append(Receipt("second", later, outcome=Outcome.MISSED, reason="nobody played it"))
+    missed = " ".join(explain(world, "second", later).split())
+    assert "submission none: the round was missed" in missed
+    assert "compared" not in text + missed
 
 
 def test_changed_predictions_are_noticed(rounds, world, tmp_path):

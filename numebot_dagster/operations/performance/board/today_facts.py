@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from numebot_dagster.lake import catalog, files
 from numebot_dagster.operations.health import status
-from numebot_dagster.operations.health.preflight import next_opening
+from numebot_dagster.operations.health.outlook import following_opening
 from numebot_dagster.operations.health.status import Moment, RoundModel, Standing, WeightsStatus
 from numebot_dagster.operations.performance import due
 from numebot_dagster.operations.performance.board import links, money_facts, needs, standings
@@ -61,7 +61,7 @@ def today(platform: Platform, at: Moment, accounts: Accounts) -> Today:
     newest_rounds = recent.rounds[-ROUNDS_TO_ACT_ON:]
     tried = [cell for number in newest_rounds for cell in recent.of_round(number)]
     return Today(
-        band=_band(recent),
+        band=_band(recent, _following(platform, at)),
         needs=[
             *needs.of_numerai(at),
             *needs.of_rounds(tried, at),
@@ -138,7 +138,12 @@ class _Recent:
         return [self.standings[key] for key in keys if key in self.standings]
 
 
-def _band(recent: _Recent) -> Band:
+def _following(platform: Platform, at: Moment) -> datetime | None:
+    """Return when the next round is expected, if none is open and Numerai answers."""
+    return None if at.open_round or at.problem else following_opening(platform, at.now)
+
+
+def _band(recent: _Recent, following: datetime | None) -> Band:
     from numebot_dagster.reporting.pages.today import Band
 
     if recent.newest is None:
@@ -149,9 +154,6 @@ def _band(recent: _Recent) -> Band:
     rest += ["not tried yet"] * (len(recent.models) - len(cells))
     texts = (f"{rest.count(name)} {name}" for name in dict.fromkeys(rest))
     opens, closes = recent.times[recent.newest]
-    openings = [opens for opens, _ in recent.times.values() if opens is not None]
-    expected = next_opening(openings, recent.at.now)
-    following = None if recent.at.open_round else expected
     return Band(
         recent.newest, opens, closes, following, confirmed, len(recent.models), ", ".join(texts)
     )

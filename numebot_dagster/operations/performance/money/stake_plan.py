@@ -37,7 +37,7 @@ _CENTS = Decimal("0.01")
 
 _DIAGNOSES = "select distinct model, vintage, code_hash from diagnostics"
 _ERAS = """
-select model, era, metric, any_value(value) as value, any_value(recipe) as recipe
+select model, vintage, era, metric, any_value(value) as value, any_value(recipe) as recipe
 from diagnostics where model = ? and vintage = ? and code_hash = ? and value is not null
 group by all order by era, metric
 """
@@ -118,7 +118,7 @@ class Plan:
         effective_eras: how many independent ones say as much.
         mean: return of an era on the whole stake.
         spread: of that return.
-        left_out: models without enough eras, with the command that makes them.
+        left_out: models without enough eras, with how many they have and what gives more.
     """
 
     total: Decimal
@@ -159,9 +159,10 @@ def suggest(lake: Lake, codes: Mapping[str, str | None], total: Decimal) -> Plan
     table = _returns(eras, rules)
     enough = [name for name in models if table.get(name) and len(table[name]) >= LEAST_ERAS]
     if not enough:
+        texts = (f" {name} {_shortage(lake, name, eras, rules)}." for name in models)
         raise NoPlan(
-            f"No model has scores of {LEAST_ERAS} eras in {_metrics(rules)}. To make some: "
-            f"{command_lines.numebot('models', 'diagnose', models[0] if models else 'NAME')}"
+            f"A stake can be suggested for a model with scores of {LEAST_ERAS} eras in "
+            f"{_metrics(rules)}, and there is none.{''.join(texts)}"
         )
     common = sorted(set.intersection(*(set(table[name]) for name in enough)))
     if len(common) < LEAST_ERAS:
@@ -173,10 +174,26 @@ def suggest(lake: Lake, codes: Mapping[str, str | None], total: Decimal) -> Plan
     overlap = max(-(-each.days // DAYS_OF_AN_ERA) for each in rules.multipliers)
     evidence = Evidence(returns, overlap)
     recipes = dict.fromkeys(eras.filter(eras["model"].is_in(enough))["recipe"].drop_nulls())
-    missing = {name: command_lines.numebot("models", "diagnose", name) for name in models}
-    return _plan(evidence, enough, total, rules, tuple(recipes), {
-        name: command for name, command in missing.items() if name not in enough
-    })  # fmt: skip
+    left_out = {name: _shortage(lake, name, eras, rules) for name in models if name not in enough}
+    return _plan(evidence, enough, total, rules, tuple(recipes), left_out)
+
+
+def _shortage(lake: Lake, model: str, eras: pl.DataFrame, rules: Rules) -> str:
+    """Return how many eras of each paid score a model has, and what gives it more, if anything."""
+    own = eras.filter(eras["model"] == model)
+    command = command_lines.numebot("models", "diagnose", model)
+    if own.is_empty():
+        return f"has no diagnosis; to make one: {command}"
+    counts = (
+        f"{own.filter(own['metric'] == each.metric)['era'].n_unique()} eras of {each.metric}"
+        for each in rules.multipliers
+    )
+    text = f"has {' and '.join(counts)}, of {own['era'].n_unique()} in its diagnosis"
+    diagnosed = own["vintage"].to_list()[0]  # eras of one diagnosis
+    present = max((place.vintage for place in lake.weights_folders(model)), default=diagnosed)
+    if diagnosed == present:
+        return f"{text}, which is of its newest weights: newer data will have more eras"
+    return f"{text} of vintage {diagnosed}; to diagnose vintage {present}: {command}"
 
 
 def _eras(lake: Lake, codes: Mapping[str, str | None]) -> pl.DataFrame:

@@ -464,6 +464,9 @@ def test_an_empty_book(tmp_path, monkeypatch, world):
     assert answer.stdout == "No position was read yet. To read them: numebot collect\n"
     answer = world.numebot("ledger", "--year", "2024")
     assert answer.stdout == "No model had a stake in a round that was paid then.\n"
+    answer = world.numebot("ledger", "--models", "second,nosuch")
+    assert answer.returncode == 1
+    assert "there is no model nosuch" in answer.stderr
 
 
 MINUS = "\N{MINUS SIGN}"

@@ -145,8 +145,9 @@ def test_a_model_that_is_better_beyond_chance_is_named(folder):
 def test_a_model_without_enough_eras_is_left_out_by_name(fleet):
     fleet.register("a", "c", "new")
     fleet.diagnose("new", [0.01] * 20, [0.001] * 20)
-    text = fleet.plan("--total", "64").stdout
-    assert "Left out, without enough eras: new. To add it: numebot models diagnose new" in text
+    text = " ".join(fleet.plan("--total", "64").stdout.split())
+    counts = "new has 20 eras of corr and 20 eras of mmc, of 20 in its diagnosis"
+    assert f"Left out, without enough eras: {counts}" in text
 
 
 def test_the_newest_vintage_counts(fleet):
@@ -186,7 +187,7 @@ def test_what_cannot_be_meant_is_explained(fleet, arguments, text):
         (None, "No round is stored. To store one: numebot rounds add"),
         ([], "Round 1400 is stored without what it pays on"),
         ([{**CONFIG, "display_name": "season"}], "Round 1400 pays for season"),
-        (PAID, "No model has scores of 52 eras in corr and mmc. To make some: numebot models"),
+        (PAID, "a has no diagnosis; to make one: numebot models diagnose a."),
     ],
 )
 def test_what_is_missing_is_named(folder, configs, text):
@@ -196,6 +197,23 @@ def test_what_is_missing_is_named(folder, configs, text):
     answer = folder.plan("--total", "64")
     assert answer.returncode == 1
     assert text in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("vintage", "help_"),
+    [
+        (1300, ", which is of its newest weights: newer data will have more eras."),
+        (1350, " of vintage 1300; to diagnose vintage 1350: numebot models diagnose a."),
+    ],
+)
+def test_too_few_eras_are_counted(folder, vintage, help_):
+    folder.register("a")
+    folder.store_round()
+    folder.diagnose("a", [0.01] * 55, [0.001] * 13)
+    folder.lake.weights_folder("a", vintage, "0123abcd").mkdir(parents=True)
+    shown = " ".join(folder.plan("--total", "64").stderr.split())
+    assert "with scores of 52 eras in corr and mmc, and there is none." in shown
+    assert f"a has 55 eras of corr and 13 eras of mmc, of 55 in its diagnosis{help_}" in shown
 
 
 def test_models_without_common_eras(folder):
