@@ -125,7 +125,8 @@ def season(tmp_path_factory):
         key = practice.add_key("chain", "read_user_info", "read_submission_info", "web3_staking")
         patch.setenv("NUMERAI_PUBLIC_ID", key.public_id)
         patch.setenv("NUMERAI_SECRET_KEY", key.secret_key)
-        collecting.collect_payouts(Platform(load_settings(folder)))
+        platform = Platform(load_settings(folder))
+        collecting.collect_payouts(platform, collecting.today(platform))
         yield Season(world, queries)
 
 
