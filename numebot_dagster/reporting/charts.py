@@ -127,7 +127,7 @@ def mean_final(scores: pl.DataFrame, metric: str = "corr60") -> Picture:
         return marks.notice(title, *_nothing_resolved(scores, metric))
     running = running_means(final)
     last = running.unique("model", keep="last", maintain_order=True).select("model", value="mean")
-    x = marks.whole_axis("resolved", "rounds resolved", (0.5, max(5, *running["resolved"]) + 0.5))
+    x = marks.whole_axis("resolved", "rounds resolved", (0.5, max(running["resolved"]) + 0.5))
     y_title = f"mean final {_unit(metric)}"
     if drawn_apart(running["model"]):
         subtitle = "Rounds overlap: 64 in a row hold about 1.6 independent observations."

@@ -10,6 +10,8 @@ from numebot_dagster.reporting import marks
 from numebot_dagster.reporting.picture import Picture
 
 CORRELATION = "+.2f"
+MOST_NAMED = 10
+"""Models whose columns have room for their names."""
 
 
 def correlations(pairs: pl.DataFrame, models: Sequence[str], result: str) -> Picture:
@@ -23,8 +25,12 @@ def correlations(pairs: pl.DataFrame, models: Sequence[str], result: str) -> Pic
     import altair as alt
 
     both = f"{marks.IS_SHOWN} && {marks.IS_SHOWN.replace('datum.model', 'datum.other')}"
+    axis = alt.Axis(title=None, labelAngle=-35, labelLimit=110)
     columns = alt.X(
-        "other:N", sort=list(models), axis=None, scale=alt.Scale(paddingInner=0.08, paddingOuter=0)
+        "other:N",
+        sort=list(models),
+        axis=axis if len(models) <= MOST_NAMED else None,
+        scale=alt.Scale(paddingInner=0.08, paddingOuter=0),
     )
     chart = (
         alt.Chart(pairs.with_columns(pl.col("value").round(3)))

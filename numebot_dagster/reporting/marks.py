@@ -31,7 +31,10 @@ MOST_POINTS = 160
 """Where a chart has more, its lines have none."""
 
 NAME_LENGTH = 20
+WHOLE_ONLY = "datum.value % 1 ? '' : datum.label"
+"""The label of a tick: none between whole numbers, which would be named twice."""
 FEW_DAYS = 12
+DAY = 86_400_000  # milliseconds
 SIGNED = "+.4f"
 """Scores have four digits and a sign; Vega writes a true minus."""
 
@@ -157,7 +160,9 @@ def whole_axis(field: str, title: str, domain: Sequence[float] | None = None) ->
     scale = alt.Scale(zero=False, nice=False)
     if domain is not None:
         scale = alt.Scale(domain=list(domain), nice=False)
-    axis = alt.Axis(title=title, format="d", grid=False, tickMinStep=1, tickCount=10)
+    axis = alt.Axis(
+        title=title, format="d", grid=False, tickMinStep=1, tickCount=10, labelExpr=WHOLE_ONLY
+    )
     return alt.X(f"{field}:Q", scale=scale, axis=axis)
 
 
@@ -180,7 +185,8 @@ def vertical_axis(field: str, title: str, measure: Measure = SCORE) -> alt.Y:
     """Return a vertical axis of what is measured."""
     import altair as alt
 
-    axis = alt.Axis(title=title, format=measure.format, tickCount=6)
+    label = WHOLE_ONLY if measure.format.endswith("d") else alt.Undefined
+    axis = alt.Axis(title=title, format=measure.format, tickCount=6, labelExpr=label)
     scale = alt.Scale(zero=measure.has_zero, reverse=measure.is_falling)
     return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 

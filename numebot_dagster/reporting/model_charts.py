@@ -31,7 +31,6 @@ RUNNING_SHOWN = 6
 LEAST_FOR_BANDS = 5
 CODES_NAMED = 6
 """Changes of code whose hash is written beside its mark; all show it when they are pointed at."""
-_DAY = 86_400_000  # milliseconds
 _SUM, _BELOW = "summed scores", "below the peak"
 _SIGNED = "+.2~r"
 
@@ -239,7 +238,7 @@ def _days(series: DailySeries) -> list[str]:
 def _dates() -> alt.X:
     import altair as alt
 
-    axis = alt.Axis(title=None, grid=False, tickCount=7, tickMinStep=_DAY, labelOverlap=True)
+    axis = alt.Axis(title=None, grid=False, tickCount=7, tickMinStep=marks.DAY, labelOverlap=True)
     return alt.X("day:T", scale=alt.Scale(type="utc"), axis=axis)
 
 

@@ -1,4 +1,4 @@
-"""Draw what was paid so far, and where the open rounds may end."""
+"""Draw what was paid so far, and where the running rounds may end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numebot_dagster.reporting.theme import Mark
 if TYPE_CHECKING:
     import altair as alt
 
-TITLE = "Paid so far, and where the open rounds may end"
+TITLE = "Paid so far, and where the running rounds may end"
 BAND = ("q05", "q25", "q75", "q95")
 """The columns of quantiles that are drawn, as `marks.QUANTILES` names them."""
 
 
 def paid(days: pl.DataFrame, paths: pl.DataFrame | None = None) -> Picture:
-    """Draw payouts less burns, cumulated by the day paid, and where open rounds may end.
+    """Draw payouts less burns, cumulated by the day paid, and where running rounds may end.
 
     Args:
         days: date, nmr (of all models together) and resolved; running rounds by the day on which
             they resolve, with what they would pay by the newest scores.
-        paths: date and the columns of `BAND`: NMR that open rounds pay up to that day.
+        paths: date and the columns of `BAND`: NMR that running rounds pay up to that day.
     """
     if days.is_empty():
         return marks.notice(TITLE, "No round had a stake yet", "numebot collect reads positions.")
@@ -35,8 +35,10 @@ def paid(days: pl.DataFrame, paths: pl.DataFrame | None = None) -> Picture:
     settled, running = total.filter("resolved"), total.filter(~pl.col("resolved"))
     so_far = settled["nmr"][-1] if settled.height else 0.0
     drawn = [marks.zero_line()]
-    words = f"{nmr(so_far)} so far; {nmr(total['nmr'][-1])} if all open rounds ended as they stand."
-    how = "Solid: rounds that have resolved. Dashed: open rounds by the newest scores."
+    words = (
+        f"{nmr(so_far)} so far; {nmr(total['nmr'][-1])} if all running rounds ended as they stand."
+    )
+    how = "Solid: rounds that have resolved. Dashed: running rounds by the newest scores."
     if paths is not None:
         ends = paths.select("date", *(pl.col(name) + so_far for name in BAND))
         ends = _from(settled, ends, BAND)
@@ -83,7 +85,15 @@ def _chart(rows: pl.DataFrame) -> alt.Chart:
 def _days() -> alt.X:
     import altair as alt
 
-    axis = alt.Axis(title="day on which a round pays", grid=False, tickCount=8)
+    axis = alt.Axis(
+        title="day on which a round pays",
+        format="%-d %b %y",
+        grid=False,
+        tickCount=8,
+        tickMinStep=marks.DAY,
+        labelExpr="utchours(datum.value) ? '' : datum.label",
+        labelOverlap=True,
+    )
     return alt.X("date:T", scale=alt.Scale(type="utc", nice=False), axis=axis)
 
 

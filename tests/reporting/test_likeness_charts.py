@@ -11,7 +11,7 @@ def test_a_cell_for_each_pair_in_the_given_order():
     frame = pl.DataFrame(cells, schema=["model", "other", "value"], orient="row")
     picture = likeness_charts.correlations(frame, ["c", "a", "b"], "Two are one bet.")
     drawn = Drawing(picture.svg())
-    assert [text for text in drawn.texts if text in ("a", "b", "c")] == ["c", "a", "b"]
+    assert [text for text in drawn.texts if text in ("a", "b", "c")] == 2 * ["c", "a", "b"]
     alike, opposite = (
         f"rgb{tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))}"
         for colour in (LIGHT.accent, LIGHT.worse)

@@ -32,7 +32,7 @@ PATHS = pl.DataFrame(
 def test_settled_is_solid_and_pending_dashed():
     picture = money_charts.paid(ROWS)
     assert picture.result == (
-        "+0.750 NMR so far; +1.500 NMR if all open rounds ended as they stand."
+        "+0.750 NMR so far; +1.500 NMR if all running rounds ended as they stand."
     )
     assert Drawing(picture.svg()).colours[LIGHT.accent] == 2
 
@@ -48,6 +48,14 @@ def test_the_paths_begin_where_the_settled_line_ends():
         (-1.25, 2.75),
     ]
     assert outer[0]["date"] == "2026-11-28"
+
+
+@pytest.mark.parametrize("days", [1, 2, 9])
+def test_the_axis_names_each_date_once(days):
+    rows = frame((0, 1.0, True), (days, 0.5, False))
+    dates = [text for text in Drawing(money_charts.paid(rows).svg()).texts if text.endswith(" 26")]
+    assert dates[0] == "27 Nov 26"
+    assert len(dates) == len(set(dates))
 
 
 @pytest.mark.parametrize("paths", [None, PATHS])

@@ -9,12 +9,12 @@ from typing import Any
 from numebot_dagster.reporting.numbers import counted
 from numebot_dagster.reporting.pages.page import Frame, render
 from numebot_dagster.reporting.picture import Picture
+from numebot_dagster.scoring.luck.verdicts import TWENTY_YEARS
 
 ZERO = ""
 """The name of zero among models; it is written out where it is shown, as one may be called so."""
 SKILLS = ("", "better", "worse", "cannot be told apart", "too early")
 """What can be said of a model beside another; nothing of a model beside itself."""
-TWENTY_YEARS = 5040  # scoring days; `fleet.js` counts alike
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Money:
     """All that the page shows.
 
     Attributes:
-        outlook: what may become of the open rounds, in sentences.
+        outlook: what may become of the running rounds, in sentences.
         unmatched: what cannot be compared with Numerai's figures, in sentences.
         sums: tables by their title: by year, month and model.
         atomic: positions of rounds that each have a stake of their own.

@@ -18,6 +18,8 @@ from numebot_dagster.scoring.luck.sequential import (
 )
 
 LEAST_DATES = 30
+TWENTY_YEARS = 5040
+"""Scoring days beyond which no number of days is said; `fleet.js` counts alike."""
 _LEAST_ROUNDS = 4  # that do not overlap, where days may not be taken for independent
 _DATES_AT_BEST, _ROUNDS_AT_BEST = 250, 8  # for which the bound is tightest: a year, two years
 _POWER_QUANTILE = 0.8416  # of a normal variable, for 80 %
@@ -68,8 +70,10 @@ class SkillVerdict:
             return f"too early (fewer than {fewer})"
         if math.isinf(self.more_days):
             return "cannot be told apart (no difference so far)"
-        days = f"{self.more_days:,.0f} more days"
-        return f"cannot be told apart (would need {days} for the difference seen so far)"
+        more = f"{self.more_days:,.0f} more days"
+        if self.more_days > TWENTY_YEARS:
+            more = "over 20 more years"
+        return f"cannot be told apart (would need {more} for the difference seen so far)"
 
 
 def judge(scores: RoundScores) -> SkillVerdict:

@@ -116,3 +116,17 @@ def test_a_resolved_round_without_scores_awaits_none():
         RoundPage(1344, "resolved", {"opened": NOW}, None, (unscored,), RULES, (), "", {}), FRAME
     )
     assert "None has been stored." in html
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "absent"),
+    [
+        ("resolved", "<h2>Scores <", "running values"),
+        ("open", "<h2>Scores so far <", "<h2>Scores <"),
+    ],
+)
+def test_scores_of_a_resolved_round_run_no_more(status, shown, absent):
+    details = RoundPage(1344, status, {"opened": NOW}, 12, (LINE,), RULES, ("mmc60",), "", {})
+    html = round_page.page(details, FRAME)
+    assert shown in html
+    assert absent not in html

@@ -61,6 +61,10 @@ def verdict_of(skill: Skill, more_days: float = NAN, method: Method = Method.BY_
             "cannot be told apart (would need 1,234 more days for the difference seen so far)",
         ),
         (
+            verdict_of(Skill.NOT_TOLD_APART, 523_917.0),
+            "cannot be told apart (would need over 20 more years for the difference seen so far)",
+        ),
+        (
             verdict_of(Skill.NOT_TOLD_APART, math.inf),
             "cannot be told apart (no difference so far)",
         ),

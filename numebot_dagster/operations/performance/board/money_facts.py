@@ -44,7 +44,7 @@ class Accounts:
 
     @classmethod
     def of(cls, platform: Platform) -> Accounts:
-        """Read the book, and simulate the open rounds."""
+        """Read the book, and simulate the running rounds."""
         book = account_book(platform)
         return cls(book, forecast(platform.lake, book))
 
@@ -82,7 +82,7 @@ def money(platform: Platform, accounts: Accounts) -> Money:
 
 
 def at_stake(book: Ledger) -> Tile:
-    """Return what is at risk in all open rounds, and its value at the newest price."""
+    """Return what is at risk in all running rounds, and its value at the newest price."""
     from numebot_dagster.reporting.pages.today import Tile
 
     if book.day is None:
@@ -106,14 +106,14 @@ def _worth(book: Ledger, amount: Decimal) -> str:
 
 
 def pending(accounts: Accounts) -> Tile:
-    """Return what the open rounds would pay by the newest scores, and where they may end."""
+    """Return what the running rounds would pay by the newest scores, and where they may end."""
     from numebot_dagster.reporting.pages.today import Tile
 
     book, outlook = accounts.book, accounts.outlook
     rounds = {line.round_number for line in book.that(Match.PENDING)}
     if not rounds:
         return Tile("pending", _nmr(Decimal()), "no round runs")
-    note = counted(len(rounds), "open round")
+    note = counted(len(rounds), "running round")
     if outlook is not None:
         low, high = map(brief_nmr, outlook.range)
         note = f"between {low} and {high}; {note}"
@@ -198,7 +198,7 @@ def in_words(outlook: Forecast) -> Iterator[str]:
     paths = outlook.paths
     low, high = map(brief_nmr, outlook.range)
     yield (
-        f"Nine of ten paths of the open rounds end between {low} and {high} NMR; "
+        f"Nine of ten paths of the running rounds end between {low} and {high} NMR; "
         f"{paths.burn_probability:.0%} of all burn more than they pay. "
         f"The worst twentieth ends at {brief_nmr(paths.tail_loss)} NMR on average."
     )

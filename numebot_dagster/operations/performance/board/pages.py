@@ -146,7 +146,7 @@ class _Board:
 
     @cached_property
     def _accounts(self) -> Accounts:
-        """The account book, which two pages show, and what the open rounds may pay."""
+        """The account book, which two pages show, and what the running rounds may pay."""
         return Accounts.of(self.platform)
 
     @cached_property

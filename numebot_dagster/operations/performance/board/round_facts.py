@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 _RESOLVED = "resolved"
 SETTLED_AFTER = timedelta(days=3)  # for scores that are published late
 _TIMES = {
-    "opened": "open_time",
-    "closed": "close_staking_time",
-    "resolves": "resolve_time",
+    "open_time": ("opens", "opened"),
+    "close_staking_time": ("closes", "closed"),
+    "resolve_time": ("resolves", "resolved"),
 }
+"""The times of a round, and what is said of each before it and after."""
 
 
 def pages(
@@ -70,14 +71,18 @@ def _is_open(row: Mapping[str, Any], now: datetime) -> bool:
 
 def _status(row: Mapping[str, Any], now: datetime) -> str:
     """Return the state of a round by its own times: what was stored when it opened is old."""
-    passed = {
-        name: row[column] is not None and row[column] <= now for name, column in _TIMES.items()
-    }
-    if passed["resolves"]:
+    passed = {column: row[column] is not None and row[column] <= now for column in _TIMES}
+    if passed["resolve_time"]:
         return _RESOLVED
-    if passed["closed"]:
+    if passed["close_staking_time"]:
         return "closed, being scored"
-    return "open" if passed["opened"] else "not open yet"
+    return "open" if passed["open_time"] else "not open yet"
+
+
+def times_of(row: Mapping[str, Any], now: datetime) -> dict[str, datetime]:
+    """Return the times of a round that are stored, by what is said of them now."""
+    stored = {column: row[column] for column in _TIMES if row[column] is not None}
+    return {_TIMES[column][time <= now]: time for column, time in stored.items()}
 
 
 def _by_round(scores: pl.DataFrame) -> dict[int, pl.DataFrame]:
@@ -109,7 +114,7 @@ class _Source:
         return RoundPage(
             number=number,
             status=status,
-            times={name: row[column] for name, column in _TIMES.items() if row[column]},
+            times=times_of(row, now),
             day=None if scores is None else int(str(scores["day"].max())),
             lines=lines,
             rules=list(_rules(row["score_configs"])),
@@ -155,7 +160,7 @@ class _Source:
                 rows=receipt.rows,
                 filename=receipt.filename or "",
                 sha256=receipt.predictions_sha256 or "",
-                moments={} if opened is None else _moments(receipt, opened),
+                moments={} if opened is None else moments_of(receipt, opened),
                 predict_seconds=receipt.predict_seconds,
                 memory_mb=receipt.peak_memory_mb,
                 verdicts=_verdicts(receipt),
@@ -163,22 +168,24 @@ class _Source:
             )
 
 
-def _moments(receipt: Receipt, opened: datetime) -> dict[str, float]:
-    """Return when things happened, in seconds since the round opened, in their order."""
-    predicted, seconds = receipt.predicted_at, receipt.predict_seconds
-    started = None
-    if predicted is not None and seconds is not None:
-        started = predicted - timedelta(seconds=seconds)
+def moments_of(receipt: Receipt, opened: datetime) -> dict[str, float]:
+    """Return when things happened, in seconds since the round opened, in their order.
+
+    Predictions are timed by this machine's clock: where the order is not possible by the round's
+    own, as in a practice tournament of another year, they are left out.
+    """
     times = {
-        "predicting": started,
-        "predicted": predicted if started else None,
         "submitted": receipt.submitted_at,
         "accepted": receipt.accepted_at,
         "confirmed": receipt.confirmed_at,
     }
-    return {
-        event: (time - opened).total_seconds() for event, time in times.items() if time is not None
-    }
+    sent = {event: time for event, time in times.items() if time is not None}
+    predicted, seconds = receipt.predicted_at, receipt.predict_seconds
+    if predicted is not None and seconds is not None:
+        started = predicted - timedelta(seconds=seconds)
+        if opened <= started and predicted <= min(sent.values(), default=predicted):
+            sent = {"predicting": started, "predicted": predicted, **sent}
+    return {event: (time - opened).total_seconds() for event, time in sent.items()}
 
 
 def _verdicts(receipt: Receipt) -> list[Verdict]:

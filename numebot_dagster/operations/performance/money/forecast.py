@@ -1,4 +1,4 @@
-"""Foretell what the open rounds may pay, by days redrawn from the past of all models together."""
+"""Foretell what running rounds may pay, by days redrawn from the past of all models together."""
 
 from __future__ import annotations
 

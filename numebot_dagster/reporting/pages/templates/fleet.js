@@ -36,7 +36,7 @@ function signed(value) {
 }
 
 const skillOf = (estimate) => estimates.skills[estimate[4]];
-const TWENTY_YEARS = 5040; // as in fleet.py
+const TWENTY_YEARS = 5040; // as in verdicts.py
 
 function words(estimate) {
   const days = estimate[5];

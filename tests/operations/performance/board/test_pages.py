@@ -21,6 +21,7 @@ from numebot_dagster.operations.performance.board import (
     fleet_facts,
     model_facts,
     money_facts,
+    round_facts,
     today_facts,
 )
 from numebot_dagster.operations.performance.board import pages as board
@@ -338,6 +339,46 @@ def cells_of(section: str) -> list[list[str]]:
 def section_of(html: str, heading: str) -> str:
     [section] = [part for part in html.split("<section") if f"<h2>{heading}" in part]
     return section
+
+
+NOON = datetime(2026, 8, 28, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (-1, ["opens", "closes", "resolves"]),
+        (0, ["opened", "closes", "resolves"]),
+        (1, ["opened", "closed", "resolves"]),
+        (2, ["opened", "closed", "resolved"]),
+    ],
+)
+def test_what_is_said_of_the_times_of_a_round(hours, words):
+    columns = ("open_time", "close_staking_time", "resolve_time")
+    row = {column: NOON + timedelta(hours=place) for place, column in enumerate(columns)}
+    assert list(round_facts.times_of(row, NOON + timedelta(hours=hours))) == words
+    unresolved = {**row, "resolve_time": None}
+    assert list(round_facts.times_of(unresolved, NOON + timedelta(hours=hours))) == words[:2]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "submitted", "events"),
+    [
+        (30, 60, ["predicting", "predicted", "submitted"]),
+        (30, None, ["predicting", "predicted"]),
+        (90, 60, ["submitted"]),  # by two clocks
+        (3, 60, ["submitted"]),  # begun before the round opened
+    ],
+)
+def test_predicting_is_drawn_only_where_its_order_is_possible(predicted, submitted, events):
+    receipt = Receipt(
+        "second",
+        1280,
+        predicted_at=NOON + timedelta(seconds=predicted),
+        predict_seconds=5.0,
+        submitted_at=None if submitted is None else NOON + timedelta(seconds=submitted),
+    )
+    assert list(round_facts.moments_of(receipt, NOON)) == events
 
 
 def test_the_round_page_by_the_state_of_the_tournament(played):

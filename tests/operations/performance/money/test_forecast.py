@@ -1,4 +1,4 @@
-"""What open rounds may pay, by hand where each day earns the same."""
+"""What running rounds may pay, by hand where each day earns the same."""
 
 from __future__ import annotations
 

@@ -561,12 +561,12 @@ def test_every_number_of_the_page_by_the_rules(world, book):
     assert tiles["at stake"][0] == f"{at_stake:.1f} NMR"
     assert tiles["at stake"][1].startswith(f"{at_stake * 12:,.0f} USD at 12.00 on ")
     assert tiles["settled in 2026"] == (brief(sum(paid.values())), "payouts less burns")
-    assert tiles["pending"] == (brief(sum(running.values())), "1 open round")
+    assert tiles["pending"] == (brief(sum(running.values())), "1 running round")
     deferred = sum(row[-1] for row in digits_of(html, "Positions and claims").values())
     assert tiles["deferred burns"][0] == brief(-deferred)
     assert tiles["account book"] == ("8 of 8", "match Numerai to the last digit")
     total = sum(paid.values()) + sum(running.values())
-    assert f"{brief(total)} if all open rounds ended as they stand." in html
+    assert f"{brief(total)} if all running rounds ended as they stand." in html
     assert tiles_of((home / "index.html").read_text())["pending"] == tiles["pending"]
 
 
@@ -622,7 +622,7 @@ def test_where_open_rounds_may_end_in_words(book):
     )
     outlook = Forecast(paths, [(date(2026, 12, 1), 1)], 120, ["new"], 0.4, 4)
     assert money_facts.pending(Accounts(book, outlook)).note == (
-        f"between {MINUS}31.04 and +1,058.2; 1 open round"
+        f"between {MINUS}31.04 and +1,058.2; 1 running round"
     )
     result, streak, basis, borrowed, without = money_facts.in_words(outlook)
     assert "5% of all burn more than they pay" in result
