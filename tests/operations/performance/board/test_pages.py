@@ -406,7 +406,8 @@ def test_the_round_page_by_the_state_of_the_tournament(played):
         [row] = re.findall(rf'(?s)<tr><th scope="row"><a [^>]*>{model}</a>.*?</tr>', html)
         moments = dict(re.findall(r'title="(\w+) after ([0-9.]+) s"', row))
         registered = datetime.fromisoformat(sent["inserted_at"]) - rules.open_time
-        assert list(moments) == ["predicted", "submitted", "accepted", "confirmed"]
+        sent_moments = [event for event in moments if event != "predicted"]  # by another clock
+        assert sent_moments == ["submitted", "accepted", "confirmed"]
         assert float(moments["submitted"]) <= registered.total_seconds() + 0.1
         assert registered.total_seconds() <= float(moments["accepted"]) + 0.1
         assert row.endswith(f"{moments['confirmed']} s</td></tr>")
