@@ -54,7 +54,7 @@ def test_it_tells_the_recipe_and_the_scores_and_what_numerai_says(diagnosed, wor
 
     mmc = diagnosis.summaries["mmc"]
     assert f"the {eras} eras of CORR say as much as {corr.effective_n:.1f} that share no" in text
-    assert f"may be luck: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in text
+    assert f"too few eras for an interval: MMC ({mmc.n} eras, worth {mmc.effective_n:.1f})" in text
 
     assert f"Compared with Numerai's own diagnostics, which scored {eras} eras" in text
     ours = f"{mean:.4f}"

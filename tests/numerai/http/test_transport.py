@@ -315,7 +315,7 @@ def test_a_redirection_to_no_file_is_waited_out(server, make_settings, method, e
     """To another place of the storage it is followed."""
     first = Reply(status=302, headers={"Location": "/there?token=1"})
     server.answer = lambda request: first if request.path.startswith("/f") else end
-    transport = Transport(make_settings(server.url, numebot_retry_deadline=0.3))
+    transport = Transport(make_settings(server.url, numebot_retry_deadline=0.8))
     if error is None:
         assert getattr(transport, method)(f"{server.url}/f?signature=1")
         return
