@@ -18,7 +18,7 @@ TESTED_THROUGH = {
     # What Dagster is given is tested as Dagster loads and runs it.
     "test_definitions.py": (
         "defs/*/jobs defs/catalogue defs/health/checks defs/metadata defs/model_assets"
-        " defs/partitions defs/performance/lineage defs/resources"
+        " defs/nightly defs/partitions defs/performance/lineage defs/resources"
     ),
     "defs/rounds/test_play_round.py": "defs/rounds/assets defs/rounds/results",
     "defs/rounds/test_sensors.py": "defs/rounds/requests",

@@ -6,9 +6,10 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from numebot_dagster.defs.model_assets import diagnostics_key
+from numebot_dagster.defs.nightly import nightly_schedule
 from numebot_dagster.defs.partitions import TRAINING_RUNS
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.defs.rounds.requests import round_with_work_left, while_no_round_waits
+from numebot_dagster.defs.rounds.requests import while_no_round_waits
 from numebot_dagster.defs.turns import TRAINING, turn
 from numebot_dagster.modeling.registry import RegisteredModel, Registry
 from numebot_dagster.numerai.errors import NumeraiError
@@ -108,19 +109,9 @@ def build_replay_job(registry: Registry) -> UnresolvedAssetJobDefinition:
     )
 
 
-@dg.schedule(
-    job_name=JOB,
-    cron_schedule=TICK,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Replay stored rounds, to prove that each model's pipeline is sound, except during "
-    "a round.",
+replay_schedule = nightly_schedule(
+    "replay_schedule",
+    JOB,
+    TICK,
+    "Replay stored rounds, to prove that each model's pipeline is sound, except during a round.",
 )
-def replay_schedule(
-    context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
-    """Request a replay of all models, unless an open round has work left."""
-    round_ = round_with_work_left(context.instance, platform.open_for_tick(context.log))
-    if round_ is not None:
-        return dg.SkipReason(f"Round {round_.number} is open and has work left, which comes first.")
-    return dg.RunRequest()

@@ -12,10 +12,10 @@ from numebot_dagster.defs import metadata
 from numebot_dagster.defs.health.rollup import (
     ROLLUP,
     other_at_work,
-    unless_a_round_is_open,
     until_a_round_opens,
 )
 from numebot_dagster.defs.model_assets import of_all_models, weights_key
+from numebot_dagster.defs.nightly import nightly_schedule
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.resources import PlatformResource
 from numebot_dagster.lake.locks import HeldElsewhere
@@ -88,15 +88,9 @@ checks_job = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=checks_job,
-    cron_schedule=TICK,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Check weights and roll-ups every night, except during a round.",
+daily_checks_schedule = nightly_schedule(
+    "daily_checks_schedule",
+    checks_job.name,
+    TICK,
+    "Check weights and roll-ups every night, except during a round.",
 )
-def daily_checks_schedule(
-    context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
-    """Request the checks, unless an open round has work left."""
-    return unless_a_round_is_open(context, platform)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import dagster as dg
 
 from numebot_dagster.defs import catalogue
+from numebot_dagster.defs.nightly import nightly_schedule
 from numebot_dagster.defs.partitions import COLLECTING_RUNS
 from numebot_dagster.defs.resources import PlatformResource
-from numebot_dagster.defs.rounds.requests import round_with_work_left
+from numebot_dagster.defs.rounds.requests import while_no_round_waits
 from numebot_dagster.lake import catalog
 from numebot_dagster.lake.locks import HeldElsewhere
 from numebot_dagster.numerai.errors import NumeraiError
@@ -17,7 +18,7 @@ from numebot_dagster.operations.platform import Platform
 
 ROLLUP = dg.AssetKey(["health", "rollup"])
 TICK = "40 3 * * *"  # hours after the scores, hours before a round opens
-SECONDS_BETWEEN_LOOKS = 60.0
+SECONDS_BETWEEN_WORDS = 60.0
 
 
 @dg.asset(
@@ -58,22 +59,22 @@ def rollup(context: dg.AssetExecutionContext, platform: PlatformResource) -> dg.
 def until_a_round_opens(
     instance: dg.DagsterInstance, platform: Platform, what: str
 ) -> Callable[[int, int], bool]:
-    """Return what is asked after each block: whether to go on. It looks once a minute.
+    """Return what is asked after each block: whether to go on. It says once a minute how far it is.
 
     Where Numerai does not answer, a round may be open, so that the rest is left for another time.
     """
-    looked_at = time.monotonic()
+    may_go_on = while_no_round_waits(instance, platform)
+    said_at = time.monotonic()
 
     def go_on(done: int, of_all: int) -> bool:
-        nonlocal looked_at
-        if time.monotonic() - looked_at < SECONDS_BETWEEN_LOOKS:
-            return True
-        looked_at = time.monotonic()
-        platform.log.info("%s: %d of %d blocks are done", what, done, of_all)
+        nonlocal said_at
+        if time.monotonic() - said_at >= SECONDS_BETWEEN_WORDS:
+            said_at = time.monotonic()
+            platform.log.info("%s: %d of %d blocks are done", what, done, of_all)
         try:
-            return round_with_work_left(instance, platform) is None
+            return may_go_on()
         except NumeraiError as error:
-            platform.log.warning("%s stops: whether a round is open is not known: %s", what, error)
+            platform.log.warning("%s stops: whether a round is open is unclear: %s", what, error)
             return False
 
     return go_on
@@ -93,25 +94,9 @@ rollup_job = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=rollup_job,
-    cron_schedule=TICK,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Roll up what can no longer change, except during a round.",
+rollup_schedule = nightly_schedule(
+    "rollup_schedule",
+    rollup_job.name,
+    TICK,
+    "Roll up what can no longer change, except during a round.",
 )
-def rollup_schedule(
-    context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
-    """Request a roll-up, unless an open round has work left."""
-    return unless_a_round_is_open(context, platform)
-
-
-def unless_a_round_is_open(
-    context: dg.ScheduleEvaluationContext, platform: PlatformResource
-) -> dg.RunRequest | dg.SkipReason:
-    """Request a run, unless an open round has work left, which comes first."""
-    round_ = round_with_work_left(context.instance, platform.open_for_tick(context.log))
-    if round_ is not None:
-        return dg.SkipReason(f"Round {round_.number} is open and has work left, which comes first.")
-    return dg.RunRequest()

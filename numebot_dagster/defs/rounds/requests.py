@@ -88,6 +88,14 @@ def round_with_work_left(instance: dg.DagsterInstance, platform: Platform) -> Ro
     return next(unsettled, None)
 
 
+def skip_for_a_round(instance: dg.DagsterInstance, platform: Platform) -> dg.SkipReason | None:
+    """Return why other work has to wait: an open round has work left. None if there is none."""
+    round_ = round_with_work_left(instance, platform)
+    if round_ is None:
+        return None
+    return dg.SkipReason(f"Round {round_.number} is open and has work left, which comes first.")
+
+
 def while_no_round_waits(instance: dg.DagsterInstance, platform: Platform) -> Callable[[], bool]:
     """Return a question for long work to ask: whether no open round has work left.
 

@@ -24,7 +24,7 @@ _WELL = (Standing.CONFIRMED, Standing.ELSEWHERE)
 _UNDER_WAY = (Standing.WAITING, Standing.SENDING)
 
 _IN_SCORING = "select round from rounds where score_time < ? and coalesce(resolve_time >= ?, true)"
-_HELD = """
+_SENT_IN_TIME = """
 select model, round from submissions
 where outcome = 'on_time' and state in ('accepted', 'confirmed') and round in ({rounds})
 """
@@ -114,5 +114,5 @@ def in_scoring(platform: Platform, day: date) -> set[tuple[str, int]]:
         return set()
     numbers = ", ".join(map(str, rounds["round"]))
     own = {model.name for model in platform.registry.submitting}
-    held = catalog.query(platform.lake, _HELD.format(rounds=numbers))
-    return {(model, number) for model, number in held.iter_rows() if model in own}
+    sent = catalog.query(platform.lake, _SENT_IN_TIME.format(rounds=numbers))
+    return {(model, number) for model, number in sent.iter_rows() if model in own}

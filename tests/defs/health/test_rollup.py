@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from numebot_dagster.defs.health import rollup
 from numebot_dagster.defs.health.rollup import rollup_schedule
+from numebot_dagster.defs.rounds import requests
 from numebot_dagster.lake.locks import sole
 from numebot_dagster.numerai.errors import NumeraiUnavailable
 
@@ -22,12 +22,12 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     assert len(tick(rollup_schedule).run_requests) == 1
     later = world.open_round()
     world.practice.advance("2026-09-16T20:00:00Z")
-    monkeypatch.setattr(rollup, "SECONDS_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: later)
+    monkeypatch.setattr(requests, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(requests, "round_with_work_left", lambda *_: later)
     lake = world.platform.lake
     assert run(world, instance).success
     assert lake.receipts_files("second", number)
-    monkeypatch.setattr(rollup, "round_with_work_left", lambda *_: None)
+    monkeypatch.setattr(requests, "round_with_work_left", lambda *_: None)
     result = run(world, instance)
     assert result.success
     assert lake.receipts_files("second", number) == []
@@ -38,7 +38,7 @@ def test_a_round_with_work_left_comes_first(world, tick, instance, run_round, mo
     def refuse(*_):
         raise NumeraiUnavailable("503")
 
-    monkeypatch.setattr(rollup, "round_with_work_left", refuse)
+    monkeypatch.setattr(requests, "round_with_work_left", refuse)
     checks = run(world, instance, "checks_job").get_asset_check_evaluations()
     [sound] = [check for check in checks if check.check_name == "rollup_sound"]
     assert sound.passed

@@ -575,7 +575,7 @@ class Told:
         return np.array([np.mean(by_date[place]) for place in sorted(by_date)])
 
 
-def told_by_tournament(season, world, model, metric):
+def truth_of_tournament(season, world, model, metric):
     """Return the scores up to the day on which the page was written: others follow later."""
     rows = world.rows(
         "SELECT s.round, s.day, s.value FROM scores s JOIN models m ON m.id = s.model_id "
@@ -593,31 +593,31 @@ def test_the_page_of_a_model_shows_the_tournaments_own_scores(season, world, mod
     charts = re.findall(r'(?s)<script type="application/json">(.*?)</script><p>(.*?)</p>', page)
     shown = re.sub(r"<[^>]+>|\s+", " ", page)
     for place, metric in enumerate(("mmc60", "corr60")):
-        told = told_by_tournament(season, world, model, metric)
+        truth = truth_of_tournament(season, world, model, metric)
         curve, summed, falls = charts[3 * place : 3 * place + 3]
         [running] = [rows for rows in datasets(curve) if "round" in rows[0]]
         assert {(row["round"], row["day"]): row["value"] for row in running} == {
             key: pytest.approx(value, abs=1e-6)
-            for key, value in told.values.items()
+            for key, value in truth.values.items()
             if key[0] == season.rounds[1]  # the first has resolved
         }
-        sums = 60**0.5 * np.cumsum(told.pieces)
+        sums = 60**0.5 * np.cumsum(truth.pieces)
         [drawn] = [rows for rows in datasets(summed) if "sum" in rows[0]]
         assert [row["sum"] for row in drawn] == pytest.approx(sums.tolist(), abs=1e-6)
         below = sums - np.maximum.accumulate(np.maximum(sums, 0))
         assert f"Now {score(below[-1])} from its peak" in falls[1]
         assert f"at the deepest {score(below.min())}" in falls[1]
-        mean, error = 60**0.5 * told.pieces.mean(), 60**0.5 * stats.sem(told.pieces)
-        half, power = stats.t.ppf([0.975, 0.8], len(told.pieces) - 1) * error
+        mean, error = 60**0.5 * truth.pieces.mean(), 60**0.5 * stats.sem(truth.pieces)
+        half, power = stats.t.ppf([0.975, 0.8], len(truth.pieces) - 1) * error
         assert (
-            f"Mean {metric.upper()} {score(mean)} a round over {len(told.pieces)} days "
+            f"Mean {metric.upper()} {score(mean)} a round over {len(truth.pieces)} days "
             f"since round {season.rounds[0]}, between {score(mean - half)} and "
             f"{score(mean + half)}: cannot be told apart" in shown
         )
         assert f"only a mean beyond ±{half + power:.4f} could have been seen" in shown
         for number, day in zip(season.rounds, (60, 59), strict=True):
             [row] = re.findall(rf"<tr[^>]*><td><a [^>]*>{number}</a>.*?</tr>", page)
-            assert f">{score(told.values[number, day])}<" in row
+            assert f">{score(truth.values[number, day])}<" in row
 
 
 def datasets(chart):

@@ -108,8 +108,8 @@ def test_no_scores_and_other_metrics():
 def test_the_interval_of_a_daily_look_and_the_method_are_named_where_they_differ():
     judged = skill.judged(independent(0.001), "mmc60")["a"]
     estimate = replace(judged.estimate, value=0.02, standard_error=0.009)
-    told = replace(judged.verdict, skill=Skill.NOT_TOLD_APART, low=-0.004, high=0.044)
-    [_, wider, visible] = replace(judged, estimate=estimate, verdict=told).sentences("mmc60")
+    undecided = replace(judged.verdict, skill=Skill.NOT_TOLD_APART, low=-0.004, high=0.044)
+    [_, wider, visible] = replace(judged, estimate=estimate, verdict=undecided).sentences("mmc60")
     assert wider == (
         "Looking every day takes a wider interval: between \N{MINUS SIGN}0.0040 and +0.0440."
     )
@@ -118,5 +118,5 @@ def test_the_interval_of_a_daily_look_and_the_method_are_named_where_they_differ
         == f"So far only a mean beyond ±{estimate.smallest_visible:.4f} could have been seen."
     )
     apart = replace(estimate, method=Method.BY_INDEPENDENT_ROUND, reason="days are correlated")
-    [_, _, why, _] = replace(judged, estimate=apart, verdict=told).sentences("mmc60")
+    [_, _, why, _] = replace(judged, estimate=apart, verdict=undecided).sentences("mmc60")
     assert why == "Only rounds that do not overlap are counted, because days are correlated."

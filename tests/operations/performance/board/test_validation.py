@@ -65,16 +65,16 @@ HELD_OUT = f"Validation foretold {MEAN} (104 held-out eras of vintage 1287, targ
     ],
 )
 def test_the_live_mean_is_inside_or_outside(metric, value, words):
-    told = validation.foretold(diagnosis(), metric, live(value))
-    assert words in told.in_words
+    promise = validation.foretold(diagnosis(), metric, live(value))
+    assert words in promise.in_words
 
 
 def test_the_difference_is_that_of_two_uncertain_means():
-    told = validation.foretold(diagnosis(), "mmc60", live(-0.2))
+    promise = validation.foretold(diagnosis(), "mmc60", live(-0.2))
     expected = compare_with_promise(live(-0.2).estimate, Promise.of(SUMMARY))
-    assert told.difference == expected
+    assert promise.difference == expected
     ends = f"between {-expected.high:.4f} and {-expected.low:.4f}."
-    assert told.in_words.endswith(ends)
+    assert promise.in_words.endswith(ends)
 
 
 @pytest.mark.parametrize("metric", ["fnc_v3", "season_score", "bmc60"])
