@@ -71,11 +71,11 @@ class Picture:
 
         return str(vl_convert.vegalite_to_svg(json.dumps(self.specification(theme))))
 
-    def png(self, theme: Theme = LIGHT) -> bytes:
+    def png(self) -> bytes:
         """Return the picture as a PNG at the size at which it is shown."""
         import vl_convert
 
-        return bytes(vl_convert.vegalite_to_png(json.dumps(self.specification(theme)), scale=1))
+        return bytes(vl_convert.vegalite_to_png(json.dumps(self.specification(LIGHT)), scale=1))
 
     def file(self, name: str) -> tuple[str, bytes]:
         """Return the picture's file name, with the ending of its kind, and content."""

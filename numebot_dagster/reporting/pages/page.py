@@ -66,7 +66,7 @@ def render(template: str, frame: Frame, **content: Any) -> str:
     return text.render(frame=frame, sections=SECTIONS, **content)
 
 
-def chart(picture: Picture, *, heading: bool = True) -> Markup:
+def chart(picture: Picture) -> Markup:
     """Return a chart as HTML, which `board.js` draws in the colours of the reader's theme.
 
     Without scripts the result in words is shown.
@@ -78,7 +78,7 @@ def chart(picture: Picture, *, heading: bool = True) -> Markup:
     specification = {**plain, "width": "container", "datasets": datasets}
     head = f"<h2>{_escaped(picture.title)} <small>{_escaped(picture.subtitle)}</small></h2>"
     return Markup(  # noqa: S704 - every part is escaped
-        f"{head if heading else ''}"
+        f"{head}"
         f'<figure class="chart" role="img" aria-label="{_escaped(picture.result)}">'
         f'<script type="application/json">{as_json(specification)}</script>'
         f"<p>{_escaped(picture.result)}</p></figure>"

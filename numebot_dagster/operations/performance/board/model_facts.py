@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from numebot_dagster.lake import catalog
 from numebot_dagster.modeling.registry import RegisteredModel
@@ -43,7 +45,7 @@ from scores
 where metric in ({}) and day > 0 and round > (select max(round) from scores) - ?
 order by model, round, day
 """
-_VERSIONS = """
+_WEIGHTS = """
 select model, vintage, code_hash, data_version, trained_at from weights order by trained_at desc
 """
 _PAYOUTS = """
@@ -66,10 +68,10 @@ class _Source:
     Attributes:
         now: aware UTC.
         opened: when each round opened.
-        standings: by model and round.
+        standings: of each model in its rounds, the newest first.
         scores: of the shown metrics, by model.
         payouts: the newest known NMR, by model and round.
-        versions: weights by model, the newest first.
+        weights: rows of the view by model, the newest first.
         stakes: in NMR, of the newest leaderboard.
     """
 
@@ -77,10 +79,10 @@ class _Source:
     metrics: Sequence[str]
     now: datetime
     opened: Mapping[int, datetime]
-    standings: Mapping[tuple[str, int], RoundModel]
+    standings: Mapping[str, Sequence[RoundModel]]
     scores: Mapping[str, pl.DataFrame]
     payouts: Mapping[tuple[str, int], float]
-    versions: Mapping[str, pl.DataFrame]
+    weights: Mapping[str, Sequence[Mapping[str, Any]]]
     stakes: Mapping[str, float]
 
     @classmethod
@@ -91,16 +93,20 @@ class _Source:
         marks = ", ".join("?" * len(metrics))
         window = fleet_facts.ROUNDS_JUDGED
         scores = catalog.query(lake, _SCORES.format(marks), [*metrics, window])
-        versions, payouts = catalog.query(lake, _VERSIONS), catalog.query(lake, _PAYOUTS)
+        weights, payouts = catalog.query(lake, _WEIGHTS), catalog.query(lake, _PAYOUTS)
+        cells = standings.standings(platform, list(opened))
         return cls(
             platform,
             metrics,
             now,
             opened,
-            standings.standings(platform, list(opened)),
+            _by_model(cells[key] for key in sorted(cells, key=itemgetter(1), reverse=True)),
             {str(name): rows for (name,), rows in scores.group_by("model", maintain_order=True)},
             {(name, number): nmr for name, number, nmr in payouts.iter_rows()},
-            {str(name): rows for (name,), rows in versions.group_by("model", maintain_order=True)},
+            {
+                str(name): rows.rows(named=True)
+                for (name,), rows in weights.group_by("model", maintain_order=True)
+            },
             standings.stakes(platform),
         )
 
@@ -108,36 +114,30 @@ class _Source:
         """Return what the page of a model shows."""
         from numebot_dagster.reporting.pages.model import ModelPage
 
-        scores, cells = self.scores.get(model.name), self._cells(model)
+        scores, cells = self.scores.get(model.name), self.standings.get(model.name, ())
+        versions = self._versions(model, cells)
         judged = self._judged(model, scores)
         return ModelPage(
             name=model.name,
             description=model.description,
-            facts=list(self._facts(model)),
+            facts=list(self._facts(model, versions)),
             history=links.in_dagster(model),
             metrics=self.metrics,
             pictures=model_pictures.pictures(judged, self._changes(cells)),
             rounds=self._rounds(cells, scores),
-            versions=self._versions(model),
+            versions=versions,
             pipeline=pipeline.statement(
                 proof.last(self.platform.lake, model.name), cells, self.now
             ),
             luck=_luck(model, judged),
         )
 
-    def _cells(self, model: RegisteredModel) -> list[RoundModel]:
-        """Return how a model stands in its rounds, the newest first."""
-        numbers = sorted((number for name, number in self.standings if name == model.name))
-        return [self.standings[model.name, number] for number in reversed(numbers)]
-
     def _judged(self, model: RegisteredModel, scores: pl.DataFrame | None) -> list[JudgedScore]:
         """Return what can be said of a model by each metric of which it has scores."""
         if scores is None:
             return []
-        vintages = [version.vintage for version in self._versions(model)]
-        diagnosis = validation.newest_diagnosis(
-            self.platform.lake, model.name, list(dict.fromkeys(vintages))
-        )
+        vintages = dict.fromkeys(row["vintage"] for row in self.weights.get(model.name, ()))
+        diagnosis = validation.newest_diagnosis(self.platform.lake, model.name, list(vintages))
         judged = []
         for metric in self.metrics:
             by_round = round_scores.by_model(scores, metric).get(model.name)
@@ -174,18 +174,20 @@ class _Source:
 
         Of several trainings of a vintage it is the one that `weight_store.trained_before` names.
         """
-        rows = self.versions.get(receipt.model)
-        made = [] if rows is None else rows.select("vintage", "trained_at", "code_hash").rows()
-        own = [(at, code) for vintage, at, code in made if vintage == receipt.vintage]
+        made = self.weights.get(receipt.model, ())
+        own = [
+            (row["trained_at"], row["code_hash"])
+            for row in made
+            if row["vintage"] == receipt.vintage
+        ]
         moment = receipt.predicted_at or receipt.submitted_at or receipt.recorded_at
         in_time = [code for at, code in own if moment is None or at <= moment]
         return str((in_time or [code for _, code in own] or [""])[0])[:8]
 
-    def _facts(self, model: RegisteredModel) -> Iterator[str]:
+    def _facts(self, model: RegisteredModel, versions: Sequence[Version]) -> Iterator[str]:
         stake = self.stakes.get(model.name)
         if stake is not None:
             yield f"stake {stake:,.1f} NMR"
-        versions = self._versions(model)
         if versions:
             yield f"code {versions[0].code_hash}"
             yield f"weights {versions[0].vintage}"
@@ -228,25 +230,27 @@ class _Source:
                 newest.setdefault(number, {})[metric] = tuple(values)
         return newest
 
-    def _versions(self, model: RegisteredModel) -> list[Version]:
+    def _versions(self, model: RegisteredModel, cells: Sequence[RoundModel]) -> list[Version]:
         from numebot_dagster.reporting.pages.model import Version
 
-        rows = self.versions.get(model.name)
-        played = [
-            cell.receipt.vintage
-            for (name, _), cell in self.standings.items()
-            if name == model.name and cell.receipt is not None
-        ]
+        played = Counter(cell.receipt.vintage for cell in cells if cell.receipt is not None)
         return [
             Version(
                 vintage=row["vintage"],
                 code_hash=row["code_hash"][:8],
                 data_version=row["data_version"],
                 trained_at=f"{row['trained_at']:%Y-%m-%d %H:%M} UTC",
-                rounds=played.count(row["vintage"]),
+                rounds=played[row["vintage"]],
             )
-            for row in ([] if rows is None else rows.iter_rows(named=True))
+            for row in self.weights.get(model.name, ())
         ]
+
+
+def _by_model(cells: Iterable[RoundModel]) -> dict[str, list[RoundModel]]:
+    of_models: dict[str, list[RoundModel]] = {}
+    for cell in cells:
+        of_models.setdefault(cell.model, []).append(cell)
+    return of_models
 
 
 def _luck(model: RegisteredModel, judged: Sequence[JudgedScore]) -> Statement:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
-
 from numebot_dagster.operations.health.status import RoundModel, Standing
 from numebot_dagster.operations.performance.board.model_facts import _Source
 from numebot_dagster.reporting.model_charts import Change
@@ -33,11 +31,11 @@ def test_a_change_of_code_is_marked_where_a_vintage_was_trained_twice() -> None:
         (1310, opened(1305), "b" * 64),
     ]
     columns = ["vintage", "trained_at", "code_hash"]
-    versions = pl.DataFrame(trainings[::-1], schema=columns, orient="row")
+    weights = [dict(zip(columns, training, strict=True)) for training in trainings[::-1]]
     numbers = range(1299, 1308)
     source = _Source(
         platform=None, metrics=[], now=START, opened={number: opened(number) for number in numbers},
-        standings={}, scores={}, payouts={}, versions={"m": versions}, stakes={},
+        standings={}, scores={}, payouts={}, weights={"m": weights}, stakes={},
     )  # fmt: skip
     vintages = {1299: 1290, 1305: 1310, 1306: 1310, 1307: 1320}  # the last is stored no more
     cells = [cell(number, vintages.get(number, 1300)) for number in reversed(numbers)]
